@@ -1,0 +1,1 @@
+"""Pybernetes: Kubernetes in Python, with flannel as its pod network."""

@@ -1,0 +1,1 @@
+"""HTTP in front of the store: one module per stage of a request."""

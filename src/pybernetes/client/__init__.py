@@ -1,0 +1,1 @@
+"""How every component talks to an API server: requests, watches, informers, work queues, leases."""

@@ -1,0 +1,1 @@
+"""Putting it together: certificates, bootstrap, local nodes, up, down and join."""

@@ -1,0 +1,1 @@
+"""CNI plugins: a pod joins the network. Imports the kernel layer only, so that it starts fast."""

@@ -1,0 +1,1 @@
+"""Names for Services and Pods."""

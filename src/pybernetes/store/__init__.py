@@ -1,0 +1,1 @@
+"""Keys, bytes, revisions, watches and durability. Knows no kinds."""
