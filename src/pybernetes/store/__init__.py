@@ -1,1 +1,45 @@
-"""Keys, bytes, revisions, watches and durability. Knows no kinds."""
+"""Keys, bytes, revisions, watches, durability: the state of a cluster. Knows no kinds.
+
+`types` is the contract, `errors` what it raises; `sqlite` and `etcd` are the engines, `memory` the view both share.
+"""
+
+from pybernetes.store.errors import (
+    AlreadyExists,
+    Compacted,
+    Conflict,
+    DiskFull,
+    FutureRevision,
+    NotFound,
+    OpenFailed,
+    StoreClosed,
+    StoreCorrupt,
+    StoreError,
+    StoreLocked,
+    Unavailable,
+    WatchOverflow,
+    WriteFailed,
+)
+from pybernetes.store.types import Event, KeyValue, Page, Stamp, Store, Watch
+
+__all__ = [
+    "AlreadyExists",
+    "Compacted",
+    "Conflict",
+    "DiskFull",
+    "Event",
+    "FutureRevision",
+    "KeyValue",
+    "NotFound",
+    "OpenFailed",
+    "Page",
+    "Stamp",
+    "Store",
+    "StoreClosed",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreLocked",
+    "Unavailable",
+    "Watch",
+    "WatchOverflow",
+    "WriteFailed",
+]
