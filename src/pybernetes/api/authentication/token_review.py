@@ -1,0 +1,41 @@
+"""TODOC authentication/token_review.py"""
+
+from pybernetes.api.authentication.user_info import UserInfo
+from pybernetes.api.kind import Kind
+from pybernetes.api.meta import Object, Struct, always
+
+
+class TokenReviewSpec(Struct, kw_only=True):
+    """TODOC TokenReviewSpec"""
+
+    token: str = always(str)
+    audiences: list[str] = []
+
+
+class TokenReviewStatus(Struct, kw_only=True):
+    """TODOC TokenReviewStatus"""
+
+    audiences: list[str] = []
+    authenticated: bool | None = None
+    error: str = ""
+    user: UserInfo | None = None
+
+
+class TokenReview(Object, kw_only=True):
+    """TODOC TokenReview"""
+
+    spec: TokenReviewSpec = always(TokenReviewSpec)
+    status: TokenReviewStatus = always(TokenReviewStatus)
+
+
+KIND = Kind(
+    group="authentication.k8s.io",
+    version="v1",
+    name="TokenReview",
+    plural="tokenreviews",
+    singular="tokenreview",
+    struct=TokenReview,
+    namespaced=False,
+    stored=False,
+    verbs=("create",),
+)

@@ -1,0 +1,126 @@
+"""TODOC authorization/access_review.py"""
+
+from pybernetes.api.kind import Kind
+from pybernetes.api.meta import FieldSelectorRequirement, LabelSelectorRequirement, Object, Struct, always
+
+
+class NonResourceAttributes(Struct, kw_only=True):
+    """TODOC NonResourceAttributes"""
+
+    path: str = ""
+    verb: str = ""
+
+
+class FieldSelectorAttributes(Struct, kw_only=True):
+    """TODOC FieldSelectorAttributes"""
+
+    raw_selector: str = ""
+    requirements: list[FieldSelectorRequirement] = []
+
+
+class LabelSelectorAttributes(Struct, kw_only=True):
+    """TODOC LabelSelectorAttributes"""
+
+    raw_selector: str = ""
+    requirements: list[LabelSelectorRequirement] = []
+
+
+class ResourceAttributes(Struct, kw_only=True):
+    """TODOC ResourceAttributes"""
+
+    field_selector: FieldSelectorAttributes | None = None
+    group: str = ""
+    label_selector: LabelSelectorAttributes | None = None
+    name: str = ""
+    namespace: str = ""
+    resource: str = ""
+    subresource: str = ""
+    verb: str = ""
+    version: str = ""
+
+
+class SubjectAccessReviewSpec(Struct, kw_only=True):
+    """TODOC SubjectAccessReviewSpec"""
+
+    extra: dict[str, list[str]] = {}
+    groups: list[str] = []
+    non_resource_attributes: NonResourceAttributes | None = None
+    resource_attributes: ResourceAttributes | None = None
+    uid: str = ""
+    user: str = ""
+
+
+class SubjectAccessReviewStatus(Struct, kw_only=True):
+    """TODOC SubjectAccessReviewStatus"""
+
+    allowed: bool = always(bool)
+    denied: bool | None = None
+    evaluation_error: str = ""
+    reason: str = ""
+
+
+class SubjectAccessReview(Object, kw_only=True):
+    """TODOC SubjectAccessReview"""
+
+    spec: SubjectAccessReviewSpec = always(SubjectAccessReviewSpec)
+    status: SubjectAccessReviewStatus = always(SubjectAccessReviewStatus)
+
+
+class SelfSubjectAccessReviewSpec(Struct, kw_only=True):
+    """TODOC SelfSubjectAccessReviewSpec"""
+
+    non_resource_attributes: NonResourceAttributes | None = None
+    resource_attributes: ResourceAttributes | None = None
+
+
+class SelfSubjectAccessReview(Object, kw_only=True):
+    """TODOC SelfSubjectAccessReview"""
+
+    spec: SelfSubjectAccessReviewSpec = always(SelfSubjectAccessReviewSpec)
+    status: SubjectAccessReviewStatus = always(SubjectAccessReviewStatus)
+
+
+class LocalSubjectAccessReview(Object, kw_only=True):
+    """TODOC LocalSubjectAccessReview"""
+
+    spec: SubjectAccessReviewSpec = always(SubjectAccessReviewSpec)
+    status: SubjectAccessReviewStatus = always(SubjectAccessReviewStatus)
+
+
+SUBJECT_ACCESS_REVIEW = Kind(
+    group="authorization.k8s.io",
+    version="v1",
+    name="SubjectAccessReview",
+    plural="subjectaccessreviews",
+    singular="subjectaccessreview",
+    struct=SubjectAccessReview,
+    namespaced=False,
+    stored=False,
+    verbs=("create",),
+)
+
+
+SELF_SUBJECT_ACCESS_REVIEW = Kind(
+    group="authorization.k8s.io",
+    version="v1",
+    name="SelfSubjectAccessReview",
+    plural="selfsubjectaccessreviews",
+    singular="selfsubjectaccessreview",
+    struct=SelfSubjectAccessReview,
+    namespaced=False,
+    stored=False,
+    verbs=("create",),
+)
+
+
+LOCAL_SUBJECT_ACCESS_REVIEW = Kind(
+    group="authorization.k8s.io",
+    version="v1",
+    name="LocalSubjectAccessReview",
+    plural="localsubjectaccessreviews",
+    singular="localsubjectaccessreview",
+    struct=LocalSubjectAccessReview,
+    namespaced=True,
+    stored=False,
+    verbs=("create",),
+)

@@ -1,0 +1,111 @@
+"""TODOC core/container_status.py"""
+
+from typing import Annotated
+
+from pybernetes.api.core.container import ResourceRequirements
+from pybernetes.api.facts import ListMap
+from pybernetes.api.meta import Quantity, Struct, Time, always
+
+
+class ContainerStateRunning(Struct, kw_only=True):
+    """TODOC ContainerStateRunning"""
+
+    started_at: Time = ""
+
+
+class ContainerStateTerminated(Struct, kw_only=True):
+    """TODOC ContainerStateTerminated"""
+
+    exit_code: int = always(int)
+    container_id: str = ""
+    finished_at: Time = ""
+    message: str = ""
+    reason: str = ""
+    signal: int | None = None
+    started_at: Time = ""
+
+
+class ContainerStateWaiting(Struct, kw_only=True):
+    """TODOC ContainerStateWaiting"""
+
+    message: str = ""
+    reason: str = ""
+
+
+class ContainerState(Struct, kw_only=True):
+    """TODOC ContainerState"""
+
+    running: ContainerStateRunning | None = None
+    terminated: ContainerStateTerminated | None = None
+    waiting: ContainerStateWaiting | None = None
+
+
+class LinuxContainerUser(Struct, kw_only=True):
+    """TODOC LinuxContainerUser"""
+
+    gid: int = always(int)
+    uid: int = always(int)
+    supplemental_groups: list[int] = []
+
+
+class ContainerUser(Struct, kw_only=True):
+    """TODOC ContainerUser"""
+
+    linux: LinuxContainerUser | None = None
+
+
+class ResourceHealth(Struct, kw_only=True):
+    """TODOC ResourceHealth"""
+
+    resource_id: str = always(str)
+    health: str = ""
+    message: str = ""
+
+
+class ResourceStatus(Struct, kw_only=True):
+    """TODOC ResourceStatus"""
+
+    name: str = always(str)
+    resources: list[ResourceHealth] = []
+
+
+class ImageVolumeStatus(Struct, kw_only=True):
+    """TODOC ImageVolumeStatus"""
+
+    image_ref: str = always(str)
+
+
+class VolumeStatus(Struct, kw_only=True):
+    """TODOC VolumeStatus"""
+
+    image: ImageVolumeStatus | None = None
+
+
+class VolumeMountStatus(Struct, kw_only=True):
+    """TODOC VolumeMountStatus"""
+
+    mount_path: str = always(str)
+    name: str = always(str)
+    read_only: bool = False
+    recursive_read_only: str = ""
+    volume_status: VolumeStatus | None = None
+
+
+class ContainerStatus(Struct, kw_only=True):
+    """TODOC ContainerStatus"""
+
+    image: str = always(str)
+    image_id: str = always(str)
+    name: str = always(str)
+    ready: bool = always(bool)
+    restart_count: int = always(int)
+    allocated_resources: dict[str, Quantity] = {}
+    allocated_resources_status: list[ResourceStatus] = []
+    container_id: str = ""
+    last_state: ContainerState = always(ContainerState)
+    resources: ResourceRequirements | None = None
+    started: bool | None = None
+    state: ContainerState = always(ContainerState)
+    stop_signal: str = ""
+    user: ContainerUser | None = None
+    volume_mounts: Annotated[list[VolumeMountStatus], ListMap("mountPath")] = []

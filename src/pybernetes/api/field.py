@@ -1,0 +1,96 @@
+"""Field paths and the list of field errors that a validation gathers, with the texts of the original.
+
+Rules append to an `Errors` and never raise: a client sees everything that is wrong with an object at once.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+REQUIRED = "FieldValueRequired"
+INVALID = "FieldValueInvalid"
+DUPLICATE = "FieldValueDuplicate"
+FORBIDDEN = "FieldValueForbidden"
+NOT_SUPPORTED = "FieldValueNotSupported"
+NOT_FOUND = "FieldValueNotFound"
+TOO_LONG = "FieldValueTooLong"
+TOO_MANY = "FieldValueTooMany"
+TYPE_INVALID = "FieldValueTypeInvalid"
+
+
+class Path(str):
+    """A field's place in an object: `Path("spec") / "containers" @ 0 / "name"` reads `spec.containers[0].name`."""
+
+    __slots__ = ()
+
+    def __truediv__(self, name: str) -> "Path":
+        return Path(f"{self}.{name}" if self else name)
+
+    def __matmul__(self, index: int | str) -> "Path":
+        return Path(f"{self}[{index}]")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One broken rule: `reason` is the machine-readable cause, `message` the text without the path."""
+
+    path: str
+    reason: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"
+
+
+def show(value: Any) -> str:
+    """A value as the original prints it in messages: strings quoted, the rest as JSON."""
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except TypeError:
+        return repr(value)
+
+
+@dataclass(slots=True)
+class Errors:
+    """The field errors of one object, in the order found."""
+
+    items: list[FieldError] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.items)
+
+    def _add(self, path: str, reason: str, message: str) -> None:
+        self.items.append(FieldError(path, reason, message))
+
+    def required(self, path: str, detail: str = "") -> None:
+        """The field must be set."""
+        self._add(path, REQUIRED, f"Required value: {detail}" if detail else "Required value")
+
+    def invalid(self, path: str, value: Any, detail: str) -> None:
+        """The value breaks a rule, named in `detail`."""
+        self._add(path, INVALID, f"Invalid value: {show(value)}: {detail}")
+
+    def duplicate(self, path: str, value: Any) -> None:
+        """The value occurs a second time where it must be unique."""
+        self._add(path, DUPLICATE, f"Duplicate value: {show(value)}")
+
+    def forbidden(self, path: str, detail: str) -> None:
+        """The field may not be set, or not changed, here."""
+        self._add(path, FORBIDDEN, f"Forbidden: {detail}")
+
+    def not_supported(self, path: str, value: Any, allowed: list[str]) -> None:
+        """The value is not one of `allowed`."""
+        options = ", ".join(show(v) for v in allowed)
+        self._add(path, NOT_SUPPORTED, f"Unsupported value: {show(value)}: supported values: {options}")
+
+    def not_found(self, path: str, value: Any) -> None:
+        """The value refers to something that is not there."""
+        self._add(path, NOT_FOUND, f"Not found: {show(value)}")
+
+    def too_long(self, path: str, limit: int) -> None:
+        """The value has more than `limit` bytes."""
+        self._add(path, TOO_LONG, f"Too long: may not be more than {limit} bytes")
+
+    def too_many(self, path: str, count: int, limit: int) -> None:
+        """The list has more than `limit` items."""
+        self._add(path, TOO_MANY, f"Too many: {count}: must have at most {limit} items")
