@@ -111,6 +111,14 @@ class LabelSelectorRequirement(Struct, kw_only=True):
     values: Annotated[list[str], Atomic()] = []
 
 
+class FieldSelectorRequirement(Struct, kw_only=True):
+    """One expression over fields; `operator` is In, NotIn, Exists or DoesNotExist."""
+
+    key: str = always(str)
+    operator: str = always(str)
+    values: Annotated[list[str], Atomic()] = []
+
+
 class LabelSelector(Struct, kw_only=True):
     """A query over labels: all of `match_labels` and `match_expressions` must hold. Empty selects everything."""
 
