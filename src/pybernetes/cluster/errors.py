@@ -1,0 +1,31 @@
+"""What can go wrong while putting a cluster together: one class per decision that a caller makes."""
+
+
+class ClusterError(Exception):
+    """Anything that ends `up`, `down` or a relative of theirs with a message for the user."""
+
+
+class InvalidName(ClusterError, ValueError):
+    """A cluster or node name that could not become a link, cgroup and host name."""
+
+
+class ConfigError(ClusterError, ValueError):
+    """An argument or a file of the user's that cannot be used; the message names the fix."""
+
+
+class NoRoom(ClusterError):
+    """All cluster slots, node addresses or ports of this machine are taken."""
+
+
+class CommandFailed(ClusterError):
+    """A program of the system (ip, nft, ctr, ...) refused what it was told."""
+
+    def __init__(self, argv: list[str], code: int, output: str) -> None:
+        """Keep the exit code, so that callers decide by number and never by text."""
+        super().__init__(f"{' '.join(argv)!r} exited with {code}: {output.strip() or 'no output'}")
+        self.code = code
+        self.output = output
+
+
+class StartTimeout(ClusterError):
+    """A process was started and did not become ready in time; the message names its log."""

@@ -1,0 +1,42 @@
+"""Names of clusters and nodes, and the mark that everything of ours carries.
+
+Kernel objects are found again by their name alone: after a kill -9, after a lost state file, by hand.
+Links have 15 characters, so they carry the cluster's slot number (`pyb3...`); everything else carries
+the full cluster name (`pybernetes-<cluster>...`).
+"""
+
+import re
+
+from pybernetes.cluster.errors import InvalidName
+
+MARK = "pybernetes"
+LINK_MARK = "pyb"
+MAX_LINK_NAME = 15
+
+DEFAULT_CLUSTER = "default"
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_MAX_CLUSTER_NAME = 32
+_MAX_NODE_NAME = 63
+
+
+def check_cluster_name(name: str) -> str:
+    """Return the name if it is a DNS label of at most 32 characters, else raise InvalidName."""
+    return _check("cluster", name, _MAX_CLUSTER_NAME)
+
+
+def check_node_name(name: str) -> str:
+    """Return the name if it is a DNS label (RFC 1123) of at most 63 characters, else raise InvalidName."""
+    if name == "router":
+        raise InvalidName("node name 'router' is taken by the namespace that joins the racks; choose another")
+    return _check("node", name, _MAX_NODE_NAME)
+
+
+def _check(what: str, name: str, longest: int) -> str:
+    if len(name) > longest:
+        raise InvalidName(f"{what} name {name!r} has {len(name)} characters; at most {longest} are possible")
+    if not _LABEL.fullmatch(name):
+        raise InvalidName(
+            f"{what} name {name!r} must consist of lower-case letters, digits and '-', "
+            "and begin and end with a letter or digit (for example 'dev-1')"
+        )
+    return name

@@ -1,0 +1,169 @@
+"""Making the kernel match a `Network`, and removing it by name. Can be run again at any time.
+
+Thin shell around ip(8) and nft(8): reads each namespace once, sends one batch with what is missing.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from pybernetes.cluster.commands import run, succeeds
+from pybernetes.cluster.layout import Layout
+from pybernetes.cluster.names import LINK_MARK
+from pybernetes.cluster.netns import inside, write_sysctls
+from pybernetes.cluster.network import HOST, Network, Veth
+
+NETNS_DIR = Path("/run/netns")
+IP_FORWARD = "ipv4/ip_forward"
+
+
+class _AddressInfo(msgspec.Struct):
+    local: str = ""
+    prefixlen: int = 0
+
+
+class _Link(msgspec.Struct):
+    ifname: str = ""
+    address: str = ""
+    master: str = ""
+    flags: list[str] = []
+    addr_info: list[_AddressInfo] = []
+
+
+class _Route(msgspec.Struct):
+    dst: str = ""
+    gateway: str = ""
+
+
+@dataclass
+class Observed:
+    """What one namespace holds."""
+
+    links: dict[str, _Link] = field(default_factory=dict)
+    routes: set[tuple[str, str]] = field(default_factory=set)
+
+    def addresses(self, link: str) -> set[str]:
+        """Addresses of a link as CIDRs."""
+        found = self.links.get(link)
+        return set() if found is None else {f"{a.local}/{a.prefixlen}" for a in found.addr_info}
+
+
+def observe(netns: str) -> Observed:
+    """Read links, addresses and routes of one namespace."""
+    prefix = _ip(netns)
+    links = msgspec.json.decode(run([*prefix, "-j", "addr", "show"]) or b"[]", type=list[_Link])
+    seen = Observed({link.ifname: link for link in links})
+    for family in ("-4", "-6"):
+        routes = msgspec.json.decode(run([*prefix, "-j", family, "route", "show"]) or b"[]", type=list[_Route])
+        seen.routes |= {(r.dst, r.gateway) for r in routes}
+    return seen
+
+
+def actions(wanted: Network, seen: dict[str, Observed]) -> dict[str, list[str]]:
+    """Lines for `ip -batch` per namespace that turn what is seen into what is wanted. Pure.
+
+    A namespace missing from `seen` is empty.
+    """
+    batches: dict[str, list[str]] = defaultdict(list)
+    empty = Observed()
+    for namespace in wanted.namespaces:
+        loopback = seen.get(namespace.name, empty).links.get("lo")
+        if loopback is None or "UP" not in loopback.flags:
+            batches[namespace.name].append("link set dev lo up")
+    for bridge in wanted.bridges:
+        link = seen.get(bridge.netns, empty).links.get(bridge.name)
+        if link is None:
+            batches[bridge.netns].append(
+                f"link add name {bridge.name} address {bridge.mac} type bridge stp_state 0 forward_delay 0"
+            )
+        if link is None or "UP" not in link.flags:
+            batches[bridge.netns].append(f"link set dev {bridge.name} up")
+    for veth in wanted.veths:
+        _veth_actions(veth, seen, batches)
+    for address in wanted.addresses:
+        if address.cidr not in seen.get(address.netns, empty).addresses(address.link):
+            nodad = " nodad" if ":" in address.cidr else ""
+            batches[address.netns].append(f"addr replace {address.cidr} dev {address.link}{nodad}")
+    for route in wanted.routes:
+        if (route.to, route.via) not in seen.get(route.netns, empty).routes:
+            batches[route.netns].append(f"route replace {route.to} via {route.via}")
+    return dict(batches)
+
+
+def _veth_actions(veth: Veth, seen: dict[str, Observed], batches: dict[str, list[str]]) -> None:
+    near = seen.get(veth.netns, Observed()).links.get(veth.name)
+    far = seen.get(veth.peer_netns, Observed()).links.get(veth.peer)
+    if near is not None and far is None:
+        # The other end was lost with its namespace, or moved: start over.
+        batches[veth.netns].append(f"link del dev {veth.name}")
+        near = None
+    if near is None:
+        batches[veth.netns].append(
+            f"link add name {veth.name} type veth peer name {veth.peer} address {veth.peer_mac} netns {veth.peer_netns}"
+        )
+    if near is None:
+        batches[veth.netns].append(f'link set dev {veth.name} alias "{veth.reason}"')
+    if veth.master is not None and (near is None or near.master != veth.master):
+        batches[veth.netns].append(f"link set dev {veth.name} master {veth.master}")
+    if near is None or "UP" not in near.flags:
+        batches[veth.netns].append(f"link set dev {veth.name} up")
+    if near is None or far is None or "UP" not in far.flags:
+        batches[veth.peer_netns].append(f"link set dev {veth.peer} up")
+
+
+def apply_network(wanted: Network) -> None:
+    """Create what is missing and correct what differs. What others made is left alone."""
+    existing = set(list_namespaces())
+    seen = {HOST: observe(HOST)}
+    for namespace in wanted.namespaces:
+        if namespace.name in existing:
+            seen[namespace.name] = observe(namespace.name)
+        else:
+            run(["ip", "netns", "add", namespace.name])
+        inside(NETNS_DIR / namespace.name, lambda pairs=namespace.sysctls: write_sysctls(pairs))  # type: ignore[misc]
+    batches = actions(wanted, seen)
+    # A pair is made from one side and configured from both, and a gateway needs its address: so each
+    # stage is run in every namespace before the next one begins.
+    for stage in ("link del", "link add", "link set", "addr", "route"):
+        for netns, lines in batches.items():
+            chosen = [line for line in lines if line.startswith(stage)]
+            if chosen:
+                run([*_ip(netns), "-batch", "-"], stdin="\n".join(chosen) + "\n")
+    table = wanted.nft.split(" {", 1)[0]
+    run(["nft", "-f", "-"], stdin=f"{table}\ndelete {table}\n{wanted.nft}")
+
+
+def remove_network(layout: Layout) -> None:
+    """Delete everything of the cluster's slot and name, whatever is left of it."""
+    for name in list_namespaces():
+        if name.startswith(f"{layout.context}-"):
+            run(["ip", "netns", "del", name])
+    for name in host_links(layout.slot):
+        # Deleting the router's namespace deletes the pair a moment later; both ways are fine.
+        succeeds(["ip", "link", "del", "dev", name])
+    succeeds(["nft", "delete", "table", "inet", layout.nft_table])
+
+
+def list_namespaces() -> list[str]:
+    """Names of all network namespaces that have one, ours and others'."""
+    try:
+        return sorted(entry.name for entry in NETNS_DIR.iterdir())
+    except FileNotFoundError:
+        return []
+
+
+def host_links(slot: int) -> list[str]:
+    """Links of a cluster in the host's namespace."""
+    prefix = f"{LINK_MARK}{slot}"
+    # "pyb1host" is slot 1's and "pyb12host" is not: after the number comes a letter.
+    return sorted(
+        path.name
+        for path in Path("/sys/class/net").iterdir()
+        if path.name.startswith(prefix) and not path.name[len(prefix) : len(prefix) + 1].isdigit()
+    )
+
+
+def _ip(netns: str) -> list[str]:
+    return ["ip"] if netns == HOST else ["ip", "-n", netns]
