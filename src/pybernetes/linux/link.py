@@ -1,0 +1,305 @@
+"""Network devices as frozen values, and one function per thing that can be done to them.
+
+Every function takes the `Netlink` of the namespace it works in. To change many at once, collect the messages
+of `linkmsg` and send them with `Netlink.batch`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+from dataclasses import dataclass
+
+from pybernetes.linux import ipmsg, linkmsg, netns
+from pybernetes.linux.errors import Exists, Missing
+from pybernetes.linux.rtnl import Netlink, Request, parse_attrs, read_text, read_u32
+
+_TUNSETIFF = 0x400454CA
+_TUNSETPERSIST = 0x400454CB
+_IFF_TUN = 0x1
+_IFF_NO_PI = 0x1000
+
+
+@dataclass(frozen=True, slots=True)
+class VxlanInfo:
+    """The part of a link that only VXLAN devices have."""
+
+    vni: int
+    port: int
+    local: str = ""
+    device: int = 0
+    """Index of the underlay device; 0 when the routing table decides."""
+    learning: bool = True
+    gbp: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One network device."""
+
+    index: int
+    name: str
+    mac: str
+    mtu: int
+    flags: int
+    kind: str
+    """`veth`, `bridge`, `vxlan`, ...; empty for hardware and the loopback."""
+    master: int = 0
+    """Index of the bridge (or bond, or VRF) it belongs to; 0 for none."""
+    peer: int = 0
+    """veth: index of the other end; macvlan and VLAN: of the parent. In namespace `netns_id` if that is >= 0."""
+    netns_id: int = -1
+    alias: str = ""
+    promiscuity: int = 0
+    hairpin: bool | None = None
+    """Bridge ports only."""
+    vxlan: VxlanInfo | None = None
+
+    @property
+    def up(self) -> bool:
+        """Administratively up."""
+        return bool(self.flags & linkmsg.IFF_UP)
+
+    @property
+    def running(self) -> bool:
+        """Up, and with a carrier."""
+        return bool(self.flags & linkmsg.IFF_RUNNING)
+
+    @property
+    def loopback(self) -> bool:
+        return bool(self.flags & linkmsg.IFF_LOOPBACK)
+
+
+def decode(payload: bytes) -> Link:
+    """The link that an RTM_NEWLINK or RTM_DELLINK payload tells of."""
+    index, flags, attrs = linkmsg.decode(payload)
+    info = parse_attrs(attrs.get(linkmsg.IFLA_LINKINFO, b""))
+    kind = read_text(info.get(linkmsg.IFLA_INFO_KIND))
+    hairpin = None
+    if read_text(info.get(linkmsg.IFLA_INFO_SLAVE_KIND)) == "bridge":
+        port = parse_attrs(info.get(linkmsg.IFLA_INFO_SLAVE_DATA, b""))
+        hairpin = bool(read_u32(port.get(linkmsg.IFLA_BRPORT_MODE)))
+    data = info.get(linkmsg.IFLA_INFO_DATA, b"")
+    netns_id = attrs.get(linkmsg.IFLA_LINK_NETNSID)
+    return Link(
+        index=index,
+        name=read_text(attrs.get(linkmsg.IFLA_IFNAME)),
+        mac=linkmsg.mac_text(attrs.get(linkmsg.IFLA_ADDRESS)),
+        mtu=read_u32(attrs.get(linkmsg.IFLA_MTU)),
+        flags=flags,
+        kind=kind,
+        master=read_u32(attrs.get(linkmsg.IFLA_MASTER)),
+        peer=read_u32(attrs.get(linkmsg.IFLA_LINK)),
+        netns_id=int.from_bytes(netns_id[:4], "little", signed=True) if netns_id else -1,
+        alias=read_text(attrs.get(linkmsg.IFLA_IFALIAS)),
+        promiscuity=read_u32(attrs.get(linkmsg.IFLA_PROMISCUITY)),
+        hairpin=hairpin,
+        vxlan=_decode_vxlan(data) if kind == "vxlan" else None,
+    )
+
+
+def _decode_vxlan(data: bytes) -> VxlanInfo:
+    attrs = parse_attrs(data)
+    local = attrs.get(linkmsg.IFLA_VXLAN_LOCAL) or attrs.get(linkmsg.IFLA_VXLAN_LOCAL6)
+    return VxlanInfo(
+        vni=read_u32(attrs.get(linkmsg.IFLA_VXLAN_ID)),
+        port=int.from_bytes(attrs.get(linkmsg.IFLA_VXLAN_PORT, b"")[:2], "big"),
+        local=ipmsg.unpack(local) if local and any(local) else "",
+        device=read_u32(attrs.get(linkmsg.IFLA_VXLAN_LINK)),
+        learning=bool(read_u32(attrs.get(linkmsg.IFLA_VXLAN_LEARNING))),
+        gbp=linkmsg.IFLA_VXLAN_GBP in attrs,
+    )
+
+
+# -- reading ---------------------------------------------------------------------------------------------
+def links(nl: Netlink, *, master: int = 0) -> list[Link]:
+    """All links of the namespace, or the ports of one bridge."""
+    found = [decode(payload) for payload in nl.dump(linkmsg.dump(master))]
+    return [link for link in found if not master or link.master == master]
+
+
+def link(nl: Netlink, which: str | int) -> Link:
+    """The link of that name or index; Missing when there is none."""
+    return decode(nl.request(linkmsg.get(which))[0])
+
+
+def find(nl: Netlink, which: str | int) -> Link | None:
+    """The link of that name or index, or None."""
+    try:
+        return link(nl, which)
+    except Missing:
+        return None
+
+
+# -- making ----------------------------------------------------------------------------------------------
+def add_veth(
+    nl: Netlink,
+    name: str,
+    peer: str,
+    *,
+    mtu: int = 0,
+    mac: str = "",
+    peer_mac: str = "",
+    peer_netns: int = -1,
+    master: int = 0,
+    alias: str = "",
+    up: bool = False,
+) -> Link:
+    """A veth pair; the peer is born, down, in the namespace behind the descriptor `peer_netns` (-1: here)."""
+    return _make(
+        nl,
+        linkmsg.veth(
+            name,
+            peer,
+            mtu=mtu,
+            mac=mac,
+            peer_mac=peer_mac,
+            peer_netns_fd=peer_netns,
+            master=master,
+            alias=alias,
+            up=up,
+        ),
+    )
+
+
+def add_bridge(
+    nl: Netlink, name: str, *, mtu: int = 0, mac: str = "", vlan_filtering: bool = False, up: bool = False
+) -> Link:
+    return _make(nl, linkmsg.bridge(name, mtu=mtu, mac=mac, vlan_filtering=vlan_filtering, up=up))
+
+
+def ensure_bridge(nl: Netlink, name: str, *, mtu: int = 0, mac: str = "", up: bool = True) -> Link:
+    """The bridge of that name, made if need be. Exists is raised when the name belongs to another kind."""
+    try:
+        return add_bridge(nl, name, mtu=mtu, mac=mac, up=up)
+    except Exists:
+        there = link(nl, name)
+        if there.kind != "bridge":
+            raise
+        if up and not there.up:
+            set_up(nl, there.index)
+        return link(nl, name)
+
+
+def add_vxlan(
+    nl: Netlink,
+    name: str,
+    vni: int,
+    *,
+    port: int = 8472,
+    local: str = "",
+    device: int = 0,
+    learning: bool = False,
+    gbp: bool = False,
+    mtu: int = 0,
+    mac: str = "",
+    up: bool = False,
+) -> Link:
+    """A VXLAN device sending from `local` through the link with index `device`."""
+    return _make(
+        nl,
+        linkmsg.vxlan(
+            name,
+            vni,
+            port=port,
+            local=ipmsg.pack(local) if local else b"",
+            device=device,
+            learning=learning,
+            gbp=gbp,
+            mtu=mtu,
+            mac=mac,
+            up=up,
+        ),
+    )
+
+
+def add_macvlan(
+    nl: Netlink, name: str, parent: int, *, mode: str = "bridge", mtu: int = 0, mac: str = "", peer_netns: int = -1
+) -> Link | None:
+    """A macvlan on the link with index `parent`. None when it was born in another namespace."""
+    request = linkmsg.macvlan(name, parent, mode=mode, mtu=mtu, mac=mac, netns_fd=peer_netns)
+    nl.request(request)
+    return None if peer_netns >= 0 else link(nl, name)
+
+
+def add_tun(nl: Netlink, name: str, *, persist: bool = True) -> int:
+    """A TUN device in the socket's namespace; returns its descriptor, one IP packet per read or write."""
+    with netns.enter(nl.netns):
+        fd = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TUN | _IFF_NO_PI))
+            fcntl.ioctl(fd, _TUNSETPERSIST, int(persist))
+        except OSError:
+            os.close(fd)
+            raise
+    return fd
+
+
+def _make(nl: Netlink, request: Request) -> Link:
+    nl.request(request)
+    return link(nl, request.what)
+
+
+# -- changing --------------------------------------------------------------------------------------------
+def set_up(nl: Netlink, which: str | int) -> None:
+    nl.request(linkmsg.change(which, up=True))
+
+
+def set_down(nl: Netlink, which: str | int) -> None:
+    nl.request(linkmsg.change(which, up=False))
+
+
+def set_mtu(nl: Netlink, which: str | int, mtu: int) -> None:
+    nl.request(linkmsg.change(which, mtu=mtu))
+
+
+def set_mac(nl: Netlink, which: str | int, mac: str) -> None:
+    nl.request(linkmsg.change(which, mac=mac))
+
+
+def set_master(nl: Netlink, which: str | int, master: int) -> None:
+    """Make it a port of the bridge with index `master`; 0 releases it."""
+    nl.request(linkmsg.change(which, master=master))
+
+
+def set_name(nl: Netlink, index: int, name: str) -> None:
+    """Rename; an up link can be renamed in today's kernels."""
+    nl.request(linkmsg.change(index, name=name))
+
+
+def set_alias(nl: Netlink, which: str | int, alias: str) -> None:
+    """Free text of up to 255 bytes that stays with the link: good for saying whose it is."""
+    nl.request(linkmsg.change(which, alias=alias))
+
+
+def set_promiscuous(nl: Netlink, which: str | int, on: bool) -> None:
+    nl.request(linkmsg.change(which, promiscuous=on))
+
+
+def set_hairpin(nl: Netlink, index: int, on: bool) -> None:
+    """Bridge port: let a packet leave by the port it came in."""
+    nl.request(linkmsg.bridge_port(index, hairpin=on))
+
+
+def move_to_netns(nl: Netlink, which: str | int, target: netns.Netns) -> None:
+    """Move a link; it arrives down and without its addresses."""
+    fd = netns.open_fd(target)
+    try:
+        nl.request(linkmsg.change(which, netns_fd=fd))
+    finally:
+        os.close(fd)
+
+
+def delete(nl: Netlink, which: str | int) -> None:
+    """Remove a link; Missing when there is none."""
+    nl.request(linkmsg.delete(which))
+
+
+def ensure_deleted(nl: Netlink, which: str | int) -> bool:
+    """Remove a link if it is there; whether it was."""
+    try:
+        delete(nl, which)
+    except Missing:
+        return False
+    return True

@@ -1,0 +1,330 @@
+"""Messages about links: what is asked of the kernel, and what it tells. Pure bytes, nothing is sent here.
+
+`link` wraps these in typed values for agents; CNI plugins use them as they are, to start fast.
+Attribute numbers: linux/if_link.h, linux/if_bridge.h, linux/veth.h; overview in rtnetlink(7).
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from pybernetes.linux.errors import ProtocolError
+from pybernetes.linux.rtnl import (
+    NLM_F_CREATE,
+    NLM_F_EXCL,
+    Request,
+    attr,
+    nested,
+    parse_attrs,
+    text,
+    u8,
+    u16,
+    u32,
+)
+
+RTM_NEWLINK = 16
+RTM_DELLINK = 17
+RTM_GETLINK = 18
+RTM_SETLINK = 19
+
+AF_UNSPEC = 0
+AF_BRIDGE = 7
+
+IFF_UP = 0x1
+IFF_LOOPBACK = 0x8
+IFF_RUNNING = 0x40
+IFF_PROMISC = 0x100
+
+IFLA_ADDRESS = 1
+IFLA_IFNAME = 3
+IFLA_MTU = 4
+IFLA_LINK = 5
+IFLA_MASTER = 10
+IFLA_PROTINFO = 12
+IFLA_TXQLEN = 13
+IFLA_OPERSTATE = 16
+IFLA_LINKINFO = 18
+IFLA_IFALIAS = 20
+IFLA_AF_SPEC = 26
+IFLA_NET_NS_FD = 28
+IFLA_EXT_MASK = 29
+IFLA_PROMISCUITY = 30
+IFLA_NUM_TX_QUEUES = 31
+IFLA_NUM_RX_QUEUES = 32
+IFLA_LINK_NETNSID = 37
+
+RTEXT_FILTER_SKIP_STATS = 8
+
+IFLA_INFO_KIND = 1
+IFLA_INFO_DATA = 2
+IFLA_INFO_SLAVE_KIND = 4
+IFLA_INFO_SLAVE_DATA = 5
+
+VETH_INFO_PEER = 1
+
+IFLA_BR_VLAN_FILTERING = 7
+IFLA_BR_VLAN_DEFAULT_PVID = 39
+
+IFLA_BRPORT_MODE = 4  # hairpin
+IFLA_BRPORT_LEARNING = 8
+IFLA_BRPORT_ISOLATED = 33
+
+IFLA_BRIDGE_FLAGS = 0
+IFLA_BRIDGE_VLAN_INFO = 2
+BRIDGE_FLAGS_MASTER = 1
+BRIDGE_FLAGS_SELF = 2
+BRIDGE_VLAN_PVID = 2
+BRIDGE_VLAN_UNTAGGED = 4
+
+IFLA_VXLAN_ID = 1
+IFLA_VXLAN_LINK = 3
+IFLA_VXLAN_LOCAL = 4
+IFLA_VXLAN_LEARNING = 7
+IFLA_VXLAN_PORT = 15
+IFLA_VXLAN_LOCAL6 = 17
+IFLA_VXLAN_GBP = 23
+IFLA_VXLAN_TTL = 5
+IFLA_VXLAN_UDP_ZERO_CSUM6_TX = 19
+IFLA_VXLAN_UDP_ZERO_CSUM6_RX = 20
+
+IFLA_MACVLAN_MODE = 1
+MACVLAN_MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}
+IFLA_IPVLAN_MODE = 1
+IPVLAN_MODES = {"l2": 0, "l3": 1, "l3s": 2}
+IFLA_VLAN_ID = 1
+
+_IFINFO = Struct("=BBHiII")  # family, pad, ARP type, index, flags, change mask
+_VLAN_INFO = Struct("=HH")
+
+
+def header(family: int = 0, index: int = 0, flags: int = 0, change: int = 0) -> bytes:
+    """struct ifinfomsg."""
+    return _IFINFO.pack(family, 0, 0, index, flags, change)
+
+
+def decode(payload: bytes) -> tuple[int, int, dict[int, bytes]]:
+    """(index, flags, attributes) of an RTM_NEWLINK or RTM_DELLINK payload."""
+    if len(payload) < _IFINFO.size:
+        raise ProtocolError(f"link message of {len(payload)} bytes")
+    _family, _, _type, index, flags, _change = _IFINFO.unpack_from(payload)
+    return index, flags, parse_attrs(payload, _IFINFO.size)
+
+
+def mac_bytes(mac: str) -> bytes:
+    """The six bytes of `aa:bb:cc:dd:ee:ff`; ValueError otherwise."""
+    raw = bytes.fromhex(mac.replace(":", ""))
+    if len(raw) != 6:
+        raise ValueError(f"expected a MAC address of six bytes, got {mac!r}")
+    return raw
+
+
+def mac_text(raw: bytes | None) -> str:
+    """`aa:bb:cc:dd:ee:ff`, or an empty string for no address."""
+    return raw.hex(":") if raw else ""
+
+
+def get(which: str | int) -> Request:
+    """One link by name or by index."""
+    body = header(index=which if isinstance(which, int) else 0) + u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)
+    if isinstance(which, str):
+        body += text(IFLA_IFNAME, which)
+    return Request(RTM_GETLINK, 0, body, "find link", str(which))
+
+
+def dump(master: int = 0) -> Request:
+    """All links, or those enslaved to one."""
+    body = header() + u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)
+    if master:
+        body += u32(IFLA_MASTER, master)
+    return Request(RTM_GETLINK, 0, body, "list links", "")
+
+
+def delete(which: str | int) -> Request:
+    """Remove a link; the other end of a veth pair goes with it."""
+    body = header(index=which if isinstance(which, int) else 0)
+    if isinstance(which, str):
+        body += text(IFLA_IFNAME, which)
+    return Request(RTM_DELLINK, 0, body, "delete link", str(which))
+
+
+def new(
+    name: str,
+    kind: str,
+    *,
+    data: bytes = b"",
+    mtu: int = 0,
+    mac: str = "",
+    master: int = 0,
+    parent: int = 0,
+    netns_fd: int = -1,
+    alias: str = "",
+    txqlen: int = -1,
+    up: bool = False,
+) -> Request:
+    """Create a link of any kind; it must not exist. `data` holds the kind's own attributes."""
+    info = text(IFLA_INFO_KIND, kind) + (nested(IFLA_INFO_DATA, data) if data else b"")
+    flags = IFF_UP if up else 0
+    body = header(flags=flags, change=flags) + text(IFLA_IFNAME, name)
+    body += _common(mtu=mtu, mac=mac, master=master, netns_fd=netns_fd, alias=alias, txqlen=txqlen)
+    if parent:
+        body += u32(IFLA_LINK, parent)
+    body += nested(IFLA_LINKINFO, info)
+    return Request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body, f"create {kind}", name)
+
+
+def veth(
+    name: str,
+    peer: str,
+    *,
+    mtu: int = 0,
+    mac: str = "",
+    master: int = 0,
+    alias: str = "",
+    up: bool = False,
+    peer_mac: str = "",
+    peer_netns_fd: int = -1,
+) -> Request:
+    """A veth pair in one message, the peer born in its namespace (down: the kernel ties the ends together last).
+
+    One queue per end: a veth has by default as many as there are processors, and allocating those is most of
+    what its creation costs.
+    """
+    other = header() + text(IFLA_IFNAME, peer)
+    other += _common(mtu=mtu, mac=peer_mac, netns_fd=peer_netns_fd)
+    other += u32(IFLA_NUM_TX_QUEUES, 1) + u32(IFLA_NUM_RX_QUEUES, 1)
+    request = new(
+        name,
+        "veth",
+        data=attr(VETH_INFO_PEER, other),
+        mtu=mtu,
+        mac=mac,
+        master=master,
+        alias=alias,
+        up=up,
+    )
+    request.body += u32(IFLA_NUM_TX_QUEUES, 1) + u32(IFLA_NUM_RX_QUEUES, 1)
+    return request
+
+
+def bridge(name: str, *, mtu: int = 0, mac: str = "", vlan_filtering: bool = False, up: bool = False) -> Request:
+    """A bridge. With a MAC given it keeps it; without, the kernel takes the lowest of its ports."""
+    data = u8(IFLA_BR_VLAN_FILTERING, 1) if vlan_filtering else b""
+    return new(name, "bridge", data=data, mtu=mtu, mac=mac, up=up)
+
+
+def vxlan(
+    name: str,
+    vni: int,
+    *,
+    port: int,
+    local: bytes = b"",
+    device: int = 0,
+    learning: bool = False,
+    gbp: bool = False,
+    mtu: int = 0,
+    mac: str = "",
+    up: bool = False,
+) -> Request:
+    """A VXLAN device; `local` is the packed outer source address, `device` the index of the underlay."""
+    data = u32(IFLA_VXLAN_ID, vni) + attr(IFLA_VXLAN_PORT, port.to_bytes(2, "big"))
+    data += u8(IFLA_VXLAN_LEARNING, int(learning))
+    if device:
+        data += u32(IFLA_VXLAN_LINK, device)
+    if local:
+        data += attr(IFLA_VXLAN_LOCAL if len(local) == 4 else IFLA_VXLAN_LOCAL6, local)
+    if gbp:
+        data += attr(IFLA_VXLAN_GBP, b"")
+    return new(name, "vxlan", data=data, mtu=mtu, mac=mac, up=up)
+
+
+def macvlan(
+    name: str, parent: int, *, mode: str = "bridge", mtu: int = 0, mac: str = "", netns_fd: int = -1
+) -> Request:
+    data = u32(IFLA_MACVLAN_MODE, MACVLAN_MODES[mode])
+    return new(name, "macvlan", data=data, parent=parent, mtu=mtu, mac=mac, netns_fd=netns_fd)
+
+
+def ipvlan(name: str, parent: int, *, mode: str = "l2", mtu: int = 0, netns_fd: int = -1) -> Request:
+    data = u16(IFLA_IPVLAN_MODE, IPVLAN_MODES[mode])
+    return new(name, "ipvlan", data=data, parent=parent, mtu=mtu, netns_fd=netns_fd)
+
+
+def vlan(name: str, parent: int, vid: int, *, up: bool = False) -> Request:
+    """An 802.1Q device on top of `parent`."""
+    return new(name, "vlan", data=u16(IFLA_VLAN_ID, vid), parent=parent, up=up)
+
+
+def change(
+    which: str | int,
+    *,
+    up: bool | None = None,
+    promiscuous: bool | None = None,
+    name: str = "",
+    mtu: int = 0,
+    mac: str = "",
+    master: int | None = None,
+    netns_fd: int = -1,
+    alias: str | None = None,
+    txqlen: int = -1,
+) -> Request:
+    """Change what is given of an existing link. `master=0` releases it; renaming needs an index."""
+    flags = mask = 0
+    for wanted, bit in ((up, IFF_UP), (promiscuous, IFF_PROMISC)):
+        if wanted is not None:
+            mask |= bit
+            flags |= bit if wanted else 0
+    body = header(index=which if isinstance(which, int) else 0, flags=flags, change=mask)
+    if isinstance(which, str):
+        body += text(IFLA_IFNAME, which)
+    elif name:
+        body += text(IFLA_IFNAME, name)
+    body += _common(mtu=mtu, mac=mac, netns_fd=netns_fd, txqlen=txqlen)
+    if alias is not None:
+        body += text(IFLA_IFALIAS, alias)
+    if master is not None:
+        body += u32(IFLA_MASTER, master)
+    return Request(RTM_NEWLINK, 0, body, "change link", str(which))
+
+
+def bridge_port(
+    index: int, *, hairpin: bool | None = None, isolated: bool | None = None, learning: bool | None = None
+) -> Request:
+    """How a port behaves in its bridge. Hairpin: a packet may leave by the port it came in."""
+    info = b""
+    for kind, value in (
+        (IFLA_BRPORT_MODE, hairpin),
+        (IFLA_BRPORT_ISOLATED, isolated),
+        (IFLA_BRPORT_LEARNING, learning),
+    ):
+        if value is not None:
+            info += u8(kind, int(value))
+    body = header(AF_BRIDGE, index) + nested(IFLA_PROTINFO, info)
+    return Request(RTM_SETLINK, 0, body, "change bridge port", str(index))
+
+
+def bridge_vlan(
+    index: int, vid: int, *, pvid: bool = False, untagged: bool = False, on_bridge: bool = False
+) -> Request:
+    """Admit a VLAN on a port, or, with `on_bridge`, on the bridge itself."""
+    flags = (BRIDGE_VLAN_PVID if pvid else 0) | (BRIDGE_VLAN_UNTAGGED if untagged else 0)
+    where = u16(IFLA_BRIDGE_FLAGS, BRIDGE_FLAGS_SELF) if on_bridge else b""
+    body = header(AF_BRIDGE, index)
+    body += nested(IFLA_AF_SPEC, where + attr(IFLA_BRIDGE_VLAN_INFO, _VLAN_INFO.pack(flags, vid)))
+    return Request(RTM_SETLINK, 0, body, "admit VLAN on", f"port {index}")
+
+
+def _common(
+    *, mtu: int = 0, mac: str = "", master: int = 0, netns_fd: int = -1, alias: str = "", txqlen: int = -1
+) -> bytes:
+    body = u32(IFLA_MTU, mtu) if mtu else b""
+    if mac:
+        body += attr(IFLA_ADDRESS, mac_bytes(mac))
+    if master:
+        body += u32(IFLA_MASTER, master)
+    if netns_fd >= 0:
+        body += u32(IFLA_NET_NS_FD, netns_fd)
+    if alias:
+        body += text(IFLA_IFALIAS, alias)
+    if txqlen >= 0:
+        body += u32(IFLA_TXQLEN, txqlen)
+    return body

@@ -1,0 +1,65 @@
+"""Neighbours: which link-layer address stands behind an IP address on a link (ARP and NDP)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pybernetes.linux import ipmsg
+from pybernetes.linux.addr import FAMILIES
+from pybernetes.linux.errors import Missing
+from pybernetes.linux.linkmsg import mac_text
+from pybernetes.linux.rtnl import Netlink, Request
+
+PERMANENT = ipmsg.NUD_PERMANENT
+REACHABLE = ipmsg.NUD_REACHABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    index: int
+    """The link it is behind."""
+    ip: str
+    mac: str
+    state: int = PERMANENT
+
+    @property
+    def permanent(self) -> bool:
+        return bool(self.state & PERMANENT)
+
+
+def decode(payload: bytes) -> Neighbour:
+    """The neighbour that an RTM_NEWNEIGH payload tells of."""
+    _family, index, state, _flags, attrs = ipmsg.neigh_decode(payload)
+    ip = attrs.get(ipmsg.NDA_DST)
+    return Neighbour(index, ipmsg.unpack(ip) if ip else "", mac_text(attrs.get(ipmsg.NDA_LLADDR)), state)
+
+
+def request(verb: str, entry: Neighbour) -> Request:
+    """The message for Netlink.batch; verb is add, replace or delete."""
+    mac = "" if verb == "delete" else entry.mac
+    return ipmsg.neigh(verb, entry.index, mac=mac, ip=entry.ip, state=entry.state)
+
+
+def neighbours(nl: Netlink, index: int = 0, *, permanent: bool = False) -> list[Neighbour]:
+    """The neighbours behind one link (0: behind all), both families."""
+    found = []
+    for family in FAMILIES.values():
+        found += [decode(payload) for payload in nl.dump(ipmsg.neigh_dump(index, family))]
+    return [n for n in found if (not index or n.index == index) and (n.permanent or not permanent)]
+
+
+def replace(nl: Netlink, entry: Neighbour) -> None:
+    nl.request(request("replace", entry))
+
+
+def delete(nl: Netlink, entry: Neighbour) -> None:
+    nl.request(request("delete", entry))
+
+
+def ensure_deleted(nl: Netlink, entry: Neighbour) -> bool:
+    """Delete it if it is there; whether it was."""
+    try:
+        delete(nl, entry)
+    except Missing:
+        return False
+    return True

@@ -1,0 +1,232 @@
+"""Network namespaces by name, path or file descriptor.
+
+Names live under /run/netns as bind mounts of a namespace's file, the way `ip netns` keeps them, so that both
+see the same ones. Only the *network* namespace is ever entered: `ip netns exec` also remounts /sys, which
+hides the cgroups that container runtimes need.
+
+Light on imports: CNI plugins use it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from pybernetes.linux import libc
+from pybernetes.linux.errors import Exists, Missing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+    from typing import IO, TypeVar
+
+    T = TypeVar("T")
+
+RUN_DIR = "/run/netns"
+
+Netns = str | int
+"""A name under /run/netns, an absolute path of a namespace file, or an open descriptor of one."""
+
+
+def path_of(netns: str) -> str:
+    """The file of a namespace given by name or by path."""
+    return netns if netns.startswith("/") else f"{RUN_DIR}/{netns}"
+
+
+def open_fd(netns: Netns) -> int:
+    """A new descriptor of the namespace, for the caller to close; Missing when there is no such one."""
+    if isinstance(netns, int):
+        return os.dup(netns)
+    path = path_of(netns)
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError as gone:
+        raise Missing(errno.ENOENT, "open network namespace", path) from gone
+
+
+class enter:
+    """Context manager: the calling thread works in `netns`, and comes back at the end.
+
+    None stays where we are. Do not await inside: other tasks of the thread would run in there too.
+    """
+
+    def __init__(self, netns: Netns | None) -> None:
+        self._netns = netns
+        self._home = -1
+
+    def __enter__(self) -> None:
+        if self._netns is None:
+            return
+        target = open_fd(self._netns)
+        try:
+            self._home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                libc.setns(target)
+            except OSError:
+                os.close(self._home)
+                self._home = -1
+                raise
+        finally:
+            os.close(target)
+
+    def __exit__(self, *_: object) -> None:
+        if self._home >= 0:
+            libc.setns(self._home)
+            os.close(self._home)
+            self._home = -1
+
+
+def exists(name: str) -> bool:
+    """Whether `name` is a live namespace: a leftover plain file is none."""
+    try:
+        here, parent = os.stat(path_of(name)), os.stat(RUN_DIR)
+    except FileNotFoundError:
+        return False
+    return here.st_dev != parent.st_dev
+
+
+def list_names() -> list[str]:
+    """The names of all live namespaces under /run/netns."""
+    try:
+        names = sorted(os.listdir(RUN_DIR))
+    except FileNotFoundError:
+        return []
+    return [name for name in names if exists(name)]
+
+
+def create(name: str) -> str:
+    """Make a namespace with its loopback up and return its path; Exists when the name is taken."""
+    path = path_of(name)
+    _prepare_run_dir()
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
+    except FileExistsError as taken:
+        if exists(name):
+            raise Exists(errno.EEXIST, "create network namespace", name) from taken
+        # A file without a mount is what a crash or a reboot leaves; it is taken over.
+
+    def make() -> None:
+        libc.unshare(libc.CLONE_NEWNET)
+        libc.mount("/proc/thread-self/ns/net", path, flags=libc.MS_BIND)
+
+    try:
+        _in_thread(make)
+    except BaseException:
+        os.unlink(path)
+        raise
+    from pybernetes.linux import linkmsg
+    from pybernetes.linux.rtnl import Netlink
+
+    with Netlink(path) as nl:
+        nl.run([linkmsg.change(1, up=True)])
+    return path
+
+
+def ensure(name: str) -> str:
+    """Make the namespace unless it exists; its path either way."""
+    return path_of(name) if exists(name) else create(name)
+
+
+def delete(name: str) -> None:
+    """Remove the name. The namespace itself ends with its last process. Gone already is fine."""
+    path = path_of(name)
+    try:
+        libc.umount(path, libc.MNT_DETACH)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOENT):
+            raise
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def run_in(netns: Netns | None, work: Callable[[], T]) -> T:
+    """Call `work` inside the namespace in a thread of its own, and return or raise what it did."""
+
+    def inside() -> T:
+        with enter(netns):
+            return work()
+
+    return _in_thread(inside)
+
+
+def argv_in(netns: Netns | None, argv: Sequence[str]) -> list[str]:
+    """`argv` so that it runs in the namespace. `nsenter` execs in place: the pid is the command's own."""
+    if netns is None:
+        return list(argv)
+    path = f"/proc/{os.getpid()}/fd/{netns}" if isinstance(netns, int) else path_of(netns)
+    return ["nsenter", f"--net={path}", "--", *argv]
+
+
+def popen_in(
+    netns: Netns | None,
+    argv: Sequence[str],
+    *,
+    stdin: int | IO[bytes] | None = None,
+    stdout: int | IO[bytes] | None = None,
+    stderr: int | IO[bytes] | None = None,
+    cwd: str | Path | None = None,
+    env: Mapping[str, str] | None = None,
+    start_new_session: bool = False,
+    pass_fds: Sequence[int] = (),
+) -> subprocess.Popen[bytes]:
+    """Start a command inside the namespace; mounts, cgroups and all else stay as they are."""
+    import subprocess
+
+    return subprocess.Popen(
+        argv_in(netns, argv),
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        cwd=cwd,
+        env=env,
+        start_new_session=start_new_session,
+        pass_fds=tuple(pass_fds),
+    )
+
+
+def inode(netns: Netns | None = None) -> int:
+    """The number that tells two namespaces apart (None: the caller's own)."""
+    if netns is None:
+        return os.stat("/proc/thread-self/ns/net").st_ino
+    fd = open_fd(netns)
+    try:
+        return os.fstat(fd).st_ino
+    finally:
+        os.close(fd)
+
+
+def _in_thread(work: Callable[[], T]) -> T:
+    """Run in a fresh thread: namespaces belong to threads, and this one's end with it."""
+    import threading
+
+    result: list[T] = []
+    failure: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            result.append(work())
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=body, name="netns", daemon=True)
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return result[0]
+
+
+def _prepare_run_dir() -> None:
+    """Make /run/netns a shared mount, so that a name deleted here vanishes in other mount namespaces too."""
+    os.makedirs(RUN_DIR, mode=0o755, exist_ok=True)
+    try:
+        libc.mount("", RUN_DIR, "none", libc.MS_SHARED | libc.MS_REC)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        libc.mount(RUN_DIR, RUN_DIR, "none", libc.MS_BIND | libc.MS_REC)
+        libc.mount("", RUN_DIR, "none", libc.MS_SHARED | libc.MS_REC)
