@@ -1,6 +1,7 @@
 """Keys, bytes, revisions, watches, durability: the state of a cluster. Knows no kinds.
 
-`types` is the contract, `errors` what it raises; `sqlite` and `etcd` are the engines, `memory` the view both share.
+`types` is the contract, `errors` what it raises; `sqlite` and `etcd` are the engines, `memory` the view both
+share.
 """
 
 from pybernetes.store.errors import (

@@ -1,7 +1,7 @@
 """What can go wrong in a store: one class for each decision a caller makes.
 
-A caller that retries after re-reading catches `Conflict`; one that relists catches `Compacted` or `WatchOverflow`;
-one that tells its client "try later" catches `WriteFailed`.
+A caller that retries after re-reading catches `Conflict`; one that relists catches `Compacted` or
+`WatchOverflow`; one that tells its client "try later" catches `WriteFailed`.
 """
 
 from __future__ import annotations
@@ -79,7 +79,9 @@ class StoreClosed(StoreError):
 
 
 class WriteFailed(StoreError):
-    """The write could not be made durable, and memory does not show it. Reads go on; the write may be tried again."""
+    """The write could not be made durable, and memory does not show it. Reads go on; the write may be tried
+    again.
+    """
 
 
 class DiskFull(WriteFailed):

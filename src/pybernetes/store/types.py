@@ -1,8 +1,9 @@
 """The contract of a revisioned key-value store.
 
-Keys are strings such as `/registry/pods/default/web`, values are bytes, and every write gets the next revision of the
-whole store. A store knows no Kubernetes kinds. Reads and watches are answered from memory by plain calls; writes are
-awaited until they are durable. When a write returns, memory shows it and its event has been handed to the watches.
+Keys are strings such as `/registry/pods/default/web`, values are bytes, and every write gets the next
+revision of the whole store. A store knows no Kubernetes kinds. Reads and watches are answered from memory by
+plain calls; writes are awaited until they are durable. When a write returns, memory shows it and its event
+has been handed to the watches.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ Stamp = Callable[[bytes, int], bytes]
 class KeyValue(msgspec.Struct, gc=False, eq=False):
     """One version of one key, shared by all readers: never changed, except that a user may fill `cache`.
 
-    Not tracked by the garbage collector (there may be 100,000), so `cache` must not lead back to the KeyValue.
+    Not tracked by the garbage collector (there may be 100,000), so `cache` must not lead back to the
+    KeyValue.
     """
 
     key: str
@@ -59,10 +61,11 @@ class Page(msgspec.Struct, frozen=True, gc=False):
 
 
 class Watch(Protocol):
-    """A stream of changes under a prefix. Iterating yields lists: everything available at that moment, in order.
+    """A stream of changes under a prefix. Iterating yields lists: everything available at that moment, in
+    order.
 
-    Raises WatchOverflow when its reader fell too far behind, Compacted when the engine lost events while it was cut
-    off from its server, StoreClosed when the store closes. Ends quietly after its own close().
+    Raises WatchOverflow when its reader fell too far behind, Compacted when the engine lost events while it
+    was cut off from its server, StoreClosed when the store closes. Ends quietly after its own close().
     """
 
     def __aiter__(self) -> Self: ...
@@ -96,30 +99,35 @@ class Store(Protocol):
     def range(self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0) -> Page:
         """The keys under a prefix that follow `start` (exclusive: the last key of the page before).
 
-        A limit of 0 is none; revision 0 is the latest, another one the state of that moment. Raises Compacted or
-        FutureRevision.
+        A limit of 0 is none; revision 0 is the latest, another one the state of that moment. Raises Compacted
+        or FutureRevision.
         """
         ...
 
     def count(self, prefix: str) -> int: ...
 
     async def read_barrier(self) -> int:
-        """Returns once memory shows every write that was acknowledged, by anybody, before the call: the revision
-        reached."""
+        """Returns once memory shows every write that was acknowledged, by anybody, before the call: the
+        revision reached.
+        """
         ...
 
     async def put(self, key: str, value: bytes, *, expect: int | None = None) -> KeyValue:
-        """Write. `expect` None: whatever stands there; 0: the key must be absent (AlreadyExists); n: the key must be
-        at revision n (Conflict). WriteFailed when it could not be made durable."""
+        """Write. `expect` None: whatever stands there; 0: the key must be absent (AlreadyExists); n: the key
+        must be at revision n (Conflict). WriteFailed when it could not be made durable.
+        """
         ...
 
     async def delete(self, key: str, *, expect: int | None = None) -> KeyValue:
-        """Delete, and return the last value stamped with the deletion's revision. NotFound, Conflict, WriteFailed."""
+        """Delete, and return the last value stamped with the deletion's revision. NotFound, Conflict,
+        WriteFailed.
+        """
         ...
 
     def watch(self, prefix: str, *, from_revision: int = 0) -> Watch:
-        """Changes with a revision above `from_revision`; 0 means those from now on. Raises Compacted at once when
-        they are gone; a revision of the future waits for it."""
+        """Changes with a revision above `from_revision`; 0 means those from now on. Raises Compacted at once
+        when they are gone; a revision of the future waits for it.
+        """
         ...
 
     async def compact(self, revision: int) -> None:

@@ -1,0 +1,90 @@
+"""What both engines answer reads and watches from: current state, recent history, watches.
+
+An engine feeds it with `load` once and then with `apply` for everything that has become durable, in order of
+revision, from the event loop's thread. It never writes anywhere.
+"""
+
+from __future__ import annotations
+
+from pybernetes.store.errors import FutureRevision, StoreError
+from pybernetes.store.history import History
+from pybernetes.store.keyspace import Keyspace
+from pybernetes.store.types import Event, KeyValue, Page
+from pybernetes.store.watching import Hub, HubWatch
+
+DEFAULT_WINDOW = 10_000
+DEFAULT_BUFFER = 10_000
+
+
+class MemoryView:
+    """`window`: how many events to remember. `buffer`: how many a watch may fall behind."""
+
+    def __init__(self, *, window: int = DEFAULT_WINDOW, buffer: int = DEFAULT_BUFFER) -> None:
+        self._keyspace = Keyspace()
+        self._history = History(window)
+        self._hub = Hub()
+        self._buffer = buffer
+        self._closed: StoreError | None = None
+
+    @property
+    def revision(self) -> int:
+        return self._hub.revision
+
+    @property
+    def compacted(self) -> int:
+        return self._history.floor
+
+    def load(self, versions: list[KeyValue], revision: int, *, floor: int, events: list[Event]) -> None:
+        """Start from this state, with the events after `floor` as its history."""
+        self._keyspace.load(versions)
+        self._history.compact(floor)
+        self._history.extend(events)
+        self._hub.revision = revision
+
+    def apply(self, events: list[Event], revision: int) -> None:
+        """Take over committed changes, up to `revision`, and tell the watches."""
+        for event in events:
+            if event.kind == "put":
+                self._keyspace.set(event.kv)
+            else:
+                self._keyspace.discard(event.kv.key)
+        self._history.extend(events)
+        self._hub.publish(events, revision)
+
+    def get(self, key: str) -> KeyValue | None:
+        return self._keyspace.items.get(key)
+
+    def count(self, prefix: str) -> int:
+        return self._keyspace.count(prefix)
+
+    def range(self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0) -> Page:
+        if revision > self.revision:
+            raise FutureRevision(revision, self.revision)
+        keys = self._keyspace.keys(prefix, start)
+        undo = self._history.undo(revision, prefix) if 0 < revision != self.revision else {}
+        past = {key: kv for key, kv in undo.items() if kv and key > start}
+        if undo:
+            keys = sorted([key for key in keys if key not in undo] + list(past))
+        wanted = keys[:limit] if limit else keys
+        items = self._keyspace.items
+        found = [past.get(key) or items[key] for key in wanted] if past else [items[key] for key in wanted]
+        return Page(found, revision or self.revision, len(keys) - len(wanted))
+
+    def watch(self, prefix: str, *, from_revision: int = 0) -> HubWatch:
+        if self._closed:
+            raise self._closed
+        if not from_revision:
+            return self._hub.add(prefix, self.revision, [], self._buffer)
+        missed = [event for event in self._history.after(from_revision) if event.kv.key.startswith(prefix)]
+        return self._hub.add(prefix, from_revision, missed, self._buffer)
+
+    def compact(self, revision: int) -> None:
+        self._history.compact(revision)
+
+    def fail_watches(self, error: StoreError) -> None:
+        self._hub.fail_all(error)
+
+    def close(self, error: StoreError) -> None:
+        """No more watches; those that are open end with the error. Reads go on."""
+        self._closed = error
+        self._hub.fail_all(error)

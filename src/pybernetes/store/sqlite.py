@@ -1,0 +1,207 @@
+"""The embedded engine: a SQLite log for durability, memory for everything else.
+
+A write joins those that wait. When the disk is idle they become one batch: judged, given revisions, and
+committed in one transaction by the worker thread. Memory and watches change after the commit, in the event
+loop. At most one batch is under way, so that judging never has to guess whether an earlier write will make it
+to the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any, Self
+
+from pybernetes.store.batch import Batch, Write, decide, events_of
+from pybernetes.store.errors import FutureRevision, StoreClosed, StoreCorrupt, StoreError
+from pybernetes.store.log import MAX_ROWS, SqliteLog
+from pybernetes.store.memory import DEFAULT_BUFFER, DEFAULT_WINDOW, MemoryView
+from pybernetes.store.replay import Replayed, replay
+from pybernetes.store.snapshot import take
+from pybernetes.store.types import KeyValue, Page, Stamp, Watch
+from pybernetes.store.worker import Worker
+
+
+def unstamped(value: bytes, revision: int) -> bytes:
+    """The default stamp: values stay as they were written."""
+    return value
+
+
+class SqliteStore:
+    """See `types.Store` for the contract. Made by `open`; belongs to the event loop that opened it."""
+
+    def __init__(self, log: SqliteLog, view: MemoryView, worker: Worker, stamp: Stamp) -> None:
+        self._log = log
+        self._view = view
+        self._worker = worker
+        self._stamp = stamp
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[Write] = []
+        # Invariant: while writes wait, a flush is either scheduled or follows the batch under way.
+        self._busy = False
+        self._closed = False
+        self._compaction = asyncio.Lock()
+
+    @classmethod
+    async def open(
+        cls,
+        path: str | Path,
+        *,
+        stamp: Stamp = unstamped,
+        window: int = DEFAULT_WINDOW,
+        buffer: int = DEFAULT_BUFFER,
+    ) -> Self:
+        """Open or create the file. Raises OpenFailed, StoreLocked or StoreCorrupt, which name it.
+
+        `window`: how many recent events watches and snapshots can go back. `buffer`: how many events a watch
+        may fall behind.
+        """
+        path = Path(path)
+        worker = Worker(f"store {path.name}")
+        try:
+            log, state = await worker.run(lambda: _load(path, window, stamp))
+        except BaseException:
+            await worker.stop()
+            raise
+        view = MemoryView(window=window, buffer=buffer)
+        view.load(state.versions, state.revision, floor=state.floor, events=state.events)
+        return cls(log, view, worker, stamp)
+
+    @property
+    def revision(self) -> int:
+        return self._view.revision
+
+    @property
+    def compacted(self) -> int:
+        return self._view.compacted
+
+    def get(self, key: str) -> KeyValue | None:
+        return self._view.get(key)
+
+    def range(self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0) -> Page:
+        return self._view.range(prefix, start=start, limit=limit, revision=revision)
+
+    def count(self, prefix: str) -> int:
+        return self._view.count(prefix)
+
+    async def read_barrier(self) -> int:
+        return self._view.revision
+
+    def watch(self, prefix: str, *, from_revision: int = 0) -> Watch:
+        return self._view.watch(prefix, from_revision=from_revision)
+
+    async def put(self, key: str, value: bytes, *, expect: int | None = None) -> KeyValue:
+        return await self._write(key, value, expect)
+
+    async def delete(self, key: str, *, expect: int | None = None) -> KeyValue:
+        return await self._write(key, None, expect)
+
+    async def compact(self, revision: int) -> None:
+        """As the contract says; the disk is cleared in slices between which writes go through."""
+        if self._closed:
+            raise StoreClosed
+        if revision > self.revision:
+            raise FutureRevision(revision, self.revision)
+        async with self._compaction:
+            if revision > self._log.compacted:
+                await self._worker.run(lambda: self._log.compact(revision))
+                self._view.compact(revision)
+            while not self._closed and await self._worker.run(self._log.sweep):
+                pass
+
+    async def snapshot(self, path: str | Path) -> None:
+        """Copy the store, as it is now, to a new file, while writes go on. `snapshot.restore` makes a store
+        of it.
+        """
+        if self._closed:
+            raise StoreClosed
+        await asyncio.to_thread(take, self._log.path, Path(path))
+
+    async def close(self) -> None:
+        """Finish the writes that wait, end the watches, release the file."""
+        if self._closed:
+            return
+        self._closed = True
+        last = [write.future for write in self._waiting]
+        if last:
+            await asyncio.wait(last)
+        await self._worker.run(self._log.close)
+        await self._worker.stop()
+        self._view.close(StoreClosed())
+
+    async def _write(self, key: str, value: bytes | None, expect: int | None) -> KeyValue:
+        if self._closed:
+            raise StoreClosed
+        check_key(key)
+        write = Write(key, value, expect, self._loop.create_future())
+        self._waiting.append(write)
+        if not self._busy:
+            # Not at once: what else is ready in this turn of the loop joins the batch.
+            self._busy = True
+            self._loop.call_soon(self._flush)
+        return await write.future
+
+    def _flush(self) -> None:
+        """Make a batch of what waits and hand it to the disk."""
+        while self._waiting:
+            writes, self._waiting = self._waiting[:MAX_ROWS], self._waiting[MAX_ROWS:]
+            wanted = [write for write in writes if not write.future.done()]  # their callers may be gone
+            batch = decide(wanted, self._view.get, self._view.revision, self._stamp)
+            _refuse(batch.refused)
+            if batch.changes:
+                self._commit(batch)
+                return
+        self._busy = False
+
+    def _commit(self, batch: Batch) -> None:
+        rows = [change.row for change in batch.changes]
+        unread = batch.unread
+
+        def done(raw: Any, error: BaseException | None) -> None:
+            self._finish(batch, raw, error)
+
+        self._worker.submit(lambda: self._log.append(rows, unread), done)
+
+    def _finish(self, batch: Batch, raw: dict[int, bytes], error: BaseException | None) -> None:
+        """The disk has answered: show the batch to everybody, or fail it as a whole."""
+        if error is not None:
+            failed = [change.write for change in batch.changes]
+            failed += [write for write, _ in batch.refused_by_batch]
+            for write in failed:
+                if not write.future.done():
+                    write.future.set_exception(error)
+            self._flush()
+            return
+        events = events_of(batch, raw, self._stamp)
+        self._view.apply(events, events[-1].kv.revision)
+        for change, event in zip(batch.changes, events, strict=True):
+            if not change.write.future.done():
+                change.write.future.set_result(event.kv)
+        _refuse(batch.refused_by_batch)
+        self._flush()
+
+
+def check_key(key: str) -> None:
+    """Keys are text that UTF-8 can carry, and not empty. Raises ValueError."""
+    if not key or "\0" in key:
+        raise ValueError(f"key {key!r} must not be empty or contain NUL")
+    key.encode()
+
+
+def _refuse(refused: list[tuple[Write, StoreError]]) -> None:
+    for write, error in refused:
+        if not write.future.done():
+            write.future.set_exception(error)
+
+
+def _load(path: Path, window: int, stamp: Stamp) -> tuple[SqliteLog, Replayed]:
+    log = SqliteLog.open(path)
+    try:
+        state = replay(log.rows(), compacted=log.compacted, swept=log.swept, window=window, stamp=stamp)
+    except StoreCorrupt as error:
+        log.close()
+        raise StoreCorrupt(f"store {path} is damaged ({error}); restore a snapshot of it") from error
+    except BaseException:
+        log.close()
+        raise
+    return log, state
