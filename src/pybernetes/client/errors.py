@@ -1,0 +1,85 @@
+"""Failed requests, one class per decision that a caller makes."""
+
+from pybernetes.api.meta import Status
+
+
+class ApiError(Exception):
+    """The server refused a request; `status` is its answer."""
+
+    def __init__(self, status: Status) -> None:
+        super().__init__(status.message or status.reason)
+        self.status = status
+
+    @property
+    def code(self) -> int:
+        """The HTTP status code."""
+        return self.status.code
+
+    @property
+    def reason(self) -> str:
+        """The machine-readable reason, such as NotFound."""
+        return self.status.reason
+
+
+class BadRequest(ApiError):
+    """400: the request makes no sense; sending it again won't help."""
+
+
+class Unauthorized(ApiError):
+    """401: the server does not know who asks."""
+
+
+class Forbidden(ApiError):
+    """403: the user may not do this."""
+
+
+class NotFound(ApiError):
+    """404: there is no such object."""
+
+
+class AlreadyExists(ApiError):
+    """409: an object of this name is there already."""
+
+
+class Conflict(ApiError):
+    """409: the object has changed meanwhile; read it again and retry."""
+
+
+class Gone(ApiError):
+    """410: the revision asked for is no longer kept; list again."""
+
+
+class Invalid(ApiError):
+    """422: the object breaks rules, named in `status.details.causes`."""
+
+
+class TooManyRequests(ApiError):
+    """429: try again later, after `status.details.retryAfterSeconds`."""
+
+
+class ServerError(ApiError):
+    """5xx: the server could not; a retry may succeed."""
+
+
+class Unreachable(Exception):
+    """No answer came: the connection was refused, was lost or timed out. The request may or may not have been done."""
+
+
+_BY_CODE: dict[int, type[ApiError]] = {
+    400: BadRequest,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    410: Gone,
+    422: Invalid,
+    429: TooManyRequests,
+}
+
+
+def error_for(status: Status) -> ApiError:
+    """The error that stands for a `Status`."""
+    if status.code == 409:
+        return AlreadyExists(status) if status.reason == "AlreadyExists" else Conflict(status)
+    if status.code >= 500:
+        return ServerError(status)
+    return _BY_CODE.get(status.code, ApiError)(status)

@@ -1,0 +1,44 @@
+"""How a request reaches an API server: over HTTPS, or straight into a server in the same process.
+
+Both carry the same `Request`. The in-process transport enters the server after authentication, as a fixed user.
+"""
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One API request. `path` is decoded and starts with `/`; `query` keeps order and repetition."""
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A whole answer; header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Transport(Protocol):
+    """Raises `errors.Unreachable` when no answer comes; a refusal (4xx, 5xx) is a `Response`."""
+
+    async def request(self, request: Request) -> Response:
+        """Send a request and read the whole answer."""
+
+    def stream(self, request: Request) -> AsyncGenerator[list[bytes], None]:
+        """Send a watch request; yields batches of JSON lines as they come, until the server ends it.
+
+        A refusal raises `errors.ApiError`. Closing the generator ends the request.
+        """
+
+    async def close(self) -> None:
+        """Free all connections."""
