@@ -98,11 +98,11 @@ class SqliteStore:
 
     async def compact(self, revision: int) -> None:
         """As the contract says; the disk is cleared in slices between which writes go through."""
-        if self._closed:
-            raise StoreClosed
         if revision > self.revision:
             raise FutureRevision(revision, self.revision)
         async with self._compaction:
+            if self._closed:
+                raise StoreClosed
             if revision > self._log.compacted:
                 await self._worker.run(lambda: self._log.compact(revision))
                 self._view.compact(revision)
