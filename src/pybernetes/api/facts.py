@@ -1,4 +1,4 @@
-"""Facts about fields that a type alone can't say, written beside the type: `Annotated[list[Container], ListMap("name")]`.
+"""Facts about fields that a type can't say, written beside the type: `Annotated[list[Container], ListMap("name")]`.
 
 Strategic merge patch, server-side apply, OpenAPI and validation all read them here, so that they cannot disagree.
 Names follow OpenAPI's `x-kubernetes-list-type`, `x-kubernetes-list-map-keys` and `x-kubernetes-patch-strategy`.

@@ -1,0 +1,235 @@
+"""Resource amounts: `500m`, `1Gi`, `0.5`, `2e3`. Parsed to whole nanos, written in the one canonical form.
+
+An amount keeps the family of suffixes that it was written in (decimal, binary, exponent); within the family the
+canonical form has the largest suffix that leaves no fraction. Fractions below a nano are rounded up (away from zero):
+who asks for something gets something. Nothing exceeds 2^63-1.
+"""
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from pybernetes.api.meta import Quantity
+
+DECIMAL, BINARY, EXPONENT = "DecimalSI", "BinarySI", "DecimalExponent"
+NANO = 10**9
+_MAX = (2**63 - 1) * NANO
+_MILLI_IN_NANOS = 10**6
+
+_DECIMAL_SUFFIXES = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_BINARY_SUFFIXES = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
+_DECIMAL_BY_EXPONENT = {exponent: suffix for suffix, exponent in _DECIMAL_SUFFIXES.items()}
+_BINARY_BY_STEP = ("", *_BINARY_SUFFIXES)
+
+_SHAPE = re.compile(r"([+-]?)0*([0-9]*)(?:\.([0-9]*))?([eEinumkKMGTP]*[-+]?[0-9]*)")
+_EXPONENT = re.compile(r"[eE][-+]?[0-9]{1,18}")
+
+FORMAT_TEXT = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+NUMERIC_TEXT = "unable to parse numeric part of quantity"
+SUFFIX_TEXT = "unable to parse quantity's suffix"
+
+
+class QuantityError(ValueError):
+    """Not an amount; the text is the original's."""
+
+
+class Amount(NamedTuple):
+    """A parsed quantity: billionths, and the family of suffixes it is written with."""
+
+    nanos: int
+    family: str = DECIMAL
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str) -> Amount:
+    shape = _SHAPE.fullmatch(text)
+    if not text or shape is None:
+        raise QuantityError(FORMAT_TEXT)
+    sign, whole, fraction, suffix = shape.groups()
+    base, exponent, family = _suffix(suffix)
+    if not whole and not fraction and "0" not in text[: len(text) - len(suffix)]:
+        raise QuantityError(NUMERIC_TEXT if text[:1] not in ("", *"eEinumkKMGTP") or suffix != text else FORMAT_TEXT)
+    nanos = min(_nanos(whole, fraction or "", base, exponent), _MAX)
+    if family == BINARY and 0 < nanos < NANO:
+        family = DECIMAL
+    return Amount(-nanos if sign == "-" else nanos, family)
+
+
+def _suffix(suffix: str) -> tuple[int, int, str]:
+    """(base, exponent, family) of a suffix."""
+    if suffix in _DECIMAL_SUFFIXES:
+        return 10, _DECIMAL_SUFFIXES[suffix], DECIMAL
+    if suffix in _BINARY_SUFFIXES:
+        return 2, _BINARY_SUFFIXES[suffix], BINARY
+    if _EXPONENT.fullmatch(suffix):
+        return 10, int(suffix[1:]), EXPONENT
+    raise QuantityError(SUFFIX_TEXT)
+
+
+def _nanos(whole: str, fraction: str, base: int, exponent: int) -> int:
+    """The amount in nanos, rounded up. Absurd lengths and exponents are cut short, they can't change the result."""
+    fraction = fraction.rstrip("0")
+    if not whole and not fraction:
+        return 0
+    if base == 10 and len(whole) + exponent > 20:
+        # Leading zeros of the fraction may still make it small: 0.0000001e30
+        significant = len(fraction) - len(fraction.lstrip("0")) if not whole else 0
+        if exponent - significant > 20 or len(whole) + exponent - significant > 20:
+            return _MAX
+    if len(whole) > 40:
+        return _MAX if base == 2 or len(whole) + exponent > 20 else 1
+    if base == 10 and len(whole) + exponent < -9:
+        return 1
+    digits = fraction[:80]
+    mantissa = int(whole + digits or "0") * 10 + (1 if len(fraction) > 80 else 0)
+    scale = -len(digits) - 1 + 9 + (exponent if base == 10 else 0)
+    numerator = mantissa * (1 << exponent if base == 2 else 1) * int(10 ** max(scale, 0))
+    return -(-numerator // int(10 ** max(-scale, 0)))
+
+
+def parse(quantity: Quantity) -> Amount:
+    """The amount that a JSON string or number stands for. Raises QuantityError."""
+    return _parse(quantity.strip() if isinstance(quantity, str) else repr(quantity))
+
+
+def render(amount: Amount) -> str:
+    """The canonical text of an amount."""
+    nanos, family = amount
+    if not nanos:
+        return "0"
+    if family == BINARY and abs(nanos) >= 1024 * NANO and nanos % NANO == 0:
+        return _binary(nanos // NANO)
+    mantissa, exponent = nanos, -9
+    while mantissa % 1000 == 0 and exponent < 18:
+        mantissa //= 1000
+        exponent += 3
+    if family == EXPONENT:
+        return f"{mantissa}e{exponent}" if exponent else str(mantissa)
+    return f"{mantissa}{_DECIMAL_BY_EXPONENT[exponent]}"
+
+
+def _binary(number: int) -> str:
+    step = 0
+    while number % 1024 == 0 and step < 6:
+        number //= 1024
+        step += 1
+    return f"{number}{_BINARY_BY_STEP[step]}"
+
+
+@lru_cache(maxsize=4096)
+def _canonical(text: str) -> str:
+    return render(_parse(text))
+
+
+@lru_cache(maxsize=4096)
+def _canonical_milli(text: str) -> str:
+    nanos, family = _parse(text)
+    return render(Amount(_away(nanos, _MILLI_IN_NANOS) * _MILLI_IN_NANOS, family))
+
+
+def canonical(quantity: Quantity) -> str:
+    """The canonical text of a quantity. Raises QuantityError."""
+    return _canonical(quantity.strip() if isinstance(quantity, str) else repr(quantity))
+
+
+def _away(nanos: int, unit: int) -> int:
+    """Nanos in units, fractions rounded away from zero."""
+    return -(-nanos // unit) if nanos >= 0 else nanos // unit
+
+
+@lru_cache(maxsize=4096)
+def _milli(text: str) -> int:
+    return _away(_parse(text).nanos, _MILLI_IN_NANOS)
+
+
+@lru_cache(maxsize=4096)
+def _value(text: str) -> int:
+    return _away(_parse(text).nanos, NANO)
+
+
+def milli(quantity: Quantity) -> int:
+    """Thousandths, rounded up: CPU."""
+    return _milli(quantity) if isinstance(quantity, str) else _milli(repr(quantity))
+
+
+def value(quantity: Quantity) -> int:
+    """Whole units, rounded up: memory in bytes, number of pods."""
+    return _value(quantity) if isinstance(quantity, str) else _value(repr(quantity))
+
+
+# --- whole objects
+
+_QUANTITY_MEMBERS = frozenset(get_args(Quantity))
+_Step = Callable[[Any], None]
+_plans: dict[type[msgspec.Struct], _Step | None] = {}
+
+
+def canonicalize(obj: msgspec.Struct) -> None:
+    """Rewrite every quantity of a freshly decoded object in canonical form, in place. Raises QuantityError.
+
+    Where the quantities of a struct type are is found once from its type hints. In maps (resource lists) amounts
+    are rounded up to thousandths, as the original does for its oldest clients' sake.
+    """
+    plan = _plan(type(obj))
+    if plan is not None:
+        plan(obj)
+
+
+def _plan(struct: type[msgspec.Struct]) -> _Step | None:
+    if struct not in _plans:
+        _plans[struct] = None  # A type that contains itself has no quantities on that way.
+        steps = [
+            (name, step) for name, hint in get_type_hints(struct).items() if (step := _field_step(hint)) is not None
+        ]
+        _plans[struct] = _struct_step(steps) if steps else None
+    return _plans[struct]
+
+
+def _struct_step(steps: list[tuple[str, Callable[[Any], Any]]]) -> _Step:
+    def run(obj: Any) -> None:
+        for name, step in steps:
+            present = getattr(obj, name)
+            if present is not None and present != {} and present != []:
+                changed = step(present)
+                if changed is not None:
+                    setattr(obj, name, changed)
+
+    return run
+
+
+def _field_step(hint: Any) -> Callable[[Any], Any] | None:
+    """What to do with a field's value; a result other than None replaces it."""
+    if get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    members = get_args(hint)
+    if get_origin(hint) is list:
+        item = _field_step(members[0])
+        return None if item is None else _each(item)
+    if get_origin(hint) is dict:
+        return _resource_list if _is_quantity(members[1]) else None
+    if _is_quantity(hint):
+        return canonical
+    structs = [m for m in (members or (hint,)) if isinstance(m, type) and issubclass(m, msgspec.Struct)]
+    return _plan(structs[0]) if structs else None
+
+
+def _is_quantity(hint: Any) -> bool:
+    if get_origin(hint) not in (Union, type(int | str)):
+        return False
+    return frozenset(get_args(hint)) - {type(None)} == _QUANTITY_MEMBERS
+
+
+def _each(step: Callable[[Any], Any]) -> _Step:
+    def run(items: list[Any]) -> None:
+        for item in items:
+            step(item)
+
+    return run
+
+
+def _resource_list(amounts: dict[str, Quantity]) -> None:
+    for name, amount in amounts.items():
+        amounts[name] = _canonical_milli(amount.strip() if isinstance(amount, str) else repr(amount))
