@@ -1,0 +1,145 @@
+"""Writing container images: files in, an OCI image layout in a tar out. Pure; no daemon, no registry.
+
+The same files always give the same digest: entries are sorted, owned by root and dated 1970, and layers
+are left uncompressed (gzip's output varies between versions, and unpacking is quicker without).
+Format: OCI image-spec 1.0, https://github.com/opencontainers/image-spec.
+"""
+
+import hashlib
+import io
+import json
+import platform
+import tarfile
+from dataclasses import dataclass, field
+
+_LAYER = "application/vnd.oci.image.layer.v1.tar"
+_CONFIG = "application/vnd.oci.image.config.v1+json"
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_INDEX = "application/vnd.oci.image.index.v1+json"
+_EPOCH = "1970-01-01T00:00:00Z"
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "riscv64": "riscv64"}
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file, or with `link` a symbolic link, or with a path ending in '/' a directory."""
+
+    path: str
+    content: bytes = b""
+    mode: int = 0o644
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image: its names, files, and what runs."""
+
+    names: tuple[str, ...]
+    files: tuple[File, ...]
+    entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] = ()
+    env: tuple[str, ...] = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",)
+    user: str = ""
+    working_dir: str = ""
+    ports: tuple[str, ...] = ()
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+def architecture(machine: str | None = None) -> str:
+    """The OCI name of this machine's architecture."""
+    name = machine or platform.machine()
+    return _ARCHITECTURES.get(name, name)
+
+
+def image_tar(images: list[Image], arch: str) -> bytes:
+    """An OCI image layout holding these images, as the bytes of a tar."""
+    blobs: dict[str, bytes] = {}
+    entries = []
+    for image in images:
+        manifest = _add_manifest(image, arch, blobs)
+        for name in image.names:
+            entries.append({**manifest, "annotations": _name_annotations(name)})
+    index = _json({"schemaVersion": 2, "mediaType": _INDEX, "manifests": entries})
+    files = [
+        File("blobs/"),
+        File("blobs/sha256/"),
+        File("index.json", index),
+        File("oci-layout", _json({"imageLayoutVersion": "1.0.0"})),
+    ]
+    files += [File(f"blobs/sha256/{digest}", data) for digest, data in blobs.items()]
+    return _tar(files)
+
+
+def manifest_digest(image: Image, arch: str) -> str:
+    """What `kubectl get pod -o jsonpath={..imageID}` ends in."""
+    return str(_add_manifest(image, arch, {})["digest"])
+
+
+def _add_manifest(image: Image, arch: str, blobs: dict[str, bytes]) -> dict[str, object]:
+    layer = _tar(list(image.files))
+    layer_ref = _blob(layer, _LAYER, blobs)
+    config = _blob(_json(_config(image, arch, str(layer_ref["digest"]))), _CONFIG, blobs)
+    manifest = {"schemaVersion": 2, "mediaType": _MANIFEST, "config": config, "layers": [layer_ref]}
+    reference = _blob(_json(manifest), _MANIFEST, blobs)
+    return {**reference, "platform": {"architecture": arch, "os": "linux"}}
+
+
+def _config(image: Image, arch: str, diff_id: str) -> dict[str, object]:
+    process = {
+        "Entrypoint": list(image.entrypoint),
+        "Cmd": list(image.cmd),
+        "Env": list(image.env),
+        "User": image.user,
+        "WorkingDir": image.working_dir,
+        "ExposedPorts": {port: {} for port in image.ports},
+        "Labels": image.labels,
+    }
+    return {
+        "created": _EPOCH,
+        "architecture": arch,
+        "os": "linux",
+        "config": {key: value for key, value in process.items() if value},
+        "rootfs": {"type": "layers", "diff_ids": [diff_id]},
+        "history": [{"created": _EPOCH, "created_by": "pybernetes"}],
+    }
+
+
+def _name_annotations(name: str) -> dict[str, str]:
+    # containerd takes the full name from its own annotation; the OCI one holds the tag for other tools.
+    return {
+        "io.containerd.image.name": name,
+        "org.opencontainers.image.ref.name": name.rpartition(":")[2],
+    }
+
+
+def _blob(data: bytes, media_type: str, blobs: dict[str, bytes]) -> dict[str, object]:
+    digest = hashlib.sha256(data).hexdigest()
+    blobs[digest] = data
+    return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(data)}
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _tar(files: list[File]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for file in sorted(files, key=lambda item: item.path):
+            tar.addfile(*_entry(file))
+    return buffer.getvalue()
+
+
+def _entry(file: File) -> tuple[tarfile.TarInfo, io.BytesIO | None]:
+    info = tarfile.TarInfo(file.path.rstrip("/"))
+    info.mode = file.mode
+    if file.link is not None:
+        info.type, info.linkname, info.mode = tarfile.SYMTYPE, file.link, 0o777
+        return info, None
+    if file.path.endswith("/"):
+        info.type = tarfile.DIRTYPE
+        # A directory without a search bit could not be entered; 0o644 is only the default of files.
+        info.mode = 0o755 if file.mode == 0o644 else file.mode
+        return info, None
+    info.size = len(file.content)
+    return info, io.BytesIO(file.content)
