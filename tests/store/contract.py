@@ -159,16 +159,6 @@ class StoreContract:
         deletes = await asyncio.gather(*[store.delete(WEB) for _ in range(5)], return_exceptions=True)
         assert sorted(type(result).__name__ for result in deletes) == ["KeyValue"] + ["NotFound"] * 4
 
-    async def test_waiting_writes_to_one_key_follow_each_other(self, opener: Opener) -> None:
-        store = await opener(stamp=splice)
-        results = await asyncio.gather(
-            store.put(WEB, b"a@", expect=0), store.delete(WEB), store.put(WEB, b"b@", expect=0)
-        )
-        by_revision = sorted(results, key=lambda kv: kv.revision)
-        assert [kv.value[1:] for kv in by_revision] == [b"%d" % kv.revision for kv in by_revision]
-        assert store.get(WEB) is by_revision[-1]
-        await store.close()
-
     async def test_many_writers(self, store: Store) -> None:
         start = store.revision
         kvs = await asyncio.gather(*[store.put(f"{PODS}default/{i}", b"%d" % i) for i in range(300)])

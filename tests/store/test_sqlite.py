@@ -250,3 +250,13 @@ async def test_closing_finishes_what_waits(path: Path) -> None:
     store = await SqliteStore.open(path)
     assert store.count(PODS) == 300
     await store.close()
+
+
+async def test_waiting_writes_to_one_key_follow_each_other(path: Path) -> None:
+    store = await SqliteStore.open(path, stamp=splice)
+    made, gone, again = await asyncio.gather(
+        store.put(WEB, b"a@", expect=0), store.delete(WEB), store.put(WEB, b"b@", expect=0)
+    )
+    assert [(kv.value, kv.create_revision) for kv in (made, gone, again)] == [(b"a1", 1), (b"a2", 1), (b"b3", 3)]
+    assert store.get(WEB) is again
+    await store.close()

@@ -13,6 +13,13 @@ from collections.abc import Iterable
 from pybernetes.store.types import KeyValue
 
 
+def check_key(key: str) -> None:
+    """Keys are text that UTF-8 can carry, and not empty. Raises ValueError."""
+    if not key or "\0" in key:
+        raise ValueError(f"key {key!r} must not be empty or contain NUL")
+    key.encode()
+
+
 def bucket_of(key: str) -> str:
     """The first two path segments with the slash behind them, or "" for a key that has fewer."""
     second = key.find("/", 1)

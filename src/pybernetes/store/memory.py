@@ -21,6 +21,7 @@ class MemoryView:
 
     def __init__(self, *, window: int = DEFAULT_WINDOW, buffer: int = DEFAULT_BUFFER) -> None:
         self._keyspace = Keyspace()
+        self._window = window
         self._history = History(window)
         self._hub = Hub()
         self._buffer = buffer
@@ -37,6 +38,7 @@ class MemoryView:
     def load(self, versions: list[KeyValue], revision: int, *, floor: int, events: list[Event]) -> None:
         """Start from this state, with the events after `floor` as its history."""
         self._keyspace.load(versions)
+        self._history = History(self._window)
         self._history.compact(floor)
         self._history.extend(events)
         self._hub.revision = revision
@@ -53,6 +55,17 @@ class MemoryView:
 
     def get(self, key: str) -> KeyValue | None:
         return self._keyspace.items.get(key)
+
+    def written(self, key: str, revision: int) -> KeyValue | None:
+        """The version of a key that the write with this revision made, or its deletion; None if forgotten."""
+        if revision <= self._history.floor:
+            return None
+        for event in self._history.after(revision - 1):
+            if event.kv.revision > revision:
+                break
+            if event.kv.key == key:
+                return event.kv
+        return None
 
     def count(self, prefix: str) -> int:
         return self._keyspace.count(prefix)

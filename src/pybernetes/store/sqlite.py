@@ -14,17 +14,13 @@ from typing import Any, Self
 
 from pybernetes.store.batch import Batch, Write, decide, events_of
 from pybernetes.store.errors import FutureRevision, StoreClosed, StoreCorrupt, StoreError
+from pybernetes.store.keyspace import check_key
 from pybernetes.store.log import MAX_ROWS, SqliteLog
 from pybernetes.store.memory import DEFAULT_BUFFER, DEFAULT_WINDOW, MemoryView
 from pybernetes.store.replay import Replayed, replay
 from pybernetes.store.snapshot import take
-from pybernetes.store.types import KeyValue, Page, Stamp, Watch
+from pybernetes.store.types import KeyValue, Page, Stamp, Watch, unstamped
 from pybernetes.store.worker import Worker
-
-
-def unstamped(value: bytes, revision: int) -> bytes:
-    """The default stamp: values stay as they were written."""
-    return value
 
 
 class SqliteStore:
@@ -179,13 +175,6 @@ class SqliteStore:
                 change.write.future.set_result(event.kv)
         _refuse(batch.refused_by_batch)
         self._flush()
-
-
-def check_key(key: str) -> None:
-    """Keys are text that UTF-8 can carry, and not empty. Raises ValueError."""
-    if not key or "\0" in key:
-        raise ValueError(f"key {key!r} must not be empty or contain NUL")
-    key.encode()
 
 
 def _refuse(refused: list[tuple[Write, StoreError]]) -> None:

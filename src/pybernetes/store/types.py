@@ -18,6 +18,11 @@ Stamp = Callable[[bytes, int], bytes]
 """Maps a raw value and the revision of its write to the bytes that readers see. Must not raise."""
 
 
+def unstamped(value: bytes, revision: int) -> bytes:
+    """The stamp of a store that was given none: values stay as they were written."""
+    return value
+
+
 class KeyValue(msgspec.Struct, gc=False, eq=False):
     """One version of one key, shared by all readers: never changed, except that a user may fill `cache`.
 
