@@ -1,0 +1,1 @@
+"""A container runtime behind CRI v1 over a Unix socket: containerd, CRI-O."""
