@@ -111,7 +111,7 @@ def _walk_dict(value: dict[str, Any], shape: Shape, path: str, problems: dict[st
     elif shape.form == "map" and shape.item is not None and shape.item.form not in ("leaf", "any"):
         for key, member in value.items():
             _walk(member, shape.item, _join(path, key), problems)
-    if isinstance(value, _Duplicated) and shape.form in ("struct", "map"):
+    if isinstance(value, _Duplicated) and (shape.form == "struct" or (shape.item and shape.item.form != "any")):
         for key in value.duplicates:
             problems.setdefault(f'duplicate field "{_join(path, key)}"')
 
