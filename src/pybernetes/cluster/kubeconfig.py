@@ -13,6 +13,8 @@ import yaml
 
 from pybernetes.cluster.errors import ConfigError
 from pybernetes.cluster.files import write_atomic
+from pybernetes.cluster.layout import Layout
+from pybernetes.cluster.pki import Pki
 
 _LISTS = ("clusters", "contexts", "users")
 
@@ -129,3 +131,23 @@ def _save(path: Path, config: dict[str, Any]) -> None:
 
 def _b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
+
+
+def write_components(layout: Layout, pki: Pki, nodes: list[str]) -> None:
+    """Write the kubeconfig of every component; those of nodes use the address that nodes reach."""
+    host, inside = layout.api_url_for_host, layout.api_url_for_nodes
+    ca = pki.ca_certificate.read_bytes()
+    plan = [("admin", host), ("super-admin", host), ("controller-manager", host), ("scheduler", host)]
+    plan += [("kube-proxy", inside), ("flannel", inside)]
+    plan += [(f"nodes/{node}", inside) for node in nodes]
+    for name, server in plan:
+        pair = pki.pair(name)
+        config = kubeconfig(
+            layout.context, server, ca=ca, certificate=pair.certificate.read_bytes(), key=pair.key.read_bytes()
+        )
+        write(component_path(layout, name), config)
+
+
+def component_path(layout: Layout, name: str) -> Path:
+    """Where a component's kubeconfig lies; a node's kubelet is 'nodes/<node>'."""
+    return layout.kubeconfigs / f"{name}.conf"

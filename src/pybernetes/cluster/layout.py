@@ -54,7 +54,8 @@ class NodePaths:
     @property
     def netns(self) -> str:
         """Name of the node's network namespace, as `ip netns list` shows it."""
-        return f"{MARK}-{self.cluster}-{self.name}"
+        # The dot, which no name can hold, keeps "a" with node "b-c" apart from "a-b" with node "c".
+        return f"{MARK}-{self.cluster}.{self.name}"
 
     @property
     def netns_path(self) -> Path:
@@ -222,7 +223,7 @@ class Layout:
     @property
     def router_netns(self) -> str:
         """The namespace that holds the racks' bridges and routes between them."""
-        return f"{MARK}-{self.cluster}-router"
+        return f"{MARK}-{self.cluster}.router"
 
     @property
     def host_link(self) -> str:

@@ -5,18 +5,17 @@ Thin shell around ip(8) and nft(8): reads each namespace once, sends one batch w
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from pybernetes.cluster.commands import run, succeeds
-from pybernetes.cluster.layout import Layout
-from pybernetes.cluster.names import LINK_MARK
-from pybernetes.cluster.netns import inside, write_sysctls
+from pybernetes.cluster.names import LINK_MARK, MARK
 from pybernetes.cluster.network import HOST, Network, Veth
+from pybernetes.linux import netns as namespaces
 
-NETNS_DIR = Path("/run/netns")
-IP_FORWARD = "ipv4/ip_forward"
+NETNS_DIR = Path(namespaces.RUN_DIR)
 
 
 class _AddressInfo(msgspec.Struct):
@@ -115,14 +114,14 @@ def _veth_actions(veth: Veth, seen: dict[str, Observed], batches: dict[str, list
 
 def apply_network(wanted: Network) -> None:
     """Create what is missing and correct what differs. What others made is left alone."""
-    existing = set(list_namespaces())
+    existing = set(namespaces.list_names())
     seen = {HOST: observe(HOST)}
     for namespace in wanted.namespaces:
         if namespace.name in existing:
             seen[namespace.name] = observe(namespace.name)
         else:
-            run(["ip", "netns", "add", namespace.name])
-        inside(NETNS_DIR / namespace.name, lambda pairs=namespace.sysctls: write_sysctls(pairs))  # type: ignore[misc]
+            namespaces.create(namespace.name)
+        namespaces.run_in(namespace.name, partial(write_sysctls, namespace.sysctls))
     batches = actions(wanted, seen)
     # A pair is made from one side and configured from both, and a gateway needs its address: so each
     # stage is run in every namespace before the next one begins.
@@ -135,34 +134,55 @@ def apply_network(wanted: Network) -> None:
     run(["nft", "-f", "-"], stdin=f"{table}\ndelete {table}\n{wanted.nft}")
 
 
-def remove_network(layout: Layout) -> None:
-    """Delete everything of the cluster's slot and name, whatever is left of it."""
-    for name in list_namespaces():
-        if name.startswith(f"{layout.context}-"):
-            run(["ip", "netns", "del", name])
-    for name in host_links(layout.slot):
+def write_sysctls(pairs: tuple[tuple[str, str], ...]) -> None:
+    """Set sysctls below /proc/sys/net where they differ; one that the kernel lacks is left out."""
+    for key, value in pairs:
+        path = Path("/proc/sys/net") / key
+        try:
+            if path.read_text().strip() != value:
+                path.write_text(value)
+        except FileNotFoundError:
+            continue
+
+
+def remove_network(cluster: str) -> None:
+    """Delete every namespace, link and table of a cluster, whatever is left of them."""
+    for name in cluster_namespaces(cluster):
+        namespaces.delete(name)
+    for name in cluster_links(cluster):
         # Deleting the router's namespace deletes the pair a moment later; both ways are fine.
         succeeds(["ip", "link", "del", "dev", name])
-    succeeds(["nft", "delete", "table", "inet", layout.nft_table])
+    succeeds(["nft", "delete", "table", "inet", f"{MARK}-{cluster}"])
+
+
+def cluster_namespaces(cluster: str) -> list[str]:
+    """Namespaces of a cluster: its router and its nodes."""
+    return [name for name in list_namespaces() if name.startswith(f"{MARK}-{cluster}.")]
 
 
 def list_namespaces() -> list[str]:
-    """Names of all network namespaces that have one, ours and others'."""
+    """All names below /run/netns, ours and others', also of namespaces that are no more."""
     try:
         return sorted(entry.name for entry in NETNS_DIR.iterdir())
     except FileNotFoundError:
         return []
 
 
-def host_links(slot: int) -> list[str]:
-    """Links of a cluster in the host's namespace."""
-    prefix = f"{LINK_MARK}{slot}"
-    # "pyb1host" is slot 1's and "pyb12host" is not: after the number comes a letter.
-    return sorted(
-        path.name
-        for path in Path("/sys/class/net").iterdir()
-        if path.name.startswith(prefix) and not path.name[len(prefix) : len(prefix) + 1].isdigit()
-    )
+def cluster_links(cluster: str) -> list[str]:
+    """Links of a cluster in the host's namespace, by their alias, which holds the whole name."""
+    return [name for name, alias in marked_links() if alias.startswith(f"{MARK}-{cluster}: ")]
+
+
+def marked_links() -> list[tuple[str, str]]:
+    """Name and alias of each link of ours in the host's namespace."""
+    found = []
+    for path in sorted(Path("/sys/class/net").iterdir()):
+        if path.name.startswith(LINK_MARK):
+            try:
+                found.append((path.name, (path / "ifalias").read_text().strip()))
+            except OSError:
+                continue  # gone meanwhile
+    return found
 
 
 def _ip(netns: str) -> list[str]:

@@ -133,6 +133,12 @@ class Registry:
                 self._path.unlink(missing_ok=True)
         return file
 
+    def forget_host(self) -> None:
+        """Drop what was remembered of the host; the file goes unless clusters are in it."""
+        with self.edit() as file:
+            file.host_sysctls, file.made_netns_dir = {}, False
+        self.release("")
+
     def _layout(self, cluster: str, record: ClusterRecord) -> Layout:
         return Layout(
             cluster,

@@ -1,0 +1,119 @@
+"""Taking a cluster down: all of it and nothing else, in whatever state it is.
+
+`halt` stops everything and keeps images, the store, certificates and addresses; `down` removes those too.
+Both look at what there is (inventory.py) and never trust a record, and both can be run again.
+"""
+
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+from pybernetes.cluster import cgroups, kubeconfig
+from pybernetes.cluster.errors import ClusterError
+from pybernetes.cluster.host import restore_host
+from pybernetes.cluster.inventory import Roots, inventory, mounts, processes
+from pybernetes.cluster.layout import Layout
+from pybernetes.cluster.names import MARK, check_cluster_name
+from pybernetes.cluster.network_apply import remove_network
+from pybernetes.cluster.processes import stop
+from pybernetes.cluster.registry import Registry
+from pybernetes.cluster.supervise import stop_supervisor
+from pybernetes.linux import mount
+
+_ROUNDS = 20
+_SHIM_SOCKETS = Path("/run/containerd/s")
+
+
+class Report(NamedTuple):
+    """What `down` did, and what it has to say."""
+
+    existed: bool
+    left: tuple[str, ...]
+    """Marked objects that could not be removed; empty unless a process is stuck in the kernel."""
+    warnings: tuple[str, ...]
+
+
+def halt(cluster: str, *, roots: Roots | None = None, grace: float = 5.0) -> None:
+    """Stop every process of the cluster and remove all it has in the kernel; files of its state stay."""
+    check_cluster_name(cluster)
+    roots = roots or Roots()
+    # Any slot will do: only paths are needed here, and those follow from the name.
+    layout = Layout(cluster, 0, state_root=roots.state, run_root=roots.run)
+    if grace > 0:
+        stop_supervisor(layout, grace=grace)
+    _kill_all(cluster, roots)
+    _remove_shim_sockets(roots.run / cluster)
+    _unmount(cluster, roots)
+    remove_network(cluster)
+    cgroups.remove(f"/{MARK}/{cluster}")
+    cgroups.remove_if_empty(f"/{MARK}")
+    _remove_tree(roots.run / cluster, roots.run)
+
+
+def down(
+    cluster: str,
+    *,
+    roots: Roots | None = None,
+    user_kubeconfig: Path | None = None,
+    grace: float = 0.0,
+) -> Report:
+    """Remove the cluster. With `grace` 0 nothing is asked to end first, as its data goes anyway."""
+    check_cluster_name(cluster)
+    roots = roots or Roots()
+    registry = Registry(roots.state, roots.run)
+    existed = cluster in registry.read().clusters or not inventory(cluster, roots).is_empty()
+    warnings = []
+    halt(cluster, roots=roots, grace=grace)
+    _remove_tree(roots.state / cluster, roots.state)
+    try:
+        kubeconfig.remove(user_kubeconfig or kubeconfig.user_path(), f"{MARK}-{cluster}")
+    except ClusterError as error:
+        warnings.append(str(error))
+    registry.release(cluster)
+    restore_host(registry)
+    _remove_shared(roots)
+    return Report(existed, tuple(inventory(cluster, roots).lines()), tuple(warnings))
+
+
+def _kill_all(cluster: str, roots: Roots) -> None:
+    """Kill until a scan finds nobody: what forks meanwhile is found by the next round."""
+    for _ in range(_ROUNDS):
+        found = processes(cluster, roots)
+        if not found:
+            return
+        stop([info.id for info in found], grace=0)
+
+
+def _unmount(cluster: str, roots: Roots) -> None:
+    # Mount points can be stacked: each is taken off as often as it is listed.
+    for point in mounts(cluster, roots):
+        mount.unmount(point, lazy=True)
+
+
+def _remove_shim_sockets(run_dir: Path) -> None:
+    """Shims keep their sockets in a folder that all containerds share; each bundle tells which is its own."""
+    for file in run_dir.glob("nodes/*/containerd/io.containerd.runtime.v2.task/*/*/address"):
+        socket = Path(file.read_text().strip().removeprefix("unix://"))
+        if socket.parent == _SHIM_SOCKETS:
+            socket.unlink(missing_ok=True)
+
+
+def _remove_shared(roots: Roots) -> None:
+    """Folders that are empty now and that the next cluster would make again."""
+    if not Registry(roots.state, roots.run).read().clusters:
+        (roots.run / "clusters.lock").unlink(missing_ok=True)
+    for directory in (roots.run, roots.state, _SHIM_SOCKETS, _SHIM_SOCKETS.parent):
+        try:
+            directory.rmdir()
+        except OSError:
+            continue
+
+
+def _remove_tree(path: Path, root: Path) -> None:
+    """Delete a directory strictly below `root`, and never through a mount that is still there."""
+    if path.parent != root or path.is_symlink():
+        raise ClusterError(f"refusing to delete {path}: it is not a cluster's directory below {root}")
+    if mount.under(path):
+        raise ClusterError(f"something is still mounted below {path}; see 'findmnt -R {path}' and run 'down' again")
+    if path.exists():
+        shutil.rmtree(path)
