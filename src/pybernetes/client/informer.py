@@ -75,6 +75,10 @@ class Cache(Generic[K]):
         """The objects whose index function gave `value`."""
         return list(self._indexes[index].get(value, {}).values())
 
+    def count(self, index: str, value: str) -> int:
+        """How many objects `by_index` would give, without making the list."""
+        return len(self._indexes[index].get(value, ()))
+
     def keys(self) -> list[str]:
         """Every key."""
         return list(self._objects)
@@ -137,6 +141,11 @@ class Informer(Generic[K]):
     def has_synced(self) -> bool:
         """Whether the first list is in the cache."""
         return self._synced.is_set()
+
+    @property
+    def revision(self) -> int:
+        """The revision that the cache has reached; a controller waits for its own writes by it."""
+        return int(self._revision) if self._revision.isdigit() else 0
 
     async def synced(self) -> None:
         """Wait for the first list."""

@@ -1,0 +1,61 @@
+"""Runs all controllers of a process: the one ordered list, and what is shared between them.
+
+The order is that in which they start. It does not matter for correctness, since every loop is level-triggered;
+namespaces and service accounts come first because pods can't be created without them, then what makes pods, then
+what follows pods, then what cleans up.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from pybernetes.client.client import Client
+from pybernetes.client.informer import Informers
+from pybernetes.controllers.base import Controller
+from pybernetes.controllers.config import Config
+from pybernetes.controllers.replicaset import ReplicaSetController
+from pybernetes.controllers.replicationcontroller import ReplicationControllerController
+from pybernetes.controllers.types import Clock, Context, LoopClock, Observe, Recorder, unobserved
+
+CONTROLLERS: tuple[type[Controller], ...] = (
+    ReplicaSetController,
+    ReplicationControllerController,
+)
+
+
+class ControllerManager:
+    """All controllers over one set of informers, each writing as its own service account.
+
+    `client_for(component)` gives a client that speaks as `system:serviceaccount:kube-system:<component>`, and
+    `recorder_for(component)` an event recorder of that name.
+    """
+
+    def __init__(
+        self,
+        client_for: Callable[[str], Client],
+        informers: Informers,
+        config: Config,
+        *,
+        recorder_for: Callable[[str], Recorder],
+        clock: Clock | None = None,
+        observe: Observe = unobserved,
+        controllers: tuple[type[Controller], ...] = CONTROLLERS,
+    ) -> None:
+        self.controllers = [
+            controller(
+                Context(
+                    client=client_for(controller.component),
+                    informers=informers,
+                    recorder=recorder_for(controller.component),
+                    clock=clock or LoopClock(),
+                    config=config,
+                    observe=observe,
+                )
+            )
+            for controller in controllers
+        ]
+
+    async def run(self) -> None:
+        """Run until cancelled. The informers run on their own: they may be shared with others."""
+        async with asyncio.TaskGroup() as group:
+            for controller in self.controllers:
+                group.create_task(controller.run(), name=f"controller {controller.name}")

@@ -1,0 +1,62 @@
+"""The words of this package: what a controller is given, and the small contracts of its collaborators."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, Protocol
+
+from pybernetes.api.meta import Object
+from pybernetes.client.client import Client
+from pybernetes.client.informer import Informers
+from pybernetes.controllers.config import Config
+
+EventKind = Literal["Normal", "Warning"]
+Outcome = Literal["success", "conflict", "error"]
+Observe = Callable[[str, Outcome, float], None]
+"""(controller, outcome, seconds): told of each reconcile, for metrics."""
+
+
+class Clock(Protocol):
+    """Time of day and timers; tests bring their own and never sleep."""
+
+    def now(self) -> datetime:
+        """The present, in UTC."""
+
+    def call_later(self, delay: float, callback: Callable[..., object], *args: object) -> asyncio.TimerHandle:
+        """Run the callback after `delay` seconds."""
+
+
+class Recorder(Protocol):
+    """Tells users what was done to their objects."""
+
+    def event(self, obj: Object, type: EventKind, reason: str, message: str) -> None:
+        """Record an event about `obj`; never blocks and never fails."""
+
+
+class LoopClock:
+    """The clock of the machine and of the running event loop."""
+
+    def now(self) -> datetime:
+        """The present, in UTC."""
+        return datetime.now(UTC)
+
+    def call_later(self, delay: float, callback: Callable[..., object], *args: object) -> asyncio.TimerHandle:
+        """Run the callback after `delay` seconds."""
+        return asyncio.get_running_loop().call_later(delay, callback, *args)
+
+
+def unobserved(controller: str, outcome: Outcome, seconds: float) -> None:
+    """The default of `Context.observe`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What every controller works with. The client speaks as the controller's own user."""
+
+    client: Client
+    informers: Informers
+    recorder: Recorder
+    clock: Clock
+    config: Config
+    observe: Observe = unobserved
