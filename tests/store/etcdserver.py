@@ -27,6 +27,9 @@ class EtcdServer:
     certificates: Path | None = None
     """A directory with ca.pem, server.pem and server.key: serve TLS and demand client certificates."""
     flags: tuple[str, ...] = ()
+    name: str = "pbt"
+    peers: tuple[str, ...] = ()
+    """The whole cluster as NAME=URL; empty for a cluster of one."""
     process: subprocess.Popen[bytes] | None = None
     ports: list[int] = field(default_factory=lambda: free_ports(2))
 
@@ -36,13 +39,15 @@ class EtcdServer:
 
     def start(self) -> None:
         peer = f"http://127.0.0.1:{self.ports[1]}"
-        command = [shutil.which("etcd") or "etcd", "--name=pbt", f"--data-dir={self.directory}"]
+        command = [shutil.which("etcd") or "etcd", f"--name={self.name}", f"--data-dir={self.directory}"]
         command += [f"--listen-client-urls={self.url}", f"--advertise-client-urls={self.url}"]
         command += [f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}"]
-        command += [f"--initial-cluster=pbt={peer}", "--logger=zap", "--log-level=error", *self.flags]
+        command += [f"--initial-cluster={','.join(self.peers) or f'{self.name}={peer}'}"]
+        command += ["--logger=zap", "--log-level=error", *self.flags]
         if self.certificates:
             command += [f"--cert-file={self.certificates}/server.pem", f"--key-file={self.certificates}/server.key"]
             command += [f"--trusted-ca-file={self.certificates}/ca.pem", "--client-cert-auth"]
+        self.directory.parent.mkdir(exist_ok=True)
         with (self.directory.parent / "etcd.log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         self._wait()

@@ -16,7 +16,7 @@ from pybernetes.store.etcdpb import etcd_pb2 as pb
 
 from .certificates import write_certificates
 from .contract import PODS, WEB, Opener, StoreContract, brief, seen, splice, values
-from .etcdserver import EtcdServer
+from .etcdserver import EtcdServer, free_ports
 from .model import StoreMachine
 
 pytestmark = pytest.mark.slow
@@ -156,7 +156,7 @@ async def test_events_compacted_during_an_outage(own_server: EtcdServer) -> None
     for i in range(5):
         last = await other.put(PODS + str(i), b"")
     await other.compact(last.revision)
-    store._feed = asyncio.create_task(store._follow(), name="etcd feed")
+    store._start_feed()
     with pytest.raises(Compacted):
         async with asyncio.timeout(5):
             await anext(watch)
@@ -174,6 +174,43 @@ async def test_the_next_member_is_asked(own_server: EtcdServer) -> None:
     store = await EtcdStore.open(["http://127.0.0.1:1", own_server.url])
     await store.put(WEB, b"one")
     await store.close()
+
+
+async def test_many_read_barriers_at_once(server: EtcdServer) -> None:
+    await clear(server.url)
+    one, two = await EtcdStore.open([server.url]), await EtcdStore.open([server.url])
+
+    async def write_and_read(i: int) -> None:
+        kv = await one.put(PODS + str(i), b"")
+        assert await two.read_barrier() >= kv.revision
+        assert two.get(kv.key)
+
+    await asyncio.gather(*[write_and_read(i) for i in range(50)])
+    await one.close()
+    await two.close()
+
+
+async def test_a_cluster_of_three_loses_a_member(tmp_path: Path) -> None:
+    names, ports = ("a", "b", "c"), free_ports(6)
+    peers = tuple(f"{name}=http://127.0.0.1:{ports[i + 3]}" for i, name in enumerate(names))
+    members = [
+        EtcdServer(tmp_path / name / "data", name=name, ports=[ports[i], ports[i + 3]], peers=peers)
+        for i, name in enumerate(names)
+    ]
+    try:
+        await asyncio.gather(*[asyncio.to_thread(member.start) for member in members])
+        store = await EtcdStore.open([member.url for member in members], timeout=3)
+        async with store.watch(PODS) as watch:
+            before = await store.put(WEB, b"before")
+            members[0].kill()
+            after = await patiently(store)
+            assert await store.read_barrier() > before.revision
+            events = await seen(watch, 2)
+            assert (events[0].kv, events[1].kv) == (before, after)
+        await store.close()
+    finally:
+        for member in members:
+            member.kill()
 
 
 async def test_tls_with_client_certificates(tmp_path: Path) -> None:

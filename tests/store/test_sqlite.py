@@ -16,6 +16,7 @@ from pybernetes.store import (
     DiskFull,
     KeyValue,
     OpenFailed,
+    StoreClosed,
     StoreCorrupt,
     StoreLocked,
 )
@@ -260,3 +261,26 @@ async def test_waiting_writes_to_one_key_follow_each_other(path: Path) -> None:
     assert [(kv.value, kv.create_revision) for kv in (made, gone, again)] == [(b"a1", 1), (b"a2", 1), (b"b3", 3)]
     assert store.get(WEB) is again
     await store.close()
+
+
+async def test_a_stamp_that_raises_fails_its_write_only(path: Path) -> None:
+    def picky(value: bytes, revision: int) -> bytes:
+        if value == b"bad":
+            raise ArithmeticError("bad value")
+        return value
+
+    store = await SqliteStore.open(path, stamp=picky)
+    with pytest.raises(ArithmeticError):
+        await store.put(WEB, b"bad")
+    assert (await store.put(WEB, b"good")).revision == 1
+    await store.close()
+
+
+async def test_compacting_after_closing(path: Path) -> None:
+    store = await SqliteStore.open(path)
+    kv = await store.put(WEB, b"")
+    await store.close()
+    with pytest.raises(StoreClosed):
+        await store.compact(kv.revision)
+    with pytest.raises(StoreClosed):
+        await store.snapshot(path.with_name("copy"))

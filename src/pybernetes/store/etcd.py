@@ -47,6 +47,8 @@ class EtcdStore:
         self._timeout = timeout
         self._arrivals: list[tuple[int, asyncio.Future[None]]] = []
         self._feed: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[int] | None = None
+        self._asked: asyncio.Task[int] | None = None
         self._closed = False
 
     @classmethod
@@ -72,7 +74,7 @@ class EtcdStore:
         except StoreError as error:
             await client.close()
             raise OpenFailed(f"cannot read from etcd at {', '.join(endpoints)}: {error}") from error
-        store._feed = asyncio.create_task(store._follow(), name="etcd feed")
+        store._start_feed()
         return store
 
     @property
@@ -96,9 +98,23 @@ class EtcdStore:
         return self._view.watch(prefix, from_revision=from_revision)
 
     async def read_barrier(self) -> int:
-        """Ask the cluster's leader how far it is, and wait until memory is there too."""
-        await self._reached(await self._head())
+        """Ask the cluster's leader how far it is, and wait until memory is there too.
+
+        Callers that come while a question is under way share the next one: it is asked after they came, which is
+        all that a consistent read needs.
+        """
+        self._check_open()
+        if self._asked is None:
+            self._asked = asyncio.create_task(self._ask(self._asking), name="etcd read barrier")
+        await self._reached(await asyncio.shield(self._asked))
         return self._view.revision
+
+    async def _ask(self, before: asyncio.Task[int] | None) -> int:
+        """The cluster's revision, asked once the question before is answered."""
+        if before:
+            await asyncio.wait([before])
+        self._asking, self._asked = self._asked, None
+        return await self._head()
 
     async def put(self, key: str, value: bytes, *, expect: int | None = None) -> KeyValue:
         put = pb.RequestOp(request_put=pb.PutRequest(key=key.encode(), value=value))
@@ -143,9 +159,10 @@ class EtcdStore:
         if self._closed:
             return
         self._closed = True
-        if self._feed:
-            self._feed.cancel()
-            await asyncio.gather(self._feed, return_exceptions=True)
+        tasks = [task for task in (self._feed, self._asking, self._asked) if task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._client.close()
         for _, arrival in self._arrivals:
             if not arrival.done():
@@ -210,6 +227,16 @@ class EtcdStore:
                 arrival.set_result(None)
         self._arrivals = waiting
 
+    def _start_feed(self) -> None:
+        self._feed = asyncio.create_task(self._follow(), name="etcd feed")
+        self._feed.add_done_callback(self._feed_ended)
+
+    def _feed_ended(self, feed: asyncio.Task[None]) -> None:
+        """Only closing ends the feed. Anything else is a mistake in here: memory is stale from now on, so say so."""
+        if not feed.cancelled() and (error := feed.exception()):
+            log.critical("the etcd feed ended", exc_info=error)
+            self._view.close(Unavailable(f"the etcd feed ended: {error!r}"))
+
     async def _follow(self) -> None:
         """Keep memory fed for as long as the store is open, whatever happens to the connection."""
         delay = 0.0
@@ -220,7 +247,7 @@ class EtcdStore:
             except Compacted:
                 await self._renew()
             except StoreError as error:
-                log.warning("following etcd: %s", error)
+                log.log(logging.DEBUG if delay else logging.WARNING, "following etcd: %s", error)
                 self._client.turn()
             delay = 0.02 if self._view.revision > before else min(MAX_DELAY, delay * 2 + 0.02)
             await asyncio.sleep(delay)

@@ -121,9 +121,11 @@ class SqliteStore:
         last = [write.future for write in self._waiting]
         if last:
             await asyncio.wait(last)
-        await self._worker.run(self._log.close)
-        await self._worker.stop()
-        self._view.close(StoreClosed())
+        try:
+            await self._worker.run(self._log.close)
+        finally:
+            self._view.close(StoreClosed())
+            await self._worker.stop()
 
     async def _write(self, key: str, value: bytes | None, expect: int | None) -> KeyValue:
         if self._closed:
@@ -142,7 +144,11 @@ class SqliteStore:
         while self._waiting:
             writes, self._waiting = self._waiting[:MAX_ROWS], self._waiting[MAX_ROWS:]
             wanted = [write for write in writes if not write.future.done()]  # their callers may be gone
-            batch = decide(wanted, self._view.get, self._view.revision, self._stamp)
+            try:
+                batch = decide(wanted, self._view.get, self._view.revision, self._stamp)
+            except Exception as error:  # a stamp's mistake: its callers see it, the store goes on
+                _fail(wanted, error)
+                continue
             _refuse(batch.refused)
             if batch.changes:
                 self._commit(batch)
@@ -163,9 +169,7 @@ class SqliteStore:
         if error is not None:
             failed = [change.write for change in batch.changes]
             failed += [write for write, _ in batch.refused_by_batch]
-            for write in failed:
-                if not write.future.done():
-                    write.future.set_exception(error)
+            _fail(failed, error)
             self._flush()
             return
         events = events_of(batch, raw, self._stamp)
@@ -179,6 +183,12 @@ class SqliteStore:
 
 def _refuse(refused: list[tuple[Write, StoreError]]) -> None:
     for write, error in refused:
+        if not write.future.done():
+            write.future.set_exception(error)
+
+
+def _fail(writes: list[Write], error: BaseException) -> None:
+    for write in writes:
         if not write.future.done():
             write.future.set_exception(error)
 
