@@ -1,0 +1,45 @@
+"""Backends: each says what the kernel should look like so that packets reach a peer's subnet.
+
+A backend is pure. It never touches the kernel: `kernel.py` compares what it returns with what is there. Since each
+peer is reached in the way that its own lease announces, two backends can be in use at once, and switching the
+network from one to the other loses no packet.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from pybernetes.flannel.backends.alloc import Alloc
+from pybernetes.flannel.backends.host_gw import HostGateway
+from pybernetes.flannel.backends.vxlan import Vxlan
+from pybernetes.flannel.config import FamilyConfig
+from pybernetes.flannel.desired import Desired
+from pybernetes.flannel.lease import Lease, Underlay
+
+
+class Backend(Protocol):
+    """One way to reach peers."""
+
+    def announce(self, version: int, macs: Mapping[str, str]) -> dict[str, Any]:
+        """What peers must know of this node; `macs` are the MACs of our links by name."""
+
+    def overhead(self, version: int) -> int:
+        """Bytes that encapsulation takes from the underlay's MTU."""
+
+    def local(self, family: FamilyConfig, own: Lease, underlay: Underlay) -> Desired:
+        """What this node needs to receive and to send, without any peer."""
+
+    def peer(self, family: FamilyConfig, own: Lease, peer: Lease, underlay: Underlay) -> Desired:
+        """What this node needs to reach one peer."""
+
+
+def make(kind: str, options: Mapping[str, Any]) -> Backend:
+    """The backend of a type; raises ConfigError for bad options."""
+    return BACKENDS[kind](options)
+
+
+#: Every backend type by the name it has in `Backend.Type` and in leases.
+BACKENDS: dict[str, type[Alloc] | type[HostGateway] | type[Vxlan]] = {
+    "vxlan": Vxlan,
+    "host-gw": HostGateway,
+    "alloc": Alloc,
+}

@@ -1,0 +1,25 @@
+"""Reading a backend's options, with errors that name the key, the value, and what would be right."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pybernetes.flannel.config import ConfigError
+
+
+def number(options: Mapping[str, Any], name: str, default: int, low: int, high: int) -> int:
+    """A whole number between `low` and `high`; 0 or absent means the default, as in the original."""
+    value = options.get(name.lower(), default)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigError(f"Backend.{name} must be a number, found {value!r}")
+    value = value or default
+    if not low <= value <= high:
+        raise ConfigError(f"Backend.{name} must lie between {low} and {high}, found {value}")
+    return value
+
+
+def flag(options: Mapping[str, Any], name: str) -> bool:
+    """true or false; false when absent."""
+    value = options.get(name.lower(), False)
+    if not isinstance(value, bool):
+        raise ConfigError(f"Backend.{name} must be true or false, found {value!r}")
+    return value

@@ -1,0 +1,109 @@
+"""vxlan: pod packets travel between nodes in UDP, through a kernel VXLAN device on each node.
+
+In the kernel, once per family (`flannel.<VNI>` for IPv4, `flannel-v6.<VNI>` for IPv6):
+
+| object | value |
+|---|---|
+| link | vxlan, id VNI, UDP port 8472, local = public IP, no learning, MTU = underlay's - 50 (IPv6: - 70) |
+| address | the subnet's network address, /32 (/128), so that host traffic has a source |
+
+and per peer:
+
+| object | value |
+|---|---|
+| route | `<peer subnet> via <its network address> dev flannel.1 onlink` |
+| neighbour | `<its network address> lladdr <VtepMAC> permanent` |
+| FDB entry | `<VtepMAC> dst <public IP> self permanent` |
+
+So the kernel never has to ask anybody: the route gives the next hop, the neighbour its MAC, the FDB entry the outer
+address. With DirectRouting, peers on the same segment get a plain route instead, as with host-gw.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pybernetes.flannel.backends.options import flag, number
+from pybernetes.flannel.config import FamilyConfig
+from pybernetes.flannel.desired import Desired, Forwarding, LinkAddress, Neighbour, PeerRoute, VxlanLink
+from pybernetes.flannel.lease import Lease, Underlay
+
+DEFAULT_VNI = 1
+DEFAULT_PORT = 8472
+#: Outer Ethernet, IP, UDP and VXLAN headers.
+OVERHEAD = {4: 50, 6: 70}
+_MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", re.IGNORECASE)
+
+
+class Vxlan:
+    """A tunnel through UDP."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self.vni = number(options, "VNI", DEFAULT_VNI, 1, 2**24 - 1)
+        self.port = number(options, "Port", DEFAULT_PORT, 1, 65535)
+        self.gbp = flag(options, "GBP")
+        self.learning = flag(options, "Learning")
+        self.direct_routing = flag(options, "DirectRouting")
+        self.mtu = number(options, "MTU", 0, 0, 65535)
+
+    def link_name(self, version: int) -> str:
+        """`flannel.1`, `flannel-v6.1`"""
+        return f"flannel.{self.vni}" if version == 4 else f"flannel-v6.{self.vni}"
+
+    def announce(self, version: int, macs: Mapping[str, str]) -> dict[str, Any]:
+        """The tunnel's number and this end's MAC, as Go flannel writes them."""
+        return {"VNI": self.vni, "VtepMAC": macs.get(self.link_name(version), "")}
+
+    def overhead(self, version: int) -> int:
+        """The outer headers."""
+        return OVERHEAD[version]
+
+    def local(self, family: FamilyConfig, own: Lease, underlay: Underlay) -> Desired:
+        """The device and its address."""
+        mine = own.family(family.version)
+        if mine is None:
+            return Desired()
+        name = self.link_name(family.version)
+        link = VxlanLink(
+            name=name,
+            vni=self.vni,
+            port=self.port,
+            local=str(mine.public_ip),
+            underlay=underlay.link,
+            mtu=self.mtu or underlay.mtu - OVERHEAD[family.version],
+            mac=str(mine.data.get("VtepMAC", "")).lower(),
+            learning=self.learning,
+            gbp=self.gbp,
+            reason="vxlan backend",
+        )
+        address = f"{mine.subnet.network_address}/{mine.subnet.max_prefixlen}"
+        return Desired(links=(link,), addresses=(LinkAddress(name, address, "own subnet's tunnel endpoint"),))
+
+    def peer(self, family: FamilyConfig, own: Lease, peer: Lease, underlay: Underlay) -> Desired:
+        """A route through the tunnel, or beside it."""
+        theirs = peer.family(family.version)
+        if theirs is None:
+            return Desired()
+        if self.direct_routing and underlay.on_segment(theirs.public_ip):
+            direct = PeerRoute(str(theirs.subnet), str(theirs.public_ip), underlay.link, reason=peer.reason)
+            return Desired(routes=(direct,), **self._tunnel(family, peer))
+        tunnel = self._tunnel(family, peer)
+        if not tunnel:
+            mac = theirs.data.get("VtepMAC")
+            return Desired(problems=(f"{peer.node}: lease of {theirs.subnet} has no usable VtepMAC: {mac!r:.40}",))
+        name = self.link_name(family.version)
+        endpoint = str(theirs.subnet.network_address)
+        route = PeerRoute(str(theirs.subnet), endpoint, name, onlink=True, reason=peer.reason)
+        return Desired(routes=(route,), **tunnel)
+
+    def _tunnel(self, family: FamilyConfig, peer: Lease) -> dict[str, Any]:
+        """The entries by which a peer's tunnel endpoint is found; empty if the lease has no MAC."""
+        theirs = peer.family(family.version)
+        mac = str(theirs.data.get("VtepMAC", "")).lower() if theirs else ""
+        if theirs is None or not _MAC.fullmatch(mac):
+            return {}
+        name = self.link_name(family.version)
+        return {
+            "neighbours": (Neighbour(name, str(theirs.subnet.network_address), mac, peer.reason),),
+            "forwarding": (Forwarding(name, mac, str(theirs.public_ip), peer.reason),),
+        }

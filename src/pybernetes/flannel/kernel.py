@@ -1,0 +1,265 @@
+"""The kernel beside the desired state: read, compare, change what differs, and nothing that is not ours.
+
+Ours are: links named `flannel.<n>` or `flannel-v6.<n>` of kind vxlan with all that hangs on them, and routes of our
+protocol number. Order of changes: what is missing is added first, routes are replaced in place, and what is left
+over goes last, so that a change of backend never leaves a peer without a route.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from pybernetes.flannel.desired import Desired, Forwarding, LinkAddress, Neighbour, PeerRoute, VxlanLink
+from pybernetes.linux import addr, fdb, link, neigh, route
+from pybernetes.linux.errors import Missing, NetlinkError
+from pybernetes.linux.rtnl import Netlink, Request
+
+#: Route protocol that marks routes as ours (shown by `ip route` as `proto 70`; 70 is `F`).
+ROUTE_PROTOCOL = 70
+_OURS = re.compile(r"flannel(-v6)?\.\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The part of the kernel's state that we may change, with names instead of indexes."""
+
+    links: Mapping[str, link.Link] = field(default_factory=dict)
+    """All links of the namespace, by name."""
+    addresses: frozenset[LinkAddress] = frozenset()
+    routes: frozenset[PeerRoute] = frozenset()
+    neighbours: frozenset[Neighbour] = frozenset()
+    forwarding: frozenset[Forwarding] = frozenset()
+
+    @property
+    def ours(self) -> dict[str, link.Link]:
+        """Our links."""
+        return {n: li for n, li in self.links.items() if li.kind == "vxlan" and _OURS.fullmatch(n)}
+
+
+def observe(nl: Netlink) -> Observed:
+    """Read the kernel."""
+    by_index = {li.index: li for li in link.links(nl)}
+    seen = Observed(links={li.name: li for li in by_index.values()})
+    names = {li.index: name for name, li in seen.ours.items()}
+    label = {index: li.name for index, li in by_index.items()}
+    return replace(
+        seen,
+        addresses=frozenset(
+            LinkAddress(names[a.index], a.cidr)
+            for a in addr.addresses(nl)
+            if a.index in names and a.scope != _LINK_LOCAL
+        ),
+        routes=frozenset(
+            PeerRoute(r.dst, r.gateway, label.get(r.device, ""), r.onlink)
+            for r in route.routes(nl, protocol=ROUTE_PROTOCOL)
+        ),
+        neighbours=frozenset(
+            Neighbour(names[n.index], n.ip, n.mac) for n in neigh.neighbours(nl, permanent=True) if n.index in names
+        ),
+        forwarding=frozenset(
+            Forwarding(names[e.index], e.mac, e.dst)
+            for e in fdb.entries(nl)
+            if e.index in names and e.dst and e.permanent
+        ),
+    )
+
+
+_LINK_LOCAL = addr.SCOPES["link"]
+
+
+def fits(want: VxlanLink, have: link.Link, underlay_index: int) -> bool:
+    """Whether an existing device can serve as it is; these properties can't be changed in place."""
+    info = have.vxlan
+    return (
+        info is not None
+        and info.vni == want.vni
+        and info.port == want.port
+        and info.local == want.local
+        and info.device == underlay_index
+        and info.learning == want.learning
+        and info.gbp == want.gbp
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPlan:
+    """What to do with devices before anything can hang on them."""
+
+    remove: tuple[str, ...] = ()
+    create: tuple[VxlanLink, ...] = ()
+    adjust: tuple[VxlanLink, ...] = ()
+    leave: tuple[str, ...] = ()
+    """Devices of ours that nobody wants any more; they go after the routes have moved."""
+
+    def __bool__(self) -> bool:
+        return bool(self.remove or self.create or self.adjust)
+
+
+def plan_links(want: Desired, have: Observed) -> LinkPlan:
+    """Compare the devices."""
+    remove, create, adjust = [], [], []
+    for vxlan in want.links:
+        present = have.links.get(vxlan.name)
+        underlay = have.links.get(vxlan.underlay)
+        if present is None:
+            create.append(vxlan)
+        elif underlay is None or not fits(vxlan, present, underlay.index):
+            remove.append(vxlan.name)
+            create.append(vxlan)
+        elif not present.up or present.mtu != vxlan.mtu or (vxlan.mac and present.mac != vxlan.mac):
+            adjust.append(vxlan)
+    wanted = {vxlan.name for vxlan in want.links}
+    return LinkPlan(tuple(remove), tuple(create), tuple(adjust), tuple(sorted(set(have.ours) - wanted)))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing to do, in words and as a message to the kernel."""
+
+    text: str
+    request: Request
+    gone_is_fine: bool = False
+
+
+def plan_entries(want: Desired, have: Observed) -> list[Change]:
+    """Compare everything but the devices, given that these are as wanted."""
+    index = {name: li.index for name, li in have.links.items()}
+    return [*_additions(want, have, index), *_removals(want, have, index)]
+
+
+def _kernel_route(r: PeerRoute, index: Mapping[str, int]) -> route.Route:
+    return route.Route(
+        dst=r.dst, gateway=r.gateway, device=index.get(r.link, 0), onlink=r.onlink, protocol=ROUTE_PROTOCOL
+    )
+
+
+def _additions(want: Desired, have: Observed, index: Mapping[str, int]) -> list[Change]:
+    changes = []
+    for a in want.addresses:
+        if a not in have.addresses:
+            text = f"address {a.cidr} on {a.link} added ({a.reason})"
+            changes.append(Change(text, addr.add_msg(index[a.link], a.cidr, replace=True)))
+    for n in want.neighbours:
+        if n not in have.neighbours:
+            entry = neigh.Neighbour(index[n.link], n.ip, n.mac)
+            changes.append(
+                Change(f"neighbour {n.ip} is {n.mac} on {n.link} ({n.reason})", neigh.request("replace", entry))
+            )
+    for f in want.forwarding:
+        if f not in have.forwarding:
+            fdb_entry = fdb.FdbEntry(index[f.link], f.mac, f.dst)
+            changes.append(
+                Change(f"{f.mac} is behind {f.dst} on {f.link} ({f.reason})", fdb.request("replace", fdb_entry))
+            )
+    for r in want.routes:
+        if r not in have.routes:
+            text = f"route to {r.dst} via {r.gateway} dev {r.link} ({r.reason})"
+            changes.append(Change(text, route.request("replace", _kernel_route(r, index))))
+    return changes
+
+
+def _removals(want: Desired, have: Observed, index: Mapping[str, int]) -> list[Change]:
+    changes = []
+    # A route that was replaced in place is gone already: in IPv4 the kernel knows one per destination and metric.
+    replaced = {r.dst for r in want.routes if ":" not in r.dst}
+    for r in have.routes - set(want.routes):
+        if r.dst not in replaced:
+            text = f"route to {r.dst} via {r.gateway} removed: nobody has that subnet"
+            changes.append(Change(text, route.request("delete", _kernel_route(r, index)), True))
+    forwarded = {(f.link, f.mac) for f in want.forwarding}
+    for f in have.forwarding - set(want.forwarding):
+        if (f.link, f.mac) not in forwarded:
+            entry = fdb.FdbEntry(index[f.link], f.mac, f.dst)
+            changes.append(Change(f"forwarding of {f.mac} to {f.dst} removed", fdb.request("delete", entry), True))
+    known = {(n.link, n.ip) for n in want.neighbours}
+    for n in have.neighbours - set(want.neighbours):
+        if (n.link, n.ip) not in known:
+            old = neigh.Neighbour(index[n.link], n.ip, n.mac)
+            changes.append(Change(f"neighbour {n.ip} on {n.link} removed", neigh.request("delete", old), True))
+    for a in have.addresses - set(want.addresses):
+        changes.append(Change(f"address {a.cidr} on {a.link} removed", addr.delete_msg(index[a.link], a.cidr), True))
+    return changes
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a pass did, in words, and what it could not do."""
+
+    done: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+
+
+def reconcile(nl: Netlink, want: Desired) -> Outcome:
+    """One pass: make the kernel as wanted."""
+    have = observe(nl)
+    plan = plan_links(want, have)
+    done, errors = _apply_links(nl, plan, have)
+    if plan:
+        have = observe(nl)
+    present = set(have.links)
+    possible = _without_missing_links(want, present)
+    changes = plan_entries(possible, have)
+    for change, error in zip(changes, nl.batch([c.request for c in changes]), strict=True):
+        if error is None:
+            done.append(change.text)
+        elif not (change.gone_is_fine and isinstance(error, Missing)):
+            errors.append(f"{change.text}: {error}")
+    for name in plan.leave:
+        if link.ensure_deleted(nl, name):
+            done.append(f"link {name} removed: no peer needs it")
+    return Outcome(tuple(done), tuple(errors))
+
+
+def _without_missing_links(want: Desired, present: set[str]) -> Desired:
+    """What can be done now; a link that could not be made has been reported."""
+    return replace(
+        want,
+        addresses=tuple(a for a in want.addresses if a.link in present),
+        routes=tuple(r for r in want.routes if r.link in present),
+        neighbours=tuple(n for n in want.neighbours if n.link in present),
+        forwarding=tuple(f for f in want.forwarding if f.link in present),
+    )
+
+
+def _apply_links(nl: Netlink, plan: LinkPlan, have: Observed) -> tuple[list[str], list[str]]:
+    done, errors = [], []
+    for name in plan.remove:
+        link.ensure_deleted(nl, name)
+        done.append(f"link {name} removed: its properties differ")
+    for want in plan.create:
+        try:
+            _create(nl, want, have)
+            done.append(
+                f"link {want.name} created: vxlan id {want.vni} port {want.port} mtu {want.mtu} ({want.reason})"
+            )
+        except NetlinkError as error:
+            errors.append(f"link {want.name}: {error}")
+    for want in plan.adjust:
+        try:
+            link.set_mtu(nl, want.name, want.mtu)
+            if want.mac:
+                link.set_mac(nl, want.name, want.mac)
+            link.set_up(nl, want.name)
+            done.append(f"link {want.name} set up, mtu {want.mtu}")
+        except NetlinkError as error:
+            errors.append(f"link {want.name}: {error}")
+    return done, errors
+
+
+def _create(nl: Netlink, want: VxlanLink, have: Observed) -> None:
+    underlay = have.links.get(want.underlay)
+    if underlay is None:
+        raise Missing(19, "create", f"{want.name}: underlay {want.underlay}", "")
+    link.add_vxlan(
+        nl,
+        want.name,
+        want.vni,
+        port=want.port,
+        local=want.local,
+        device=underlay.index,
+        learning=want.learning,
+        gbp=want.gbp,
+        mtu=want.mtu,
+        mac=want.mac,
+        up=True,
+    )

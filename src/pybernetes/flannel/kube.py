@@ -1,0 +1,108 @@
+"""The kube subnet manager: a node's subnet is its podCIDR, its lease's attributes are annotations on the Node.
+
+Names of annotations and of the condition are the original's, so that Go flannel and this one share a network.
+"""
+
+import ipaddress
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pybernetes.api.core.node import Node
+from pybernetes.flannel.config import NetworkConfig
+from pybernetes.flannel.lease import FamilyLease, Lease
+
+PREFIX = "flannel.alpha.coreos.com/"
+BACKEND_TYPE = PREFIX + "backend-type"
+KUBE_SUBNET_MANAGER = PREFIX + "kube-subnet-manager"
+BACKEND_DATA = {4: PREFIX + "backend-data", 6: PREFIX + "backend-v6-data"}
+PUBLIC_IP = {4: PREFIX + "public-ip", 6: PREFIX + "public-ipv6"}
+OVERWRITE = {4: PREFIX + "public-ip-overwrite", 6: PREFIX + "public-ipv6-overwrite"}
+
+NO_SUBNET = "the node has no podCIDR: is the controller manager run with --allocate-node-cidrs and --cluster-cidr?"
+
+
+class LeaseError(Exception):
+    """A node's annotations make no lease; the message says which and why."""
+
+
+def subnets(node: Node, config: NetworkConfig) -> dict[int, Any]:
+    """The node's podCIDRs by family; those of families that are not enabled are left out. Raises LeaseError."""
+    found: dict[int, Any] = {}
+    for text in node.spec.pod_cidrs or ([node.spec.pod_cidr] if node.spec.pod_cidr else []):
+        try:
+            network = ipaddress.ip_network(text)
+        except ValueError as error:
+            raise LeaseError(f"podCIDR {text!r}: {error}") from error
+        if config.family(network.version) is not None:
+            found[network.version] = network
+    return found
+
+
+def lease_of(node: Node, config: NetworkConfig) -> Lease | None:
+    """The lease that a node's annotations tell of; None while it has none yet. Raises LeaseError for garbage."""
+    notes = node.metadata.annotations
+    if notes.get(KUBE_SUBNET_MANAGER) != "true":
+        return None
+    families = []
+    for version, subnet in sorted(subnets(node, config).items()):
+        public = notes.get(OVERWRITE[version]) or notes.get(PUBLIC_IP[version])
+        if public is None:
+            continue
+        families.append(FamilyLease(subnet, _address(PUBLIC_IP[version], public, version), _data(notes, version)))
+    if not families:
+        return None
+    return Lease(node.metadata.name, notes.get(BACKEND_TYPE, "").lower(), tuple(families))
+
+
+def _address(key: str, text: str, version: int) -> Any:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError as error:
+        raise LeaseError(f"annotation {key}: {error}") from error
+    if address.version != version or address.is_unspecified or address.is_loopback or address.is_multicast:
+        raise LeaseError(f"annotation {key}: {text} is not an IPv{version} address that a peer can have")
+    return address
+
+
+def _data(notes: Mapping[str, str], version: int) -> Mapping[str, Any]:
+    text = notes.get(BACKEND_DATA[version], "")
+    if text in ("", "null"):
+        return {}
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise LeaseError(f"annotation {BACKEND_DATA[version]} is not JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise LeaseError(f"annotation {BACKEND_DATA[version]} must be a JSON object, found {text[:60]!r}")
+    return data
+
+
+def annotations(lease: Lease) -> dict[str, str]:
+    """What a lease looks like on its Node."""
+    notes = {KUBE_SUBNET_MANAGER: "true", BACKEND_TYPE: lease.backend}
+    for family in lease.families:
+        version = family.subnet.version
+        notes[PUBLIC_IP[version]] = str(family.public_ip)
+        notes[BACKEND_DATA[version]] = json.dumps(dict(family.data), separators=(",", ":")) if family.data else "null"
+    return notes
+
+
+def condition(now: str) -> dict[str, str]:
+    """The node condition that says that the network is there."""
+    return {
+        "type": "NetworkUnavailable",
+        "status": "False",
+        "reason": "FlannelIsUp",
+        "message": "Flannel is running on this node",
+        "lastTransitionTime": now,
+        "lastHeartbeatTime": now,
+    }
+
+
+def announced_mac(node: Node, version: int) -> str:
+    """The VtepMAC that this node told its peers before; empty if none."""
+    try:
+        return str(_data(node.metadata.annotations, version).get("VtepMAC", ""))
+    except LeaseError:
+        return ""

@@ -1,0 +1,58 @@
+"""A lease: which node has which subnet, and how it is reached. The unit that subnet managers give and watch."""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pybernetes.flannel.config import IPAddress, IPNetwork
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyLease:
+    """One family of a lease."""
+
+    subnet: IPNetwork
+    public_ip: IPAddress
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """What the node's backend told its peers, such as {"VNI": 1, "VtepMAC": "..."}."""
+
+    @property
+    def gateway(self) -> IPAddress:
+        """The node's own address in its subnet: the bridge's."""
+        return self.subnet.network_address + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A node's share of the network."""
+
+    node: str
+    """Name of the node, or the lease's key in etcd: what to call it in messages."""
+    backend: str
+    """The type of backend by which the node wants to be reached, in lower case."""
+    families: tuple[FamilyLease, ...]
+
+    def family(self, version: int) -> FamilyLease | None:
+        """The lease's part of one family."""
+        return next((f for f in self.families if f.subnet.version == version), None)
+
+    @property
+    def reason(self) -> str:
+        """Why kernel objects made for this lease exist."""
+        return f"lease of {self.node}"
+
+
+@dataclass(frozen=True, slots=True)
+class Underlay:
+    """This node's interface to its peers."""
+
+    link: str
+    index: int
+    mtu: int
+    addresses: tuple[ipaddress.IPv4Interface | ipaddress.IPv6Interface, ...]
+    """The addresses with their prefixes, to tell who is on the same segment."""
+
+    def on_segment(self, address: IPAddress) -> bool:
+        """Whether an address is reached without a router."""
+        return any(address in interface.network for interface in self.addresses if interface.version == address.version)

@@ -1,0 +1,31 @@
+"""What flanneld is told at start: the original's flags as a frozen value."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pybernetes.flannel.interface import Selection
+from pybernetes.flannel.subnet_file import DEFAULT_PATH
+
+DEFAULT_NET_CONF = Path("/etc/kube-flannel/net-conf.json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlannelOptions:
+    """Defaults are the original's."""
+
+    node_name: str
+    """`NODE_NAME`: which Node is ours."""
+    net_conf: Path = DEFAULT_NET_CONF
+    """`--net-config-path`; read again when it changes"""
+    subnet_file: Path = DEFAULT_PATH
+    """`--subnet-file`"""
+    selection: Selection = field(default_factory=Selection)
+    """`--iface`, `--iface-regex`, `--iface-can-reach`, `--public-ip`, `--public-ipv6`"""
+    ip_masq: bool = True
+    """`--ip-masq`"""
+    forward_rules: bool = True
+    """`--iptables-forward-rules`"""
+    resync_seconds: float = 60.0
+    """A pass at least this often, beside those that an event asks for."""
+    linger_seconds: float = 15.0
+    """How long the receiving side of a backend stays after its last announcement went."""

@@ -1,0 +1,50 @@
+"""subnet.env: what CNI plugins on this node need to know of the network, in the original's form."""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_PATH = Path("/run/flannel/subnet.env")
+#: (name of the network's line, name of the subnet's line) per family.
+_NAMES = {4: ("FLANNEL_NETWORK", "FLANNEL_SUBNET"), 6: ("FLANNEL_IPV6_NETWORK", "FLANNEL_IPV6_SUBNET")}
+
+
+@dataclass(frozen=True, slots=True)
+class SubnetFile:
+    """The file's content. `families` maps 4 and 6 to (network, gateway with the subnet's prefix length)."""
+
+    families: dict[int, tuple[str, str]]
+    mtu: int
+    ip_masq: bool
+
+    def render(self) -> str:
+        """The file's text."""
+        lines = []
+        for version, (network, subnet) in sorted(self.families.items()):
+            lines += [f"{_NAMES[version][0]}={network}", f"{_NAMES[version][1]}={subnet}"]
+        lines += [f"FLANNEL_MTU={self.mtu}", f"FLANNEL_IPMASQ={'true' if self.ip_masq else 'false'}"]
+        return "\n".join(lines) + "\n"
+
+
+def write(path: Path, content: SubnetFile) -> bool:
+    """Replace the file in one step, if it differs; whether it did."""
+    text = content.render()
+    try:
+        if path.read_text() == text:
+            return False
+    except (FileNotFoundError, UnicodeDecodeError):
+        pass
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            os.fchmod(file.fileno(), 0o644)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return True
