@@ -284,3 +284,12 @@ async def test_compacting_after_closing(path: Path) -> None:
         await store.compact(kv.revision)
     with pytest.raises(StoreClosed):
         await store.snapshot(path.with_name("copy"))
+
+
+async def test_every_commit_is_synced(path: Path) -> None:
+    store = await SqliteStore.open(path)
+    pragmas = [
+        store._log._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
+    ]
+    assert pragmas == ["wal", 2]  # 2 is FULL: the write-ahead log is fsynced before a commit returns
+    await store.close()
