@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 REQUIRED = "FieldValueRequired"
 INVALID = "FieldValueInvalid"
 DUPLICATE = "FieldValueDuplicate"
@@ -44,10 +46,7 @@ class FieldError:
 
 def show(value: Any) -> str:
     """A value as the original prints it in messages: strings quoted, the rest as JSON."""
-    try:
-        return json.dumps(value, ensure_ascii=False)
-    except TypeError:
-        return repr(value)
+    return json.dumps(msgspec.to_builtins(value), ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(slots=True)

@@ -1,0 +1,123 @@
+"""The rules for metadata, the same for every kind. The API server calls both functions; kinds add their own rules."""
+
+from typing import Any
+
+from pybernetes.api import names
+from pybernetes.api.field import Errors, Path
+from pybernetes.api.kind import Kind
+from pybernetes.api.meta import ObjectMeta, OwnerReference
+
+MAX_ANNOTATIONS = 256 * 1024
+IMMUTABLE = "field is immutable"
+NOT_NEGATIVE = "must be greater than or equal to 0"
+
+METADATA = Path("metadata")
+
+
+def validate_meta(kind: Kind[Any], meta: ObjectMeta, errors: Errors) -> None:
+    """Names by the kind's rule, labels, annotations, owners, finalizers."""
+    rule = names.NAME_RULES[kind.name_rule]
+    if meta.generate_name:
+        # A generated name goes on after the prefix, so a dash at its end is fine.
+        prefix = meta.generate_name
+        masked = prefix[:-2] + "a" if len(prefix) > 1 and prefix.endswith("-") else prefix
+        for complaint in rule(masked):
+            errors.invalid(METADATA / "generateName", prefix, complaint)
+    if not meta.name:
+        errors.required(METADATA / "name", "name or generateName is required")
+    else:
+        for complaint in rule(meta.name):
+            errors.invalid(METADATA / "name", meta.name, complaint)
+    _namespace(kind, meta, errors)
+    if meta.generation < 0:
+        errors.invalid(METADATA / "generation", meta.generation, NOT_NEGATIVE)
+    validate_labels(meta.labels, METADATA / "labels", errors)
+    validate_annotations(meta.annotations, METADATA / "annotations", errors)
+    _owners(meta.owner_references, METADATA / "ownerReferences", errors)
+    _finalizers(meta.finalizers, METADATA / "finalizers", errors)
+
+
+def _namespace(kind: Kind[Any], meta: ObjectMeta, errors: Errors) -> None:
+    path = METADATA / "namespace"
+    if not kind.namespaced:
+        if meta.namespace:
+            errors.forbidden(path, "not allowed on this type")
+    elif not meta.namespace:
+        errors.required(path)
+    else:
+        for complaint in names.dns_label(meta.namespace):
+            errors.invalid(path, meta.namespace, complaint)
+
+
+def validate_labels(labels: dict[str, str], path: Path, errors: Errors) -> None:
+    """Keys are qualified names, values label values."""
+    for key, value in labels.items():
+        for complaint in names.qualified_name(key):
+            errors.invalid(path, key, complaint)
+        for complaint in names.label_value(value):
+            errors.invalid(path, value, complaint)
+
+
+def validate_annotations(annotations: dict[str, str], path: Path, errors: Errors) -> None:
+    """Keys are qualified names in any case; all keys and values together have at most 256 KiB."""
+    size = 0
+    for key, value in annotations.items():
+        for complaint in names.qualified_name(key.lower()):
+            errors.invalid(path, key, complaint)
+        size += len(key.encode()) + len(value.encode())
+    if size > MAX_ANNOTATIONS:
+        errors.too_long(path, MAX_ANNOTATIONS)
+
+
+def _owners(owners: list[OwnerReference], path: Path, errors: Errors) -> None:
+    controller = ""
+    for index, owner in enumerate(owners):
+        place = path @ index
+        group, _, version = owner.api_version.rpartition("/")
+        if not version:
+            errors.invalid(place / "apiVersion", owner.api_version, "version must not be empty")
+        for name in ("kind", "name", "uid"):
+            if not getattr(owner, name):
+                errors.invalid(place / name, "", "must not be empty")
+        if owner.kind == "Event" and group in ("", "events.k8s.io"):
+            errors.invalid(place, owner, f"{owner.api_version}, Kind=Event is disallowed from being an owner")
+        if owner.controller:
+            if controller:
+                errors.invalid(
+                    path,
+                    owners,
+                    'Only one reference can have Controller set to true. Found "true" in references for '
+                    f"{controller} and {owner.name}",
+                )
+            controller = owner.name
+
+
+def _finalizers(finalizers: list[str], path: Path, errors: Errors) -> None:
+    for finalizer in finalizers:
+        for complaint in names.qualified_name(finalizer):
+            errors.invalid(path, finalizer, complaint)
+    if "orphan" in finalizers and "foregroundDeletion" in finalizers:
+        errors.invalid(path, finalizers, "finalizer orphan and foregroundDeletion cannot be both set")
+
+
+def validate_meta_update(new: ObjectMeta, old: ObjectMeta, errors: Errors) -> None:
+    """What of metadata may not change. The server fills in what a client left out before it asks."""
+    for attribute, name in (
+        ("name", "name"),
+        ("namespace", "namespace"),
+        ("uid", "uid"),
+        ("creation_timestamp", "creationTimestamp"),
+        ("deletion_timestamp", "deletionTimestamp"),
+        ("deletion_grace_period_seconds", "deletionGracePeriodSeconds"),
+    ):
+        if getattr(new, attribute) != getattr(old, attribute):
+            errors.invalid(METADATA / name, getattr(new, attribute), IMMUTABLE)
+    if new.generation < old.generation:
+        errors.invalid(METADATA / "generation", new.generation, "must not be decremented")
+    added = [f for f in new.finalizers if f not in old.finalizers]
+    if old.deletion_timestamp and added:
+        shown = "{" + ", ".join(f'"{f}"' for f in added) + "}"
+        errors.forbidden(
+            METADATA / "finalizers",
+            f"no new finalizers can be added if the object is being deleted, found new finalizers []string{shown}",
+        )

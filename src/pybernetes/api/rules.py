@@ -1,0 +1,139 @@
+"""Small rules that many kinds share: each looks at one value and reports to `Errors` in the original's words."""
+
+import ipaddress
+from collections.abc import Callable, Collection
+from typing import Any
+
+from pybernetes.api import names
+from pybernetes.api.field import Errors, Path
+from pybernetes.api.meta import IntOrString, LabelSelector
+from pybernetes.api.meta_validation import IMMUTABLE, NOT_NEGATIVE, validate_labels
+
+MAX_INT32 = 2**31 - 1
+IP_TEXT = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+PROTOCOLS = ("SCTP", "TCP", "UDP")
+
+
+def named(value: str, rule: Callable[[str], list[str]], path: Path, errors: Errors) -> None:
+    """The value is required and must follow a rule for names."""
+    if not value:
+        errors.required(path)
+    else:
+        follows(value, rule, path, errors)
+
+
+def follows(value: str, rule: Callable[[str], list[str]], path: Path, errors: Errors) -> None:
+    """The value must follow a rule for names."""
+    for complaint in rule(value):
+        errors.invalid(path, value, complaint)
+
+
+def one_of(value: str, allowed: Collection[str], path: Path, errors: Errors) -> None:
+    """The value is required and must be one of a few."""
+    if not value:
+        errors.required(path)
+    elif value not in allowed:
+        errors.not_supported(path, value, list(allowed))
+
+
+def not_negative(value: int | None, path: Path, errors: Errors) -> None:
+    """A number, if given, is 0 or more."""
+    if value is not None and value < 0:
+        errors.invalid(path, value, NOT_NEGATIVE)
+
+
+def port(value: int, path: Path, errors: Errors) -> None:
+    """A port number."""
+    for complaint in names.port_number(value):
+        errors.invalid(path, value, complaint)
+
+
+def port_or_name(value: IntOrString, path: Path, errors: Errors) -> None:
+    """A port number, or the name of a container's port."""
+    complaints = names.port_name(value) if isinstance(value, str) else names.port_number(value)
+    for complaint in complaints:
+        errors.invalid(path, value, complaint)
+
+
+def is_ip(value: str) -> bool:
+    """Whether a text is an IPv4 or IPv6 address without a zone."""
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return "%" not in value
+
+
+def ip(value: str, path: Path, errors: Errors) -> None:
+    """An IP address of either family."""
+    if not is_ip(value):
+        errors.invalid(path, value, IP_TEXT)
+
+
+def is_cidr(value: str) -> bool:
+    """Whether a text is an address with a prefix length."""
+    try:
+        ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        return False
+    return "/" in value
+
+
+def immutable(new: Any, old: Any, path: Path, errors: Errors) -> None:
+    """The field may not change."""
+    if new != old:
+        errors.invalid(path, new, IMMUTABLE)
+
+
+def unique(values: list[str], place: Callable[[int], Path], errors: Errors) -> None:
+    """No value (other than the empty one) may occur twice; `place` gives an index's path."""
+    seen: set[str] = set()
+    for index, value in enumerate(values):
+        if value and value in seen:
+            errors.duplicate(place(index), value)
+        seen.add(value)
+
+
+def relative_path(value: str, path: Path, errors: Errors) -> None:
+    """A path that stays below where it starts."""
+    if value.startswith("/"):
+        errors.invalid(path, value, "must be a relative path")
+    no_parent_steps(value, path, errors)
+
+
+def no_parent_steps(value: str, path: Path, errors: Errors) -> None:
+    """A path without `..` in it."""
+    if ".." in value.split("/"):
+        errors.invalid(path, value, "must not contain '..'")
+
+
+def label_selector(selector: LabelSelector, path: Path, errors: Errors) -> None:
+    """Keys, values and operators of a LabelSelector."""
+    validate_labels(selector.match_labels, path / "matchLabels", errors)
+    for index, expression in enumerate(selector.match_expressions):
+        place = path / "matchExpressions" @ index
+        if expression.operator in ("In", "NotIn"):
+            if not expression.values:
+                errors.required(place / "values", "must be specified when `operator` is 'In' or 'NotIn'")
+        elif expression.operator in ("Exists", "DoesNotExist"):
+            if expression.values:
+                errors.forbidden(place / "values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")
+        else:
+            errors.invalid(place / "operator", expression.operator, "not a valid selector operator")
+        follows(expression.key, names.qualified_name, place / "key", errors)
+        for number, value in enumerate(expression.values):
+            follows(value, names.label_value, place / "values" @ number, errors)
+
+
+def int_or_percent(value: IntOrString, path: Path, errors: Errors) -> None:
+    """A number of 0 or more, or a percentage."""
+    if isinstance(value, str):
+        follows(value, names.percent, path, errors)
+    else:
+        not_negative(value, path, errors)
+
+
+def not_above_all(value: IntOrString, path: Path, errors: Errors) -> None:
+    """A percentage of at most 100%."""
+    if isinstance(value, str) and not names.percent(value) and int(value[:-1]) > 100:
+        errors.invalid(path, value, "must not be greater than 100%")
