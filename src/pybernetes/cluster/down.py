@@ -12,7 +12,7 @@ from pybernetes.cluster import cgroups, kubeconfig
 from pybernetes.cluster.errors import ClusterError
 from pybernetes.cluster.host import restore_host
 from pybernetes.cluster.inventory import Roots, inventory, mounts, processes
-from pybernetes.cluster.layout import Layout
+from pybernetes.cluster.layout import CACHE, Layout
 from pybernetes.cluster.names import MARK, check_cluster_name
 from pybernetes.cluster.network_apply import remove_network
 from pybernetes.cluster.processes import stop
@@ -102,6 +102,7 @@ def _remove_shared(roots: Roots) -> None:
     """Folders that are empty now and that the next cluster would make again."""
     if not Registry(roots.state, roots.run).read().clusters:
         (roots.run / "clusters.lock").unlink(missing_ok=True)
+        shutil.rmtree(roots.state / CACHE, ignore_errors=True)
     for directory in (roots.run, roots.state, _SHIM_SOCKETS, _SHIM_SOCKETS.parent):
         try:
             directory.rmdir()

@@ -1,5 +1,7 @@
 """The images a cluster starts with, made on this machine from static programs of the distribution.
 
+Everything here is about making them; image_load.py brings them into nodes.
+
 pause holds a pod's namespaces; busybox is a shell with applets; hello is the example server that tells
 which pod on which node answered, and whom it saw asking. Built once into a cache, loaded into each node.
 """
@@ -21,7 +23,7 @@ BUSYBOX_IMAGE = "docker.io/library/busybox"
 HELLO_IMAGE = "docker.io/pybernetes/hello"
 HELLO_PORT = 8080
 
-_FORMAT = "1"
+_FORMAT = "2"
 """Part of the cache key: raise it when the same programs are to give another image."""
 
 # Answers in plain text so that `wget -qO-` in a pod, curl and a reader all see the same lines.
@@ -55,15 +57,15 @@ class ImageTar:
 
 
 def pause_image(program: bytes) -> Image:
-    """A pod's first process: `catatonit -P` sleeps and reaps, busybox `sleep` merely sleeps."""
-    return Image(names=(PAUSE_IMAGE,), files=(File("pause", program, 0o755),), entrypoint=("/pause", "-P"))
+    """A pod's first process: `catatonit -P` sleeps and reaps."""
+    return Image(names=(PAUSE_IMAGE,), layers=((File("pause", program, 0o755),),), entrypoint=("/pause", "-P"))
 
 
 def busybox_image(program: bytes, applets: list[str]) -> Image:
     """busybox with a link for each applet, an empty /tmp, and users root and nobody."""
     return Image(
         names=(f"{BUSYBOX_IMAGE}:latest", f"{BUSYBOX_IMAGE}:1.36"),
-        files=_busybox_files(program, applets),
+        layers=(_busybox_files(program, applets),),
         cmd=("sh",),
     )
 
@@ -71,7 +73,6 @@ def busybox_image(program: bytes, applets: list[str]) -> Image:
 def hello_image(program: bytes, applets: list[str]) -> Image:
     """An HTTP server on port 8080: '/' says who answers and who asked; /healthz and /readyz say ok."""
     files = (
-        *_busybox_files(program, applets),
         File("hello", _HELLO_START.encode(), 0o755),
         File("www/", mode=0o755),
         File("www/cgi-bin/", mode=0o755),
@@ -82,7 +83,7 @@ def hello_image(program: bytes, applets: list[str]) -> Image:
     )
     return Image(
         names=(f"{HELLO_IMAGE}:latest", f"{HELLO_IMAGE}:1.0"),
-        files=files,
+        layers=(_busybox_files(program, applets), files),
         entrypoint=("/hello",),
         ports=(f"{HELLO_PORT}/tcp",),
     )
@@ -102,19 +103,6 @@ def standard_images(cache_dir: Path) -> list[ImageTar]:
         cache_dir.mkdir(parents=True, exist_ok=True)
         write_atomic(path, image_tar(images, architecture()))
     return [ImageTar(path, tuple(name for image in images for name in image.names))]
-
-
-def load(socket: Path, archive: Path) -> list[str]:
-    """Import an archive (OCI layout or `docker save`) into the node behind this containerd socket.
-
-    Returns the lines that name what was imported. Raises ConfigError for a file that is no archive.
-    """
-    if not archive.is_file():
-        raise ConfigError(f"{archive} is not a file; give an archive as written by 'docker save' or an OCI layout")
-    command = ["ctr", "--address", str(socket), "--namespace", "k8s.io", "images", "import"]
-    command += ["--all-platforms", str(archive)]
-    printed = run(command, timeout=600)
-    return [line.split()[1] for line in printed.splitlines() if line.startswith("unpacking ")]
 
 
 def _busybox_files(program: bytes, applets: list[str]) -> tuple[File, ...]:

@@ -12,6 +12,8 @@ from pybernetes.cluster.names import LINK_MARK, MARK, check_cluster_name, check_
 
 STATE_ROOT = Path("/var/lib/pybernetes")
 RUN_ROOT = Path("/run/pybernetes")
+CACHE = ".cache"
+"""Folder below the state root that no cluster can have as its name; goes with the last cluster."""
 
 # Each slot owns one /21 of this: seven racks of a /24 each, and the last /24 joins host and router.
 UNDERLAY_V4 = IPv4Network("10.89.0.0/16")
@@ -182,7 +184,7 @@ class Layout:
     @property
     def images(self) -> Path:
         """Image archives built for this machine; shared by all clusters."""
-        return self.state_root / ".cache" / "images"
+        return self.state_root / CACHE / "images"
 
     @property
     def supervisor_spec(self) -> Path:

@@ -32,10 +32,11 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One image: its names, files, and what runs."""
+    """One image: its names, layers of files, and what runs."""
 
     names: tuple[str, ...]
-    files: tuple[File, ...]
+    layers: tuple[tuple[File, ...], ...]
+    """From the lowest to the highest; equal layers of several images are stored and unpacked once."""
     entrypoint: tuple[str, ...] = ()
     cmd: tuple[str, ...] = ()
     env: tuple[str, ...] = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",)
@@ -76,15 +77,14 @@ def manifest_digest(image: Image, arch: str) -> str:
 
 
 def _add_manifest(image: Image, arch: str, blobs: dict[str, bytes]) -> dict[str, object]:
-    layer = _tar(list(image.files))
-    layer_ref = _blob(layer, _LAYER, blobs)
-    config = _blob(_json(_config(image, arch, str(layer_ref["digest"]))), _CONFIG, blobs)
-    manifest = {"schemaVersion": 2, "mediaType": _MANIFEST, "config": config, "layers": [layer_ref]}
+    layers = [_blob(_tar(list(files)), _LAYER, blobs) for files in image.layers]
+    config = _blob(_json(_config(image, arch, [str(layer["digest"]) for layer in layers])), _CONFIG, blobs)
+    manifest = {"schemaVersion": 2, "mediaType": _MANIFEST, "config": config, "layers": layers}
     reference = _blob(_json(manifest), _MANIFEST, blobs)
     return {**reference, "platform": {"architecture": arch, "os": "linux"}}
 
 
-def _config(image: Image, arch: str, diff_id: str) -> dict[str, object]:
+def _config(image: Image, arch: str, diff_ids: list[str]) -> dict[str, object]:
     process = {
         "Entrypoint": list(image.entrypoint),
         "Cmd": list(image.cmd),
@@ -99,8 +99,8 @@ def _config(image: Image, arch: str, diff_id: str) -> dict[str, object]:
         "architecture": arch,
         "os": "linux",
         "config": {key: value for key, value in process.items() if value},
-        "rootfs": {"type": "layers", "diff_ids": [diff_id]},
-        "history": [{"created": _EPOCH, "created_by": "pybernetes"}],
+        "rootfs": {"type": "layers", "diff_ids": diff_ids},
+        "history": [{"created": _EPOCH, "created_by": "pybernetes"} for _ in diff_ids],
     }
 
 

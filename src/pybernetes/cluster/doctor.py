@@ -1,0 +1,272 @@
+"""What this machine lacks for a cluster, and the exact command that mends it.
+
+Each check is one function that looks at a `Machine` and gives findings; `CHECKS` lists them in the order
+in which a user should mend things. The Machine is the only part that touches the system.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import NamedTuple
+
+from pybernetes.cluster.commands import run, succeeds
+from pybernetes.cluster.containerd import CAP_SYS_RESOURCE, has_capability
+from pybernetes.cluster.errors import ClusterError
+from pybernetes.cluster.layout import STATE_ROOT
+from pybernetes.cluster.registry import FIRST_API_PORT, port_free
+
+_SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_NEEDED_BYTES = 2 << 30
+_TIGHT_BYTES = 10 << 30
+CAP_SYS_ADMIN, CAP_NET_ADMIN = 21, 12
+
+
+class Verdict(Enum):
+    """How a check ended."""
+
+    OK = "ok"
+    WARN = "warn"
+    """A cluster comes up; something in it will be missing."""
+    FAIL = "fail"
+    """No cluster without mending this."""
+
+
+class Finding(NamedTuple):
+    """The outcome of one check."""
+
+    check: str
+    verdict: Verdict
+    detail: str
+    mend: str = ""
+    """A command, or what to do where no command can; empty when all is well."""
+
+
+class Machine:
+    """What the checks ask. Tests hand in another one."""
+
+    def which(self, program: str) -> str | None:
+        """Path of a program; administrators' directories are searched too."""
+        return shutil.which(program, path=f"{os.environ.get('PATH', '')}:{_SEARCH}")
+
+    def first_line(self, argv: list[str]) -> str:
+        """First line of what a program prints; empty if it fails."""
+        try:
+            return run(argv, timeout=10).strip().partition("\n")[0]
+        except ClusterError:
+            return ""
+
+    def try_command(self, argv: list[str]) -> bool:
+        """Whether a command succeeds here."""
+        return succeeds(argv)
+
+    def exists(self, path: str) -> bool:
+        """Whether a file is there."""
+        return Path(path).exists()
+
+    def read(self, path: str) -> str:
+        """Content of a file; empty if there is none."""
+        try:
+            return Path(path).read_text()
+        except OSError:
+            return ""
+
+    def is_root(self) -> bool:
+        """Whether we are root."""
+        return os.geteuid() == 0
+
+    def capability(self, number: int) -> bool:
+        """Whether we have a capability."""
+        return has_capability(number)
+
+    def free_bytes(self) -> int:
+        """Room on the disk that clusters are kept on."""
+        path = STATE_ROOT
+        while not path.exists():
+            path = path.parent
+        return shutil.disk_usage(path).free
+
+    def port_free(self, port: int) -> bool:
+        """Whether a TCP port can be listened on."""
+        return port_free(port)
+
+    def python(self) -> tuple[int, int]:
+        """Version of this interpreter."""
+        return sys.version_info[0], sys.version_info[1]
+
+
+class _Program(NamedTuple):
+    name: str
+    package: str
+    use: str
+    needed: bool = True
+    version: tuple[str, ...] = ()
+
+
+_PROGRAMS = (
+    _Program("containerd", "containerd", "runs containers", version=("--version",)),
+    _Program("ctr", "containerd", "loads images"),
+    _Program("runc", "runc", "starts containers", version=("--version",)),
+    _Program("catatonit", "catatonit", "is the pause process of pods"),
+    _Program("busybox", "busybox-static", "is in the example images"),
+    _Program("ip", "iproute2", "makes links", version=("-V",)),
+    _Program("nsenter", "util-linux", "enters namespaces"),
+    _Program("nft", "nftables", "makes Services and masquerading", version=("--version",)),
+    _Program("iptables", "iptables", "is the other way to make Services", needed=False, version=("--version",)),
+    _Program("conntrack", "conntrack", "forgets connections of vanished endpoints", needed=False),
+    _Program("kubectl", "kubernetes-client", "is how you talk to the cluster", needed=False),
+)
+
+_APT = "apt-get install -y"
+
+
+def check_root(machine: Machine) -> list[Finding]:
+    """Namespaces, links and mounts are root's."""
+    if machine.is_root():
+        return [Finding("root", Verdict.OK, "running as root")]
+    return [Finding("root", Verdict.FAIL, "not running as root", "sudo pybernetes ...")]
+
+
+def check_python(machine: Machine) -> list[Finding]:
+    """Our own interpreter."""
+    version = machine.python()
+    text = ".".join(str(part) for part in version)
+    if version >= (3, 11):
+        return [Finding("python", Verdict.OK, text)]
+    mend = f"{_APT} python3.11 python3.11-venv"
+    return [Finding("python", Verdict.FAIL, f"{text} is too old, 3.11 is needed", mend)]
+
+
+def check_capabilities(machine: Machine) -> list[Finding]:
+    """Containers around us may have been denied some."""
+    findings = []
+    for name, number in (("CAP_SYS_ADMIN", CAP_SYS_ADMIN), ("CAP_NET_ADMIN", CAP_NET_ADMIN)):
+        if not machine.capability(number):
+            mend = "run outside of a container, or give it --privileged"
+            findings.append(Finding("capabilities", Verdict.FAIL, f"{name} is missing", mend))
+    if not machine.capability(CAP_SYS_RESOURCE):
+        detail = "CAP_SYS_RESOURCE is missing: containers get no negative OOM score (set for containerd)"
+        findings.append(Finding("capabilities", Verdict.WARN, detail, "nothing to do, or run with --privileged"))
+    return findings or [Finding("capabilities", Verdict.OK, "all that are needed")]
+
+
+def check_programs(machine: Machine) -> list[Finding]:
+    """Programs of the distribution."""
+    findings = []
+    for program in _PROGRAMS:
+        path = machine.which(program.name)
+        if path is None:
+            verdict = Verdict.FAIL if program.needed else Verdict.WARN
+            detail = f"not found; it {program.use}"
+            findings.append(Finding(program.name, verdict, detail, f"{_APT} {program.package}"))
+        else:
+            version = machine.first_line([path, *program.version]) if program.version else ""
+            findings.append(Finding(program.name, Verdict.OK, version or path))
+    return findings
+
+
+def check_kernel(machine: Machine) -> list[Finding]:
+    """Kernel features, tried in a namespace of their own that vanishes with the command."""
+    findings = []
+    links = {
+        "veth": ["veth", "peer", "name", "pybtest1"],
+        "bridge": ["bridge"],
+        "vxlan": ["vxlan", "id", "1", "dstport", "8472"],
+    }
+    if not machine.try_command(["unshare", "--net", "true"]):
+        mend = "run outside of a container, or give it --privileged"
+        return [Finding("network namespaces", Verdict.FAIL, "cannot be made", mend)]
+    findings.append(Finding("network namespaces", Verdict.OK, "can be made"))
+    for name, kind in links.items():
+        works = machine.try_command(["unshare", "--net", "ip", "link", "add", "pybtest0", "type", *kind])
+        findings.append(_feature(name, works, f"modprobe {name}"))
+    overlay = "overlay" in machine.read("/proc/filesystems")
+    findings.append(_feature("overlayfs", overlay, "modprobe overlay"))
+    return findings
+
+
+def check_cgroups(machine: Machine) -> list[Finding]:
+    """Limits of pods need the memory, cpu and pids controllers, in either version."""
+    if machine.exists("/sys/fs/cgroup/cgroup.controllers"):
+        have = set(machine.read("/sys/fs/cgroup/cgroup.controllers").split())
+        version = "v2"
+    else:
+        names = ("memory", "cpu", "pids")
+        have = {name for name in names if machine.exists(f"/sys/fs/cgroup/{name}/cgroup.procs")}
+        version = "v1"
+    missing = sorted({"memory", "cpu", "pids"} - have)
+    if not missing:
+        return [Finding("cgroups", Verdict.OK, version)]
+    mend = "boot with cgroup_enable=memory, or mount the cgroups: apt-get install -y cgroupfs-mount"
+    return [Finding("cgroups", Verdict.FAIL, f"{version} lacks {', '.join(missing)}", mend)]
+
+
+def check_disk(machine: Machine) -> list[Finding]:
+    """Images and the store need room."""
+    free = machine.free_bytes()
+    detail = f"{free / (1 << 30):.1f} GiB free at {STATE_ROOT}"
+    if free >= _TIGHT_BYTES:
+        return [Finding("disk", Verdict.OK, detail)]
+    verdict = Verdict.WARN if free >= _NEEDED_BYTES else Verdict.FAIL
+    return [Finding("disk", verdict, f"{detail}, 10 are advised and 2 needed", f"make room: du -xh -d2 {STATE_ROOT}")]
+
+
+def check_ports(machine: Machine) -> list[Finding]:
+    """The API server's port; `up` takes the next free one."""
+    if machine.port_free(FIRST_API_PORT):
+        return [Finding("port", Verdict.OK, f"{FIRST_API_PORT} is free")]
+    detail = f"{FIRST_API_PORT} is in use; a new cluster takes the next free port"
+    return [Finding("port", Verdict.WARN, detail, f"ss -ltnp 'sport = :{FIRST_API_PORT}'")]
+
+
+def check_forwarding(machine: Machine) -> list[Finding]:
+    """Nodes reach the world through the host; a firewall of its own may drop what it forwards."""
+    forward = machine.read("/proc/sys/net/ipv4/ip_forward").strip()
+    detail = "on" if forward == "1" else "off; 'up' switches it on and the last 'down' off again"
+    findings = [Finding("ip_forward", Verdict.OK, detail)]
+    path = machine.which("iptables")
+    policy = machine.first_line([path, "-S", "FORWARD"]) if path else ""
+    if policy.endswith("DROP"):
+        detail = "the host drops what it forwards (Docker does that): nodes cannot pull images"
+        mend = "iptables -I FORWARD -s 10.89.0.0/16 -j ACCEPT && iptables -I FORWARD -d 10.89.0.0/16 -j ACCEPT"
+        findings.append(Finding("firewall", Verdict.WARN, detail, mend))
+    return findings
+
+
+CHECKS: tuple[Callable[[Machine], list[Finding]], ...] = (
+    # Without root the later ones would only fail for the same reason.
+    check_root,
+    check_python,
+    check_capabilities,
+    check_programs,
+    check_kernel,
+    check_cgroups,
+    check_disk,
+    check_ports,
+    check_forwarding,
+)
+
+
+def examine(machine: Machine | None = None) -> list[Finding]:
+    """Run every check; without root only the first, as the others could not tell."""
+    machine = machine or Machine()
+    findings: list[Finding] = []
+    for check in CHECKS:
+        findings += check(machine)
+        if check is check_root and findings[-1].verdict is Verdict.FAIL:
+            break
+    return findings
+
+
+def missing_packages(findings: list[Finding]) -> list[str]:
+    """Debian packages that would mend what is missing, for one apt-get."""
+    names = [finding.mend.removeprefix(_APT).split() for finding in findings if finding.mend.startswith(_APT)]
+    return sorted({name for group in names for name in group})
+
+
+def _feature(name: str, works: bool, mend: str) -> Finding:
+    if works:
+        return Finding(name, Verdict.OK, "in the kernel")
+    return Finding(name, Verdict.FAIL, "the kernel does not have it", mend)

@@ -1,0 +1,111 @@
+"""The local nodes of a cluster up to the point where a kubelet can run on them.
+
+allocate (registry) → prepare_host → apply_network → prepare_nodes → supervise(containerd_spec...)
+→ wait_for_containerds → load_standard_images
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pybernetes.cluster import containerd, image_load
+from pybernetes.cluster.images import standard_images
+from pybernetes.cluster.layout import Layout, NodePaths
+from pybernetes.cluster.network import desired_network
+from pybernetes.cluster.network_apply import apply_network
+from pybernetes.cluster.registry import NodeRecord
+from pybernetes.cluster.spec import ProcessSpec
+
+CONTROL_PLANE_STAGE, CONTAINERD_STAGE, AGENT_STAGE = 0, 1, 2
+"""Agents are stopped first, so that they can still tell runtime and API server; the API server last."""
+
+
+def has_ipv6() -> bool:
+    """Whether this kernel has IPv6 switched on."""
+    return Path("/proc/net/if_inet6").exists()
+
+
+def prepare_nodes(layout: Layout, nodes: list[NodeRecord], racks: int) -> None:
+    """Make or mend namespaces, links and directories of these nodes."""
+    apply_network(desired_network(layout, nodes, racks, ipv6=has_ipv6()))
+    options = containerd.machine_options()
+    for node in nodes:
+        containerd.prepare(layout.node(node.name), options)
+
+
+def containerd_name(node: str) -> str:
+    """Name of the process in `status` and of its log."""
+    return f"containerd-{node}"
+
+
+def log_path(layout: Layout, process: str) -> Path:
+    """Log of one supervised process."""
+    return layout.logs / f"{process}.log"
+
+
+def containerd_spec(layout: Layout, node: str) -> ProcessSpec:
+    """The node's containerd for the supervisor."""
+    paths = layout.node(node)
+    return ProcessSpec(
+        name=containerd_name(node),
+        argv=tuple(containerd.argv(paths)),
+        log=str(log_path(layout, containerd_name(node))),
+        netns=str(paths.netns_path),
+        cgroup=paths.daemons_cgroup,
+        stage=CONTAINERD_STAGE,
+    )
+
+
+def agent_spec(layout: Layout, node: str, argv: tuple[str, ...], env: Mapping[str, str] | None = None) -> ProcessSpec:
+    """The node's agent (kubelet, proxy, flannel), within the node's namespace and cgroup."""
+    paths = layout.node(node)
+    return ProcessSpec(
+        name=f"node-{node}",
+        argv=argv,
+        log=str(log_path(layout, f"node-{node}")),
+        env=dict(env or {}),
+        netns=str(paths.netns_path),
+        cgroup=paths.daemons_cgroup,
+        stage=AGENT_STAGE,
+        grace=10.0,
+    )
+
+
+def control_plane_spec(
+    layout: Layout, name: str, argv: tuple[str, ...], env: Mapping[str, str] | None = None
+) -> ProcessSpec:
+    """A process of the control plane, in the host's namespace."""
+    return ProcessSpec(
+        name=name,
+        argv=argv,
+        log=str(log_path(layout, name)),
+        env=dict(env or {}),
+        cgroup=f"{layout.cgroup}/control-plane",
+        stage=CONTROL_PLANE_STAGE,
+        grace=10.0,
+    )
+
+
+def wait_for_containerds(layout: Layout, nodes: list[NodeRecord], *, timeout: float = 20.0) -> None:
+    """Return once each node's containerd answers; StartTimeout names the log of one that does not."""
+    for node in nodes:
+        log = log_path(layout, containerd_name(node.name))
+        containerd.wait_ready(layout.node(node.name), log, timeout=timeout)
+
+
+def load_standard_images(layout: Layout, nodes: list[NodeRecord]) -> None:
+    """Have pause, busybox and hello on each node; quick when they are there already."""
+    archives = standard_images(layout.images)
+    sockets = [_socket(layout.node(node.name)) for node in nodes]
+    image_load.load_everywhere(sockets, archives, only_missing=True)
+
+
+def load_archive(layout: Layout, nodes: list[NodeRecord], archive: Path) -> tuple[str, ...]:
+    """`pybernetes image load FILE`: into each node; returns the names of the images in it."""
+    images = image_load.read_archive(archive)
+    sockets = [_socket(layout.node(node.name)) for node in nodes]
+    image_load.load_everywhere(sockets, [images])
+    return images.names
+
+
+def _socket(paths: NodePaths) -> Path:
+    return paths.containerd_socket
