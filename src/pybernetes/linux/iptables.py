@@ -1,0 +1,93 @@
+"""iptables-save and iptables-restore, IPv4 and IPv6, in either of their two kernel backends.
+
+Rules are written in iptables-restore's own format. Restores never flush what they do not name
+(`--noflush`) and wait for the kernel's lock (`--wait`).
+"""
+
+from __future__ import annotations
+
+from pybernetes.linux import tool
+from pybernetes.linux.errors import ToolError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pybernetes.linux.netns import Netns
+
+BACKENDS = ("nft", "legacy")
+
+
+class Iptables:
+    """The iptables of one family in one namespace.
+
+    `backend` is `nft` or `legacy`; empty takes the system's default (`detect` finds the one in use).
+    """
+
+    def __init__(self, family: int = 4, *, backend: str = "", netns: Netns | None = None) -> None:
+        self.family = family
+        self.backend = backend
+        self.netns = netns
+        name = "iptables" if family == 4 else "ip6tables"
+        self._command = f"{name}-{backend}" if backend else name
+
+    def available(self) -> bool:
+        """Whether the commands are installed."""
+        return tool.find(self._command) is not None
+
+    def save(self, table: str = "") -> str:
+        """All rules, or those of one table, as iptables-save prints them."""
+        arguments = ["-t", table] if table else []
+        return tool.run([f"{self._command}-save", *arguments], netns=self.netns).decode()
+
+    def restore(self, script: str) -> None:
+        """Apply a script; chains that it declares (`:NAME - [0:0]`) are emptied first, all else stays."""
+        tool.run(
+            [f"{self._command}-restore", "--noflush", "--wait"],
+            stdin=script.encode(),
+            netns=self.netns,
+        )
+
+    def run(self, *arguments: str) -> str:
+        """One plain iptables command, for example `run("-t", "nat", "-S", "POSTROUTING")`."""
+        return tool.run([self._command, "--wait", *arguments], netns=self.netns).decode()
+
+    def chains(self, table: str) -> set[str]:
+        """The names of a table's chains."""
+        lines = self.save(table).splitlines()
+        return {line[1:].split(" ", 1)[0] for line in lines if line.startswith(":")}
+
+    def ensure_rule(self, table: str, chain: str, rule: list[str], *, first: bool = False) -> bool:
+        """Have `rule` in `chain`, at its head or its end; whether it had to be added."""
+        try:
+            self.run("-t", table, "-C", chain, *rule)
+        except ToolError as absent:
+            if absent.code != 1:
+                raise
+            self.run("-t", table, "-I" if first else "-A", chain, *rule)
+            return True
+        return False
+
+    def delete_rule(self, table: str, chain: str, rule: list[str]) -> bool:
+        """Delete `rule`; whether it was there."""
+        try:
+            self.run("-t", table, "-D", chain, *rule)
+        except ToolError as absent:
+            if absent.code not in (1, 2):
+                raise
+            return False
+        return True
+
+
+def detect(netns: Netns | None = None) -> str:
+    """The backend that others on this node use: the one with more rules. `nft` when both are empty.
+
+    Mixing the two makes rules that hide behind each other, so a newcomer has to follow.
+    """
+    counts = {}
+    for backend in BACKENDS:
+        iptables = Iptables(4, backend=backend, netns=netns)
+        if iptables.available():
+            lines = iptables.save().splitlines()
+            counts[backend] = sum(line.startswith("-A") for line in lines)
+    if not counts:
+        return ""
+    return max(counts, key=lambda backend: counts[backend])

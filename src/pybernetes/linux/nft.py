@@ -1,0 +1,93 @@
+"""nftables through the `nft` command: scripts in, listings out. A script is one transaction.
+
+Light on imports, since the portmap plugin uses it. The caller writes `nft` syntax; nothing is parsed here.
+"""
+
+from __future__ import annotations
+
+from pybernetes.linux import tool
+from pybernetes.linux.errors import LinuxError, ToolError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pybernetes.linux.netns import Netns
+
+
+class NftError(LinuxError):
+    """nft refused a script; the message ends with the line that it complained about."""
+
+    def __init__(self, cause: ToolError, script: str) -> None:
+        super().__init__(f"{cause}\n{_culprit(cause.stderr, script)}".rstrip())
+        self.stderr = cause.stderr
+
+
+class NftMissing(NftError):
+    """It speaks of a table, chain, set or element that is not there."""
+
+
+def apply(script: str, netns: Netns | None = None) -> None:
+    """Carry out a whole script, or nothing of it."""
+    _nft(["-f", "-"], script, netns)
+
+
+async def apply_async(script: str, netns: Netns | None = None) -> None:
+    """`apply` without holding up the event loop."""
+    import asyncio
+
+    await asyncio.to_thread(apply, script, netns)
+
+
+def list_text(family: str, table: str, netns: Netns | None = None) -> str | None:
+    """A table in nft's own words, or None when there is none."""
+    try:
+        return _nft(["list", "table", family, table], "", netns).decode()
+    except NftMissing:
+        return None
+
+
+def list_table(family: str, table: str, netns: Netns | None = None) -> list[dict[str, Any]] | None:
+    """A table's objects in nft's JSON form (libnftables-json(5)), or None when there is none."""
+    import json
+
+    try:
+        out = _nft(["-j", "list", "table", family, table], "", netns)
+    except NftMissing:
+        return None
+    objects: list[dict[str, Any]] = json.loads(out)["nftables"]
+    return [entry for entry in objects if "metainfo" not in entry]
+
+
+def list_tables(netns: Netns | None = None) -> list[tuple[str, str]]:
+    """(family, name) of every table of the namespace."""
+    import json
+
+    out = json.loads(_nft(["-j", "list", "tables"], "", netns))
+    return [(t["table"]["family"], t["table"]["name"]) for t in out["nftables"] if "table" in t]
+
+
+def delete_table(family: str, table: str, netns: Netns | None = None) -> bool:
+    """Remove a table with all that is in it; whether it was there."""
+    try:
+        _nft(["delete", "table", family, table], "", netns)
+    except NftMissing:
+        return False
+    return True
+
+
+def _nft(args: list[str], script: str, netns: Netns | None) -> bytes:
+    try:
+        return tool.run(["nft", *args], stdin=script.encode(), netns=netns)
+    except ToolError as error:
+        missing = "No such file or directory" in error.stderr
+        raise (NftMissing if missing else NftError)(error, script) from error
+
+
+def _culprit(stderr: str, script: str) -> str:
+    """The line of the script that nft's `/dev/stdin:LINE:COLUMN-...` points at."""
+    place = stderr.partition("/dev/stdin:")[2].partition(":")[0]
+    lines = script.splitlines()
+    if place.isdigit() and 0 < int(place) <= len(lines):
+        return f"line {place}: {lines[int(place) - 1].strip()}"
+    return ""

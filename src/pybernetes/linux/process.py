@@ -1,0 +1,96 @@
+"""Processes by more than their number: pids are used again, so a pid file alone may name a stranger.
+
+The start time of a process (clock ticks since boot) together with its pid is unique until the next boot.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from pathlib import Path
+
+
+def start_time(pid: int) -> int | None:
+    """When the process started, in clock ticks since boot; None when there is none (a zombie counts as none)."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The command's name stands in parentheses and may hold anything, more of them too.
+    fields = stat[stat.rfind(")") + 2 :].split()
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def identity(pid: int) -> str | None:
+    """`pid:start time`: a line for a pid file. None when there is no such process."""
+    started = start_time(pid)
+    return None if started is None else f"{pid}:{started}"
+
+
+def resolve(ident: str) -> int | None:
+    """The pid of the very process that `identity` described; None when it has ended or the text is none."""
+    pid, colon, started = ident.strip().partition(":")
+    if not (colon and pid.isdigit() and started.isdigit()):
+        return None
+    return int(pid) if start_time(int(pid)) == int(started) else None
+
+
+def write_pid_file(path: Path, pid: int) -> None:
+    """Note who is running, in one step."""
+    ident = identity(pid)
+    if ident is None:
+        raise ProcessLookupError(f"process {pid} has ended")
+    staging = path.with_name(f".{path.name}.new")
+    staging.write_text(ident + "\n")
+    staging.replace(path)
+
+
+def read_pid_file(path: Path) -> int | None:
+    """The pid of the process that was noted, if it is still that one."""
+    try:
+        return resolve(path.read_text())
+    except FileNotFoundError:
+        return None
+
+
+def kill(ident: str, number: int = signal.SIGKILL) -> bool:
+    """Signal the very process that `identity` described; whether it was still there. Race-free by pidfd."""
+    fd = _open(ident)
+    if fd is None:
+        return False
+    try:
+        signal.pidfd_send_signal(fd, number)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
+def wait(ident: str, timeout: float) -> bool:
+    """Wait for its end, for any process, not only children; whether it came within `timeout` seconds."""
+    fd = _open(ident)
+    if fd is None:
+        return True
+    try:
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        return bool(poll.poll(timeout * 1000))
+    finally:
+        os.close(fd)
+
+
+def _open(ident: str) -> int | None:
+    pid, _, _ = ident.partition(":")
+    if resolve(ident) is None:
+        return None
+    try:
+        fd = os.pidfd_open(int(pid))
+    except ProcessLookupError:
+        return None
+    # Between the check and the open the pid may have changed hands: only now it is pinned.
+    if resolve(ident) is None:
+        os.close(fd)
+        return None
+    return fd
