@@ -15,6 +15,7 @@ from typing import NamedTuple
 from pybernetes.cluster.commands import run, succeeds
 from pybernetes.cluster.containerd import CAP_SYS_RESOURCE, has_capability
 from pybernetes.cluster.errors import ClusterError
+from pybernetes.cluster.images import is_static
 from pybernetes.cluster.layout import STATE_ROOT
 from pybernetes.cluster.registry import FIRST_API_PORT, port_free
 
@@ -73,6 +74,10 @@ class Machine:
         except OSError:
             return ""
 
+    def static(self, path: str) -> bool:
+        """Whether a program runs without the libraries of this machine."""
+        return is_static(Path(path).read_bytes())
+
     def is_root(self) -> bool:
         """Whether we are root."""
         return os.geteuid() == 0
@@ -103,14 +108,16 @@ class _Program(NamedTuple):
     use: str
     needed: bool = True
     version: tuple[str, ...] = ()
+    static: bool = False
+    """It goes into an image, where no library is."""
 
 
 _PROGRAMS = (
     _Program("containerd", "containerd", "runs containers", version=("--version",)),
     _Program("ctr", "containerd", "loads images"),
     _Program("runc", "runc", "starts containers", version=("--version",)),
-    _Program("catatonit", "catatonit", "is the pause process of pods"),
-    _Program("busybox", "busybox-static", "is in the example images"),
+    _Program("catatonit", "catatonit", "is the pause process of pods", static=True),
+    _Program("busybox", "busybox-static", "is in the example images", static=True),
     _Program("ip", "iproute2", "makes links", version=("-V",)),
     _Program("nsenter", "util-linux", "enters namespaces"),
     _Program("nft", "nftables", "makes Services and masquerading", version=("--version",)),
@@ -161,6 +168,9 @@ def check_programs(machine: Machine) -> list[Finding]:
             verdict = Verdict.FAIL if program.needed else Verdict.WARN
             detail = f"not found; it {program.use}"
             findings.append(Finding(program.name, verdict, detail, f"{_APT} {program.package}"))
+        elif program.static and not machine.static(path):
+            detail = f"{path} needs shared libraries; a static one is wanted, as it {program.use}"
+            findings.append(Finding(program.name, Verdict.FAIL, detail, f"{_APT} {program.package}"))
         else:
             version = machine.first_line([path, *program.version]) if program.version else ""
             findings.append(Finding(program.name, Verdict.OK, version or path))

@@ -23,6 +23,7 @@ BUSYBOX_IMAGE = "docker.io/library/busybox"
 HELLO_IMAGE = "docker.io/pybernetes/hello"
 HELLO_PORT = 8080
 
+_PT_INTERP = 3
 _FORMAT = "2"
 """Part of the cache key: raise it when the same programs are to give another image."""
 
@@ -125,15 +126,17 @@ def _static_program(name: str, package: str) -> bytes:
     if found is None:
         raise ConfigError(f"{name} is missing; mend it with: apt-get install -y {package}")
     data = Path(found).read_bytes()
-    if data[:4] != b"\x7fELF" or _is_dynamic(data):
+    if not is_static(data):
         raise ConfigError(f"{found} is not a static program; mend it with: apt-get install -y {package}")
     return data
 
 
-def _is_dynamic(elf: bytes) -> bool:
-    """Whether a 64-bit little-endian ELF file asks for an interpreter (a PT_INTERP program header)."""
+def is_static(elf: bytes) -> bool:
+    """Whether this is a 64-bit little-endian ELF program that needs no interpreter (no PT_INTERP header)."""
+    if elf[:6] != b"\x7fELF\x02\x01":
+        return False
     offset = int.from_bytes(elf[32:40], "little")
     size = int.from_bytes(elf[54:56], "little")
     count = int.from_bytes(elf[56:58], "little")
     kinds = (int.from_bytes(elf[offset + i * size : offset + i * size + 4], "little") for i in range(count))
-    return 3 in kinds
+    return _PT_INTERP not in kinds

@@ -15,17 +15,19 @@ MAX_LINK_NAME = 15
 
 DEFAULT_CLUSTER = "default"
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_MAX_CLUSTER_NAME = 32
-_MAX_NODE_NAME = 63
+# The longest path of a socket, /run/pybernetes/<cluster>/nodes/<node>/containerd.sock.ttrpc, has to stay
+# below the 108 bytes of sockaddr_un.
+_MAX_CLUSTER_NAME = 24
+_MAX_NODE_NAME = 32
 
 
 def check_cluster_name(name: str) -> str:
-    """Return the name if it is a DNS label of at most 32 characters, else raise InvalidName."""
+    """Return the name if it is a DNS label of at most 24 characters, else raise InvalidName."""
     return _check("cluster", name, _MAX_CLUSTER_NAME)
 
 
 def check_node_name(name: str) -> str:
-    """Return the name if it is a DNS label (RFC 1123) of at most 63 characters, else raise InvalidName."""
+    """Return the name if it is a DNS label (RFC 1123) of at most 32 characters, else raise InvalidName."""
     if name == "router":
         raise InvalidName("node name 'router' is taken by the namespace that joins the racks; choose another")
     return _check("node", name, _MAX_NODE_NAME)

@@ -1,0 +1,36 @@
+"""Clusters of the tests: short directories of their own, unique names, removed in any case."""
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pybernetes.cluster.down import down
+from pybernetes.cluster.inventory import Roots
+from pybernetes.cluster.registry import Registry
+
+
+@pytest.fixture
+def roots() -> Iterator[Roots]:
+    """State and run directories; short, because sockets lie in them."""
+    top = Path(tempfile.mkdtemp(prefix="pbt-"))
+    yield Roots(top / "s", top / "r")
+    shutil.rmtree(top, ignore_errors=True)
+
+
+@pytest.fixture
+def registry(roots: Roots) -> Registry:
+    """A registry of no clusters."""
+    return Registry(roots.state, roots.run)
+
+
+@pytest.fixture
+def name(roots: Roots, tmp_path: Path) -> Iterator[str]:
+    """A cluster name that is taken down after the test."""
+    cluster = f"pbt-{uuid.uuid4().hex[:8]}"
+    yield cluster
+    for found in {cluster, *Registry(roots.state, roots.run).read().clusters}:
+        down(found, roots=roots, user_kubeconfig=tmp_path / "no-kubeconfig")
