@@ -47,6 +47,9 @@ class Drift(Protocol):
     def changes(self) -> AsyncGenerator[str, None]:
         """A few words for each change, as it happens."""
 
+    def follow(self, link: str) -> None:
+        """Changes of this link concern us too."""
+
 
 def random_mac(rng: random.Random) -> str:
     """A locally administered unicast MAC."""
@@ -141,7 +144,7 @@ class Flanneld:
             self._report([f"node {self._options.node_name} is not registered yet"])
             return False
         config = network_config.parse(self._options.net_conf.read_text(), frozenset(BACKENDS))
-        with Netlink() as nl:
+        with Netlink(self._options.netns) as nl:
             me = self._me(nl, node, config)
             leases, faults = self._leases(config)
             linger = self._lingering(config, leases)
@@ -174,6 +177,7 @@ class Flanneld:
         choice = interface.choose(nl, self._options.selection, sorted(subnets))
         if choice.underlay.link != self._chosen:
             self._chosen = choice.underlay.link
+            self._drift.follow(self._chosen)
             addresses = ", ".join(str(ip) for ip in choice.public.values())
             log.info("using interface %s, address %s: it %s", choice.underlay.link, addresses, choice.reason)
         backend = make(config.backend, config.options)

@@ -154,8 +154,24 @@ def _additions(want: Desired, have: Observed, index: Mapping[str, int]) -> list[
     for r in want.routes:
         if r not in have.routes:
             text = f"route to {r.dst} via {r.gateway} dev {r.link} ({r.reason})"
-            changes.append(Change(text, route.request("replace", _kernel_route(r, index))))
+            change = Change(text, route.request("replace", _kernel_route(r, index)))
+            moved = any(other.dst == r.dst for other in have.routes)
+            changes += _through_pinhole(change, r, index) if moved and r.onlink and ":" in r.dst else [change]
     return changes
+
+
+def _through_pinhole(change: Change, r: PeerRoute, index: Mapping[str, int]) -> list[Change]:
+    """Move an IPv6 route to a tunnel whose far end lies inside the route's own destination.
+
+    The kernel refuses a gateway that it would now reach by another device, even `onlink`. A host route to the
+    gateway, there for the time of the move, makes both agree; so the route is replaced in one step, without a gap.
+    """
+    host = route.Route(dst=f"{r.gateway}/128", device=index[r.link], protocol=ROUTE_PROTOCOL)
+    return [
+        Change(f"way to {r.gateway} on {r.link}", route.request("replace", host)),
+        change,
+        Change(f"way to {r.gateway} on {r.link} no longer needed", route.request("delete", host), True),
+    ]
 
 
 def _removals(want: Desired, have: Observed, index: Mapping[str, int]) -> list[Change]:

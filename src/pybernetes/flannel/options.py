@@ -25,6 +25,8 @@ class FlannelOptions:
     """`--ip-masq`"""
     forward_rules: bool = True
     """`--iptables-forward-rules`"""
+    netns: str | None = None
+    """Network namespace to work in; None: the process's own"""
     resync_seconds: float = 60.0
     """A pass at least this often, beside those that an event asks for."""
     linger_seconds: float = 15.0

@@ -1,0 +1,91 @@
+"""Which changes in the kernel concern the pod network: those of our objects and of the interface under them."""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator
+
+from pybernetes.flannel.kernel import ROUTE_PROTOCOL
+from pybernetes.linux import netns, nftwatch
+from pybernetes.linux.monitor import (
+    AddressEvent,
+    Event,
+    FdbEvent,
+    LinkEvent,
+    Monitor,
+    NeighbourEvent,
+    Resync,
+    RouteEvent,
+)
+
+_OUR_LINK = re.compile(r"flannel(-v6)?\.\d+|flannel\.?\w*|cni0")
+
+
+class KernelDrift:
+    """Watches one network namespace."""
+
+    def __init__(self, target: netns.Netns | None = None) -> None:
+        self._target = target
+        self._extra: set[str] = set()
+        self._names: dict[int, str] = {}
+
+    def follow(self, link: str) -> None:
+        """Report changes of one more link, such as the interface under the tunnel."""
+        self._extra.add(link)
+
+    async def changes(self) -> AsyncGenerator[str, None]:
+        """A few words for each change."""
+        queue: asyncio.Queue[str] = asyncio.Queue(maxsize=1)
+        async with (
+            Monitor(self._target) as events,
+            nftwatch.watch(self._target) as rules,
+            asyncio.TaskGroup() as group,
+        ):
+            links = group.create_task(self._follow_links(events, queue), name="flannel: netlink events")
+            tables = group.create_task(_follow_rules(rules, queue), name="flannel: nftables events")
+            try:
+                while True:
+                    yield await queue.get()
+            finally:
+                links.cancel()
+                tables.cancel()
+
+    async def _follow_links(self, events: Monitor, queue: asyncio.Queue[str]) -> None:
+        async for event in events:
+            text = self._describe(event)
+            if text and queue.empty():
+                queue.put_nowait(text)
+
+    def _describe(self, event: Event) -> str:
+        """Words for what concerns us; empty for the rest, such as pods that come and go."""
+        match event:
+            case Resync(reason):
+                return reason
+            case LinkEvent(link, gone):
+                self._names[link.index] = link.name
+                return f"link {link.name} {'gone' if gone else 'changed'}" if self._ours(link.index) else ""
+            case RouteEvent(route, True) if route.protocol == ROUTE_PROTOCOL:
+                return f"route to {route.dst} gone"
+            case AddressEvent(address, _) if self._ours(address.index):
+                return f"address {address.cidr} changed"
+            case NeighbourEvent(neighbour, _) if self._ours(neighbour.index) and "cni" not in self._name(
+                neighbour.index
+            ):
+                return f"neighbour {neighbour.ip} changed"
+            case FdbEvent(entry, _) if self._ours(entry.index) and "cni" not in self._name(entry.index):
+                return f"forwarding of {entry.mac} changed"
+        return ""
+
+    def _name(self, index: int) -> str:
+        return self._names.get(index, "")
+
+    def _ours(self, index: int) -> bool:
+        name = self._name(index)
+        # A link that has not been heard of yet may be ours: a needless pass does no harm.
+        return not name or name in self._extra or _OUR_LINK.fullmatch(name) is not None
+
+
+async def _follow_rules(rules: nftwatch.NftWatch, queue: asyncio.Queue[str]) -> None:
+    while True:
+        await rules.removed()
+        if queue.empty():
+            queue.put_nowait("nftables objects removed")
