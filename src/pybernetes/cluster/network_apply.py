@@ -43,6 +43,11 @@ class Observed:
     links: dict[str, _Link] = field(default_factory=dict)
     routes: set[tuple[str, str]] = field(default_factory=set)
 
+    @classmethod
+    def of_links(cls, *names: str) -> "Observed":
+        """Links that are there and down, without addresses."""
+        return cls({name: _Link(ifname=name) for name in names})
+
     def addresses(self, link: str) -> set[str]:
         """Addresses of a link as CIDRs."""
         found = self.links.get(link)
