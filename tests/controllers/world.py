@@ -17,7 +17,7 @@ from pybernetes.client.informer import Informers
 from pybernetes.controllers.base import Controller
 from pybernetes.controllers.config import Config
 from pybernetes.controllers.times import stamp
-from pybernetes.controllers.types import Context, EventKind
+from pybernetes.controllers.types import Context, EventKind, Mint
 
 from .fake_api import FakeApi
 
@@ -72,7 +72,12 @@ class Recorded:
 class World:
     """`async with World(ReplicaSetController) as world: ...`"""
 
-    def __init__(self, *controllers: Callable[[Context], Controller], config: Config | None = None) -> None:
+    def __init__(
+        self,
+        *controllers: Callable[[Context], Controller],
+        config: Config | None = None,
+        mint_token: Mint | None = None,
+    ) -> None:
         self.clock = FakeClock()
         self.api = FakeApi(lambda: stamp(self.clock.now()))
         self.client = Client(self.api)
@@ -86,6 +91,7 @@ class World:
             clock=self.clock,
             config=config or Config(),
             observe=self._observe,
+            mint_token=mint_token,
         )
         self.controllers = [make(context) for make in controllers]
         self._stack = AsyncExitStack()

@@ -45,6 +45,11 @@ class Expectations:
         """A deletion of `obj`, made for `key`, was accepted."""
         self._of(key).deletions[key_of(obj)] = obj.metadata.uid
 
+    def is_deleted(self, key: str, obj: Object) -> bool:
+        """Whether `obj` was deleted for `key`, though the cache may not show it yet."""
+        pending = self._pending.get(key)
+        return pending is not None and pending.deletions.get(key_of(obj)) == obj.metadata.uid
+
     def forget(self, key: str) -> None:
         """The object of `key` is gone."""
         self._pending.pop(key, None)

@@ -12,11 +12,21 @@ from pybernetes.client.client import Client
 from pybernetes.client.informer import Informers
 from pybernetes.controllers.base import Controller
 from pybernetes.controllers.config import Config
+from pybernetes.controllers.deployment import DeploymentController
+from pybernetes.controllers.namespace import NamespaceController
 from pybernetes.controllers.replicaset import ReplicaSetController
 from pybernetes.controllers.replicationcontroller import ReplicationControllerController
-from pybernetes.controllers.types import Clock, Context, LoopClock, Observe, Recorder, unobserved
+from pybernetes.controllers.rootca import RootCAPublisher
+from pybernetes.controllers.satoken import ServiceAccountTokenController
+from pybernetes.controllers.serviceaccount import ServiceAccountController
+from pybernetes.controllers.types import Clock, Context, LoopClock, Mint, Observe, Recorder, unobserved
 
 CONTROLLERS: tuple[type[Controller], ...] = (
+    NamespaceController,
+    ServiceAccountController,
+    ServiceAccountTokenController,
+    RootCAPublisher,
+    DeploymentController,
     ReplicaSetController,
     ReplicationControllerController,
 )
@@ -38,6 +48,7 @@ class ControllerManager:
         recorder_for: Callable[[str], Recorder],
         clock: Clock | None = None,
         observe: Observe = unobserved,
+        mint_token: Mint | None = None,
         controllers: tuple[type[Controller], ...] = CONTROLLERS,
     ) -> None:
         self.controllers = [
@@ -49,6 +60,7 @@ class ControllerManager:
                     clock=clock or LoopClock(),
                     config=config,
                     observe=observe,
+                    mint_token=mint_token,
                 )
             )
             for controller in controllers

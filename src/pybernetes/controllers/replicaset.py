@@ -193,6 +193,7 @@ class ReplicaController(Controller, Generic[R]):
             want = 1 if owner.spec.replicas is None else owner.spec.replicas
             creating = len(active) < want
             error = await self._act(key, owner, want, active)
+        active = [pod for pod in active if not self._expectations.is_deleted(key, pod)]
         wait = await self._write_status(owner, active, error, creating)
         if error is not None:
             raise error

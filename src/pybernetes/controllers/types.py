@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
+from pybernetes.api.core.secret import Secret
+from pybernetes.api.core.service_account import ServiceAccount
 from pybernetes.api.meta import Object
 from pybernetes.client.client import Client
 from pybernetes.client.informer import Informers
@@ -15,6 +17,8 @@ EventKind = Literal["Normal", "Warning"]
 Outcome = Literal["success", "conflict", "error"]
 Observe = Callable[[str, Outcome, float], None]
 """(controller, outcome, seconds): told of each reconcile, for metrics."""
+Mint = Callable[[ServiceAccount, Secret], str]
+"""(account, secret) -> a signed token (JWT) that lives as long as both"""
 
 
 class Clock(Protocol):
@@ -60,3 +64,4 @@ class Context:
     clock: Clock
     config: Config
     observe: Observe = unobserved
+    mint_token: Mint | None = None
