@@ -1,0 +1,63 @@
+"""One request on its way through the stages, and what the stages share."""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pybernetes.api import time
+from pybernetes.api.meta import Time
+from pybernetes.apiserver.config import ServerConfig
+from pybernetes.apiserver.media import PLAIN, Form
+from pybernetes.apiserver.requests import RequestInfo
+from pybernetes.apiserver.resource import Resource
+from pybernetes.apiserver.types import User
+from pybernetes.client.transport import Request
+from pybernetes.store.types import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """What every stage works with. Time and randomness come from here, so that tests choose them."""
+
+    config: ServerConfig
+    store: Store
+    resources: Mapping[tuple[str, str, str], Resource]
+    now: Callable[[], datetime]
+    random: random.Random
+
+    def timestamp(self) -> Time:
+        """The present as metadata writes it."""
+        return time.seconds(self.now())
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """A request about a resource. `warnings` go out as Warning headers."""
+
+    request: Request
+    user: User
+    info: RequestInfo
+    query: Mapping[str, str]
+    resource: Resource
+    form: Form = PLAIN
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def namespace(self) -> str:
+        """The namespace asked about, "" for a cluster-scoped kind."""
+        return self.info.namespace if self.resource.kind.namespaced else ""
+
+    def all_of(self, name: str) -> list[str]:
+        """Every value of a repeated query parameter."""
+        return [value for key, value in self.request.query if key == name and value]
+
+    @property
+    def content_type(self) -> str:
+        """The Content-Type of the body."""
+        return self.request.headers.get("content-type", "")
+
+    @property
+    def user_agent(self) -> str:
+        """The client's own name."""
+        return self.request.headers.get("user-agent", "")

@@ -1,0 +1,158 @@
+"""Bytes to structs and back: request bodies, stored values, and the revision spliced into them.
+
+What lands on disk is an object's JSON without a resourceVersion. The store calls `stamp` when the revision of a
+write is known; from then on the bytes are what clients see, and are never encoded again.
+"""
+
+import re
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+
+from pybernetes.api import codec as api_codec
+from pybernetes.api.kind import Kind
+from pybernetes.api.meta import Object
+from pybernetes.apiserver import errors
+
+K = TypeVar("K", bound=Object)
+
+JSON = "application/json"
+YAML = "application/yaml"
+_BODY_TYPES = (JSON, YAML)
+
+_META = b'"metadata":{'
+_REVISION = re.compile(rb'"metadata":\{"resourceVersion":"[^"]*",?')
+# A stored object always has a name, so something follows the revision and the comma is right. What stands before
+# metadata is apiVersion and kind, written by us, so the first occurrence is the object's own metadata.
+
+
+def stamp(value: bytes, revision: int) -> bytes:
+    """The stored bytes with `metadata.resourceVersion` written in, first of the metadata."""
+    return value.replace(_META, b'"metadata":{"resourceVersion":"%d",' % revision, 1)
+
+
+def restamp(value: bytes, revision: int) -> bytes:
+    """Stamped bytes with another revision: for an object that left a watch's selection at that revision."""
+    return _REVISION.sub(b'"metadata":{"resourceVersion":"%d",' % revision, value, count=1)
+
+
+def unstamped(value: bytes) -> bytes:
+    """Stamped bytes as they lie on disk."""
+    return _REVISION.sub(_META, value, count=1)
+
+
+encode = msgspec.json.Encoder().encode
+
+_decoders: dict[type, msgspec.json.Decoder[Any]] = {}
+
+
+def decode(value: bytes, struct: type[K]) -> K:
+    """A stored value as its struct."""
+    decoder = _decoders.get(struct)
+    if decoder is None:
+        decoder = _decoders[struct] = msgspec.json.Decoder(struct)
+    result: K = decoder.decode(value)
+    return result
+
+
+def media_type(content_type: str) -> str:
+    """`application/json; charset=utf-8` -> `application/json`"""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def json_body(body: bytes, content_type: str) -> bytes:
+    """A request body as JSON, whether it came as JSON or YAML. Raises 415 for anything else."""
+    kind = media_type(content_type) or JSON
+    if kind == JSON:
+        return body
+    if kind == YAML:
+        return yaml_to_json(body)
+    raise errors.unsupported_media_type(_BODY_TYPES)
+
+
+def yaml_to_json(body: bytes) -> bytes:
+    """YAML as JSON. Raises BadRequest when it is not YAML, or has no JSON form."""
+    if not body.strip():
+        return body
+    try:
+        return msgspec.json.encode(yaml.load(body, Loader=_Loader))
+    except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
+        raise errors.bad_request(f"error converting YAML to JSON: yaml: {error}") from error
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML as JSON has it: a date is a string, and an alias is refused, since a few of them make a body explode."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not supported")
+        return super().compose_node(parent, index)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
+}
+
+
+def plain(body: bytes) -> Any:
+    """JSON as dicts and lists. Raises BadRequest."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise errors.bad_request(f"error decoding the request body: {error}") from error
+
+
+class _Head(msgspec.Struct, rename="camel"):
+    api_version: str = ""
+    kind: str = ""
+
+
+_decode_head = msgspec.json.Decoder(_Head).decode
+
+
+def object_from(body: bytes, kind: Kind[K]) -> K:
+    """A request body as the kind's struct, with apiVersion and kind checked and filled in. Raises BadRequest."""
+    if not body.strip():
+        raise errors.bad_request("unable to decode the request body: the body is empty")
+    try:
+        obj = api_codec.decode(body, kind.struct)
+    except api_codec.DecodeError as error:
+        raise _undecodable(kind, body, error) from error
+    check_names(obj.api_version, obj.kind, kind)
+    obj.api_version, obj.kind = kind.api_version, kind.name
+    return obj
+
+
+def object_from_plain(value: Any, kind: Kind[K]) -> K:
+    """The same from a plain JSON value, such as the result of a patch."""
+    return object_from(msgspec.json.encode(value), kind)
+
+
+def check_names(api_version: str, name: str, kind: Kind[K]) -> None:
+    """An object may only be sent where objects of its kind are kept."""
+    if name and name != kind.name:
+        raise errors.bad_request(
+            f'{name} in version "{api_version or kind.version}" cannot be handled as a {kind.name}: '
+            f"the object provided is unrecognized (must be of type {kind.name})"
+        )
+    if api_version and api_version != kind.api_version:
+        raise errors.bad_request(
+            f"the API version in the data ({api_version}) does not match the expected API version ({kind.api_version})"
+        )
+
+
+def _undecodable(kind: Kind[K], body: bytes, error: Exception) -> Exception:
+    """400 in the form that the original gives to what its JSON decoder says."""
+    try:
+        head = _decode_head(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        head = _Head()
+    name, version = head.kind or kind.name, (head.api_version or kind.api_version).rpartition("/")[2]
+    return errors.bad_request(f'{name} in version "{version}" cannot be handled as a {kind.name}: {error}')
+
+
+def copy(obj: K) -> K:
+    """A private deep copy."""
+    return decode(encode(obj), type(obj))

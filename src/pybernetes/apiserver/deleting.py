@@ -1,0 +1,198 @@
+"""delete and deletecollection: grace for pods, finalizers, preconditions, what becomes of dependents.
+
+An object goes at once when nothing holds it back. Otherwise it gets a deletionTimestamp, and whoever takes away its
+last finalizer (or, for a pod, the kubelet that ends its grace period) removes it.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from pybernetes.api import time
+from pybernetes.api.meta import DeleteOptions, ListMeta, Status, StatusDetails
+from pybernetes.apiserver import codec, errors, options, reading, rendering
+from pybernetes.apiserver.admission.request import Admission, AdmissionRequest
+from pybernetes.apiserver.call import Call, Core
+from pybernetes.apiserver.selection import selection
+from pybernetes.apiserver.types import StreamResponse
+from pybernetes.apiserver.writing import Writer, is_finished
+from pybernetes.client.errors import NotFound
+from pybernetes.client.transport import Response
+from pybernetes.store import errors as store_errors
+from pybernetes.store.types import KeyValue
+
+ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
+_RETRIES = 10
+
+#: Kinds whose DELETE answers with the object; all others answer with a Status.
+_RETURNS_OBJECT = frozenset(
+    {
+        "pods",
+        "services",
+        "serviceaccounts",
+        "podtemplates",
+        "resourcequotas",
+        "persistentvolumeclaims",
+        "persistentvolumes",
+    }
+)
+#: Kinds whose dependents are orphaned unless the client says otherwise.
+_ORPHANS_BY_DEFAULT = frozenset({"replicationcontrollers"})
+
+
+class Deleter:
+    """Deletes objects."""
+
+    def __init__(self, core: Core, admission: Admission, writer: Writer) -> None:
+        self._core = core
+        self._admission = admission
+        self._writer = writer
+
+    async def delete(self, call: Call) -> Response:
+        """DELETE of one object."""
+        asked = options.delete_options(call.query, call.all_of("dryRun"), call.request.body, call.content_type)
+        kv, gone = await self.remove(call, call.info.name, asked)
+        kind = call.resource.kind
+        status = 200 if gone or not _wants_cascade(asked) else 202
+        if gone and kind.resource not in _RETURNS_OBJECT:
+            return rendering.response(200, codec.encode(_success(call, kv)), call.form)
+        body = call.resource.shown(kv.value)
+        return rendering.obj(body, call.resource, call.form, now=self._core.now(), status=status)
+
+    async def delete_collection(self, call: Call) -> Response | StreamResponse:
+        """DELETE of all objects that selectors choose; answers with the list of them."""
+        chosen = options.list_options(call.query, watch=False)
+        asked = options.delete_options(call.query, call.all_of("dryRun"), call.request.body, call.content_type)
+        wanted = selection(call.resource, chosen.label_selector, chosen.field_selector)
+        page = await reading.select(self._core, call, wanted, chosen)
+        done: list[KeyValue] = []
+        for item in page.items:
+            name = item.key.rpartition("/")[2]
+            try:
+                done.append((await self.remove(call, name, asked, key=item.key))[0])
+            except NotFound:
+                continue
+        meta = ListMeta(resource_version=str(self._core.store.revision))
+        return await rendering.collection(done, call.resource, call.form, meta, now=self._core.now())
+
+    async def remove(self, call: Call, name: str, asked: DeleteOptions, *, key: str = "") -> tuple[KeyValue, bool]:
+        """Delete or mark one object: its last version, and whether it is gone. Raises NotFound, Conflict, Forbidden."""
+        resource = call.resource
+        key = key or resource.key(call.namespace, name)
+        for _ in range(_RETRIES):
+            kv = self._core.store.get(key)
+            if kv is None:
+                raise errors.not_found(resource.kind, name)
+            old = resource.read(kv)
+            _preconditions(call, old, asked)
+            await self._admit(call, old, asked)
+            try:
+                return await self._remove(call, kv, old, asked)
+            except store_errors.Conflict:
+                continue
+            except store_errors.NotFound as error:
+                raise errors.not_found(resource.kind, name) from error
+        raise errors.conflict(resource.kind, name)
+
+    async def _admit(self, call: Call, old: Any, asked: DeleteOptions) -> None:
+        request = AdmissionRequest(
+            operation="DELETE",
+            kind=call.resource.kind,
+            namespace=old.metadata.namespace,
+            name=old.metadata.name,
+            user=call.user,
+            old=old,
+            dry_run=bool(asked.dry_run),
+        )
+        await self._admission.admit(request)
+        await self._admission.validate(request)
+
+    async def _remove(self, call: Call, kv: KeyValue, old: Any, asked: DeleteOptions) -> tuple[KeyValue, bool]:
+        store, resource = self._core.store, call.resource
+        new = resource.read(kv)
+        if not mark(new, asked, resource.kind.resource, self._core):
+            return kv, False
+        if is_finished(new):
+            if asked.dry_run:
+                return kv, True
+            gone = await store.delete(kv.key, expect=kv.revision)
+            self._writer.released(call, old)
+            return gone, True
+        value = resource.write(new)
+        if asked.dry_run:
+            return KeyValue(kv.key, codec.stamp(value, kv.revision), kv.revision, kv.create_revision), False
+        return await store.put(kv.key, value, expect=kv.revision), False
+
+
+def mark(new: Any, asked: DeleteOptions, resource: str, core: Core) -> bool:
+    """Write into an object that it is to go. False: it was said before, and nothing is new."""
+    meta = new.metadata
+    before = list(meta.finalizers), meta.deletion_timestamp, meta.deletion_grace_period_seconds
+    meta.finalizers = _finalizers(meta.finalizers, asked, resource)
+    grace = _grace(new, asked, resource)
+    if not meta.deletion_timestamp:
+        meta.deletion_timestamp = time.seconds(core.now() + timedelta(seconds=grace))
+        meta.deletion_grace_period_seconds = grace
+        if meta.generation:
+            meta.generation += 1
+        if resource == "namespaces":
+            new.status.phase = "Terminating"
+    elif grace < (meta.deletion_grace_period_seconds or 0):
+        spent = (meta.deletion_grace_period_seconds or 0) - grace
+        meta.deletion_timestamp = time.seconds(time.parse(meta.deletion_timestamp) - timedelta(seconds=spent))
+        meta.deletion_grace_period_seconds = grace
+    now = meta.finalizers, meta.deletion_timestamp, meta.deletion_grace_period_seconds
+    return before != now or is_finished(new)
+
+
+def _grace(obj: Any, asked: DeleteOptions, resource: str) -> int:
+    """Seconds that the object may still have. Only a pod that runs on a node has any."""
+    if resource != "pods" or not obj.spec.node_name or obj.status.phase in ("Succeeded", "Failed"):
+        return 0
+    if asked.grace_period_seconds is not None:
+        # A negative period means the shortest there is, as in the original.
+        return asked.grace_period_seconds if asked.grace_period_seconds >= 0 else 1
+    if obj.metadata.deletion_timestamp:
+        return int(obj.metadata.deletion_grace_period_seconds or 0)
+    period = obj.spec.termination_grace_period_seconds
+    return 30 if period is None else max(1, period) if period < 0 else period
+
+
+def _finalizers(present: list[str], asked: DeleteOptions, resource: str) -> list[str]:
+    """The finalizers with those for dependents put in or taken out."""
+    policy = asked.propagation_policy
+    if policy is None and asked.orphan_dependents is not None:
+        policy = "Orphan" if asked.orphan_dependents else "Background"
+    if policy is None and resource in _ORPHANS_BY_DEFAULT and FOREGROUND not in present:
+        policy = "Orphan"
+    if policy is None:
+        return present
+    wanted = {"Orphan": ORPHAN, "Foreground": FOREGROUND}.get(policy)
+    kept = [f for f in present if f not in (ORPHAN, FOREGROUND) or f == wanted]
+    if wanted and wanted not in kept:
+        kept.append(wanted)
+    return kept
+
+
+def _wants_cascade(asked: DeleteOptions) -> bool:
+    return asked.orphan_dependents is False or asked.propagation_policy == "Foreground"
+
+
+def _preconditions(call: Call, old: Any, asked: DeleteOptions) -> None:
+    wanted, meta = asked.preconditions, old.metadata
+    if wanted is None:
+        return
+    if wanted.uid is not None and wanted.uid != meta.uid:
+        why = f"Precondition failed: UID in precondition: {wanted.uid}, UID in object meta: {meta.uid}"
+        raise errors.conflict(call.resource.kind, meta.name, why)
+    if wanted.resource_version is not None and wanted.resource_version != meta.resource_version:
+        why = (
+            f"Precondition failed: ResourceVersion in precondition: {wanted.resource_version}, "
+            f"ResourceVersion in object meta: {meta.resource_version}"
+        )
+        raise errors.conflict(call.resource.kind, meta.name, why)
+
+
+def _success(call: Call, kv: KeyValue) -> Status:
+    kind, obj = call.resource.kind, call.resource.read(kv)
+    details = StatusDetails(name=obj.metadata.name, group=kind.group, kind=kind.plural, uid=obj.metadata.uid)
+    return Status(status="Success", details=details)

@@ -1,0 +1,181 @@
+"""Refusals with the words of the original, which clients match on.
+
+Each function returns the `client.errors` exception that stands for the answer; a stage raises it and `server` turns
+it into the `Status` body. The same exception class thus means the same on both sides of the wire.
+"""
+
+from collections.abc import Sequence
+
+from pybernetes.api.field import FieldError
+from pybernetes.api.kind import Kind
+from pybernetes.api.meta import ListMeta, Object, Status, StatusCause, StatusDetails
+from pybernetes.client.errors import ApiError, error_for
+
+
+def _failure(
+    code: int, reason: str, message: str, details: StatusDetails | None = None, *, meta: ListMeta | None = None
+) -> ApiError:
+    status = Status(status="Failure", message=message, reason=reason, details=details, code=code)
+    if meta is not None:
+        status.metadata = meta
+    return error_for(status)
+
+
+def _of(kind: Kind[Object], name: str, causes: Sequence[StatusCause] = (), retry: int = 0) -> StatusDetails:
+    """Details that name an object by its resource, as most refusals do."""
+    return StatusDetails(name=name, group=kind.group, kind=kind.plural, causes=list(causes), retry_after_seconds=retry)
+
+
+def bad_request(message: str) -> ApiError:
+    """400"""
+    return _failure(400, "BadRequest", message)
+
+
+def unauthorized() -> ApiError:
+    """401"""
+    return _failure(401, "Unauthorized", "Unauthorized")
+
+
+def forbidden(group: str, resource: str, name: str, why: str, *, causes: Sequence[StatusCause] = ()) -> ApiError:
+    """403, about a resource; `resource` may carry a subresource in the message only."""
+    named = f"{resource}.{group}" if group else resource
+    message = f'{named} "{name}" is forbidden: {why}' if name else f"{named} is forbidden: {why}"
+    details = StatusDetails(name=name, group=group, kind=resource, causes=list(causes))
+    return _failure(403, "Forbidden", message, details)
+
+
+def forbidden_kind(kind: Kind[Object], name: str, why: str, *, causes: Sequence[StatusCause] = ()) -> ApiError:
+    """403, said by an admission plugin about an object."""
+    return forbidden(kind.group, kind.plural, name, why, causes=causes)
+
+
+def forbidden_path(why: str) -> ApiError:
+    """403, about a path that is no resource."""
+    return _failure(403, "Forbidden", f"forbidden: {why}", StatusDetails())
+
+
+def no_such_path() -> ApiError:
+    """404 for a path that nothing answers."""
+    return _failure(404, "NotFound", "the server could not find the requested resource", StatusDetails())
+
+
+def not_found(kind: Kind[Object], name: str) -> ApiError:
+    """404 for an object."""
+    return _failure(404, "NotFound", f'{kind.resource} "{name}" not found', _of(kind, name))
+
+
+def method_not_allowed(message: str = "the server does not allow this method on the requested resource") -> ApiError:
+    """405"""
+    return _failure(405, "MethodNotAllowed", message, StatusDetails())
+
+
+def not_acceptable(accepted: Sequence[str]) -> ApiError:
+    """406"""
+    message = f"only the following media types are accepted: {', '.join(accepted)}"
+    return _failure(406, "NotAcceptable", message)
+
+
+def unsupported_media_type(accepted: Sequence[str]) -> ApiError:
+    """415"""
+    message = f"the body of the request was in an unknown format - accepted media types include: {', '.join(accepted)}"
+    return _failure(415, "UnsupportedMediaType", message)
+
+
+def already_exists(kind: Kind[Object], name: str) -> ApiError:
+    """409: the name is taken."""
+    return _failure(409, "AlreadyExists", f'{kind.resource} "{name}" already exists', _of(kind, name))
+
+
+def name_conflict(kind: Kind[Object], name: str) -> ApiError:
+    """409 after all generated names were taken; the client may try again."""
+    message = (
+        f'{kind.resource} "{name}" already exists, the server was not able to generate a unique name for the object'
+    )
+    return _failure(409, "AlreadyExists", message, _of(kind, name, retry=1))
+
+
+MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
+
+
+def conflict(kind: Kind[Object], name: str, why: str = MODIFIED, *, causes: Sequence[StatusCause] = ()) -> ApiError:
+    """409: somebody else was faster, or a precondition does not hold."""
+    message = f'Operation cannot be fulfilled on {kind.resource} "{name}": {why}'
+    return _failure(409, "Conflict", message, _of(kind, name, causes))
+
+
+def apply_conflict(kind: Kind[Object], name: str, message: str, causes: Sequence[StatusCause]) -> ApiError:
+    """409: fields are owned by other managers; without the prefix of other conflicts."""
+    return _failure(409, "Conflict", message, StatusDetails(causes=list(causes)))
+
+
+def expired(message: str, continue_token: str = "", revision: str = "") -> ApiError:
+    """410: the revision is gone. With a token, the list may go on, inconsistently."""
+    meta = ListMeta(resource_version=revision, continue_=continue_token) if continue_token else None
+    return _failure(410, "Expired", message, meta=meta)
+
+
+def too_large(limit: int) -> ApiError:
+    """413"""
+    return _failure(
+        413,
+        "RequestEntityTooLarge",
+        f"Request entity too large: limit is {limit}",
+        StatusDetails(retry_after_seconds=0),
+    )
+
+
+def invalid(kind: Kind[Object], name: str, items: Sequence[FieldError]) -> ApiError:
+    """422: every broken rule of an object."""
+    causes = [StatusCause(reason=i.reason, message=i.message, field=str(i.path)) for i in items]
+    texts = list(dict.fromkeys(str(i) for i in items))
+    listed = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+    named = f"{kind.name}.{kind.group}" if kind.group else kind.name
+    details = StatusDetails(name=name, group=kind.group, kind=kind.name, causes=causes)
+    return _failure(422, "Invalid", f'{named} "{name}" is invalid: {listed}', details)
+
+
+def invalid_options(kind_name: str, items: Sequence[FieldError]) -> ApiError:
+    """422: the request's own options break rules."""
+    causes = [StatusCause(reason=i.reason, message=i.message, field=str(i.path)) for i in items]
+    listed = str(items[0]) if len(items) == 1 else f"[{', '.join(map(str, items))}]"
+    details = StatusDetails(group="meta.k8s.io", kind=kind_name, causes=causes)
+    return _failure(422, "Invalid", f'{kind_name}.meta.k8s.io "" is invalid: {listed}', details)
+
+
+def unprocessable(message: str) -> ApiError:
+    """422 for a patch that cannot be applied."""
+    return _failure(422, "Invalid", message, StatusDetails())
+
+
+def too_many_requests(message: str, retry: int = 1, *, causes: Sequence[StatusCause] = ()) -> ApiError:
+    """429"""
+    return _failure(429, "TooManyRequests", message, StatusDetails(causes=list(causes), retry_after_seconds=retry))
+
+
+def internal(message: str) -> ApiError:
+    """500"""
+    causes = [StatusCause(message=message)]
+    details = StatusDetails(causes=causes)
+    return _failure(500, "InternalError", f"Internal error occurred: {message}", details)
+
+
+def unavailable(message: str, retry: int = 1) -> ApiError:
+    """503"""
+    return _failure(503, "ServiceUnavailable", message, StatusDetails(retry_after_seconds=retry))
+
+
+def bad_gateway(message: str) -> ApiError:
+    """503 with the words for a node or pod that cannot be reached."""
+    return _failure(503, "ServiceUnavailable", f"error trying to reach service: {message}", StatusDetails())
+
+
+def timeout(message: str) -> ApiError:
+    """504"""
+    return _failure(504, "Timeout", f"Timeout: {message}", StatusDetails(retry_after_seconds=1))
+
+
+def revision_too_large(asked: int, current: int) -> ApiError:
+    """504: the revision has not happened yet."""
+    causes = [StatusCause(reason="ResourceVersionTooLarge", message="Too large resource version")]
+    message = f"Timeout: Too large resource version: {asked}, current: {current}"
+    return _failure(504, "Timeout", message, StatusDetails(causes=causes, retry_after_seconds=1))

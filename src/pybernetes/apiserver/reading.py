@@ -1,0 +1,161 @@
+"""get and list: answers from the store's memory, at one revision."""
+
+import asyncio
+import base64
+import binascii
+from dataclasses import dataclass
+
+import msgspec
+
+from pybernetes.api.meta import ListMeta
+from pybernetes.apiserver import errors, options, rendering
+from pybernetes.apiserver.call import Call, Core
+from pybernetes.apiserver.options import ListOptions
+from pybernetes.apiserver.selection import Selection, selection
+from pybernetes.apiserver.types import StreamResponse
+from pybernetes.client.transport import Response
+from pybernetes.store import errors as store_errors
+from pybernetes.store.types import KeyValue, Page
+
+EXPIRED = (
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list "
+    "without the continue parameter, or use the continue token in this response to retrieve the remainder of the "
+    "results. Continuing with the provided token results in an inconsistent list - objects that were created, "
+    "modified, or deleted between the time the first chunk was returned and now may show up in the list."
+)
+
+#: How many objects a selector looks at before others get their turn.
+_SLICE = 500
+
+
+class ContinueToken(msgspec.Struct, omit_defaults=True):
+    """Where the next page begins: after the key `start` below the collection's prefix, in the state of revision `rv`
+    (-1: in whatever state there is then).
+    """
+
+    v: str = ""
+    rv: int = 0
+    start: str = ""
+
+    def encode(self) -> str:
+        """The text of the `continue` parameter, as the original writes it."""
+        return base64.urlsafe_b64encode(msgspec.json.encode(self)).rstrip(b"=").decode()
+
+    @classmethod
+    def decode(cls, text: str) -> "ContinueToken":
+        """Raises BadRequest."""
+        try:
+            token = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=cls)
+        except (ValueError, binascii.Error, RecursionError) as error:
+            raise errors.bad_request(f"continue key is not valid: {error}") from error
+        if token.v != "meta.k8s.io/v1":
+            raise errors.bad_request("continue key is not valid: server does not recognize this encoded version")
+        if not token.start or token.rv == 0 or any(part == ".." for part in token.start.split("/")):
+            raise errors.bad_request("continue key is not valid: incorrect encoded start resourceVersion or key")
+        return token
+
+
+async def get(core: Core, call: Call) -> Response:
+    """One object."""
+    await _reached(core, options.list_options({"resourceVersion": call.query.get("resourceVersion", "")}, watch=False))
+    kv = find(core, call)
+    include = call.query.get("includeObject", "")
+    return rendering.obj(call.resource.shown(kv.value), call.resource, call.form, now=core.now(), include=include)
+
+
+def find(core: Core, call: Call) -> KeyValue:
+    """The stored object that a request names. Raises NotFound."""
+    kv = core.store.get(call.resource.key(call.namespace, call.info.name))
+    if kv is None:
+        raise errors.not_found(call.resource.kind, call.info.name)
+    return kv
+
+
+async def list_(core: Core, call: Call) -> Response | StreamResponse:
+    """A collection, or one page of it."""
+    asked = options.list_options(call.query, watch=False)
+    chosen = selection(call.resource, asked.label_selector, asked.field_selector, call.info.name)
+    await _reached(core, asked)
+    page = await select(core, call, chosen, asked)
+    include = call.query.get("includeObject", "")
+    return await rendering.collection(page.items, call.resource, call.form, page.meta, now=core.now(), include=include)
+
+
+async def _reached(core: Core, asked: ListOptions) -> None:
+    """Wait until memory shows what was acknowledged; refuse revisions of the future."""
+    if not asked.resource_version or asked.revision > core.store.revision:
+        await core.store.read_barrier()
+    if asked.revision > core.store.revision:
+        raise errors.revision_too_large(asked.revision, core.store.revision)
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The objects of a page, and the metadata of the list."""
+
+    items: list[KeyValue]
+    meta: ListMeta
+
+
+async def select(core: Core, call: Call, chosen: Selection, asked: ListOptions) -> Selected:
+    """Read one page. Raises Gone when its revision is no longer kept."""
+    prefix = call.resource.prefix(call.namespace)
+    if chosen.name and not asked.continue_token and (call.namespace or not call.resource.kind.namespaced):
+        kv = core.store.get(call.resource.key(call.namespace, chosen.name)) if _is_now(asked) else None
+        if kv is not None and chosen.matches(kv):
+            return Selected([kv], ListMeta(resource_version=str(core.store.revision)))
+    token = ContinueToken.decode(asked.continue_token) if asked.continue_token else None
+    if token is not None and asked.resource_version not in ("", "0"):
+        raise errors.bad_request("specifying resource version is not allowed when using continue")
+    page = _page(core, prefix, chosen, asked, token)
+    items = page.items
+    if not chosen.everything:
+        items = await _matching(items, chosen)
+    meta = ListMeta(resource_version=str(page.revision))
+    remaining = page.remaining
+    if asked.limit and len(items) > asked.limit:
+        remaining, items = len(items) - asked.limit, items[: asked.limit]
+    if asked.limit and remaining:
+        revision = -1 if token is not None and token.rv < 0 else page.revision
+        start = items[-1].key[len(prefix) :] + "\0"
+        meta.continue_ = ContinueToken(v="meta.k8s.io/v1", rv=revision, start=start).encode()
+        # Counting what a selector would still choose means reading it all; the original leaves the number out.
+        if chosen.everything:
+            meta.remaining_item_count = remaining
+    return Selected(items, meta)
+
+
+def _is_now(asked: ListOptions) -> bool:
+    """Whether the latest state answers the request."""
+    if asked.match == options.EXACT:
+        return False
+    return not asked.limit or asked.resource_version in ("", "0") or asked.match == options.NOT_OLDER
+
+
+def _page(core: Core, prefix: str, chosen: Selection, asked: ListOptions, token: ContinueToken | None) -> Page:
+    revision = 0 if _is_now(asked) else asked.revision
+    start = ""
+    if token is not None:
+        revision = max(0, token.rv)
+        start = prefix + token.start.removesuffix("\0")
+    limit = asked.limit if chosen.everything else 0
+    try:
+        return core.store.range(prefix, start=start, limit=limit, revision=revision)
+    except store_errors.Compacted as error:
+        if token is None:
+            raise errors.expired(f"The resourceVersion for the provided list is too old: {revision}") from error
+        again = ContinueToken(v=token.v, rv=-1, start=token.start).encode()
+        raise errors.expired(EXPIRED, again, str(core.store.revision)) from error
+    except store_errors.FutureRevision as error:
+        raise errors.revision_too_large(revision, error.current) from error
+
+
+async def _matching(items: list[KeyValue], chosen: Selection) -> list[KeyValue]:
+    """Those selected. Raises nothing; takes turns with other requests."""
+    if len(items) <= _SLICE:
+        return [kv for kv in items if chosen.matches(kv)]
+    found: list[KeyValue] = []
+    for start in range(0, len(items), _SLICE):
+        found += [kv for kv in items[start : start + _SLICE] if chosen.matches(kv)]
+        await asyncio.sleep(0)
+    return found

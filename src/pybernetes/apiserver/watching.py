@@ -1,0 +1,231 @@
+"""watch: every change of a collection since a revision, each encoded once for all who watch it.
+
+An object that stops matching a watch's selector is DELETED to that watch, one that starts to match is ADDED. A
+reader that falls behind is cut off by the store, ends here, and comes back with the last revision it saw.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+import msgspec
+
+from pybernetes.api.kind import Kind
+from pybernetes.api.meta import ListMeta, Object, ObjectMeta, Status
+from pybernetes.apiserver import codec, errors, options, tables
+from pybernetes.apiserver.call import Call, Core
+from pybernetes.apiserver.media import JSON, PARTIAL, PARTIAL_LIST, TABLE, YAML
+from pybernetes.apiserver.options import ListOptions
+from pybernetes.apiserver.resource import Resource
+from pybernetes.apiserver.selection import Selection, selection
+from pybernetes.apiserver.types import StreamResponse
+from pybernetes.store import errors as store_errors
+from pybernetes.store.types import Event, KeyValue, Watch
+
+INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+_HEADERS = {"content-type": JSON, "cache-control": "no-cache, private"}
+
+#: Lines of initial state sent together.
+_BATCH = 200
+
+Show = Callable[[bytes], bytes]
+"""Stored bytes to what this watch shows of an object."""
+
+
+class Lines:
+    """Encoded event lines, shared by all plain watches. Holds the latest few, which is all a fan-out needs."""
+
+    def __init__(self, limit: int = 2048) -> None:
+        self._limit = limit
+        self._lines: dict[tuple[str, int, str, str], bytes] = {}
+
+    def line(self, kind: str, kv: KeyValue, resource: Resource) -> bytes:
+        """The line of one event of one version."""
+        key = (kv.key, kv.revision, kind, resource.kind.group)
+        found = self._lines.get(key)
+        if found is None:
+            if len(self._lines) >= self._limit:
+                self._lines.clear()
+            found = self._lines[key] = line(kind, resource.shown(kv.value))
+        return found
+
+
+def line(kind: str, body: bytes) -> bytes:
+    """`{"type":"ADDED","object":{...}}` and a newline."""
+    return b'{"type":"%s","object":%s}\n' % (kind.encode(), body)
+
+
+def error_line(status: Status) -> bytes:
+    """The event that ends a watch which cannot go on."""
+    return line("ERROR", codec.encode(status))
+
+
+class Watching:
+    """Serves watches."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._lines = Lines()
+        self.active = 0
+
+    def start(self, call: Call) -> StreamResponse:
+        """Begin a watch. Raises BadRequest, Invalid, NotAcceptable; what comes later is an ERROR event."""
+        asked = options.list_options(call.query, watch=True)
+        chosen = selection(call.resource, asked.label_selector, asked.field_selector, call.info.name)
+        if call.form.media_type == YAML:
+            raise errors.not_acceptable((f"{JSON};stream=watch",))
+        return StreamResponse(200, _HEADERS, self._run(call, asked, chosen))
+
+    async def _run(self, call: Call, asked: ListOptions, chosen: Selection) -> AsyncGenerator[bytes, None]:
+        core = self._core
+        if asked.revision > core.store.revision:
+            await core.store.read_barrier()
+        if asked.revision > core.store.revision:
+            refusal = errors.revision_too_large(asked.revision, core.store.revision)
+            yield error_line(refusal.status)
+            return
+        initial = _wants_initial(asked)
+        prefix = _prefix(call, chosen)
+        try:
+            # No await between the two: nothing can happen between the state and the watch.
+            state = core.store.range(prefix).items if initial else []
+            since = core.store.revision if initial or not asked.revision else asked.revision
+            watch = core.store.watch(prefix, from_revision=since)
+        except store_errors.Compacted as error:
+            refusal = errors.expired(f"too old resource version: {asked.revision} ({error.compacted})")
+            yield error_line(refusal.status)
+            return
+        self.active += 1
+        try:
+            async with watch:
+                shown = _Shown(self._lines, call, core)
+                async with aclosing(self._events(shown, watch, state, since, asked, chosen)) as events:
+                    async for chunk in events:
+                        yield chunk
+        finally:
+            self.active -= 1
+
+    async def _events(
+        self, shown: "_Shown", watch: Watch, state: list[KeyValue], since: int, asked: ListOptions, chosen: Selection
+    ) -> AsyncGenerator[bytes, None]:
+        for start in range(0, len(state), _BATCH):
+            found = [shown.line("ADDED", kv) for kv in state[start : start + _BATCH] if chosen.matches(kv)]
+            if found:
+                yield b"".join(found)
+            await asyncio.sleep(0)
+        if asked.send_initial_events and asked.bookmarks:
+            yield shown.bookmark(since, initial_end=True)
+        async for chunk in self._changes(shown, watch, asked, chosen):
+            yield chunk
+
+    async def _changes(
+        self, shown: "_Shown", watch: Watch, asked: ListOptions, chosen: Selection
+    ) -> AsyncGenerator[bytes, None]:
+        loop = asyncio.get_running_loop()
+        config = self._core.config
+        seconds: float = asked.timeout_seconds or 0
+        if seconds <= 0:
+            seconds = config.min_watch_seconds * (1 + self._core.random.random())
+        end = loop.time() + seconds
+        tick = loop.time() + config.bookmark_seconds if asked.bookmarks else end
+        while True:
+            try:
+                async with asyncio.timeout_at(min(tick, end)):
+                    batch = await anext(watch)
+            except TimeoutError:
+                if asked.bookmarks:
+                    yield shown.bookmark(watch.progress())
+                if loop.time() >= end:
+                    return
+                tick = loop.time() + config.bookmark_seconds
+                continue
+            except (StopAsyncIteration, store_errors.WatchOverflow, store_errors.StoreClosed):
+                return
+            except store_errors.Compacted as error:
+                yield error_line(errors.expired(f"too old resource version ({error.compacted})").status)
+                return
+            lines = [found for event in batch if (found := select_event(event, chosen, shown.line))]
+            if lines:
+                yield lines[0] if len(lines) == 1 else b"".join(lines)
+
+
+def _wants_initial(asked: ListOptions) -> bool:
+    """Whether the watch begins with the present state as ADDED events."""
+    if asked.send_initial_events is not None:
+        return asked.send_initial_events
+    return not asked.revision
+
+
+def _prefix(call: Call, chosen: Selection) -> str:
+    """The smallest part of the store that holds all that may match."""
+    if chosen.name and (call.namespace or not call.resource.kind.namespaced):
+        return call.resource.key(call.namespace, chosen.name)
+    return call.resource.prefix(call.namespace)
+
+
+def select_event(event: Event, chosen: Selection, show: Callable[[str, KeyValue], bytes]) -> bytes | None:
+    """What a change means to a watch with a selector; None: nothing."""
+    if event.kind == "delete":
+        before = event.prev or event.kv
+        return show("DELETED", event.kv) if chosen.matches(before) else None
+    is_in = chosen.matches(event.kv)
+    was_in = event.prev is not None and chosen.matches(event.prev)
+    if is_in:
+        return show("MODIFIED" if was_in else "ADDED", event.kv)
+    if was_in and event.prev is not None:
+        last = KeyValue(
+            event.prev.key,
+            codec.restamp(event.prev.value, event.kv.revision),
+            event.kv.revision,
+            event.prev.create_revision,
+        )
+        return show("DELETED", last)
+    return None
+
+
+class _Shown:
+    """The form of one watch's events."""
+
+    def __init__(self, lines: Lines, call: Call, core: Core) -> None:
+        self._lines = lines
+        self._resource = call.resource
+        self._form = call.form
+        self._core = core
+        self._include = call.query.get("includeObject", "")
+        self._first = True
+
+    def line(self, kind: str, kv: KeyValue) -> bytes:
+        """The line of one event."""
+        if self._form.plain:
+            return self._lines.line(kind, kv, self._resource)
+        return line(kind, self._transformed(self._resource.shown(kv.value)))
+
+    def _transformed(self, body: bytes) -> bytes:
+        if self._form.transform in (PARTIAL, PARTIAL_LIST):
+            return tables.partial(body, self._form.version)
+        meta = ListMeta(resource_version=tables.revision_of(body))
+        first, self._first = self._first, False
+        return tables.table(
+            self._resource.kind,
+            [body],
+            meta,
+            now=self._core.now(),
+            include=self._include,
+            version=self._form.version,
+            columns=first,
+        )
+
+    def bookmark(self, revision: int, *, initial_end: bool = False) -> bytes:
+        """The line that tells how far the watch has come."""
+        if self._form.transform == TABLE:
+            meta = ListMeta(resource_version=str(revision))
+            return line("BOOKMARK", tables.head(None, meta, self._form.version) + b"]}")
+        return line("BOOKMARK", bookmark(self._resource.kind, revision, initial_end=initial_end))
+
+
+def bookmark(kind: Kind[Object], revision: int, *, initial_end: bool = False) -> bytes:
+    """An otherwise empty object with a revision."""
+    annotations = {INITIAL_EVENTS_END: "true"} if initial_end else {}
+    meta = ObjectMeta(resource_version=str(revision), annotations=annotations)
+    obj = kind.struct(api_version=kind.api_version, kind=kind.name, metadata=meta)
+    return msgspec.json.encode(obj)
