@@ -1,1 +1,21 @@
-"""CNI plugins: a pod joins the network. Imports the kernel layer only, so that it starts fast."""
+"""CNI plugins: a pod joins the network.
+
+Flow: the container runtime starts a launcher (see `install`), `main` reads the call from the environment and
+standard input, hands it to the plugin's module, and prints the result. Imports the kernel layer only, and of
+the standard library only what costs nothing, so that a whole plugin runs in 15 to 25 ms.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def install(bin_dir: Path, python: str = sys.executable) -> None:
+    """Write a launcher for each plugin into `bin_dir`, to be run by `python`, and precompile the modules."""
+    from pybernetes.cni.installer import write_launchers
+
+    write_launchers(bin_dir, python)

@@ -1,0 +1,72 @@
+"""Calling another plugin: in this process when it is one of ours, else as an executable out of CNI_PATH."""
+
+from __future__ import annotations
+
+import os
+
+from pybernetes.cni import errors, fastjson, main, spec
+from pybernetes.cni.errors import CniError
+from pybernetes.linux import tool
+
+
+def run(call: spec.Call, plugin: str, config: spec.Json) -> spec.Json:
+    """Run `plugin` with `config` for the same attachment and command; the result of ADD, else {}."""
+    if plugin in main.PLUGINS:
+        return main.perform(plugin, call.derive(config)) or {}
+    return _execute(call, plugin, config)
+
+
+def ipam(call: spec.Call) -> spec.Json:
+    """Run the IPAM plugin that the configuration names, for the same command."""
+    section = spec.section(call.config, "ipam")
+    plugin = section.get("type")
+    if not plugin:
+        return {}
+    return run(call, str(plugin), call.config)
+
+
+def _execute(call: spec.Call, plugin: str, config: spec.Json) -> spec.Json:
+    if "/" in plugin:
+        raise errors.invalid_config(f"invalid plugin type {plugin!r}: a name, not a path")
+    path = find(plugin, call.path)
+    code, out, err = tool.run_raw([path], stdin=fastjson.dumps(config).encode(), env=environment(call))
+    try:
+        answer = fastjson.loads(out) if out.strip() else {}
+    except ValueError as error:
+        text = f"plugin {plugin} printed no JSON"
+        raise CniError(errors.DELEGATE_FAILED, text, out.decode(errors="replace")[:400]) from error
+    if not isinstance(answer, dict):
+        raise CniError(errors.DELEGATE_FAILED, f"plugin {plugin} printed no JSON object")
+    if code == 0:
+        return answer
+    message = answer.get("msg") or err.decode(errors="replace").strip() or f"ended with {code}"
+    number = answer.get("code")
+    raise CniError(
+        number if isinstance(number, int) else errors.DELEGATE_FAILED,
+        f"plugin {plugin}: {message}",
+        str(answer.get("details") or ""),
+    )
+
+
+def find(plugin: str, search: str) -> str:
+    """The executable of a plugin in a CNI_PATH."""
+    for directory in search.split(":"):
+        path = f"{directory}/{plugin}"
+        if directory and os.access(path, os.X_OK):
+            return path
+    raise errors.invalid_config(f"failed to find plugin {plugin!r} in path [{search}]")
+
+
+def environment(call: spec.Call) -> dict[str, str]:
+    """The environment of a delegated call."""
+    env = {
+        **os.environ,
+        "CNI_COMMAND": call.command,
+        "CNI_CONTAINERID": call.container_id,
+        "CNI_NETNS": call.netns,
+        "CNI_IFNAME": call.ifname,
+        "CNI_PATH": call.path,
+    }
+    if call.args:
+        env["CNI_ARGS"] = ";".join(f"{key}={value}" for key, value in call.args.items())
+    return env

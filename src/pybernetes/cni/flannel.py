@@ -1,0 +1,217 @@
+"""flannel: the node's share of the pod network, taken from subnet.env, becomes a bridge configuration.
+
+    subnet.env (written by flanneld) + `delegate` (written by an administrator) -> the delegate's configuration
+
+The delegate is `bridge` with `host-local`, run in this very process; another type is executed. What it was
+told at ADD is kept in `dataDir`/<container id>, so that DEL undoes that, even when the lease has changed.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pybernetes.cni import delegate, errors, fastjson, spec
+from pybernetes.cni.errors import CniError, invalid_config
+from pybernetes.linux import ipmsg
+
+DEFAULT_SUBNET_FILE = "/run/flannel/subnet.env"
+DEFAULT_DATA_DIR = "/var/lib/cni/flannel"
+
+
+def add(call: spec.Call) -> spec.Json:
+    """Attach the pod through the delegate. The note for DEL is on disk before anything is made."""
+    config = delegate_config(call, read_subnet_env(_subnet_file(call)))
+    _save(call, config)
+    return delegate.run(call, config["type"], _passed(call, config))
+
+
+def delete(call: spec.Call) -> None:
+    """Detach as noted at ADD. Without a note there is nothing of ours (CNI: DEL of what is gone succeeds)."""
+    config = _load(_note(call))
+    if config is None:
+        return
+    delegate.run(call, config["type"], _passed(call, config))
+    try:
+        os.unlink(_note(call))
+    except FileNotFoundError:
+        pass
+
+
+def check(call: spec.Call) -> None:
+    config = _load(_note(call))
+    if config is None:
+        raise CniError(errors.UNKNOWN_CONTAINER, f"no record of container {call.container_id} in {_data_dir(call)}")
+    delegate.run(call, config["type"], _passed(call, config))
+
+
+def status(call: spec.Call) -> None:
+    """Able to serve ADD as soon as flanneld has written its file."""
+    try:
+        delegate_config(call, read_subnet_env(_subnet_file(call)))
+    except CniError as error:
+        raise CniError(errors.NOT_AVAILABLE, error.message, error.details) from error
+
+
+def gc(call: spec.Call) -> None:
+    """Have the delegates of our network collect, then drop the notes of containers that are no more."""
+    containers = {container for container, _ in call.valid_attachments()}
+    try:
+        notes = os.listdir(_data_dir(call))
+    except FileNotFoundError:
+        notes = []
+    stale: list[str] = []
+    kinds: dict[str, spec.Json] = {}
+    for name in notes:
+        config = _load(f"{_data_dir(call)}/{name}")
+        if config is None or config.get("name") != call.network:
+            continue
+        kinds[fastjson.dumps(config, sort=True)] = config
+        if name not in containers:
+            stale.append(name)
+    for config in kinds.values():
+        delegate.run(call, config["type"], _passed(call, config))
+    for name in stale:
+        os.unlink(f"{_data_dir(call)}/{name}")
+
+
+# -- subnet.env ------------------------------------------------------------------------------------------
+class SubnetEnv:
+    """What flanneld says of this node, networks in canonical form."""
+
+    __slots__ = ("ipmasq", "mtu", "networks", "subnets")
+
+    def __init__(self, networks: list[str], subnets: list[str], mtu: int, ipmasq: bool) -> None:
+        self.networks = networks
+        self.subnets = subnets
+        self.mtu = mtu
+        self.ipmasq = ipmasq
+
+
+def read_subnet_env(path: str) -> SubnetEnv:
+    """The node's subnet file; TRY_AGAIN_LATER as long as flanneld has not written it."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except OSError as error:
+        message = f"loadFlannelSubnetEnv failed: open {path}: {(error.strerror or str(error)).lower()}"
+        hint = "flanneld writes it once it has a lease: is it running?"
+        raise CniError(errors.TRY_AGAIN_LATER, message, hint) from error
+    except UnicodeDecodeError as error:
+        raise invalid_config(f"{path} is not text") from error
+    return parse_subnet_env(text, path)
+
+
+def parse_subnet_env(text: str, path: str) -> SubnetEnv:
+    """KEY=VALUE lines; several networks of one family are separated by commas. Unknown keys are left alone."""
+    values: dict[str, str] = {}
+    for line in text.splitlines():
+        key, equals, value = line.strip().partition("=")
+        if equals:
+            values[key] = value.strip().strip('"')
+    networks = [n for key in ("FLANNEL_NETWORK", "FLANNEL_IPV6_NETWORK") for n in values.get(key, "").split(",") if n]
+    subnets = [values[key] for key in ("FLANNEL_SUBNET", "FLANNEL_IPV6_SUBNET") if values.get(key)]
+    missing = [key for key in ("FLANNEL_MTU", "FLANNEL_IPMASQ") if not values.get(key)]
+    if not networks:
+        missing.append("FLANNEL_NETWORK or FLANNEL_IPV6_NETWORK")
+    if not subnets:
+        missing.append("FLANNEL_SUBNET or FLANNEL_IPV6_SUBNET")
+    if missing:
+        raise invalid_config(f"{path} is missing {', '.join(missing)}")
+    try:
+        mtu = int(values["FLANNEL_MTU"])
+        networks, subnets = [ipmsg.network(n) for n in networks], [ipmsg.network(s) for s in subnets]
+    except ValueError as bad:
+        raise invalid_config(f"{path}: {bad}") from bad
+    if not 68 <= mtu <= 65535:
+        raise invalid_config(f"{path}: FLANNEL_MTU={mtu} is no MTU (68 to 65535)")
+    if values["FLANNEL_IPMASQ"] not in ("true", "false"):
+        raise invalid_config(f"{path}: FLANNEL_IPMASQ={values['FLANNEL_IPMASQ']}: expected true or false")
+    return SubnetEnv(networks, subnets, mtu, values["FLANNEL_IPMASQ"] == "true")
+
+
+# -- the delegate ----------------------------------------------------------------------------------------
+def delegate_config(call: spec.Call, env: SubnetEnv) -> spec.Json:
+    """The configuration of the delegate: the administrator's wishes, completed by the node's subnet. Pure.
+
+    flanneld masquerades or the bridge does, never both: hence ipMasq is the inverse of FLANNEL_IPMASQ.
+    """
+    config = dict(spec.section(call.config, "delegate"))
+    for key, who in (("name", "set by flannel"), ("ipam", "set by flannel from subnet.env")):
+        if key in config:
+            raise invalid_config(f"'delegate' dictionary must not have '{key}' field, it'll be {who}")
+    kind = config.setdefault("type", "bridge")
+    if not isinstance(kind, str) or not kind:
+        raise invalid_config(f"'delegate' dictionary, if present, must have (string) 'type' field, got {kind!r}")
+    config["name"] = call.network
+    config.setdefault("ipMasq", not env.ipmasq)
+    config.setdefault("mtu", env.mtu)
+    if kind == "bridge":
+        config.setdefault("isGateway", True)
+    if call.config.get("cniVersion"):
+        config["cniVersion"] = call.config["cniVersion"]
+    if call.runtime:
+        config["runtimeConfig"] = call.runtime
+    config["ipam"] = _ipam(call, env)
+    return config
+
+
+def _ipam(call: spec.Call, env: SubnetEnv) -> spec.Json:
+    """host-local over the node's subnets. One IPv4 subnet keeps the short form that older plugins wrote."""
+    ipam = dict(spec.section(call.config, "ipam"))
+    ipam.setdefault("type", "host-local")
+    if len(env.subnets) == 1 and ":" not in env.subnets[0] and not ipam.get("ranges"):
+        ipam["subnet"] = env.subnets[0]
+    else:
+        ipam["ranges"] = [*(ipam.get("ranges") or []), *([{"subnet": subnet}] for subnet in env.subnets)]
+    ipam["routes"] = [*(ipam.get("routes") or []), *({"dst": network} for network in env.networks)]
+    return ipam
+
+
+def _passed(call: spec.Call, config: spec.Json) -> spec.Json:
+    """What the delegate gets of a later call beyond its own configuration."""
+    extra = {
+        key: call.config[key]
+        for key in ("prevResult", "runtimeConfig", "cni.dev/valid-attachments", "cni.dev/attachments")
+        if call.config.get(key) is not None
+    }
+    if call.command == "ADD":
+        extra.pop("prevResult", None)
+    # DEL undoes what was noted, but in the version that is spoken now.
+    if call.config.get("cniVersion"):
+        extra["cniVersion"] = call.config["cniVersion"]
+    return {**config, **extra}
+
+
+# -- notes on disk ---------------------------------------------------------------------------------------
+def _subnet_file(call: spec.Call) -> str:
+    return str(call.config.get("subnetFile") or DEFAULT_SUBNET_FILE)
+
+
+def _data_dir(call: spec.Call) -> str:
+    return str(call.config.get("dataDir") or DEFAULT_DATA_DIR)
+
+
+def _note(call: spec.Call) -> str:
+    return f"{_data_dir(call)}/{call.container_id}"
+
+
+def _save(call: spec.Call, config: spec.Json) -> None:
+    """In one step: DEL must never read half a note."""
+    os.makedirs(_data_dir(call), mode=0o700, exist_ok=True)
+    staging = f"{_data_dir(call)}/.{call.container_id}"
+    fd = os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(fd, fastjson.dumps(config, sort=True).encode())
+    finally:
+        os.close(fd)
+    os.rename(staging, _note(call))
+
+
+def _load(path: str) -> spec.Json | None:
+    """A note; None when there is none, or when what is there cannot be one (then nothing can be undone)."""
+    try:
+        with open(path, "rb") as file:
+            config = fastjson.loads(file.read())
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError):
+        return None
+    return config if isinstance(config, dict) and isinstance(config.get("type"), str) else None

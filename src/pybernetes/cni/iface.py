@@ -1,0 +1,205 @@
+"""The sandbox's end of an attachment: its interface gets addresses and routes, and is checked for them."""
+
+from __future__ import annotations
+
+import os
+from _socket import AF_PACKET, SOCK_RAW, socket
+
+from pybernetes.cni import errors, spec
+from pybernetes.cni.errors import CniError
+from pybernetes.linux import ipmsg, linkmsg, netns, sysctl
+from pybernetes.linux.errors import Exists, LinuxError, Missing
+from pybernetes.linux.rtnl import Netlink, Request
+
+DEFAULTS = {4: "0.0.0.0/0", 6: "::/0"}
+
+_ETH_ARP = 0x0806
+_ETH_IPV6 = 0x86DD
+
+
+def family(text: str) -> int:
+    """4 or 6 of an address or prefix."""
+    return 6 if ":" in text else 4
+
+
+def plain(cidr: str) -> str:
+    """The address without its prefix length."""
+    return cidr.partition("/")[0]
+
+
+class Sandbox:
+    """The pod's network namespace; a context manager that holds its descriptor and a socket in it."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.fd = netns.open_fd(path)
+        try:
+            self.nl = Netlink(self.fd)
+        except OSError:
+            os.close(self.fd)
+            raise
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.nl.close()
+        os.close(self.fd)
+
+    def link(self, name: str) -> tuple[int, int, dict[int, bytes]]:
+        """(index, flags, attributes) of a link in there; Missing when there is none."""
+        return linkmsg.decode(self.nl.request(linkmsg.get(name))[0])
+
+
+def configure(sandbox: Sandbox, ifname: str, index: int, result: spec.Json) -> None:
+    """Addresses, link up, routes: one system call. Then tell the neighbours who has the addresses now."""
+    ips = result.get("ips") or []
+    if any(family(ip["address"]) == 6 for ip in ips):
+        _enable_ipv6(sandbox, ifname)
+    requests = [linkmsg.change(index, up=True)]
+    for ip in ips:
+        flags = ipmsg.IFA_F_NODAD if family(ip["address"]) == 6 else 0
+        requests.append(ipmsg.addr_add(index, ip["address"], flags=flags))
+    requests += [_route(index, route, result) for route in result.get("routes") or []]
+    for error in sandbox.nl.batch(requests):
+        # The kernel makes the route of the subnet itself; being told of it again is no failure.
+        if error is not None and not isinstance(error, Exists):
+            raise error
+        if isinstance(error, Exists) and error.op == "add address":
+            raise error
+
+
+def _route(index: int, route: spec.Json, result: spec.Json) -> Request:
+    return ipmsg.route(
+        "add",
+        route["dst"],
+        gateway=route.get("gw") or gateway_for(route["dst"], result),
+        device=index,
+        mtu=route.get("mtu") or 0,
+        advmss=route.get("advmss") or 0,
+        metric=route.get("priority") or 0,
+        table=route.get("table") or ipmsg.RT_TABLE_MAIN,
+        scope=route.get("scope"),
+    )
+
+
+def gateway_for(dst: str, result: spec.Json) -> str:
+    """The gateway of the first address of the same family: what a route without one goes through."""
+    for ip in result.get("ips") or []:
+        if family(ip["address"]) == family(dst) and ip.get("gateway"):
+            return str(ip["gateway"])
+    return ""
+
+
+def _enable_ipv6(sandbox: Sandbox, ifname: str) -> None:
+    """Runtimes may hand over namespaces with IPv6 switched off. DAD would fail under hairpin: it hears itself."""
+    for name, value in (("disable_ipv6", "0"), ("accept_dad", "0")):
+        for target in ("lo", ifname) if name == "disable_ipv6" else (ifname,):
+            path = f"net/ipv6/conf/{target}/{name}"
+            try:
+                sysctl.ensure(path, value, sandbox.fd)
+            except Missing as missing:
+                raise CniError(errors.KERNEL_REFUSED, "IPv6 address asked for, but the kernel has no IPv6") from missing
+
+
+def announce(sandbox: Sandbox, index: int, mac: bytes, ips: list[spec.Json]) -> None:
+    """Gratuitous ARP and unsolicited neighbour advertisements (RFC 5227, RFC 4861 7.2.6).
+
+    An address comes back into use, and whoever talked to its last owner still has the old MAC.
+    """
+    for ip in ips:
+        raw = ipmsg.pack(plain(ip["address"]))
+        ethertype, frame = (_ETH_ARP, _arp(mac, raw)) if len(raw) == 4 else (_ETH_IPV6, _advertisement(mac, raw))
+        with netns.enter(sandbox.fd):
+            sock = socket(AF_PACKET, SOCK_RAW | 0o2000000, 0)
+        try:
+            sock.bind((_name(sandbox, index), ethertype))
+            sock.send(frame)
+        except OSError:
+            pass  # a courtesy: neighbours find out by themselves a little later
+        finally:
+            sock.close()
+
+
+def _name(sandbox: Sandbox, index: int) -> str:
+    _, _, attrs = linkmsg.decode(sandbox.nl.request(linkmsg.get(index))[0])
+    return attrs[linkmsg.IFLA_IFNAME].rstrip(b"\0").decode()
+
+
+def _arp(mac: bytes, ip: bytes) -> bytes:
+    ethernet = b"\xff" * 6 + mac + b"\x08\x06"
+    return ethernet + b"\x00\x01\x08\x00\x06\x04\x00\x01" + mac + ip + b"\0" * 6 + ip
+
+
+def _advertisement(mac: bytes, ip: bytes) -> bytes:
+    all_nodes = b"\xff\x02" + b"\0" * 13 + b"\x01"
+    # Neighbour advertisement, override flag, target address, option 2: target link-layer address.
+    body = b"\x88\x00\x00\x00" + b"\x20\x00\x00\x00" + ip + b"\x02\x01" + mac
+    pseudo = ip + all_nodes + len(body).to_bytes(4, "big") + b"\0\0\0\x3a"
+    total = sum(int.from_bytes((pseudo + body)[i : i + 2], "big") for i in range(0, len(pseudo + body), 2))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    body = body[:2] + (~total & 0xFFFF).to_bytes(2, "big") + body[4:]
+    header = b"\x60\0\0\0" + len(body).to_bytes(2, "big") + b"\x3a\xff" + ip + all_nodes
+    return b"\x33\x33\0\0\0\x01" + mac + b"\x86\xdd" + header + body
+
+
+def check(call: spec.Call, result: spec.Json) -> None:
+    """CHECK: the interface is up and has the addresses and routes of the earlier result."""
+    with Sandbox(call.netns) as sandbox:
+        try:
+            index, flags, attrs = sandbox.link(call.ifname)
+        except Missing as gone:
+            raise _fault(f"interface {call.ifname} is missing in {call.netns}") from gone
+        if not flags & linkmsg.IFF_UP:
+            raise _fault(f"interface {call.ifname} is down")
+        _check_mac(call, result, linkmsg.mac_text(attrs.get(linkmsg.IFLA_ADDRESS)))
+        present = {ipmsg.addr_decode(p)[1] for p in sandbox.nl.dump(ipmsg.addr_dump(index)) if _of(p, index)}
+        for ip in result.get("ips") or []:
+            if _canonical(ip["address"]) not in present:
+                raise _fault(f"address {ip['address']} is missing on {call.ifname}")
+        _check_routes(sandbox, result)
+
+
+def _check_mac(call: spec.Call, result: spec.Json, mac: str) -> None:
+    for entry in result.get("interfaces") or []:
+        if entry.get("name") == call.ifname and entry.get("sandbox") and entry.get("mac", mac).lower() != mac:
+            raise _fault(f"interface {call.ifname} has MAC {mac}, expected {entry['mac']}")
+
+
+def _check_routes(sandbox: Sandbox, result: spec.Json) -> None:
+    present = set()
+    for number in (ipmsg.AF_INET, ipmsg.AF_INET6):
+        for payload in sandbox.nl.dump(ipmsg.route_dump(number)):
+            present.add(ipmsg.RouteFields(payload).dst)
+    for route in result.get("routes") or []:
+        if ipmsg.network(route["dst"]) not in present:
+            raise _fault(f"route to {route['dst']} is missing")
+
+
+def _of(payload: bytes, index: int) -> bool:
+    return ipmsg.addr_decode(payload)[0] == index
+
+
+def _canonical(cidr: str) -> str:
+    raw, length = ipmsg.split(cidr)
+    return f"{ipmsg.unpack(raw)}/{length}"
+
+
+def _fault(message: str) -> CniError:
+    return CniError(errors.CHECK_FAILED, message)
+
+
+def delete(netns_path: str, ifname: str) -> None:
+    """Remove the sandbox's interface; a sandbox or an interface that is gone is fine."""
+    if not netns_path:
+        return
+    try:
+        with Netlink(netns_path) as nl:
+            nl.request(linkmsg.delete(ifname))
+    except Missing:
+        return
+    except OSError as error:
+        # The path may by now lead to a plain file: a namespace whose mount went first.
+        if error.errno != 22:
+            raise LinuxError(f"enter {netns_path}: {error}") from error

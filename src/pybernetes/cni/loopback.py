@@ -1,0 +1,42 @@
+"""loopback: brings `lo` up in the sandbox. The runtime runs it for every pod."""
+
+from __future__ import annotations
+
+from pybernetes.cni import errors, spec
+from pybernetes.cni.errors import CniError
+from pybernetes.linux import linkmsg
+from pybernetes.linux.errors import Missing
+from pybernetes.linux.rtnl import Netlink
+
+NAME = "lo"
+
+
+def add(call: spec.Call) -> spec.Json:
+    """Bring it up. As the only plugin it reports the addresses that the kernel gave; in a chain it passes on."""
+    with Netlink(call.netns) as nl:
+        nl.request(linkmsg.change(NAME, up=True))
+    previous = spec.previous_result(call)
+    if previous:
+        return previous
+    return {
+        "interfaces": [{"name": NAME, "mac": "00:00:00:00:00:00", "sandbox": call.netns}],
+        "ips": [{"address": "127.0.0.1/8", "interface": 0}, {"address": "::1/128", "interface": 0}],
+    }
+
+
+def delete(call: spec.Call) -> None:
+    """Take it down; a sandbox that is gone took it along."""
+    if not call.netns:
+        return
+    try:
+        with Netlink(call.netns) as nl:
+            nl.request(linkmsg.change(NAME, up=False))
+    except Missing:
+        return
+
+
+def check(call: spec.Call) -> None:
+    with Netlink(call.netns) as nl:
+        _, flags, _ = linkmsg.decode(nl.request(linkmsg.get(NAME))[0])
+    if not flags & linkmsg.IFF_UP:
+        raise CniError(errors.CHECK_FAILED, "loopback interface is down")

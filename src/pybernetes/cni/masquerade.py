@@ -1,0 +1,132 @@
+"""ipMasq: a pod's packets leave the pod network under the node's address.
+
+Default are iptables rules in the shape that the stock plugins make, so that either can remove the other's;
+`"ipMasqBackend": "nftables"` uses a table of its own.
+
+    POSTROUTING -s <pod> -> CNI-<hash>:  to the pod's own network: accept; to anything but multicast: MASQUERADE
+"""
+
+from __future__ import annotations
+
+from pybernetes.cni import iface, spec
+from pybernetes.cni.names import chain_name, comment, quote
+from pybernetes.linux import ipmsg, nft, tool
+from pybernetes.linux.errors import ToolError
+
+TABLE = "cni_plugins_masquerade"
+MULTICAST = {4: "224.0.0.0/4", 6: "ff00::/8"}
+
+
+def add(call: spec.Call, ips: list[spec.Json]) -> None:
+    """Masquerade for the addresses of an attachment."""
+    if _uses_nft(call):
+        nft.apply(nft_script(call.network, call.container_id, [ip["address"] for ip in ips]))
+        return
+    for number in (4, 6):
+        addresses = [ip["address"] for ip in ips if iface.family(ip["address"]) == number]
+        if addresses:
+            script = iptables_script(call.network, call.container_id, addresses)
+            tool.run([_command(number, "-restore"), "--noflush", "--wait"], stdin=script.encode())
+
+
+def iptables_script(network: str, container_id: str, addresses: list[str]) -> str:
+    """What iptables-restore gets for one family's addresses. Pure."""
+    chain, note = chain_name(network, container_id), quote(comment(network, container_id))
+    number = iface.family(addresses[0])
+    lines = ["*nat", f":{chain} - [0:0]"]
+    for address in addresses:
+        lines.append(f"-A {chain} -d {ipmsg.network(address)} -m comment --comment {note} -j ACCEPT")
+        target = f"! -d {MULTICAST[number]} -m comment --comment {note} -j MASQUERADE"
+        lines.append(f"-A {chain} {target}")
+        lines.append(f"-A POSTROUTING -s {iface.plain(address)} -m comment --comment {note} -j {chain}")
+    return "\n".join([*lines, "COMMIT", ""])
+
+
+def nft_script(network: str, container_id: str, addresses: list[str]) -> str:
+    """What nft gets for an attachment. Pure."""
+    lines = [
+        f"table inet {TABLE} {{",
+        " chain masq_checks { }",
+        " chain postrouting {",
+        "  type nat hook postrouting priority srcnat; policy accept;",
+        " }",
+        "}",
+        f"flush chain inet {TABLE} postrouting",
+        f"add rule inet {TABLE} postrouting ip daddr {MULTICAST[4]} return",
+        f"add rule inet {TABLE} postrouting ip6 daddr {MULTICAST[6]} return",
+        f"add rule inet {TABLE} postrouting goto masq_checks",
+    ]
+    note = chain_name(network, container_id)
+    for address in addresses:
+        word = "ip" if iface.family(address) == 4 else "ip6"
+        lines.append(
+            f"add rule inet {TABLE} masq_checks {word} saddr {iface.plain(address)} "
+            f'{word} daddr != {ipmsg.network(address)} masquerade comment "{note}"'
+        )
+    return "\n".join([*lines, ""])
+
+
+def delete(call: spec.Call) -> None:
+    """Remove an attachment's rules, whichever backend made them."""
+    _delete_chains({chain_name(call.network, call.container_id)})
+
+
+def gc(call: spec.Call) -> None:
+    """Remove the rules of this network's containers that are no more."""
+    keep = {chain_name(call.network, container) for container, _ in call.valid_attachments()}
+    prefix = f'name: "{call.network}" id: '
+    doomed = set()
+    for number in (4, 6):
+        for line in _rules(number):
+            if line.startswith("-A POSTROUTING ") and prefix in line.replace('\\"', '"'):
+                doomed.add(line.rpartition(" -j ")[2].strip())
+    _delete_chains(doomed - keep)
+
+
+def _delete_chains(chains: set[str]) -> None:
+    for number in (4, 6):
+        script = removal_script(_rules(number), chains)
+        if script:
+            tool.run([_command(number, "-restore"), "--noflush", "--wait"], stdin=script.encode())
+    for entry in _nft_rules():
+        if entry.get("comment") in chains:
+            nft.apply(f"delete rule inet {TABLE} {entry['chain']} handle {entry['handle']}\n")
+
+
+def removal_script(rules: list[str], chains: set[str]) -> str:
+    """The iptables-restore script that removes `chains` and the jumps to them from saved rules. Pure."""
+    present = sorted(chain for chain in chains if any(line.startswith(f":{chain} ") for line in rules))
+    jumps = [line for line in rules if line.startswith("-A ") and line.rpartition(" -j ")[2].strip() in present]
+    if not present:
+        return ""
+    lines = ["*nat", *(f":{chain} - [0:0]" for chain in present)]
+    lines += ["-D" + line[2:] for line in jumps]
+    lines += [f"-X {chain}" for chain in present]
+    return "\n".join([*lines, "COMMIT", ""])
+
+
+def _rules(number: int) -> list[str]:
+    if tool.find(_command(number, "-save")) is None:
+        return []
+    try:
+        return tool.run([_command(number, "-save"), "-t", "nat"]).decode().splitlines()
+    except ToolError:
+        return []  # a kernel without this family has no rules of it
+
+
+def _nft_rules() -> list[spec.Json]:
+    if tool.find("nft") is None:
+        return []
+    listed = nft.list_table("inet", TABLE) or []
+    return [entry["rule"] for entry in listed if "rule" in entry]
+
+
+def _uses_nft(call: spec.Call) -> bool:
+    backend = call.config.get("ipMasqBackend")
+    if backend in ("nftables", "iptables"):
+        return bool(backend == "nftables")
+    return tool.find("iptables-restore") is None
+
+
+def _command(number: int, suffix: str) -> str:
+    return ("iptables" if number == 4 else "ip6tables") + suffix

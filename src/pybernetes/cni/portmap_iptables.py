@@ -1,0 +1,147 @@
+"""Port mappings in iptables, rule for rule as the stock portmap plugin makes them.
+
+PREROUTING, OUTPUT  to a local address -> CNI-HOSTPORT-DNAT
+CNI-HOSTPORT-DNAT   the attachment's ports -> CNI-DN-<hash>
+CNI-DN-<hash>       neighbours and localhost -> CNI-HOSTPORT-SETMARK; then DNAT
+POSTROUTING         marked -> CNI-HOSTPORT-MASQ -> MASQUERADE
+"""
+
+from __future__ import annotations
+
+from pybernetes.cni import spec
+from pybernetes.cni.names import chain_name, comment, quote
+from pybernetes.linux import ipmsg, tool
+from pybernetes.linux.errors import ToolError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pybernetes.cni.portmap import Mapping
+
+TOP = "CNI-HOSTPORT-DNAT"
+SETMARK = "CNI-HOSTPORT-SETMARK"
+MASQ = "CNI-HOSTPORT-MASQ"
+MARK = "0x2000/0x2000"
+MAX_PORTS = 15  # of the multiport match
+_COMMANDS = {4: "iptables", 6: "ip6tables"}
+
+
+def add(call: spec.Call, found: list[Mapping]) -> None:
+    for family in (4, 6):
+        own = [mapping for mapping in found if mapping.family == family]
+        if own:
+            _restore(family, script(call, own, saved(family)))
+
+
+def script(call: spec.Call, found: list[Mapping], rules: list[str]) -> str:
+    """The iptables-restore script for one family, given the rules that are there. Pure."""
+    chain = chain_name(call.network, call.container_id, "DN-")
+    declared = [name for name in (TOP, SETMARK, MASQ) if not _has_chain(rules, name)]
+    lines = ["*nat", *(f":{name} - [0:0]" for name in declared), f":{chain} - [0:0]"]
+    lines += _shared_rules(rules)
+    for protocol in ("tcp", "udp", "sctp"):
+        ports = [str(m.host_port) for m in found if m.protocol == protocol]
+        for start in range(0, len(ports), MAX_PORTS):
+            part = ",".join(ports[start : start + MAX_PORTS])
+            match = f"-p {protocol} -m comment --comment {quote(_dnat_note(call))} -m multiport"
+            lines.append(f"-A {TOP} {match} --destination-ports {part} -j {chain}")
+    for mapping in found:
+        match = f"-p {mapping.protocol}" + (f" -d {mapping.host_ip}" if mapping.host_ip else "")
+        match += f" --dport {mapping.host_port}"
+        if call.config.get("snat", True):
+            localhost = "127.0.0.1" if mapping.family == 4 else "::1"
+            for source in (ipmsg.network(mapping.pod), localhost):
+                lines.append(f"-A {chain} -s {source} {match} -j {SETMARK}")
+        target = mapping.pod_ip if mapping.family == 4 else f"[{mapping.pod_ip}]"
+        lines.append(f"-A {chain} {match} -j DNAT --to-destination {target}:{mapping.pod_port}")
+    return "\n".join([*lines, "COMMIT", ""])
+
+
+def _dnat_note(call: spec.Call) -> str:
+    return f"dnat {comment(call.network, call.container_id)}"
+
+
+def _shared_rules(rules: list[str]) -> list[str]:
+    """The rules that all attachments share, those of them that are not there yet."""
+    wanted = {
+        SETMARK: f'-m comment --comment "CNI portfwd masquerade mark" -j MARK --set-xmark {MARK}',
+        MASQ: f"-m mark --mark {MARK} -j MASQUERADE",
+    }
+    lines = [f"-A {chain} {rule}" for chain, rule in wanted.items() if not _jumps(rules, chain, "")]
+    for chain in ("PREROUTING", "OUTPUT"):
+        if not _jumps(rules, chain, TOP):
+            lines.append(f"-A {chain} -m addrtype --dst-type LOCAL -j {TOP}")
+    if not _jumps(rules, "POSTROUTING", MASQ):
+        lines.append(f'-A POSTROUTING -m comment --comment "CNI portfwd requiring masquerade" -j {MASQ}')
+    return lines
+
+
+def _jumps(rules: list[str], chain: str, target: str) -> bool:
+    return any(line.startswith(f"-A {chain} ") and line.endswith(f"-j {target}" if target else "") for line in rules)
+
+
+def _has_chain(rules: list[str], chain: str) -> bool:
+    return any(line.startswith(f":{chain} ") for line in rules)
+
+
+def delete(call: spec.Call) -> None:
+    _delete_chains(lambda name, line: name == chain_name(call.network, call.container_id, "DN-"))
+
+
+def gc(call: spec.Call) -> None:
+    keep = {chain_name(call.network, container, "DN-") for container, _ in call.valid_attachments()}
+    ours = f'name: "{call.network}" id: '
+    _delete_chains(lambda name, line: ours in line.replace('\\"', '"') and name not in keep)
+
+
+def _delete_chains(doomed: Callable[[str, str], bool]) -> None:
+    for family in (4, 6):
+        rules = saved(family)
+        chains = {
+            line.rpartition(" -j ")[2]
+            for line in rules
+            if line.startswith(f"-A {TOP} ") and doomed(line.rpartition(" -j ")[2], line)
+        }
+        # A crash between the steps of a stock plugin leaves a chain that nothing jumps to.
+        chains |= {line[1:].split(" ")[0] for line in rules if line[0] == ":" and doomed(line[1:].split(" ")[0], "")}
+        if chains:
+            _restore(family, removal_script(rules, chains))
+
+
+def removal_script(rules: list[str], chains: set[str]) -> str:
+    """What removes `chains` and the jumps to them. Pure."""
+    present = sorted(chain for chain in chains if _has_chain(rules, chain))
+    lines = ["*nat", *(f":{chain} - [0:0]" for chain in present)]
+    lines += [f"-D{line[2:]}" for line in rules if line.startswith("-A ") and line.rpartition(" -j ")[2] in present]
+    lines += [f"-X {chain}" for chain in present]
+    return "\n".join([*lines, "COMMIT", ""])
+
+
+def present(call: spec.Call, found: list[Mapping]) -> bool:
+    """Whether the attachment's chain holds a DNAT rule for every mapping."""
+    chain = chain_name(call.network, call.container_id, "DN-")
+    for mapping in found:
+        target = mapping.pod_ip if mapping.family == 4 else f"[{mapping.pod_ip}]"
+        ending = f"--to-destination {target}:{mapping.pod_port}"
+        port = f" --dport {mapping.host_port} "
+        rules = [line for line in saved(mapping.family) if line.startswith(f"-A {chain} ")]
+        if not any(line.endswith(ending) and port in line for line in rules):
+            return False
+    return True
+
+
+def saved(family: int) -> list[str]:
+    """The nat rules of a family as iptables-save prints them; none where there is no such family or tool."""
+    command = f"{_COMMANDS[family]}-save"
+    if tool.find(command) is None:
+        return []
+    try:
+        out = tool.run([command, "-t", "nat"])
+    except ToolError:
+        return []
+    return [line.strip() for line in out.decode().splitlines() if line.strip()]
+
+
+def _restore(family: int, text: str) -> None:
+    tool.run([f"{_COMMANDS[family]}-restore", "--noflush", "--wait"], stdin=text.encode())
