@@ -27,13 +27,16 @@ _PT_INTERP = 3
 _FORMAT = "2"
 """Part of the cache key: raise it when the same programs are to give another image."""
 
+# busybox httpd gives "[::ffff:10.244.1.2]" for an IPv4 client of its IPv6 socket.
 # Answers in plain text so that `wget -qO-` in a pod, curl and a reader all see the same lines.
 _HELLO_CGI = """#!/bin/sh
 echo "Content-Type: text/plain"
 echo
 echo "pod: ${POD_NAME:-$(hostname)}"
 echo "node: ${NODE_NAME:-unknown}"
-echo "client: ${REMOTE_ADDR#::ffff:}"
+client=${REMOTE_ADDR#\\[}
+client=${client%\\]}
+echo "client: ${client#::ffff:}"
 """
 _OK_CGI = """#!/bin/sh
 echo "Content-Type: text/plain"

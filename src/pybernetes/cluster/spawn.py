@@ -15,11 +15,19 @@ EXEC_FAILED = 127
 
 
 def spawn(spec: ProcessSpec, pid_file: str, cgroup_dirs: list[str]) -> ProcessId:
-    """Start the process; returns its identity. A program that cannot be run ends with 127 and a log line."""
+    """Start the process; returns its identity once its program has begun and its pid file is there.
+
+    A program that cannot be run ends with 127 and a line in its log.
+    """
     os.makedirs(os.path.dirname(spec.log), exist_ok=True)
+    begun, beginning = os.pipe2(os.O_CLOEXEC)
     pid = os.fork()
     if pid == 0:
         _become(spec, pid_file, cgroup_dirs)
+    os.close(beginning)
+    # Ends when the child's copy of the other end closes: at exec, or at its exit.
+    os.read(begun, 1)
+    os.close(begun)
     identity = identify(pid)
     # A zombie already: it ended before we looked. Start time 0 is nobody's, so nothing can be mistaken for it.
     return identity if identity is not None else ProcessId(pid, 0)
