@@ -59,7 +59,7 @@ def add(call: spec.Call) -> spec.Json:
 
 def delete(call: spec.Call) -> None:
     """Remove the attachment's rules of either backend: it may have been made under another configuration."""
-    if not call.runtime.get("portMappings") and not call.config.get("alwaysClean"):
+    if not call.runtime.get("portMappings"):
         return
     for backend in _all_backends():
         backend.delete(call)

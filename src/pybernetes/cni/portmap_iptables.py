@@ -39,6 +39,8 @@ def script(call: spec.Call, found: list[Mapping], rules: list[str]) -> str:
     chain = chain_name(call.network, call.container_id, "DN-")
     declared = [name for name in (TOP, SETMARK, MASQ) if not _has_chain(rules, name)]
     lines = ["*nat", *(f":{name} - [0:0]" for name in declared), f":{chain} - [0:0]"]
+    # A repeated ADD finds its own jumps; the chain itself is emptied by its declaration.
+    lines += [f"-D{line[2:]}" for line in rules if line.startswith(f"-A {TOP} ") and line.endswith(f"-j {chain}")]
     lines += _shared_rules(rules)
     for protocol in ("tcp", "udp", "sctp"):
         ports = [str(m.host_port) for m in found if m.protocol == protocol]

@@ -40,7 +40,7 @@ def table_script() -> str:
     lines += [
         " chain hostports { }",
         " chain prerouting { type nat hook prerouting priority dstnat; policy accept; }",
-        " chain output { type nat hook output priority dstnat; policy accept; }",
+        " chain output { type nat hook output priority -100; policy accept; }",
         " chain postrouting { type nat hook postrouting priority srcnat; policy accept; }",
         "}",
     ]
