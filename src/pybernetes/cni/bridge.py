@@ -18,6 +18,7 @@ import os
 from pybernetes.cni import delegate, errors, iface, spec
 from pybernetes.cni.errors import CniError, invalid_config
 from pybernetes.linux import ipmsg, linkmsg, sysctl
+from pybernetes.linux.bridge import PortNote
 from pybernetes.linux.errors import Exists, Missing
 from pybernetes.linux.rtnl import Netlink, parse_attrs, read_text, read_u32
 
@@ -30,7 +31,7 @@ def add(call: spec.Call) -> spec.Json:
     config = _read(call)
     with Netlink() as node, iface.Sandbox(call.netns) as sandbox:
         bridge_index, bridge_mac = ensure_bridge(node, config)
-        host, host_mac, index, mac = _add_veth(node, sandbox, call, config, bridge_index)
+        host, host_mac, index, mac = _add_veth(node, sandbox, call, config, (bridge_index, bridge_mac))
         allocated = False
         try:
             result = delegate.ipam(call)
@@ -47,7 +48,6 @@ def add(call: spec.Call) -> spec.Json:
         except BaseException:
             _undo(node, call, host, allocated)
             raise
-        iface.announce(sandbox, index, linkmsg.mac_bytes(mac), result.get("ips") or [])
     result["interfaces"] = [
         {"name": _bridge_name(config), "mac": bridge_mac},
         {"name": host, "mac": host_mac},
@@ -185,10 +185,13 @@ def _ignore_router_advertisements(name: str) -> None:
 
 
 def _add_veth(
-    node: Netlink, sandbox: iface.Sandbox, call: spec.Call, config: spec.Json, bridge: int
+    node: Netlink, sandbox: iface.Sandbox, call: spec.Call, config: spec.Json, bridge: tuple[int, str]
 ) -> tuple[str, str, int, str]:
     """(host end's name, its MAC, sandbox's end's index, its MAC); the host end is a port and up."""
     host_mac, mac = random_mac(), config["mac"] or random_mac()
+    note = PortNote(
+        _bridge_name(config), bridge[1], bool(config.get("hairpinMode")), call.network, call.container_id, call.ifname
+    )
     for attempt in range(_NAME_TRIES):
         host = "veth" + os.urandom(4).hex()
         try:
@@ -198,7 +201,8 @@ def _add_veth(
                     call.ifname,
                     mtu=config.get("mtu") or 0,
                     mac=host_mac,
-                    master=bridge,
+                    master=bridge[0],
+                    alias=str(note),
                     up=True,
                     peer_mac=mac,
                     peer_netns_fd=sandbox.fd,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from _socket import AF_PACKET, SOCK_RAW, socket
 
 from pybernetes.cni import errors, spec
 from pybernetes.cni.errors import CniError
@@ -12,9 +11,6 @@ from pybernetes.linux.errors import Exists, LinuxError, Missing
 from pybernetes.linux.rtnl import Netlink, Request
 
 DEFAULTS = {4: "0.0.0.0/0", 6: "::/0"}
-
-_ETH_ARP = 0x0806
-_ETH_IPV6 = 0x86DD
 
 
 def family(text: str) -> int:
@@ -52,7 +48,13 @@ class Sandbox:
 
 
 def configure(sandbox: Sandbox, ifname: str, index: int, result: spec.Json) -> None:
-    """Addresses, link up, routes: one system call. Then tell the neighbours who has the addresses now."""
+    """Addresses, link up, routes: one system call.
+
+    It ends with a question for the gateway's MAC, whose real purpose is the asker's name on it. An address
+    comes back into use, and the node and the other pods may still have its last owner's MAC; the broadcast
+    corrects them. The kernel repeats it until it is answered, while a frame of our own could come before the
+    bridge lets the port speak, and closing a packet socket would take 10 ms.
+    """
     ips = result.get("ips") or []
     if any(family(ip["address"]) == 6 for ip in ips):
         _enable_ipv6(sandbox, ifname)
@@ -61,6 +63,7 @@ def configure(sandbox: Sandbox, ifname: str, index: int, result: spec.Json) -> N
         flags = ipmsg.IFA_F_NODAD if family(ip["address"]) == 6 else 0
         requests.append(ipmsg.addr_add(index, ip["address"], flags=flags))
     requests += [_route(index, route, result) for route in result.get("routes") or []]
+    requests += [ipmsg.neigh_probe(index, ip["gateway"]) for ip in ips if ip.get("gateway")]
     for error in sandbox.nl.batch(requests):
         # The kernel makes the route of the subnet itself; being told of it again is no failure.
         if error is not None and not isinstance(error, Exists):
@@ -100,48 +103,6 @@ def _enable_ipv6(sandbox: Sandbox, ifname: str) -> None:
                 sysctl.ensure(path, value, sandbox.fd)
             except Missing as missing:
                 raise CniError(errors.KERNEL_REFUSED, "IPv6 address asked for, but the kernel has no IPv6") from missing
-
-
-def announce(sandbox: Sandbox, index: int, mac: bytes, ips: list[spec.Json]) -> None:
-    """Gratuitous ARP and unsolicited neighbour advertisements (RFC 5227, RFC 4861 7.2.6).
-
-    An address comes back into use, and whoever talked to its last owner still has the old MAC.
-    """
-    for ip in ips:
-        raw = ipmsg.pack(plain(ip["address"]))
-        ethertype, frame = (_ETH_ARP, _arp(mac, raw)) if len(raw) == 4 else (_ETH_IPV6, _advertisement(mac, raw))
-        with netns.enter(sandbox.fd):
-            sock = socket(AF_PACKET, SOCK_RAW | 0o2000000, 0)
-        try:
-            sock.bind((_name(sandbox, index), ethertype))
-            sock.send(frame)
-        except OSError:
-            pass  # a courtesy: neighbours find out by themselves a little later
-        finally:
-            sock.close()
-
-
-def _name(sandbox: Sandbox, index: int) -> str:
-    _, _, attrs = linkmsg.decode(sandbox.nl.request(linkmsg.get(index))[0])
-    return attrs[linkmsg.IFLA_IFNAME].rstrip(b"\0").decode()
-
-
-def _arp(mac: bytes, ip: bytes) -> bytes:
-    ethernet = b"\xff" * 6 + mac + b"\x08\x06"
-    return ethernet + b"\x00\x01\x08\x00\x06\x04\x00\x01" + mac + ip + b"\0" * 6 + ip
-
-
-def _advertisement(mac: bytes, ip: bytes) -> bytes:
-    all_nodes = b"\xff\x02" + b"\0" * 13 + b"\x01"
-    # Neighbour advertisement, override flag, target address, option 2: target link-layer address.
-    body = b"\x88\x00\x00\x00" + b"\x20\x00\x00\x00" + ip + b"\x02\x01" + mac
-    pseudo = ip + all_nodes + len(body).to_bytes(4, "big") + b"\0\0\0\x3a"
-    total = sum(int.from_bytes((pseudo + body)[i : i + 2], "big") for i in range(0, len(pseudo + body), 2))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    body = body[:2] + (~total & 0xFFFF).to_bytes(2, "big") + body[4:]
-    header = b"\x60\0\0\0" + len(body).to_bytes(2, "big") + b"\x3a\xff" + ip + all_nodes
-    return b"\x33\x33\0\0\0\x01" + mac + b"\x86\xdd" + header + body
 
 
 def check(call: spec.Call, result: spec.Json) -> None:

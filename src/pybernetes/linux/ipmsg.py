@@ -62,7 +62,7 @@ ROUTE_TYPE_NAMES = {number: name for name, number in ROUTE_TYPES.items()}
 
 NDA_DST, NDA_LLADDR, NDA_VLAN, NDA_IFINDEX, NDA_MASTER = 1, 2, 5, 8, 9
 NUD_REACHABLE, NUD_STALE, NUD_FAILED, NUD_NOARP, NUD_PERMANENT = 0x02, 0x04, 0x20, 0x40, 0x80
-NTF_SELF, NTF_MASTER, NTF_EXT_LEARNED = 0x02, 0x04, 0x10
+NTF_USE, NTF_SELF, NTF_MASTER, NTF_EXT_LEARNED = 0x01, 0x02, 0x04, 0x10
 
 _IFADDR = Struct("=BBBBI")  # family, prefix length, flags, scope, index
 _RTMSG = Struct("=BBBBBBBBI")  # family, dst len, src len, tos, table, protocol, scope, type, flags
@@ -294,6 +294,12 @@ _NEIGH_VERBS = {
     "replace": (RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE),
     "delete": (RTM_DELNEIGH, 0),
 }
+
+
+def neigh_probe(index: int, ip: str) -> Request:
+    """Have the kernel ask for the MAC of `ip` now. On the way everyone hears the asker's own address and MAC."""
+    body = _NDMSG.pack(family_of(ip), index, 0, NTF_USE, 0) + attr(NDA_DST, pack(ip))
+    return Request(RTM_NEWNEIGH, NLM_F_CREATE, body, "probe neighbour", f"{ip} on link {index}")
 
 
 def neigh_dump(index: int = 0, family: int = 0) -> Request:

@@ -1,7 +1,7 @@
 """Which nftables tables change in a namespace: a stranger's `nft flush ruleset` is known within a millisecond.
 
-Says only that something was removed, never what: whoever cares looks at its own table. Removals are what a keeper
-of rules must mend; additions by others can't hurt it.
+Says only from which table something was removed, never what. Removals are what a keeper of rules must mend; additions
+by others can't hurt it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from pybernetes.linux import netns, rtnl
+from pybernetes.linux.errors import ProtocolError
 
 # linux/netfilter/nfnetlink.h and nf_tables.h
 _NFNLGRP_NFTABLES = 7
@@ -22,44 +23,67 @@ _DELETIONS = frozenset({2, 5, 8, 11, 14})  # table, chain, rule, set, element
 _HEADER = struct.Struct("=IHHII")
 
 
-def removes(data: bytes) -> bool:
-    """Whether a datagram tells of a removal; garbage counts as one, since then one had better look."""
+def removed_from(data: bytes) -> set[str]:
+    """The tables that a datagram of notifications says something was removed from; garbage gives `""`."""
+    tables = set()
     offset = 0
     while offset + _HEADER.size <= len(data):
         length, kind, _, _, _ = _HEADER.unpack_from(data, offset)
-        if length < _HEADER.size:
-            return True
+        if length < _HEADER.size or offset + length > len(data):
+            return tables | {""}
         if kind >> 8 == _NFNL_SUBSYS_NFTABLES and kind & 0xFF in _DELETIONS:
-            return True
+            tables.add(_table(data[offset + _HEADER.size + 4 : offset + length]))
         offset += (length + 3) & ~3
-    return False
+    return tables
+
+
+def _table(attributes: bytes) -> str:
+    """The table's name is attribute 1 in messages on every kind of object."""
+    try:
+        return rtnl.read_text(rtnl.parse_attrs(attributes).get(1))
+    except ProtocolError:
+        return ""
 
 
 class NftWatch:
-    """`await removed()` returns when something has been removed since the last call."""
+    """`await removed()` returns the tables that something was removed from since the last call.
+
+    The empty name stands for "any": events were lost or could not be read.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
-        self._removed = asyncio.Event()
+        self._some = asyncio.Event()
+        self._tables: set[str] = set()
 
-    async def removed(self) -> None:
+    async def removed(self) -> set[str]:
         """Wait for a removal."""
-        await self._removed.wait()
-        self._removed.clear()
+        await self._some.wait()
+        self._some.clear()
+        tables, self._tables = self._tables, set()
+        return tables
+
+    def forget(self) -> None:
+        """Drop what has happened so far: for a caller that has just removed things itself."""
+        self._read()
+        self._tables.clear()
+        self._some.clear()
 
     def _readable(self) -> None:
+        self._read()
+        if self._tables:
+            self._some.set()
+
+    def _read(self) -> None:
         while True:
             try:
-                data = self._socket.recv(rtnl.RECEIVE)
+                self._tables |= removed_from(self._socket.recv(rtnl.RECEIVE))
             except BlockingIOError:
                 return
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     raise
-                self._removed.set()  # events were lost: any of them may have been a removal
-                continue
-            if removes(data):
-                self._removed.set()
+                self._tables.add("")  # events were lost: any of them may have been a removal
 
 
 @asynccontextmanager

@@ -63,7 +63,7 @@ _HEADER = Struct("=IHHII")  # length, type, flags, sequence, port
 _ATTR = Struct("=HH")  # length, type
 _ERRNO = Struct("=i")
 
-RECEIVE = 1 << 17  # larger than any datagram of the kernel (32 KiB in dumps)
+RECEIVE = 1 << 16  # larger than any datagram of the kernel (32 KiB in dumps)
 _BATCH = 128  # answers to so many messages fit the receive buffer even where it cannot be enlarged
 _RECEIVE_BUFFER = 4 << 20
 _DUMP_TRIES = 8

@@ -1,0 +1,133 @@
+"""A bridge that was deleted under its pods comes back, with its address and all of its ports.
+
+When a bridge goes, its ports stay, masterless; nothing in the kernel remembers where they belonged. So the
+bridge plugin writes that on each host veth, as its alias:
+
+    cni:bridge=cni0 mac=7a:63:93:25:f1:07 hairpin=1 network=cbr0 container=6233db63... ifname=eth0
+
+`restore` reads the aliases and needs nothing else. For pods that a stock plugin attached, `ports_of_results`
+finds the same in the results that the runtime keeps under /var/lib/cni/results.
+"""
+
+from __future__ import annotations
+
+from pybernetes.linux import ipmsg, linkmsg
+from pybernetes.linux.errors import Exists
+from pybernetes.linux.rtnl import Netlink, Request, read_text, read_u32
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+ALIAS_PREFIX = "cni:"
+ALIAS_LIMIT = 255
+
+
+class PortNote:
+    """What a host veth's alias says: the bridge it belongs to and the attachment behind it."""
+
+    __slots__ = ("bridge", "container_id", "hairpin", "ifname", "mac", "network")
+
+    def __init__(
+        self, bridge: str, mac: str, hairpin: bool = False, network: str = "", container_id: str = "", ifname: str = ""
+    ) -> None:
+        self.bridge = bridge
+        self.mac = mac
+        """The bridge's own MAC: with another one, pods would send to the old for up to half a minute."""
+        self.hairpin = hairpin
+        self.network = network
+        self.container_id = container_id
+        self.ifname = ifname
+
+    def __str__(self) -> str:
+        text = (
+            f"{ALIAS_PREFIX}bridge={self.bridge} mac={self.mac} hairpin={int(self.hairpin)} "
+            f"network={self.network} container={self.container_id} ifname={self.ifname}"
+        )
+        return text[:ALIAS_LIMIT]
+
+
+def parse_alias(alias: str) -> PortNote | None:
+    """The note in an alias; None when it is somebody else's text."""
+    if not alias.startswith(ALIAS_PREFIX):
+        return None
+    fields = dict(field.split("=", 1) for field in alias[len(ALIAS_PREFIX) :].split(" ") if "=" in field)
+    if not fields.get("bridge"):
+        return None
+    return PortNote(
+        fields["bridge"],
+        fields.get("mac", ""),
+        fields.get("hairpin") == "1",
+        fields.get("network", ""),
+        fields.get("container", ""),
+        fields.get("ifname", ""),
+    )
+
+
+def noted_ports(nl: Netlink, bridge: str) -> dict[str, tuple[PortNote, int]]:
+    """Host veths that belong to `bridge` by their alias: name -> (note, index of its master now)."""
+    found = {}
+    for payload in nl.dump(linkmsg.dump()):
+        _, _, attrs = linkmsg.decode(payload)
+        note = parse_alias(read_text(attrs.get(linkmsg.IFLA_IFALIAS)))
+        if note is not None and note.bridge == bridge:
+            name = read_text(attrs.get(linkmsg.IFLA_IFNAME))
+            found[name] = (note, read_u32(attrs.get(linkmsg.IFLA_MASTER)))
+    return found
+
+
+def ports_of_results(results: Iterable[Mapping[str, Any]], bridge: str) -> dict[str, str]:
+    """Host veths that belong to `bridge` by CNI results: name -> the bridge's MAC at that time.
+
+    A result lists the bridge, then the host's end, then the sandbox's; only the last has a `sandbox`. The
+    files that a runtime keeps wrap it in an object with the key `result`.
+    """
+    found: dict[str, str] = {}
+    for entry in results:
+        inner = entry.get("result", entry)
+        host = [i for i in inner.get("interfaces") or [] if not i.get("sandbox")]
+        mac = next((str(i.get("mac", "")) for i in host if i.get("name") == bridge), None)
+        if mac is not None:
+            found.update({str(i["name"]): mac for i in host if i.get("name") not in (None, bridge)})
+    return found
+
+
+def restore(
+    nl: Netlink,
+    name: str,
+    addresses: Iterable[str],
+    *,
+    mtu: int = 0,
+    mac: str = "",
+    others: Mapping[str, bool] | None = None,
+) -> list[str]:
+    """Have the bridge, up, with its addresses (`10.244.1.1/24`) and all its ports; the names of mended ports.
+
+    Idempotent: of an intact bridge nothing changes. `others` are ports without a note, each with its hairpin
+    mode. A fresh bridge gets `mac`, else the one noted on its ports, else one by the kernel.
+    """
+    ports = noted_ports(nl, name)
+    mac = mac or next((note.mac for note, _ in ports.values() if note.mac), "")
+    try:
+        nl.request(linkmsg.bridge(name, mtu=mtu, mac=mac, up=True))
+    except Exists:
+        pass
+    index, flags, _ = linkmsg.decode(nl.request(linkmsg.get(name))[0])
+    requests: list[Request] = [] if flags & linkmsg.IFF_UP else [linkmsg.change(index, up=True)]
+    for cidr in addresses:
+        requests.append(ipmsg.addr_add(index, cidr, flags=ipmsg.IFA_F_NODAD if ":" in cidr else 0))
+    wanted = {port: note.hairpin for port, (note, _) in ports.items()} | dict(others or {})
+    lost = [port for port in wanted if port not in ports or ports[port][1] != index]
+    requests += [linkmsg.change(port, up=True, master=index) for port in lost]
+    for error in nl.batch(requests):
+        if error is not None and not isinstance(error, Exists):
+            raise error
+    _set_hairpin(nl, [port for port in lost if wanted[port]])
+    return lost
+
+
+def _set_hairpin(nl: Netlink, ports: list[str]) -> None:
+    for port in ports:
+        index, _, _ = linkmsg.decode(nl.request(linkmsg.get(port))[0])
+        nl.request(linkmsg.bridge_port(index, hairpin=True))
