@@ -34,8 +34,8 @@ class Expectations:
         self._now = now
         self._pending: dict[str, _Pending] = {}
 
-    def created(self, key: str, obj: Object) -> None:
-        """A creation made for `key` was answered with `obj`."""
+    def wrote(self, key: str, obj: Object) -> None:
+        """A creation or an update made for `key` was answered with `obj`."""
         version = obj.metadata.resource_version
         if version.isdigit():
             pending = self._of(key)

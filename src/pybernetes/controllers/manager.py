@@ -13,6 +13,9 @@ from pybernetes.client.informer import Informers
 from pybernetes.controllers.base import Controller
 from pybernetes.controllers.config import Config
 from pybernetes.controllers.deployment import DeploymentController
+from pybernetes.controllers.endpoints import EndpointsController
+from pybernetes.controllers.endpointslice import EndpointSliceController
+from pybernetes.controllers.endpointslicemirroring import EndpointSliceMirroringController
 from pybernetes.controllers.namespace import NamespaceController
 from pybernetes.controllers.replicaset import ReplicaSetController
 from pybernetes.controllers.replicationcontroller import ReplicationControllerController
@@ -29,6 +32,9 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     DeploymentController,
     ReplicaSetController,
     ReplicationControllerController,
+    EndpointsController,
+    EndpointSliceController,
+    EndpointSliceMirroringController,
 )
 
 

@@ -72,7 +72,7 @@ class PodControl:
             if not namespace_is_going(error):
                 self._recorder.event(owner, "Warning", "FailedCreate", f"Error creating: {error}")
             raise
-        self._expectations.created(key, created)
+        self._expectations.wrote(key, created)
         self._recorder.event(owner, "Normal", "SuccessfulCreate", f"Created pod: {created.metadata.name}")
 
     async def delete(self, key: str, owner: Object, pods: Sequence[Pod]) -> None:

@@ -1,0 +1,97 @@
+"""EndpointSlice mirroring: Endpoints that a user writes by hand, for a Service without a selector, are copied to
+EndpointSlices, because proxies read only those."""
+
+from typing import cast
+
+from pybernetes.api.core.endpoints import EndpointAddress, Endpoints, EndpointSubset
+from pybernetes.api.core.service import Service
+from pybernetes.api.discovery.endpoint_slice import Endpoint, EndpointConditions, EndpointSlice
+from pybernetes.api.meta import Object
+from pybernetes.client.errors import NotFound
+from pybernetes.client.informer import Informer, key_of
+from pybernetes.controllers.base import Controller
+from pybernetes.controllers.endpointslice import BY_SERVICE, carry_out, index_by_service, service_key
+from pybernetes.controllers.expectations import Expectations
+from pybernetes.controllers.ownership import controller_ref
+from pybernetes.controllers.slices import MANAGED_BY, SERVICE_NAME, Desired, Head, Ports, SlicePlan, plan
+from pybernetes.controllers.types import Context
+
+MANAGER = "endpointslicemirroring-controller.k8s.io"
+SKIP = "endpointslice.kubernetes.io/skip-mirror"
+LEADER = "control-plane.alpha.kubernetes.io/leader"
+MAX_PER_SUBSET = 1000
+_NOT_COPIED = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
+
+
+def is_mirrored(endpoints: Endpoints, service: Service | None) -> bool:
+    """Whether these Endpoints are a user's own and wanted in slices."""
+    if service is None or service.spec.selector or endpoints.metadata.deletion_timestamp:
+        return False
+    return endpoints.metadata.labels.get(SKIP) != "true" and LEADER not in endpoints.metadata.annotations
+
+
+def desired(endpoints: Endpoints) -> Desired:
+    """The endpoints per family and ports."""
+    result: Desired = {}
+    for subset in endpoints.subsets:
+        ports: Ports = tuple(sorted((p.name or "", p.port, p.protocol or "TCP", p.app_protocol) for p in subset.ports))
+        for address, ready in _addresses(subset)[:MAX_PER_SUBSET]:
+            family = "IPv6" if ":" in address.ip else "IPv4"
+            result.setdefault(family, {}).setdefault(ports, []).append(_endpoint(address, ready))
+    return result
+
+
+def _addresses(subset: EndpointSubset) -> list[tuple[EndpointAddress, bool]]:
+    up = [(address, True) for address in subset.addresses]
+    return up + [(address, False) for address in subset.not_ready_addresses]
+
+
+def _endpoint(address: EndpointAddress, ready: bool) -> Endpoint:
+    return Endpoint(
+        addresses=[address.ip],
+        conditions=EndpointConditions(ready=ready),
+        hostname=address.hostname,
+        node_name=address.node_name,
+        target_ref=address.target_ref,
+    )
+
+
+def head_of(endpoints: Endpoints) -> Head:
+    """What the mirrored slices carry."""
+    meta = endpoints.metadata
+    labels = {**meta.labels, SERVICE_NAME: meta.name, MANAGED_BY: MANAGER}
+    annotations = {key: value for key, value in meta.annotations.items() if key not in _NOT_COPIED}
+    return Head(meta.name, meta.namespace, labels, controller_ref(endpoints), annotations=annotations)
+
+
+class EndpointSliceMirroringController(Controller):
+    """Keys are those of Endpoints, which are those of their Services."""
+
+    name = "endpointslice-mirroring-controller"
+    component = "endpointslicemirroring-controller"
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._endpoints = self.watch(Endpoints, lambda old, new: [key_of(item) for item in (new or old,) if item])
+        self._services = self.watch(Service, lambda old, new: [key_of(item) for item in (new or old,) if item])
+        self._slices = self.watch(
+            EndpointSlice, lambda old, new: [k for item in (old, new) if item for k in service_key(item, MANAGER)]
+        )
+        index_by_service(self._slices)
+        slice_informer = cast("Informer[Object]", self.informer(EndpointSlice))
+        self._expectations = Expectations(slice_informer, context.clock.now)
+
+    async def reconcile(self, key: str) -> None:
+        """Write the slices that should be others; delete all when the Endpoints are not to be mirrored."""
+        if not self._expectations.satisfied(key):
+            return
+        endpoints = self._endpoints.get(key)
+        existing = self._slices.by_index(BY_SERVICE, f"{key} {MANAGER}")
+        if endpoints is None or not is_mirrored(endpoints, self._services.get(key)):
+            todo = SlicePlan(delete=existing)
+        else:
+            todo = plan(existing, desired(endpoints), head_of(endpoints))
+        try:
+            await carry_out(self.context.client, todo, key, self._expectations)
+        except NotFound:
+            return
