@@ -2,7 +2,8 @@
 
 import pytest
 
-from pybernetes.cluster.doctor import Finding, Machine, Verdict, examine, missing_packages
+from pybernetes.cluster.doctor import Finding, Machine, Verdict, examine, missing_packages, require
+from pybernetes.cluster.errors import MachineNotReady
 
 
 class Ideal(Machine):
@@ -19,6 +20,7 @@ class Ideal(Machine):
     filesystems = "overlay"
     cgroup_controllers = "cpu memory pids"
     dynamic = ""
+    nameserver = "192.0.2.53"
 
     def which(self, program: str) -> str | None:
         return None if program in self.programs_missing else f"/bin/{program}"
@@ -35,6 +37,8 @@ class Ideal(Machine):
     def read(self, path: str) -> str:
         if path.endswith("cgroup.controllers"):
             return self.cgroup_controllers
+        if path == "/etc/resolv.conf":
+            return f"# servers\nnameserver {self.nameserver}\n"
         return self.filesystems if "filesystems" in path else "0"
 
     def static(self, path: str) -> bool:
@@ -81,6 +85,7 @@ def test_an_ideal_machine_lacks_nothing() -> None:
         ("free", 5 << 30, "disk", Verdict.WARN, "du"),
         ("free", 1 << 30, "disk", Verdict.FAIL, "du"),
         ("busy_port", True, "port", Verdict.WARN, "ss -ltnp"),
+        ("nameserver", "127.0.0.53", "resolver", Verdict.WARN, "resolv.conf"),
         ("forward_policy", "-P FORWARD DROP", "firewall", Verdict.WARN, "iptables -I FORWARD"),
     ],
 )
@@ -96,6 +101,17 @@ def test_one_apt_get_for_all() -> None:
     machine = Ideal()
     machine.programs_missing = frozenset({"containerd", "ctr", "nft"})
     assert missing_packages(examine(machine)) == ["containerd", "nftables"]
+
+
+def test_what_is_required_is_told_at_once() -> None:
+    machine = Ideal()
+    require(machine)
+    machine.programs_missing = frozenset({"runc", "nft", "kubectl"})
+    with pytest.raises(MachineNotReady) as caught:
+        require(machine)
+    assert "apt-get install -y runc" in str(caught.value)
+    assert "apt-get install -y nftables" in str(caught.value)
+    assert "kubectl" not in str(caught.value)
 
 
 @pytest.mark.kernel

@@ -47,7 +47,11 @@ def test_without_ipv6_there_is_none() -> None:
 
 def test_every_object_has_a_reason() -> None:
     network = desired()
-    assert all(thing.reason for thing in (*network.namespaces, *network.bridges, *network.veths, *network.routes))
+    reasons = [thing.reason for thing in network.namespaces]
+    reasons += [thing.reason for thing in network.bridges]
+    reasons += [thing.reason for thing in network.veths]
+    reasons += [thing.reason for thing in network.routes]
+    assert all(reasons)
 
 
 def test_nothing_seen_means_everything_is_made() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pybernetes.cluster.down import halt
 from pybernetes.cluster.errors import ConfigError
 from pybernetes.cluster.inventory import Roots
 from pybernetes.cluster.layout import Layout
@@ -24,6 +25,7 @@ from pybernetes.cluster.supervise import (
     supervise,
     supervisor_alive,
 )
+from pybernetes.linux import mount
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
@@ -202,6 +204,32 @@ def test_long_logs_are_rotated_at_the_next_start(layout: Layout) -> None:
     supervise(layout, [spec])
     pid(layout, "a")
     until(lambda: Path(f"{spec.log}.1").exists() and Path(spec.log).stat().st_size == 0)
+
+
+def test_a_full_disk_is_survived(roots: Roots, name: str) -> None:
+    for root in roots:
+        root.mkdir(parents=True)
+        mount.tmpfs(root, size=256 << 10)
+    try:
+        layout = Layout(name, 0, state_root=roots.state, run_root=roots.run)
+        supervisor = supervise(layout, [sleeper(layout, "a")]).supervisor
+        a = pid(layout, "a")
+        fillers = [root / "filler" for root in roots]
+        for filler in fillers:
+            with pytest.raises(OSError, match="No space"):
+                filler.write_bytes(b"x" * (1 << 20))
+        send(a, signal.SIGKILL)
+        until(lambda: not is_alive(a))
+        time.sleep(0.3)
+        assert is_alive(supervisor)
+        for filler in fillers:
+            filler.unlink()
+        until(lambda: process(layout, "a") not in (None, a), seconds=15)
+        stop_supervisor(layout)
+    finally:
+        halt(name, roots=roots)
+        for root in roots:
+            mount.unmount_all(root)
 
 
 def test_it_costs_next_to_nothing(layout: Layout) -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from pybernetes.cluster.commands import run, succeeds
 from pybernetes.cluster.containerd import CAP_SYS_RESOURCE, has_capability
-from pybernetes.cluster.errors import ClusterError
+from pybernetes.cluster.errors import ClusterError, MachineNotReady
 from pybernetes.cluster.images import is_static
 from pybernetes.cluster.layout import STATE_ROOT
 from pybernetes.cluster.registry import FIRST_API_PORT, port_free
@@ -245,6 +245,17 @@ def check_forwarding(machine: Machine) -> list[Finding]:
     return findings
 
 
+def check_resolver(machine: Machine) -> list[Finding]:
+    """A node has a loopback of its own: a resolver on the host's is out of its reach."""
+    words = [line.split() for line in machine.read("/etc/resolv.conf").splitlines()]
+    servers = [word[1] for word in words if len(word) > 1 and word[0] == "nameserver"]
+    if servers and all(server.startswith("127.") or server == "::1" for server in servers):
+        detail = f"/etc/resolv.conf names only {servers[0]}: nodes cannot look up image registries"
+        mend = "ln -sf /run/systemd/resolve/resolv.conf /etc/resolv.conf"
+        return [Finding("resolver", Verdict.WARN, detail, mend)]
+    return [Finding("resolver", Verdict.OK, ", ".join(servers) or "none")]
+
+
 CHECKS: tuple[Callable[[Machine], list[Finding]], ...] = (
     # Without root the later ones would only fail for the same reason.
     check_root,
@@ -256,6 +267,7 @@ CHECKS: tuple[Callable[[Machine], list[Finding]], ...] = (
     check_disk,
     check_ports,
     check_forwarding,
+    check_resolver,
 )
 
 
@@ -268,6 +280,14 @@ def examine(machine: Machine | None = None) -> list[Finding]:
         if check is check_root and findings[-1].verdict is Verdict.FAIL:
             break
     return findings
+
+
+def require(machine: Machine | None = None) -> None:
+    """Raise MachineNotReady, with every fix, if something is missing without which no cluster comes up."""
+    failed = [finding for finding in examine(machine) if finding.verdict is Verdict.FAIL]
+    if failed:
+        lines = [f"  {finding.check}: {finding.detail}; mend it with: {finding.mend}" for finding in failed]
+        raise MachineNotReady("this machine lacks what a cluster needs:\n" + "\n".join(lines))
 
 
 def missing_packages(findings: list[Finding]) -> list[str]:

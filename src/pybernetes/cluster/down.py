@@ -16,7 +16,7 @@ from pybernetes.cluster.layout import CACHE, Layout
 from pybernetes.cluster.names import MARK, check_cluster_name
 from pybernetes.cluster.network_apply import remove_network
 from pybernetes.cluster.processes import stop
-from pybernetes.cluster.registry import Registry
+from pybernetes.cluster.registry import Registry, lock_path
 from pybernetes.cluster.supervise import stop_supervisor
 from pybernetes.linux import mount
 
@@ -61,17 +61,24 @@ def down(
     check_cluster_name(cluster)
     roots = roots or Roots()
     registry = Registry(roots.state, roots.run)
+    with registry.exclusive(cluster):
+        report = _down(cluster, roots, registry, user_kubeconfig or kubeconfig.user_path(), grace)
+        lock_path(roots.run, cluster).unlink(missing_ok=True)
+    _remove_shared(roots)
+    return report
+
+
+def _down(cluster: str, roots: Roots, registry: Registry, user_kubeconfig: Path, grace: float) -> Report:
     existed = cluster in registry.read().clusters or not inventory(cluster, roots).is_empty()
     warnings = []
     halt(cluster, roots=roots, grace=grace)
     _remove_tree(roots.state / cluster, roots.state)
     try:
-        kubeconfig.remove(user_kubeconfig or kubeconfig.user_path(), f"{MARK}-{cluster}")
+        kubeconfig.remove(user_kubeconfig, f"{MARK}-{cluster}")
     except ClusterError as error:
         warnings.append(str(error))
     registry.release(cluster)
     restore_host(registry)
-    _remove_shared(roots)
     return Report(existed, tuple(inventory(cluster, roots).lines()), tuple(warnings))
 
 
@@ -100,9 +107,12 @@ def _remove_shim_sockets(run_dir: Path) -> None:
 
 def _remove_shared(roots: Roots) -> None:
     """Folders that are empty now and that the next cluster would make again."""
-    if not Registry(roots.state, roots.run).read().clusters:
-        (roots.run / "clusters.lock").unlink(missing_ok=True)
-        shutil.rmtree(roots.state / CACHE, ignore_errors=True)
+    registry = Registry(roots.state, roots.run)
+    with registry.locked():
+        if not registry.read().clusters:
+            shutil.rmtree(roots.state / CACHE, ignore_errors=True)
+            # Last: whoever waits for the lock finds the name gone and takes a new file.
+            registry.lock_file.unlink()
     for directory in (roots.run, roots.state, _SHIM_SOCKETS, _SHIM_SOCKETS.parent):
         try:
             directory.rmdir()

@@ -13,8 +13,16 @@ class ConfigError(ClusterError, ValueError):
     """An argument or a file of the user's that cannot be used; the message names the fix."""
 
 
+class MachineNotReady(ClusterError):
+    """Root, a program or a kernel feature is missing; the message lists the commands that mend it."""
+
+
 class NoRoom(ClusterError):
     """All cluster slots, node addresses or ports of this machine are taken."""
+
+
+class DiskFull(ClusterError):
+    """A file could not be written for want of room; the former one is still in place."""
 
 
 class CommandFailed(ClusterError):

@@ -4,6 +4,7 @@ Everything the cluster writes (keys, kubeconfigs, state) goes through here, so t
 disk leaves the former file in place and secrets never exist with a wider mode than asked for.
 """
 
+import errno
 import fcntl
 import os
 import tempfile
@@ -11,11 +12,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pybernetes.cluster.errors import DiskFull
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
 
 def write_atomic(path: Path, data: bytes | str, mode: int = 0o644, *, durable: bool = False) -> None:
-    """Replace `path` by a file with this content and mode; `durable` also survives a power cut."""
+    """Replace `path` by a file with this content and mode; `durable` also survives a power cut.
+
+    Raises DiskFull, and leaves the former file, where there is no room.
+    """
     raw = data.encode() if isinstance(data, str) else data
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_and_rename(path, raw, mode, durable)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise DiskFull(f"no room for {path}; make some (df -h {path.parent}) and run the command again") from error
+
+
+def _write_and_rename(path: Path, raw: bytes, mode: int, durable: bool) -> None:
     # mkstemp creates with 0600: the content is never readable by others before fchmod allows it.
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
@@ -46,10 +63,25 @@ def write_if_changed(path: Path, data: bytes | str, mode: int = 0o644) -> bool:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold an exclusive flock on `path` (created if missing). The kernel drops it with the process."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = _lock(path)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
+        os.close(descriptor)
+
+
+def _lock(path: Path) -> int:
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            continue  # the folder was removed in between
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        # Whoever held it may have deleted the file: a lock on a file without a name keeps nobody out.
+        try:
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        except FileNotFoundError:
+            pass
         os.close(descriptor)

@@ -24,6 +24,17 @@ def has_ipv6() -> bool:
     return Path("/proc/net/if_inet6").exists()
 
 
+def resolv_conf(etc: Path = Path("/etc/resolv.conf"), run: Path = Path("/run/systemd/resolve/resolv.conf")) -> Path:
+    """The resolv.conf whose servers a node can reach: with systemd-resolved, /etc has only its own 127.0.0.53."""
+    try:
+        words = [line.split() for line in etc.read_text().splitlines()]
+    except OSError:
+        return etc
+    servers = [word[1] for word in words if len(word) > 1 and word[0] == "nameserver"]
+    only_local = bool(servers) and all(server.startswith("127.") or server == "::1" for server in servers)
+    return run if only_local and run.exists() else etc
+
+
 def prepare_nodes(layout: Layout, nodes: list[NodeRecord], racks: int) -> None:
     """Make or mend namespaces, links and directories of these nodes."""
     apply_network(desired_network(layout, nodes, racks, ipv6=has_ipv6()))

@@ -58,6 +58,17 @@ class Registry:
         self._run_root = run_root
         self._path = state_root / "clusters.json"
 
+    @property
+    def lock_file(self) -> Path:
+        """What `locked` locks."""
+        return self._run_root / "clusters.lock"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other change of the registry waiting."""
+        with locked(self.lock_file):
+            yield
+
     def read(self) -> RegistryFile:
         """What is there now; an absent file is an empty registry."""
         try:
@@ -73,10 +84,16 @@ class Registry:
     @contextmanager
     def edit(self) -> Iterator[RegistryFile]:
         """Read, let the caller change, write back; all under the lock."""
-        with locked(self._run_root / "clusters.lock"):
+        with self.locked():
             file = self.read()
             yield file
             write_atomic(self._path, msgspec.json.format(msgspec.json.encode(file)), 0o644, durable=True)
+
+    @contextmanager
+    def exclusive(self, cluster: str) -> Iterator[None]:
+        """Keep other `up`s and `down`s of the same cluster waiting."""
+        with locked(lock_path(self._run_root, check_cluster_name(cluster))):
+            yield
 
     def layout(self, cluster: str) -> Layout | None:
         """The layout of a cluster that is known, else None."""
@@ -123,7 +140,7 @@ class Registry:
 
     def release(self, cluster: str) -> RegistryFile:
         """Forget a cluster; returns what remains. The file goes with the last cluster."""
-        with locked(self._run_root / "clusters.lock"):
+        with self.locked():
             file = self.read()
             file.clusters.pop(cluster, None)
             if file.clusters or file.host_sysctls or file.made_netns_dir:
@@ -147,6 +164,11 @@ class Registry:
             run_root=self._run_root,
             api_port=record.api_port,
         )
+
+
+def lock_path(run_root: Path, cluster: str) -> Path:
+    """The file that `up` and `down` of a cluster lock; `down` deletes it."""
+    return run_root / f".{cluster}.lock"
 
 
 def place_nodes(known: list[NodeRecord], wanted: list[str], racks: int) -> list[NodeRecord]:

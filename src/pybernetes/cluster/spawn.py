@@ -45,11 +45,13 @@ def rotate(path: str, limit: int) -> bool:
     try:
         if os.stat(path).st_size <= limit:
             return False
-        shutil.copyfile(path, f"{path}.1")
-        os.truncate(path, 0)
+        try:
+            shutil.copyfile(path, f"{path}.1")
+        finally:
+            # Also when there was no room for the copy: then the old lines are worth less than their room.
+            os.truncate(path, 0)
     except OSError:
-        # A full disk: the old log is worth less than the room it takes.
-        os.truncate(path, 0)
+        return False
     return True
 
 

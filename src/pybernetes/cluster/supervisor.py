@@ -85,8 +85,7 @@ class Supervisor:
         while not self._ending or self._by_fd:
             self._step(time.monotonic())
             if self._changed:
-                self._changed = False
-                self._publish()
+                self._changed = not self._publish()
             for descriptor, _ in self._poll.poll(self._timeout(time.monotonic())):
                 if descriptor == self._signals:
                     self._on_signals(os.read(self._signals, 64))
@@ -131,7 +130,7 @@ class Supervisor:
             with open(self._spec_file) as file:
                 specs = {spec.name: spec for spec in decode_specs(file.read())}
         except (OSError, ValueError) as error:
-            print(f"keeping the former processes: {self._spec_file}: {error}", file=sys.stderr, flush=True)
+            _say(f"keeping the former processes: {self._spec_file}: {error}")
             return
         former, self._children = self._children, {}
         for name, spec in sorted(specs.items(), key=lambda item: item[1].stage):
@@ -178,7 +177,7 @@ class Supervisor:
         if now >= self._next_log_check:
             self._next_log_check = now + LOG_CHECK
             for child in self._children.values():
-                rotate(child.spec.log, child.spec.log_limit) if os.path.exists(child.spec.log) else None
+                rotate(child.spec.log, child.spec.log_limit)
 
     def _stop_next_stage(self) -> None:
         running = [child for child in self._children.values() if child.process is not None]
@@ -190,7 +189,14 @@ class Supervisor:
     def _start(self, child: Child, now: float) -> None:
         spec = child.spec
         cgroup_dirs = [str(path) for path in tracking_dirs(spec.cgroup)] if spec.cgroup else []
-        process = spawn(spec, self._pid_path(spec.name), cgroup_dirs)
+        try:
+            process = spawn(spec, self._pid_path(spec.name), cgroup_dirs)
+        except OSError as error:
+            # No room, no memory, no pids: a passing state of the machine.
+            child.failures, delay = restart_delay(child.failures, 0.0)
+            child.due = now + delay
+            _say(f"cannot start {spec.name}: {error}")
+            return
         child.due, child.begun = None, now
         self._watch(child, process)
 
@@ -223,7 +229,7 @@ class Supervisor:
             child.failures, delay = restart_delay(child.failures, now - child.begun)
             child.due = now if asked else now + delay
             child.restarts += 1
-            print(f"{child.spec.name} ended ({child.exit}); starting it again", file=sys.stderr, flush=True)
+            _say(f"{child.spec.name} ended ({child.exit}); starting it again")
 
     def _ask_to_stop(self, child: Child) -> None:
         if child.process is not None and child.kill_at is None:
@@ -251,19 +257,33 @@ class Supervisor:
     def _pid_path(self, name: str) -> str:
         return f"{self._run_dir}/{name}.pid"
 
-    def _publish(self) -> None:
+    def _publish(self) -> bool:
+        """Write state.json; False (and another attempt at the next wake-up) where there is no room for it."""
         me = identify(os.getpid())
         assert me is not None
         rows = tuple(_row(child) for child in self._children.values())
         temporary = f"{self._run_dir}/state.json.new"
-        with open(temporary, "w") as file:
-            file.write(encode_state(SupervisorState(me, rows)))
-        os.replace(temporary, f"{self._run_dir}/state.json")
+        try:
+            with open(temporary, "w") as file:
+                file.write(encode_state(SupervisorState(me, rows)))
+            os.replace(temporary, f"{self._run_dir}/state.json")
+        except OSError as error:
+            _say(f"cannot write the state: {error}")
+            return False
+        return True
 
     def _clear(self) -> None:
         for entry in os.listdir(self._run_dir):
             if entry.endswith((".pid", ".new", "state.json")):
                 os.unlink(f"{self._run_dir}/{entry}")
+
+
+def _say(message: str) -> None:
+    """A line for supervisor.log; a full disk may swallow it, and must not end us."""
+    try:
+        print(message, file=sys.stderr, flush=True)
+    except OSError:
+        pass
 
 
 def _row(child: Child) -> ProcessState:
