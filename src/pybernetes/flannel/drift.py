@@ -86,6 +86,6 @@ class KernelDrift:
 
 async def _follow_rules(rules: nftwatch.NftWatch, queue: asyncio.Queue[str]) -> None:
     while True:
-        await rules.removed()
-        if queue.empty():
+        tables = await rules.removed()
+        if queue.empty() and any(not table or table.startswith("flannel-") for table in tables):
             queue.put_nowait("nftables objects removed")

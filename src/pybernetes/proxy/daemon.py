@@ -1,0 +1,147 @@
+"""kube-proxy: keeps the kernel in step with Services and EndpointSlices."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing, asynccontextmanager
+from typing import Protocol
+
+from pybernetes.api.core.service import Service
+from pybernetes.api.discovery.endpoint_slice import EndpointSlice
+from pybernetes.client.informer import Informer
+from pybernetes.linux import conntrack, nftwatch
+from pybernetes.linux.errors import LinuxError
+from pybernetes.proxy.flows import StaleFlows
+from pybernetes.proxy.iptables_renderer import IptablesRenderer
+from pybernetes.proxy.model import VirtualServer
+from pybernetes.proxy.nft_renderer import NftRenderer, strangers
+from pybernetes.proxy.options import ProxyOptions
+from pybernetes.proxy.tracker import Tracker
+
+log = logging.getLogger(__name__)
+
+_RETRY_FIRST, _RETRY_MAX = 0.2, 10.0
+Change = tuple[VirtualServer | None, VirtualServer | None]
+
+
+class Renderer(Protocol):
+    """Turns changes of virtual servers into kernel rules of one family."""
+
+    async def apply(self, changes: Iterable[Change]) -> bool:
+        """Bring the kernel up to date; whether that took anything."""
+
+    def invalidate(self) -> None:
+        """The next update must write everything."""
+
+    async def check(self) -> bool:
+        """Whether what was written is still there."""
+
+
+MODES: dict[str, type[NftRenderer] | type[IptablesRenderer]] = {"nftables": NftRenderer, "iptables": IptablesRenderer}
+
+
+class ProxyError(Exception):
+    """The options make no sense."""
+
+
+class KubeProxy:
+    """The proxy of one node."""
+
+    def __init__(self, options: ProxyOptions, services: Informer[Service], slices: Informer[EndpointSlice]) -> None:
+        if options.mode not in MODES:
+            raise ProxyError(f"--proxy-mode must be one of {', '.join(MODES)}; found {options.mode!r}")
+        self._options = options
+        self._informers = (services, slices)
+        self._wake = asyncio.Event()
+        self._tracker = Tracker(
+            services, slices, node=options.node_name, versions=options.versions, changed=self._wake.set
+        )
+        self._renderers: dict[int, Renderer] = {v: MODES[options.mode](options, v) for v in options.versions}
+        self._watch: nftwatch.NftWatch | None = None
+        self._ready = asyncio.Event()
+
+    @property
+    def ready(self) -> bool:
+        """Whether all Services known at the start are in the kernel."""
+        return self._ready.is_set()
+
+    async def wait_ready(self) -> None:
+        """Wait for the first complete update."""
+        await self._ready.wait()
+
+    async def run(self) -> None:
+        """Work until cancelled; the rules then stay as they are."""
+        for informer in self._informers:
+            await informer.synced()
+        async with self._kernel_watch(), asyncio.TaskGroup() as group:
+            group.create_task(self._loop(), name="proxy: apply")
+            if self._watch is not None:
+                group.create_task(self._mend(self._watch), name="proxy: kernel watch")
+
+    @asynccontextmanager
+    async def _kernel_watch(self) -> AsyncGenerator[None, None]:
+        """nftables tells of changes by others; iptables does not and is looked at now and then."""
+        async with contextlib.AsyncExitStack() as stack:
+            if self._options.mode == "nftables":
+                self._watch = await stack.enter_async_context(nftwatch.watch(self._options.netns))
+            yield
+
+    async def _mend(self, watch: nftwatch.NftWatch) -> None:
+        async with aclosing(strangers(watch)) as changes:
+            async for _ in changes:
+                log.info("somebody removed rules of ours: writing them again")
+                self._invalidate()
+
+    def _invalidate(self) -> None:
+        for renderer in self._renderers.values():
+            renderer.invalidate()
+        self._wake.set()
+
+    async def _loop(self) -> None:
+        delay = 0.0
+        while True:
+            self._wake.clear()
+            delay = await self._update(delay)
+            try:
+                async with asyncio.timeout(delay or self._options.sync_seconds):
+                    await self._wake.wait()
+            except TimeoutError:
+                await self._recheck()
+                continue
+            await asyncio.sleep(self._options.min_sync_seconds)
+
+    async def _recheck(self) -> None:
+        try:
+            if not all([await renderer.check() for renderer in self._renderers.values()]):
+                log.info("rules of ours are missing: writing them again")
+                self._invalidate()
+        except LinuxError as error:
+            log.warning("rules can't be looked at: %s", error)
+
+    async def _update(self, delay: float) -> float:
+        """Apply what changed; returns how long to wait before a retry, or 0."""
+        changes = self._tracker.take()
+        failed = False
+        for version, renderer in self._renderers.items():
+            try:
+                changed = await renderer.apply(changes[version])
+            except LinuxError as error:
+                log.error("rules for IPv%d can't be written: %s", version, error)
+                renderer.invalidate()
+                failed = True
+                continue
+            if changed and self._watch is not None:
+                self._watch.forget()
+            await self._forget_flows(version, changes[version])
+        if failed:
+            return min(max(delay * 2, _RETRY_FIRST), _RETRY_MAX)
+        self._ready.set()
+        return 0.0
+
+    async def _forget_flows(self, version: int, changes: list[Change]) -> None:
+        stale = StaleFlows(changes)
+        if stale:
+            gone = await asyncio.to_thread(conntrack.delete_where, stale, self._options.netns, version)
+            if gone:
+                log.info("%d UDP flows to endpoints that are gone were ended", gone)
