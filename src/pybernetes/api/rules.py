@@ -70,6 +70,22 @@ def ip(value: str, path: Path, errors: Errors) -> None:
         errors.invalid(path, value, IP_TEXT)
 
 
+def unicast(value: str, path: Path, errors: Errors) -> None:
+    """An address that a pod can have: not unspecified, loopback, link-local or multicast."""
+    if not is_ip(value):
+        errors.invalid(path, value, IP_TEXT)
+        return
+    address = ipaddress.ip_address(value)
+    if address.is_unspecified:
+        errors.invalid(path, value, f"may not be unspecified ({value})")
+    if address.is_loopback:
+        errors.invalid(path, value, "may not be in the loopback range (127.0.0.0/8, ::1/128)")
+    if address.is_link_local:
+        errors.invalid(path, value, "may not be in the link-local range (169.254.0.0/16, fe80::/10)")
+    if address.is_multicast:
+        errors.invalid(path, value, "may not be in the multicast range (224.0.0.0/4, ff00::/10)")
+
+
 def is_cidr(value: str) -> bool:
     """Whether a text is an address with a prefix length."""
     try:

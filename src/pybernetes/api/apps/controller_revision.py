@@ -1,9 +1,16 @@
 """TODOC apps/controller_revision.py"""
 
+from datetime import datetime
+
 import msgspec
 
-from pybernetes.api.kind import Kind
+from pybernetes.api import rules
+from pybernetes.api.duration import age
+from pybernetes.api.field import Errors, Path
+from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Object
+from pybernetes.api.meta_validation import IMMUTABLE
+from pybernetes.api.tables import AGE, NAME
 
 
 class ControllerRevision(Object, kw_only=True):
@@ -13,6 +20,37 @@ class ControllerRevision(Object, kw_only=True):
     revision: int | None = None
 
 
+def validate(obj: ControllerRevision, errors: Errors) -> None:
+    """Revisions are numbered and hold something."""
+    rules.not_negative(obj.revision, Path("revision"), errors)
+    if not bytes(obj.data):
+        errors.required(Path("data"), "data is mandatory")
+
+
+def validate_update(new: ControllerRevision, old: ControllerRevision, errors: Errors) -> None:
+    """History is not rewritten."""
+    if msgspec.json.decode(new.data) != msgspec.json.decode(old.data):
+        errors.invalid(Path("data"), msgspec.json.decode(new.data), IMMUTABLE)
+
+
+COLUMNS = (
+    NAME,
+    Column("Controller", description="Whose revision it is."),
+    Column("Revision", type="integer", description="Its number."),
+    AGE,
+)
+
+
+def row(obj: ControllerRevision, now: datetime) -> list[Cell]:
+    """The cells of `COLUMNS`."""
+    owner = next((o for o in obj.metadata.owner_references if o.controller), None)
+    controller = "<none>"
+    if owner is not None:
+        group = owner.api_version.rpartition("/")[0]
+        controller = f"{owner.kind.lower()}{'.' + group if group else ''}/{owner.name}"
+    return [obj.metadata.name, controller, obj.revision or 0, age(obj.metadata.creation_timestamp, now)]
+
+
 KIND = Kind(
     group="apps",
     version="v1",
@@ -20,4 +58,8 @@ KIND = Kind(
     plural="controllerrevisions",
     singular="controllerrevision",
     struct=ControllerRevision,
+    validate=validate,
+    validate_update=validate_update,
+    columns=COLUMNS,
+    row=row,
 )

@@ -1,11 +1,27 @@
 """TODOC apps/daemon_set.py"""
 
+from datetime import datetime
 from typing import Annotated
 
+from pybernetes.api import rules
 from pybernetes.api.core.pod import PodTemplateSpec
+from pybernetes.api.core.pod_defaults import default_pod_spec
+from pybernetes.api.duration import age
 from pybernetes.api.facts import ListMap
-from pybernetes.api.kind import Kind
+from pybernetes.api.field import Errors, Path
+from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import IntOrString, LabelSelector, Object, Struct, Time, always
+from pybernetes.api.naming import camel
+from pybernetes.api.quantity import canonicalize
+from pybernetes.api.tables import AGE, CONTAINERS, IMAGES, NAME, SELECTOR, label_map, names_and_images, selector_text
+from pybernetes.api.workloads import (
+    SPEC,
+    clear_status,
+    keep_spec,
+    keep_status,
+    validate_selector,
+    validate_workload_template,
+)
 
 
 class RollingUpdateDaemonSet(Struct, kw_only=True):
@@ -64,6 +80,99 @@ class DaemonSet(Object, kw_only=True):
     status: DaemonSetStatus = always(DaemonSetStatus)
 
 
+ON_DELETE, ROLLING = "OnDelete", "RollingUpdate"
+
+
+def default(obj: DaemonSet) -> None:
+    """One node at a time; ten old revisions are kept."""
+    spec = obj.spec
+    default_pod_spec(spec.template.spec)
+    canonicalize(obj)
+    if spec.revision_history_limit is None:
+        spec.revision_history_limit = 10
+    spec.update_strategy.type = spec.update_strategy.type or ROLLING
+    if spec.update_strategy.type == ROLLING:
+        rolling = spec.update_strategy.rolling_update or RollingUpdateDaemonSet()
+        rolling.max_unavailable = 1 if rolling.max_unavailable is None else rolling.max_unavailable
+        rolling.max_surge = 0 if rolling.max_surge is None else rolling.max_surge
+        spec.update_strategy.rolling_update = rolling
+
+
+def validate(obj: DaemonSet, errors: Errors) -> None:
+    """Selector and template, strategy."""
+    spec = obj.spec
+    selector = validate_selector(spec.selector, errors)
+    validate_workload_template(spec.template, selector, "DaemonSet", errors)
+    rules.not_negative(spec.min_ready_seconds, SPEC / "minReadySeconds", errors)
+    rules.not_negative(spec.revision_history_limit, SPEC / "revisionHistoryLimit", errors)
+    path = SPEC / "updateStrategy"
+    if spec.update_strategy.type == ON_DELETE:
+        return
+    if spec.update_strategy.type != ROLLING:
+        errors.not_supported(path / "type", spec.update_strategy.type, [ROLLING, ON_DELETE])
+    elif spec.update_strategy.rolling_update is None:
+        errors.required(path / "rollingUpdate")
+    else:
+        _rolling(spec.update_strategy.rolling_update, errors)
+
+
+def _rolling(rolling: RollingUpdateDaemonSet, errors: Errors) -> None:
+    path = SPEC / "updateStrategy" / "rollingUpdate"
+    unavailable, surge = rolling.max_unavailable or 0, rolling.max_surge or 0
+    for name, value in (("maxUnavailable", unavailable), ("maxSurge", surge)):
+        rules.int_or_percent(value, path / name, errors)
+        rules.not_above_all(value, path / name, errors)
+    if unavailable not in (0, "0%") and surge not in (0, "0%"):
+        errors.invalid(path / "maxSurge", surge, "may not be set when maxUnavailable is non-zero")
+    if unavailable in (0, "0%") and surge in (0, "0%"):
+        errors.required(path / "maxUnavailable", "cannot be 0 when maxSurge is 0")
+
+
+def validate_update(new: DaemonSet, old: DaemonSet, errors: Errors) -> None:
+    """The selector may not change."""
+    rules.immutable(new.spec.selector, old.spec.selector, SPEC / "selector", errors)
+
+
+def validate_status(new: DaemonSet, old: DaemonSet, errors: Errors) -> None:
+    """No count is negative."""
+    for name in DaemonSetStatus.__struct_fields__:
+        value = getattr(new.status, name)
+        if isinstance(value, int):
+            rules.not_negative(value, Path("status") / camel(name), errors)
+
+
+COLUMNS = (
+    NAME,
+    Column("Desired", type="integer", description="How many nodes should run the pod."),
+    Column("Current", type="integer", description="How many nodes that should run the pod do."),
+    Column("Ready", type="integer", description="How many of the pods are ready."),
+    Column("Up-to-date", type="integer", description="How many nodes run the current template."),
+    Column("Available", type="integer", description="How many pods have been ready for minReadySeconds."),
+    Column("Node Selector", description="Which nodes are to run the pod."),
+    AGE,
+    CONTAINERS,
+    IMAGES,
+    SELECTOR,
+)
+
+
+def row(obj: DaemonSet, now: datetime) -> list[Cell]:
+    """The cells of `COLUMNS`."""
+    status = obj.status
+    return [
+        obj.metadata.name,
+        status.desired_number_scheduled,
+        status.current_number_scheduled,
+        status.number_ready,
+        status.updated_number_scheduled,
+        status.number_available,
+        label_map(obj.spec.template.spec.node_selector),
+        age(obj.metadata.creation_timestamp, now),
+        *names_and_images(obj.spec.template.spec),
+        selector_text(obj.spec.selector),
+    ]
+
+
 KIND = Kind(
     group="apps",
     version="v1",
@@ -75,4 +184,13 @@ KIND = Kind(
     categories=("all",),
     has_generation=True,
     subresources=("status",),
+    default=default,
+    prepare_create=clear_status,
+    prepare_update=keep_status,
+    prepare_status=keep_spec,
+    validate=validate,
+    validate_update=validate_update,
+    validate_status=validate_status,
+    columns=COLUMNS,
+    row=row,
 )

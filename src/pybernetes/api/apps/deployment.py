@@ -1,11 +1,28 @@
 """TODOC apps/deployment.py"""
 
+from datetime import datetime
 from typing import Annotated
 
+from pybernetes.api import rules
 from pybernetes.api.core.pod import PodTemplateSpec
+from pybernetes.api.core.pod_defaults import default_pod_spec
+from pybernetes.api.duration import age
 from pybernetes.api.facts import ListMap, RetainKeys
-from pybernetes.api.kind import Kind
+from pybernetes.api.field import Errors, Path
+from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import IntOrString, LabelSelector, Object, Struct, Time, always
+from pybernetes.api.naming import camel
+from pybernetes.api.quantity import canonicalize
+from pybernetes.api.tables import AGE, CONTAINERS, IMAGES, NAME, SELECTOR, names_and_images, selector_text
+from pybernetes.api.workloads import (
+    SCALE,
+    SPEC,
+    clear_status,
+    keep_spec,
+    keep_status,
+    validate_selector,
+    validate_workload_template,
+)
 
 
 class RollingUpdateDeployment(Struct, kw_only=True):
@@ -67,6 +84,112 @@ class Deployment(Object, kw_only=True):
     status: DeploymentStatus = always(DeploymentStatus)
 
 
+RECREATE, ROLLING = "Recreate", "RollingUpdate"
+
+
+def default(obj: Deployment) -> None:
+    """One replica, replaced a quarter at a time; ten old ReplicaSets are kept; ten minutes to make progress."""
+    spec = obj.spec
+    default_pod_spec(spec.template.spec)
+    canonicalize(obj)
+    if spec.replicas is None:
+        spec.replicas = 1
+    if spec.revision_history_limit is None:
+        spec.revision_history_limit = 10
+    if spec.progress_deadline_seconds is None:
+        spec.progress_deadline_seconds = 600
+    spec.strategy.type = spec.strategy.type or ROLLING
+    if spec.strategy.type == ROLLING:
+        rolling = spec.strategy.rolling_update or RollingUpdateDeployment()
+        rolling.max_unavailable = "25%" if rolling.max_unavailable is None else rolling.max_unavailable
+        rolling.max_surge = "25%" if rolling.max_surge is None else rolling.max_surge
+        spec.strategy.rolling_update = rolling
+
+
+def validate(obj: Deployment, errors: Errors) -> None:
+    """Counts, selector and template, strategy."""
+    spec = obj.spec
+    rules.not_negative(spec.replicas, SPEC / "replicas", errors)
+    selector = validate_selector(spec.selector, errors)
+    validate_workload_template(spec.template, selector, "ReplicaSet", errors)
+    _strategy(spec.strategy, errors)
+    rules.not_negative(spec.min_ready_seconds, SPEC / "minReadySeconds", errors)
+    rules.not_negative(spec.revision_history_limit, SPEC / "revisionHistoryLimit", errors)
+    deadline = spec.progress_deadline_seconds
+    if deadline is not None:
+        rules.not_negative(deadline, SPEC / "progressDeadlineSeconds", errors)
+        if deadline <= (spec.min_ready_seconds or 0):
+            errors.invalid(SPEC / "progressDeadlineSeconds", deadline, "must be greater than minReadySeconds")
+
+
+def _strategy(strategy: DeploymentStrategy, errors: Errors) -> None:
+    path = SPEC / "strategy"
+    rolling = strategy.rolling_update
+    if strategy.type == RECREATE:
+        if rolling is not None:
+            text = f"may not be specified when strategy `type` is '{RECREATE}'"
+            errors.forbidden(path / "rollingUpdate", text)
+    elif strategy.type != ROLLING:
+        errors.not_supported(path / "type", strategy.type, [RECREATE, ROLLING])
+    elif rolling is None:
+        errors.required(path / "rollingUpdate", "this should be defaulted and never be nil")
+    else:
+        _rolling(rolling, errors)
+
+
+def _rolling(rolling: RollingUpdateDeployment, errors: Errors) -> None:
+    path = SPEC / "strategy" / "rollingUpdate"
+    unavailable, surge = rolling.max_unavailable or 0, rolling.max_surge or 0
+    rules.int_or_percent(unavailable, path / "maxUnavailable", errors)
+    rules.int_or_percent(surge, path / "maxSurge", errors)
+    if unavailable in (0, "0%") and surge in (0, "0%"):
+        errors.invalid(path / "maxUnavailable", unavailable, "may not be 0 when `maxSurge` is 0")
+    rules.not_above_all(unavailable, path / "maxUnavailable", errors)
+
+
+def validate_update(new: Deployment, old: Deployment, errors: Errors) -> None:
+    """The selector may not change."""
+    rules.immutable(new.spec.selector, old.spec.selector, SPEC / "selector", errors)
+
+
+def validate_status(new: Deployment, old: Deployment, errors: Errors) -> None:
+    """No count is negative, and parts are not more than the whole."""
+    status, path = new.status, Path("status")
+    for name in ("replicas", "updated_replicas", "unavailable_replicas", "ready_replicas", "available_replicas"):
+        rules.not_negative(getattr(status, name), path / camel(name), errors)
+    for name in ("updated_replicas", "ready_replicas", "available_replicas"):
+        if getattr(status, name) > status.replicas:
+            errors.invalid(path / camel(name), getattr(status, name), "cannot be greater than status.replicas")
+    if status.available_replicas > status.ready_replicas:
+        text = "cannot be greater than readyReplicas"
+        errors.invalid(path / "availableReplicas", status.available_replicas, text)
+
+
+COLUMNS = (
+    NAME,
+    Column("Ready", description="How many replicas are ready, of how many."),
+    Column("Up-to-date", description="How many replicas are of the current template."),
+    Column("Available", description="How many replicas have been ready for minReadySeconds."),
+    AGE,
+    CONTAINERS,
+    IMAGES,
+    SELECTOR,
+)
+
+
+def row(obj: Deployment, now: datetime) -> list[Cell]:
+    """The cells of `COLUMNS`."""
+    return [
+        obj.metadata.name,
+        f"{obj.status.ready_replicas}/{obj.spec.replicas or 0}",
+        obj.status.updated_replicas,
+        obj.status.available_replicas,
+        age(obj.metadata.creation_timestamp, now),
+        *names_and_images(obj.spec.template.spec),
+        selector_text(obj.spec.selector),
+    ]
+
+
 KIND = Kind(
     group="apps",
     version="v1",
@@ -78,4 +201,14 @@ KIND = Kind(
     categories=("all",),
     has_generation=True,
     subresources=("status", "scale"),
+    default=default,
+    prepare_create=clear_status,
+    prepare_update=keep_status,
+    prepare_status=keep_spec,
+    validate=validate,
+    validate_update=validate_update,
+    validate_status=validate_status,
+    columns=COLUMNS,
+    row=row,
+    scale=SCALE,
 )

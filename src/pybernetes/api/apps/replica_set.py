@@ -1,11 +1,28 @@
 """TODOC apps/replica_set.py"""
 
+from datetime import datetime
 from typing import Annotated
 
+from pybernetes.api import rules
 from pybernetes.api.core.pod import PodTemplateSpec
+from pybernetes.api.core.pod_defaults import default_pod_spec
+from pybernetes.api.duration import age
 from pybernetes.api.facts import ListMap
-from pybernetes.api.kind import Kind
+from pybernetes.api.field import Errors
+from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import LabelSelector, Object, Struct, Time, always
+from pybernetes.api.quantity import canonicalize
+from pybernetes.api.tables import AGE, CONTAINERS, IMAGES, NAME, SELECTOR, names_and_images, selector_text
+from pybernetes.api.workloads import (
+    SCALE,
+    SPEC,
+    clear_status,
+    keep_spec,
+    keep_status,
+    validate_replica_counts,
+    validate_selector,
+    validate_workload_template,
+)
 
 
 class ReplicaSetSpec(Struct, kw_only=True):
@@ -46,6 +63,57 @@ class ReplicaSet(Object, kw_only=True):
     status: ReplicaSetStatus = always(ReplicaSetStatus)
 
 
+def default(obj: ReplicaSet) -> None:
+    """One replica."""
+    default_pod_spec(obj.spec.template.spec)
+    canonicalize(obj)
+    if obj.spec.replicas is None:
+        obj.spec.replicas = 1
+
+
+def validate(obj: ReplicaSet, errors: Errors) -> None:
+    """Counts, selector and template."""
+    rules.not_negative(obj.spec.replicas, SPEC / "replicas", errors)
+    rules.not_negative(obj.spec.min_ready_seconds, SPEC / "minReadySeconds", errors)
+    selector = validate_selector(obj.spec.selector, errors)
+    validate_workload_template(obj.spec.template, selector, "ReplicaSet", errors)
+
+
+def validate_update(new: ReplicaSet, old: ReplicaSet, errors: Errors) -> None:
+    """The selector may not change."""
+    rules.immutable(new.spec.selector, old.spec.selector, SPEC / "selector", errors)
+
+
+def validate_status(new: ReplicaSet, old: ReplicaSet, errors: Errors) -> None:
+    """No count is negative, and parts are not more than the whole."""
+    validate_replica_counts(new.status, errors)
+
+
+COLUMNS = (
+    NAME,
+    Column("Desired", type="integer", description="How many replicas are wanted."),
+    Column("Current", type="integer", description="How many replicas exist."),
+    Column("Ready", type="integer", description="How many replicas are ready."),
+    AGE,
+    CONTAINERS,
+    IMAGES,
+    SELECTOR,
+)
+
+
+def row(obj: ReplicaSet, now: datetime) -> list[Cell]:
+    """The cells of `COLUMNS`."""
+    return [
+        obj.metadata.name,
+        obj.spec.replicas or 0,
+        obj.status.replicas,
+        obj.status.ready_replicas,
+        age(obj.metadata.creation_timestamp, now),
+        *names_and_images(obj.spec.template.spec),
+        selector_text(obj.spec.selector),
+    ]
+
+
 KIND = Kind(
     group="apps",
     version="v1",
@@ -57,4 +125,15 @@ KIND = Kind(
     categories=("all",),
     has_generation=True,
     subresources=("status", "scale"),
+    default=default,
+    prepare_create=clear_status,
+    prepare_update=keep_status,
+    prepare_status=keep_spec,
+    validate=validate,
+    validate_update=validate_update,
+    validate_status=validate_status,
+    columns=COLUMNS,
+    row=row,
+    scale=SCALE,
+    selectable={"status.replicas": lambda obj: str(obj.status.replicas)},
 )

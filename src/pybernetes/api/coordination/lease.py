@@ -1,7 +1,13 @@
 """TODOC coordination/lease.py"""
 
-from pybernetes.api.kind import Kind
+from datetime import datetime
+
+from pybernetes.api import names, rules
+from pybernetes.api.duration import age
+from pybernetes.api.field import Errors, Path
+from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import MicroTime, Object, Struct, always
+from pybernetes.api.tables import AGE, NAME
 
 
 class LeaseSpec(Struct, kw_only=True):
@@ -22,6 +28,26 @@ class Lease(Object, kw_only=True):
     spec: LeaseSpec = always(LeaseSpec)
 
 
+def validate(obj: Lease, errors: Errors) -> None:
+    """Durations are positive, transitions are counted from 0."""
+    path, spec = Path("spec"), obj.spec
+    if spec.lease_duration_seconds is not None and spec.lease_duration_seconds <= 0:
+        errors.invalid(path / "leaseDurationSeconds", spec.lease_duration_seconds, "must be greater than 0")
+    rules.not_negative(spec.lease_transitions, path / "leaseTransitions", errors)
+    if spec.strategy is not None and spec.strategy:
+        rules.follows(spec.strategy, names.qualified_name, path / "strategy", errors)
+    if spec.preferred_holder and not spec.strategy:
+        errors.forbidden(path / "preferredHolder", "may only be specified if `strategy` is defined")
+
+
+COLUMNS = (NAME, Column("Holder", description="Who holds the lease."), AGE)
+
+
+def row(obj: Lease, now: datetime) -> list[Cell]:
+    """The cells of `COLUMNS`."""
+    return [obj.metadata.name, obj.spec.holder_identity or "", age(obj.metadata.creation_timestamp, now)]
+
+
 KIND = Kind(
     group="coordination.k8s.io",
     version="v1",
@@ -30,4 +56,7 @@ KIND = Kind(
     singular="lease",
     struct=Lease,
     create_on_update=True,
+    validate=validate,
+    columns=COLUMNS,
+    row=row,
 )

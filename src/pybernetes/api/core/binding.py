@@ -1,6 +1,7 @@
 """TODOC core/binding.py"""
 
 from pybernetes.api.core.reference import ObjectReference
+from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import Object, always
 
@@ -9,6 +10,14 @@ class Binding(Object, kw_only=True):
     """TODOC Binding"""
 
     target: ObjectReference = always(ObjectReference)
+
+
+def validate(obj: Binding, errors: Errors) -> None:
+    """A pod is bound to a node."""
+    if obj.target.kind not in ("", "Node"):
+        errors.not_supported(Path("target") / "kind", obj.target.kind, ["Node", "<empty>"])
+    if not obj.target.name:
+        errors.required(Path("target") / "name")
 
 
 KIND = Kind(
@@ -20,4 +29,5 @@ KIND = Kind(
     struct=Binding,
     stored=False,
     verbs=("create",),
+    validate=validate,
 )

@@ -1,8 +1,14 @@
 """TODOC core/endpoints.py"""
 
+from datetime import datetime
+
+from pybernetes.api import names, rules
 from pybernetes.api.core.reference import ObjectReference
-from pybernetes.api.kind import Kind
+from pybernetes.api.duration import age
+from pybernetes.api.field import Errors, Path
+from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Object, Struct, always
+from pybernetes.api.tables import AGE, NAME
 
 
 class EndpointAddress(Struct, kw_only=True):
@@ -37,6 +43,73 @@ class Endpoints(Object, kw_only=True):
     subsets: list[EndpointSubset] = []
 
 
+SHOWN = 3
+
+
+def default(obj: Endpoints) -> None:
+    """TCP."""
+    for subset in obj.subsets:
+        for port in subset.ports:
+            port.protocol = port.protocol or "TCP"
+
+
+def validate(obj: Endpoints, errors: Errors) -> None:
+    """Subsets have addresses, addresses are unicast."""
+    for index, subset in enumerate(obj.subsets):
+        path = Path("subsets") @ index
+        if not subset.addresses and not subset.not_ready_addresses:
+            errors.required(path, "must specify `addresses` or `notReadyAddresses`")
+        for name, addresses in (("addresses", subset.addresses), ("notReadyAddresses", subset.not_ready_addresses)):
+            for number, address in enumerate(addresses):
+                _address(address, path / name @ number, errors)
+        for number, port in enumerate(subset.ports):
+            _port(port, len(subset.ports) > 1, path / "ports" @ number, errors)
+
+
+def _address(address: EndpointAddress, path: Path, errors: Errors) -> None:
+    rules.unicast(address.ip, path / "ip", errors)
+    if address.hostname:
+        rules.follows(address.hostname, names.dns_label, path / "hostname", errors)
+    if address.node_name:
+        rules.follows(address.node_name, names.dns_subdomain, path / "nodeName", errors)
+
+
+def _port(port: EndpointPort, needs_name: bool, path: Path, errors: Errors) -> None:
+    if needs_name and not port.name:
+        errors.required(path / "name")
+    elif port.name:
+        rules.follows(port.name, names.dns_label, path / "name", errors)
+    rules.port(port.port, path / "port", errors)
+    rules.one_of(port.protocol, rules.PROTOCOLS, path / "protocol", errors)
+    if port.app_protocol:
+        rules.follows(port.app_protocol, names.qualified_name, path / "appProtocol", errors)
+
+
+COLUMNS = (NAME, Column("Endpoints", description="The first addresses and ports that are ready."), AGE)
+
+
+def row(obj: Endpoints, now: datetime) -> list[Cell]:
+    """The cells of `COLUMNS`."""
+    return [obj.metadata.name, _text(obj.subsets), age(obj.metadata.creation_timestamp, now)]
+
+
+def _text(subsets: list[EndpointSubset]) -> str:
+    if not subsets:
+        return "<none>"
+    found: list[str] = []
+    for subset in subsets:
+        if not subset.ports:
+            found += [address.ip for address in subset.addresses]
+        for port in subset.ports:
+            found += [_join(address.ip, port.port) for address in subset.addresses]
+    more = f" + {len(found) - SHOWN} more..." if len(found) > SHOWN else ""
+    return ",".join(found[:SHOWN]) + more
+
+
+def _join(ip: str, port: int) -> str:
+    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+
+
 KIND = Kind(
     group="",
     version="v1",
@@ -47,4 +120,8 @@ KIND = Kind(
     short_names=("ep",),
     storage="services/endpoints",
     create_on_update=True,
+    default=default,
+    validate=validate,
+    columns=COLUMNS,
+    row=row,
 )

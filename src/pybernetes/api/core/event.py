@@ -1,7 +1,11 @@
 """TODOC core/event.py"""
 
+from datetime import datetime
+
 from pybernetes.api.core.reference import ObjectReference
-from pybernetes.api.kind import Kind
+from pybernetes.api.duration import age
+from pybernetes.api.field import Errors, Path
+from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import MicroTime, Object, Struct, Time, always
 
 
@@ -38,6 +42,81 @@ class Event(Object, kw_only=True):
     type: str = ""
 
 
+def validate(obj: Event, errors: Errors) -> None:
+    """An event is kept beside the object that it is about; those about nodes and the like in `default`."""
+    about = obj.involved_object.namespace
+    path = Path("involvedObject") / "namespace"
+    if about:
+        if about != obj.metadata.namespace:
+            errors.invalid(path, about, "does not match event.namespace")
+    elif obj.metadata.namespace not in ("", "default") and not obj.event_time:
+        errors.invalid(path, about, "does not match event.namespace")
+    if not obj.event_time:
+        return
+    # Events of the newer kind say who reports them, and why.
+    if not obj.reporting_component:
+        errors.required(Path("reportingController"))
+    if not obj.reporting_instance:
+        errors.required(Path("reportingInstance"))
+    if not obj.action:
+        errors.required(Path("action"))
+    if not obj.reason:
+        errors.required(Path("reason"))
+    if obj.type not in ("Normal", "Warning"):
+        errors.invalid(Path("type"), "", f"has invalid value: {obj.type}")
+
+
+SELECTABLE = {
+    "involvedObject.kind": lambda obj: obj.involved_object.kind,
+    "involvedObject.namespace": lambda obj: obj.involved_object.namespace,
+    "involvedObject.name": lambda obj: obj.involved_object.name,
+    "involvedObject.uid": lambda obj: obj.involved_object.uid,
+    "involvedObject.apiVersion": lambda obj: obj.involved_object.api_version,
+    "involvedObject.resourceVersion": lambda obj: obj.involved_object.resource_version,
+    "involvedObject.fieldPath": lambda obj: obj.involved_object.field_path,
+    "reason": lambda obj: obj.reason,
+    "reportingComponent": lambda obj: obj.reporting_component,
+    "source": lambda obj: obj.source.component or obj.reporting_component,
+    "type": lambda obj: obj.type,
+}
+
+COLUMNS = (
+    Column("Last Seen", description="When it happened last."),
+    Column("Type", description="Normal or Warning."),
+    Column("Reason", description="What happened, in one word."),
+    Column("Object", description="To what it happened."),
+    Column("Subobject", priority=1, description="To which part of it."),
+    Column("Source", priority=1, description="Who reports it."),
+    Column("Message", description="What happened."),
+    Column("First Seen", priority=1, description="When it happened first."),
+    Column("Count", type="integer", priority=1, description="How often it happened."),
+    Column("Name", format="name", priority=1, description="Name must be unique within a namespace."),
+)
+
+
+def row(obj: Event, now: datetime) -> list[Cell]:
+    """The cells of `COLUMNS`."""
+    first = age(obj.first_timestamp or obj.event_time, now)
+    last = age(obj.last_timestamp, now) if obj.last_timestamp else first
+    count = obj.count or 1
+    if obj.series is not None:
+        last, count = age(obj.series.last_observed_time, now), obj.series.count
+    about = obj.involved_object
+    source = [obj.source.component or obj.reporting_component, obj.source.host or obj.reporting_instance]
+    return [
+        last,
+        obj.type,
+        obj.reason,
+        f"{about.kind.lower()}/{about.name}" if about.name else about.kind.lower(),
+        about.field_path,
+        ", ".join(source) if source[1] else source[0],
+        obj.message.strip(),
+        first,
+        count,
+        obj.metadata.name,
+    ]
+
+
 KIND = Kind(
     group="",
     version="v1",
@@ -47,4 +126,8 @@ KIND = Kind(
     struct=Event,
     short_names=("ev",),
     create_on_update=True,
+    validate=validate,
+    columns=COLUMNS,
+    row=row,
+    selectable=SELECTABLE,
 )

@@ -1,12 +1,21 @@
 """TODOC core/node.py"""
 
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
 
+from pybernetes.api import names, rules
+from pybernetes.api.core.placement_validation import EFFECTS
+from pybernetes.api.core.resource_validation import amount_of
+from pybernetes.api.duration import age
 from pybernetes.api.facts import ListMap, ListSet
-from pybernetes.api.kind import Kind
+from pybernetes.api.field import Errors, Path
+from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Object, Quantity, Struct, Time, always
+from pybernetes.api.quantity import canonicalize
+from pybernetes.api.tables import AGE, NAME, or_none
+from pybernetes.api.workloads import keep_status
 
 
 class ConfigMapNodeConfigSource(Struct, kw_only=True):
@@ -175,6 +184,114 @@ class Node(Object, kw_only=True):
     status: NodeStatus = always(NodeStatus)
 
 
+ROLE_PREFIX = "node-role.kubernetes.io/"
+ROLE_LABEL = "kubernetes.io/role"
+
+
+def default(obj: Node) -> None:
+    """What can be given to pods is all there is, unless the kubelet says otherwise."""
+    canonicalize(obj)
+    if not obj.status.allocatable and obj.status.capacity:
+        obj.status.allocatable = dict(obj.status.capacity)
+    # The single block of pod addresses and the list of blocks are two spellings of one thing.
+    spec = obj.spec
+    if spec.pod_cidr and not spec.pod_cidrs:
+        spec.pod_cidrs = [spec.pod_cidr]
+    elif spec.pod_cidrs and not spec.pod_cidr:
+        spec.pod_cidr = spec.pod_cidrs[0]
+
+
+def prepare_status(new: Node, old: Node) -> None:
+    """The spec stays."""
+    new.spec = old.spec
+
+
+def validate(obj: Node, errors: Errors) -> None:
+    """Taints, blocks of pod addresses, amounts."""
+    _taints(obj.spec.taints, errors)
+    for index, cidr in enumerate(obj.spec.pod_cidrs):
+        if not rules.is_cidr(cidr):
+            text = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+            errors.invalid(Path("spec") / "podCIDRs" @ index, cidr, text)
+    for name, amounts in (("capacity", obj.status.capacity), ("allocatable", obj.status.allocatable)):
+        for resource, amount in amounts.items():
+            amount_of(resource, amount, Path("status") / name @ resource, errors)
+
+
+def _taints(taints: list[Taint], errors: Errors) -> None:
+    seen: set[tuple[str, str]] = set()
+    for index, taint in enumerate(taints):
+        path = Path("spec") / "taints" @ index
+        rules.follows(taint.key, names.qualified_name, path / "key", errors)
+        for complaint in names.label_value(taint.value):
+            errors.invalid(path / "value", taint.value, complaint)
+        if not taint.effect:
+            errors.required(path / "effect")
+        elif taint.effect not in EFFECTS:
+            errors.not_supported(path / "effect", taint.effect, list(EFFECTS))
+        if (taint.key, taint.effect) in seen:
+            errors.duplicate(path, taint)
+        seen.add((taint.key, taint.effect))
+
+
+def validate_update(new: Node, old: Node, errors: Errors) -> None:
+    """Addresses and the provider's ID are given once."""
+    path = Path("spec")
+    if old.spec.pod_cidrs and new.spec.pod_cidrs != old.spec.pod_cidrs:
+        text = 'node updates may not change podCIDR except from "" to valid'
+        errors.forbidden(path / "podCIDRs", text)
+    if old.spec.provider_id and new.spec.provider_id != old.spec.provider_id:
+        text = 'node updates may not change providerID except from "" to valid'
+        errors.forbidden(path / "providerID", text)
+    if old.spec.external_id != new.spec.external_id:
+        errors.forbidden(path, "node updates may only change labels, taints, or capacity")
+
+
+COLUMNS = (
+    NAME,
+    Column("Status", description="Whether the node is ready, and takes new pods."),
+    Column("Roles", description="What the node is for, by its labels."),
+    AGE,
+    Column("Version", description="The kubelet's version."),
+    Column("Internal-IP", priority=1, description="Its address inside the cluster."),
+    Column("External-IP", priority=1, description="Its address outside the cluster."),
+    Column("OS-Image", priority=1, description="Its operating system."),
+    Column("Kernel-Version", priority=1, description="Its kernel."),
+    Column("Container-Runtime", priority=1, description="What runs its containers."),
+)
+
+
+def row(obj: Node, now: datetime) -> list[Cell]:
+    """The cells of `COLUMNS`."""
+    info = obj.status.node_info
+    addresses = {address.type: address.address for address in reversed(obj.status.addresses)}
+    return [
+        obj.metadata.name,
+        _status(obj),
+        or_none(",".join(roles(obj))),
+        age(obj.metadata.creation_timestamp, now),
+        info.kubelet_version,
+        or_none(addresses.get("InternalIP", "")),
+        or_none(addresses.get("ExternalIP", "")),
+        info.os_image or "<unknown>",
+        info.kernel_version or "<unknown>",
+        info.container_runtime_version or "<unknown>",
+    ]
+
+
+def _status(obj: Node) -> str:
+    ready = next((condition for condition in obj.status.conditions if condition.type == "Ready"), None)
+    status = "Unknown" if ready is None else "Ready" if ready.status == "True" else "NotReady"
+    return status + (",SchedulingDisabled" if obj.spec.unschedulable else "")
+
+
+def roles(obj: Node) -> list[str]:
+    """What a node is for: the ends of its `node-role.kubernetes.io/...` labels, and the old `kubernetes.io/role`."""
+    labels = obj.metadata.labels
+    found = {key.removeprefix(ROLE_PREFIX) for key in labels if key.startswith(ROLE_PREFIX)}
+    return sorted((found | {labels.get(ROLE_LABEL, "")}) - {""})
+
+
 KIND = Kind(
     group="",
     version="v1",
@@ -186,4 +303,12 @@ KIND = Kind(
     short_names=("no",),
     storage="minions",
     subresources=("status", "proxy"),
+    default=default,
+    prepare_update=keep_status,
+    prepare_status=prepare_status,
+    validate=validate,
+    validate_update=validate_update,
+    columns=COLUMNS,
+    row=row,
+    selectable={"spec.unschedulable": lambda obj: "true" if obj.spec.unschedulable else "false"},
 )

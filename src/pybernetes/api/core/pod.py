@@ -1,240 +1,69 @@
-"""TODOC core/pod.py"""
+"""Pod: the unit that is scheduled. Its types are in pod_spec.py and pod_status.py, its rules in the files beside them:
+pod_defaults.py, pod_strategy.py (what who may set), pod_validation.py, pod_update.py, pod_columns.py.
+"""
 
-from typing import Annotated
-
-from pybernetes.api.core.affinity import Affinity, Toleration, TopologySpreadConstraint
-from pybernetes.api.core.container import Container, EphemeralContainer, ResourceRequirements
-from pybernetes.api.core.container_status import ContainerStatus
-from pybernetes.api.core.reference import LocalObjectReference
-from pybernetes.api.core.security import PodSecurityContext
-from pybernetes.api.core.volume import Volume
-from pybernetes.api.facts import Atomic, ListMap
+from pybernetes.api.core.pod_columns import COLUMNS, row
+from pybernetes.api.core.pod_defaults import default_pod
+from pybernetes.api.core.pod_spec import (
+    EvictionResponder,
+    HostAlias,
+    PodDNSConfig,
+    PodDNSConfigOption,
+    PodOS,
+    PodReadinessGate,
+    PodResourceClaim,
+    PodSchedulingGate,
+    PodSchedulingGroup,
+    PodSpec,
+    PodTemplateSpec,
+)
+from pybernetes.api.core.pod_status import (
+    ContainerExtendedResourceRequest,
+    HostIP,
+    NodeAllocatableMappedResources,
+    NodeAllocatableOverheadResources,
+    NodeAllocatableResourceClaimStatus,
+    PodCondition,
+    PodExtendedResourceClaimStatus,
+    PodIP,
+    PodResourceClaimStatus,
+    PodStatus,
+    PodVolumeHealth,
+    VolumeHealthCondition,
+)
+from pybernetes.api.core.pod_strategy import prepare_create, prepare_status, prepare_update
+from pybernetes.api.core.pod_update import validate_pod_update
+from pybernetes.api.core.pod_validation import validate_pod
 from pybernetes.api.kind import Kind
-from pybernetes.api.meta import Object, ObjectMeta, Quantity, Struct, Time, always
-
-
-class PodDNSConfigOption(Struct, kw_only=True):
-    """TODOC PodDNSConfigOption"""
-
-    name: str = ""
-    value: str = ""
-
-
-class PodDNSConfig(Struct, kw_only=True):
-    """TODOC PodDNSConfig"""
-
-    nameservers: list[str] = []
-    options: list[PodDNSConfigOption] = []
-    searches: list[str] = []
-
-
-class EvictionResponder(Struct, kw_only=True):
-    """TODOC EvictionResponder"""
-
-    name: str = always(str)
-    priority: int = always(int)
-
-
-class HostAlias(Struct, kw_only=True):
-    """TODOC HostAlias"""
-
-    ip: str = always(str)
-    hostnames: list[str] = []
-
-
-class PodOS(Struct, kw_only=True):
-    """TODOC PodOS"""
-
-    name: str = always(str)
-
-
-class PodReadinessGate(Struct, kw_only=True):
-    """TODOC PodReadinessGate"""
-
-    condition_type: str = always(str)
-
-
-class PodResourceClaim(Struct, kw_only=True):
-    """TODOC PodResourceClaim"""
-
-    name: str = always(str)
-    resource_claim_name: str = ""
-    resource_claim_template_name: str = ""
-
-
-class PodSchedulingGate(Struct, kw_only=True):
-    """TODOC PodSchedulingGate"""
-
-    name: str = always(str)
-
-
-class PodSchedulingGroup(Struct, kw_only=True):
-    """TODOC PodSchedulingGroup"""
-
-    pod_group_name: str = ""
-
-
-class PodSpec(Struct, kw_only=True):
-    """TODOC PodSpec"""
-
-    containers: Annotated[list[Container], ListMap("name")] = []
-    active_deadline_seconds: int | None = None
-    affinity: Affinity | None = None
-    automount_service_account_token: bool | None = None
-    dns_config: PodDNSConfig | None = None
-    dns_policy: str = ""
-    enable_service_links: bool | None = None
-    ephemeral_containers: Annotated[list[EphemeralContainer], ListMap("name")] = []
-    eviction_responders: list[EvictionResponder] = []
-    host_aliases: Annotated[list[HostAlias], ListMap("ip")] = []
-    host_ipc: bool = False
-    host_network: bool = False
-    host_pid: bool = False
-    host_users: bool | None = None
-    hostname: str = ""
-    hostname_override: str = ""
-    image_pull_secrets: Annotated[list[LocalObjectReference], ListMap("name")] = []
-    init_containers: Annotated[list[Container], ListMap("name")] = []
-    node_name: str = ""
-    node_selector: Annotated[dict[str, str], Atomic()] = {}
-    os: PodOS | None = None
-    overhead: dict[str, Quantity] = {}
-    preemption_policy: str = ""
-    priority: int | None = None
-    priority_class_name: str = ""
-    readiness_gates: list[PodReadinessGate] = []
-    resource_claims: Annotated[list[PodResourceClaim], ListMap("name", retain_keys=True)] = []
-    resources: ResourceRequirements | None = None
-    restart_policy: str = ""
-    runtime_class_name: str | None = None
-    scheduler_name: str = ""
-    scheduling_gates: Annotated[list[PodSchedulingGate], ListMap("name")] = []
-    scheduling_group: PodSchedulingGroup | None = None
-    security_context: PodSecurityContext | None = None
-    service_account: str = ""
-    service_account_name: str = ""
-    set_hostname_as_fqdn: bool | None = None
-    share_process_namespace: bool | None = None
-    subdomain: str = ""
-    termination_grace_period_seconds: int | None = None
-    tolerations: Annotated[list[Toleration], Atomic()] = []
-    topology_spread_constraints: Annotated[
-        list[TopologySpreadConstraint], ListMap("topologyKey", "whenUnsatisfiable")
-    ] = []
-    volumes: Annotated[list[Volume], ListMap("name", retain_keys=True)] = []
-
-
-class PodCondition(Struct, kw_only=True):
-    """TODOC PodCondition"""
-
-    status: str = always(str)
-    type: str = always(str)
-    last_probe_time: Time = ""
-    last_transition_time: Time = ""
-    message: str = ""
-    observed_generation: int = 0
-    reason: str = ""
-
-
-class ContainerExtendedResourceRequest(Struct, kw_only=True):
-    """TODOC ContainerExtendedResourceRequest"""
-
-    container_name: str = always(str)
-    request_name: str = always(str)
-    resource_name: str = always(str)
-
-
-class PodExtendedResourceClaimStatus(Struct, kw_only=True):
-    """TODOC PodExtendedResourceClaimStatus"""
-
-    request_mappings: list[ContainerExtendedResourceRequest] = []
-    resource_claim_name: str = always(str)
-
-
-class HostIP(Struct, kw_only=True):
-    """TODOC HostIP"""
-
-    ip: str = always(str)
-
-
-class NodeAllocatableMappedResources(Struct, kw_only=True):
-    """TODOC NodeAllocatableMappedResources"""
-
-    name: str = always(str)
-    quantity: Quantity | None = None
-
-
-class NodeAllocatableOverheadResources(Struct, kw_only=True):
-    """TODOC NodeAllocatableOverheadResources"""
-
-    name: str = always(str)
-    per_container: Quantity | None = None
-    per_pod: Quantity | None = None
-
-
-class NodeAllocatableResourceClaimStatus(Struct, kw_only=True):
-    """TODOC NodeAllocatableResourceClaimStatus"""
-
-    resource_claim_name: str = always(str)
-    containers: list[str] = []
-    mapping: list[NodeAllocatableMappedResources] = []
-    overhead: list[NodeAllocatableOverheadResources] = []
-
-
-class PodIP(Struct, kw_only=True):
-    """TODOC PodIP"""
-
-    ip: str = always(str)
-
-
-class PodResourceClaimStatus(Struct, kw_only=True):
-    """TODOC PodResourceClaimStatus"""
-
-    name: str = always(str)
-    resource_claim_name: str = ""
-
-
-class VolumeHealthCondition(Struct, kw_only=True):
-    """TODOC VolumeHealthCondition"""
-
-    reason: str = always(str)
-    status: str = always(str)
-    message: str = ""
-
-
-class PodVolumeHealth(Struct, kw_only=True):
-    """TODOC PodVolumeHealth"""
-
-    name: str = always(str)
-    health_conditions: list[VolumeHealthCondition] = []
-    last_transition_time: Time = ""
-
-
-class PodStatus(Struct, kw_only=True):
-    """TODOC PodStatus"""
-
-    allocated_resources: dict[str, Quantity] = {}
-    conditions: Annotated[list[PodCondition], ListMap("type")] = []
-    container_statuses: list[ContainerStatus] = []
-    ephemeral_container_statuses: list[ContainerStatus] = []
-    extended_resource_claim_status: PodExtendedResourceClaimStatus | None = None
-    host_ip: str = ""
-    host_ips: Annotated[list[HostIP], ListMap("ip")] = []
-    init_container_statuses: list[ContainerStatus] = []
-    message: str = ""
-    node_allocatable_resource_claim_statuses: list[NodeAllocatableResourceClaimStatus] = []
-    nominated_node_name: str = ""
-    observed_generation: int = 0
-    phase: str = ""
-    pod_ip: str = ""
-    pod_ips: Annotated[list[PodIP], ListMap("ip")] = []
-    qos_class: str = ""
-    reason: str = ""
-    resize: str = ""
-    resource_claim_statuses: Annotated[list[PodResourceClaimStatus], ListMap("name", retain_keys=True)] = []
-    resources: ResourceRequirements | None = None
-    start_time: Time = ""
-    volume_health: list[PodVolumeHealth] = []
+from pybernetes.api.meta import Object, always
+
+__all__ = [
+    "KIND",
+    "ContainerExtendedResourceRequest",
+    "EvictionResponder",
+    "HostAlias",
+    "HostIP",
+    "NodeAllocatableMappedResources",
+    "NodeAllocatableOverheadResources",
+    "NodeAllocatableResourceClaimStatus",
+    "Pod",
+    "PodCondition",
+    "PodDNSConfig",
+    "PodDNSConfigOption",
+    "PodExtendedResourceClaimStatus",
+    "PodIP",
+    "PodOS",
+    "PodReadinessGate",
+    "PodResourceClaim",
+    "PodResourceClaimStatus",
+    "PodSchedulingGate",
+    "PodSchedulingGroup",
+    "PodSpec",
+    "PodStatus",
+    "PodTemplateSpec",
+    "PodVolumeHealth",
+    "VolumeHealthCondition",
+]
 
 
 class Pod(Object, kw_only=True):
@@ -242,13 +71,6 @@ class Pod(Object, kw_only=True):
 
     spec: PodSpec = always(PodSpec)
     status: PodStatus = always(PodStatus)
-
-
-class PodTemplateSpec(Struct, kw_only=True):
-    """TODOC PodTemplateSpec"""
-
-    metadata: ObjectMeta = always(ObjectMeta)
-    spec: PodSpec = always(PodSpec)
 
 
 KIND = Kind(
@@ -273,4 +95,23 @@ KIND = Kind(
         "proxy",
         "resize",
     ),
+    default=default_pod,
+    prepare_create=prepare_create,
+    prepare_update=prepare_update,
+    prepare_status=prepare_status,
+    validate=validate_pod,
+    validate_update=validate_pod_update,
+    columns=COLUMNS,
+    row=row,
+    selectable={
+        "spec.nodeName": lambda pod: pod.spec.node_name,
+        "spec.restartPolicy": lambda pod: pod.spec.restart_policy,
+        "spec.schedulerName": lambda pod: pod.spec.scheduler_name,
+        "spec.serviceAccountName": lambda pod: pod.spec.service_account_name,
+        "spec.hostNetwork": lambda pod: "true" if pod.spec.host_network else "false",
+        "status.phase": lambda pod: pod.status.phase,
+        "status.podIP": lambda pod: pod.status.pod_ip,
+        "status.podIPs": lambda pod: pod.status.pod_ip,
+        "status.nominatedNodeName": lambda pod: pod.status.nominated_node_name,
+    },
 )

@@ -1,11 +1,27 @@
 """TODOC core/replication_controller.py"""
 
+from datetime import datetime
 from typing import Annotated
 
+from pybernetes.api import rules
 from pybernetes.api.core.pod import PodTemplateSpec
+from pybernetes.api.core.pod_defaults import default_pod_spec
+from pybernetes.api.duration import age
 from pybernetes.api.facts import Atomic, ListMap
-from pybernetes.api.kind import Kind
+from pybernetes.api.field import Errors
+from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Object, Struct, Time, always
+from pybernetes.api.quantity import canonicalize
+from pybernetes.api.tables import AGE, CONTAINERS, IMAGES, NAME, SELECTOR, label_map, names_and_images
+from pybernetes.api.workloads import (
+    SCALE,
+    SPEC,
+    clear_status,
+    keep_spec,
+    keep_status,
+    validate_replica_counts,
+    validate_workload_template,
+)
 
 
 class ReplicationControllerSpec(Struct, kw_only=True):
@@ -45,6 +61,63 @@ class ReplicationController(Object, kw_only=True):
     status: ReplicationControllerStatus = always(ReplicationControllerStatus)
 
 
+def default(obj: ReplicationController) -> None:
+    """One replica; selector and labels come from the template's labels where they are not given."""
+    spec = obj.spec
+    if spec.template is not None:
+        default_pod_spec(spec.template.spec)
+        labels = spec.template.metadata.labels
+        spec.selector = spec.selector or dict(labels)
+        obj.metadata.labels = obj.metadata.labels or dict(labels)
+    canonicalize(obj)
+    if spec.replicas is None:
+        spec.replicas = 1
+
+
+def validate(obj: ReplicationController, errors: Errors) -> None:
+    """Counts, selector and template."""
+    spec = obj.spec
+    rules.not_negative(spec.min_ready_seconds, SPEC / "minReadySeconds", errors)
+    if not spec.selector:
+        errors.required(SPEC / "selector")
+    rules.not_negative(spec.replicas, SPEC / "replicas", errors)
+    if spec.template is None:
+        errors.required(SPEC / "template")
+    else:
+        validate_workload_template(spec.template, spec.selector, "ReplicationController", errors)
+
+
+def validate_status(new: ReplicationController, old: ReplicationController, errors: Errors) -> None:
+    """No count is negative, and parts are not more than the whole."""
+    validate_replica_counts(new.status, errors)
+
+
+COLUMNS = (
+    NAME,
+    Column("Desired", type="integer", description="How many replicas are wanted."),
+    Column("Current", type="integer", description="How many replicas exist."),
+    Column("Ready", type="integer", description="How many replicas are ready."),
+    AGE,
+    CONTAINERS,
+    IMAGES,
+    SELECTOR,
+)
+
+
+def row(obj: ReplicationController, now: datetime) -> list[Cell]:
+    """The cells of `COLUMNS`."""
+    template = obj.spec.template
+    return [
+        obj.metadata.name,
+        obj.spec.replicas or 0,
+        obj.status.replicas,
+        obj.status.ready_replicas,
+        age(obj.metadata.creation_timestamp, now),
+        *names_and_images(template.spec if template is not None else None),
+        label_map(obj.spec.selector),
+    ]
+
+
 KIND = Kind(
     group="",
     version="v1",
@@ -57,4 +130,16 @@ KIND = Kind(
     storage="controllers",
     has_generation=True,
     subresources=("status", "scale"),
+    default=default,
+    prepare_create=clear_status,
+    prepare_update=keep_status,
+    prepare_status=keep_spec,
+    validate=validate,
+    validate_status=validate_status,
+    columns=COLUMNS,
+    row=row,
+    scale=SCALE,
+    selectable={
+        "status.replicas": lambda obj: str(obj.status.replicas),
+    },
 )

@@ -1,11 +1,14 @@
 """TODOC core/service_account.py"""
 
+from datetime import datetime
 from typing import Annotated
 
 from pybernetes.api.core.reference import LocalObjectReference, ObjectReference
+from pybernetes.api.duration import age
 from pybernetes.api.facts import ListMap
-from pybernetes.api.kind import Kind
+from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Object
+from pybernetes.api.tables import AGE, NAME
 
 
 class ServiceAccount(Object, kw_only=True):
@@ -14,6 +17,14 @@ class ServiceAccount(Object, kw_only=True):
     automount_service_account_token: bool | None = None
     image_pull_secrets: list[LocalObjectReference] = []
     secrets: Annotated[list[ObjectReference], ListMap("name")] = []
+
+
+COLUMNS = (NAME, Column("Secrets", description="How many secrets are listed in it."), AGE)
+
+
+def row(obj: ServiceAccount, now: datetime) -> list[Cell]:
+    """The cells of `COLUMNS`."""
+    return [obj.metadata.name, len(obj.secrets), age(obj.metadata.creation_timestamp, now)]
 
 
 KIND = Kind(
@@ -25,4 +36,6 @@ KIND = Kind(
     struct=ServiceAccount,
     short_names=("sa",),
     subresources=("token",),
+    columns=COLUMNS,
+    row=row,
 )

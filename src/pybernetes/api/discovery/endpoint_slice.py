@@ -1,11 +1,16 @@
 """TODOC discovery/endpoint_slice.py"""
 
+from datetime import datetime
 from typing import Annotated
 
+from pybernetes.api import names, rules
 from pybernetes.api.core.reference import ObjectReference
+from pybernetes.api.duration import age
 from pybernetes.api.facts import Atomic
-from pybernetes.api.kind import Kind
+from pybernetes.api.field import Errors, Path
+from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Object, Struct, always
+from pybernetes.api.tables import AGE, NAME
 
 
 class EndpointConditions(Struct, kw_only=True):
@@ -65,6 +70,111 @@ class EndpointSlice(Object, kw_only=True):
     ports: Annotated[list[EndpointPort], Atomic()] = []
 
 
+MAX_ENDPOINTS, MAX_ADDRESSES, MAX_PORTS, MAX_ZONES = 1000, 100, 20000, 8
+SHOWN = 3
+
+
+def default(obj: EndpointSlice) -> None:
+    """An unnamed TCP port."""
+    for port in obj.ports:
+        port.name = port.name or ""
+        port.protocol = port.protocol or "TCP"
+
+
+def validate(obj: EndpointSlice, errors: Errors) -> None:
+    """All addresses are of the one type of the slice."""
+    rules.one_of(obj.address_type, ("FQDN", "IPv4", "IPv6"), Path("addressType"), errors)
+    _endpoints(obj, errors)
+    _ports(obj.ports, errors)
+
+
+def _endpoints(obj: EndpointSlice, errors: Errors) -> None:
+    path = Path("endpoints")
+    if len(obj.endpoints) > MAX_ENDPOINTS:
+        errors.too_many(path, len(obj.endpoints), MAX_ENDPOINTS)
+        return
+    for index, endpoint in enumerate(obj.endpoints):
+        place = path @ index
+        if not endpoint.addresses:
+            errors.required(place / "addresses", "must contain at least 1 item")
+        elif len(endpoint.addresses) > MAX_ADDRESSES:
+            errors.too_many(place / "addresses", len(endpoint.addresses), MAX_ADDRESSES)
+        for number, address in enumerate(endpoint.addresses):
+            _address(address, obj.address_type, place / "addresses" @ number, errors)
+        if endpoint.node_name:
+            rules.follows(endpoint.node_name, names.dns_subdomain, place / "nodeName", errors)
+        if endpoint.hostname:
+            rules.follows(endpoint.hostname, names.dns_label, place / "hostname", errors)
+        if endpoint.hints is not None and len(endpoint.hints.for_zones) > MAX_ZONES:
+            errors.too_many(place / "hints" / "forZones", len(endpoint.hints.for_zones), MAX_ZONES)
+
+
+def _address(address: str, address_type: str, path: Path, errors: Errors) -> None:
+    if address_type == "FQDN":
+        rules.follows(address, names.dns_subdomain, path, errors)
+    elif address_type == "IPv4" and (":" in address or not rules.is_ip(address)):
+        errors.invalid(path, address, "must be an IPv4 address")
+    elif address_type == "IPv6" and (":" not in address or not rules.is_ip(address)):
+        errors.invalid(path, address, "must be an IPv6 address")
+    elif address_type in ("IPv4", "IPv6"):
+        rules.unicast(address, path, errors)
+
+
+def _ports(ports: list[EndpointPort], errors: Errors) -> None:
+    path = Path("ports")
+    if len(ports) > MAX_PORTS:
+        errors.too_many(path, len(ports), MAX_PORTS)
+        return
+    seen: set[str] = set()
+    for index, port in enumerate(ports):
+        place = path @ index
+        name = port.name or ""
+        if name:
+            rules.follows(name, names.dns_label, place / "name", errors)
+        if name in seen:
+            errors.duplicate(place / "name", name)
+        seen.add(name)
+        if port.port is not None:
+            rules.port(port.port, place / "port", errors)
+        rules.one_of(port.protocol, rules.PROTOCOLS, place / "protocol", errors)
+        if port.app_protocol:
+            rules.follows(port.app_protocol, names.qualified_name, place / "appProtocol", errors)
+
+
+def validate_update(new: EndpointSlice, old: EndpointSlice, errors: Errors) -> None:
+    """A slice of another type is another slice."""
+    rules.immutable(new.address_type, old.address_type, Path("addressType"), errors)
+
+
+COLUMNS = (
+    NAME,
+    Column("AddressType", description="What kind of addresses the slice holds."),
+    Column("Ports", description="The first ports."),
+    Column("Endpoints", description="The first addresses."),
+    AGE,
+)
+
+
+def row(obj: EndpointSlice, now: datetime) -> list[Cell]:
+    """The cells of `COLUMNS`."""
+    ports = ["*" if port.port is None else str(port.port) for port in obj.ports]
+    addresses = [address for endpoint in obj.endpoints for address in endpoint.addresses]
+    return [
+        obj.metadata.name,
+        obj.address_type,
+        _first(ports),
+        _first(addresses),
+        age(obj.metadata.creation_timestamp, now),
+    ]
+
+
+def _first(items: list[str]) -> str:
+    if not items:
+        return "<unset>"
+    more = f" + {len(items) - SHOWN} more..." if len(items) > SHOWN else ""
+    return ",".join(items[:SHOWN]) + more
+
+
 KIND = Kind(
     group="discovery.k8s.io",
     version="v1",
@@ -73,4 +183,9 @@ KIND = Kind(
     singular="endpointslice",
     struct=EndpointSlice,
     has_generation=True,
+    default=default,
+    validate=validate,
+    validate_update=validate_update,
+    columns=COLUMNS,
+    row=row,
 )

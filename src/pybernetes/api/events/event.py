@@ -1,8 +1,14 @@
 """TODOC events/event.py"""
 
+from collections.abc import Callable
+from datetime import datetime
+
+from pybernetes.api.core import event as core
 from pybernetes.api.core.event import EventSource
 from pybernetes.api.core.reference import ObjectReference
-from pybernetes.api.kind import Kind
+from pybernetes.api.events import convert
+from pybernetes.api.field import Errors
+from pybernetes.api.kind import Cell, Kind
 from pybernetes.api.meta import MicroTime, Object, Struct, Time, always
 
 
@@ -32,6 +38,30 @@ class Event(Object, kw_only=True):
     type: str = ""
 
 
+def validate(obj: Event, errors: Errors) -> None:
+    """The same rules as for core events, which share the store with these."""
+    core.validate(convert.to_core(obj), errors)
+
+
+def row(obj: Event, now: datetime) -> list[Cell]:
+    """The cells of the core events' columns."""
+    return core.row(convert.to_core(obj), now)
+
+
+SELECTABLE: dict[str, Callable[[Event], str]] = {
+    "regarding.kind": lambda obj: obj.regarding.kind if obj.regarding is not None else "",
+    "regarding.namespace": lambda obj: obj.regarding.namespace if obj.regarding is not None else "",
+    "regarding.name": lambda obj: obj.regarding.name if obj.regarding is not None else "",
+    "regarding.uid": lambda obj: obj.regarding.uid if obj.regarding is not None else "",
+    "regarding.apiVersion": lambda obj: obj.regarding.api_version if obj.regarding is not None else "",
+    "regarding.resourceVersion": lambda obj: obj.regarding.resource_version if obj.regarding is not None else "",
+    "regarding.fieldPath": lambda obj: obj.regarding.field_path if obj.regarding is not None else "",
+    "reason": lambda obj: obj.reason,
+    "reportingController": lambda obj: obj.reporting_controller,
+    "type": lambda obj: obj.type,
+}
+
+
 KIND = Kind(
     group="events.k8s.io",
     version="v1",
@@ -41,4 +71,8 @@ KIND = Kind(
     struct=Event,
     short_names=("ev",),
     create_on_update=True,
+    validate=validate,
+    columns=core.COLUMNS,
+    row=row,
+    selectable=SELECTABLE,
 )

@@ -1,8 +1,16 @@
 """TODOC rbac/cluster_role_binding.py"""
 
+from pybernetes.api.field import Errors
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import Object, always
 from pybernetes.api.rbac.rule import RoleRef, Subject
+from pybernetes.api.rbac.validation import (
+    BINDING_COLUMNS,
+    binding_row,
+    default_binding,
+    validate_binding,
+    validate_binding_update,
+)
 
 
 class ClusterRoleBinding(Object, kw_only=True):
@@ -10,6 +18,11 @@ class ClusterRoleBinding(Object, kw_only=True):
 
     role_ref: RoleRef = always(RoleRef)
     subjects: list[Subject] = []
+
+
+def validate(obj: ClusterRoleBinding, errors: Errors) -> None:
+    """Which roles may be bound, and to whom."""
+    validate_binding(obj.role_ref, obj.subjects, ("ClusterRole",), errors)
 
 
 KIND = Kind(
@@ -22,4 +35,9 @@ KIND = Kind(
     namespaced=False,
     name_rule="path-segment",
     create_on_update=True,
+    default=default_binding,
+    validate=validate,
+    validate_update=validate_binding_update,
+    columns=BINDING_COLUMNS,
+    row=binding_row,
 )

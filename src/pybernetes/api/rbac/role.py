@@ -1,14 +1,22 @@
 """TODOC rbac/role.py"""
 
+from pybernetes.api.field import Errors
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import Object
 from pybernetes.api.rbac.rule import PolicyRule
+from pybernetes.api.rbac.validation import validate_rules
+from pybernetes.api.tables import CREATED_AT, NAME
 
 
 class Role(Object, kw_only=True):
     """TODOC Role"""
 
     rules: list[PolicyRule] = []
+
+
+def validate(obj: Role, errors: Errors) -> None:
+    """Rules about resources only: paths of the API belong to no namespace."""
+    validate_rules(obj.rules, namespaced=True, errors=errors)
 
 
 KIND = Kind(
@@ -20,4 +28,7 @@ KIND = Kind(
     struct=Role,
     name_rule="path-segment",
     create_on_update=True,
+    validate=validate,
+    columns=(NAME, CREATED_AT),
+    row=lambda obj, now: [obj.metadata.name, obj.metadata.creation_timestamp],
 )

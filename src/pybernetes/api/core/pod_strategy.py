@@ -1,0 +1,101 @@
+"""What of a pod who may set: a client its spec when it creates it, the kubelet its status, afterwards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pybernetes.api.core.affinity import Affinity, PodAffinityTerm
+from pybernetes.api.core.container import Container, EphemeralContainer, ResourceRequirements
+from pybernetes.api.core.pod_spec import PodSpec
+from pybernetes.api.core.pod_status import PodCondition, PodStatus
+from pybernetes.api.meta import LabelSelector, LabelSelectorRequirement
+from pybernetes.api.quantity import value
+
+if TYPE_CHECKING:
+    from pybernetes.api.core.pod import Pod
+
+QOS_RESOURCES = ("cpu", "memory")
+
+
+def prepare_create(pod: Pod) -> None:
+    """A new pod is Pending, has its quality-of-service class, and selectors with its own labels written into them."""
+    pod.status = PodStatus(phase="Pending", qos_class=qos_class(pod.spec))
+    if pod.spec.scheduling_gates:
+        pod.status.conditions = [
+            PodCondition(
+                type="PodScheduled",
+                status="False",
+                reason="SchedulingGated",
+                message="Scheduling is blocked due to non-empty scheduling gates",
+            )
+        ]
+    _write_own_labels(pod)
+
+
+def prepare_update(new: Pod, old: Pod) -> None:
+    """The status stays what it was."""
+    new.status = old.status
+
+
+def prepare_status(new: Pod, old: Pod) -> None:
+    """Everything but status stays; so do owners and the class, which the kubelet does not decide."""
+    new.spec = old.spec
+    new.metadata.owner_references = old.metadata.owner_references
+    new.metadata.deletion_timestamp = old.metadata.deletion_timestamp
+    new.status.qos_class = old.status.qos_class or new.status.qos_class
+
+
+def qos_class(spec: PodSpec) -> str:
+    """Guaranteed when every container has limits for CPU and memory and requests just that, BestEffort when none
+    asks for anything, Burstable otherwise. The kubelet places the pod's cgroup by it.
+    """
+    if spec.resources is not None and (spec.resources.requests or spec.resources.limits):
+        return _class_of([spec.resources])
+    containers: list[Container | EphemeralContainer] = [*spec.containers, *spec.init_containers]
+    return _class_of([container.resources for container in containers])
+
+
+def _class_of(all_resources: list[ResourceRequirements]) -> str:
+    asked = False
+    guaranteed = True
+    for resources in all_resources:
+        for name in QOS_RESOURCES:
+            limit = resources.limits.get(name, 0)
+            request = resources.requests.get(name, limit)
+            asked = asked or value(limit) > 0 or value(request) > 0
+            if value(limit) <= 0 or value(request) <= 0 or request != limit:
+                guaranteed = False
+    if not asked:
+        return "BestEffort"
+    return "Guaranteed" if guaranteed else "Burstable"
+
+
+def _write_own_labels(pod: Pod) -> None:
+    """`matchLabelKeys` means "pods with the same value as mine": the values are written into the selectors now."""
+    labels = pod.metadata.labels
+    if pod.spec.affinity is not None:
+        for term in _pod_terms(pod.spec.affinity):
+            if term.label_selector is not None:
+                term.label_selector = _merged(term.label_selector, term.match_label_keys, "In", labels)
+                term.label_selector = _merged(term.label_selector, term.mismatch_label_keys, "NotIn", labels)
+    for constraint in pod.spec.topology_spread_constraints:
+        if constraint.label_selector is not None:
+            constraint.label_selector = _merged(constraint.label_selector, constraint.match_label_keys, "In", labels)
+
+
+def _pod_terms(affinity: Affinity) -> list[PodAffinityTerm]:
+    found = []
+    for part in (affinity.pod_affinity, affinity.pod_anti_affinity):
+        if part is not None:
+            found += part.required_during_scheduling_ignored_during_execution
+            found += [w.pod_affinity_term for w in part.preferred_during_scheduling_ignored_during_execution]
+    return found
+
+
+def _merged(selector: LabelSelector, keys: list[str], operator: str, labels: dict[str, str]) -> LabelSelector:
+    added = [
+        LabelSelectorRequirement(key=key, operator=operator, values=[labels[key]]) for key in keys if key in labels
+    ]
+    if not added:
+        return selector
+    return LabelSelector(match_labels=selector.match_labels, match_expressions=[*selector.match_expressions, *added])

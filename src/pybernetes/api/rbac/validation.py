@@ -1,0 +1,111 @@
+"""The rules for rules and bindings, shared by the namespaced and the cluster-wide kinds."""
+
+from datetime import datetime
+from typing import Protocol
+
+from pybernetes.api import names, rules
+from pybernetes.api.duration import age
+from pybernetes.api.field import Errors, Path
+from pybernetes.api.kind import Cell, Column
+from pybernetes.api.meta import ObjectMeta
+from pybernetes.api.rbac.rule import PolicyRule, RoleRef, Subject
+from pybernetes.api.tables import AGE, NAME
+
+GROUP = "rbac.authorization.k8s.io"
+
+
+class Binding(Protocol):
+    """A RoleBinding or ClusterRoleBinding."""
+
+    metadata: ObjectMeta
+    role_ref: RoleRef
+    subjects: list[Subject]
+
+
+def validate_rules(policy: list[PolicyRule], *, namespaced: bool, errors: Errors) -> None:
+    """Each rule is about resources or about paths, never both."""
+    for index, rule in enumerate(policy):
+        path = Path("rules") @ index
+        if not rule.verbs:
+            errors.required(path / "verbs", "verbs must contain at least one value")
+        if rule.non_resource_urls:
+            place = path / "nonResourceURLs"
+            if namespaced:
+                text = "namespaced rules cannot apply to non-resource URLs"
+                errors.invalid(place, rule.non_resource_urls, text)
+            if rule.api_groups or rule.resources or rule.resource_names:
+                text = "rules cannot apply to both regular resources and non-resource URLs"
+                errors.invalid(place, rule.non_resource_urls, text)
+            continue
+        if not rule.api_groups:
+            errors.required(path / "apiGroups", "resource rules must supply at least one api group")
+        if not rule.resources:
+            errors.required(path / "resources", "resource rules must supply at least one resource")
+
+
+def default_binding(obj: Binding) -> None:
+    """Roles, users and groups are of the RBAC group unless said otherwise."""
+    obj.role_ref.api_group = obj.role_ref.api_group or GROUP
+    for subject in obj.subjects:
+        if subject.kind in ("User", "Group"):
+            subject.api_group = subject.api_group or GROUP
+
+
+def validate_binding(ref: RoleRef, subjects: list[Subject], kinds: tuple[str, ...], errors: Errors) -> None:
+    """What is bound (`kinds` of roles), and to whom."""
+    path = Path("roleRef")
+    if ref.api_group != GROUP:
+        errors.not_supported(path / "apiGroup", ref.api_group, [GROUP])
+    if ref.kind not in kinds:
+        errors.not_supported(path / "kind", ref.kind, list(kinds))
+    rules.named(ref.name, names.path_segment, path / "name", errors)
+    for index, subject in enumerate(subjects):
+        _subject(subject, "Role" in kinds, Path("subjects") @ index, errors)
+
+
+def _subject(subject: Subject, namespaced: bool, path: Path, errors: Errors) -> None:
+    if not subject.name:
+        errors.required(path / "name")
+    if subject.kind == "ServiceAccount":
+        if subject.name:
+            rules.follows(subject.name, names.dns_subdomain, path / "name", errors)
+        if subject.api_group:
+            errors.not_supported(path / "apiGroup", subject.api_group, [""])
+        # In a RoleBinding an absent namespace means the binding's own.
+        if not namespaced and not subject.namespace:
+            errors.required(path / "namespace")
+    elif subject.kind in ("User", "Group"):
+        if subject.api_group != GROUP:
+            errors.not_supported(path / "apiGroup", subject.api_group, [GROUP])
+    else:
+        errors.not_supported(path / "kind", subject.kind, ["ServiceAccount", "User", "Group"])
+
+
+def validate_binding_update(new: Binding, old: Binding, errors: Errors) -> None:
+    """Another role is another binding: who may hand out one may not be allowed to hand out the other."""
+    if new.role_ref != old.role_ref:
+        errors.invalid(Path("roleRef"), new.role_ref, "cannot change roleRef")
+
+
+BINDING_COLUMNS = (
+    NAME,
+    Column("Role", description="The role that is bound."),
+    AGE,
+    Column("Users", priority=1, description="Users it is bound to."),
+    Column("Groups", priority=1, description="Groups it is bound to."),
+    Column("ServiceAccounts", priority=1, description="Service accounts it is bound to."),
+)
+
+
+def binding_row(obj: Binding, now: datetime) -> list[Cell]:
+    """The cells of `BINDING_COLUMNS`."""
+    by_kind: dict[str, list[str]] = {"User": [], "Group": [], "ServiceAccount": []}
+    for subject in obj.subjects:
+        prefix = f"{subject.namespace}/" if subject.kind == "ServiceAccount" else ""
+        by_kind.get(subject.kind, []).append(prefix + subject.name)
+    return [
+        obj.metadata.name,
+        f"{obj.role_ref.kind}/{obj.role_ref.name}",
+        age(obj.metadata.creation_timestamp, now),
+        *(", ".join(found) for found in by_kind.values()),
+    ]

@@ -1,0 +1,100 @@
+"""What Deployments, ReplicaSets, DaemonSets and ReplicationControllers share: a selector, a template, and a count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from pybernetes.api import labels, rules
+from pybernetes.api.core.pod_spec import PodTemplateSpec
+from pybernetes.api.core.pod_validation import validate_template
+from pybernetes.api.field import Errors, Path
+from pybernetes.api.kind import ScalePaths
+from pybernetes.api.meta import LabelSelector
+from pybernetes.api.naming import camel
+
+SPEC = Path("spec")
+SELECTOR_MISMATCH = "`selector` does not match template `labels`"
+
+
+class Scaled(Protocol):
+    """An object with spec.replicas and status.replicas."""
+
+    spec: Any
+    status: Any
+
+
+def _get(obj: Scaled) -> tuple[int, int, str]:
+    selector = obj.spec.selector
+    if isinstance(selector, LabelSelector):
+        text = str(labels.from_label_selector(selector))
+    else:
+        text = str(labels.from_map(selector))
+    return (1 if obj.spec.replicas is None else obj.spec.replicas), obj.status.replicas, text
+
+
+def _set(obj: Any, replicas: int) -> Any:
+    return msgspec.structs.replace(obj, spec=msgspec.structs.replace(obj.spec, replicas=replicas))
+
+
+SCALE = ScalePaths(get=_get, set=_set)
+
+
+def validate_selector(selector: LabelSelector, errors: Errors) -> labels.Selector:
+    """The selector of a workload: required, for an empty one would take every pod of the namespace."""
+    path = SPEC / "selector"
+    if not selector.match_labels and not selector.match_expressions:
+        errors.required(path)
+        return labels.NOTHING
+    rules.label_selector(selector, path, errors)
+    try:
+        return labels.from_label_selector(selector)
+    except labels.SelectorError:
+        errors.invalid(path, selector, "invalid label selector")
+        return labels.EVERYTHING
+
+
+def validate_workload_template(
+    template: PodTemplateSpec, selects: labels.Selector | Mapping[str, str], kind: str, errors: Errors
+) -> None:
+    """A template whose pods the workload will find again, and which run for good."""
+    path = SPEC / "template"
+    selector = selects if isinstance(selects, labels.Selector) else labels.from_map(selects)
+    if not selector.matches(template.metadata.labels):
+        errors.invalid(path / "metadata" / "labels", template.metadata.labels, SELECTOR_MISMATCH)
+    validate_template(template, path, errors)
+    if template.spec.restart_policy and template.spec.restart_policy != "Always":
+        errors.not_supported(path / "spec" / "restartPolicy", template.spec.restart_policy, ["Always"])
+    if template.spec.active_deadline_seconds is not None:
+        errors.forbidden(path / "spec" / "activeDeadlineSeconds", f"activeDeadlineSeconds in {kind} is not Supported")
+
+
+def validate_replica_counts(status: Any, errors: Errors) -> None:
+    """No count is negative, and parts are not more than the whole."""
+    path = Path("status")
+    parts = ("fully_labeled_replicas", "ready_replicas", "available_replicas")
+    for name in ("replicas", *parts, "observed_generation"):
+        rules.not_negative(getattr(status, name), path / camel(name), errors)
+    for name in parts:
+        if getattr(status, name) > status.replicas:
+            errors.invalid(path / camel(name), getattr(status, name), "cannot be greater than status.replicas")
+    if status.available_replicas > status.ready_replicas:
+        errors.invalid(path / "availableReplicas", status.available_replicas, "cannot be greater than readyReplicas")
+
+
+def keep_status(new: Any, old: Any) -> None:
+    """prepare_update: the status stays what it was."""
+    new.status = old.status
+
+
+def keep_spec(new: Any, old: Any) -> None:
+    """prepare_status: the spec stays what it was, and the labels."""
+    new.spec = old.spec
+    new.metadata.labels = old.metadata.labels
+
+
+def clear_status(obj: Any) -> None:
+    """prepare_create: nobody but a controller knows the status."""
+    obj.status = type(obj.status)()
