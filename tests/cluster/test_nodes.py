@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 
 from pybernetes.cluster import nodes as local_nodes
@@ -67,6 +68,22 @@ def fetch(layout: Layout, node: str, url: str) -> str:
     raise AssertionError(done.stderr)
 
 
+def field(number: int, value: str | bytes | int) -> bytes:
+    """One field of a protobuf message shorter than 16 KB: enough to speak CRI without generated code."""
+    if isinstance(value, int):
+        return bytes([number << 3, value])
+    data = value.encode() if isinstance(value, str) else value
+    length = bytes([len(data)]) if len(data) < 128 else bytes([len(data) & 127 | 128, len(data) >> 7])
+    return bytes([number << 3 | 2]) + length + data
+
+
+def cri(layout: Layout, node: str, method: str, request: bytes) -> bytes:
+    with grpc.insecure_channel(f"unix://{layout.node(node).containerd_socket}") as channel:
+        call = channel.unary_unary(f"/runtime.v1.RuntimeService/{method}", lambda data: data, lambda data: data)
+        answer: bytes = call(request, timeout=10)
+        return answer
+
+
 @pytest.fixture
 def before(roots: Roots) -> Iterator[Inventory]:
     """What there is of ours below these roots; to be the same afterwards."""
@@ -124,6 +141,28 @@ def test_kill_9_of_containerd_leaves_containers_running(registry: Registry, name
     local_nodes.wait_for_containerds(layout, nodes)
     assert ctr(layout, "node-1", "tasks", "ls") == listed
     assert "RUNNING" in listed
+
+
+def test_a_pod_sandbox_through_cri_lives_and_ends_within_our_marks(
+    registry: Registry, roots: Roots, name: str, before: Inventory, tmp_path: Path
+) -> None:
+    layout, _ = up(registry, name, 1)
+    assert b"RuntimeReady" in cri(layout, "node-1", "Status", b"")
+    metadata = field(1, "a-pod") + field(2, "uid-1") + field(3, "default")
+    host_network = field(2, field(1, field(1, 2)))
+    linux = field(1, f"{layout.node('node-1').cgroup}/kubepods/poduid-1") + host_network
+    config = field(1, metadata) + field(3, str(tmp_path)) + field(8, linux)
+    sandbox = cri(layout, "node-1", "RunPodSandbox", field(1, config))[2:].decode()
+    shown = inventory(name, roots)
+    assert any(f"kubepods/poduid-1/{sandbox}" in path for path in shown.cgroups)
+    assert sum(sandbox in point for point in shown.mounts) == 2
+    assert any(sandbox in process for process in shown.processes)
+    bundle = layout.node("node-1").containerd_state / "io.containerd.runtime.v2.task" / "k8s.io" / sandbox
+    shim_socket = Path((bundle / "address").read_text().removeprefix("unix://"))
+    assert shim_socket.exists()
+    assert down(name, roots=roots, user_kubeconfig=tmp_path / "none").left == ()
+    assert machine(roots) == before
+    assert not shim_socket.exists()
 
 
 def test_down_after_kill_9_of_everything_that_supervises(
