@@ -42,7 +42,7 @@ def ours(hint: Any) -> Any:
         return QUANTITY
     if members == set(get_args(meta.IntOrString)):
         return INT_OR_STRING
-    return members.pop() if len(members) == 1 else hint
+    return ours(members.pop()) if len(members) == 1 else hint
 
 
 def theirs(hint: Any) -> Any:
@@ -88,7 +88,7 @@ def differ(mine: Any, other: Any, path: str, seen: set[type]) -> list[str]:
     if other is datetime:
         return [] if mine is str else [f"{path}: {mine}, not a time"]
     same = mine in (other, ANY) or (isinstance(mine, dict) and other is dict)
-    same = same or (mine == QUANTITY and other is str) or (mine == INT_OR_STRING and set(get_args(other)) == {int, str})
+    same = same or (mine == QUANTITY and other is str) or (mine == INT_OR_STRING and set(get_args(other)) - {type(None)} == {int, str})
     return [] if same else [f"{path}: {mine!r}, not {other!r}"]
 
 
