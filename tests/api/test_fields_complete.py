@@ -88,7 +88,8 @@ def differ(mine: Any, other: Any, path: str, seen: set[type]) -> list[str]:
     if other is datetime:
         return [] if mine is str else [f"{path}: {mine}, not a time"]
     same = mine in (other, ANY) or (isinstance(mine, dict) and other is dict)
-    same = same or (mine == QUANTITY and other is str) or (mine == INT_OR_STRING and set(get_args(other)) - {type(None)} == {int, str})
+    same = same or (mine == QUANTITY and other is str)
+    same = same or (mine == INT_OR_STRING and set(get_args(other)) - {type(None)} == {int, str})
     return [] if same else [f"{path}: {mine!r}, not {other!r}"]
 
 
