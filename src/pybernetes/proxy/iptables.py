@@ -66,6 +66,7 @@ class _Rules:
             "KUBE-MARK-MASQ": [],
         }
         self.rejects: list[str] = []
+        self._hairpins: set[str] = set()
 
     def host(self, ip: str) -> str:
         return f"{ip}/{32 if self.family.version == 4 else 128}"
@@ -80,11 +81,11 @@ class _Rules:
             places.append(("KUBE-NODEPORTS", local))
         if places:
             self._external(server, comment, places)
-        self.chains["KUBE-POSTROUTING"] += [
-            f"-s {self.host(e.ip)} -d {self.host(e.ip)} -j MASQUERADE --random-fully"
-            for e in server.endpoints
-            if e.local and f"-s {self.host(e.ip)} -d" not in "\n".join(self.chains["KUBE-POSTROUTING"])
-        ]
+        for endpoint in server.endpoints:
+            if endpoint.local and endpoint.ip not in self._hairpins:
+                self._hairpins.add(endpoint.ip)
+                host = self.host(endpoint.ip)
+                self.chains["KUBE-POSTROUTING"].append(f"-s {host} -d {host} -j MASQUERADE --random-fully")
 
     def _internal(self, server: VirtualServer, comment: str, to_port: str) -> None:
         match = f"-d {self.host(server.cluster_ip)} {to_port} {comment}"
