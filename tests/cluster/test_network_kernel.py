@@ -12,6 +12,8 @@ from pybernetes.cluster.network import HOST, Network, desired_network, node_addr
 from pybernetes.cluster.network_apply import actions, apply_network, observe, remove_network
 from pybernetes.cluster.nodes import has_ipv6
 from pybernetes.cluster.registry import NodeRecord, Registry, default_node_names
+from pybernetes.linux import netns as namespaces
+from pybernetes.linux import sysctl
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
@@ -96,19 +98,26 @@ def test_one_cluster_goes_and_the_other_stays(registry: Registry, name: str) -> 
 
 
 def test_the_hosts_forwarding_is_put_back(registry: Registry, roots: Roots, name: str) -> None:
-    switch = Path("/proc/sys/net/ipv4/ip_forward")
-    before = switch.read_text()
-    try:
-        switch.write_text("0")
+    def forwarding() -> str:
+        return Path("/proc/sys/net/ipv4/ip_forward").read_text().strip()
+
+    def scenario() -> None:
+        assert forwarding() == "0"
         registry.allocate(name, ["n"])
         prepare_host(registry)
         prepare_host(registry)
-        assert switch.read_text().strip() == "1"
+        assert forwarding() == "1"
         restore_host(registry)
-        assert switch.read_text().strip() == "1", "a cluster still needs it"
+        assert forwarding() == "1", "a cluster still needs it"
         registry.release(name)
         restore_host(registry)
-        assert switch.read_text().strip() == "0"
-        assert not (roots.state / "clusters.json").exists()
+        assert forwarding() == "0"
+
+    # In a namespace of its own, which stands for the host's: other clusters may need the real one's.
+    namespaces.create(name)
+    try:
+        sysctl.write("net.ipv4.ip_forward", 0, name)
+        namespaces.run_in(name, scenario)
     finally:
-        switch.write_text(before)
+        namespaces.delete(name)
+    assert not (roots.state / "clusters.json").exists()

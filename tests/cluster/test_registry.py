@@ -32,6 +32,14 @@ def test_addresses_survive_and_new_nodes_are_added(registry: Registry) -> None:
     assert [node.host for node in again] == [2, 3, 4]
 
 
+def test_what_a_cluster_has_is_remembered_and_private(registry: Registry, roots: Roots) -> None:
+    assert registry.nodes("a") == []
+    assert registry.layout("a") is None
+    _, nodes = allocate(registry, "a", 2)
+    assert registry.nodes("a") == nodes
+    assert (roots.state / "a").stat().st_mode & 0o777 == 0o700
+
+
 def test_racks_are_filled_evenly(registry: Registry) -> None:
     _, nodes = allocate(registry, "a", 5, racks=2)
     assert [node.rack for node in nodes] == [0, 1, 0, 1, 0]

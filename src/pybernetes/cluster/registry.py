@@ -100,6 +100,11 @@ class Registry:
         record = self.read().clusters.get(check_cluster_name(cluster))
         return None if record is None else self._layout(cluster, record)
 
+    def nodes(self, cluster: str) -> list[NodeRecord]:
+        """All nodes that a cluster has addresses for; none if it is not known."""
+        record = self.read().clusters.get(check_cluster_name(cluster))
+        return [] if record is None else list(record.nodes)
+
     def allocate(
         self,
         cluster: str,
@@ -135,6 +140,8 @@ class Registry:
             placed = place_nodes(record.nodes, nodes, racks)
             record.nodes = placed
             layout = self._layout(cluster, record)
+        # Keys and the store (with every Secret) lie below: nobody but root looks in.
+        layout.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         by_name = {node.name: node for node in placed}
         return layout, [by_name[name] for name in nodes]
 

@@ -95,6 +95,8 @@ def _enter_cgroup(directory: str) -> None:
 
 def _record(path: str, text: str) -> None:
     temporary = f"{path}.new"
-    with open(temporary, "w") as file:
+    # The environment in it may hold secrets.
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
         file.write(text)
     os.replace(temporary, path)
