@@ -202,7 +202,6 @@ def _add_veth(
                     mtu=config.get("mtu") or 0,
                     mac=host_mac,
                     master=bridge[0],
-                    alias=str(note),
                     up=True,
                     peer_mac=mac,
                     peer_netns_fd=sandbox.fd,
@@ -216,6 +215,7 @@ def _add_veth(
             if attempt == _NAME_TRIES - 1:
                 raise
     try:
+        node.request(linkmsg.change(host, alias=str(note)))
         set_port(node, host, config)
         index, _, _ = sandbox.link(call.ifname)
     except BaseException:

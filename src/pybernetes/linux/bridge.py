@@ -65,16 +65,17 @@ def parse_alias(alias: str) -> PortNote | None:
     )
 
 
-def noted_ports(nl: Netlink, bridge: str) -> dict[str, tuple[PortNote, int]]:
-    """Host veths that belong to `bridge` by their alias: name -> (note, index of its master now)."""
-    found = {}
+def _survey(nl: Netlink) -> tuple[dict[str, PortNote], dict[str, int]]:
+    """(name -> note, name -> index of its master) of all links."""
+    notes, masters = {}, {}
     for payload in nl.dump(linkmsg.dump()):
         _, _, attrs = linkmsg.decode(payload)
+        name = read_text(attrs.get(linkmsg.IFLA_IFNAME))
+        masters[name] = read_u32(attrs.get(linkmsg.IFLA_MASTER))
         note = parse_alias(read_text(attrs.get(linkmsg.IFLA_IFALIAS)))
-        if note is not None and note.bridge == bridge:
-            name = read_text(attrs.get(linkmsg.IFLA_IFNAME))
-            found[name] = (note, read_u32(attrs.get(linkmsg.IFLA_MASTER)))
-    return found
+        if note is not None:
+            notes[name] = note
+    return notes, masters
 
 
 def ports_of_results(results: Iterable[Mapping[str, Any]], bridge: str) -> dict[str, str]:
@@ -107,8 +108,9 @@ def restore(
     Idempotent: of an intact bridge nothing changes. `others` are ports without a note, each with its hairpin
     mode. A fresh bridge gets `mac`, else the one noted on its ports, else one by the kernel.
     """
-    ports = noted_ports(nl, name)
-    mac = mac or next((note.mac for note, _ in ports.values() if note.mac), "")
+    notes, masters = _survey(nl)
+    ports = {port: note for port, note in notes.items() if note.bridge == name}
+    mac = mac or next((note.mac for note in ports.values() if note.mac), "")
     try:
         nl.request(linkmsg.bridge(name, mtu=mtu, mac=mac, up=True))
     except Exists:
@@ -117,8 +119,8 @@ def restore(
     requests: list[Request] = [] if flags & linkmsg.IFF_UP else [linkmsg.change(index, up=True)]
     for cidr in addresses:
         requests.append(ipmsg.addr_add(index, cidr, flags=ipmsg.IFA_F_NODAD if ":" in cidr else 0))
-    wanted = {port: note.hairpin for port, (note, _) in ports.items()} | dict(others or {})
-    lost = [port for port in wanted if port not in ports or ports[port][1] != index]
+    wanted = {port: note.hairpin for port, note in ports.items()} | dict(others or {})
+    lost = [port for port in wanted if masters.get(port, index) != index]  # of `others`, some may be gone
     requests += [linkmsg.change(port, up=True, master=index) for port in lost]
     for error in nl.batch(requests):
         if error is not None and not isinstance(error, Exists):

@@ -157,9 +157,9 @@ def add_veth(
             peer_mac=peer_mac,
             peer_netns_fd=peer_netns,
             master=master,
-            alias=alias,
             up=up,
         ),
+        alias,
     )
 
 
@@ -236,8 +236,10 @@ def add_tun(nl: Netlink, name: str, *, persist: bool = True) -> int:
     return fd
 
 
-def _make(nl: Netlink, request: Request) -> Link:
+def _make(nl: Netlink, request: Request, alias: str = "") -> Link:
     nl.request(request)
+    if alias:
+        set_alias(nl, request.what, alias)
     return link(nl, request.what)
 
 

@@ -157,15 +157,17 @@ def new(
     master: int = 0,
     parent: int = 0,
     netns_fd: int = -1,
-    alias: str = "",
     txqlen: int = -1,
     up: bool = False,
 ) -> Request:
-    """Create a link of any kind; it must not exist. `data` holds the kind's own attributes."""
+    """Create a link of any kind; it must not exist. `data` holds the kind's own attributes.
+
+    No alias here: the kernel heeds one only in a change.
+    """
     info = text(IFLA_INFO_KIND, kind) + (nested(IFLA_INFO_DATA, data) if data else b"")
     flags = IFF_UP if up else 0
     body = header(flags=flags, change=flags) + text(IFLA_IFNAME, name)
-    body += _common(mtu=mtu, mac=mac, master=master, netns_fd=netns_fd, alias=alias, txqlen=txqlen)
+    body += _common(mtu=mtu, mac=mac, master=master, netns_fd=netns_fd, txqlen=txqlen)
     if parent:
         body += u32(IFLA_LINK, parent)
     body += nested(IFLA_LINKINFO, info)
@@ -179,7 +181,6 @@ def veth(
     mtu: int = 0,
     mac: str = "",
     master: int = 0,
-    alias: str = "",
     up: bool = False,
     peer_mac: str = "",
     peer_netns_fd: int = -1,
@@ -199,7 +200,6 @@ def veth(
         mtu=mtu,
         mac=mac,
         master=master,
-        alias=alias,
         up=up,
     )
     request.body += u32(IFLA_NUM_TX_QUEUES, 1) + u32(IFLA_NUM_RX_QUEUES, 1)
@@ -313,9 +313,7 @@ def bridge_vlan(
     return Request(RTM_SETLINK, 0, body, "admit VLAN on", f"port {index}")
 
 
-def _common(
-    *, mtu: int = 0, mac: str = "", master: int = 0, netns_fd: int = -1, alias: str = "", txqlen: int = -1
-) -> bytes:
+def _common(*, mtu: int = 0, mac: str = "", master: int = 0, netns_fd: int = -1, txqlen: int = -1) -> bytes:
     body = u32(IFLA_MTU, mtu) if mtu else b""
     if mac:
         body += attr(IFLA_ADDRESS, mac_bytes(mac))
@@ -323,8 +321,6 @@ def _common(
         body += u32(IFLA_MASTER, master)
     if netns_fd >= 0:
         body += u32(IFLA_NET_NS_FD, netns_fd)
-    if alias:
-        body += text(IFLA_IFALIAS, alias)
     if txqlen >= 0:
         body += u32(IFLA_TXQLEN, txqlen)
     return body
