@@ -1,4 +1,4 @@
-"""TODOC apps/controller_revision.py"""
+"""ControllerRevision: a snapshot of a template, so that DaemonSets and StatefulSets can go back to it."""
 
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from pybernetes.api.tables import AGE, NAME
 
 
 class ControllerRevision(Object, kw_only=True):
-    """TODOC ControllerRevision"""
+    """An unchanging snapshot of part of an object, numbered."""
 
     data: msgspec.Raw = msgspec.Raw(b"")
     revision: int | None = None

@@ -1,4 +1,4 @@
-"""TODOC apps/daemon_set.py"""
+"""DaemonSet: one pod on every node, or on those that are selected."""
 
 from datetime import datetime
 from typing import Annotated
@@ -25,21 +25,21 @@ from pybernetes.api.workloads import (
 
 
 class RollingUpdateDaemonSet(Struct, kw_only=True):
-    """TODOC RollingUpdateDaemonSet"""
+    """How many nodes may be without the pod, or have two of them, during an update."""
 
     max_surge: IntOrString | None = None
     max_unavailable: IntOrString | None = None
 
 
 class DaemonSetUpdateStrategy(Struct, kw_only=True):
-    """TODOC DaemonSetUpdateStrategy"""
+    """How pods are replaced when the template changes."""
 
     rolling_update: RollingUpdateDaemonSet | None = None
     type: str = ""
 
 
 class DaemonSetSpec(Struct, kw_only=True):
-    """TODOC DaemonSetSpec"""
+    """Which pod to run on which nodes."""
 
     selector: LabelSelector = always(LabelSelector)
     template: PodTemplateSpec = always(PodTemplateSpec)
@@ -49,7 +49,7 @@ class DaemonSetSpec(Struct, kw_only=True):
 
 
 class DaemonSetCondition(Struct, kw_only=True):
-    """TODOC DaemonSetCondition"""
+    """One aspect of a DaemonSet's present state."""
 
     last_transition_time: Time = ""
     message: str = ""
@@ -59,7 +59,7 @@ class DaemonSetCondition(Struct, kw_only=True):
 
 
 class DaemonSetStatus(Struct, kw_only=True):
-    """TODOC DaemonSetStatus"""
+    """On how many nodes the pod runs, and how well."""
 
     current_number_scheduled: int = always(int)
     desired_number_scheduled: int = always(int)
@@ -74,7 +74,7 @@ class DaemonSetStatus(Struct, kw_only=True):
 
 
 class DaemonSet(Object, kw_only=True):
-    """TODOC DaemonSet"""
+    """Runs a copy of a pod on every node that fits."""
 
     spec: DaemonSetSpec = always(DaemonSetSpec)
     status: DaemonSetStatus = always(DaemonSetStatus)

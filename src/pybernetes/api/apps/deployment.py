@@ -1,4 +1,4 @@
-"""TODOC apps/deployment.py"""
+"""Deployment: a number of equal pods, and an orderly way from one version of them to the next."""
 
 from datetime import datetime
 from typing import Annotated
@@ -26,21 +26,21 @@ from pybernetes.api.workloads import (
 
 
 class RollingUpdateDeployment(Struct, kw_only=True):
-    """TODOC RollingUpdateDeployment"""
+    """How far an update may go above and below the wanted number of pods."""
 
     max_surge: IntOrString | None = None
     max_unavailable: IntOrString | None = None
 
 
 class DeploymentStrategy(Struct, kw_only=True):
-    """TODOC DeploymentStrategy"""
+    """How pods are replaced when the template changes."""
 
     rolling_update: RollingUpdateDeployment | None = None
     type: str = ""
 
 
 class DeploymentSpec(Struct, kw_only=True):
-    """TODOC DeploymentSpec"""
+    """How many pods of which kind, and how they are replaced."""
 
     selector: LabelSelector = always(LabelSelector)
     template: PodTemplateSpec = always(PodTemplateSpec)
@@ -53,7 +53,7 @@ class DeploymentSpec(Struct, kw_only=True):
 
 
 class DeploymentCondition(Struct, kw_only=True):
-    """TODOC DeploymentCondition"""
+    """One aspect of a Deployment's present state."""
 
     last_transition_time: Time = ""
     last_update_time: Time = ""
@@ -64,7 +64,7 @@ class DeploymentCondition(Struct, kw_only=True):
 
 
 class DeploymentStatus(Struct, kw_only=True):
-    """TODOC DeploymentStatus"""
+    """How many pods there are of the old and the new version, and how well they are."""
 
     available_replicas: int = 0
     collision_count: int | None = None
@@ -78,7 +78,7 @@ class DeploymentStatus(Struct, kw_only=True):
 
 
 class Deployment(Object, kw_only=True):
-    """TODOC Deployment"""
+    """Declares pods and updates them step by step, through ReplicaSets."""
 
     spec: DeploymentSpec = always(DeploymentSpec)
     status: DeploymentStatus = always(DeploymentStatus)

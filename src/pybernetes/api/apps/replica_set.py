@@ -1,4 +1,4 @@
-"""TODOC apps/replica_set.py"""
+"""ReplicaSet: a number of equal pods. Usually made by a Deployment, one per version of its template."""
 
 from datetime import datetime
 from typing import Annotated
@@ -26,7 +26,7 @@ from pybernetes.api.workloads import (
 
 
 class ReplicaSetSpec(Struct, kw_only=True):
-    """TODOC ReplicaSetSpec"""
+    """How many pods of which kind."""
 
     selector: LabelSelector = always(LabelSelector)
     min_ready_seconds: int | None = None
@@ -35,7 +35,7 @@ class ReplicaSetSpec(Struct, kw_only=True):
 
 
 class ReplicaSetCondition(Struct, kw_only=True):
-    """TODOC ReplicaSetCondition"""
+    """One aspect of a ReplicaSet's present state."""
 
     last_transition_time: Time = ""
     message: str = ""
@@ -45,7 +45,7 @@ class ReplicaSetCondition(Struct, kw_only=True):
 
 
 class ReplicaSetStatus(Struct, kw_only=True):
-    """TODOC ReplicaSetStatus"""
+    """How many pods there are, and how well they are."""
 
     replicas: int = always(int)
     available_replicas: int = 0
@@ -57,7 +57,7 @@ class ReplicaSetStatus(Struct, kw_only=True):
 
 
 class ReplicaSet(Object, kw_only=True):
-    """TODOC ReplicaSet"""
+    """Keeps a number of equal pods running."""
 
     spec: ReplicaSetSpec = always(ReplicaSetSpec)
     status: ReplicaSetStatus = always(ReplicaSetStatus)

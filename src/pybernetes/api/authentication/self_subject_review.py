@@ -1,4 +1,4 @@
-"""TODOC authentication/self_subject_review.py"""
+"""SelfSubjectReview: who am I?"""
 
 from pybernetes.api.authentication.user_info import UserInfo
 from pybernetes.api.kind import Kind
@@ -6,13 +6,13 @@ from pybernetes.api.meta import Object, Struct, always
 
 
 class SelfSubjectReviewStatus(Struct, kw_only=True):
-    """TODOC SelfSubjectReviewStatus"""
+    """Who the asking user is to the API server."""
 
     user_info: UserInfo | None = None
 
 
 class SelfSubjectReview(Object, kw_only=True):
-    """TODOC SelfSubjectReview"""
+    """Asks the API server who it takes the asking user for."""
 
     status: SelfSubjectReviewStatus = always(SelfSubjectReviewStatus)
 

@@ -1,11 +1,11 @@
-"""TODOC authentication/token_request.py"""
+"""TokenRequest: a token for a service account, for a limited time and purpose."""
 
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import Object, Struct, Time, always
 
 
 class BoundObjectReference(Struct, kw_only=True):
-    """TODOC BoundObjectReference"""
+    """The object with which a token ends: a Pod, a Secret or a Node."""
 
     api_version: str = ""
     kind: str = ""
@@ -14,7 +14,7 @@ class BoundObjectReference(Struct, kw_only=True):
 
 
 class TokenRequestSpec(Struct, kw_only=True):
-    """TODOC TokenRequestSpec"""
+    """For whom a token is to be good, and for how long."""
 
     attestations: dict[str, str] = {}
     audiences: list[str] = []
@@ -23,14 +23,14 @@ class TokenRequestSpec(Struct, kw_only=True):
 
 
 class TokenRequestStatus(Struct, kw_only=True):
-    """TODOC TokenRequestStatus"""
+    """The token that was issued."""
 
     expiration_timestamp: Time = ""
     token: str = ""
 
 
 class TokenRequest(Object, kw_only=True):
-    """TODOC TokenRequest"""
+    """Asks for a token of a service account."""
 
     spec: TokenRequestSpec = always(TokenRequestSpec)
     status: TokenRequestStatus = always(TokenRequestStatus)

@@ -1,4 +1,4 @@
-"""TODOC authentication/token_review.py"""
+"""TokenReview: whose token is this?"""
 
 from pybernetes.api.authentication.user_info import UserInfo
 from pybernetes.api.kind import Kind
@@ -6,14 +6,14 @@ from pybernetes.api.meta import Object, Struct, always
 
 
 class TokenReviewSpec(Struct, kw_only=True):
-    """TODOC TokenReviewSpec"""
+    """The token, and for which audiences it should be good."""
 
     token: str = always(str)
     audiences: list[str] = []
 
 
 class TokenReviewStatus(Struct, kw_only=True):
-    """TODOC TokenReviewStatus"""
+    """Whether the token is good, and whose it is."""
 
     audiences: list[str] = []
     authenticated: bool | None = None
@@ -22,7 +22,7 @@ class TokenReviewStatus(Struct, kw_only=True):
 
 
 class TokenReview(Object, kw_only=True):
-    """TODOC TokenReview"""
+    """Asks the API server to authenticate a token."""
 
     spec: TokenReviewSpec = always(TokenReviewSpec)
     status: TokenReviewStatus = always(TokenReviewStatus)

@@ -1,10 +1,10 @@
-"""TODOC authentication/user_info.py"""
+"""Who a user is, as reviews tell it."""
 
 from pybernetes.api.meta import Struct
 
 
 class UserInfo(Struct, kw_only=True):
-    """TODOC UserInfo"""
+    """A user's name, groups and whatever else the authenticator knows."""
 
     extra: dict[str, list[str]] = {}
     groups: list[str] = []

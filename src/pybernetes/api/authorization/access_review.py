@@ -1,32 +1,32 @@
-"""TODOC authorization/access_review.py"""
+"""The questions of authorization: may this user, or may I, do that?"""
 
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import FieldSelectorRequirement, LabelSelectorRequirement, Object, Struct, always
 
 
 class NonResourceAttributes(Struct, kw_only=True):
-    """TODOC NonResourceAttributes"""
+    """An access to a path that is not a resource."""
 
     path: str = ""
     verb: str = ""
 
 
 class FieldSelectorAttributes(Struct, kw_only=True):
-    """TODOC FieldSelectorAttributes"""
+    """The field selector of the access that is asked about."""
 
     raw_selector: str = ""
     requirements: list[FieldSelectorRequirement] = []
 
 
 class LabelSelectorAttributes(Struct, kw_only=True):
-    """TODOC LabelSelectorAttributes"""
+    """The label selector of the access that is asked about."""
 
     raw_selector: str = ""
     requirements: list[LabelSelectorRequirement] = []
 
 
 class ResourceAttributes(Struct, kw_only=True):
-    """TODOC ResourceAttributes"""
+    """An access to a resource; empty fields and `*` mean all."""
 
     field_selector: FieldSelectorAttributes | None = None
     group: str = ""
@@ -40,7 +40,7 @@ class ResourceAttributes(Struct, kw_only=True):
 
 
 class SubjectAccessReviewSpec(Struct, kw_only=True):
-    """TODOC SubjectAccessReviewSpec"""
+    """Who wants to do what; exactly one kind of attributes is given."""
 
     extra: dict[str, list[str]] = {}
     groups: list[str] = []
@@ -51,7 +51,7 @@ class SubjectAccessReviewSpec(Struct, kw_only=True):
 
 
 class SubjectAccessReviewStatus(Struct, kw_only=True):
-    """TODOC SubjectAccessReviewStatus"""
+    """The answer, and the reason for it."""
 
     allowed: bool = always(bool)
     denied: bool | None = None
@@ -60,28 +60,28 @@ class SubjectAccessReviewStatus(Struct, kw_only=True):
 
 
 class SubjectAccessReview(Object, kw_only=True):
-    """TODOC SubjectAccessReview"""
+    """Asks whether a user or group may do something."""
 
     spec: SubjectAccessReviewSpec = always(SubjectAccessReviewSpec)
     status: SubjectAccessReviewStatus = always(SubjectAccessReviewStatus)
 
 
 class SelfSubjectAccessReviewSpec(Struct, kw_only=True):
-    """TODOC SelfSubjectAccessReviewSpec"""
+    """What the asking user wants to do."""
 
     non_resource_attributes: NonResourceAttributes | None = None
     resource_attributes: ResourceAttributes | None = None
 
 
 class SelfSubjectAccessReview(Object, kw_only=True):
-    """TODOC SelfSubjectAccessReview"""
+    """Asks whether the asking user may do something."""
 
     spec: SelfSubjectAccessReviewSpec = always(SelfSubjectAccessReviewSpec)
     status: SubjectAccessReviewStatus = always(SubjectAccessReviewStatus)
 
 
 class LocalSubjectAccessReview(Object, kw_only=True):
-    """TODOC LocalSubjectAccessReview"""
+    """Asks whether a user or group may do something in one namespace."""
 
     spec: SubjectAccessReviewSpec = always(SubjectAccessReviewSpec)
     status: SubjectAccessReviewStatus = always(SubjectAccessReviewStatus)

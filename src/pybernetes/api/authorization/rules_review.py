@@ -1,24 +1,24 @@
-"""TODOC authorization/rules_review.py"""
+"""SelfSubjectRulesReview: everything that the asking user may do in a namespace."""
 
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import Object, Struct, always
 
 
 class SelfSubjectRulesReviewSpec(Struct, kw_only=True):
-    """TODOC SelfSubjectRulesReviewSpec"""
+    """The namespace that is asked about."""
 
     namespace: str = ""
 
 
 class NonResourceRule(Struct, kw_only=True):
-    """TODOC NonResourceRule"""
+    """Verbs that are allowed on paths that are not resources."""
 
     verbs: list[str] = []
     non_resource_urls: list[str] = []
 
 
 class ResourceRule(Struct, kw_only=True):
-    """TODOC ResourceRule"""
+    """Verbs that are allowed on resources."""
 
     verbs: list[str] = []
     api_groups: list[str] = []
@@ -27,7 +27,7 @@ class ResourceRule(Struct, kw_only=True):
 
 
 class SubjectRulesReviewStatus(Struct, kw_only=True):
-    """TODOC SubjectRulesReviewStatus"""
+    """The rules that apply to the user; the list may be incomplete where an authorizer cannot enumerate."""
 
     incomplete: bool = always(bool)
     non_resource_rules: list[NonResourceRule] = []
@@ -36,7 +36,7 @@ class SubjectRulesReviewStatus(Struct, kw_only=True):
 
 
 class SelfSubjectRulesReview(Object, kw_only=True):
-    """TODOC SelfSubjectRulesReview"""
+    """Lists what the asking user may do in a namespace, for user interfaces rather than for decisions."""
 
     spec: SelfSubjectRulesReviewSpec = always(SelfSubjectRulesReviewSpec)
     status: SubjectRulesReviewStatus = always(SubjectRulesReviewStatus)

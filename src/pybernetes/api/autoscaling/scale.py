@@ -1,24 +1,24 @@
-"""TODOC autoscaling/scale.py"""
+"""Scale: the one form in which every scalable object shows its number of replicas."""
 
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import Object, Struct, always
 
 
 class ScaleSpec(Struct, kw_only=True):
-    """TODOC ScaleSpec"""
+    """How many replicas are wanted."""
 
     replicas: int | None = None
 
 
 class ScaleStatus(Struct, kw_only=True):
-    """TODOC ScaleStatus"""
+    """How many replicas there are, and which pods they are."""
 
     replicas: int = always(int)
     selector: str = ""
 
 
 class Scale(Object, kw_only=True):
-    """TODOC Scale"""
+    """What the `scale` subresource of an object reads and writes."""
 
     spec: ScaleSpec = always(ScaleSpec)
     status: ScaleStatus = always(ScaleStatus)

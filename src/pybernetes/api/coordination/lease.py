@@ -1,4 +1,4 @@
-"""TODOC coordination/lease.py"""
+"""Lease: a lock with a holder and an expiry. Leaders are elected by it, and nodes show by it that they live."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from pybernetes.api.tables import AGE, NAME
 
 
 class LeaseSpec(Struct, kw_only=True):
-    """TODOC LeaseSpec"""
+    """Who holds the lease, since when and for how long."""
 
     acquire_time: MicroTime = ""
     holder_identity: str | None = None
@@ -23,7 +23,7 @@ class LeaseSpec(Struct, kw_only=True):
 
 
 class Lease(Object, kw_only=True):
-    """TODOC Lease"""
+    """A small object that is renewed while its holder lives."""
 
     spec: LeaseSpec = always(LeaseSpec)
 

@@ -1,10 +1,10 @@
-"""TODOC core/affinity.py"""
+"""Where pods like to be, and what they bear: node affinity, pod affinity, tolerations, topology spread."""
 
 from pybernetes.api.meta import LabelSelector, Struct, always
 
 
 class NodeSelectorRequirement(Struct, kw_only=True):
-    """TODOC NodeSelectorRequirement"""
+    """A condition on one label or field of a node."""
 
     key: str = always(str)
     operator: str = always(str)
@@ -12,34 +12,34 @@ class NodeSelectorRequirement(Struct, kw_only=True):
 
 
 class NodeSelectorTerm(Struct, kw_only=True):
-    """TODOC NodeSelectorTerm"""
+    """Conditions that must all hold. An empty term selects no node."""
 
     match_expressions: list[NodeSelectorRequirement] = []
     match_fields: list[NodeSelectorRequirement] = []
 
 
 class NodeSelector(Struct, kw_only=True):
-    """TODOC NodeSelector"""
+    """Terms of which one must hold."""
 
     node_selector_terms: list[NodeSelectorTerm] = []
 
 
 class PreferredSchedulingTerm(Struct, kw_only=True):
-    """TODOC PreferredSchedulingTerm"""
+    """A wish for a kind of node, and how strong it is."""
 
     preference: NodeSelectorTerm = always(NodeSelectorTerm)
     weight: int = always(int)
 
 
 class NodeAffinity(Struct, kw_only=True):
-    """TODOC NodeAffinity"""
+    """Which nodes a pod must or would like to be on."""
 
     preferred_during_scheduling_ignored_during_execution: list[PreferredSchedulingTerm] = []
     required_during_scheduling_ignored_during_execution: NodeSelector | None = None
 
 
 class PodAffinityTerm(Struct, kw_only=True):
-    """TODOC PodAffinityTerm"""
+    """Pods to be near to, or away from, within a topology such as a zone."""
 
     topology_key: str = always(str)
     label_selector: LabelSelector | None = None
@@ -50,28 +50,28 @@ class PodAffinityTerm(Struct, kw_only=True):
 
 
 class WeightedPodAffinityTerm(Struct, kw_only=True):
-    """TODOC WeightedPodAffinityTerm"""
+    """A wish to be near to, or away from, pods, and how strong it is."""
 
     pod_affinity_term: PodAffinityTerm = always(PodAffinityTerm)
     weight: int = always(int)
 
 
 class PodAffinity(Struct, kw_only=True):
-    """TODOC PodAffinity"""
+    """Which pods a pod must or would like to be near to."""
 
     preferred_during_scheduling_ignored_during_execution: list[WeightedPodAffinityTerm] = []
     required_during_scheduling_ignored_during_execution: list[PodAffinityTerm] = []
 
 
 class PodAntiAffinity(Struct, kw_only=True):
-    """TODOC PodAntiAffinity"""
+    """Which pods a pod must or would like to be away from."""
 
     preferred_during_scheduling_ignored_during_execution: list[WeightedPodAffinityTerm] = []
     required_during_scheduling_ignored_during_execution: list[PodAffinityTerm] = []
 
 
 class Affinity(Struct, kw_only=True):
-    """TODOC Affinity"""
+    """The scheduling constraints of a pod."""
 
     node_affinity: NodeAffinity | None = None
     pod_affinity: PodAffinity | None = None
@@ -79,7 +79,7 @@ class Affinity(Struct, kw_only=True):
 
 
 class Toleration(Struct, kw_only=True):
-    """TODOC Toleration"""
+    """A taint that the pod bears."""
 
     effect: str = ""
     key: str = ""
@@ -89,7 +89,7 @@ class Toleration(Struct, kw_only=True):
 
 
 class TopologySpreadConstraint(Struct, kw_only=True):
-    """TODOC TopologySpreadConstraint"""
+    """How evenly matching pods are to be spread over a topology such as zones."""
 
     max_skew: int = always(int)
     topology_key: str = always(str)

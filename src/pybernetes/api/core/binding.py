@@ -1,4 +1,4 @@
-"""TODOC core/binding.py"""
+"""Binding: the scheduler's word that a pod goes to a node."""
 
 from pybernetes.api.core.reference import ObjectReference
 from pybernetes.api.field import Errors, Path
@@ -7,7 +7,7 @@ from pybernetes.api.meta import Object, always
 
 
 class Binding(Object, kw_only=True):
-    """TODOC Binding"""
+    """Ties a pod to a node."""
 
     target: ObjectReference = always(ObjectReference)
 

@@ -1,4 +1,4 @@
-"""TODOC core/config_map.py"""
+"""ConfigMap: settings that pods read, as files or as environment variables."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from pybernetes.api.tables import AGE, NAME
 
 
 class ConfigMap(Object, kw_only=True):
-    """TODOC ConfigMap"""
+    """Holds settings by key, for pods to use."""
 
     binary_data: dict[str, str] = {}
     data: dict[str, str] = {}

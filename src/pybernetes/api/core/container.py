@@ -1,4 +1,4 @@
-"""TODOC core/container.py"""
+"""Containers: the processes of a pod, what they see and what they may use."""
 
 from typing import Annotated
 
@@ -16,21 +16,21 @@ from pybernetes.api.meta import Quantity, Struct, always
 
 
 class ConfigMapEnvSource(Struct, kw_only=True):
-    """TODOC ConfigMapEnvSource"""
+    """A ConfigMap whose keys become environment variables."""
 
     name: str = ""
     optional: bool | None = None
 
 
 class SecretEnvSource(Struct, kw_only=True):
-    """TODOC SecretEnvSource"""
+    """A Secret whose keys become environment variables."""
 
     name: str = ""
     optional: bool | None = None
 
 
 class EnvFromSource(Struct, kw_only=True):
-    """TODOC EnvFromSource"""
+    """Where a whole set of environment variables comes from."""
 
     config_map_ref: ConfigMapEnvSource | None = None
     prefix: str = ""
@@ -38,7 +38,7 @@ class EnvFromSource(Struct, kw_only=True):
 
 
 class EnvVarSource(Struct, kw_only=True):
-    """TODOC EnvVarSource"""
+    """Where the value of an environment variable comes from; exactly one field is set."""
 
     config_map_key_ref: ConfigMapKeySelector | None = None
     field_ref: ObjectFieldSelector | None = None
@@ -48,7 +48,7 @@ class EnvVarSource(Struct, kw_only=True):
 
 
 class EnvVar(Struct, kw_only=True):
-    """TODOC EnvVar"""
+    """An environment variable of a container."""
 
     name: str = always(str)
     value: str = ""
@@ -56,7 +56,7 @@ class EnvVar(Struct, kw_only=True):
 
 
 class ContainerPort(Struct, kw_only=True):
-    """TODOC ContainerPort"""
+    """A port that a container listens on. Leaving it out closes nothing."""
 
     container_port: int = always(int)
     host_ip: str = ""
@@ -66,35 +66,35 @@ class ContainerPort(Struct, kw_only=True):
 
 
 class ContainerResizePolicy(Struct, kw_only=True):
-    """TODOC ContainerResizePolicy"""
+    """Whether the container has to be restarted when a resource of it is resized."""
 
     resource_name: str = always(str)
     restart_policy: str = always(str)
 
 
 class ContainerRestartRuleOnExitCodes(Struct, kw_only=True):
-    """TODOC ContainerRestartRuleOnExitCodes"""
+    """The exit codes that a restart rule is about."""
 
     operator: str = always(str)
     values: list[int] = []
 
 
 class ContainerRestartRule(Struct, kw_only=True):
-    """TODOC ContainerRestartRule"""
+    """What is done when the container ends in a certain way."""
 
     action: str = always(str)
     exit_codes: ContainerRestartRuleOnExitCodes | None = None
 
 
 class ResourceClaim(Struct, kw_only=True):
-    """TODOC ResourceClaim"""
+    """A claim of the pod that the container uses."""
 
     name: str = always(str)
     request: str = ""
 
 
 class ResourceRequirements(Struct, kw_only=True):
-    """TODOC ResourceRequirements"""
+    """What a container is sure to get (requests) and will not exceed (limits)."""
 
     claims: Annotated[list[ResourceClaim], ListMap("name")] = []
     limits: dict[str, Quantity] = {}
@@ -102,14 +102,14 @@ class ResourceRequirements(Struct, kw_only=True):
 
 
 class VolumeDevice(Struct, kw_only=True):
-    """TODOC VolumeDevice"""
+    """A raw block device inside a container."""
 
     device_path: str = always(str)
     name: str = always(str)
 
 
 class VolumeMount(Struct, kw_only=True):
-    """TODOC VolumeMount"""
+    """A volume, or a part of it, inside a container."""
 
     mount_path: str = always(str)
     name: str = always(str)
@@ -122,7 +122,7 @@ class VolumeMount(Struct, kw_only=True):
 
 
 class Container(Struct, kw_only=True):
-    """TODOC Container"""
+    """A process of a pod, in its own file system."""
 
     name: str = always(str)
     args: list[str] = []
@@ -152,7 +152,7 @@ class Container(Struct, kw_only=True):
 
 
 class EphemeralContainer(Struct, kw_only=True):
-    """TODOC EphemeralContainer"""
+    """A container that is added to a running pod to look for a fault. It is never restarted."""
 
     name: str = always(str)
     args: list[str] = []

@@ -1,4 +1,4 @@
-"""TODOC core/container_status.py"""
+"""The state of the containers of a pod, as the kubelet reports it."""
 
 from typing import Annotated
 
@@ -8,13 +8,13 @@ from pybernetes.api.meta import Quantity, Struct, Time, always
 
 
 class ContainerStateRunning(Struct, kw_only=True):
-    """TODOC ContainerStateRunning"""
+    """The container runs."""
 
     started_at: Time = ""
 
 
 class ContainerStateTerminated(Struct, kw_only=True):
-    """TODOC ContainerStateTerminated"""
+    """The container has ended."""
 
     exit_code: int = always(int)
     container_id: str = ""
@@ -26,14 +26,14 @@ class ContainerStateTerminated(Struct, kw_only=True):
 
 
 class ContainerStateWaiting(Struct, kw_only=True):
-    """TODOC ContainerStateWaiting"""
+    """The container does not run yet, and why."""
 
     message: str = ""
     reason: str = ""
 
 
 class ContainerState(Struct, kw_only=True):
-    """TODOC ContainerState"""
+    """What a container is doing: one field is set; none means waiting."""
 
     running: ContainerStateRunning | None = None
     terminated: ContainerStateTerminated | None = None
@@ -41,7 +41,7 @@ class ContainerState(Struct, kw_only=True):
 
 
 class LinuxContainerUser(Struct, kw_only=True):
-    """TODOC LinuxContainerUser"""
+    """The user and groups of a container's first process on Linux."""
 
     gid: int = always(int)
     uid: int = always(int)
@@ -49,13 +49,13 @@ class LinuxContainerUser(Struct, kw_only=True):
 
 
 class ContainerUser(Struct, kw_only=True):
-    """TODOC ContainerUser"""
+    """The user of a container's first process."""
 
     linux: LinuxContainerUser | None = None
 
 
 class ResourceHealth(Struct, kw_only=True):
-    """TODOC ResourceHealth"""
+    """How well a device of a container is."""
 
     resource_id: str = always(str)
     health: str = ""
@@ -63,26 +63,26 @@ class ResourceHealth(Struct, kw_only=True):
 
 
 class ResourceStatus(Struct, kw_only=True):
-    """TODOC ResourceStatus"""
+    """How well the devices of one resource are."""
 
     name: str = always(str)
     resources: list[ResourceHealth] = []
 
 
 class ImageVolumeStatus(Struct, kw_only=True):
-    """TODOC ImageVolumeStatus"""
+    """The image that an image volume shows."""
 
     image_ref: str = always(str)
 
 
 class VolumeStatus(Struct, kw_only=True):
-    """TODOC VolumeStatus"""
+    """What is known of a mounted volume."""
 
     image: ImageVolumeStatus | None = None
 
 
 class VolumeMountStatus(Struct, kw_only=True):
-    """TODOC VolumeMountStatus"""
+    """How a volume is mounted in a container."""
 
     mount_path: str = always(str)
     name: str = always(str)
@@ -92,7 +92,7 @@ class VolumeMountStatus(Struct, kw_only=True):
 
 
 class ContainerStatus(Struct, kw_only=True):
-    """TODOC ContainerStatus"""
+    """The present and last state of a container."""
 
     image: str = always(str)
     image_id: str = always(str)

@@ -1,4 +1,4 @@
-"""TODOC core/endpoints.py"""
+"""Endpoints: the addresses behind a Service in one object. EndpointSlices have taken its place."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from pybernetes.api.tables import AGE, NAME
 
 
 class EndpointAddress(Struct, kw_only=True):
-    """TODOC EndpointAddress"""
+    """The address of a backend."""
 
     ip: str = always(str)
     hostname: str = ""
@@ -21,7 +21,7 @@ class EndpointAddress(Struct, kw_only=True):
 
 
 class EndpointPort(Struct, kw_only=True):
-    """TODOC EndpointPort"""
+    """A port of the backends."""
 
     port: int = always(int)
     app_protocol: str = ""
@@ -30,7 +30,7 @@ class EndpointPort(Struct, kw_only=True):
 
 
 class EndpointSubset(Struct, kw_only=True):
-    """TODOC EndpointSubset"""
+    """Addresses with the same ports; their product is the set of endpoints."""
 
     addresses: list[EndpointAddress] = []
     not_ready_addresses: list[EndpointAddress] = []
@@ -38,7 +38,7 @@ class EndpointSubset(Struct, kw_only=True):
 
 
 class Endpoints(Object, kw_only=True):
-    """TODOC Endpoints"""
+    """The addresses and ports behind the Service of the same name."""
 
     subsets: list[EndpointSubset] = []
 

@@ -1,4 +1,4 @@
-"""TODOC core/event.py"""
+"""Event: what happened to an object, as `kubectl describe` and `kubectl events` tell it."""
 
 from datetime import datetime
 
@@ -10,21 +10,21 @@ from pybernetes.api.meta import MicroTime, Object, Struct, Time, always
 
 
 class EventSeries(Struct, kw_only=True):
-    """TODOC EventSeries"""
+    """An event that keeps happening: how often so far, and when last."""
 
     count: int = 0
     last_observed_time: MicroTime = ""
 
 
 class EventSource(Struct, kw_only=True):
-    """TODOC EventSource"""
+    """The component that reports an event, and its node."""
 
     component: str = ""
     host: str = ""
 
 
 class Event(Object, kw_only=True):
-    """TODOC Event"""
+    """Something that happened to an object, reported by a component. Events are kept for a while only."""
 
     involved_object: ObjectReference = always(ObjectReference)
     action: str = ""

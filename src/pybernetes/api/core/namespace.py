@@ -1,4 +1,4 @@
-"""TODOC core/namespace.py"""
+"""Namespace: the scope of names, and of much else: permissions, quotas, policies."""
 
 from datetime import datetime
 from typing import Annotated
@@ -13,13 +13,13 @@ from pybernetes.api.tables import AGE, NAME
 
 
 class NamespaceSpec(Struct, kw_only=True):
-    """TODOC NamespaceSpec"""
+    """Who has to finish before the namespace may go."""
 
     finalizers: list[str] = []
 
 
 class NamespaceCondition(Struct, kw_only=True):
-    """TODOC NamespaceCondition"""
+    """What holds up the deletion of a namespace."""
 
     status: str = always(str)
     type: str = always(str)
@@ -29,14 +29,14 @@ class NamespaceCondition(Struct, kw_only=True):
 
 
 class NamespaceStatus(Struct, kw_only=True):
-    """TODOC NamespaceStatus"""
+    """Whether the namespace is being deleted, and how far that is."""
 
     conditions: Annotated[list[NamespaceCondition], ListMap("type")] = []
     phase: str = ""
 
 
 class Namespace(Object, kw_only=True):
-    """TODOC Namespace"""
+    """A scope for names. Deleting it deletes everything in it."""
 
     spec: NamespaceSpec = always(NamespaceSpec)
     status: NamespaceStatus = always(NamespaceStatus)

@@ -1,4 +1,4 @@
-"""TODOC core/node.py"""
+"""Node: a machine that runs pods."""
 
 from datetime import datetime
 from typing import Annotated
@@ -19,7 +19,7 @@ from pybernetes.api.workloads import keep_status
 
 
 class ConfigMapNodeConfigSource(Struct, kw_only=True):
-    """TODOC ConfigMapNodeConfigSource"""
+    """A ConfigMap with the kubelet's configuration; no longer used."""
 
     kubelet_config_key: str = always(str)
     name: str = always(str)
@@ -29,19 +29,19 @@ class ConfigMapNodeConfigSource(Struct, kw_only=True):
 
 
 class NodeConfigSource(Struct, kw_only=True):
-    """TODOC NodeConfigSource"""
+    """Where the kubelet's configuration comes from; no longer used."""
 
     config_map: ConfigMapNodeConfigSource | None = None
 
 
 class NodePodPreemptionPolicy(Struct, kw_only=True):
-    """TODOC NodePodPreemptionPolicy"""
+    """Which pods of the node may be preempted for others' sake."""
 
     disable_resize_preemption: list[str] = []
 
 
 class Taint(Struct, kw_only=True):
-    """TODOC Taint"""
+    """A mark that keeps away the pods that do not tolerate it."""
 
     effect: str = always(str)
     key: str = always(str)
@@ -50,7 +50,7 @@ class Taint(Struct, kw_only=True):
 
 
 class NodeSpec(Struct, kw_only=True):
-    """TODOC NodeSpec"""
+    """What the cluster decided about the node."""
 
     config_source: NodeConfigSource | None = None
     external_id: str = ""
@@ -63,14 +63,14 @@ class NodeSpec(Struct, kw_only=True):
 
 
 class NodeAddress(Struct, kw_only=True):
-    """TODOC NodeAddress"""
+    """An address of the node."""
 
     address: str = always(str)
     type: str = always(str)
 
 
 class NodeCondition(Struct, kw_only=True):
-    """TODOC NodeCondition"""
+    """One aspect of a node's present state."""
 
     status: str = always(str)
     type: str = always(str)
@@ -81,7 +81,7 @@ class NodeCondition(Struct, kw_only=True):
 
 
 class NodeConfigStatus(Struct, kw_only=True):
-    """TODOC NodeConfigStatus"""
+    """The kubelet's configuration; no longer used."""
 
     active: NodeConfigSource | None = None
     assigned: NodeConfigSource | None = None
@@ -90,38 +90,38 @@ class NodeConfigStatus(Struct, kw_only=True):
 
 
 class DaemonEndpoint(Struct, kw_only=True):
-    """TODOC DaemonEndpoint"""
+    """The port of a daemon."""
 
     port: int = msgspec.field(default_factory=int, name="Port")
 
 
 class NodeDaemonEndpoints(Struct, kw_only=True):
-    """TODOC NodeDaemonEndpoints"""
+    """The ports of the node's daemons."""
 
     kubelet_endpoint: DaemonEndpoint = always(DaemonEndpoint)
 
 
 class NodeFeatures(Struct, kw_only=True):
-    """TODOC NodeFeatures"""
+    """What the node's runtime can do."""
 
     supplemental_groups_policy: bool | None = None
 
 
 class ContainerImage(Struct, kw_only=True):
-    """TODOC ContainerImage"""
+    """An image on the node."""
 
     names: list[str] = []
     size_bytes: int | None = None
 
 
 class NodeSwapStatus(Struct, kw_only=True):
-    """TODOC NodeSwapStatus"""
+    """The swap space of the node."""
 
     capacity: int | None = None
 
 
 class NodeSystemInfo(Struct, kw_only=True):
-    """TODOC NodeSystemInfo"""
+    """Names and versions of the node's hardware and software."""
 
     architecture: str = always(str)
     boot_id: str = always(str)
@@ -138,28 +138,28 @@ class NodeSystemInfo(Struct, kw_only=True):
 
 
 class NodeRuntimeHandlerFeatures(Struct, kw_only=True):
-    """TODOC NodeRuntimeHandlerFeatures"""
+    """What a runtime handler can do."""
 
     recursive_read_only_mounts: bool | None = None
     user_namespaces: bool | None = None
 
 
 class NodeRuntimeHandler(Struct, kw_only=True):
-    """TODOC NodeRuntimeHandler"""
+    """A way in which the node can run containers."""
 
     features: NodeRuntimeHandlerFeatures | None = None
     name: str = ""
 
 
 class AttachedVolume(Struct, kw_only=True):
-    """TODOC AttachedVolume"""
+    """A volume that is attached to the node."""
 
     device_path: str = always(str)
     name: str = always(str)
 
 
 class NodeStatus(Struct, kw_only=True):
-    """TODOC NodeStatus"""
+    """What the kubelet reports of its node."""
 
     addresses: Annotated[list[NodeAddress], ListMap("type")] = []
     allocatable: dict[str, Quantity] = {}
@@ -178,7 +178,7 @@ class NodeStatus(Struct, kw_only=True):
 
 
 class Node(Object, kw_only=True):
-    """TODOC Node"""
+    """A machine of the cluster."""
 
     spec: NodeSpec = always(NodeSpec)
     status: NodeStatus = always(NodeStatus)

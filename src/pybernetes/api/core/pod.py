@@ -67,7 +67,7 @@ __all__ = [
 
 
 class Pod(Object, kw_only=True):
-    """TODOC Pod"""
+    """A group of containers that share an address and volumes, and run on one node."""
 
     spec: PodSpec = always(PodSpec)
     status: PodStatus = always(PodStatus)

@@ -12,14 +12,14 @@ from pybernetes.api.meta import ObjectMeta, Quantity, Struct, always
 
 
 class PodDNSConfigOption(Struct, kw_only=True):
-    """TODOC PodDNSConfigOption"""
+    """An option of the resolver."""
 
     name: str = ""
     value: str = ""
 
 
 class PodDNSConfig(Struct, kw_only=True):
-    """TODOC PodDNSConfig"""
+    """Settings of the pod's resolver, added to those of its DNS policy."""
 
     nameservers: list[str] = []
     options: list[PodDNSConfigOption] = []
@@ -27,33 +27,33 @@ class PodDNSConfig(Struct, kw_only=True):
 
 
 class EvictionResponder(Struct, kw_only=True):
-    """TODOC EvictionResponder"""
+    """Somebody who takes part in the eviction of the pod."""
 
     name: str = always(str)
     priority: int = always(int)
 
 
 class HostAlias(Struct, kw_only=True):
-    """TODOC HostAlias"""
+    """A line of the pod's hosts file."""
 
     ip: str = always(str)
     hostnames: list[str] = []
 
 
 class PodOS(Struct, kw_only=True):
-    """TODOC PodOS"""
+    """The operating system that the pod is for."""
 
     name: str = always(str)
 
 
 class PodReadinessGate(Struct, kw_only=True):
-    """TODOC PodReadinessGate"""
+    """A condition that must be true before the pod is ready."""
 
     condition_type: str = always(str)
 
 
 class PodResourceClaim(Struct, kw_only=True):
-    """TODOC PodResourceClaim"""
+    """A claim for devices that the pod's containers may use."""
 
     name: str = always(str)
     resource_claim_name: str = ""
@@ -61,19 +61,19 @@ class PodResourceClaim(Struct, kw_only=True):
 
 
 class PodSchedulingGate(Struct, kw_only=True):
-    """TODOC PodSchedulingGate"""
+    """Something that the pod waits for before it is scheduled."""
 
     name: str = always(str)
 
 
 class PodSchedulingGroup(Struct, kw_only=True):
-    """TODOC PodSchedulingGroup"""
+    """The group of pods that this pod is scheduled with."""
 
     pod_group_name: str = ""
 
 
 class PodSpec(Struct, kw_only=True):
-    """TODOC PodSpec"""
+    """What is to run in a pod, and how."""
 
     containers: Annotated[list[Container], ListMap("name")] = []
     active_deadline_seconds: int | None = None
@@ -123,7 +123,7 @@ class PodSpec(Struct, kw_only=True):
 
 
 class PodTemplateSpec(Struct, kw_only=True):
-    """TODOC PodTemplateSpec"""
+    """What the pods that an object makes look like."""
 
     metadata: ObjectMeta = always(ObjectMeta)
     spec: PodSpec = always(PodSpec)

@@ -9,7 +9,7 @@ from pybernetes.api.meta import Quantity, Struct, Time, always
 
 
 class PodCondition(Struct, kw_only=True):
-    """TODOC PodCondition"""
+    """One aspect of a pod's present state."""
 
     status: str = always(str)
     type: str = always(str)
@@ -21,7 +21,7 @@ class PodCondition(Struct, kw_only=True):
 
 
 class ContainerExtendedResourceRequest(Struct, kw_only=True):
-    """TODOC ContainerExtendedResourceRequest"""
+    """Which request of a claim stands for a container's extended resource."""
 
     container_name: str = always(str)
     request_name: str = always(str)
@@ -29,27 +29,27 @@ class ContainerExtendedResourceRequest(Struct, kw_only=True):
 
 
 class PodExtendedResourceClaimStatus(Struct, kw_only=True):
-    """TODOC PodExtendedResourceClaimStatus"""
+    """The claim that was made for the pod's extended resources."""
 
     request_mappings: list[ContainerExtendedResourceRequest] = []
     resource_claim_name: str = always(str)
 
 
 class HostIP(Struct, kw_only=True):
-    """TODOC HostIP"""
+    """An address of the pod's node."""
 
     ip: str = always(str)
 
 
 class NodeAllocatableMappedResources(Struct, kw_only=True):
-    """TODOC NodeAllocatableMappedResources"""
+    """How much of a node resource a claim takes."""
 
     name: str = always(str)
     quantity: Quantity | None = None
 
 
 class NodeAllocatableOverheadResources(Struct, kw_only=True):
-    """TODOC NodeAllocatableOverheadResources"""
+    """What a claim costs of a node resource on top."""
 
     name: str = always(str)
     per_container: Quantity | None = None
@@ -57,7 +57,7 @@ class NodeAllocatableOverheadResources(Struct, kw_only=True):
 
 
 class NodeAllocatableResourceClaimStatus(Struct, kw_only=True):
-    """TODOC NodeAllocatableResourceClaimStatus"""
+    """What a claim takes of the node's resources."""
 
     resource_claim_name: str = always(str)
     containers: list[str] = []
@@ -66,20 +66,20 @@ class NodeAllocatableResourceClaimStatus(Struct, kw_only=True):
 
 
 class PodIP(Struct, kw_only=True):
-    """TODOC PodIP"""
+    """An address of the pod."""
 
     ip: str = always(str)
 
 
 class PodResourceClaimStatus(Struct, kw_only=True):
-    """TODOC PodResourceClaimStatus"""
+    """The claim that was made from a template of the pod."""
 
     name: str = always(str)
     resource_claim_name: str = ""
 
 
 class VolumeHealthCondition(Struct, kw_only=True):
-    """TODOC VolumeHealthCondition"""
+    """One aspect of a volume's health."""
 
     reason: str = always(str)
     status: str = always(str)
@@ -87,7 +87,7 @@ class VolumeHealthCondition(Struct, kw_only=True):
 
 
 class PodVolumeHealth(Struct, kw_only=True):
-    """TODOC PodVolumeHealth"""
+    """How well a volume of the pod is."""
 
     name: str = always(str)
     health_conditions: list[VolumeHealthCondition] = []
@@ -95,7 +95,7 @@ class PodVolumeHealth(Struct, kw_only=True):
 
 
 class PodStatus(Struct, kw_only=True):
-    """TODOC PodStatus"""
+    """What is known of a pod, mostly from its kubelet; it lags behind a little."""
 
     allocated_resources: dict[str, Quantity] = {}
     conditions: Annotated[list[PodCondition], ListMap("type")] = []

@@ -1,16 +1,16 @@
-"""TODOC core/probe.py"""
+"""Probes and lifecycle hooks: how a container is asked after its health, and told of its start and end."""
 
 from pybernetes.api.meta import IntOrString, Struct, always
 
 
 class ExecAction(Struct, kw_only=True):
-    """TODOC ExecAction"""
+    """Runs a command in the container; exit code 0 means healthy."""
 
     command: list[str] = []
 
 
 class GRPCAction(Struct, kw_only=True):
-    """TODOC GRPCAction"""
+    """Asks the gRPC health service."""
 
     port: int = always(int)
     mode: str = ""
@@ -18,14 +18,14 @@ class GRPCAction(Struct, kw_only=True):
 
 
 class HTTPHeader(Struct, kw_only=True):
-    """TODOC HTTPHeader"""
+    """A header of a probe's request."""
 
     name: str = always(str)
     value: str = always(str)
 
 
 class HTTPGetAction(Struct, kw_only=True):
-    """TODOC HTTPGetAction"""
+    """Sends an HTTP GET; a status from 200 to 399 means healthy."""
 
     port: IntOrString = always(int)
     host: str = ""
@@ -36,20 +36,20 @@ class HTTPGetAction(Struct, kw_only=True):
 
 
 class SleepAction(Struct, kw_only=True):
-    """TODOC SleepAction"""
+    """Waits."""
 
     seconds: int = always(int)
 
 
 class TCPSocketAction(Struct, kw_only=True):
-    """TODOC TCPSocketAction"""
+    """Opens a connection; that it opens means healthy."""
 
     port: IntOrString = always(int)
     host: str = ""
 
 
 class LifecycleHandler(Struct, kw_only=True):
-    """TODOC LifecycleHandler"""
+    """What is done at a point of a container's life; exactly one field is set."""
 
     exec: ExecAction | None = None
     http_get: HTTPGetAction | None = None
@@ -58,7 +58,7 @@ class LifecycleHandler(Struct, kw_only=True):
 
 
 class Lifecycle(Struct, kw_only=True):
-    """TODOC Lifecycle"""
+    """What is done after a container's start and before its end."""
 
     post_start: LifecycleHandler | None = None
     pre_stop: LifecycleHandler | None = None
@@ -66,7 +66,7 @@ class Lifecycle(Struct, kw_only=True):
 
 
 class Probe(Struct, kw_only=True):
-    """TODOC Probe"""
+    """How, and how often, a container is asked after its health."""
 
     exec: ExecAction | None = None
     failure_threshold: int | None = None

@@ -1,10 +1,10 @@
-"""TODOC core/reference.py"""
+"""References from one object to another."""
 
 from pybernetes.api.meta import Struct, always
 
 
 class ObjectReference(Struct, kw_only=True):
-    """TODOC ObjectReference"""
+    """Names any object, or a part of it."""
 
     api_version: str = ""
     field_path: str = ""
@@ -16,20 +16,20 @@ class ObjectReference(Struct, kw_only=True):
 
 
 class LocalObjectReference(Struct, kw_only=True):
-    """TODOC LocalObjectReference"""
+    """Names an object of a known kind in the same namespace."""
 
     name: str = ""
 
 
 class SecretReference(Struct, kw_only=True):
-    """TODOC SecretReference"""
+    """Names a Secret in any namespace."""
 
     name: str = ""
     namespace: str = ""
 
 
 class TypedLocalObjectReference(Struct, kw_only=True):
-    """TODOC TypedLocalObjectReference"""
+    """Names an object of any kind in the same namespace."""
 
     kind: str = always(str)
     name: str = always(str)
@@ -37,7 +37,7 @@ class TypedLocalObjectReference(Struct, kw_only=True):
 
 
 class TypedObjectReference(Struct, kw_only=True):
-    """TODOC TypedObjectReference"""
+    """Names an object of any kind in any namespace."""
 
     kind: str = always(str)
     name: str = always(str)

@@ -1,4 +1,4 @@
-"""TODOC core/replication_controller.py"""
+"""ReplicationController: the forerunner of the ReplicaSet, with a plain map as its selector."""
 
 from datetime import datetime
 from typing import Annotated
@@ -25,7 +25,7 @@ from pybernetes.api.workloads import (
 
 
 class ReplicationControllerSpec(Struct, kw_only=True):
-    """TODOC ReplicationControllerSpec"""
+    """How many pods of which kind."""
 
     min_ready_seconds: int | None = None
     replicas: int | None = None
@@ -34,7 +34,7 @@ class ReplicationControllerSpec(Struct, kw_only=True):
 
 
 class ReplicationControllerCondition(Struct, kw_only=True):
-    """TODOC ReplicationControllerCondition"""
+    """One aspect of a ReplicationController's present state."""
 
     status: str = always(str)
     type: str = always(str)
@@ -44,7 +44,7 @@ class ReplicationControllerCondition(Struct, kw_only=True):
 
 
 class ReplicationControllerStatus(Struct, kw_only=True):
-    """TODOC ReplicationControllerStatus"""
+    """How many pods there are, and how well they are."""
 
     replicas: int = always(int)
     available_replicas: int = 0
@@ -55,7 +55,7 @@ class ReplicationControllerStatus(Struct, kw_only=True):
 
 
 class ReplicationController(Object, kw_only=True):
-    """TODOC ReplicationController"""
+    """Keeps a number of equal pods running. Deployments have taken its place."""
 
     spec: ReplicationControllerSpec = always(ReplicationControllerSpec)
     status: ReplicationControllerStatus = always(ReplicationControllerStatus)

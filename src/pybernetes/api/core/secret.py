@@ -1,4 +1,4 @@
-"""TODOC core/secret.py"""
+"""Secret: small confidential data such as passwords, tokens and keys."""
 
 import base64
 import binascii
@@ -15,7 +15,7 @@ from pybernetes.api.tables import AGE, NAME
 
 
 class Secret(Object, kw_only=True):
-    """TODOC Secret"""
+    """Holds confidential data by key, for pods and for the cluster itself."""
 
     data: dict[str, str] = {}
     immutable: bool | None = None

@@ -1,24 +1,24 @@
-"""TODOC core/security.py"""
+"""Security contexts: which user, capabilities and profiles containers run with."""
 
 from pybernetes.api.meta import Struct, always
 
 
 class AppArmorProfile(Struct, kw_only=True):
-    """TODOC AppArmorProfile"""
+    """The AppArmor profile of a container."""
 
     type: str = always(str)
     localhost_profile: str = ""
 
 
 class Capabilities(Struct, kw_only=True):
-    """TODOC Capabilities"""
+    """POSIX capabilities to add to, and to drop from, the runtime's defaults."""
 
     add: list[str] = []
     drop: list[str] = []
 
 
 class SELinuxOptions(Struct, kw_only=True):
-    """TODOC SELinuxOptions"""
+    """The SELinux label of a container."""
 
     level: str = ""
     role: str = ""
@@ -27,21 +27,21 @@ class SELinuxOptions(Struct, kw_only=True):
 
 
 class SeccompProfile(Struct, kw_only=True):
-    """TODOC SeccompProfile"""
+    """The system calls that a container may make."""
 
     type: str = always(str)
     localhost_profile: str = ""
 
 
 class Sysctl(Struct, kw_only=True):
-    """TODOC Sysctl"""
+    """A kernel parameter of the pod's namespaces."""
 
     name: str = always(str)
     value: str = always(str)
 
 
 class WindowsSecurityContextOptions(Struct, kw_only=True):
-    """TODOC WindowsSecurityContextOptions"""
+    """Settings for Windows containers."""
 
     gmsa_credential_spec: str = ""
     gmsa_credential_spec_name: str = ""
@@ -50,7 +50,7 @@ class WindowsSecurityContextOptions(Struct, kw_only=True):
 
 
 class SecurityContext(Struct, kw_only=True):
-    """TODOC SecurityContext"""
+    """The privileges of a container; it takes precedence over the pod's."""
 
     allow_privilege_escalation: bool | None = None
     app_armor_profile: AppArmorProfile | None = None
@@ -67,7 +67,7 @@ class SecurityContext(Struct, kw_only=True):
 
 
 class PodSecurityContext(Struct, kw_only=True):
-    """TODOC PodSecurityContext"""
+    """The privileges of all containers of a pod, and the ownership of its volumes."""
 
     app_armor_profile: AppArmorProfile | None = None
     fs_group: int | None = None

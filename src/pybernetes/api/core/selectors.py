@@ -1,17 +1,17 @@
-"""TODOC core/selectors.py"""
+"""References to single keys and fields: of ConfigMaps, Secrets, files, and of the pod itself."""
 
 from pybernetes.api.meta import Quantity, Struct, always
 
 
 class ObjectFieldSelector(Struct, kw_only=True):
-    """TODOC ObjectFieldSelector"""
+    """A field of the pod."""
 
     field_path: str = always(str)
     api_version: str = ""
 
 
 class ResourceFieldSelector(Struct, kw_only=True):
-    """TODOC ResourceFieldSelector"""
+    """A request or limit of a container, divided by a unit."""
 
     resource: str = always(str)
     container_name: str = ""
@@ -19,7 +19,7 @@ class ResourceFieldSelector(Struct, kw_only=True):
 
 
 class ConfigMapKeySelector(Struct, kw_only=True):
-    """TODOC ConfigMapKeySelector"""
+    """A key of a ConfigMap."""
 
     key: str = always(str)
     name: str = ""
@@ -27,7 +27,7 @@ class ConfigMapKeySelector(Struct, kw_only=True):
 
 
 class SecretKeySelector(Struct, kw_only=True):
-    """TODOC SecretKeySelector"""
+    """A key of a Secret."""
 
     key: str = always(str)
     name: str = ""
@@ -35,7 +35,7 @@ class SecretKeySelector(Struct, kw_only=True):
 
 
 class FileKeySelector(Struct, kw_only=True):
-    """TODOC FileKeySelector"""
+    """A key of a file of variables in a volume."""
 
     key: str = always(str)
     path: str = always(str)
@@ -44,7 +44,7 @@ class FileKeySelector(Struct, kw_only=True):
 
 
 class KeyToPath(Struct, kw_only=True):
-    """TODOC KeyToPath"""
+    """A key, and the file it becomes."""
 
     key: str = always(str)
     path: str = always(str)

@@ -1,4 +1,4 @@
-"""TODOC core/service.py"""
+"""Service: one stable name and address for a changing set of pods."""
 
 from datetime import datetime
 from typing import Annotated
@@ -20,19 +20,19 @@ from pybernetes.api.workloads import clear_status
 
 
 class ClientIPConfig(Struct, kw_only=True):
-    """TODOC ClientIPConfig"""
+    """How long a client is led to the same pod."""
 
     timeout_seconds: int | None = None
 
 
 class SessionAffinityConfig(Struct, kw_only=True):
-    """TODOC SessionAffinityConfig"""
+    """The settings of session affinity."""
 
     client_ip: ClientIPConfig | None = None
 
 
 class ServicePort(Struct, kw_only=True):
-    """TODOC ServicePort"""
+    """A port of the Service, and where it leads."""
 
     port: int = always(int)
     app_protocol: str | None = None
@@ -43,7 +43,7 @@ class ServicePort(Struct, kw_only=True):
 
 
 class ServiceSpec(Struct, kw_only=True):
-    """TODOC ServiceSpec"""
+    """Which pods the Service leads to, and how it is reached."""
 
     allocate_load_balancer_node_ports: bool | None = None
     cluster_ip: str = ""
@@ -68,7 +68,7 @@ class ServiceSpec(Struct, kw_only=True):
 
 
 class PortStatus(Struct, kw_only=True):
-    """TODOC PortStatus"""
+    """What became of a port of a load balancer."""
 
     port: int = always(int)
     protocol: str = always(str)
@@ -76,7 +76,7 @@ class PortStatus(Struct, kw_only=True):
 
 
 class LoadBalancerIngress(Struct, kw_only=True):
-    """TODOC LoadBalancerIngress"""
+    """An address at which a load balancer takes traffic for the Service."""
 
     hostname: str = ""
     ip: str = ""
@@ -85,20 +85,20 @@ class LoadBalancerIngress(Struct, kw_only=True):
 
 
 class LoadBalancerStatus(Struct, kw_only=True):
-    """TODOC LoadBalancerStatus"""
+    """The addresses that a load balancer gave the Service."""
 
     ingress: list[LoadBalancerIngress] = []
 
 
 class ServiceStatus(Struct, kw_only=True):
-    """TODOC ServiceStatus"""
+    """What became of the Service outside the cluster."""
 
     conditions: Annotated[list[Condition], ListMap("type")] = []
     load_balancer: LoadBalancerStatus = always(LoadBalancerStatus)
 
 
 class Service(Object, kw_only=True):
-    """TODOC Service"""
+    """A named entrance to a set of pods: an address inside the cluster, and outside of it where that is asked for."""
 
     spec: ServiceSpec = always(ServiceSpec)
     status: ServiceStatus = always(ServiceStatus)

@@ -1,4 +1,4 @@
-"""TODOC core/service_account.py"""
+"""ServiceAccount: who a pod is to the API server."""
 
 from datetime import datetime
 from typing import Annotated
@@ -12,7 +12,7 @@ from pybernetes.api.tables import AGE, NAME
 
 
 class ServiceAccount(Object, kw_only=True):
-    """TODOC ServiceAccount"""
+    """An identity for processes that run in pods."""
 
     automount_service_account_token: bool | None = None
     image_pull_secrets: list[LocalObjectReference] = []

@@ -1,4 +1,4 @@
-"""TODOC core/volume.py"""
+"""Volumes: directories that outlive the containers of a pod, or come from elsewhere. A volume has one source."""
 
 from pybernetes.api.core.reference import (
     LocalObjectReference,
@@ -10,7 +10,7 @@ from pybernetes.api.meta import LabelSelector, ObjectMeta, Quantity, Struct, alw
 
 
 class AWSElasticBlockStoreVolumeSource(Struct, kw_only=True):
-    """TODOC AWSElasticBlockStoreVolumeSource"""
+    """A disk of AWS, attached to the node."""
 
     volume_id: str = always(str)
     fs_type: str = ""
@@ -19,7 +19,7 @@ class AWSElasticBlockStoreVolumeSource(Struct, kw_only=True):
 
 
 class AzureDiskVolumeSource(Struct, kw_only=True):
-    """TODOC AzureDiskVolumeSource"""
+    """A disk of Azure, attached to the node."""
 
     disk_name: str = always(str)
     disk_uri: str = always(str)
@@ -30,7 +30,7 @@ class AzureDiskVolumeSource(Struct, kw_only=True):
 
 
 class AzureFileVolumeSource(Struct, kw_only=True):
-    """TODOC AzureFileVolumeSource"""
+    """A file share of Azure."""
 
     secret_name: str = always(str)
     share_name: str = always(str)
@@ -38,7 +38,7 @@ class AzureFileVolumeSource(Struct, kw_only=True):
 
 
 class CSIVolumeSource(Struct, kw_only=True):
-    """TODOC CSIVolumeSource"""
+    """A volume that a CSI driver makes for this pod alone."""
 
     driver: str = always(str)
     fs_type: str = ""
@@ -48,7 +48,7 @@ class CSIVolumeSource(Struct, kw_only=True):
 
 
 class CephFSVolumeSource(Struct, kw_only=True):
-    """TODOC CephFSVolumeSource"""
+    """A file system of Ceph."""
 
     monitors: list[str] = []
     path: str = ""
@@ -59,7 +59,7 @@ class CephFSVolumeSource(Struct, kw_only=True):
 
 
 class CinderVolumeSource(Struct, kw_only=True):
-    """TODOC CinderVolumeSource"""
+    """A disk of OpenStack, attached to the node."""
 
     volume_id: str = always(str)
     fs_type: str = ""
@@ -68,7 +68,7 @@ class CinderVolumeSource(Struct, kw_only=True):
 
 
 class ClusterTrustBundleProjection(Struct, kw_only=True):
-    """TODOC ClusterTrustBundleProjection"""
+    """Certificates of authorities, as a file."""
 
     path: str = always(str)
     label_selector: LabelSelector | None = None
@@ -79,7 +79,7 @@ class ClusterTrustBundleProjection(Struct, kw_only=True):
 
 
 class ConfigMapProjection(Struct, kw_only=True):
-    """TODOC ConfigMapProjection"""
+    """The keys of a ConfigMap as files of a projected volume."""
 
     items: list[KeyToPath] = []
     name: str = ""
@@ -87,7 +87,7 @@ class ConfigMapProjection(Struct, kw_only=True):
 
 
 class ConfigMapVolumeSource(Struct, kw_only=True):
-    """TODOC ConfigMapVolumeSource"""
+    """The keys of a ConfigMap as files."""
 
     default_mode: int | None = None
     default_user: int | None = None
@@ -97,7 +97,7 @@ class ConfigMapVolumeSource(Struct, kw_only=True):
 
 
 class DownwardAPIVolumeFile(Struct, kw_only=True):
-    """TODOC DownwardAPIVolumeFile"""
+    """A file that tells something about the pod itself."""
 
     path: str = always(str)
     field_ref: ObjectFieldSelector | None = None
@@ -107,13 +107,13 @@ class DownwardAPIVolumeFile(Struct, kw_only=True):
 
 
 class DownwardAPIProjection(Struct, kw_only=True):
-    """TODOC DownwardAPIProjection"""
+    """Files about the pod itself, in a projected volume."""
 
     items: list[DownwardAPIVolumeFile] = []
 
 
 class DownwardAPIVolumeSource(Struct, kw_only=True):
-    """TODOC DownwardAPIVolumeSource"""
+    """Files about the pod itself."""
 
     default_mode: int | None = None
     default_user: int | None = None
@@ -121,7 +121,7 @@ class DownwardAPIVolumeSource(Struct, kw_only=True):
 
 
 class EmptyDirVolumeSource(Struct, kw_only=True):
-    """TODOC EmptyDirVolumeSource"""
+    """A directory that is empty at first and goes with the pod."""
 
     medium: str = ""
     mode: int | None = None
@@ -129,14 +129,14 @@ class EmptyDirVolumeSource(Struct, kw_only=True):
 
 
 class VolumeResourceRequirements(Struct, kw_only=True):
-    """TODOC VolumeResourceRequirements"""
+    """How much room a volume must have."""
 
     limits: dict[str, Quantity] = {}
     requests: dict[str, Quantity] = {}
 
 
 class PersistentVolumeClaimSpec(Struct, kw_only=True):
-    """TODOC PersistentVolumeClaimSpec"""
+    """What kind of storage is asked for."""
 
     access_modes: list[str] = []
     data_source: TypedLocalObjectReference | None = None
@@ -150,20 +150,20 @@ class PersistentVolumeClaimSpec(Struct, kw_only=True):
 
 
 class PersistentVolumeClaimTemplate(Struct, kw_only=True):
-    """TODOC PersistentVolumeClaimTemplate"""
+    """A claim that is made for a pod and goes with it."""
 
     spec: PersistentVolumeClaimSpec = always(PersistentVolumeClaimSpec)
     metadata: ObjectMeta | None = None
 
 
 class EphemeralVolumeSource(Struct, kw_only=True):
-    """TODOC EphemeralVolumeSource"""
+    """Storage from a claim that is made for the pod and goes with it."""
 
     volume_claim_template: PersistentVolumeClaimTemplate | None = None
 
 
 class FCVolumeSource(Struct, kw_only=True):
-    """TODOC FCVolumeSource"""
+    """A Fibre Channel disk."""
 
     fs_type: str = ""
     lun: int | None = None
@@ -173,7 +173,7 @@ class FCVolumeSource(Struct, kw_only=True):
 
 
 class FlexVolumeSource(Struct, kw_only=True):
-    """TODOC FlexVolumeSource"""
+    """A volume of an exec-based driver; deprecated in favour of CSI."""
 
     driver: str = always(str)
     fs_type: str = ""
@@ -183,14 +183,14 @@ class FlexVolumeSource(Struct, kw_only=True):
 
 
 class FlockerVolumeSource(Struct, kw_only=True):
-    """TODOC FlockerVolumeSource"""
+    """A volume of Flocker, which is no more."""
 
     dataset_name: str = ""
     dataset_uuid: str = ""
 
 
 class GitRepoVolumeSource(Struct, kw_only=True):
-    """TODOC GitRepoVolumeSource"""
+    """A clone of a git repository; deprecated."""
 
     repository: str = always(str)
     directory: str = ""
@@ -198,7 +198,7 @@ class GitRepoVolumeSource(Struct, kw_only=True):
 
 
 class GlusterfsVolumeSource(Struct, kw_only=True):
-    """TODOC GlusterfsVolumeSource"""
+    """A file system of Gluster."""
 
     endpoints: str = always(str)
     path: str = always(str)
@@ -206,14 +206,14 @@ class GlusterfsVolumeSource(Struct, kw_only=True):
 
 
 class HostPathVolumeSource(Struct, kw_only=True):
-    """TODOC HostPathVolumeSource"""
+    """A file or directory of the node. Whoever may use it may do a lot to the node."""
 
     path: str = always(str)
     type: str = ""
 
 
 class ISCSIVolumeSource(Struct, kw_only=True):
-    """TODOC ISCSIVolumeSource"""
+    """An iSCSI disk."""
 
     iqn: str = always(str)
     lun: int = always(int)
@@ -229,21 +229,21 @@ class ISCSIVolumeSource(Struct, kw_only=True):
 
 
 class ImageVolumeSource(Struct, kw_only=True):
-    """TODOC ImageVolumeSource"""
+    """The content of an OCI image or artifact, read-only."""
 
     pull_policy: str = ""
     reference: str = ""
 
 
 class LocalVolumeSource(Struct, kw_only=True):
-    """TODOC LocalVolumeSource"""
+    """A disk or directory of one node."""
 
     path: str = always(str)
     fs_type: str = ""
 
 
 class NFSVolumeSource(Struct, kw_only=True):
-    """TODOC NFSVolumeSource"""
+    """A directory of an NFS server."""
 
     path: str = always(str)
     server: str = always(str)
@@ -251,14 +251,14 @@ class NFSVolumeSource(Struct, kw_only=True):
 
 
 class PersistentVolumeClaimVolumeSource(Struct, kw_only=True):
-    """TODOC PersistentVolumeClaimVolumeSource"""
+    """The volume that a claim of the namespace is bound to."""
 
     claim_name: str = always(str)
     read_only: bool = False
 
 
 class PodCertificateProjection(Struct, kw_only=True):
-    """TODOC PodCertificateProjection"""
+    """A private key and a certificate for the pod, renewed by the kubelet."""
 
     key_type: str = always(str)
     signer_name: str = always(str)
@@ -271,7 +271,7 @@ class PodCertificateProjection(Struct, kw_only=True):
 
 
 class PortworxVolumeSource(Struct, kw_only=True):
-    """TODOC PortworxVolumeSource"""
+    """A volume of Portworx."""
 
     volume_id: str = always(str)
     fs_type: str = ""
@@ -279,7 +279,7 @@ class PortworxVolumeSource(Struct, kw_only=True):
 
 
 class SecretProjection(Struct, kw_only=True):
-    """TODOC SecretProjection"""
+    """The keys of a Secret as files of a projected volume."""
 
     items: list[KeyToPath] = []
     name: str = ""
@@ -287,7 +287,7 @@ class SecretProjection(Struct, kw_only=True):
 
 
 class ServiceAccountTokenProjection(Struct, kw_only=True):
-    """TODOC ServiceAccountTokenProjection"""
+    """A token of the pod's service account, renewed by the kubelet."""
 
     path: str = always(str)
     audience: str = ""
@@ -296,7 +296,7 @@ class ServiceAccountTokenProjection(Struct, kw_only=True):
 
 
 class VolumeProjection(Struct, kw_only=True):
-    """TODOC VolumeProjection"""
+    """One source of a projected volume; exactly one field is set."""
 
     cluster_trust_bundle: ClusterTrustBundleProjection | None = None
     config_map: ConfigMapProjection | None = None
@@ -307,7 +307,7 @@ class VolumeProjection(Struct, kw_only=True):
 
 
 class ProjectedVolumeSource(Struct, kw_only=True):
-    """TODOC ProjectedVolumeSource"""
+    """Files of several sources in one directory."""
 
     default_mode: int | None = None
     default_user: int | None = None
@@ -315,7 +315,7 @@ class ProjectedVolumeSource(Struct, kw_only=True):
 
 
 class QuobyteVolumeSource(Struct, kw_only=True):
-    """TODOC QuobyteVolumeSource"""
+    """A volume of Quobyte."""
 
     registry: str = always(str)
     volume: str = always(str)
@@ -326,7 +326,7 @@ class QuobyteVolumeSource(Struct, kw_only=True):
 
 
 class RBDVolumeSource(Struct, kw_only=True):
-    """TODOC RBDVolumeSource"""
+    """A block device of Ceph."""
 
     image: str = always(str)
     monitors: list[str] = []
@@ -339,7 +339,7 @@ class RBDVolumeSource(Struct, kw_only=True):
 
 
 class ScaleIOVolumeSource(Struct, kw_only=True):
-    """TODOC ScaleIOVolumeSource"""
+    """A volume of ScaleIO."""
 
     gateway: str = always(str)
     secret_ref: LocalObjectReference = always(LocalObjectReference)
@@ -354,7 +354,7 @@ class ScaleIOVolumeSource(Struct, kw_only=True):
 
 
 class SecretVolumeSource(Struct, kw_only=True):
-    """TODOC SecretVolumeSource"""
+    """The keys of a Secret as files, kept in memory."""
 
     default_mode: int | None = None
     default_user: int | None = None
@@ -364,7 +364,7 @@ class SecretVolumeSource(Struct, kw_only=True):
 
 
 class StorageOSVolumeSource(Struct, kw_only=True):
-    """TODOC StorageOSVolumeSource"""
+    """A volume of StorageOS."""
 
     fs_type: str = ""
     read_only: bool = False
@@ -374,7 +374,7 @@ class StorageOSVolumeSource(Struct, kw_only=True):
 
 
 class GCEPersistentDiskVolumeSource(Struct, kw_only=True):
-    """TODOC GCEPersistentDiskVolumeSource"""
+    """A disk of Google's cloud, attached to the node."""
 
     pd_name: str = always(str)
     fs_type: str = ""
@@ -383,14 +383,14 @@ class GCEPersistentDiskVolumeSource(Struct, kw_only=True):
 
 
 class PhotonPersistentDiskVolumeSource(Struct, kw_only=True):
-    """TODOC PhotonPersistentDiskVolumeSource"""
+    """A disk of the Photon controller."""
 
     pd_id: str = always(str)
     fs_type: str = ""
 
 
 class VsphereVirtualDiskVolumeSource(Struct, kw_only=True):
-    """TODOC VsphereVirtualDiskVolumeSource"""
+    """A disk of vSphere, attached to the node."""
 
     volume_path: str = always(str)
     fs_type: str = ""
@@ -399,7 +399,7 @@ class VsphereVirtualDiskVolumeSource(Struct, kw_only=True):
 
 
 class Volume(Struct, kw_only=True):
-    """TODOC Volume"""
+    """A directory that containers of the pod can mount. Without a source it is an emptyDir."""
 
     name: str = always(str)
     aws_elastic_block_store: AWSElasticBlockStoreVolumeSource | None = None

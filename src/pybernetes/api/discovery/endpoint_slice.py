@@ -1,4 +1,4 @@
-"""TODOC discovery/endpoint_slice.py"""
+"""EndpointSlice: some of the addresses behind a Service. Many small objects change more cheaply than one big one."""
 
 from datetime import datetime
 from typing import Annotated
@@ -14,7 +14,7 @@ from pybernetes.api.tables import AGE, NAME
 
 
 class EndpointConditions(Struct, kw_only=True):
-    """TODOC EndpointConditions"""
+    """The state of an endpoint; an unknown `ready` counts as true."""
 
     ready: bool | None = None
     serving: bool | None = None
@@ -22,26 +22,26 @@ class EndpointConditions(Struct, kw_only=True):
 
 
 class ForNode(Struct, kw_only=True):
-    """TODOC ForNode"""
+    """A node that an endpoint is meant for."""
 
     name: str = always(str)
 
 
 class ForZone(Struct, kw_only=True):
-    """TODOC ForZone"""
+    """A zone that an endpoint is meant for."""
 
     name: str = always(str)
 
 
 class EndpointHints(Struct, kw_only=True):
-    """TODOC EndpointHints"""
+    """Where an endpoint is best used from."""
 
     for_nodes: list[ForNode] = []
     for_zones: list[ForZone] = []
 
 
 class Endpoint(Struct, kw_only=True):
-    """TODOC Endpoint"""
+    """One backend of a Service: a pod, usually."""
 
     addresses: list[str] = []
     conditions: EndpointConditions = always(EndpointConditions)
@@ -54,7 +54,7 @@ class Endpoint(Struct, kw_only=True):
 
 
 class EndpointPort(Struct, kw_only=True):
-    """TODOC EndpointPort"""
+    """A port that all endpoints of the slice have."""
 
     app_protocol: str = ""
     name: str | None = None
@@ -63,7 +63,7 @@ class EndpointPort(Struct, kw_only=True):
 
 
 class EndpointSlice(Object, kw_only=True):
-    """TODOC EndpointSlice"""
+    """A part of the endpoints of a Service; all slices of a Service together are its backends."""
 
     address_type: str = always(str)
     endpoints: Annotated[list[Endpoint], Atomic()] = []

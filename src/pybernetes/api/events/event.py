@@ -1,4 +1,4 @@
-"""TODOC events/event.py"""
+"""Event in its newer form. It is stored as a core/v1 Event; see convert.py."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -13,14 +13,14 @@ from pybernetes.api.meta import MicroTime, Object, Struct, Time, always
 
 
 class EventSeries(Struct, kw_only=True):
-    """TODOC EventSeries"""
+    """An event that keeps happening: how often so far, and when last."""
 
     count: int = always(int)
     last_observed_time: MicroTime = ""
 
 
 class Event(Object, kw_only=True):
-    """TODOC Event"""
+    """Something that happened to an object, reported by a component. Events are kept for a while only."""
 
     event_time: MicroTime = ""
     action: str = ""

@@ -1,11 +1,11 @@
-"""TODOC policy/eviction.py"""
+"""Eviction: the polite way to delete a pod, refused while a disruption budget forbids it."""
 
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import DeleteOptions, Object
 
 
 class Eviction(Object, kw_only=True):
-    """TODOC Eviction"""
+    """Asks for a pod to be evicted, with respect to its disruption budgets."""
 
     delete_options: DeleteOptions | None = None
 

@@ -1,4 +1,4 @@
-"""TODOC rbac/cluster_role.py"""
+"""ClusterRole: permissions in all namespaces, on cluster-wide objects and on paths."""
 
 from pybernetes.api import rules
 from pybernetes.api.field import Errors, Path
@@ -10,13 +10,13 @@ from pybernetes.api.tables import CREATED_AT, NAME
 
 
 class AggregationRule(Struct, kw_only=True):
-    """TODOC AggregationRule"""
+    """Which ClusterRoles the rules are gathered from; a controller fills them in."""
 
     cluster_role_selectors: list[LabelSelector] = []
 
 
 class ClusterRole(Object, kw_only=True):
-    """TODOC ClusterRole"""
+    """A set of permissions that can be granted in one namespace or in all of them."""
 
     aggregation_rule: AggregationRule | None = None
     rules: list[PolicyRule] = []

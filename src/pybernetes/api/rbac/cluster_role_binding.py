@@ -1,4 +1,4 @@
-"""TODOC rbac/cluster_role_binding.py"""
+"""ClusterRoleBinding: a ClusterRole granted everywhere."""
 
 from pybernetes.api.field import Errors
 from pybernetes.api.kind import Kind
@@ -14,7 +14,7 @@ from pybernetes.api.rbac.validation import (
 
 
 class ClusterRoleBinding(Object, kw_only=True):
-    """TODOC ClusterRoleBinding"""
+    """Grants a ClusterRole to subjects in the whole cluster."""
 
     role_ref: RoleRef = always(RoleRef)
     subjects: list[Subject] = []

@@ -1,4 +1,4 @@
-"""TODOC rbac/role.py"""
+"""Role: permissions within one namespace."""
 
 from pybernetes.api.field import Errors
 from pybernetes.api.kind import Kind
@@ -9,7 +9,7 @@ from pybernetes.api.tables import CREATED_AT, NAME
 
 
 class Role(Object, kw_only=True):
-    """TODOC Role"""
+    """A set of permissions within its namespace."""
 
     rules: list[PolicyRule] = []
 

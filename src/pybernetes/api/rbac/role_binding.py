@@ -1,4 +1,4 @@
-"""TODOC rbac/role_binding.py"""
+"""RoleBinding: a role granted in one namespace."""
 
 from pybernetes.api.field import Errors
 from pybernetes.api.kind import Kind
@@ -14,7 +14,7 @@ from pybernetes.api.rbac.validation import (
 
 
 class RoleBinding(Object, kw_only=True):
-    """TODOC RoleBinding"""
+    """Grants a Role of its namespace, or a ClusterRole, to subjects within its namespace."""
 
     role_ref: RoleRef = always(RoleRef)
     subjects: list[Subject] = []

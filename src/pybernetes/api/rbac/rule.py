@@ -1,10 +1,10 @@
-"""TODOC rbac/rule.py"""
+"""What roles and bindings are made of: rules, references to roles, subjects."""
 
 from pybernetes.api.meta import Struct, always
 
 
 class PolicyRule(Struct, kw_only=True):
-    """TODOC PolicyRule"""
+    """Verbs that are allowed on resources, or on paths that are not resources."""
 
     verbs: list[str] = []
     api_groups: list[str] = []
@@ -14,7 +14,7 @@ class PolicyRule(Struct, kw_only=True):
 
 
 class RoleRef(Struct, kw_only=True):
-    """TODOC RoleRef"""
+    """Points to the role that a binding grants."""
 
     kind: str = always(str)
     name: str = always(str)
@@ -22,7 +22,7 @@ class RoleRef(Struct, kw_only=True):
 
 
 class Subject(Struct, kw_only=True):
-    """TODOC Subject"""
+    """Somebody a role is granted to: a user, a group or a service account."""
 
     kind: str = always(str)
     name: str = always(str)
