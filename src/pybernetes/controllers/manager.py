@@ -12,6 +12,7 @@ from pybernetes.client.client import Client
 from pybernetes.client.informer import Informers
 from pybernetes.controllers.base import Controller
 from pybernetes.controllers.config import Config
+from pybernetes.controllers.daemonset import DaemonSetController
 from pybernetes.controllers.deployment import DeploymentController
 from pybernetes.controllers.endpoints import EndpointsController
 from pybernetes.controllers.endpointslice import EndpointSliceController
@@ -32,6 +33,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     DeploymentController,
     ReplicaSetController,
     ReplicationControllerController,
+    DaemonSetController,
     EndpointsController,
     EndpointSliceController,
     EndpointSliceMirroringController,

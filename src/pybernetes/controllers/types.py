@@ -34,7 +34,7 @@ class Clock(Protocol):
 class Recorder(Protocol):
     """Tells users what was done to their objects."""
 
-    def event(self, obj: Object, type: EventKind, reason: str, message: str) -> None:
+    def event(self, obj: Object, type: EventKind, reason: str, message: str, /) -> None:
         """Record an event about `obj`; never blocks and never fails."""
 
 
