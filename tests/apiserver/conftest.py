@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from pybernetes.api.core.service_account import ServiceAccount
+from pybernetes.api.meta import ObjectMeta
 from pybernetes.apiserver import bootstrap, codec
 from pybernetes.apiserver.config import ServerConfig
 from pybernetes.apiserver.http import Listening, TlsFiles, serve_https
@@ -84,7 +86,7 @@ class Api:
 
 @pytest.fixture
 def config() -> ServerConfig:
-    return ServerConfig()
+    return ServerConfig(advertise_address="192.0.2.10")
 
 
 @pytest.fixture
@@ -95,10 +97,16 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 
 
 @pytest.fixture
-async def server(store: SqliteStore, config: ServerConfig) -> ApiServer:
+async def server(store: SqliteStore, config: ServerConfig) -> AsyncIterator[ApiServer]:
     made = build_server(config, store, CertificateUsers(), MastersOnly(), rng=random.Random(1))
     await bootstrap.run(made, config)
-    return made
+    await (
+        Client(InProcessTransport(made, ADMIN))
+        .of(ServiceAccount)
+        .create(ServiceAccount(metadata=ObjectMeta(name="default", namespace="default")))
+    )
+    yield made
+    await made.close()
 
 
 @pytest.fixture

@@ -28,6 +28,8 @@ async def run(server: Handler, config: ServerConfig) -> None:
     for name in NAMESPACES:
         await _ensure(client, Namespace(metadata=ObjectMeta(name=name)))
     await _ensure(client, service(config))
+    if ip_address(config.advertise_address).is_loopback:
+        return  # Nobody but this machine could use such endpoints, and validation refuses them.
     await _replace(client, endpoints(config))
     await _replace(client, endpoint_slice(config))
 

@@ -5,10 +5,12 @@ it into the `Status` body. The same exception class thus means the same on both 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from pybernetes.api.field import FieldError
 from pybernetes.api.kind import Kind
-from pybernetes.api.meta import ListMeta, Object, Status, StatusCause, StatusDetails
+from pybernetes.api.meta import ListMeta, Status, StatusCause, StatusDetails
+from pybernetes.apiserver.types import Attributes
 from pybernetes.client.errors import ApiError, error_for
 
 
@@ -21,7 +23,7 @@ def _failure(
     return error_for(status)
 
 
-def _of(kind: Kind[Object], name: str, causes: Sequence[StatusCause] = (), retry: int = 0) -> StatusDetails:
+def _of(kind: Kind[Any], name: str, causes: Sequence[StatusCause] = (), retry: int = 0) -> StatusDetails:
     """Details that name an object by its resource, as most refusals do."""
     return StatusDetails(name=name, group=kind.group, kind=kind.plural, causes=list(causes), retry_after_seconds=retry)
 
@@ -44,14 +46,15 @@ def forbidden(group: str, resource: str, name: str, why: str, *, causes: Sequenc
     return _failure(403, "Forbidden", message, details)
 
 
-def forbidden_kind(kind: Kind[Object], name: str, why: str, *, causes: Sequence[StatusCause] = ()) -> ApiError:
+def forbidden_kind(kind: Kind[Any], name: str, why: str, *, causes: Sequence[StatusCause] = ()) -> ApiError:
     """403, said by an admission plugin about an object."""
     return forbidden(kind.group, kind.plural, name, why, causes=causes)
 
 
-def forbidden_path(why: str) -> ApiError:
-    """403, about a path that is no resource."""
-    return _failure(403, "Forbidden", f"forbidden: {why}", StatusDetails())
+def forbidden_message(asked: Attributes, message: str) -> ApiError:
+    """403, said by the authorizer."""
+    details = StatusDetails(name=asked.name, group=asked.group, kind=asked.resource)
+    return _failure(403, "Forbidden", message, details)
 
 
 def no_such_path() -> ApiError:
@@ -59,7 +62,7 @@ def no_such_path() -> ApiError:
     return _failure(404, "NotFound", "the server could not find the requested resource", StatusDetails())
 
 
-def not_found(kind: Kind[Object], name: str) -> ApiError:
+def not_found(kind: Kind[Any], name: str) -> ApiError:
     """404 for an object."""
     return _failure(404, "NotFound", f'{kind.resource} "{name}" not found', _of(kind, name))
 
@@ -81,12 +84,12 @@ def unsupported_media_type(accepted: Sequence[str]) -> ApiError:
     return _failure(415, "UnsupportedMediaType", message)
 
 
-def already_exists(kind: Kind[Object], name: str) -> ApiError:
+def already_exists(kind: Kind[Any], name: str) -> ApiError:
     """409: the name is taken."""
     return _failure(409, "AlreadyExists", f'{kind.resource} "{name}" already exists', _of(kind, name))
 
 
-def name_conflict(kind: Kind[Object], name: str) -> ApiError:
+def name_conflict(kind: Kind[Any], name: str) -> ApiError:
     """409 after all generated names were taken; the client may try again."""
     message = (
         f'{kind.resource} "{name}" already exists, the server was not able to generate a unique name for the object'
@@ -97,13 +100,13 @@ def name_conflict(kind: Kind[Object], name: str) -> ApiError:
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
 
 
-def conflict(kind: Kind[Object], name: str, why: str = MODIFIED, *, causes: Sequence[StatusCause] = ()) -> ApiError:
+def conflict(kind: Kind[Any], name: str, why: str = MODIFIED, *, causes: Sequence[StatusCause] = ()) -> ApiError:
     """409: somebody else was faster, or a precondition does not hold."""
     message = f'Operation cannot be fulfilled on {kind.resource} "{name}": {why}'
     return _failure(409, "Conflict", message, _of(kind, name, causes))
 
 
-def apply_conflict(kind: Kind[Object], name: str, message: str, causes: Sequence[StatusCause]) -> ApiError:
+def apply_conflict(kind: Kind[Any], name: str, message: str, causes: Sequence[StatusCause]) -> ApiError:
     """409: fields are owned by other managers; without the prefix of other conflicts."""
     return _failure(409, "Conflict", message, StatusDetails(causes=list(causes)))
 
@@ -124,7 +127,7 @@ def too_large(limit: int) -> ApiError:
     )
 
 
-def invalid(kind: Kind[Object], name: str, items: Sequence[FieldError]) -> ApiError:
+def invalid(kind: Kind[Any], name: str, items: Sequence[FieldError]) -> ApiError:
     """422: every broken rule of an object."""
     causes = [StatusCause(reason=i.reason, message=i.message, field=str(i.path)) for i in items]
     texts = list(dict.fromkeys(str(i) for i in items))

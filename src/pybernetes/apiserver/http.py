@@ -19,10 +19,10 @@ from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 from cryptography import x509
 
-from pybernetes.apiserver import errors
-from pybernetes.apiserver.impersonation import REPEAT
+from pybernetes.apiserver import errors, tunnel
+from pybernetes.apiserver.requests import REPEAT
 from pybernetes.apiserver.server import ApiServer, refusal
-from pybernetes.apiserver.types import ANONYMOUS, StreamResponse, User
+from pybernetes.apiserver.types import ANONYMOUS, StreamResponse, Tunnel, User
 from pybernetes.client.errors import ApiError
 from pybernetes.client.transport import Request, Response
 
@@ -86,6 +86,8 @@ class Front:
         """One request."""
         audit_id = incoming.headers.get("Audit-ID") or str(uuid.uuid4())
         answer = await self._answer(incoming)
+        if isinstance(answer, Tunnel):
+            return await self._tunnel(incoming, answer)
         headers = {**answer.headers, "audit-id": audit_id}
         if isinstance(answer, StreamResponse):
             return await self._stream(incoming, answer, headers)
@@ -95,7 +97,7 @@ class Front:
             body = await asyncio.to_thread(_gzip, body)
         return web.Response(status=answer.status, headers=headers, body=body)
 
-    async def _answer(self, incoming: BaseRequest) -> Response | StreamResponse:
+    async def _answer(self, incoming: BaseRequest) -> Response | StreamResponse | Tunnel:
         try:
             body = await self._body(incoming)
             headers = _headers(incoming)
@@ -133,10 +135,8 @@ class Front:
         self, incoming: BaseRequest, answer: StreamResponse, headers: dict[str, str]
     ) -> web.StreamResponse:
         response = web.StreamResponse(status=answer.status, headers=headers)
-        packer = None
         async with aclosing(answer.body) as body:
             await response.prepare(incoming)
-            del packer
             async for chunk in body:
                 try:
                     async with asyncio.timeout(WRITE_SECONDS):
@@ -148,6 +148,25 @@ class Front:
                 except ConnectionError:
                     break
         return response
+
+    async def _tunnel(self, incoming: BaseRequest, answer: Tunnel) -> web.StreamResponse:
+        try:
+            await tunnel.run(incoming, answer)
+        except (OSError, TimeoutError) as error:
+            refused = refusal(errors.bad_gateway(f"dial {answer.host}:{answer.port}: {error or type(error).__name__}"))
+            return web.Response(status=refused.status, headers=refused.headers, body=refused.body)
+        incoming.protocol.force_close()
+        return _Taken()
+
+
+class _Taken(web.StreamResponse):
+    """The answer to a request whose connection now belongs to a tunnel: nothing is written."""
+
+    async def prepare(self, request: BaseRequest) -> None:
+        """Nothing to send."""
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Nothing to end."""
 
 
 def _takes_gzip(incoming: BaseRequest) -> bool:

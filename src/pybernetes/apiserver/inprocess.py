@@ -3,7 +3,8 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from pybernetes.apiserver.types import Handler, StreamResponse, User
+from pybernetes.apiserver import errors
+from pybernetes.apiserver.types import Handler, StreamResponse, Tunnel, User
 from pybernetes.client.client import refuse
 from pybernetes.client.transport import Request, Response
 
@@ -20,12 +21,16 @@ class InProcessTransport:
         answer = await self._handler.handle(request, self._user)
         if isinstance(answer, Response):
             return answer
+        if isinstance(answer, Tunnel):
+            raise errors.bad_request("a connection can only be upgraded over HTTPS")
         async with aclosing(answer.body) as body:
             return Response(answer.status, answer.headers, b"".join([chunk async for chunk in body]))
 
     async def stream(self, request: Request) -> AsyncGenerator[list[bytes], None]:
         """Batches of lines of a watch."""
         answer = await self._handler.handle(request, self._user)
+        if isinstance(answer, Tunnel):
+            raise errors.bad_request("a connection can only be upgraded over HTTPS")
         if not isinstance(answer, StreamResponse):
             refuse(answer)
             yield [line for line in answer.body.split(b"\n") if line]

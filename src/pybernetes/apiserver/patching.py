@@ -4,11 +4,13 @@ from typing import Any, Protocol
 
 import msgspec
 
+from pybernetes.api.kind import Kind
 from pybernetes.apiserver import codec, errors
 from pybernetes.apiserver.call import Call
 from pybernetes.apiserver.options import WriteOptions
 from pybernetes.apiserver.patch import json_patch, merge, strategic
 from pybernetes.apiserver.patch.errors import PatchError
+from pybernetes.apiserver.resource import Resource
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -32,12 +34,18 @@ class Maker(Protocol):
         """An object that does not exist yet."""
 
 
-def patch_maker(call: Call, asked: WriteOptions, now: str, subresource: str) -> Maker:
-    """What applies the request's body. Raises 415 for a form that is not known, BadRequest for a bad body."""
+def patch_maker(
+    call: Call, asked: WriteOptions, now: str, subresource: str, *, resource: Resource | None = None
+) -> Maker:
+    """What applies the request's body; `resource` is what it is applied to, where that is not the call's own.
+
+    Raises 415 for a form that is not known, BadRequest for a bad body.
+    """
+    kind = (resource or call.resource).kind
     form = codec.media_type(call.content_type)
     if form not in TYPES:
         raise errors.unsupported_media_type(TYPES)
-    return _Patch(call, form, codec.plain(call.request.body))
+    return _Patch(kind, form, codec.plain(call.request.body))
 
 
 class _Patch:
@@ -45,8 +53,8 @@ class _Patch:
 
     creates = False
 
-    def __init__(self, call: Call, form: str, patch: Any) -> None:
-        self._kind = call.resource.kind
+    def __init__(self, kind: Kind[Any], form: str, patch: Any) -> None:
+        self._kind = kind
         self._form = form
         self._patch = patch
         if form == JSON_PATCH and isinstance(patch, list) and len(patch) > MAX_OPERATIONS:

@@ -56,6 +56,15 @@ def is_true(value: str | None) -> bool:
     return value is not None and value.lower() not in ("false", "0")
 
 
+#: Separates the values of a repeated header in `Request.headers`; no header can contain it.
+REPEAT = "\n"
+
+
+def header_pairs(headers: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The headers with repeated ones taken apart again."""
+    return [(name, value) for name, values in headers.items() for value in values.split(REPEAT)]
+
+
 def parse(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
     """Raises BadRequest for a path that can only be a trick."""
     if "\0" in path:

@@ -13,13 +13,16 @@ from datetime import UTC, datetime
 from pybernetes.apiserver import codec, errors, requests, resource
 from pybernetes.apiserver.admission.plugins import plugins
 from pybernetes.apiserver.admission.request import Admission
+from pybernetes.apiserver.auth.impersonation import impersonate
+from pybernetes.apiserver.auth.messages import forbidden_message
+from pybernetes.apiserver.auth.reviews import Reviews
+from pybernetes.apiserver.auth.tokens import ServiceAccountTokens
 from pybernetes.apiserver.call import Core
 from pybernetes.apiserver.config import ServerConfig
-from pybernetes.apiserver.impersonation import impersonate
 from pybernetes.apiserver.media import JSON
 from pybernetes.apiserver.paths import Paths
 from pybernetes.apiserver.routing import Router
-from pybernetes.apiserver.types import Authenticator, Authorizer, StreamResponse, User
+from pybernetes.apiserver.types import Attributes, Authenticator, Authorizer, StreamResponse, Tunnel, User
 from pybernetes.client.errors import ApiError
 from pybernetes.client.transport import Request, Response
 from pybernetes.store import errors as store_errors
@@ -27,7 +30,7 @@ from pybernetes.store.types import Store
 
 log = logging.getLogger(__name__)
 
-Answer = Response | StreamResponse
+Answer = Response | StreamResponse | Tunnel
 
 
 class ApiServer:
@@ -56,30 +59,32 @@ class ApiServer:
         for name, value in request.query:
             query.setdefault(name, value)
         info = requests.parse(request.method, request.path, query)
-        user = impersonate(request.headers, user, self._authorizer)
-        self._authorize(info, user, query)
+        user = self._impersonate(request, user)
+        self._require(info.attributes(user, query.get("labelSelector", ""), query.get("fieldSelector", "")))
         if info.is_resource:
             return await self._router.route(request, user, info, query)
         return await self._paths.answer(request, user, info)
 
-    def _authorize(self, info: requests.RequestInfo, user: User, query: dict[str, str]) -> None:
-        asked = info.attributes(user, query.get("labelSelector", ""), query.get("fieldSelector", ""))
-        decision = self._authorizer.authorize(asked)
-        if decision.allowed:
-            return
-        why = f": {decision.reason}" if decision.reason else ""
-        if not info.is_resource:
-            raise errors.forbidden_path(f'User "{user.name}" cannot {info.verb} path "{info.path}"{why}')
-        named = f"{info.resource}/{info.subresource}" if info.subresource else info.resource
-        scope = f'in the namespace "{info.namespace}"' if info.namespace else "at the cluster scope"
-        if info.resource == "namespaces":
-            scope = f'in the namespace "{info.name}"' if info.name else "at the cluster scope"
-        raise errors.forbidden(
-            info.group,
-            info.resource,
-            info.name,
-            f'User "{user.name}" cannot {info.verb} resource "{named}" in API group "{info.group}" {scope}{why}',
-        )
+    def _impersonate(self, request: Request, user: User) -> User:
+        if not any(name.startswith("impersonate-") for name in request.headers):
+            return user
+        found = impersonate(requests.header_pairs(request.headers), user)
+        if found is None:
+            return user
+        acting, needed = found
+        for attributes in needed:
+            self._require(attributes)
+        return acting
+
+    def _require(self, attributes: Attributes) -> None:
+        """Raises Forbidden."""
+        decision = self._authorizer.authorize(attributes)
+        if not decision.allowed:
+            raise errors.forbidden_message(attributes, forbidden_message(attributes, decision.reason))
+
+    async def close(self) -> None:
+        """Stop what the server itself runs. Its store is its owner's."""
+        await self._router.nodes.close()
 
 
 def refusal(error: ApiError) -> Response:
@@ -97,6 +102,8 @@ def build_server(
     authenticator: Authenticator,
     authorizer: Authorizer,
     *,
+    tokens: ServiceAccountTokens | None = None,
+    reviews: Reviews | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     rng: random.Random | None = None,
 ) -> ApiServer:
@@ -109,6 +116,6 @@ def build_server(
         now=now,
         random=rng or random.SystemRandom(),
     )
-    admission = Admission(plugins(core, authorizer))
-    router = Router(core, admission)
+    admission = Admission(plugins(core))
+    router = Router(core, admission, tokens=tokens, reviews=reviews)
     return ApiServer(core, authenticator=authenticator, authorizer=authorizer, router=router, paths=Paths(core, router))

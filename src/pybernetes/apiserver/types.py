@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
+from ssl import SSLContext
 from typing import Protocol
 
 from cryptography.x509 import Certificate
@@ -73,8 +74,21 @@ class StreamResponse:
     body: AsyncGenerator[bytes, None]
 
 
+@dataclass(frozen=True, slots=True)
+class Tunnel:
+    """An answer that is somebody else's: from here on the connection's bytes go both ways, unread.
+
+    `head` is the request to send there first, with its blank line; the first bytes that come back are the answer.
+    """
+
+    host: str
+    port: int
+    tls: SSLContext | None
+    head: bytes
+
+
 class Handler(Protocol):
     """A server as seen after authentication: the in-process transport and the HTTP front both call it."""
 
-    async def handle(self, request: Request, user: User) -> Response | StreamResponse:
+    async def handle(self, request: Request, user: User) -> Response | StreamResponse | Tunnel:
         """Answer one request; refusals are answers too (a Status body), never exceptions."""

@@ -18,6 +18,7 @@ from pybernetes.api.kind import Kind
 from pybernetes.api.meta_validation import validate_meta, validate_meta_update
 from pybernetes.apiserver import codec, errors, fieldmanagers, metadata
 from pybernetes.apiserver.admission.request import Admission, AdmissionRequest, Operation
+from pybernetes.apiserver.allocate import Changes, Reservation
 from pybernetes.apiserver.call import Call, Core
 from pybernetes.apiserver.options import WriteOptions
 from pybernetes.store import errors as store_errors
@@ -47,8 +48,8 @@ class Written:
 class Reserve(Protocol):
     """Takes what an object needs from a pool, such as a ClusterIP, and writes it into the object."""
 
-    def __call__(self, new: Any, old: Any | None) -> Callable[[], None]:
-        """Returns what gives it back if the write fails. Raises ApiError."""
+    def reserve(self, new: Any, old: Any | None) -> Reservation:
+        """Take; on an update also note what is given up. Raises ApiError."""
 
     def release(self, gone: Any) -> None:
         """The object is gone: give back what it had."""
@@ -80,25 +81,26 @@ class Writer:
     async def _create(self, call: Call, obj: Any, options: WriteOptions) -> Written:
         core, resource, kind = self._core, call.resource, call.resource.kind
         now, meta = core.timestamp(), obj.metadata
+        kind.default(obj)
         kind.prepare_create(obj)
         metadata.begin(meta, kind, namespace=call.namespace, uid=self._uid(), now=now)
-        kind.default(obj)
         request = self._request("CREATE", call, obj, None, options)
         await self._admission.admit(request)
+        kind.default(obj)
         self._check(kind, obj)
         await self._admission.validate(request)
-        undo = self._reserve(kind, obj, None)
+        reserved = self._reserve(kind, obj, None)
         try:
             fieldmanagers.track(obj, None, struct=kind.struct, manager=options.field_manager, now=now, subresource="")
             value = resource.write(obj)
             if options.dry_run:
                 return Written(resource.shown(value), created=True)
             kv = await core.store.put(resource.key(call.namespace, meta.name), value, expect=0)
-            undo = _nothing
+            reserved.keep()
         except store_errors.AlreadyExists as error:
             raise errors.already_exists(kind, meta.name) from error
         finally:
-            undo()
+            reserved.undo()
         return Written(resource.shown(kv.value), created=True)
 
     async def update(
@@ -136,11 +138,12 @@ class Writer:
         subresource: str,
         check: Callable[[Any, Any, Errors], None] | None,
     ) -> Written:
-        core, resource, kind = self._core, call.resource, call.resource.kind
+        resource, kind = call.resource, call.resource.kind
         old = resource.read(kv)
         new = make(resource.read(kv), resource.shown(kv.value))
         self._same(call, new, old)
         metadata.carry_over(new.metadata, old.metadata)
+        kind.default(new)
         if subresource == "status":
             metadata.keep_all_but_status(new, old)
             kind.prepare_status(new, old)
@@ -148,19 +151,21 @@ class Writer:
             if "status" in kind.subresources:
                 metadata.keep_status(new, old)
             kind.prepare_update(new, old)
-        kind.default(new)
-        if kind.has_generation and metadata.spec_changed(new, old):
+        # A binding is no change of what the client wants: the node was left open.
+        if kind.has_generation and subresource != "binding" and metadata.spec_changed(new, old):
             new.metadata.generation = old.metadata.generation + 1
         request = self._request("UPDATE", call, new, old, options, subresource)
         await self._admission.admit(request)
+        kind.default(new)
         self._check_update(kind, new, old, subresource, check)
         await self._admission.validate(request)
-        undo = self._reserve(kind, new, old) if not subresource else _nothing
+        reserved = self._reserve(kind, new, old) if not subresource else Changes()
         try:
             written = await self._store(call, kv, new, old, options, subresource)
-            undo = _nothing
+            if not options.dry_run:
+                reserved.keep()
         finally:
-            undo()
+            reserved.undo()
         return written
 
     async def _store(
@@ -208,13 +213,14 @@ class Writer:
 
     def released(self, call: Call, gone: Any) -> None:
         """An object was deleted: its reservations end."""
-        reserve = self._reserves.get(call.resource.kind.resource)
-        if reserve is not None:
-            reserve.release(gone)
+        pool = self._reserves.get(call.resource.kind.resource)
+        if pool is not None:
+            pool.release(gone)
 
-    def _reserve(self, kind: Kind[Any], new: Any, old: Any | None) -> Callable[[], None]:
-        reserve = self._reserves.get(kind.resource)
-        return reserve(new, old) if reserve is not None else _nothing
+    def _reserve(self, kind: Kind[Any], new: Any, old: Any | None) -> Reservation:
+        """After `keep`, `undo` does nothing."""
+        pool = self._reserves.get(kind.resource)
+        return pool.reserve(new, old) if pool is not None else Changes()
 
     def _check(self, kind: Kind[Any], obj: Any) -> None:
         found = Errors()
@@ -270,7 +276,3 @@ def is_finished(obj: Any) -> bool:
         return False
     # A namespace has finalizers of its own in its spec, which the namespace controller takes away.
     return not getattr(getattr(obj, "spec", None), "finalizers", None)
-
-
-def _nothing() -> None:
-    """Nothing to give back."""

@@ -1,0 +1,164 @@
+"""Pools of ClusterIPs and NodePorts, in memory, rebuilt from the stored Services at start.
+
+What a service gets is reserved before the write and given back if the write fails; what it gives up is freed only
+once the write is durable. So two services never hold the same address, whatever fails in between.
+"""
+
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from itertools import chain
+from typing import Protocol
+
+from pybernetes.apiserver.config import Network
+
+
+class OutOfRange(ValueError):
+    """The value asked for is not in the pool's range; the text is what the client is told."""
+
+
+class Taken(ValueError):
+    """Somebody else has the value asked for."""
+
+
+class Full(ValueError):
+    """Nothing is left."""
+
+
+@dataclass
+class Pool:
+    """The numbers `first` to `last`; those below `low_end` are given out on demand, or when all others are taken."""
+
+    first: int
+    last: int
+    low_end: int
+    rng: random.Random
+    used: set[int] = field(default_factory=set)
+
+    def take(self, value: int) -> None:
+        """Reserve one value. Raises Taken; the caller has checked the range."""
+        if value in self.used:
+            raise Taken
+        self.used.add(value)
+
+    def take_any(self) -> int:
+        """Reserve a random free value. Raises Full."""
+        for low, high in ((self.low_end, self.last), (self.first, self.low_end - 1)):
+            free = self._find(low, high)
+            if free is not None:
+                self.used.add(free)
+                return free
+        raise Full("range is full")
+
+    def _find(self, low: int, high: int) -> int | None:
+        if high < low:
+            return None
+        for _ in range(16):
+            value = int(self.rng.randint(low, high))
+            if value not in self.used:
+                return value
+        start = int(self.rng.randint(low, high))
+        around = chain(range(start, high + 1), range(low, start))
+        return next((value for value in around if value not in self.used), None)
+
+    def free(self, value: int) -> None:
+        """Give a value back."""
+        self.used.discard(value)
+
+
+def static_band(size: int) -> int:
+    """How many values at the low end dynamic allocation leaves to explicit requests: a sixteenth, 16 to 256 of them."""
+    return min(max(16, size // 16), 256) if size > 16 else 0
+
+
+class IpPool:
+    """The addresses of one service network. The first is the `kubernetes` service's and never given out by chance."""
+
+    def __init__(self, network: Network, rng: random.Random) -> None:
+        self.network = network
+        base, size = int(network.network_address), network.num_addresses
+        # The network and, for IPv4, the broadcast address are no addresses of services.
+        last = base + min(size, 1 << 20) - (2 if network.version == 4 else 1)
+        first = base + 2
+        self._pool = Pool(first, last, min(first + static_band(size), last), rng)
+        self._low, self._high = base + 1, base + size - (2 if network.version == 4 else 1)
+
+    def take(self, address: str) -> None:
+        """Reserve an address. Raises OutOfRange, Taken."""
+        number = int(ip_address(address))
+        if ip_address(address).version != self.network.version or not self._low <= number <= self._high:
+            raise OutOfRange(
+                f"the provided IP ({address}) is not in the valid range. The range of valid IPs is {self.network}"
+            )
+        try:
+            self._pool.take(number)
+        except Taken:
+            raise Taken("provided IP is already allocated") from None
+
+    def take_any(self) -> str:
+        """Reserve a free address. Raises Full."""
+        return str(ip_address(self._pool.take_any()))
+
+    def free(self, address: str) -> None:
+        """Give an address back."""
+        self._pool.free(int(ip_address(address)))
+
+
+class PortPool:
+    """The node ports."""
+
+    def __init__(self, ports: tuple[int, int], rng: random.Random) -> None:
+        self._range = ports
+        first, last = ports
+        band = min(max(16, (last - first + 1) // 32), 128)
+        self._pool = Pool(first, last, first + band if last - first > band else first, rng)
+
+    def take(self, port: int) -> None:
+        """Reserve a port. Raises OutOfRange, Taken."""
+        first, last = self._range
+        if not first <= port <= last:
+            raise OutOfRange(f"provided port is not in the valid range. The range of valid ports is {first}-{last}")
+        try:
+            self._pool.take(port)
+        except Taken:
+            raise Taken("provided port is already allocated") from None
+
+    def take_any(self) -> int:
+        """Reserve a free port. Raises Full."""
+        return self._pool.take_any()
+
+    def free(self, port: int) -> None:
+        """Give a port back."""
+        self._pool.free(port)
+
+
+class Reservation(Protocol):
+    """What was taken for a write under way."""
+
+    def keep(self) -> None:
+        """The write is durable."""
+
+    def undo(self) -> None:
+        """The write failed, or was a rehearsal."""
+
+
+@dataclass(slots=True)
+class Changes:
+    """A `Reservation` as two lists: what to call on success and what on failure."""
+
+    on_keep: list[Callable[[], None]] = field(default_factory=list)
+    on_undo: list[Callable[[], None]] = field(default_factory=list)
+
+    def keep(self) -> None:
+        """Free what was given up."""
+        self._run(self.on_keep)
+
+    def undo(self) -> None:
+        """Free what was taken."""
+        self._run(self.on_undo)
+
+    def _run(self, calls: Iterable[Callable[[], None]]) -> None:
+        for call in calls:
+            call()
+        self.on_keep, self.on_undo = [], []

@@ -1,0 +1,92 @@
+"""binding: the scheduler's decision, written once. A pod that has a node keeps it."""
+
+import dataclasses
+
+from pybernetes.api.core.binding import KIND, Binding
+from pybernetes.api.core.pod import Pod
+from pybernetes.api.core.pod_status import PodCondition
+from pybernetes.api.field import Errors
+from pybernetes.api.meta import Status
+from pybernetes.apiserver import codec, errors, rendering
+from pybernetes.apiserver.call import Call, Core
+from pybernetes.apiserver.replacing import write_options
+from pybernetes.apiserver.writing import Writer
+from pybernetes.client.transport import Response
+
+
+class BindingSubresource:
+    """POST to pods/<name>/binding, and to /bindings."""
+
+    def __init__(self, core: Core, writer: Writer) -> None:
+        self._core = core
+        self._writer = writer
+
+    async def create(self, call: Call) -> Response:
+        """Bind the pod to the node. Raises Conflict when it has one already."""
+        return await self._bind(call, _binding(call))
+
+    async def create_named(self, call: Call) -> Response:
+        """The same where the pod's name is in the body only."""
+        binding = _binding(call)
+        info = dataclasses.replace(call.info, name=binding.metadata.name, resource="pods", subresource="binding")
+        return await self._bind(dataclasses.replace(call, info=info), binding)
+
+    async def _bind(self, call: Call, binding: Binding) -> Response:
+        _check(binding, call.info.name)
+        now = self._core.timestamp()
+
+        def make(pod: Pod, _: bytes) -> Pod:
+            _may_bind(call, pod, binding)
+            return bound(pod, binding, now)
+
+        await self._writer.update(
+            call, make, write_options(call, "CreateOptions"), subresource="binding", check=_no_rules
+        )
+        return rendering.response(201, codec.encode(Status(status="Success", code=201)), call.form)
+
+
+def _binding(call: Call) -> Binding:
+    return codec.object_from(codec.json_body(call.request.body, call.content_type), KIND)
+
+
+def _no_rules(new: Pod, old: Pod, found: Errors) -> None:
+    """Nothing but the node changes."""
+
+
+def bound(pod: Pod, binding: Binding, now: str) -> Pod:
+    """The pod on its node, with the condition that tells so and the binding's annotations."""
+    pod.spec.node_name = binding.target.name
+    pod.metadata.annotations = {**pod.metadata.annotations, **binding.metadata.annotations}
+    condition = PodCondition(type="PodScheduled", status="True", last_transition_time=now)
+    pod.status.conditions = [*(c for c in pod.status.conditions if c.type != "PodScheduled"), condition]
+    return pod
+
+
+def _check(binding: Binding, name: str) -> None:
+    found = Errors()
+    if binding.metadata.name and binding.metadata.name != name:
+        raise errors.bad_request(f"name in URL does not match name in Binding object: {binding.metadata.name}")
+    if binding.target.kind not in ("", "Node"):
+        found.not_supported("target.kind", binding.target.kind, ["Node", "<empty>"])
+    if not binding.target.name:
+        found.required("target.name")
+    if found:
+        raise errors.invalid(KIND, name, found.items)
+
+
+def _may_bind(call: Call, pod: Pod, binding: Binding) -> None:
+    kind, name, meta = call.resource.kind, pod.metadata.name, binding.metadata
+    if meta.uid and meta.uid != pod.metadata.uid:
+        why = f"Precondition failed: UID in precondition: {meta.uid}, UID in object meta: {pod.metadata.uid}"
+        raise errors.conflict(kind, name, why)
+    if meta.resource_version and meta.resource_version != pod.metadata.resource_version:
+        raise errors.conflict(kind, name)
+    why = ""
+    if pod.metadata.deletion_timestamp:
+        why = f"pod {name} is being deleted, cannot be assigned to a host"
+    elif pod.spec.node_name:
+        why = f'pod {name} is already assigned to node "{pod.spec.node_name}"'
+    elif pod.spec.scheduling_gates:
+        why = f"pod {name} has non-empty .spec.schedulingGates"
+    if why:
+        raise errors.conflict(dataclasses.replace(kind, plural="pods/binding"), name, why)

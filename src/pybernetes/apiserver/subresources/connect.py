@@ -1,0 +1,109 @@
+"""log, exec, attach and portforward: questions to the kubelet of the node that the pod runs on.
+
+The server checks what it can (that the pod, and the container in it, exist), translates the path, and passes bytes.
+"""
+
+from pybernetes.api.core.pod import Pod
+from pybernetes.apiserver import errors, reading
+from pybernetes.apiserver.call import Call, Core
+from pybernetes.apiserver.kubelet import Nodes, is_upgrade, path_of, url_of, with_query
+from pybernetes.apiserver.types import StreamResponse, Tunnel
+from pybernetes.client.transport import Response
+
+_LOG_PARAMETERS = (
+    "follow",
+    "previous",
+    "sinceSeconds",
+    "sinceTime",
+    "timestamps",
+    "tailLines",
+    "limitBytes",
+    "stream",
+)
+#: The API's names of exec's parameters and the kubelet's.
+_STREAMS = (("stdin", "input"), ("stdout", "output"), ("stderr", "error"), ("tty", "tty"))
+
+
+class Connect:
+    """Answers for running pods."""
+
+    def __init__(self, core: Core, nodes: Nodes) -> None:
+        self._core = core
+        self._nodes = nodes
+
+    async def log(self, call: Call) -> Response | StreamResponse:
+        """GET of /log. A pod without a node has said nothing yet."""
+        pod = self._pod(call)
+        container = _container(pod, call.query.get("container", ""), default=True)
+        _check_log(call)
+        if not pod.spec.node_name:
+            return Response(200, {"content-type": "text/plain"}, b"")
+        host, port = self._nodes.kubelet(pod.spec.node_name)
+        query = [(name, call.query[name]) for name in _LOG_PARAMETERS if call.query.get(name)]
+        meta = pod.metadata
+        target = with_query(path_of("containerLogs", meta.namespace, meta.name, container), query)
+        url = url_of("https", host, port, target)
+        answer = await self._nodes.forward("GET", url, {}, b"", self._nodes.tls())
+        return StreamResponse(answer.status, {"content-type": "text/plain", **answer.headers}, answer.body)
+
+    async def exec(self, call: Call) -> Tunnel:
+        """GET or POST of /exec."""
+        return self._stream(call, "exec", [("command", part) for part in call.all_of("command")])
+
+    async def attach(self, call: Call) -> Tunnel:
+        """GET or POST of /attach."""
+        return self._stream(call, "attach", [])
+
+    def _stream(self, call: Call, verb: str, extra: list[tuple[str, str]]) -> Tunnel:
+        pod = self._pod(call)
+        container = _container(pod, call.query.get("container", ""), default=True)
+        query = [(theirs, "1") for ours, theirs in _STREAMS if call.query.get(ours) in ("true", "1")]
+        meta = pod.metadata
+        return self._tunnel(call, pod, with_query(path_of(verb, meta.namespace, meta.name, container), query + extra))
+
+    async def port_forward(self, call: Call) -> Tunnel:
+        """GET or POST of /portforward."""
+        pod = self._pod(call)
+        ports = [("port", port) for port in call.all_of("ports")]
+        path = path_of("portForward", pod.metadata.namespace, pod.metadata.name)
+        return self._tunnel(call, pod, with_query(path, ports))
+
+    def _tunnel(self, call: Call, pod: Pod, target: str) -> Tunnel:
+        if not pod.spec.node_name:
+            raise errors.bad_request(f"pod {pod.metadata.name} does not have a host assigned")
+        headers = call.request.headers
+        if not is_upgrade(headers):
+            raise errors.bad_request("Upgrade request required")
+        host, port = self._nodes.kubelet(pod.spec.node_name)
+        return self._nodes.tunnel(host, port, target, headers, self._nodes.tls(), call.request.method)
+
+    def _pod(self, call: Call) -> Pod:
+        pod: Pod = call.resource.read(reading.find(self._core, call))
+        return pod
+
+
+def _container(pod: Pod, asked: str, *, default: bool) -> str:
+    """The container meant. Raises BadRequest when that is not clear."""
+    spec, name = pod.spec, pod.metadata.name
+    if not asked:
+        if len(spec.containers) == 1 and default:
+            return spec.containers[0].name
+        choices = f"choose one of: [{' '.join(c.name for c in spec.containers)}]"
+        if spec.init_containers:
+            choices += f" or one of the init containers: [{' '.join(c.name for c in spec.init_containers)}]"
+        if spec.ephemeral_containers:
+            choices += f" or one of the ephemeral containers: [{' '.join(c.name for c in spec.ephemeral_containers)}]"
+        raise errors.bad_request(f"a container name must be specified for pod {name}, {choices}")
+    known = [c.name for c in (*spec.containers, *spec.init_containers)]
+    if asked not in known and all(c.name != asked for c in spec.ephemeral_containers):
+        raise errors.bad_request(f"container {asked} is not valid for pod {name}")
+    return asked
+
+
+def _check_log(call: Call) -> None:
+    for name, least in (("tailLines", 0), ("sinceSeconds", 1), ("limitBytes", 1)):
+        text = call.query.get(name, "")
+        if text and not (text.isascii() and text.isdigit() and int(text) >= least):
+            raise errors.bad_request(f"{name}: Invalid value: {text[:40]!r}: must be greater than or equal to {least}")
+    if call.query.get("sinceSeconds") and call.query.get("sinceTime"):
+        raise errors.bad_request("at most one of sinceTime or sinceSeconds may be specified")

@@ -1,0 +1,104 @@
+"""scale: the number of replicas of any kind that has one, in one form for all."""
+
+from typing import Any
+
+import msgspec
+
+from pybernetes.api.autoscaling.scale import KIND, Scale, ScaleSpec, ScaleStatus
+from pybernetes.api.field import Errors
+from pybernetes.api.kind import ScalePaths
+from pybernetes.api.meta import ObjectMeta
+from pybernetes.apiserver import codec, errors, reading, rendering
+from pybernetes.apiserver.call import Call, Core
+from pybernetes.apiserver.media import YAML
+from pybernetes.apiserver.patching import patch_maker
+from pybernetes.apiserver.replacing import write_options
+from pybernetes.apiserver.resource import Resource
+from pybernetes.apiserver.writing import Writer
+from pybernetes.client.transport import Response
+
+_RESOURCE = Resource(KIND, KIND)
+
+
+class ScaleSubresource:
+    """GET, PUT and PATCH of /scale."""
+
+    def __init__(self, core: Core, writer: Writer) -> None:
+        self._core = core
+        self._writer = writer
+
+    async def get(self, call: Call) -> Response:
+        """The object seen as a Scale."""
+        obj = call.resource.read(reading.find(self._core, call))
+        return self._answer(call, obj)
+
+    async def update(self, call: Call) -> Response:
+        """Replace the number of replicas."""
+        asked = codec.object_from(codec.json_body(call.request.body, call.content_type), KIND)
+        return await self._write(call, lambda scale: asked, "UpdateOptions")
+
+    async def patch(self, call: Call) -> Response:
+        """Patch the Scale, then replace."""
+        options = write_options(call, "PatchOptions")
+        maker = patch_maker(call, options, self._core.timestamp(), "scale", resource=_RESOURCE)
+        return await self._write(call, lambda scale: maker.make(scale, msgspec.json.encode(scale)), "PatchOptions")
+
+    async def _write(self, call: Call, change: Any, options: str) -> Response:
+        paths = _paths(call)
+
+        def make(old: Any, _: bytes) -> Any:
+            wanted: Scale = change(scale_of(old, paths))
+            _check(wanted, old)
+            new = paths.set(old, wanted.spec.replicas or 0)
+            new.metadata.resource_version = wanted.metadata.resource_version
+            if wanted.metadata.uid:
+                new.metadata.uid = wanted.metadata.uid
+            return new
+
+        written = await self._writer.update(call, make, write_options(call, options), subresource="scale")
+        return self._answer(call, codec.decode(written.body, call.resource.kind.struct))
+
+    def _answer(self, call: Call, obj: Any) -> Response:
+        form = call.form
+        body = codec.encode(scale_of(obj, _paths(call)))
+        if form.media_type == YAML or not form.transform:
+            return rendering.response(200, body, form)
+        return rendering.obj(body, _RESOURCE, form, now=self._core.now())
+
+
+def _paths(call: Call) -> ScalePaths:
+    paths = call.resource.kind.scale
+    if paths is None:
+        raise errors.no_such_path()
+    return paths
+
+
+def scale_of(obj: Any, paths: ScalePaths) -> Scale:
+    """What /scale shows of an object."""
+    wanted, present, selector = paths.get(obj)
+    meta = obj.metadata
+    return Scale(
+        api_version=KIND.api_version,
+        kind=KIND.name,
+        metadata=ObjectMeta(
+            resource_version=meta.resource_version,
+            name=meta.name,
+            namespace=meta.namespace,
+            uid=meta.uid,
+            creation_timestamp=meta.creation_timestamp,
+        ),
+        spec=ScaleSpec(replicas=wanted),
+        status=ScaleStatus(replicas=present, selector=selector),
+    )
+
+
+def _check(scale: Scale, old: Any) -> None:
+    found = Errors()
+    if (scale.spec.replicas or 0) < 0:
+        found.invalid("spec.replicas", scale.spec.replicas, "must be greater than or equal to 0")
+    if scale.metadata.name and scale.metadata.name != old.metadata.name:
+        raise errors.bad_request(
+            f"the name of the object ({scale.metadata.name}) does not match the name on the URL ({old.metadata.name})"
+        )
+    if found:
+        raise errors.invalid(KIND, old.metadata.name, found.items)
