@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.kubelet.node import Node, running_node
+from .node import Node, running_node
 
 
 @pytest.fixture(scope="package")

@@ -84,21 +84,20 @@ def running_node() -> Iterator[Node]:
         node.start()
         try:
             for tar in images.standard_images(CACHE):
-                images.load(paths.containerd_socket, tar.path)
+                _ctr(node, "images", "import", "--all-platforms", str(tar.path))
             yield node
         finally:
             _clear(node)
 
 
-def _crictl_ids(node: Node) -> list[str]:
-    command = ["ctr", "--address", node.socket, "-n", "k8s.io", "tasks", "list", "-q"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=20).stdout.split()
+def _ctr(node: Node, *arguments: str) -> str:
+    command = ["ctr", "--address", node.socket, "-n", "k8s.io", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
 
 
 def _clear(node: Node) -> None:
-    for task in _crictl_ids(node):
-        command = ["ctr", "--address", node.socket, "-n", "k8s.io", "tasks", "delete", "-f", task]
-        subprocess.run(command, capture_output=True, timeout=20)
+    for task in _ctr(node, "tasks", "list", "-q").split():
+        _ctr(node, "tasks", "delete", "-f", task)
     node.stop()
     _kill_shims(node)
     for line in reversed(Path("/proc/self/mounts").read_text().splitlines()):

@@ -1,0 +1,42 @@
+"""Where a pod's files lie below the kubelet's directory; the original's layout. No I/O."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PLUGINS = {
+    "empty_dir": "kubernetes.io~empty-dir",
+    "config_map": "kubernetes.io~configmap",
+    "secret": "kubernetes.io~secret",
+    "projected": "kubernetes.io~projected",
+    "downward_api": "kubernetes.io~downward-api",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PodDirs:
+    """Directories of one pod."""
+
+    root: Path
+    uid: str
+
+    @property
+    def base(self) -> Path:
+        """`<root>/pods/<uid>`"""
+        return self.root / "pods" / self.uid
+
+    def volume(self, plugin: str, name: str) -> Path:
+        """`.../volumes/kubernetes.io~empty-dir/<name>`; `plugin` is the field's name."""
+        return self.base / "volumes" / PLUGINS[plugin] / name
+
+    @property
+    def hosts(self) -> Path:
+        """The file mounted as /etc/hosts."""
+        return self.base / "etc-hosts"
+
+    def container(self, name: str) -> Path:
+        """Where a container's termination messages are kept."""
+        return self.base / "containers" / name
+
+    def sub_paths(self, volume: str, container: str) -> Path:
+        """Where bind mounts of subPaths are made."""
+        return self.base / "volume-subpaths" / volume / container

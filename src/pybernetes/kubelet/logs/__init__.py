@@ -1,0 +1,1 @@
+"""Containers' logs: the CRI format (pure), reading and following, rotation."""

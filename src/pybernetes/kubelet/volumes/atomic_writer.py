@@ -1,0 +1,95 @@
+"""Files of a volume that change all at once: whoever reads sees either all old or all new ones.
+
+The files lie in a directory of their own named by time; `..data` is a symbolic link to it, and the visible names
+are links through `..data`. An update makes a new directory and then renames one link. Layout: the original's.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pybernetes.kubelet.volumes.payload import File, Payload
+
+_DATA = "..data"
+_DATA_NEW = "..data_tmp"
+
+
+def write(directory: Path, payload: Payload, clock: Callable[[], float], group: int | None = None) -> bool:
+    """Make the payload visible in `directory`; returns whether anything changed. Raises OSError."""
+    directory.mkdir(parents=True, exist_ok=True)
+    present = _present(directory)
+    if present is not None and _same(directory / present, payload):
+        return False
+    stamp = datetime.fromtimestamp(clock(), UTC).strftime("..%Y_%m_%d_%H_%M_%S.")
+    fresh = directory / (stamp + str(int.from_bytes(os.urandom(4), "big")))
+    try:
+        _fill(fresh, payload, group)
+    except OSError:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    link = directory / _DATA_NEW
+    link.unlink(missing_ok=True)
+    link.symlink_to(fresh.name)
+    link.rename(directory / _DATA)
+    _link_names(directory, payload)
+    _remove_stale(directory, fresh.name)
+    return True
+
+
+def _present(directory: Path) -> str | None:
+    try:
+        return os.readlink(directory / _DATA)
+    except OSError:
+        return None
+
+
+def _same(directory: Path, payload: Payload) -> bool:
+    found: dict[str, File] = {}
+    for base, _, names in os.walk(directory):
+        for name in names:
+            path = Path(base) / name
+            try:
+                found[str(path.relative_to(directory))] = File(path.read_bytes(), path.stat().st_mode & 0o7777)
+            except OSError:
+                return False
+    wanted = set(payload)
+    return set(found) == wanted and all(
+        found[name].content == file.content and found[name].mode & 0o700 == file.mode & 0o700
+        for name, file in payload.items()
+    )
+
+
+def _fill(directory: Path, payload: Payload, group: int | None) -> None:
+    directory.mkdir(mode=0o755)
+    for name, file in payload.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with open(handle, "wb") as out:
+            out.write(file.content)
+        mode = file.mode
+        if group is not None:
+            os.chown(path, -1, group)
+            # A group that owns the volume may read what its owner may.
+            mode |= (file.mode & 0o400) >> 3
+        path.chmod(mode)
+
+
+def _link_names(directory: Path, payload: Payload) -> None:
+    """The visible names: links for new ones, none for those that went."""
+    tops = {name.split("/", 1)[0] for name in payload}
+    for entry in directory.iterdir():
+        if entry.is_symlink() and not entry.name.startswith("..") and entry.name not in tops:
+            entry.unlink()
+    for name in tops:
+        link = directory / name
+        if not link.is_symlink():
+            link.symlink_to(f"{_DATA}/{name}")
+
+
+def _remove_stale(directory: Path, keep: str) -> None:
+    for entry in directory.iterdir():
+        if entry.name.startswith("..2") and entry.name != keep and entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
