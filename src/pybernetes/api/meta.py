@@ -43,11 +43,17 @@ class OwnerReference(Struct, kw_only=True):
     """An object that this one belongs to; the garbage collector deletes what has lost all its owners."""
 
     api_version: str = always(str)
+    """API version of the owner."""
     kind: str = always(str)
+    """Kind of the owner."""
     name: str = always(str)
+    """Name of the owner."""
     uid: str = always(str)
+    """UID of the owner: another object of the same name is another owner."""
     controller: bool | None = None
+    """Whether the owner is the one that manages this object."""
     block_owner_deletion: bool | None = None
+    """Whether a foreground deletion of the owner waits for this object."""
 
 
 class ManagedFieldsEntry(Struct, kw_only=True):
@@ -70,28 +76,46 @@ class ObjectMeta(Struct, kw_only=True):
     """
 
     resource_version: str = ""
+    """The revision at which the object was last changed. Send it back to change only what you have seen."""
     name: str = ""
+    """Unique within the namespace among objects of the kind. It can't be changed."""
     generate_name: str = ""
+    """The beginning of a name; the server adds five characters if `name` is empty."""
     namespace: str = ""
+    """The scope of the name. Empty for cluster-wide objects."""
     self_link: str = ""
+    """No longer filled in."""
     uid: str = ""
+    """Unique among all objects that ever were; given by the server."""
     generation: int = 0
+    """Counts the changes of what is wanted (the spec)."""
     creation_timestamp: Time = ""
+    """When the object was created."""
     deletion_timestamp: Time = ""
+    """When the object is to be gone. Set by the server on deletion; nothing takes it back."""
     deletion_grace_period_seconds: int | None = None
+    """How long the object may take to end."""
     labels: dict[str, str] = {}
+    """Keys and values by which objects are selected."""
     annotations: dict[str, str] = {}
+    """Keys and values for tools, not for selecting."""
     owner_references: Annotated[list[OwnerReference], ListMap("uid")] = []
+    """The objects that this one belongs to; when all are gone, it goes, too."""
     finalizers: Annotated[list[str], ListSet()] = []
+    """Who has to do something before the object may go."""
     managed_fields: list[ManagedFieldsEntry] = []
+    """Which manager owns which fields (server-side apply)."""
 
 
 class Object(msgspec.Struct, omit_defaults=True, rename=camel):
     """Base of every kind: these three fields are written first, in this order."""
 
     api_version: str = ""
+    """The version of the schema that this object is written in."""
     kind: str = ""
+    """What the object is."""
     metadata: ObjectMeta = msgspec.field(default_factory=ObjectMeta)
+    """Name, labels and the like."""
 
 
 class ListMeta(Struct, kw_only=True):
@@ -107,8 +131,11 @@ class LabelSelectorRequirement(Struct, kw_only=True):
     """One expression of a selector; `operator` is In, NotIn, Exists or DoesNotExist."""
 
     key: str = always(str)
+    """The label."""
     operator: str = always(str)
+    """In, NotIn, Exists or DoesNotExist."""
     values: Annotated[list[str], Atomic()] = []
+    """The values for In and NotIn."""
 
 
 class FieldSelectorRequirement(Struct, kw_only=True):
@@ -123,18 +150,26 @@ class LabelSelector(Struct, kw_only=True):
     """A query over labels: all of `match_labels` and `match_expressions` must hold. Empty selects everything."""
 
     match_labels: dict[str, str] = {}
+    """Labels that must have just these values."""
     match_expressions: Annotated[list[LabelSelectorRequirement], Atomic()] = []
+    """Further conditions on labels."""
 
 
 class Condition(Struct, kw_only=True):
     """One aspect of an object's present state."""
 
     type: str = always(str)
+    """Which aspect this is about."""
     status: str = always(str)
+    """True, False or Unknown."""
     observed_generation: int = 0
+    """The generation that the condition was judged by."""
     last_transition_time: Time = ""
+    """When the status last changed."""
     reason: str = always(str)
+    """Why, in one word for programs."""
     message: str = always(str)
+    """Why, in a sentence for people."""
 
 
 class StatusCause(Struct, kw_only=True):

@@ -42,10 +42,15 @@ class DaemonSetSpec(Struct, kw_only=True):
     """Which pod to run on which nodes."""
 
     selector: LabelSelector = always(LabelSelector)
+    """Which pods belong to the DaemonSet. It can't be changed."""
     template: PodTemplateSpec = always(PodTemplateSpec)
+    """What the pods look like."""
     min_ready_seconds: int | None = None
+    """How long a pod must be ready to count as available."""
     revision_history_limit: int | None = None
+    """How many old revisions are kept to go back to; 10 by default."""
     update_strategy: DaemonSetUpdateStrategy = always(DaemonSetUpdateStrategy)
+    """How pods are replaced."""
 
 
 class DaemonSetCondition(Struct, kw_only=True):
@@ -62,22 +67,30 @@ class DaemonSetStatus(Struct, kw_only=True):
     """On how many nodes the pod runs, and how well."""
 
     current_number_scheduled: int = always(int)
+    """Nodes that run the pod and should."""
     desired_number_scheduled: int = always(int)
+    """Nodes that should run the pod."""
     number_misscheduled: int = always(int)
+    """Nodes that run the pod and should not."""
     number_ready: int = always(int)
+    """Nodes whose pod is ready."""
     collision_count: int | None = None
     conditions: Annotated[list[DaemonSetCondition], ListMap("type")] = []
     number_available: int = 0
+    """Nodes whose pod has been ready for minReadySeconds."""
     number_unavailable: int = 0
     observed_generation: int = 0
     updated_number_scheduled: int = 0
+    """Nodes that run the present template."""
 
 
 class DaemonSet(Object, kw_only=True):
     """Runs a copy of a pod on every node that fits."""
 
     spec: DaemonSetSpec = always(DaemonSetSpec)
+    """Which pod, on which nodes."""
     status: DaemonSetStatus = always(DaemonSetStatus)
+    """What there is of them."""
 
 
 ON_DELETE, ROLLING = "OnDelete", "RollingUpdate"

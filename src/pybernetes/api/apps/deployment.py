@@ -29,27 +29,39 @@ class RollingUpdateDeployment(Struct, kw_only=True):
     """How far an update may go above and below the wanted number of pods."""
 
     max_surge: IntOrString | None = None
+    """How many pods, or how much of them, may be added during an update; 25% by default."""
     max_unavailable: IntOrString | None = None
+    """How many pods, or how much of them, may be missing during an update; 25% by default."""
 
 
 class DeploymentStrategy(Struct, kw_only=True):
     """How pods are replaced when the template changes."""
 
     rolling_update: RollingUpdateDeployment | None = None
+    """Settings of RollingUpdate."""
     type: str = ""
+    """RollingUpdate (default), or Recreate: all old ones end first."""
 
 
 class DeploymentSpec(Struct, kw_only=True):
     """How many pods of which kind, and how they are replaced."""
 
     selector: LabelSelector = always(LabelSelector)
+    """Which pods belong to the Deployment. It can't be changed."""
     template: PodTemplateSpec = always(PodTemplateSpec)
+    """What the pods look like."""
     min_ready_seconds: int | None = None
+    """How long a pod must be ready to count as available."""
     paused: bool = False
+    """Whether changes of the template wait."""
     progress_deadline_seconds: int | None = None
+    """After how long without progress the Deployment is said to have failed; 600 by default."""
     replicas: int | None = None
+    """How many pods; 1 by default."""
     revision_history_limit: int | None = None
+    """How many old ReplicaSets are kept to go back to; 10 by default."""
     strategy: Annotated[DeploymentStrategy, RetainKeys()] = always(DeploymentStrategy)
+    """How pods are replaced."""
 
 
 class DeploymentCondition(Struct, kw_only=True):
@@ -67,21 +79,30 @@ class DeploymentStatus(Struct, kw_only=True):
     """How many pods there are of the old and the new version, and how well they are."""
 
     available_replicas: int = 0
+    """Pods that have been ready for minReadySeconds."""
     collision_count: int | None = None
     conditions: Annotated[list[DeploymentCondition], ListMap("type")] = []
+    """Present state: Available, Progressing, ReplicaFailure."""
     observed_generation: int = 0
+    """The generation that the controller has seen."""
     ready_replicas: int = 0
+    """Pods that are ready."""
     replicas: int = 0
+    """Pods that there are."""
     terminating_replicas: int | None = None
     unavailable_replicas: int = 0
+    """Pods that are still missing."""
     updated_replicas: int = 0
+    """Pods of the present template."""
 
 
 class Deployment(Object, kw_only=True):
     """Declares pods and updates them step by step, through ReplicaSets."""
 
     spec: DeploymentSpec = always(DeploymentSpec)
+    """Which pods, how many, and how they are replaced."""
     status: DeploymentStatus = always(DeploymentStatus)
+    """What there is of them."""
 
 
 RECREATE, ROLLING = "Recreate", "RollingUpdate"

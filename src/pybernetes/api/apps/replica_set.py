@@ -29,9 +29,13 @@ class ReplicaSetSpec(Struct, kw_only=True):
     """How many pods of which kind."""
 
     selector: LabelSelector = always(LabelSelector)
+    """Which pods belong to the ReplicaSet. It can't be changed."""
     min_ready_seconds: int | None = None
+    """How long a pod must be ready to count as available."""
     replicas: int | None = None
+    """How many pods; 1 by default."""
     template: PodTemplateSpec = always(PodTemplateSpec)
+    """What the pods look like."""
 
 
 class ReplicaSetCondition(Struct, kw_only=True):
@@ -48,11 +52,16 @@ class ReplicaSetStatus(Struct, kw_only=True):
     """How many pods there are, and how well they are."""
 
     replicas: int = always(int)
+    """Pods that there are."""
     available_replicas: int = 0
+    """Pods that have been ready for minReadySeconds."""
     conditions: Annotated[list[ReplicaSetCondition], ListMap("type")] = []
     fully_labeled_replicas: int = 0
+    """Pods with all labels of the template."""
     observed_generation: int = 0
+    """The generation that the controller has seen."""
     ready_replicas: int = 0
+    """Pods that are ready."""
     terminating_replicas: int | None = None
 
 
@@ -60,7 +69,9 @@ class ReplicaSet(Object, kw_only=True):
     """Keeps a number of equal pods running."""
 
     spec: ReplicaSetSpec = always(ReplicaSetSpec)
+    """Which pods and how many."""
     status: ReplicaSetStatus = always(ReplicaSetStatus)
+    """What there is of them."""
 
 
 def default(obj: ReplicaSet) -> None:

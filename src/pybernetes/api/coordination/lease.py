@@ -14,11 +14,16 @@ class LeaseSpec(Struct, kw_only=True):
     """Who holds the lease, since when and for how long."""
 
     acquire_time: MicroTime = ""
+    """When the present holder got it."""
     holder_identity: str | None = None
+    """Who holds it."""
     lease_duration_seconds: int | None = None
+    """After how long without renewal others may take it."""
     lease_transitions: int | None = None
+    """How often the holder changed."""
     preferred_holder: str | None = None
     renew_time: MicroTime = ""
+    """When the holder last renewed it."""
     strategy: str | None = None
 
 
@@ -26,6 +31,7 @@ class Lease(Object, kw_only=True):
     """A small object that is renewed while its holder lives."""
 
     spec: LeaseSpec = always(LeaseSpec)
+    """Who holds it, and how long."""
 
 
 def validate(obj: Lease, errors: Errors) -> None:

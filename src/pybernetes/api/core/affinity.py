@@ -74,27 +74,39 @@ class Affinity(Struct, kw_only=True):
     """The scheduling constraints of a pod."""
 
     node_affinity: NodeAffinity | None = None
+    """Which nodes."""
     pod_affinity: PodAffinity | None = None
+    """Which pods to be near to."""
     pod_anti_affinity: PodAntiAffinity | None = None
+    """Which pods to be away from."""
 
 
 class Toleration(Struct, kw_only=True):
     """A taint that the pod bears."""
 
     effect: str = ""
+    """The effect that is borne; all when empty."""
     key: str = ""
+    """The taint's key; with operator Exists an empty one stands for all."""
     operator: str = ""
+    """Equal (default) or Exists."""
     toleration_seconds: int | None = None
+    """How long a NoExecute taint is borne; for ever by default."""
     value: str = ""
+    """The taint's value."""
 
 
 class TopologySpreadConstraint(Struct, kw_only=True):
     """How evenly matching pods are to be spread over a topology such as zones."""
 
     max_skew: int = always(int)
+    """By how many pods the fullest and the emptiest domain may differ."""
     topology_key: str = always(str)
+    """The node label whose values are the domains."""
     when_unsatisfiable: str = always(str)
+    """DoNotSchedule or ScheduleAnyway."""
     label_selector: LabelSelector | None = None
+    """Which pods are counted."""
     match_label_keys: list[str] = []
     min_domains: int | None = None
     node_affinity_policy: str = ""

@@ -15,8 +15,11 @@ class ConfigMap(Object, kw_only=True):
     """Holds settings by key, for pods to use."""
 
     binary_data: dict[str, str] = {}
+    """Settings that are not text, in base64."""
     data: dict[str, str] = {}
+    """Settings as text."""
     immutable: bool | None = None
+    """Whether the data can never be changed again."""
 
 
 def validate(obj: ConfigMap, errors: Errors) -> None:

@@ -95,17 +95,26 @@ class ContainerStatus(Struct, kw_only=True):
     """The present and last state of a container."""
 
     image: str = always(str)
+    """The image that runs."""
     image_id: str = always(str)
+    """The image's digest."""
     name: str = always(str)
+    """The container."""
     ready: bool = always(bool)
+    """Whether the container gets traffic."""
     restart_count: int = always(int)
+    """How often it was restarted."""
     allocated_resources: dict[str, Quantity] = {}
     allocated_resources_status: list[ResourceStatus] = []
     container_id: str = ""
+    """The runtime's ID, as `containerd://...`."""
     last_state: ContainerState = always(ContainerState)
+    """How it ended last."""
     resources: ResourceRequirements | None = None
     started: bool | None = None
+    """Whether it has started and its startup probe has succeeded."""
     state: ContainerState = always(ContainerState)
+    """What it is doing."""
     stop_signal: str = ""
     user: ContainerUser | None = None
     volume_mounts: Annotated[list[VolumeMountStatus], ListMap("mountPath")] = []

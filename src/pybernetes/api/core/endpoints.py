@@ -41,6 +41,7 @@ class Endpoints(Object, kw_only=True):
     """The addresses and ports behind the Service of the same name."""
 
     subsets: list[EndpointSubset] = []
+    """Addresses and ports."""
 
 
 SHOWN = 3

@@ -27,19 +27,26 @@ class Event(Object, kw_only=True):
     """Something that happened to an object, reported by a component. Events are kept for a while only."""
 
     involved_object: ObjectReference = always(ObjectReference)
+    """What the event is about."""
     action: str = ""
     count: int = 0
+    """How often it happened."""
     event_time: MicroTime = ""
     first_timestamp: Time = ""
+    """When it happened first."""
     last_timestamp: Time = ""
+    """When it happened last."""
     message: str = ""
+    """What happened, for people."""
     reason: str = ""
+    """What happened, in one word."""
     related: ObjectReference | None = None
     reporting_component: str = ""
     reporting_instance: str = ""
     series: EventSeries | None = None
     source: EventSource = always(EventSource)
     type: str = ""
+    """Normal or Warning."""
 
 
 def validate(obj: Event, errors: Errors) -> None:

@@ -16,6 +16,7 @@ class NamespaceSpec(Struct, kw_only=True):
     """Who has to finish before the namespace may go."""
 
     finalizers: list[str] = []
+    """Who has to finish before the namespace goes."""
 
 
 class NamespaceCondition(Struct, kw_only=True):
@@ -33,13 +34,16 @@ class NamespaceStatus(Struct, kw_only=True):
 
     conditions: Annotated[list[NamespaceCondition], ListMap("type")] = []
     phase: str = ""
+    """Active or Terminating."""
 
 
 class Namespace(Object, kw_only=True):
     """A scope for names. Deleting it deletes everything in it."""
 
     spec: NamespaceSpec = always(NamespaceSpec)
+    """Who has to finish before it goes."""
     status: NamespaceStatus = always(NamespaceStatus)
+    """Whether it is being deleted."""
 
 
 ACTIVE, TERMINATING = "Active", "Terminating"

@@ -44,9 +44,13 @@ class Taint(Struct, kw_only=True):
     """A mark that keeps away the pods that do not tolerate it."""
 
     effect: str = always(str)
+    """NoSchedule, PreferNoSchedule or NoExecute."""
     key: str = always(str)
+    """The taint's key."""
     time_added: Time = ""
+    """When a NoExecute taint was added."""
     value: str = ""
+    """The taint's value."""
 
 
 class NodeSpec(Struct, kw_only=True):
@@ -55,11 +59,16 @@ class NodeSpec(Struct, kw_only=True):
     config_source: NodeConfigSource | None = None
     external_id: str = ""
     pod_cidr: str = ""
+    """The block of pod addresses of the node."""
     pod_cidrs: Annotated[list[str], ListSet()] = []
+    """The blocks of pod addresses of the node, one per family."""
     pod_preemption_policy: NodePodPreemptionPolicy | None = None
     provider_id: str = ""
+    """The machine's ID with its provider."""
     taints: list[Taint] = []
+    """Marks that keep pods away."""
     unschedulable: bool = False
+    """Whether new pods are kept away (cordon)."""
 
 
 class NodeAddress(Struct, kw_only=True):
@@ -162,15 +171,21 @@ class NodeStatus(Struct, kw_only=True):
     """What the kubelet reports of its node."""
 
     addresses: Annotated[list[NodeAddress], ListMap("type")] = []
+    """Addresses of the node."""
     allocatable: dict[str, Quantity] = {}
+    """What pods may use."""
     capacity: dict[str, Quantity] = {}
+    """What the machine has."""
     conditions: Annotated[list[NodeCondition], ListMap("type")] = []
+    """Present state: Ready, MemoryPressure, DiskPressure, PIDPressure."""
     config: NodeConfigStatus | None = None
     daemon_endpoints: NodeDaemonEndpoints = always(NodeDaemonEndpoints)
     declared_features: list[str] = []
     features: NodeFeatures | None = None
     images: list[ContainerImage] = []
+    """Images on the node."""
     node_info: NodeSystemInfo = always(NodeSystemInfo)
+    """Names and versions of hardware and software."""
     phase: str = ""
     runtime_handlers: list[NodeRuntimeHandler] = []
     volumes_attached: list[AttachedVolume] = []
@@ -181,7 +196,9 @@ class Node(Object, kw_only=True):
     """A machine of the cluster."""
 
     spec: NodeSpec = always(NodeSpec)
+    """What the cluster decided about the node."""
     status: NodeStatus = always(NodeStatus)
+    """What the kubelet reports."""
 
 
 ROLE_PREFIX = "node-role.kubernetes.io/"

@@ -70,7 +70,9 @@ class Pod(Object, kw_only=True):
     """A group of containers that share an address and volumes, and run on one node."""
 
     spec: PodSpec = always(PodSpec)
+    """What is to run."""
     status: PodStatus = always(PodStatus)
+    """What is known of it."""
 
 
 KIND = Kind(

@@ -76,54 +76,97 @@ class PodSpec(Struct, kw_only=True):
     """What is to run in a pod, and how."""
 
     containers: Annotated[list[Container], ListMap("name")] = []
+    """The containers of the pod; at least one."""
     active_deadline_seconds: int | None = None
+    """How long the pod may be active on a node before it is failed."""
     affinity: Affinity | None = None
+    """Nodes and pods to be near to or away from."""
     automount_service_account_token: bool | None = None
+    """Whether a token of the service account is mounted."""
     dns_config: PodDNSConfig | None = None
+    """Settings of the resolver besides those of the DNS policy."""
     dns_policy: str = ""
+    """ClusterFirst (default), ClusterFirstWithHostNet, Default (the node's) or None."""
     enable_service_links: bool | None = None
+    """Whether Services of the namespace are told as environment variables."""
     ephemeral_containers: Annotated[list[EphemeralContainer], ListMap("name")] = []
+    """Containers for debugging, added by the `ephemeralcontainers` subresource."""
     eviction_responders: list[EvictionResponder] = []
     host_aliases: Annotated[list[HostAlias], ListMap("ip")] = []
+    """Lines for the hosts file of the containers."""
     host_ipc: bool = False
+    """Whether the pod shares the node's IPC namespace."""
     host_network: bool = False
+    """Whether the pod shares the node's network, addresses and ports."""
     host_pid: bool = False
+    """Whether the pod sees the node's processes."""
     host_users: bool | None = None
+    """Whether the pod shares the node's user namespace; true by default."""
     hostname: str = ""
+    """The host name within the pod; the pod's name by default."""
     hostname_override: str = ""
+    """A host name, possibly qualified, that goes before everything else."""
     image_pull_secrets: Annotated[list[LocalObjectReference], ListMap("name")] = []
+    """Secrets with which images may be pulled."""
     init_containers: Annotated[list[Container], ListMap("name")] = []
+    """Containers that run one after the other, to their end, before the others start."""
     node_name: str = ""
+    """The node that the pod runs on; the scheduler fills it in."""
     node_selector: Annotated[dict[str, str], Atomic()] = {}
+    """Labels that the node must have."""
     os: PodOS | None = None
+    """The operating system that the containers need."""
     overhead: dict[str, Quantity] = {}
+    """What the sandbox itself takes; filled in from the runtime class."""
     preemption_policy: str = ""
+    """Whether the pod may push out others: PreemptLowerPriority (default) or Never."""
     priority: int | None = None
+    """The priority as a number; filled in from the priority class."""
     priority_class_name: str = ""
+    """The priority class."""
     readiness_gates: list[PodReadinessGate] = []
+    """Conditions besides the containers' readiness that the pod needs to be ready."""
     resource_claims: Annotated[list[PodResourceClaim], ListMap("name", retain_keys=True)] = []
+    """Claims for devices that containers may use."""
     resources: ResourceRequirements | None = None
+    """Requests and limits of the pod as a whole."""
     restart_policy: str = ""
+    """Always (default), OnFailure or Never."""
     runtime_class_name: str | None = None
+    """The runtime class, if not the node's default."""
     scheduler_name: str = ""
+    """The scheduler that places the pod."""
     scheduling_gates: Annotated[list[PodSchedulingGate], ListMap("name")] = []
+    """What has to be removed from this list before the pod is scheduled."""
     scheduling_group: PodSchedulingGroup | None = None
     security_context: PodSecurityContext | None = None
+    """Privileges of all containers."""
     service_account: str = ""
+    """The old name of serviceAccountName."""
     service_account_name: str = ""
+    """Who the pod is to the API server; `default` by default."""
     set_hostname_as_fqdn: bool | None = None
+    """Whether the host name in the kernel is the qualified one."""
     share_process_namespace: bool | None = None
+    """Whether the containers see each other's processes."""
     subdomain: str = ""
+    """With a headless Service of this name, the pod gets a DNS name of its own."""
     termination_grace_period_seconds: int | None = None
+    """How long the containers may take to end before they are killed; 30 by default."""
     tolerations: Annotated[list[Toleration], Atomic()] = []
+    """Taints that the pod bears."""
     topology_spread_constraints: Annotated[
         list[TopologySpreadConstraint], ListMap("topologyKey", "whenUnsatisfiable")
     ] = []
+    """How evenly such pods are to be spread."""
     volumes: Annotated[list[Volume], ListMap("name", retain_keys=True)] = []
+    """Volumes that containers can mount."""
 
 
 class PodTemplateSpec(Struct, kw_only=True):
     """What the pods that an object makes look like."""
 
     metadata: ObjectMeta = always(ObjectMeta)
+    """Labels and annotations of the pods."""
     spec: PodSpec = always(PodSpec)
+    """What is to run in the pods."""

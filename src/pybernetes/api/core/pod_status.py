@@ -12,12 +12,18 @@ class PodCondition(Struct, kw_only=True):
     """One aspect of a pod's present state."""
 
     status: str = always(str)
+    """True, False or Unknown."""
     type: str = always(str)
+    """Which aspect this is about."""
     last_probe_time: Time = ""
+    """When it was last looked at."""
     last_transition_time: Time = ""
+    """When the status last changed."""
     message: str = ""
+    """Why, in a sentence for people."""
     observed_generation: int = 0
     reason: str = ""
+    """Why, in one word for programs."""
 
 
 class ContainerExtendedResourceRequest(Struct, kw_only=True):
@@ -99,23 +105,37 @@ class PodStatus(Struct, kw_only=True):
 
     allocated_resources: dict[str, Quantity] = {}
     conditions: Annotated[list[PodCondition], ListMap("type")] = []
+    """Present state: PodScheduled, Initialized, ContainersReady, Ready."""
     container_statuses: list[ContainerStatus] = []
+    """State of the containers."""
     ephemeral_container_statuses: list[ContainerStatus] = []
+    """State of the containers for debugging."""
     extended_resource_claim_status: PodExtendedResourceClaimStatus | None = None
     host_ip: str = ""
+    """Address of the node."""
     host_ips: Annotated[list[HostIP], ListMap("ip")] = []
+    """Addresses of the node, one per family."""
     init_container_statuses: list[ContainerStatus] = []
+    """State of the init containers."""
     message: str = ""
+    """Why the pod is in this state, for people."""
     node_allocatable_resource_claim_statuses: list[NodeAllocatableResourceClaimStatus] = []
     nominated_node_name: str = ""
+    """The node where room is being made for the pod."""
     observed_generation: int = 0
     phase: str = ""
+    """Pending, Running, Succeeded, Failed or Unknown."""
     pod_ip: str = ""
+    """Address of the pod."""
     pod_ips: Annotated[list[PodIP], ListMap("ip")] = []
+    """Addresses of the pod, one per family."""
     qos_class: str = ""
+    """Guaranteed, Burstable or BestEffort: who is served first when the node is short."""
     reason: str = ""
+    """Why the pod is in this state, in one word: Evicted, for instance."""
     resize: str = ""
     resource_claim_statuses: Annotated[list[PodResourceClaimStatus], ListMap("name", retain_keys=True)] = []
     resources: ResourceRequirements | None = None
     start_time: Time = ""
+    """When the kubelet took up the pod."""
     volume_health: list[PodVolumeHealth] = []

@@ -7,6 +7,7 @@ class ExecAction(Struct, kw_only=True):
     """Runs a command in the container; exit code 0 means healthy."""
 
     command: list[str] = []
+    """The command, without a shell."""
 
 
 class GRPCAction(Struct, kw_only=True):
@@ -28,11 +29,16 @@ class HTTPGetAction(Struct, kw_only=True):
     """Sends an HTTP GET; a status from 200 to 399 means healthy."""
 
     port: IntOrString = always(int)
+    """The port, or a name of a port of the container."""
     host: str = ""
+    """The host; the pod's address by default."""
     http_headers: list[HTTPHeader] = []
+    """Headers of the request."""
     path: str = ""
+    """The path."""
     protocol: str = ""
     scheme: str = ""
+    """HTTP (default) or HTTPS, whose certificate is not checked."""
 
 
 class SleepAction(Struct, kw_only=True):
@@ -45,7 +51,9 @@ class TCPSocketAction(Struct, kw_only=True):
     """Opens a connection; that it opens means healthy."""
 
     port: IntOrString = always(int)
+    """The port, or a name of a port of the container."""
     host: str = ""
+    """The host; the pod's address by default."""
 
 
 class LifecycleHandler(Struct, kw_only=True):
@@ -61,20 +69,33 @@ class Lifecycle(Struct, kw_only=True):
     """What is done after a container's start and before its end."""
 
     post_start: LifecycleHandler | None = None
+    """Done right after the start; the container is killed if it fails."""
     pre_stop: LifecycleHandler | None = None
+    """Done before the container is told to end, within the grace period."""
     stop_signal: str = ""
+    """The signal that tells the container to end."""
 
 
 class Probe(Struct, kw_only=True):
     """How, and how often, a container is asked after its health."""
 
     exec: ExecAction | None = None
+    """Run a command in the container."""
     failure_threshold: int | None = None
+    """After how many failures in a row the probe has failed; 3 by default."""
     grpc: GRPCAction | None = None
+    """Ask the gRPC health service."""
     http_get: HTTPGetAction | None = None
+    """Send an HTTP GET."""
     initial_delay_seconds: int | None = None
+    """How long after the start the first probe is made."""
     period_seconds: int | None = None
+    """How often; every 10 seconds by default."""
     success_threshold: int | None = None
+    """After how many successes in a row the probe has succeeded again; 1 by default."""
     tcp_socket: TCPSocketAction | None = None
+    """Open a connection."""
     termination_grace_period_seconds: int | None = None
+    """How long the container may take to end when this probe fails."""
     timeout_seconds: int | None = None
+    """How long an answer may take; 1 second by default."""

@@ -18,9 +18,13 @@ class Secret(Object, kw_only=True):
     """Holds confidential data by key, for pods and for the cluster itself."""
 
     data: dict[str, str] = {}
+    """The secret data, in base64."""
     immutable: bool | None = None
+    """Whether the data can never be changed again."""
     string_data: dict[str, str] = {}
+    """Secret data as text, for writing only; it goes into `data`."""
     type: str = ""
+    """What the secret is for; Opaque by default."""
 
 
 OPAQUE = "Opaque"

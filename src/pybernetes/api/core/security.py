@@ -53,16 +53,24 @@ class SecurityContext(Struct, kw_only=True):
     """The privileges of a container; it takes precedence over the pod's."""
 
     allow_privilege_escalation: bool | None = None
+    """Whether a process can gain more privileges than its parent."""
     app_armor_profile: AppArmorProfile | None = None
     capabilities: Capabilities | None = None
+    """Capabilities to add and to drop."""
     privileged: bool | None = None
+    """Whether the container is as good as root on the node."""
     proc_mount: str = ""
     read_only_root_filesystem: bool | None = None
+    """Whether the image's file system is read-only."""
     run_as_group: int | None = None
+    """The group ID of the first process."""
     run_as_non_root: bool | None = None
+    """Whether to refuse to run as root."""
     run_as_user: int | None = None
+    """The user ID of the first process; the image's by default."""
     se_linux_options: SELinuxOptions | None = None
     seccomp_profile: SeccompProfile | None = None
+    """The system calls that are allowed."""
     windows_options: WindowsSecurityContextOptions | None = None
 
 
@@ -71,14 +79,20 @@ class PodSecurityContext(Struct, kw_only=True):
 
     app_armor_profile: AppArmorProfile | None = None
     fs_group: int | None = None
+    """A group that owns the volumes and that all containers belong to."""
     fs_group_change_policy: str = ""
     run_as_group: int | None = None
+    """The group ID of the first processes."""
     run_as_non_root: bool | None = None
+    """Whether to refuse to run as root."""
     run_as_user: int | None = None
+    """The user ID of the first processes."""
     se_linux_change_policy: str = ""
     se_linux_options: SELinuxOptions | None = None
     seccomp_profile: SeccompProfile | None = None
     supplemental_groups: list[int] = []
+    """Further groups of the first processes."""
     supplemental_groups_policy: str = ""
     sysctls: list[Sysctl] = []
+    """Kernel parameters of the pod."""
     windows_options: WindowsSecurityContextOptions | None = None

@@ -47,6 +47,9 @@ class KeyToPath(Struct, kw_only=True):
     """A key, and the file it becomes."""
 
     key: str = always(str)
+    """The key."""
     path: str = always(str)
+    """The file, relative to the volume."""
     mode: int | None = None
+    """Permissions of this file."""
     user: int | None = None

@@ -35,11 +35,17 @@ class ServicePort(Struct, kw_only=True):
     """A port of the Service, and where it leads."""
 
     port: int = always(int)
+    """The port of the Service."""
     app_protocol: str | None = None
+    """The application's protocol, as a hint."""
     name: str = ""
+    """A DNS label; needed if there is more than one port."""
     node_port: int = 0
+    """The port of all nodes that leads here; handed out by the server."""
     protocol: str = ""
+    """TCP (default), UDP or SCTP."""
     target_port: IntOrString | None = None
+    """The pods' port, or its name; the same as `port` by default."""
 
 
 class ServiceSpec(Struct, kw_only=True):
@@ -47,24 +53,39 @@ class ServiceSpec(Struct, kw_only=True):
 
     allocate_load_balancer_node_ports: bool | None = None
     cluster_ip: str = ""
+    """The virtual address; handed out by the server. `None` makes the Service headless."""
     cluster_ips: list[str] = []
+    """The virtual addresses, one per family."""
     external_ips: list[str] = []
+    """Further addresses at which nodes take traffic for the Service."""
     external_name: str = ""
+    """With type ExternalName: the name that the Service is an alias for."""
     external_traffic_policy: str = ""
+    """Cluster (default), or Local: only to pods of the node, with the client's address kept."""
     health_check_node_port: int | None = None
     internal_traffic_policy: str = ""
+    """Cluster (default), or Local: only to pods of the node."""
     ip_families: list[str] = []
+    """IPv4, IPv6 or both, in order of preference."""
     ip_family_policy: str = ""
+    """SingleStack, PreferDualStack or RequireDualStack."""
     load_balancer_class: str | None = None
+    """Which load balancer takes care of the Service."""
     load_balancer_ip: str = ""
     load_balancer_source_ranges: list[str] = []
+    """Who may use the load balancer."""
     ports: Annotated[list[ServicePort], ListMap("port", "protocol")] = []
+    """The ports of the Service."""
     publish_not_ready_addresses: bool = False
+    """Whether pods that are not ready count as endpoints."""
     selector: Annotated[dict[str, str], Atomic()] = {}
+    """The labels of the pods. Without it somebody else has to make the endpoints."""
     session_affinity: str = ""
+    """None (default) or ClientIP."""
     session_affinity_config: SessionAffinityConfig | None = None
     traffic_distribution: str = ""
     type: str = ""
+    """ClusterIP (default), NodePort, LoadBalancer or ExternalName."""
 
 
 class PortStatus(Struct, kw_only=True):
@@ -101,7 +122,9 @@ class Service(Object, kw_only=True):
     """A named entrance to a set of pods: an address inside the cluster, and outside of it where that is asked for."""
 
     spec: ServiceSpec = always(ServiceSpec)
+    """Which pods, which ports."""
     status: ServiceStatus = always(ServiceStatus)
+    """What became of it outside the cluster."""
 
 
 AFFINITY_SECONDS = 10800

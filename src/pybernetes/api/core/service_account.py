@@ -15,8 +15,11 @@ class ServiceAccount(Object, kw_only=True):
     """An identity for processes that run in pods."""
 
     automount_service_account_token: bool | None = None
+    """Whether pods get a token mounted."""
     image_pull_secrets: list[LocalObjectReference] = []
+    """Secrets with which pods may pull images."""
     secrets: Annotated[list[ObjectReference], ListMap("name")] = []
+    """Secrets that pods of the account may use."""
 
 
 COLUMNS = (NAME, Column("Secrets", description="How many secrets are listed in it."), AGE)

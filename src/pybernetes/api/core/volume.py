@@ -90,10 +90,14 @@ class ConfigMapVolumeSource(Struct, kw_only=True):
     """The keys of a ConfigMap as files."""
 
     default_mode: int | None = None
+    """Permissions of the files; 0644 by default."""
     default_user: int | None = None
     items: list[KeyToPath] = []
+    """Which keys become which files; all of them by default."""
     name: str = ""
+    """The ConfigMap."""
     optional: bool | None = None
+    """Whether the pod may start without it."""
 
 
 class DownwardAPIVolumeFile(Struct, kw_only=True):
@@ -124,8 +128,10 @@ class EmptyDirVolumeSource(Struct, kw_only=True):
     """A directory that is empty at first and goes with the pod."""
 
     medium: str = ""
+    """Memory for a file system in memory; a disk by default."""
     mode: int | None = None
     size_limit: Quantity | None = None
+    """How much may be written to it."""
 
 
 class VolumeResourceRequirements(Struct, kw_only=True):
@@ -209,7 +215,9 @@ class HostPathVolumeSource(Struct, kw_only=True):
     """A file or directory of the node. Whoever may use it may do a lot to the node."""
 
     path: str = always(str)
+    """The path on the node."""
     type: str = ""
+    """What must be there, or is to be made: Directory, DirectoryOrCreate, File, FileOrCreate, Socket, ..."""
 
 
 class ISCSIVolumeSource(Struct, kw_only=True):
@@ -357,10 +365,14 @@ class SecretVolumeSource(Struct, kw_only=True):
     """The keys of a Secret as files, kept in memory."""
 
     default_mode: int | None = None
+    """Permissions of the files; 0644 by default."""
     default_user: int | None = None
     items: list[KeyToPath] = []
+    """Which keys become which files; all of them by default."""
     optional: bool | None = None
+    """Whether the pod may start without it."""
     secret_name: str = ""
+    """The Secret."""
 
 
 class StorageOSVolumeSource(Struct, kw_only=True):
@@ -402,16 +414,22 @@ class Volume(Struct, kw_only=True):
     """A directory that containers of the pod can mount. Without a source it is an emptyDir."""
 
     name: str = always(str)
+    """Unique within the pod; a DNS label."""
     aws_elastic_block_store: AWSElasticBlockStoreVolumeSource | None = None
     azure_disk: AzureDiskVolumeSource | None = None
     azure_file: AzureFileVolumeSource | None = None
     cephfs: CephFSVolumeSource | None = None
     cinder: CinderVolumeSource | None = None
     config_map: ConfigMapVolumeSource | None = None
+    """Keys of a ConfigMap as files."""
     csi: CSIVolumeSource | None = None
+    """A volume of a CSI driver."""
     downward_api: DownwardAPIVolumeSource | None = None
+    """Facts about the pod as files."""
     empty_dir: EmptyDirVolumeSource | None = None
+    """A directory that goes with the pod."""
     ephemeral: EphemeralVolumeSource | None = None
+    """Storage from a claim that goes with the pod."""
     fc: FCVolumeSource | None = None
     flex_volume: FlexVolumeSource | None = None
     flocker: FlockerVolumeSource | None = None
@@ -419,16 +437,22 @@ class Volume(Struct, kw_only=True):
     git_repo: GitRepoVolumeSource | None = None
     glusterfs: GlusterfsVolumeSource | None = None
     host_path: HostPathVolumeSource | None = None
+    """A file or directory of the node."""
     image: ImageVolumeSource | None = None
+    """The content of an image."""
     iscsi: ISCSIVolumeSource | None = None
     nfs: NFSVolumeSource | None = None
+    """A directory of an NFS server."""
     persistent_volume_claim: PersistentVolumeClaimVolumeSource | None = None
+    """The volume of a claim."""
     photon_persistent_disk: PhotonPersistentDiskVolumeSource | None = None
     portworx_volume: PortworxVolumeSource | None = None
     projected: ProjectedVolumeSource | None = None
+    """Several sources in one directory."""
     quobyte: QuobyteVolumeSource | None = None
     rbd: RBDVolumeSource | None = None
     scale_io: ScaleIOVolumeSource | None = None
     secret: SecretVolumeSource | None = None
+    """Keys of a Secret as files."""
     storageos: StorageOSVolumeSource | None = None
     vsphere_volume: VsphereVirtualDiskVolumeSource | None = None

@@ -44,13 +44,19 @@ class Endpoint(Struct, kw_only=True):
     """One backend of a Service: a pod, usually."""
 
     addresses: list[str] = []
+    """Addresses of the endpoint; the first one is used."""
     conditions: EndpointConditions = always(EndpointConditions)
+    """Whether it is ready, serving, terminating."""
     deprecated_topology: dict[str, str] = {}
     hints: EndpointHints | None = None
+    """Where it is best used from."""
     hostname: str = ""
     node_name: str = ""
+    """The node that it is on."""
     target_ref: ObjectReference | None = None
+    """The pod behind it."""
     zone: str = ""
+    """The zone that it is in."""
 
 
 class EndpointPort(Struct, kw_only=True):
@@ -66,8 +72,11 @@ class EndpointSlice(Object, kw_only=True):
     """A part of the endpoints of a Service; all slices of a Service together are its backends."""
 
     address_type: str = always(str)
+    """IPv4, IPv6 or FQDN. It can't be changed."""
     endpoints: Annotated[list[Endpoint], Atomic()] = []
+    """The endpoints."""
     ports: Annotated[list[EndpointPort], Atomic()] = []
+    """The ports that all of them have."""
 
 
 MAX_ENDPOINTS, MAX_ADDRESSES, MAX_PORTS, MAX_ZONES = 1000, 100, 20000, 8

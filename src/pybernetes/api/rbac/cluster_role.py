@@ -19,7 +19,9 @@ class ClusterRole(Object, kw_only=True):
     """A set of permissions that can be granted in one namespace or in all of them."""
 
     aggregation_rule: AggregationRule | None = None
+    """Which ClusterRoles the rules are gathered from."""
     rules: list[PolicyRule] = []
+    """What is allowed."""
 
 
 def validate(obj: ClusterRole, errors: Errors) -> None:

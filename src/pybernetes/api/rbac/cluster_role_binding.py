@@ -17,7 +17,9 @@ class ClusterRoleBinding(Object, kw_only=True):
     """Grants a ClusterRole to subjects in the whole cluster."""
 
     role_ref: RoleRef = always(RoleRef)
+    """The role that is granted. It can't be changed."""
     subjects: list[Subject] = []
+    """Who it is granted to."""
 
 
 def validate(obj: ClusterRoleBinding, errors: Errors) -> None:

@@ -12,6 +12,7 @@ class Role(Object, kw_only=True):
     """A set of permissions within its namespace."""
 
     rules: list[PolicyRule] = []
+    """What is allowed."""
 
 
 def validate(obj: Role, errors: Errors) -> None:

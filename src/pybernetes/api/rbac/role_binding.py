@@ -17,7 +17,9 @@ class RoleBinding(Object, kw_only=True):
     """Grants a Role of its namespace, or a ClusterRole, to subjects within its namespace."""
 
     role_ref: RoleRef = always(RoleRef)
+    """The role that is granted. It can't be changed."""
     subjects: list[Subject] = []
+    """Who it is granted to."""
 
 
 def validate(obj: RoleBinding, errors: Errors) -> None:

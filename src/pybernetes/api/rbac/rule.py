@@ -7,24 +7,36 @@ class PolicyRule(Struct, kw_only=True):
     """Verbs that are allowed on resources, or on paths that are not resources."""
 
     verbs: list[str] = []
+    """The verbs that are allowed; `*` is all."""
     api_groups: list[str] = []
+    """The API groups of the resources; "" is the core group."""
     non_resource_urls: list[str] = []
+    """Paths that are not resources; `*` may end one."""
     resource_names: list[str] = []
+    """The objects that are meant; all when empty."""
     resources: list[str] = []
+    """The resources, or subresources such as `pods/log`."""
 
 
 class RoleRef(Struct, kw_only=True):
     """Points to the role that a binding grants."""
 
     kind: str = always(str)
+    """Role or ClusterRole."""
     name: str = always(str)
+    """The role's name."""
     api_group: str = ""
+    """The API group of the role."""
 
 
 class Subject(Struct, kw_only=True):
     """Somebody a role is granted to: a user, a group or a service account."""
 
     kind: str = always(str)
+    """User, Group or ServiceAccount."""
     name: str = always(str)
+    """Who."""
     api_group: str = ""
+    """The API group of the subject; "" for service accounts."""
     namespace: str = ""
+    """The namespace of a service account."""
