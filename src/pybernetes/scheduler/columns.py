@@ -1,0 +1,44 @@
+"""Arrays that grow, and labels as integers: what the table of nodes is made of."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pybernetes.scheduler.types import Mask, Rows
+
+
+def grown(array: npt.NDArray[Any], capacity: int) -> npt.NDArray[Any]:
+    """A copy with room for `capacity` rows (the last axis); the new ones are zero."""
+    result = np.zeros((*array.shape[:-1], capacity), array.dtype)
+    result[..., : array.shape[-1]] = array
+    return result
+
+
+class Column:
+    """The values of one label as small integers. Invariant: code 0 means that the node has no such label."""
+
+    def __init__(self, capacity: int) -> None:
+        self.codes = np.zeros(capacity, np.int32)
+        self.values: list[str | None] = [None]
+        self._code_of: dict[str, int] = {}
+
+    def code(self, value: str) -> int:
+        """The code of a value, 0 if no node has ever had it."""
+        return self._code_of.get(value, 0)
+
+    def set(self, row: int, value: str | None) -> None:
+        """Write a node's value."""
+        if value is None:
+            self.codes[row] = 0
+            return
+        code = self._code_of.get(value)
+        if code is None:
+            code = self._code_of[value] = len(self.values)
+            self.values.append(value)
+        self.codes[row] = code
+
+    def lookup(self, table: Mask, rows: Rows) -> Mask:
+        """For each row, what `table` (one element per code) says."""
+        result: Mask = table[self.codes[rows]]
+        return result

@@ -1,0 +1,1 @@
+"""One file per filter plugin; the order is in `scheduler/plugins.py`."""

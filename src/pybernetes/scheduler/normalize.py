@@ -1,0 +1,14 @@
+"""Bringing scores to 0..100."""
+
+import numpy as np
+
+from pybernetes.scheduler.types import MAX_SCORE, Ints, Mask
+
+
+def by_maximum(raw: Ints, feasible: Mask, *, reverse: bool = False) -> Ints:
+    """In proportion to the highest, which gets 100; reversed, the lowest numbers are the best."""
+    highest = int(np.max(raw, where=feasible, initial=0))
+    if highest == 0:
+        return np.full(len(raw), MAX_SCORE, np.int64) if reverse else raw
+    scaled: Ints = MAX_SCORE * raw // highest
+    return MAX_SCORE - scaled if reverse else scaled

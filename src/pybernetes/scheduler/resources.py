@@ -1,0 +1,74 @@
+"""How much a pod asks for: what is reserved on a node for it.
+
+Containers run side by side, so they add up; init containers run one after another before them, each beside the
+sidecars (init containers that restart always) started so far, so the largest counts. Then come resources set for the
+whole pod, which replace the sum, and the overhead of its runtime class.
+"""
+
+from collections.abc import Mapping
+
+from pybernetes.api import quantity
+from pybernetes.api.core.container import Container
+from pybernetes.api.core.pod import PodSpec
+from pybernetes.api.meta import Quantity
+
+CPU, MEMORY, EPHEMERAL_STORAGE, PODS = "cpu", "memory", "ephemeral-storage", "pods"
+
+NON_ZERO = {CPU: 100, MEMORY: 200 * 1024 * 1024}
+"""What a container that asks for nothing counts for in LeastAllocated: 100 millicores, 200 MiB."""
+
+_LIMIT = 1 << 53
+"""Amounts are cut here, so that sums over a node and products with 100 stay within 64 bits."""
+
+Requests = dict[str, int]
+"""Resource name -> amount: CPU in thousandths, everything else in whole units."""
+
+
+def amount(resource: str, wanted: Quantity) -> int:
+    """A quantity in the unit of its resource, rounded up."""
+    number = quantity.milli(wanted) if resource == CPU else quantity.value(wanted)
+    return max(0, min(number, _LIMIT))
+
+
+def amounts(resources: Mapping[str, Quantity]) -> Requests:
+    """A resource list in integers."""
+    return {name: amount(name, wanted) for name, wanted in resources.items()}
+
+
+def pod_requests(spec: PodSpec, missing: Mapping[str, int] = {}) -> Requests:
+    """What a pod asks for; a container without a request for a resource of `missing` counts as asking for that."""
+    total: Requests = {}
+    for container in spec.containers:
+        _add(total, _container(container, missing))
+    sidecars: Requests = {}
+    largest: Requests = {}
+    for container in spec.init_containers:
+        wanted = _container(container, missing)
+        _add(wanted, sidecars)
+        if container.restart_policy == "Always":
+            _add(total, _container(container, missing))
+            sidecars = dict(wanted)
+        _raise(largest, wanted)
+    _raise(total, largest)
+    if spec.resources is not None:
+        total.update(amounts({name: q for name, q in spec.resources.requests.items() if _settable_for_pod(name)}))
+    _add(total, amounts(spec.overhead))
+    return total
+
+
+def _settable_for_pod(name: str) -> bool:
+    return name in (CPU, MEMORY) or name.startswith("hugepages-")
+
+
+def _container(container: Container, missing: Mapping[str, int]) -> Requests:
+    return {**missing, **amounts(container.resources.requests)}
+
+
+def _add(total: Requests, more: Requests) -> None:
+    for name, number in more.items():
+        total[name] = total.get(name, 0) + number
+
+
+def _raise(total: Requests, other: Requests) -> None:
+    for name, number in other.items():
+        total[name] = max(total.get(name, 0), number)

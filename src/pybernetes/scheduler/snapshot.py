@@ -1,0 +1,233 @@
+"""The cluster as the scheduler sees it: arrays over nodes, changed one event at a time.
+
+A pod that has been given a node is *assumed*: it counts at once, before the API server has confirmed the binding.
+What an event changes is noted in a journal by row, so that whoever has worked out something per row works out
+those rows again, and no others.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from pybernetes.api.core.node import Node
+from pybernetes.api.core.pod import Pod
+from pybernetes.api.labels import Selector
+from pybernetes.scheduler.columns import grown
+from pybernetes.scheduler.eligibility import EligibleNodes
+from pybernetes.scheduler.nodes import NodeTable
+from pybernetes.scheduler.ports import UsedPorts
+from pybernetes.scheduler.resources import CPU, MEMORY
+from pybernetes.scheduler.tally import PodIndex
+from pybernetes.scheduler.template import Template, Templates
+
+_JOURNAL = 16_384
+
+DefaultSelector = Callable[[Template], Selector | None]
+"""Which pods a pod is spread among by default: those of its Services and of its controller."""
+
+
+def is_terminal(pod: Pod) -> bool:
+    """Whether a pod has ended, and so takes up nothing."""
+    return pod.status.phase in ("Succeeded", "Failed")
+
+
+def _no_defaults(_: Template) -> None:
+    return None
+
+
+@dataclass(slots=True, eq=False)
+class Placed:
+    """A pod on a node. `row` is None while the node is not known (yet)."""
+
+    pod: Pod
+    template: Template
+    node_name: str
+    row: int | None
+    terminating: bool
+    assumed: bool
+
+
+@dataclass(slots=True, frozen=True)
+class Changes:
+    """The rows that changed since some point: by pods that came or went, or in the node itself."""
+
+    usage: set[int]
+    node: set[int]
+
+
+class Snapshot:
+    """Nodes and what is placed on them. Not thread-safe, does no I/O."""
+
+    def __init__(self, *, hard_affinity_weight: int = 1, default_selector: DefaultSelector = _no_defaults) -> None:
+        self.templates = Templates()
+        self.nodes = NodeTable()
+        self.pods = PodIndex(self.nodes, hard_affinity_weight)
+        self.ports = UsedPorts()
+        self.eligible = EligibleNodes(self.nodes)
+        self.default_selector = default_selector
+        self.pod_count = np.zeros(self.nodes.capacity, np.int64)
+        self.requested = np.zeros((3, self.nodes.capacity), np.int64)
+        self.non_zero = np.zeros((2, self.nodes.capacity), np.int64)
+        """CPU and memory with the least amounts that LeastAllocated gives to pods that ask for nothing."""
+        self.placed: dict[str, Placed] = {}
+        """By pod uid."""
+        self.on_node: dict[str, dict[str, Placed]] = {}
+        """By node name and pod uid; also of nodes that are not known."""
+        self.epoch = 0
+        """Rises when something changes that concerns every row."""
+        self._journal: list[tuple[int, bool]] = []
+        self._journal_start = 0
+
+    # --- nodes
+
+    def put_node(self, node: Node) -> int:
+        """Add or change a node; pods that were bound to it before it was known now count."""
+        old_row = self.nodes.row_of.get(node.metadata.name)
+        old = self.nodes.nodes[old_row] if old_row is not None else None
+        row = self.nodes.put(node)
+        self._make_room()
+        self._note(row, node=True)
+        if old is not None and old.status.images != node.status.images:
+            self.epoch += 1
+        if old is None:
+            self.epoch += 1
+            for placed in self.on_node.get(node.metadata.name, {}).values():
+                self._count(placed, row)
+        return row
+
+    def remove_node(self, name: str) -> None:
+        """Forget a node; its pods stay known, in case it returns."""
+        row = self.nodes.row_of.get(name)
+        if row is None:
+            return
+        for placed in self.on_node.get(name, {}).values():
+            self._uncount(placed)
+        self.nodes.remove(name)
+        self._note(row, node=True)
+        self.epoch += 1
+
+    # --- pods
+
+    def assume(self, pod: Pod, template: Template, row: int) -> None:
+        """Count a pod on the node that it was given."""
+        self._place(pod, template, self.nodes.name(row), assumed=True)
+
+    def put_pod(self, pod: Pod) -> None:
+        """A pod that the API server says is on a node; one that has ended takes up nothing."""
+        if is_terminal(pod):
+            self.remove_pod(pod.metadata.uid)
+            return
+        template = self.templates.of(pod)
+        known = self.placed.get(pod.metadata.uid)
+        if known is not None:
+            terminating = bool(pod.metadata.deletion_timestamp)
+            same = known.template is template and known.node_name == pod.spec.node_name
+            if same and known.terminating == terminating:
+                known.pod, known.assumed = pod, False
+                return
+            self.remove_pod(pod.metadata.uid)
+        self._place(pod, template, pod.spec.node_name, assumed=False)
+
+    def remove_pod(self, uid: str) -> Placed | None:
+        """Forget a pod: deleted, ended, or its binding failed. Returns it."""
+        placed = self.placed.pop(uid, None)
+        if placed is None:
+            return None
+        self._uncount(placed)
+        mates = self.on_node[placed.node_name]
+        del mates[uid]
+        if not mates:
+            del self.on_node[placed.node_name]
+        return placed
+
+    def restore(self, placed: Placed) -> None:
+        """Put back what `remove_pod` returned."""
+        self._place(placed.pod, placed.template, placed.node_name, assumed=placed.assumed)
+
+    def forget(self, uid: str) -> None:
+        """Take back an assumption; a pod that the API server has confirmed stays."""
+        placed = self.placed.get(uid)
+        if placed is not None and placed.assumed:
+            self.remove_pod(uid)
+
+    # --- what has changed
+
+    @property
+    def position(self) -> int:
+        """The end of the journal."""
+        return self._journal_start + len(self._journal)
+
+    def changes_since(self, position: int) -> Changes | None:
+        """The rows that changed after a position; None when it is too long ago to tell."""
+        if position < self._journal_start:
+            return None
+        usage: set[int] = set()
+        nodes: set[int] = set()
+        for row, node in self._journal[position - self._journal_start :]:
+            (nodes if node else usage).add(row)
+        return Changes(usage - nodes, nodes)
+
+    def invalidate(self) -> None:
+        """Something outside the rows has changed: images, namespaces, default spreading."""
+        self.epoch += 1
+
+    def _note(self, row: int, *, node: bool) -> None:
+        self._journal.append((row, node))
+        if len(self._journal) > 2 * _JOURNAL:
+            del self._journal[:_JOURNAL]
+            self._journal_start += _JOURNAL
+
+    # --- counting
+
+    def _place(self, pod: Pod, template: Template, node_name: str, *, assumed: bool) -> None:
+        terminating = bool(pod.metadata.deletion_timestamp)
+        placed = Placed(pod, template, node_name, None, terminating, assumed)
+        self.placed[pod.metadata.uid] = placed
+        self.on_node.setdefault(node_name, {})[pod.metadata.uid] = placed
+        row = self.nodes.row_of.get(node_name)
+        if row is not None:
+            self._count(placed, row)
+
+    def _count(self, placed: Placed, row: int) -> None:
+        placed.row = row
+        self._change(placed, row, 1)
+
+    def _uncount(self, placed: Placed) -> None:
+        if placed.row is not None:
+            self._change(placed, placed.row, -1)
+            placed.row = None
+
+    def _change(self, placed: Placed, row: int, sign: int) -> None:
+        template = placed.template
+        indexes = [(self.resource(name), amount) for name, amount in template.requests.items()]
+        for index, amount in indexes:
+            self.requested[index, row] += sign * amount
+        self.pod_count[row] += sign
+        self.non_zero[0, row] += sign * template.non_zero[0]
+        self.non_zero[1, row] += sign * template.non_zero[1]
+        if template.host_ports:
+            self.ports.add(template.host_ports, row, sign)
+        self.pods.add(template, placed.terminating, row, sign)
+        self._note(row, node=False)
+
+    def resource(self, name: str) -> int:
+        """The index of a resource in `nodes.allocatable` and `requested`."""
+        index = self.nodes.resource(name)
+        if index >= len(self.requested):
+            self._make_room()
+        return index
+
+    def _make_room(self) -> None:
+        count, capacity = len(self.nodes.resources), self.nodes.capacity
+        if self.pod_count.shape[0] < capacity:
+            self.pod_count = grown(self.pod_count, capacity)
+            self.requested = grown(self.requested, capacity)
+            self.non_zero = grown(self.non_zero, capacity)
+        if len(self.requested) < count:
+            more = np.zeros((count - len(self.requested), capacity), np.int64)
+            self.requested = np.vstack([self.requested, more])
+
+
+SCORED = (CPU, MEMORY)
+"""The resources that scores look at; their indexes in the arrays are 0 and 1."""

@@ -1,0 +1,190 @@
+"""Counts of pods per node and per topology domain, kept current one pod at a time.
+
+Pods alike in namespace, labels and deletion form a *class*; a query (a selector with its namespaces) is answered per
+class once, and its count then follows each pod that comes and goes. So asking "how many pods like this are in each
+zone" costs one array lookup, however many pods there are.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pybernetes.scheduler.columns import grown
+from pybernetes.scheduler.nodes import NodeTable
+from pybernetes.scheduler.podquery import AffinityTerm, PodQuery
+from pybernetes.scheduler.template import Template
+from pybernetes.scheduler.types import Ints
+
+_MAX_QUERIES = 1024
+"""Beyond this all counts are dropped, and those in use built again: workloads come and go."""
+
+
+class Tally:
+    """One count per node, and on demand one per domain of a topology key."""
+
+    def __init__(self, nodes: NodeTable) -> None:
+        self._nodes = nodes
+        self._by_node = np.zeros(nodes.capacity, np.int64)
+        self._domains: dict[str, Ints] = {}
+        self._version = nodes.labels_version
+        self.total = 0
+
+    @property
+    def by_node(self) -> Ints:
+        """The count of each row."""
+        if len(self._by_node) < self._nodes.capacity:
+            self._by_node = grown(self._by_node, self._nodes.capacity)
+        return self._by_node
+
+    def add(self, row: int, number: int) -> None:
+        """Count `number` more pods (or fewer) on a node."""
+        self.by_node[row] += number
+        self.total += number
+        if self._version == self._nodes.labels_version:
+            for key, counts in self._domains.items():
+                code = self._nodes.column(key).codes[row]
+                if code:
+                    counts[code] += number
+
+    def domains(self, key: str) -> Ints:
+        """The count of each domain, by the codes of the key's column; element 0 (nodes without the key) is 0."""
+        if self._version != self._nodes.labels_version:
+            self._domains.clear()
+            self._version = self._nodes.labels_version
+        counts = self._domains.get(key)
+        if counts is None:
+            column = self._nodes.column(key)
+            weights = self.by_node[: len(column.codes)]
+            counts = np.bincount(column.codes, weights, minlength=len(column.values)).astype(np.int64)
+            counts[0] = 0
+            self._domains[key] = counts
+        return counts
+
+
+ClassKey = tuple[str, frozenset[tuple[str, str]], bool]
+
+
+@dataclass(slots=True, eq=False)
+class PodClass:
+    """Pods that no query can tell apart."""
+
+    namespace: str
+    labels: Mapping[str, str]
+    terminating: bool
+    rows: Counter[int] = field(default_factory=Counter)
+    tallies: list[Tally] = field(default_factory=list)
+    version: int = -1
+
+
+TermKey = tuple[bool, AffinityTerm]
+"""(whether it is required anti-affinity, the term); for scores the weight is in the term."""
+
+
+class PodIndex:
+    """All classes, queries, and the terms of placed pods that bind others."""
+
+    def __init__(self, nodes: NodeTable, hard_affinity_weight: int) -> None:
+        self._nodes = nodes
+        self._hard_affinity_weight = hard_affinity_weight
+        self.namespaces: dict[str, Mapping[str, str]] = {}
+        self._classes: dict[ClassKey, PodClass] = {}
+        self._queries: dict[PodQuery, Tally] = {}
+        self._queries_version = 0
+        self._terms: dict[TermKey, Tally] = {}
+        self._terms_version = 0
+        self._matching: dict[tuple[Template, bool], tuple[int, list[tuple[AffinityTerm, Tally]]]] = {}
+
+    def add(self, template: Template, terminating: bool, row: int, number: int) -> None:
+        """Count a pod on a node (number 1), or take it back (-1)."""
+        group = self._class(template, terminating)
+        group.rows[row] += number
+        for tally in self._tallies(group):
+            tally.add(row, number)
+        if not group.rows[row]:
+            del group.rows[row]
+            if not group.rows:
+                del self._classes[_class_key(template, terminating)]
+        if template.has_pod_terms:
+            self._add_terms(template, row, number)
+
+    def tally(self, query: PodQuery) -> Tally:
+        """The count of the pods that a query means."""
+        found = self._queries.get(query)
+        if found is None:
+            if len(self._queries) >= _MAX_QUERIES:
+                self._queries.clear()
+            found = self._queries[query] = Tally(self._nodes)
+            self._queries_version += 1
+            for group in self._classes.values():
+                if self._includes(query, group):
+                    for row, number in group.rows.items():
+                        found.add(row, number)
+        return found
+
+    def terms_about(self, template: Template, *, anti: bool) -> list[tuple[AffinityTerm, Tally]]:
+        """The terms of placed pods that mean pods like this one, with the count of the pods that have them."""
+        version, found = self._matching.get((template, anti), (-1, []))
+        if version != self._terms_version:
+            found = [
+                (term, tally)
+                for (is_anti, term), tally in self._terms.items()
+                if is_anti == anti and term.match.matches(template.namespace, template.labels, self.namespaces)
+            ]
+            if len(self._matching) > _MAX_QUERIES:
+                self._matching.clear()
+            self._matching[template, anti] = (self._terms_version, found)
+        return found
+
+    def put_namespace(self, name: str, labels: Mapping[str, str] | None) -> None:
+        """A namespace's labels have changed (None: it is gone): what selects by them is counted anew."""
+        if self.namespaces.get(name) == labels:
+            return
+        if labels is None:
+            del self.namespaces[name]
+        else:
+            self.namespaces[name] = labels
+        selecting = [q for q in self._queries if any(not m.namespace_selector.nothing for m in q.matches)]
+        for query in selecting:
+            del self._queries[query]
+        self._queries_version += 1
+        self._terms_version += 1
+
+    def _add_terms(self, template: Template, row: int, number: int) -> None:
+        keys: list[TermKey] = [(True, term) for term in template.anti_affinity]
+        keys += [(False, term) for term in template.preferred_pods]
+        if self._hard_affinity_weight:
+            weight = self._hard_affinity_weight
+            keys += [(False, AffinityTerm(t.match, t.topology_key, weight)) for t in template.affinity]
+        for key in keys:
+            tally = self._terms.get(key)
+            if tally is None:
+                tally = self._terms[key] = Tally(self._nodes)
+                self._terms_version += 1
+            tally.add(row, number)
+            if not tally.total:
+                del self._terms[key]
+                self._terms_version += 1
+
+    def _class(self, template: Template, terminating: bool) -> PodClass:
+        key = _class_key(template, terminating)
+        group = self._classes.get(key)
+        if group is None:
+            group = self._classes[key] = PodClass(template.namespace, template.labels, terminating)
+        return group
+
+    def _tallies(self, group: PodClass) -> list[Tally]:
+        if group.version != self._queries_version:
+            group.version = self._queries_version
+            group.tallies = [tally for query, tally in self._queries.items() if self._includes(query, group)]
+        return group.tallies
+
+    def _includes(self, query: PodQuery, group: PodClass) -> bool:
+        if query.live_only and group.terminating:
+            return False
+        return query.includes(group.namespace, group.labels, self.namespaces)
+
+
+def _class_key(template: Template, terminating: bool) -> ClassKey:
+    return template.namespace, frozenset(template.labels.items()), terminating

@@ -1,0 +1,87 @@
+"""Writes to the API server, a bounded number at a time: bindings, conditions, evictions by preemption."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+
+from pybernetes.api import time as times
+from pybernetes.api.core.binding import Binding
+from pybernetes.api.core.pod import Pod
+from pybernetes.api.core.reference import ObjectReference
+from pybernetes.api.meta import ObjectMeta
+from pybernetes.client.client import STRATEGIC_MERGE_PATCH, Client
+
+Write = Callable[[], Awaitable[None]]
+
+
+class Writer:
+    """Jobs in the order they came, run by a fixed number of workers. A job handles its own failures."""
+
+    def __init__(self, parallel: int) -> None:
+        self._parallel = parallel
+        self._jobs: asyncio.Queue[Write] = asyncio.Queue()
+
+    def submit(self, job: Write) -> None:
+        """Run a job when a worker is free."""
+        self._jobs.put_nowait(job)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(self._parallel):
+                group.create_task(self._work(), name=f"scheduler writer {number}")
+
+    async def _work(self) -> None:
+        while True:
+            job = await self._jobs.get()
+            await job()
+
+
+async def bind(client: Client, pod: Pod, node_name: str) -> None:
+    """Give a pod its node. The uid makes sure that it is this pod and not another of its name."""
+    meta = pod.metadata
+    binding = Binding(
+        api_version="v1",
+        kind="Binding",
+        metadata=ObjectMeta(name=meta.name, namespace=meta.namespace, uid=meta.uid),
+        target=ObjectReference(kind="Node", name=node_name),
+    )
+    await client.of(Pod).call(meta.name, "binding", binding, namespace=meta.namespace)
+
+
+def unscheduled_patch(
+    pod: Pod, reason: str, message: str, now: datetime, nominated: str | None = None
+) -> dict[str, Any] | None:
+    """The change of status that says why a pod has no node; None if it says so already.
+
+    `nominated` sets status.nominatedNodeName, None leaves it alone.
+    """
+    old = next((condition for condition in pod.status.conditions if condition.type == "PodScheduled"), None)
+    says_so = old is not None and (old.status, old.reason, old.message) == ("False", reason, message)
+    if says_so and (nominated is None or nominated == pod.status.nominated_node_name):
+        return None
+    moment = old.last_transition_time if old is not None and old.status == "False" else times.seconds(now)
+    condition = {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": reason,
+        "message": message,
+        "lastProbeTime": None,
+        "lastTransitionTime": moment,
+    }
+    status: dict[str, Any] = {"conditions": [condition]}
+    if nominated is not None:
+        status["nominatedNodeName"] = nominated or None
+    return {"metadata": {"uid": pod.metadata.uid}, "status": status}
+
+
+async def patch_status(client: Client, pod: Pod, patch: dict[str, Any]) -> None:
+    """Write a change of status."""
+    await client.of(Pod).patch(
+        pod.metadata.name,
+        patch,
+        namespace=pod.metadata.namespace,
+        subresource="status",
+        content_type=STRATEGIC_MERGE_PATCH,
+    )
