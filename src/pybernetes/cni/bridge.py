@@ -19,7 +19,7 @@ from pybernetes.cni import delegate, errors, iface, spec
 from pybernetes.cni.errors import CniError, invalid_config
 from pybernetes.linux import ipmsg, linkmsg, sysctl
 from pybernetes.linux.bridge import PortNote
-from pybernetes.linux.errors import Exists, Missing
+from pybernetes.linux.errors import Exists, Missing, NotSupported
 from pybernetes.linux.rtnl import Netlink, parse_attrs, read_text, read_u32
 
 DEFAULT_BRIDGE = "cni0"
@@ -40,6 +40,8 @@ def add(call: spec.Call) -> spec.Json:
                 raise CniError(errors.DELEGATE_FAILED, "IPAM plugin returned missing IP config")
             _complete(result, config)
             iface.configure(sandbox, call.ifname, index, result)
+            iface.wait_until_up(node, host)
+            _raise_bridge(node, bridge_index)
             _make_gateway(node, bridge_index, config, result)
             if config.get("ipMasq"):
                 from pybernetes.cni import masquerade
@@ -48,6 +50,7 @@ def add(call: spec.Call) -> spec.Json:
         except BaseException:
             _undo(node, call, host, allocated)
             raise
+        iface.announce(sandbox, index, result.get("ips") or [])
     result["interfaces"] = [
         {"name": _bridge_name(config), "mac": bridge_mac},
         {"name": host, "mac": host_mac},
@@ -150,13 +153,17 @@ def ensure_bridge(node: Netlink, config: spec.Json) -> tuple[int, str]:
                 mtu=config.get("mtu") or 0,
                 mac=random_mac(),
                 vlan_filtering=bool(config.get("vlan")),
-                up=True,
             )
         )
         made = True
     except Exists:
         pass  # another pod's, most of the time
-    index, flags, attrs = linkmsg.decode(node.request(linkmsg.get(name))[0])
+    except NotSupported as lacking:
+        if not config.get("vlan"):
+            raise
+        text = "'vlan' needs a kernel with CONFIG_BRIDGE_VLAN_FILTERING"
+        raise CniError(errors.UNSUPPORTED_FIELD, text, str(lacking)) from lacking
+    index, _, attrs = linkmsg.decode(node.request(linkmsg.get(name))[0])
     kind = read_text(parse_attrs(attrs.get(linkmsg.IFLA_LINKINFO, b"")).get(linkmsg.IFLA_INFO_KIND))
     if kind != "bridge":
         raise invalid_config(f"{name!r} already exists but is not a bridge: it is a {kind or 'hardware'} device")
@@ -164,9 +171,16 @@ def ensure_bridge(node: Netlink, config: spec.Json) -> tuple[int, str]:
         _ignore_router_advertisements(name)
     if config.get("promiscMode"):
         node.request(linkmsg.change(index, promiscuous=True))
+    return index, linkmsg.mac_text(attrs.get(linkmsg.IFLA_ADDRESS))
+
+
+def _raise_bridge(node: Netlink, index: int) -> None:
+    """A fresh bridge goes up last. Up without a live port it has no carrier, and once the first port is there
+    the kernel takes up to a second to look again; until then it drops what the node sends.
+    """
+    _, flags, _ = linkmsg.decode(node.request(linkmsg.get(index))[0])
     if not flags & linkmsg.IFF_UP:
         node.request(linkmsg.change(index, up=True))
-    return index, linkmsg.mac_text(attrs.get(linkmsg.IFLA_ADDRESS))
 
 
 def random_mac() -> str:

@@ -20,9 +20,15 @@ DEFAULT_DATA_DIR = "/var/lib/cni/flannel"
 
 def add(call: spec.Call) -> spec.Json:
     """Attach the pod through the delegate. The note for DEL is on disk before anything is made."""
-    config = delegate_config(call, read_subnet_env(_subnet_file(call)))
+    config = _prepare(call)
     _save(call, config)
     return delegate.run(call, config["type"], _passed(call, config))
+
+
+def _prepare(call: spec.Call) -> spec.Json:
+    """The delegate's configuration. What an administrator got wrong is said even before flanneld is up."""
+    spec.section(call.config, "delegate")
+    return delegate_config(call, read_subnet_env(_subnet_file(call)))
 
 
 def delete(call: spec.Call) -> None:
@@ -47,7 +53,7 @@ def check(call: spec.Call) -> None:
 def status(call: spec.Call) -> None:
     """Able to serve ADD as soon as flanneld has written its file."""
     try:
-        delegate_config(call, read_subnet_env(_subnet_file(call)))
+        _prepare(call)
     except CniError as error:
         raise CniError(errors.NOT_AVAILABLE, error.message, error.details) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from time import monotonic, sleep
 
 from pybernetes.cni import errors, spec
 from pybernetes.cni.errors import CniError
@@ -10,6 +11,9 @@ from pybernetes.linux import ipmsg, linkmsg, netns, sysctl
 from pybernetes.linux.errors import Exists, LinuxError, Missing
 from pybernetes.linux.rtnl import Netlink, Request
 
+PATIENCE = 1.0
+"""Seconds; after that the pod is handed over all the same, as its packets will be."""
+OPER_UP = b"\x06"
 DEFAULTS = {4: "0.0.0.0/0", 6: "::/0"}
 
 
@@ -48,13 +52,7 @@ class Sandbox:
 
 
 def configure(sandbox: Sandbox, ifname: str, index: int, result: spec.Json) -> None:
-    """Addresses, link up, routes: one system call.
-
-    It ends with a question for the gateway's MAC, whose real purpose is the asker's name on it. An address
-    comes back into use, and the node and the other pods may still have its last owner's MAC; the broadcast
-    corrects them. The kernel repeats it until it is answered, while a frame of our own could come before the
-    bridge lets the port speak, and closing a packet socket would take 10 ms.
-    """
+    """Addresses, link up, routes: one system call."""
     ips = result.get("ips") or []
     if any(family(ip["address"]) == 6 for ip in ips):
         _enable_ipv6(sandbox, ifname)
@@ -63,13 +61,31 @@ def configure(sandbox: Sandbox, ifname: str, index: int, result: spec.Json) -> N
         flags = ipmsg.IFA_F_NODAD if family(ip["address"]) == 6 else 0
         requests.append(ipmsg.addr_add(index, ip["address"], flags=flags))
     requests += [_route(index, route, result) for route in result.get("routes") or []]
-    requests += [ipmsg.neigh_probe(index, ip["gateway"]) for ip in ips if ip.get("gateway")]
     for error in sandbox.nl.batch(requests):
         # The kernel makes the route of the subnet itself; being told of it again is no failure.
         if error is not None and not isinstance(error, Exists):
             raise error
         if isinstance(error, Exists) and error.op == "add address":
             raise error
+
+
+def announce(sandbox: Sandbox, index: int, ips: list[spec.Json]) -> None:
+    """Ask for the gateway's MAC; the real purpose is the asker's name on the question.
+
+    An address comes back into use, and the node and the other pods may still have its last owner's MAC; the
+    broadcast corrects them. The kernel does it, since closing a packet socket of our own would take 10 ms.
+    """
+    sandbox.nl.batch([ipmsg.neigh_probe(index, ip["gateway"]) for ip in ips if ip.get("gateway")])
+
+
+def wait_until_up(nl: Netlink, name: str, seconds: float = PATIENCE) -> None:
+    """Until a link may carry packets. The kernel tells the bridge of a new carrier a little after the fact."""
+    deadline = monotonic() + seconds
+    while monotonic() < deadline:
+        _, _, attrs = linkmsg.decode(nl.request(linkmsg.get(name))[0])
+        if attrs.get(linkmsg.IFLA_OPERSTATE) == OPER_UP:
+            return
+        sleep(0.0003)
 
 
 def _route(index: int, route: spec.Json, result: spec.Json) -> Request:

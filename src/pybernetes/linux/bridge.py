@@ -112,16 +112,19 @@ def restore(
     ports = {port: note for port, note in notes.items() if note.bridge == name}
     mac = mac or next((note.mac for note in ports.values() if note.mac), "")
     try:
-        nl.request(linkmsg.bridge(name, mtu=mtu, mac=mac, up=True))
+        nl.request(linkmsg.bridge(name, mtu=mtu, mac=mac))
     except Exists:
         pass
     index, flags, _ = linkmsg.decode(nl.request(linkmsg.get(name))[0])
-    requests: list[Request] = [] if flags & linkmsg.IFF_UP else [linkmsg.change(index, up=True)]
-    for cidr in addresses:
-        requests.append(ipmsg.addr_add(index, cidr, flags=ipmsg.IFA_F_NODAD if ":" in cidr else 0))
+    requests: list[Request] = []
     wanted = {port: note.hairpin for port, note in ports.items()} | dict(others or {})
     lost = [port for port in wanted if masters.get(port, index) != index]  # of `others`, some may be gone
     requests += [linkmsg.change(port, up=True, master=index) for port in lost]
+    if not flags & linkmsg.IFF_UP:
+        # After its ports: up without one it has no carrier, which the kernel looks at again only a second later.
+        requests.append(linkmsg.change(index, up=True))
+    for cidr in addresses:
+        requests.append(ipmsg.addr_add(index, cidr, flags=ipmsg.IFA_F_NODAD if ":" in cidr else 0))
     for error in nl.batch(requests):
         if error is not None and not isinstance(error, Exists):
             raise error
