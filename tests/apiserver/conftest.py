@@ -11,7 +11,7 @@ from cryptography import x509
 
 from pybernetes.api.core.service_account import ServiceAccount
 from pybernetes.api.meta import ObjectMeta
-from pybernetes.apiserver import bootstrap, codec
+from pybernetes.apiserver import codec
 from pybernetes.apiserver.config import ServerConfig
 from pybernetes.apiserver.http import Listening, TlsFiles, serve_https
 from pybernetes.apiserver.inprocess import InProcessTransport
@@ -20,6 +20,7 @@ from pybernetes.apiserver.types import Attributes, Decision, User
 from pybernetes.client.client import Client
 from pybernetes.client.transport import Request, Response
 from pybernetes.store.sqlite import SqliteStore
+
 from .certs import Pki, make_pki
 
 ADMIN = User("admin", ("system:masters", "system:authenticated"))
@@ -99,7 +100,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 @pytest.fixture
 async def server(store: SqliteStore, config: ServerConfig) -> AsyncIterator[ApiServer]:
     made = build_server(config, store, CertificateUsers(), MastersOnly(), rng=random.Random(1))
-    await bootstrap.run(made, config)
+    await made.start()
     await (
         Client(InProcessTransport(made, ADMIN))
         .of(ServiceAccount)

@@ -7,7 +7,7 @@ import pytest
 
 from .conftest import Kubectl
 
-VERSIONS = sorted(glob.glob("/usr/lib/google-cloud-sdk/bin/kubectl.1.*")) + [shutil.which("kubectl") or "kubectl"]
+VERSIONS = [*sorted(glob.glob("/usr/lib/google-cloud-sdk/bin/kubectl.1.*")), shutil.which("kubectl") or "kubectl"]
 
 POD = """
 apiVersion: v1

@@ -1,35 +1,94 @@
-"""Everything that is not a resource: version, health, discovery, schemas, metrics."""
+"""Everything that is not a resource: version, health, discovery, schemas, metrics, keys of tokens."""
+
+from typing import Protocol
+
+import msgspec
 
 from pybernetes.api.kinds import KINDS
-from pybernetes.apiserver import errors, version
+from pybernetes.apiserver import errors, metrics, version
+from pybernetes.apiserver.auth.tokens import ServiceAccountTokens
 from pybernetes.apiserver.call import Core
+from pybernetes.apiserver.health import Health
+from pybernetes.apiserver.metrics import Metrics
 from pybernetes.apiserver.requests import RequestInfo
-from pybernetes.apiserver.routing import Router
-from pybernetes.apiserver.schema.discovery import Discovery
-from pybernetes.apiserver.types import User
+from pybernetes.apiserver.schema.discovery import Discovery, Document
 from pybernetes.client.transport import Request, Response
 
-_JSON = {"content-type": "application/json"}
+_JSON = {"content-type": "application/json", "cache-control": "no-cache, private"}
+
+
+class Documents(Protocol):
+    """Finished documents at paths, such as discovery's."""
+
+    def get(self, path: str, accept: str = "") -> Document | None:
+        """None: not one of these paths."""
 
 
 class Paths:
     """Answers paths that name no resource."""
 
-    def __init__(self, core: Core, router: Router) -> None:
+    def __init__(self, core: Core, health: Health, counted: Metrics, tokens: ServiceAccountTokens | None) -> None:
         config = core.config
-        self._discovery = Discovery(KINDS, f"{config.advertise_address}:{config.advertise_port}")
+        self._documents: tuple[Documents, ...] = (
+            Discovery(KINDS, f"{config.advertise_address}:{config.advertise_port}"),
+        )
+        self._health = health
+        self._metrics = counted
+        self._tokens = tokens
 
-    async def answer(self, request: Request, user: User, info: RequestInfo) -> Response:
+    async def answer(self, request: Request, info: RequestInfo) -> Response:
         """Raises NotFound, MethodNotAllowed."""
-        if request.method not in ("GET", "HEAD"):
-            raise errors.method_not_allowed() if self._known(info.path) else errors.no_such_path()
         path = info.path.rstrip("/") or "/"
+        if request.method not in ("GET", "HEAD"):
+            raise errors.method_not_allowed() if self._is_known(path) else errors.no_such_path()
+        if self._health.knows(path):
+            asked = [name for name, _ in request.query]
+            exclude = [value for name, value in request.query if name == "exclude"]
+            return self._health.answer(path, verbose="verbose" in asked, exclude=exclude)
+        found = self._own(path)
+        if found is not None:
+            return found
+        document = self._document(path, request.headers.get("accept", ""))
+        if document is None:
+            raise errors.no_such_path()
+        return _conditional(request, document)
+
+    def _own(self, path: str) -> Response | None:
         if path == "/version":
             return Response(200, _JSON, version.document())
-        document = self._discovery.get(path, request.headers.get("accept", ""))
-        if document is not None:
-            return Response(200, {"content-type": document.content_type, "vary": "Accept"}, document.body)
-        raise errors.no_such_path()
+        if path == "/metrics":
+            return Response(200, {"content-type": metrics.CONTENT_TYPE}, self._metrics.expose())
+        if path == "/":
+            return Response(200, _JSON, msgspec.json.encode({"paths": self._listed()}))
+        if self._tokens is not None and path == "/.well-known/openid-configuration":
+            return Response(200, _JSON, self._tokens.openid_configuration())
+        if self._tokens is not None and path == "/openid/v1/jwks":
+            return Response(200, {**_JSON, "content-type": "application/jwk-set+json"}, self._tokens.jwks())
+        return None
 
-    def _known(self, path: str) -> bool:
-        return path == "/version" or self._discovery.get(path.rstrip("/")) is not None
+    def _document(self, path: str, accept: str = "") -> Document | None:
+        for documents in self._documents:
+            found = documents.get(path, accept)
+            if found is not None:
+                return found
+        return None
+
+    def _is_known(self, path: str) -> bool:
+        return path in ("/", "/version", "/metrics") or self._health.knows(path) or self._document(path) is not None
+
+    def _listed(self) -> list[str]:
+        groups = {kind.group for kind in KINDS if kind.group}
+        versions = {kind.api_version for kind in KINDS if kind.group}
+        listed = ["/api", "/api/v1", "/apis", *(f"/apis/{name}" for name in groups | versions)]
+        own = ["/healthz", "/livez", "/readyz", "/metrics", "/openapi/v2", "/openapi/v3", "/version"]
+        return sorted([*listed, *own])
+
+
+def _conditional(request: Request, document: Document) -> Response:
+    """The document, or 304 when the client has it."""
+    headers = {"content-type": document.content_type, "vary": "Accept"}
+    if document.etag:
+        headers["etag"] = document.etag
+        if request.headers.get("if-none-match") == document.etag:
+            return Response(304, headers, b"")
+    return Response(200, headers, document.body)

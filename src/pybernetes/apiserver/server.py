@@ -5,24 +5,33 @@
 A refusal anywhere is a `client.errors.ApiError` and becomes a Status body here, and only here.
 """
 
+import asyncio
 import logging
 import random
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from pybernetes.apiserver import codec, errors, requests, resource
+from pybernetes.apiserver import bootstrap, codec, default_rbac, errors, requests, resource
 from pybernetes.apiserver.admission.plugins import plugins
 from pybernetes.apiserver.admission.request import Admission
 from pybernetes.apiserver.auth.impersonation import impersonate
 from pybernetes.apiserver.auth.messages import forbidden_message
+from pybernetes.apiserver.auth.rbac import Rbac
 from pybernetes.apiserver.auth.reviews import Reviews
 from pybernetes.apiserver.auth.tokens import ServiceAccountTokens
 from pybernetes.apiserver.call import Core
 from pybernetes.apiserver.config import ServerConfig
+from pybernetes.apiserver.health import Health
+from pybernetes.apiserver.inprocess import InProcessTransport
 from pybernetes.apiserver.media import JSON
+from pybernetes.apiserver.metrics import Metrics, is_long_running
 from pybernetes.apiserver.paths import Paths
+from pybernetes.apiserver.rbac_feed import RbacFeed
+from pybernetes.apiserver.requests import RequestInfo
 from pybernetes.apiserver.routing import Router
 from pybernetes.apiserver.types import Attributes, Authenticator, Authorizer, StreamResponse, Tunnel, User
+from pybernetes.client.client import Client
 from pybernetes.client.errors import ApiError
 from pybernetes.client.transport import Request, Response
 from pybernetes.store import errors as store_errors
@@ -37,33 +46,88 @@ class ApiServer:
     """A `types.Handler`. `authenticator` is used by the HTTP front only."""
 
     def __init__(
-        self, core: Core, *, authenticator: Authenticator, authorizer: Authorizer, router: Router, paths: Paths
+        self,
+        core: Core,
+        *,
+        authenticator: Authenticator,
+        authorizer: Authorizer,
+        router: Router,
+        paths: Paths,
+        metrics: Metrics,
+        rbac: Rbac | None,
     ) -> None:
         self.core = core
         self.authenticator = authenticator
         self._authorizer = authorizer
         self._router = router
         self._paths = paths
+        self._metrics = metrics
+        self._rbac = rbac
+        self._upkeep: asyncio.Task[None] | None = None
+        self.started = False
+
+    async def start(self) -> None:
+        """Write what every cluster has, and begin to follow roles. Call once, before serving."""
+        await bootstrap.run(self, self.core.config)
+        if self._rbac is not None:
+            client = Client(InProcessTransport(self, bootstrap.SYSTEM_USER))
+            feed = RbacFeed(self.core.store, self._rbac)
+            feed.load()
+            await default_rbac.write_defaults(client, list(feed.objects()))
+            feed.load()
+            await default_rbac.write_aggregates(client, feed)
+            self._upkeep = asyncio.create_task(_upkeep(client, feed), name="apiserver upkeep")
+        self.started = True
+
+    async def close(self) -> None:
+        """Stop what the server itself runs. Its store is its owner's."""
+        self.started = False
+        if self._upkeep is not None:
+            self._upkeep.cancel()
+            await asyncio.gather(self._upkeep, return_exceptions=True)
+        await self._router.nodes.close()
 
     async def handle(self, request: Request, user: User) -> Answer:
         """Answer one request; refusals are answers too."""
+        query: dict[str, str] = {}
+        for name, value in request.query:
+            query.setdefault(name, value)
         try:
-            return await self._handle(request, user)
+            info = requests.parse(request.method, request.path, query)
+        except ApiError as error:
+            return refusal(error)
+        start = time.perf_counter()
+        answer = await self._answer(request, user, info, query)
+        code = 101 if isinstance(answer, Tunnel) else answer.status
+        self._metrics.observe(info, code, time.perf_counter() - start)
+        return answer
+
+    async def _answer(self, request: Request, user: User, info: RequestInfo, query: Mapping[str, str]) -> Answer:
+        kind = "readOnly" if info.verb in ("get", "list", "watch") else "mutating"
+        inflight = self._metrics.inflight
+        inflight[kind] += 1
+        try:
+            async with asyncio.timeout(None if is_long_running(info) else self.core.config.request_seconds):
+                return await self._handle(request, user, info, query)
         except ApiError as error:
             return refusal(error)
         except (store_errors.WriteFailed, store_errors.StoreClosed) as error:
             return refusal(errors.unavailable(f"the store cannot take the write: {error}"))
+        except TimeoutError:
+            return refusal(errors.timeout("request did not complete within requested timeout"))
+        except Exception:
+            # One request's fault must not reach others, and its client needs an answer it can read.
+            log.exception("%s %s failed", request.method, request.path)
+            return refusal(errors.internal("the request could not be processed; the server's log says why"))
+        finally:
+            inflight[kind] -= 1
 
-    async def _handle(self, request: Request, user: User) -> Answer:
-        query: dict[str, str] = {}
-        for name, value in request.query:
-            query.setdefault(name, value)
-        info = requests.parse(request.method, request.path, query)
+    async def _handle(self, request: Request, user: User, info: RequestInfo, query: Mapping[str, str]) -> Answer:
         user = self._impersonate(request, user)
         self._require(info.attributes(user, query.get("labelSelector", ""), query.get("fieldSelector", "")))
         if info.is_resource:
             return await self._router.route(request, user, info, query)
-        return await self._paths.answer(request, user, info)
+        return await self._paths.answer(request, info)
 
     def _impersonate(self, request: Request, user: User) -> User:
         if not any(name.startswith("impersonate-") for name in request.headers):
@@ -82,9 +146,12 @@ class ApiServer:
         if not decision.allowed:
             raise errors.forbidden_message(attributes, forbidden_message(attributes, decision.reason))
 
-    async def close(self) -> None:
-        """Stop what the server itself runs. Its store is its owner's."""
-        await self._router.nodes.close()
+
+async def _upkeep(client: Client, feed: RbacFeed) -> None:
+    """What runs beside the requests. An end before `close` is a fault, and is logged as one."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(feed.run(), name="rbac feed")
+        group.create_task(default_rbac.keep_aggregates(client, feed), name="aggregated cluster roles")
 
 
 def refusal(error: ApiError) -> Response:
@@ -104,10 +171,14 @@ def build_server(
     *,
     tokens: ServiceAccountTokens | None = None,
     reviews: Reviews | None = None,
+    rbac: Rbac | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     rng: random.Random | None = None,
 ) -> ApiServer:
-    """One API server on an open store whose `stamp` is `codec.stamp`. Call `bootstrap.run` once before serving."""
+    """One API server on an open store whose `stamp` is `codec.stamp`. Then `await server.start()`.
+
+    `rbac` is the authorizer's own, to be kept in step with the stored roles; `assembly` puts all of it together.
+    """
     config.check()
     core = Core(
         config=config,
@@ -116,6 +187,36 @@ def build_server(
         now=now,
         random=rng or random.SystemRandom(),
     )
-    admission = Admission(plugins(core))
-    router = Router(core, admission, tokens=tokens, reviews=reviews)
-    return ApiServer(core, authenticator=authenticator, authorizer=authorizer, router=router, paths=Paths(core, router))
+    router = Router(core, Admission(plugins(core, authorizer, rbac)), tokens=tokens, reviews=reviews)
+    metrics = Metrics(_gauges(core, router))
+    health = Health(
+        live={"ping": lambda: "", "log": lambda: "", "etcd": lambda: _store_is_open(store)},
+        ready={"poststarthook/bootstrap": lambda: "" if server.started else "not finished"},
+    )
+    server = ApiServer(
+        core,
+        authenticator=authenticator,
+        authorizer=authorizer,
+        router=router,
+        paths=Paths(core, health, metrics, tokens),
+        metrics=metrics,
+        rbac=rbac,
+    )
+    return server
+
+
+def _store_is_open(store: Store) -> str:
+    try:
+        store.watch("/registry/none/").close()
+    except store_errors.StoreError as error:
+        return str(error)
+    return ""
+
+
+def _gauges(core: Core, router: Router) -> dict[str, tuple[str, Callable[[], float]]]:
+    store, watching = core.store, router.watching
+    return {
+        "apiserver_registered_watchers": ("Watches under way.", lambda: watching.active),
+        "apiserver_storage_objects_total": ("Stored objects.", lambda: store.count("/registry/")),
+        "etcd_debugging_store_revision": ("The latest revision.", lambda: store.revision),
+    }

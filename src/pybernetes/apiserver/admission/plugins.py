@@ -1,17 +1,21 @@
 """The ordered list of admission plugins. The order is the original's: what comes later sees what earlier ones added."""
 
 from pybernetes.apiserver.admission.default_tolerations import DefaultTolerationSeconds
+from pybernetes.apiserver.admission.escalation import EscalationCheck
 from pybernetes.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from pybernetes.apiserver.admission.node_restriction import NodeRestriction
 from pybernetes.apiserver.admission.priority import Priority
 from pybernetes.apiserver.admission.request import Plugin
 from pybernetes.apiserver.admission.service_account import ServiceAccountAdmission
 from pybernetes.apiserver.admission.taint_nodes import TaintNodesByCondition
+from pybernetes.apiserver.auth.rbac import Rbac
 from pybernetes.apiserver.call import Core
+from pybernetes.apiserver.types import Authorizer
 
 
-def plugins(core: Core) -> tuple[Plugin, ...]:
-    """Every plugin, in order."""
+def plugins(core: Core, authorizer: Authorizer, rbac: Rbac | None) -> tuple[Plugin, ...]:
+    """Every plugin, in order. Without `rbac` nobody checks roles for escalation."""
+    escalation = (EscalationCheck(rbac, authorizer),) if rbac is not None else ()
     return (
         NamespaceLifecycle(core.store),
         ServiceAccountAdmission(core.store, core.random),
@@ -19,4 +23,5 @@ def plugins(core: Core) -> tuple[Plugin, ...]:
         TaintNodesByCondition(),
         Priority(),
         DefaultTolerationSeconds(),
+        *escalation,
     )

@@ -1,0 +1,23 @@
+"""RBAC escalation: nobody writes a role or a binding that grants what they do not have."""
+
+from pybernetes.apiserver import errors
+from pybernetes.apiserver.admission.request import AdmissionRequest, Base
+from pybernetes.apiserver.auth.escalation import check_write
+from pybernetes.apiserver.auth.rbac import GROUP, Rbac
+from pybernetes.apiserver.types import Authorizer
+
+
+class EscalationCheck(Base):
+    """Refuses; changes nothing. In the original this is part of how roles are stored, so it always runs."""
+
+    def __init__(self, rbac: Rbac, authorizer: Authorizer) -> None:
+        self._rbac = rbac
+        self._authorizer = authorizer
+
+    async def validate(self, request: AdmissionRequest) -> None:
+        """Raises Forbidden."""
+        if request.kind.group != GROUP or request.obj is None:
+            return
+        why = check_write(request.obj, request.old, request.user, rbac=self._rbac, authorizer=self._authorizer)
+        if why:
+            raise errors.forbidden_kind(request.kind, request.name, why)

@@ -1,0 +1,57 @@
+"""Signs of life: /livez, /readyz, /healthz, each check by name, as probes and people ask for them."""
+
+from collections.abc import Callable, Mapping
+
+from pybernetes.apiserver import errors
+from pybernetes.client.transport import Response
+
+Check = Callable[[], str]
+"""What is wrong, or "" when all is well. Must be quick: a probe waits for it."""
+
+_TEXT = {"content-type": "text/plain; charset=utf-8", "cache-control": "no-cache, private"}
+_ENDPOINTS = ("livez", "readyz", "healthz")
+
+
+class Health:
+    """The checks. `live` are asked by all three endpoints, `ready` by /readyz too."""
+
+    def __init__(self, *, live: Mapping[str, Check], ready: Mapping[str, Check]) -> None:
+        self._checks = {"livez": dict(live), "healthz": dict(live), "readyz": {**live, **ready}}
+
+    def knows(self, path: str) -> bool:
+        """Whether a path is one of these."""
+        return path.split("/")[1] in _ENDPOINTS
+
+    def answer(self, path: str, *, verbose: bool, exclude: list[str]) -> Response:
+        """The answer at /livez, or /livez/<check>. Raises NotFound."""
+        _, endpoint, *rest = path.split("/")
+        checks = self._checks[endpoint]
+        if rest:
+            name = "/".join(rest)
+            if name not in checks:
+                raise errors.no_such_path()
+            wrong = checks[name]()
+            text = f"internal server error: {wrong}\n" if wrong else "ok"
+            return Response(500 if wrong else 200, _TEXT, text.encode())
+        return self._all(endpoint, checks, verbose, exclude)
+
+    def _all(self, endpoint: str, checks: Mapping[str, Check], verbose: bool, exclude: list[str]) -> Response:
+        lines, failed = [], []
+        for name, check in checks.items():
+            if name in exclude:
+                lines.append(f"[+]{name} excluded: ok")
+            elif check():
+                # What exactly is wrong is for the log: anybody may ask here.
+                lines.append(f"[-]{name} failed: reason withheld")
+                failed.append(name)
+            else:
+                lines.append(f"[+]{name} ok")
+        unknown = [name for name in exclude if name not in checks]
+        if unknown:
+            listed = ",".join(f'"{name}"' for name in unknown)
+            lines.append(f"warn: some health checks cannot be excluded: no matches for {listed}")
+        if failed:
+            return Response(500, _TEXT, "\n".join([*lines, f"{endpoint} check failed", ""]).encode())
+        if verbose:
+            return Response(200, _TEXT, "\n".join([*lines, f"{endpoint} check passed", ""]).encode())
+        return Response(200, _TEXT, b"ok")
