@@ -17,7 +17,9 @@ from pybernetes.controllers.deployment import DeploymentController
 from pybernetes.controllers.endpoints import EndpointsController
 from pybernetes.controllers.endpointslice import EndpointSliceController
 from pybernetes.controllers.endpointslicemirroring import EndpointSliceMirroringController
+from pybernetes.controllers.garbage import GarbageCollector
 from pybernetes.controllers.namespace import NamespaceController
+from pybernetes.controllers.podgc import PodGarbageCollector
 from pybernetes.controllers.replicaset import ReplicaSetController
 from pybernetes.controllers.replicationcontroller import ReplicationControllerController
 from pybernetes.controllers.rootca import RootCAPublisher
@@ -37,6 +39,8 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     EndpointsController,
     EndpointSliceController,
     EndpointSliceMirroringController,
+    PodGarbageCollector,
+    GarbageCollector,
 )
 
 

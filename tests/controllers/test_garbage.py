@@ -1,0 +1,222 @@
+"""Garbage collection: background, foreground, orphaning, cycles and owners that never were."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from pybernetes.api.apps.deployment import Deployment
+from pybernetes.api.apps.replica_set import ReplicaSet
+from pybernetes.api.core.config_map import ConfigMap
+from pybernetes.api.core.node import Node
+from pybernetes.api.core.pod import Pod
+from pybernetes.api.core.secret import Secret
+from pybernetes.api.meta import Object
+from pybernetes.client.client import Propagation
+from pybernetes.controllers.config import Config
+from pybernetes.controllers.garbage import GarbageCollector, collected_kinds
+from pybernetes.controllers.podgc import PodGarbageCollector, ended, out_of_service
+from pybernetes.controllers.times import stamp
+
+from .world import START, World, load
+
+
+async def owned(
+    world: World, struct: type[Object], name: str, *owners: Object, namespace: str = "default", block: bool = True
+) -> Any:
+    refs = [
+        {
+            "apiVersion": owner.api_version,
+            "kind": owner.kind,
+            "name": owner.metadata.name,
+            "uid": owner.metadata.uid,
+            "blockOwnerDeletion": block,
+        }
+        for owner in owners
+    ]
+    meta = {"name": name, "namespace": namespace if struct is not Node else "", "ownerReferences": refs}
+    made = await world.create(load(struct, metadata=meta))
+    await world.settle()
+    return made
+
+
+async def delete(world: World, obj: Object, propagation: Propagation) -> None:
+    meta = obj.metadata
+    await world.client.of(type(obj)).delete(meta.name, namespace=meta.namespace, propagation=propagation)
+    await world.settle()
+
+
+async def left(world: World) -> list[str]:
+    found = [await world.all(kind) for kind in (Deployment, ReplicaSet, Pod, ConfigMap, Secret)]
+    return [f"{obj.kind} {obj.metadata.name}" for objects in found for obj in objects]
+
+
+def test_events_are_not_collected() -> None:
+    names = {kind.name for kind in collected_kinds()}
+    assert "Event" not in names and {"Pod", "Node", "Lease", "Secret", "ClusterRole"} <= names
+
+
+@pytest.mark.parametrize("propagation", ["Background", "Foreground"])
+async def test_the_whole_family_goes(propagation: Propagation) -> None:
+    async with World(GarbageCollector) as world:
+        await world.start()
+        deployment = await owned(world, Deployment, "d")
+        replica_set = await owned(world, ReplicaSet, "r", deployment)
+        await owned(world, Pod, "p", replica_set)
+        await delete(world, deployment, propagation)
+        assert await left(world) == []
+
+
+async def test_foreground_waits_for_what_blocks() -> None:
+    async with World(GarbageCollector) as world:
+        await world.start()
+        replica_set = await owned(world, ReplicaSet, "r")
+        held = await owned(world, Pod, "p", replica_set)
+        await world.client.of(Pod).patch("p", {"metadata": {"finalizers": ["example.com/x"]}}, namespace="default")
+        await owned(world, ConfigMap, "c", replica_set, block=False)
+        await delete(world, replica_set, "Foreground")
+        assert await left(world) == ["ReplicaSet r", "Pod p"]
+        await world.client.of(Pod).patch("p", {"metadata": {"finalizers": None}}, namespace="default")
+        await world.settle()
+        assert await left(world) == [] and held.metadata.uid
+
+
+async def test_orphaning_leaves_the_children() -> None:
+    async with World(GarbageCollector) as world:
+        await world.start()
+        replica_set = await owned(world, ReplicaSet, "r")
+        await owned(world, Pod, "p", replica_set)
+        await delete(world, replica_set, "Orphan")
+        assert await left(world) == ["Pod p"]
+        assert (await world.get(Pod, "p")).metadata.owner_references == []
+
+
+async def test_one_of_two_owners_goes() -> None:
+    async with World(GarbageCollector) as world:
+        await world.start()
+        one, two = await owned(world, ConfigMap, "one"), await owned(world, ConfigMap, "two")
+        await owned(world, Secret, "s", one, two)
+        await delete(world, one, "Background")
+        refs = (await world.get(Secret, "s")).metadata.owner_references
+        assert [ref.name for ref in refs] == ["two"]
+        await delete(world, two, "Foreground")
+        assert await left(world) == []
+
+
+async def test_an_owner_that_never_was() -> None:
+    async with World(GarbageCollector) as world:
+        await world.start()
+        ghost = load(ConfigMap, apiVersion="v1", kind="ConfigMap", metadata={"name": "ghost", "uid": "ghost"})
+        await owned(world, Secret, "s", ghost)
+        assert await left(world) == []
+
+
+async def test_an_owner_of_the_same_name_but_another_uid() -> None:
+    async with World(GarbageCollector) as world:
+        await world.start()
+        await owned(world, ConfigMap, "c")
+        ghost = load(ConfigMap, apiVersion="v1", kind="ConfigMap", metadata={"name": "c", "uid": "other"})
+        await owned(world, Secret, "s", ghost)
+        assert await left(world) == ["ConfigMap c"]
+
+
+async def test_unknown_kinds_of_owners_are_believed() -> None:
+    async with World(GarbageCollector) as world:
+        await world.start()
+        custom = load(ConfigMap, apiVersion="example.com/v1", kind="Widget", metadata={"name": "w", "uid": "w"})
+        await owned(world, Secret, "s", custom)
+        assert await left(world) == ["Secret s"]
+
+
+async def test_owners_in_another_namespace_do_not_count() -> None:
+    async with World(GarbageCollector) as world:
+        await world.start()
+        far = await owned(world, ConfigMap, "far", namespace="elsewhere")
+        await owned(world, Secret, "s", far)
+        assert await left(world) == ["ConfigMap far"]
+        assert world.recorder.reasons() == ["OwnerRefInvalidNamespace"]
+
+
+async def test_cluster_scoped_owners_count_everywhere() -> None:
+    async with World(GarbageCollector) as world:
+        await world.start()
+        node = await owned(world, Node, "n1")
+        await owned(world, Secret, "s", node)
+        assert await left(world) == ["Secret s"]
+        await delete(world, node, "Background")
+        assert await left(world) == []
+
+
+@pytest.mark.parametrize("propagation", ["Background", "Foreground"])
+async def test_a_cycle_ends(propagation: Propagation) -> None:
+    async with World(GarbageCollector) as world:
+        await world.start()
+        a = await owned(world, ConfigMap, "a")
+        b = await owned(world, ConfigMap, "b", a)
+        ref = {"apiVersion": "v1", "kind": "ConfigMap", "name": "b", "uid": b.metadata.uid, "blockOwnerDeletion": True}
+        await world.client.of(ConfigMap).patch("a", {"metadata": {"ownerReferences": [ref]}}, namespace="default")
+        await world.settle()
+        assert await left(world) == ["ConfigMap a", "ConfigMap b"]
+        await delete(world, a, propagation)
+        assert await left(world) == []
+
+
+async def test_what_was_lost_while_nobody_looked_is_found_at_start() -> None:
+    async with World(GarbageCollector) as world:
+        owner = await world.create(load(ConfigMap, metadata={"name": "c", "namespace": "default"}))
+        ref = {"apiVersion": "v1", "kind": "ConfigMap", "name": "c", "uid": owner.metadata.uid}
+        meta = {"name": "s", "namespace": "default", "ownerReferences": [ref]}
+        await world.create(load(Secret, metadata=meta))
+        await world.client.of(ConfigMap).delete("c", namespace="default")
+        await world.start()
+        assert await left(world) == []
+
+
+def pod(name: str, phase: str = "Running", node: str = "n1", age: float = 0, **meta: Any) -> Pod:
+    created = stamp(START - timedelta(seconds=age))
+    return load(
+        Pod,
+        metadata={"name": name, "namespace": "default", "creationTimestamp": created, **meta},
+        spec={"nodeName": node},
+        status={"phase": phase},
+    )
+
+
+def test_the_oldest_ended_pods_go_first() -> None:
+    pods = [pod("new", "Failed", age=1), pod("old", "Succeeded", age=9), pod("run"), pod("mid", "Failed", age=5)]
+    assert [removal.pod.metadata.name for removal in ended(pods, 1)] == ["old", "mid"]
+    assert ended(pods, 0) == ended(pods, 3) == []
+
+
+def test_out_of_service_nodes_give_up_their_terminating_pods() -> None:
+    taint = {"key": "node.kubernetes.io/out-of-service", "effect": "NoExecute"}
+    node = load(Node, metadata={"name": "n1"}, spec={"taints": [taint]})
+    going = pod("going", deletionTimestamp="2026-01-01T00:00:00Z")
+    assert [r.pod for r in out_of_service([going, pod("stays")], {"n1": node})] == [going]
+    node.status.conditions = load(Node, status={"conditions": [{"type": "Ready", "status": "True"}]}).status.conditions
+    assert out_of_service([going], {"n1": node}) == []
+
+
+async def test_pods_of_a_gone_node_are_removed_after_a_while() -> None:
+    async with World(PodGarbageCollector) as world:
+        await world.start()
+        await world.create(load(Node, metadata={"name": "n1"}))
+        await world.create(pod("here"))
+        await world.create(pod("lost", node="n2"))
+        await world.advance(30)
+        assert len(await world.pods()) == 2
+        await world.advance(60)
+        assert [p.metadata.name for p in await world.pods()] == ["here"]
+        status = next(o["status"] for r, t, o in world.api.log["pods"] if t == "MODIFIED")
+        assert status["phase"] == "Failed"
+        assert status["conditions"][0]["reason"] == "DeletionByPodGC"
+
+
+async def test_terminating_pods_that_were_never_scheduled_are_removed() -> None:
+    async with World(PodGarbageCollector, config=Config(terminated_pod_gc_threshold=1)) as world:
+        await world.start()
+        world.api.immediate_pods = False
+        await world.create(pod("p", "Pending", node=""))
+        await world.client.of(Pod).delete("p", namespace="default")
+        await world.advance(25)
+        assert await world.all(Pod) == []
