@@ -15,6 +15,7 @@ from pybernetes.api.meta import ObjectMeta
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.auth.bootstrap_tokens import BootstrapTokens
 from pybernetes.apiserver.auth.certificates import CertificateAuthenticator
+from pybernetes.apiserver.auth.node import NodeAuthorizer
 from pybernetes.apiserver.auth.rbac import Rbac
 from pybernetes.apiserver.auth.reviews import Reviews
 from pybernetes.apiserver.auth.signing import SigningKey, VerifyingKey
@@ -56,8 +57,9 @@ def assemble(
     *,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     rng: random.Random | None = None,
+    nodes: NodeAuthorizer | None = None,
 ) -> ApiServer:
-    """A server with certificates, tokens of all sorts, and RBAC. `await server.start()` before serving."""
+    """A server with certificates, tokens of all sorts, and RBAC, behind the Node authorizer if there is one. `await server.start()` before serving."""
 
     async def lookup(kind: str, namespace: str, name: str) -> ObjectMeta | None:
         known = _KINDS[kind]
@@ -83,7 +85,7 @@ def assemble(
     bootstrap = BootstrapTokens(find_secret=find_secret, clock=clock)
     tokens = TokenUnion([accounts, bootstrap, StaticTokens(security.static_tokens)])
     rbac = Rbac()
-    authorizer = AuthorizerUnion([MastersAuthorizer(), rbac])
+    authorizer = AuthorizerUnion([MastersAuthorizer(), *([nodes] if nodes is not None else []), rbac])
     return build_server(
         config,
         store,

@@ -65,6 +65,8 @@ class ApiServer:
         self._rbac = rbac
         self._upkeep: asyncio.Task[None] | None = None
         self.started = False
+        self.tokens: ServiceAccountTokens | None = None
+        """mints tokens of service accounts, for components in this process"""
 
     async def start(self) -> None:
         """Write what every cluster has, and begin to follow roles. Call once, before serving."""
@@ -202,6 +204,7 @@ def build_server(
         metrics=metrics,
         rbac=rbac,
     )
+    server.tokens = tokens
     return server
 
 

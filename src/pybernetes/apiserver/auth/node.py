@@ -5,7 +5,7 @@ a request is one look-up in it. The user is `system:node:<name>` in the group `s
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pybernetes.api.core.container import Container, EphemeralContainer
@@ -52,6 +52,13 @@ class NodeAuthorizer:
         self._pods: dict[tuple[str, str], tuple[str, list[Ref]]] = {}
         self._graph: dict[str, Counter[Ref]] = {}
         self._static = [compile_rule(rule) for rule in node_rules()]
+
+    def reset(self, pods: Iterable[Pod]) -> None:
+        """Forget everything, then take in these."""
+        self._pods.clear()
+        self._graph.clear()
+        for pod in pods:
+            self.put(pod)
 
     def put(self, pod: Pod) -> None:
         """A pod was created or changed. Mirror pods give access to nothing: a node makes them itself."""

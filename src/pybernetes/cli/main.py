@@ -1,0 +1,80 @@
+"""The `pybernetes` command. Commands live in modules of their own, imported only when they are called."""
+
+import importlib
+import sys
+from typing import NoReturn
+
+import click
+
+#: name -> (module, one line for --help); the order is that of `pybernetes --help`.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "up": ("up", "Create a cluster, or mend one"),
+    "status": ("status", "Show nodes and processes of a cluster"),
+    "down": ("down", "Remove a cluster, all of it and nothing else"),
+    "stop": ("stop", "Stop a cluster and keep its state"),
+    "kubeconfig": ("kubeconfig", "Print the administrator's kubeconfig"),
+    "logs": ("logs", "Print the log of a component"),
+    "doctor": ("doctor", "Say what this machine lacks, and how to mend it"),
+    "image": ("image", "Load images into the nodes"),
+    "control-plane": ("control_plane", "Run the control plane of a local cluster (what `up` starts)"),
+    "node": ("node", "Run the agent of a local node (what `up` starts)"),
+    "apiserver": ("apiserver", "Run an API server alone"),
+    "controller-manager": ("controller_manager", "Run the controllers alone"),
+    "scheduler": ("scheduler", "Run the scheduler alone"),
+    "kubelet": ("kubelet", "Run a kubelet alone"),
+    "proxy": ("proxy", "Run the Service proxy alone"),
+    "flanneld": ("flanneld", "Run the pod network alone"),
+    "dns": ("dns", "Run the DNS server alone"),
+}
+
+
+class _Lazy(click.Group):
+    """A group whose commands are imported when they are needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"pybernetes.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"no command {args[0]!r}; there are {', '.join(COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="pybernetes", prog_name="pybernetes")
+def command() -> None:
+    """Kubernetes in Python, with flannel as its pod network."""
+
+
+def main() -> NoReturn:
+    """Run, and turn expected failures into one clear line on stderr and exit code 1."""
+    from pybernetes.cli.failures import expected
+
+    try:
+        command(prog_name="pybernetes", standalone_mode=True)
+    except BrokenPipeError:
+        sys.exit(0)
+    except Exception as error:
+        message = expected(error)
+        if message is None:
+            raise
+        click.echo(f"pybernetes: {message}", err=True)
+        sys.exit(1)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

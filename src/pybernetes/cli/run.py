@@ -1,0 +1,61 @@
+"""Running a component as a process: logging, signals, and an orderly end."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+import click
+
+LEVELS = ("debug", "info", "warning", "error")
+
+log_level = click.option(
+    "--log-level", type=click.Choice(LEVELS), default="info", show_default=True, help="Least level to log."
+)
+
+
+def set_up_logging(level: str) -> None:
+    """One line per record on stderr, with a time in UTC."""
+    logging.basicConfig(
+        level=level.upper(),
+        stream=sys.stderr,
+        format="%(asctime)s.%(msecs)03dZ %(levelname).1s %(name)s: %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%S",
+    )
+    logging.Formatter.converter = time.gmtime
+    for noisy in ("asyncio", "aiohttp", "grpc"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+def run_until_signal(work: Coroutine[Any, Any, None], level: str, *, fast_loop: bool = False) -> None:
+    """Run `work` until it ends, or until SIGTERM or SIGINT cancels it. An unexpected end is an error."""
+    set_up_logging(level)
+    factory = None
+    if fast_loop:
+        import uvloop
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(_supervised(work))
+
+
+async def _supervised(work: Coroutine[Any, Any, None]) -> None:
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(work, name="main")
+    asked = False
+
+    def stop() -> None:
+        nonlocal asked
+        asked = True
+        task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    if not asked and task.cancelled():
+        raise SystemExit(1)

@@ -1,0 +1,62 @@
+"""pybernetes up"""
+
+import click
+
+from pybernetes.cli import options
+from pybernetes.cluster.up import Step, UpOptions, up
+
+
+@click.command("up")
+@options.name
+@click.option("--nodes", default=3, show_default=True, metavar="N", help="Number of nodes with real containers.")
+@click.option("--racks", default=1, show_default=True, metavar="R", help="Number of L2 segments, joined by a router.")
+@click.option(
+    "--api-port", type=click.IntRange(1, 65535), metavar="PORT", help="Port of the API server [6443 or next]."
+)
+@click.option(
+    "--backend", type=click.Choice(["vxlan", "host-gw"]), default="vxlan", show_default=True, help="Pod network."
+)
+@click.option(
+    "--proxy-mode",
+    type=click.Choice(["nftables", "iptables"]),
+    default="nftables",
+    show_default=True,
+    help="How Services are made.",
+)
+@click.option("--simulated-nodes", default=0, metavar="N", help="Further nodes whose pods run on paper only.")
+@click.option("--timeout", default=120.0, show_default=True, metavar="SECONDS", help="How long to wait for Ready.")
+def command(
+    name: str,
+    nodes: int,
+    racks: int,
+    api_port: int | None,
+    backend: str,
+    proxy_mode: str,
+    simulated_nodes: int,
+    timeout: float,
+) -> None:
+    """Create a cluster on this machine, or mend the one of that name.
+
+    Each node is a network namespace with its own containerd, kubelet, proxy and flannel. Your kubeconfig gets a
+    context `pybernetes-CLUSTER` and switches to it.
+    """
+    wanted = UpOptions(
+        name=name,
+        nodes=nodes,
+        racks=racks,
+        api_port=api_port,
+        backend=backend,
+        proxy_mode=proxy_mode,
+        simulated_nodes=simulated_nodes,
+        timeout=timeout,
+    )
+    steps: list[Step] = []
+
+    def report(step: Step) -> None:
+        steps.append(step)
+        click.echo(f"  {step.seconds:6.2f} s  {step.text}")
+
+    click.echo(f"Cluster {name}:")
+    layout = up(wanted, report)
+    click.echo(f"  {sum(step.seconds for step in steps):6.2f} s  in all")
+    click.echo(f"kubectl now speaks to it (context {layout.context}). Try: kubectl get nodes -o wide")
