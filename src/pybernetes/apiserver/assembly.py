@@ -59,7 +59,10 @@ def assemble(
     rng: random.Random | None = None,
     nodes: NodeAuthorizer | None = None,
 ) -> ApiServer:
-    """A server with certificates, tokens of all sorts, and RBAC, behind the Node authorizer if there is one. `await server.start()` before serving."""
+    """A server with certificates, tokens of all sorts, RBAC, and the Node authorizer if one is given.
+
+    `await server.start()` before serving.
+    """
 
     async def lookup(kind: str, namespace: str, name: str) -> ObjectMeta | None:
         known = _KINDS[kind]

@@ -4,11 +4,9 @@ Each part speaks to the API server as its own user, with its own certificate.
 """
 
 import asyncio
-import json
 import logging
 import random
 from dataclasses import dataclass
-from pathlib import Path
 
 from pybernetes.api.core.node import Node
 from pybernetes.api.core.service import Service
@@ -20,10 +18,11 @@ from pybernetes.client.http import HttpTransport
 from pybernetes.client.informer import Informers
 from pybernetes.cluster.files import write_if_changed
 from pybernetes.cluster.kubeconfig import component_path
-from pybernetes.cluster.layout import Layout, NodePaths
+from pybernetes.cluster.layout import Layout
 from pybernetes.cluster.network import node_addresses
 from pybernetes.cluster.nodes import has_ipv6, resolv_conf
 from pybernetes.cluster.pki import Pki
+from pybernetes.cluster.pod_network import cni_conflist, net_conf_path
 from pybernetes.cluster.registry import NodeRecord
 from pybernetes.dns.forward import Forwarder, read_resolv_conf
 from pybernetes.dns.server import DnsOptions, DnsServer, follow
@@ -46,30 +45,6 @@ class AgentOptions:
     """What `up` may choose."""
 
     proxy_mode: str = "nftables"
-    backend: str = "vxlan"
-
-
-def net_conf_path(layout: Layout) -> Path:
-    """The network config of the cluster; changing it switches the backend of a living network."""
-    return layout.state / "flannel" / "net-conf.json"
-
-
-def net_conf(layout: Layout, backend: str) -> str:
-    """A network config for flannel."""
-    return json.dumps({"Network": layout.pod_cidr, "Backend": {"Type": backend}}, indent=2) + "\n"
-
-
-def cni_conflist(paths: NodePaths) -> str:
-    """What containerd runs for each pod: flannel (which runs bridge and host-local), then portmap."""
-    flannel = {
-        "type": "flannel",
-        "subnetFile": str(paths.subnet_env),
-        "dataDir": str(paths.cni_data_dir.parent / "flannel"),
-        "delegate": {"hairpinMode": True, "isDefaultGateway": True},
-        "ipam": {"dataDir": str(paths.cni_data_dir)},
-    }
-    portmap = {"type": "portmap", "capabilities": {"portMappings": True}}
-    return json.dumps({"name": "cbr0", "cniVersion": "1.0.0", "plugins": [flannel, portmap]}, indent=2) + "\n"
 
 
 class Agent:

@@ -21,7 +21,6 @@ from pybernetes.client.client import Client
 from pybernetes.client.errors import ApiError, Gone, Unreachable
 from pybernetes.client.http import HttpTransport
 from pybernetes.cluster import doctor, kubeconfig
-from pybernetes.cluster.agent import net_conf, net_conf_path
 from pybernetes.cluster.errors import ConfigError, StartTimeout
 from pybernetes.cluster.files import write_if_changed
 from pybernetes.cluster.host import prepare_host
@@ -38,6 +37,7 @@ from pybernetes.cluster.nodes import (
     wait_for_containerds,
 )
 from pybernetes.cluster.pki import Pki, apiserver_sans
+from pybernetes.cluster.pod_network import net_conf, net_conf_path
 from pybernetes.cluster.registry import NodeRecord, Registry, default_node_names
 from pybernetes.cluster.spec import ProcessSpec
 from pybernetes.cluster.supervise import supervise

@@ -1,0 +1,29 @@
+"""The files by which a local cluster tells flannel and containerd what the pod network is."""
+
+import json
+from pathlib import Path
+
+from pybernetes.cluster.layout import Layout, NodePaths
+
+
+def net_conf_path(layout: Layout) -> Path:
+    """The network config of the cluster; changing it switches the backend of a living network."""
+    return layout.state / "flannel" / "net-conf.json"
+
+
+def net_conf(layout: Layout, backend: str) -> str:
+    """A network config for flannel."""
+    return json.dumps({"Network": layout.pod_cidr, "Backend": {"Type": backend}}, indent=2) + "\n"
+
+
+def cni_conflist(paths: NodePaths) -> str:
+    """What containerd runs for each pod: flannel (which runs bridge and host-local), then portmap."""
+    flannel = {
+        "type": "flannel",
+        "subnetFile": str(paths.subnet_env),
+        "dataDir": str(paths.cni_data_dir.parent / "flannel"),
+        "delegate": {"hairpinMode": True, "isDefaultGateway": True},
+        "ipam": {"dataDir": str(paths.cni_data_dir)},
+    }
+    portmap = {"type": "portmap", "capabilities": {"portMappings": True}}
+    return json.dumps({"name": "cbr0", "cniVersion": "1.0.0", "plugins": [flannel, portmap]}, indent=2) + "\n"
