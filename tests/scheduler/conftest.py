@@ -1,0 +1,91 @@
+"""A real API server on a store in a temporary directory, in process, with a scheduler running against it."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from pybernetes.api.core.service_account import ServiceAccount
+from pybernetes.api.meta import ObjectMeta
+from pybernetes.apiserver import bootstrap, codec
+from pybernetes.apiserver.config import ServerConfig
+from pybernetes.apiserver.inprocess import InProcessTransport
+from pybernetes.apiserver.server import build_server
+from pybernetes.apiserver.types import Attributes, Decision, User
+from pybernetes.client.client import Client
+from pybernetes.client.events import EventRecorder
+from pybernetes.client.informer import Informers
+from pybernetes.scheduler.config import Config
+from pybernetes.scheduler.scheduler import Scheduler
+from pybernetes.store.sqlite import SqliteStore
+
+ADMIN = User("admin", ("system:masters", "system:authenticated"))
+
+
+class _Nobody:
+    async def authenticate(self, headers: Mapping[str, str], certificate: x509.Certificate | None) -> User | None:
+        return None
+
+
+class _Everything:
+    def authorize(self, attributes: Attributes) -> Decision:
+        return Decision(True)
+
+
+@pytest.fixture
+async def client(tmp_path: Path) -> AsyncIterator[Client]:
+    store = await SqliteStore.open(tmp_path / "state.db", stamp=codec.stamp)
+    config = ServerConfig(advertise_address="192.0.2.10")
+    server = build_server(config, store, _Nobody(), _Everything(), rng=random.Random(1))
+    await server.start()
+    await bootstrap.run(server, config)
+    made = Client(InProcessTransport(server, ADMIN))
+    account = ServiceAccount(metadata=ObjectMeta(name="default", namespace="default"))
+    await made.of(ServiceAccount).create(account)
+    yield made
+    await server.close()
+    await store.close()
+
+
+class Running:
+    """A scheduler and what it needs, as tasks."""
+
+    def __init__(self, client: Client, config: Config) -> None:
+        self.client = client
+        self.informers = Informers(client)
+        self.recorder = EventRecorder(client, "default-scheduler")
+        self.scheduler = Scheduler(client, self.informers, self.recorder, config, random.Random(1))
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        for name, part in (
+            ("informers", self.informers.run()),
+            ("recorder", self.recorder.run()),
+            ("scheduler", self.scheduler.run()),
+        ):
+            self._tasks.append(asyncio.create_task(part, name=name))
+
+    async def until(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
+        """Wait for something to become true; a task that ended is an error."""
+        async with asyncio.timeout(seconds):
+            while not condition():
+                for task in self._tasks:
+                    if task.done():
+                        task.result()
+                await asyncio.sleep(0.005)
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+@pytest.fixture
+async def running(client: Client) -> AsyncIterator[Running]:
+    made = Running(client, Config(initial_backoff=0.05, max_backoff=0.2))
+    made.start()
+    yield made
+    await made.stop()
