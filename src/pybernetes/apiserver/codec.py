@@ -19,6 +19,8 @@ K = TypeVar("K", bound=Object)
 
 JSON = "application/json"
 YAML = "application/yaml"
+#: Values that a YAML body may stand for: a few nested aliases make millions out of a hundred bytes.
+MAX_EXPANDED = 300_000
 _BODY_TYPES = (JSON, YAML)
 
 _META = b'"metadata":{'
@@ -76,18 +78,28 @@ def yaml_to_json(body: bytes) -> bytes:
     if not body.strip():
         return body
     try:
-        return msgspec.json.encode(yaml.load(body, Loader=_Loader))
+        value = yaml.load(body, Loader=_Loader)
+        if b"&" in body and _size(value, {}) > MAX_EXPANDED:
+            raise ValueError("the document is too large with its aliases written out")
+        return msgspec.json.encode(value)
     except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
         raise errors.bad_request(f"error converting YAML to JSON: yaml: {error}") from error
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML as JSON has it: a date is a string, and an alias is refused, since a few of them make a body explode."""
+def _size(value: Any, known: dict[int, int]) -> int:
+    """How many values a document has once aliases are written out. An alias to what is around it never ends."""
+    if not isinstance(value, (dict, list)):
+        return 1
+    if id(value) in known:
+        return known[id(value)]
+    known[id(value)] = MAX_EXPANDED + 1
+    members = value.values() if isinstance(value, dict) else value
+    known[id(value)] = total = 1 + sum(_size(member, known) for member in members)
+    return total
 
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases are not supported")
-        return super().compose_node(parent, index)
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML as JSON has it: a date is a string."""
 
 
 _Loader.yaml_implicit_resolvers = {

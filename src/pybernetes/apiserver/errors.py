@@ -145,9 +145,10 @@ def invalid_options(kind_name: str, items: Sequence[FieldError]) -> ApiError:
     return _failure(422, "Invalid", f'{kind_name}.meta.k8s.io "" is invalid: {listed}', details)
 
 
-def unprocessable(message: str) -> ApiError:
-    """422 for a patch that cannot be applied."""
-    return _failure(422, "Invalid", message, StatusDetails())
+def bad_patch(message: str, code: int) -> ApiError:
+    """400, 413 or 422 for a patch that cannot be applied."""
+    reason = {413: "RequestEntityTooLarge", 422: "Invalid"}.get(code, "BadRequest")
+    return _failure(code, reason, message, StatusDetails())
 
 
 def too_many_requests(message: str, retry: int = 1, *, causes: Sequence[StatusCause] = ()) -> ApiError:

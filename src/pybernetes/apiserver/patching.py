@@ -67,9 +67,7 @@ class _Patch:
         try:
             return codec.object_from_plain(self._apply(msgspec.json.decode(body)), self._kind)
         except PatchError as error:
-            if error.status_code == 422:
-                raise errors.unprocessable(error.message) from error
-            raise errors.bad_request(error.message) from error
+            raise errors.bad_patch(error.message, error.code) from error
 
     def _apply(self, doc: Any) -> Any:
         if self._form == JSON_PATCH:
