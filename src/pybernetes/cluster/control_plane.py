@@ -5,6 +5,7 @@ store <- API server <- HTTPS (kubectl, nodes)
 """
 
 import asyncio
+import contextlib
 import functools
 import logging
 import random
@@ -14,6 +15,9 @@ from contextlib import asynccontextmanager
 from pybernetes.api.core.node import Node
 from pybernetes.api.core.secret import Secret
 from pybernetes.api.core.service_account import ServiceAccount
+from pybernetes.api.meta import ObjectMeta
+from pybernetes.api.rbac.cluster_role_binding import ClusterRoleBinding
+from pybernetes.api.rbac.rule import RoleRef, Subject
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.assembly import Security, assemble
 from pybernetes.apiserver.auth.node import NodeAuthorizer
@@ -26,6 +30,7 @@ from pybernetes.apiserver.node_feed import feed_nodes
 from pybernetes.apiserver.server import ApiServer
 from pybernetes.apiserver.types import User
 from pybernetes.client.client import Client
+from pybernetes.client.errors import AlreadyExists
 from pybernetes.client.events import EventRecorder
 from pybernetes.client.informer import Informers
 from pybernetes.cluster.dns_service import DnsService
@@ -45,6 +50,7 @@ _MANAGER = User("system:kube-controller-manager", (_AUTHENTICATED,))
 _SCHEDULER = User("system:kube-scheduler", (_AUTHENTICATED,))
 _ADMIN = User("system:apiserver", ("system:masters", _AUTHENTICATED))
 _COMPACT_SECONDS = 300.0
+ADMINISTRATORS = "kubeadm:cluster-admins"
 
 
 def server_config(layout: Layout, pki: Pki) -> ServerConfig:
@@ -76,6 +82,7 @@ class ControlPlane:
         feed = asyncio.create_task(feed_nodes(store, nodes), name="node authorizer")
         try:
             await server.start()
+            await _bind_administrators(Client(InProcessTransport(server, _ADMIN)))
             async with self._listening(server):
                 await self._run_loops(server, store)
         finally:
@@ -131,6 +138,17 @@ class ControlPlane:
         recorder = EventRecorder(client_for(component), component)
         self._recorders.append(recorder)
         return recorder
+
+
+async def _bind_administrators(client: Client) -> None:
+    """Let the group of admin.conf and of the API server's kubelet client do everything, as kubeadm does."""
+    binding = ClusterRoleBinding(
+        metadata=ObjectMeta(name=ADMINISTRATORS),
+        role_ref=RoleRef(api_group="rbac.authorization.k8s.io", kind="ClusterRole", name="cluster-admin"),
+        subjects=[Subject(api_group="rbac.authorization.k8s.io", kind="Group", name=ADMINISTRATORS)],
+    )
+    with contextlib.suppress(AlreadyExists):
+        await client.of(ClusterRoleBinding).create(binding)
 
 
 def _mint(server: ApiServer, account: ServiceAccount, secret: Secret) -> str:

@@ -10,8 +10,8 @@ import asyncio
 import errno
 import socket
 import struct
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from pybernetes.linux import netns, rtnl
 from pybernetes.linux.errors import ProtocolError
@@ -55,6 +55,7 @@ class NftWatch:
         self._socket = sock
         self._some = asyncio.Event()
         self._tables: set[str] = set()
+        self._deaf = False
 
     async def removed(self) -> set[str]:
         """Wait for a removal."""
@@ -63,15 +64,21 @@ class NftWatch:
         tables, self._tables = self._tables, set()
         return tables
 
-    def forget(self) -> None:
-        """Drop what has happened so far: for a caller that has just removed things itself."""
-        self._read()
-        self._tables.clear()
-        self._some.clear()
+    @contextmanager
+    def own_changes(self) -> Iterator[None]:
+        """While the caller itself removes things, nothing is reported, nor afterwards."""
+        self._deaf = True
+        try:
+            yield
+        finally:
+            self._deaf = False
+            self._read()
+            self._tables.clear()
+            self._some.clear()
 
     def _readable(self) -> None:
         self._read()
-        if self._tables:
+        if self._tables and not self._deaf:
             self._some.set()
 
     def _read(self) -> None:

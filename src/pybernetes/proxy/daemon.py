@@ -125,14 +125,13 @@ class KubeProxy:
         failed = False
         for version, renderer in self._renderers.items():
             try:
-                changed = await renderer.apply(changes[version])
+                with self._watch.own_changes() if self._watch is not None else contextlib.nullcontext():
+                    await renderer.apply(changes[version])
             except LinuxError as error:
                 log.error("rules for IPv%d can't be written: %s", version, error)
                 renderer.invalidate()
                 failed = True
                 continue
-            if changed and self._watch is not None:
-                self._watch.forget()
             await self._forget_flows(version, changes[version])
         if failed:
             return min(max(delay * 2, _RETRY_FIRST), _RETRY_MAX)
