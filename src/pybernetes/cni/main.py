@@ -24,6 +24,12 @@ PLUGINS = {
     "host-local": "host_local",
     "portmap": "portmap",
     "loopback": "loopback",
+    "ptp": "ptp",
+    "macvlan": "macvlan",
+    "ipvlan": "macvlan",
+    "static": "static",
+    "tuning": "tuning",
+    "bandwidth": "bandwidth",
 }
 
 

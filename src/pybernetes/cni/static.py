@@ -1,0 +1,48 @@
+"""static: an IPAM plugin that hands out exactly the addresses in its configuration. Keeps nothing."""
+
+from __future__ import annotations
+
+from pybernetes.cni import errors, spec
+from pybernetes.linux import ipmsg
+
+
+def add(call: spec.Call) -> spec.Json:
+    """The addresses, from the most specific source that names any: runtime, args, CNI_ARGS, configuration."""
+    ipam = spec.section(call.config, "ipam")
+    args = spec.section(spec.section(call.config, "args"), "cni")
+    asked = call.runtime.get("ips") or args.get("ips")
+    if not asked and call.args.get("IP"):
+        asked = call.args["IP"].split(",")
+    addresses = [{"address": cidr} for cidr in asked] if asked else list(ipam.get("addresses") or [])
+    if not addresses:
+        raise errors.invalid_config("static: no addresses in ipam.addresses, and the runtime asked for none")
+    ips = []
+    for entry in addresses:
+        ips.append(_read(entry))
+    for gateway in filter(None, call.args.get("GATEWAY", "").split(",")):
+        for ip in ips:
+            if ipmsg.family_of(gateway) == ipmsg.family_of(ip["address"]):
+                ip["gateway"] = gateway
+    return {"ips": ips, "routes": ipam.get("routes") or [], "dns": ipam.get("dns") or {}}
+
+
+def _read(entry: spec.Json) -> spec.Json:
+    try:
+        raw, length = ipmsg.split(entry["address"])
+        if "/" not in entry["address"]:
+            raise ValueError("the prefix length is missing")
+        ip: spec.Json = {"address": f"{ipmsg.unpack(raw)}/{length}"}
+        if entry.get("gateway"):
+            ip["gateway"] = ipmsg.unpack(ipmsg.pack(entry["gateway"]))
+    except (ValueError, KeyError) as bad:
+        raise errors.invalid_config(f"static: invalid address {entry!r}: {bad}") from bad
+    return ip
+
+
+def delete(call: spec.Call) -> None:
+    """Nothing was kept."""
+
+
+def check(call: spec.Call) -> None:
+    """The plugin that configured the interface checks the addresses."""
+    add(call)
