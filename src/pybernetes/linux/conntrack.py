@@ -7,7 +7,7 @@ since the portmap plugin uses it.
 
 from __future__ import annotations
 
-from pybernetes.linux.errors import Missing
+from pybernetes.linux.errors import Missing, ProtocolError
 from pybernetes.linux.ipmsg import AF_INET, AF_INET6, unpack
 from pybernetes.linux.rtnl import NETLINK_NETFILTER, Netlink, Request, attr, nested, parse_attrs
 
@@ -45,6 +45,8 @@ class Flow:
     )
 
     def __init__(self, payload: bytes) -> None:
+        if len(payload) < 4:
+            raise ProtocolError(f"conntrack message of {len(payload)} bytes")
         attrs = parse_attrs(payload, 4)
         self.family = payload[0]
         self.ident = attrs.get(_CTA_ID, b"")
