@@ -25,7 +25,7 @@ _HEADER = struct.Struct("=IHHII")
 
 def removed_from(data: bytes) -> set[str]:
     """The tables that a datagram of notifications says something was removed from; garbage gives `""`."""
-    tables = set()
+    tables: set[str] = set()
     offset = 0
     while offset + _HEADER.size <= len(data):
         length, kind, _, _, _ = _HEADER.unpack_from(data, offset)
