@@ -134,7 +134,7 @@ def _write_network_config(layout: Layout, backend: str) -> None:
 def process_specs(layout: Layout, nodes: list[NodeRecord], options: UpOptions) -> list[ProcessSpec]:
     """Everything that runs."""
     me = (sys.executable, "-m", "pybernetes.cli.main")
-    plane = (*me, "control-plane", "--name", layout.cluster)
+    plane: tuple[str, ...] = (*me, "control-plane", "--name", layout.cluster)
     if options.simulated_nodes:
         plane = (*plane, "--simulated-nodes", str(options.simulated_nodes))
     specs = [control_plane_spec(layout, CONTROL_PLANE, plane, _ENV)]

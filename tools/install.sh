@@ -1,0 +1,45 @@
+#!/bin/sh
+# Installs what is missing: Debian packages, kubectl, and the virtual environment in .venv.
+# Usage: tools/install.sh [dev]
+set -eu
+cd "$(dirname "$0")/.."
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# command:package, for every program that a cluster or a test runs
+wanted="containerd:containerd runc:runc catatonit:catatonit busybox:busybox-static ip:iproute2 bridge:iproute2
+nsenter:util-linux nft:nftables iptables:iptables ipset:ipset conntrack:conntrack"
+if [ "${1:-}" = dev ]; then
+    wanted="$wanted ping:iputils-ping dig:bind9-dnsutils etcd:etcd-server etcdctl:etcd-client tcpdump:tcpdump
+iperf3:iperf3 dnsmasq:dnsmasq-base curl:curl /usr/lib/cni/bridge:containernetworking-plugins"
+fi
+
+missing=""
+PATH="$PATH:/usr/sbin:/sbin"
+for pair in $wanted; do
+    command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
+done
+command -v kubectl >/dev/null 2>&1 || missing="$missing kubernetes-client"
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
+command -v python3 >/dev/null 2>&1 || missing="$missing python3"
+
+if [ -n "$missing" ]; then
+    echo "installing:$missing"
+    as_root apt-get update -q >/dev/null
+    # Services that come with packages are not wanted: each node runs a containerd of its own.
+    # shellcheck disable=SC2086
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing >/dev/null
+fi
+
+lock=requirements.lock
+[ "${1:-}" = dev ] && lock=requirements-dev.lock
+stamp=".venv/.installed-${1:-run}"
+if [ ! -f "$stamp" ] || [ "$lock" -nt "$stamp" ] || [ pyproject.toml -nt "$stamp" ]; then
+    echo "installing Python packages from $lock"
+    [ -x .venv/bin/python ] || python3 -m venv .venv
+    .venv/bin/python -m pip install -q --disable-pip-version-check -r "$lock"
+    .venv/bin/python -m pip install -q --disable-pip-version-check --no-deps -e .
+    touch "$stamp"
+fi
