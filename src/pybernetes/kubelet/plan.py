@@ -109,9 +109,12 @@ def _wants_sandbox(pod: Pod, state: PodState) -> bool:
     """Whether something would be started in a new sandbox: a pod that is done gets none."""
     if pod.spec.restart_policy == "Never" and state.containers:
         return False
-    if any(should_restart(pod, c, state.latest(c.name)) for c in pod.spec.containers):
-        return True
-    return not state.containers
+    return any(_would_run(pod, c, state.latest(c.name)) for c in pod.spec.containers)
+
+
+def _would_run(pod: Pod, container: AnyContainer, info: ContainerInfo | None) -> bool:
+    """What still runs is about to be killed with its sandbox, and comes back."""
+    return (info is not None and info.state == "running") or should_restart(pod, container, info)
 
 
 class _Planner:

@@ -13,6 +13,7 @@ from pybernetes.api.meta import ObjectMeta
 from pybernetes.client.client import Client
 from pybernetes.client.errors import ApiError, Conflict, NotFound, Unreachable
 from pybernetes.kubelet.names import CONFIG_MIRROR
+from pybernetes.kubelet.podspec import is_static
 from pybernetes.kubelet.runtime import RuntimeFailure
 from pybernetes.kubelet.services import Services
 from pybernetes.kubelet.worker import PodWorker
@@ -39,6 +40,12 @@ class PodRegistry:
         found = [p for p in self.by_uid.values() if p.metadata.name == name and p.metadata.namespace == namespace]
         return max(found, key=lambda p: p.metadata.creation_timestamp, default=None)
 
+    def in_api(self, pod: Pod) -> Pod | None:
+        """A pod as the API server shows it: a static pod by its mirror, if there is one."""
+        if is_static(pod):
+            return self.mirrors.get(f"{pod.metadata.namespace}/{pod.metadata.name}")
+        return self.by_uid.get(pod.metadata.uid, pod)
+
     def all(self) -> list[Pod]:
         """Every pod."""
         return list(self.by_uid.values())
@@ -54,6 +61,7 @@ class PodManager:
         self._workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
+        self.on_mirror: Callable[[], None] | None = None
         self.on_change: list[Callable[[Pod | None, Pod | None], None]] = []
 
     async def run(self) -> None:
@@ -74,6 +82,8 @@ class PodManager:
                 self._registry.mirrors[key] = new
             else:
                 self._registry.mirrors.pop(key, None)
+            if self.on_mirror is not None and (old is None or new is None):
+                self.on_mirror()
             return
         if old is not None and (new is None or new.metadata.uid != old.metadata.uid):
             self.remove(old)

@@ -27,10 +27,7 @@ def namespaces(pod: Pod) -> Namespaces:
 def sandbox_security(pod: Pod) -> Security:
     """Rights of the sandbox: privileged if any container is."""
     context = pod.spec.security_context
-    privileged = any(
-        c.security_context is not None and c.security_context.privileged
-        for c in all_containers(pod)
-    )
+    privileged = any(c.security_context is not None and c.security_context.privileged for c in all_containers(pod))
     return Security(
         namespaces=namespaces(pod),
         user=context.run_as_user if context is not None else None,

@@ -20,9 +20,9 @@ _SENDERS = 4
 
 
 class StatusManager:
-    """One per kubelet. `lookup` gives the pod as the API server has it, by uid."""
+    """One per kubelet. `lookup` gives a pod as the API server has it: for a static pod its mirror, if there is one."""
 
-    def __init__(self, client: Client, lookup: Callable[[str], Pod | None]) -> None:
+    def __init__(self, client: Client, lookup: Callable[[Pod], Pod | None]) -> None:
         self._pods = client.of(Pod)
         self._lookup = lookup
         self._wanted: dict[str, tuple[Pod, PodStatus]] = {}
@@ -98,10 +98,13 @@ class StatusManager:
 
     async def _send(self, pod: Pod, status: PodStatus) -> None:
         meta = pod.metadata
-        latest = self._lookup(meta.uid) or pod
+        latest = self._lookup(pod)
+        if latest is None:
+            raise Unreachable(f"static pod {meta.namespace}/{meta.name} has no mirror pod yet")
+        uid = latest.metadata.uid
         try:
             for _ in range(3):
-                if latest.metadata.uid != meta.uid:
+                if latest.metadata.uid != uid:
                     return
                 try:
                     await self._pods.update_status(

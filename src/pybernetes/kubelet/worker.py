@@ -14,7 +14,7 @@ from pybernetes.kubelet.crash_loop import Backoff
 from pybernetes.kubelet.killing import kill_container, kill_pod
 from pybernetes.kubelet.plan import Inputs, Plan, make_plan
 from pybernetes.kubelet.pod_status import Context, make_status
-from pybernetes.kubelet.podspec import container_reference, grace_period
+from pybernetes.kubelet.podspec import container_reference, grace_period, is_static
 from pybernetes.kubelet.runtime import PodState, RuntimeFailure, RuntimeUnavailable
 from pybernetes.kubelet.services import Services, StartFailed, VolumesNotReady
 from pybernetes.kubelet.starting import start_container
@@ -243,7 +243,8 @@ class PodWorker:
         """End the pod and remove all that is left of it."""
         pod, services = self.pod, self._services
         uid = pod.metadata.uid
-        self._grace = max(grace_period(pod), 1) if pod.metadata.deletion_timestamp else _ORPHAN_GRACE
+        told = bool(pod.metadata.deletion_timestamp) or is_static(pod)
+        self._grace = max(grace_period(pod), 1) if told else _ORPHAN_GRACE
         state = await self._shut_down(pod, await services.runtime.pod(uid))
         for sandbox in state.sandboxes:
             await services.runtime.remove_sandbox(sandbox.id)

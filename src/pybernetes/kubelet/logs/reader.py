@@ -1,0 +1,167 @@
+"""Reading and following a container's log as `kubectl logs` asks for it."""
+
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from pybernetes.kubelet.inotify import CLOSE_WRITE, CREATE, MODIFY, MOVE_SELF, MOVED_TO, Watcher
+from pybernetes.kubelet.logs.cri_log import Entry, parse, time_key
+
+_BLOCK = 64 * 1024
+_LOOK_AGAIN = 5.0
+"""Seconds after which a followed container is asked whether it lives, although its log is silent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogOptions:
+    """What the client asked for; None leaves a bound out."""
+
+    follow: bool = False
+    timestamps: bool = False
+    tail_lines: int | None = None
+    since: str = ""
+    """RFC 3339 in UTC: only lines of that time and later"""
+    limit_bytes: int | None = None
+    streams: frozenset[str] = frozenset(("stdout", "stderr"))
+
+
+Alive = Callable[[], Awaitable[bool]]
+
+
+async def read_log(path: Path, options: LogOptions, alive: Alive) -> AsyncGenerator[bytes, None]:
+    """The log's text in blocks; with `follow` until the container has ended. Raises FileNotFoundError."""
+    left = options.limit_bytes
+    render = _Renderer(options)
+    async for lines in _lines(path, options, alive):
+        block = render.render(lines)
+        if left is not None:
+            block = block[:left]
+            left -= len(block)
+        if block:
+            yield block
+        if left == 0:
+            return
+
+
+class _Renderer:
+    """Raw lines to text; remembers whether a line is still going on, for timestamps."""
+
+    def __init__(self, options: LogOptions) -> None:
+        self._options = options
+        self._since = time_key(options.since) if options.since else ""
+        self._inside: dict[str, bool] = {}
+
+    def render(self, lines: list[bytes]) -> bytes:
+        parts = []
+        for line in lines:
+            entry = parse(line)
+            if entry is not None and self._wanted(entry):
+                if self._options.timestamps and not self._inside.get(entry.stream):
+                    parts.append(entry.time.encode() + b" ")
+                parts.append(entry.text)
+                self._inside[entry.stream] = entry.partial
+        return b"".join(parts)
+
+    def _wanted(self, entry: Entry) -> bool:
+        if entry.stream not in self._options.streams:
+            return False
+        return not self._since or time_key(entry.time) >= self._since
+
+
+async def _lines(path: Path, options: LogOptions, alive: Alive) -> AsyncGenerator[list[bytes], None]:
+    """Whole raw lines, as they come, across rotations."""
+    watcher = Watcher() if options.follow else None
+    file: BinaryIO = _open(path)
+    rest = b""
+    try:
+        numbers = _watch(watcher, path)
+        if options.tail_lines is not None:
+            file.seek(tail_offset(file, options.tail_lines))
+        while True:
+            block = file.read(_BLOCK)
+            if block:
+                *lines, rest = (rest + block).split(b"\n")
+                yield lines
+                continue
+            if watcher is None:
+                break
+            rotated = _reopened(path, file)
+            if rotated is not None:
+                file.close()
+                file, rest = rotated, b""
+                for number in numbers:
+                    watcher.remove(number)
+                numbers = _watch(watcher, path)
+                continue
+            living = await alive()
+            if not living and os.fstat(file.fileno()).st_size <= file.tell():
+                break
+            if living:
+                await watcher.wait(_LOOK_AGAIN)
+        if rest:
+            yield [rest]
+    finally:
+        file.close()
+        if watcher is not None:
+            watcher.close()
+
+
+def _watch(watcher: Watcher | None, path: Path) -> list[int]:
+    if watcher is None:
+        return []
+    return [watcher.add(path, MODIFY | CLOSE_WRITE | MOVE_SELF), watcher.add(path.parent, CREATE | MOVED_TO)]
+
+
+def _open(path: Path) -> BinaryIO:
+    return path.open("rb")
+
+
+def _reopened(path: Path, file: BinaryIO) -> BinaryIO | None:
+    """The new file of the log's name, if it has been rotated."""
+    try:
+        there = os.stat(path)
+        if there.st_ino != os.fstat(file.fileno()).st_ino:
+            return _open(path)
+    except FileNotFoundError:
+        pass
+    return None
+
+
+def tail_offset(file: BinaryIO, lines: int) -> int:
+    """Where the last `lines` whole lines of a file begin. A line that is still being written counts, too.
+
+    Lines written in parts count once: a part ends at the end of its last one.
+    """
+    position = file.seek(0, 2)
+    if lines <= 0:
+        return position
+    tail, found = b"", 0
+    while position > 0:
+        step = min(_BLOCK, position)
+        position -= step
+        file.seek(position)
+        tail = file.read(step) + tail
+        ends = _full_line_ends(tail, at_start=position == 0)
+        found = len(ends)
+        if found > lines:
+            return position + ends[-lines - 1]
+    return 0
+
+
+def _full_line_ends(tail: bytes, *, at_start: bool) -> list[int]:
+    """Offsets just behind each line that is whole or the last part of one."""
+    ends, offset = [], 0
+    pieces = tail.split(b"\n")
+    for index, piece in enumerate(pieces):
+        offset += len(piece) + 1
+        if index == len(pieces) - 1:
+            if piece:
+                ends.append(len(tail))
+            break
+        entry = parse(piece)
+        cut_off = index == 0 and not at_start
+        if cut_off or entry is None or not entry.partial:
+            ends.append(offset)
+    return ends

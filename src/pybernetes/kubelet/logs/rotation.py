@@ -1,0 +1,87 @@
+"""Keeps containers' logs small: the runtime writes one file for ever, so it is renamed and the runtime told.
+
+`0.log` becomes `0.log.20260102-150405`; all but the newest of those are compressed, and the oldest removed.
+"""
+
+import asyncio
+import gzip
+import logging
+import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pybernetes.kubelet.config import KubeletConfig
+from pybernetes.kubelet.pods import PodRegistry
+from pybernetes.kubelet.runtime import ContainerInfo, Runtime, RuntimeFailure
+
+log = logging.getLogger(__name__)
+
+_PERIOD = 10.0
+
+
+class LogRotator:
+    """Looks at the logs of running containers every ten seconds."""
+
+    def __init__(self, config: KubeletConfig, runtime: Runtime, registry: PodRegistry) -> None:
+        self._config = config
+        self._runtime = runtime
+        self._registry = registry
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(_PERIOD)
+            large = await asyncio.to_thread(self._large)
+            if large:
+                await self.rotate(large)
+
+    def _large(self) -> set[Path]:
+        """Logs that have grown too large."""
+        return {path for path in self._config.pod_logs_dir.glob("*/*/*.log") if _size(path) > self._config.log_max_size}
+
+    async def rotate(self, paths: set[Path]) -> None:
+        """Rotate these logs, as far as their containers run."""
+        for pod in self._registry.all():
+            try:
+                state = await self._runtime.pod(pod.metadata.uid)
+                for info in state.containers:
+                    if info.state == "running" and Path(info.log_path) in paths:
+                        await self._rotate(info)
+            except (RuntimeFailure, OSError) as error:
+                log.warning("rotating logs of pod %s: %s", pod.metadata.name, error)
+
+    async def _rotate(self, info: ContainerInfo) -> None:
+        path = Path(info.log_path)
+        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+        rotated = path.with_name(f"{path.name}.{stamp}")
+        os.rename(path, rotated)
+        try:
+            await self._runtime.reopen_log(info.id)
+        except RuntimeFailure:
+            # Without a new file the runtime writes on into the old one: it gets its name back.
+            if not os.access(path, os.F_OK):
+                os.rename(rotated, path)
+            raise
+        await asyncio.to_thread(tidy, path, self._config.log_max_files)
+
+
+def tidy(path: Path, keep: int) -> None:
+    """Compress all rotated files but the newest, remove the oldest; `keep` counts the live one too."""
+    rotated = sorted(p for p in path.parent.glob(path.name + ".*") if not p.name.endswith(".tmp"))
+    for old in rotated[: max(len(rotated) - (keep - 1), 0)]:
+        old.unlink()
+    for old in rotated[max(len(rotated) - (keep - 1), 0) : -1]:
+        if old.suffix != ".gz":
+            partial = old.with_name(old.name + ".tmp")
+            with old.open("rb") as source, gzip.open(partial, "wb") as target:
+                shutil.copyfileobj(source, target)
+            os.replace(partial, old.with_name(old.name + ".gz"))
+            old.unlink()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

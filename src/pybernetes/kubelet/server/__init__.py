@@ -1,0 +1,1 @@
+"""The kubelet's HTTPS server: logs, exec, attach, port-forward, pods, health, metrics."""

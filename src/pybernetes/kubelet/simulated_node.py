@@ -1,0 +1,99 @@
+"""What a simulated node has in place of volumes, cgroups, probes and hooks: nothing that touches the machine."""
+
+import ipaddress
+import itertools
+from collections.abc import Callable
+
+from pybernetes.api.core.pod import Pod
+from pybernetes.kubelet import names
+from pybernetes.kubelet.plan import ContainerKind
+from pybernetes.kubelet.podspec import AnyContainer, container_hash
+from pybernetes.kubelet.runtime import ContainerInfo, ContainerSpec, PodState, SandboxSpec, Security
+from pybernetes.kubelet.security import namespaces
+from pybernetes.kubelet.services import Health
+
+
+class NoVolumes:
+    """Volumes that are always ready."""
+
+    async def set_up(self, pod: Pod) -> None:
+        """Nothing to make."""
+
+    async def tear_down(self, pod: Pod) -> None:
+        """Nothing to remove."""
+
+    def uids(self) -> set[str]:
+        """Nobody has directories."""
+        return set()
+
+
+class AlwaysHealthy:
+    """Probes that always succeed."""
+
+    def update(self, pod: Pod, state: PodState) -> None:
+        """Nothing to probe."""
+
+    def health(self, pod: Pod, state: PodState) -> Health:
+        """What runs is started and ready."""
+        ids = frozenset(info.id for info in state.containers if info.state == "running")
+        return Health(ids, ids)
+
+    def stop(self, uid: str, *, keep_readiness: bool = False) -> None:
+        """Nothing to stop."""
+
+
+class NoHooks:
+    """Hooks that succeed at once."""
+
+    async def post_start(self, pod: Pod, container: AnyContainer, container_id: str, ip: str) -> None:
+        """Succeeds."""
+
+    async def pre_stop(self, pod: Pod, container: AnyContainer, container_id: str, ip: str, grace: float) -> None:
+        """Succeeds."""
+
+    def termination_message(self, info: ContainerInfo) -> str:
+        """None."""
+        return ""
+
+
+class AnyImage:
+    """Every image is there."""
+
+    async def ensure(self, pod: Pod, container: AnyContainer) -> str:
+        """The image's own name."""
+        return container.image
+
+
+class PaperSpecs:
+    """Only what the simulated runtime looks at."""
+
+    def sandbox(self, pod: Pod, attempt: int) -> SandboxSpec:
+        """Names and network."""
+        meta = pod.metadata
+        return SandboxSpec(
+            name=meta.name,
+            namespace=meta.namespace,
+            uid=meta.uid,
+            attempt=attempt,
+            annotations=meta.annotations,
+            security=Security(namespaces=namespaces(pod)),
+        )
+
+    async def container(
+        self, pod: Pod, container: AnyContainer, kind: ContainerKind, attempt: int, image: str, state: PodState
+    ) -> ContainerSpec:
+        """Name, image and hash."""
+        return ContainerSpec(
+            name=container.name,
+            image=image,
+            image_name=container.image,
+            attempt=attempt,
+            annotations={names.CONTAINER_HASH: container_hash(container)},
+        )
+
+
+def addresses(cidr: str = "10.128.0.0/9") -> Callable[[], str]:
+    """Addresses in order, starting anew at the end; shared by all simulated nodes of a process."""
+    network = ipaddress.ip_network(cidr)
+    numbers = itertools.cycle(range(2, network.num_addresses - 1))
+    return lambda: str(network.network_address + next(numbers))
