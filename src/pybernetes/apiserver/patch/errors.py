@@ -23,18 +23,11 @@ class ApplyConflict(Exception):
 
 def _conflict_message(conflicts: list[tuple[str, str]]) -> str:
     """One conflict reads on one line; several are grouped by manager, one path per line."""
-    noun = "conflict" if len(conflicts) == 1 else "conflicts"
-    head = f"Apply failed with {len(conflicts)} {noun}: "
     if len(conflicts) == 1:
         manager, path = conflicts[0]
-        return f"{head}conflict with {manager}: {path}"
-    grouped: dict[str, list[str]] = {}
-    for manager, path in conflicts:
-        grouped.setdefault(manager, []).append(path)
-    parts = []
-    for manager, paths in sorted(grouped.items()):
-        if len(paths) == 1:
-            parts.append(f"conflict with {manager}: {paths[0]}")
-        else:
-            parts.append(f"conflicts with {manager}:" + "".join(f"\n- {p}" for p in paths))
-    return head + "\n".join(parts)
+        return f"Apply failed with 1 conflict: conflict with {manager}: {path}"
+    lines: list[str] = []
+    for manager in sorted({m for m, _ in conflicts}):
+        lines.append(f"conflicts with {manager}:")
+        lines += [f"- {path}" for owner, path in conflicts if owner == manager]
+    return f"Apply failed with {len(conflicts)} conflicts: " + "\n".join(lines)
