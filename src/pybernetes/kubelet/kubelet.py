@@ -12,6 +12,7 @@ from pybernetes.kubelet.api_source import NodePods
 from pybernetes.kubelet.cgroups import NoCgroups
 from pybernetes.kubelet.config import KubeletConfig
 from pybernetes.kubelet.node import machine
+from pybernetes.kubelet.node.machine import Pressure
 from pybernetes.kubelet.node.reporter import NodeReporter
 from pybernetes.kubelet.pods import PodManager, PodRegistry
 from pybernetes.kubelet.real_node import RealNode
@@ -74,6 +75,7 @@ class Kubelet:
             port=lambda: self.port,
             capacity=capacity,
             allocatable=allocatable,
+            pressure=Pressure if simulated else lambda: machine.pressure(config),
         )
 
     @property

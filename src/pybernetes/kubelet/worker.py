@@ -113,13 +113,11 @@ class PodWorker:
         pod, services = self.pod, self._services
         uid, now = pod.metadata.uid, services.clock()
         state = await services.runtime.pod(uid)
-        left = self._deadline(pod, now)
-        if left <= 0:
+        if self._deadline(pod, now) <= 0:
             self._failure = _DEADLINE
         if self._failure is not None or services.status.last(pod).phase in ("Failed", "Succeeded"):
             await self._shut_down(pod, state)
             return services.config.sync_period
-        again = min(left, services.config.sync_period)
         while True:
             services.probes.update(pod, state)
             plan = self._plan(pod, state)
@@ -131,10 +129,16 @@ class PodWorker:
             if delay is not None:
                 services.probes.update(pod, state)
                 self._report(pod, state, self._plan(pod, state))
-                return min(delay, again)
+                return min(delay, self._pause(pod, plan))
+        return self._pause(pod, plan)
+
+    def _pause(self, pod: Pod, plan: Plan) -> float:
+        """Until when nothing is to be done unless something happens."""
+        now = self._services.clock()
+        pause = min(self._services.config.sync_period, self._deadline(pod, now))
         if plan.again_at:
-            again = min(again, max(plan.again_at - services.clock(), 0.01))
-        return again
+            pause = min(pause, plan.again_at - now)
+        return max(pause, 0.01)
 
     def _deadline(self, pod: Pod, now: float) -> float:
         """Seconds left of activeDeadlineSeconds."""

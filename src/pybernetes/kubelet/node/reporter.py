@@ -7,12 +7,13 @@ from collections.abc import Callable
 import msgspec
 
 from pybernetes.api.coordination.lease import Lease, LeaseSpec
-from pybernetes.api.core.node import Node, NodeStatus
+from pybernetes.api.core.node import Node, NodeStatus, NodeSystemInfo
 from pybernetes.api.meta import ObjectMeta, OwnerReference
 from pybernetes.client.client import Client
 from pybernetes.client.errors import AlreadyExists, ApiError, Conflict, NotFound, Unreachable
 from pybernetes.kubelet.config import KubeletConfig
 from pybernetes.kubelet.node import machine
+from pybernetes.kubelet.node.machine import Pressure
 from pybernetes.kubelet.node.node_object import (
     Facts,
     node_labels,
@@ -45,6 +46,7 @@ class NodeReporter:
         port: Callable[[], int],
         capacity: dict[str, str],
         allocatable: dict[str, str],
+        pressure: Callable[[], Pressure],
     ) -> None:
         self._config = config
         self._nodes = client.of(Node)
@@ -55,7 +57,8 @@ class NodeReporter:
         self._port = port
         self._capacity = capacity
         self._allocatable = allocatable
-        self._version = ""
+        self._pressure = pressure
+        self._info: NodeSystemInfo | None = None
         self._sent: NodeStatus | None = None
         self._sent_at = 0.0
         self._node: Node | None = None
@@ -107,19 +110,19 @@ class NodeReporter:
         images: tuple[ImageInfo, ...] = ()
         try:
             status = await self._runtime.status()
-            if not self._version:
+            if self._info is None:
                 version = await self._runtime.version()
-                self._version = f"{version.name}://{version.version}"
+                self._info = machine.system_info(self._config, f"{version.name}://{version.version}")
             images = tuple(await self._runtime.list_images())
         except RuntimeFailure as error:
             problem = str(error)
         return Facts(
             capacity=self._capacity,
             allocatable=self._allocatable,
-            info=machine.system_info(self._config, self._version),
+            info=self._info or machine.system_info(self._config, ""),
             runtime=status,
             problem=problem,
-            pressure=machine.pressure(self._config),
+            pressure=self._pressure(),
             images=images,
             port=self._port(),
         )
