@@ -21,7 +21,7 @@ spec:
 @pytest.mark.slow
 @pytest.mark.parametrize("kubectl", VERSIONS, indirect=True)
 async def test_a_pod_from_create_to_delete(kubectl: Kubectl) -> None:
-    assert "pod/web created" in await kubectl("create", "--validate=false", "-f", "-", stdin=POD)
+    assert "pod/web created" in await kubectl("create", "-f", "-", stdin=POD)
     assert "web" in await kubectl("get", "pods")
     assert "web" in await kubectl("get", "pods", "-A", "-l", "app=web", "-o", "wide")
     assert await kubectl("get", "pod", "web", "-o", "jsonpath={.spec.containers[0].image}") == "busybox"

@@ -1,6 +1,6 @@
 """Everything that is not a resource: version, health, discovery, schemas, metrics, keys of tokens."""
 
-from typing import Protocol
+import asyncio
 
 import msgspec
 
@@ -12,16 +12,10 @@ from pybernetes.apiserver.health import Health
 from pybernetes.apiserver.metrics import Metrics
 from pybernetes.apiserver.requests import RequestInfo
 from pybernetes.apiserver.schema.discovery import Discovery, Document
+from pybernetes.apiserver.schema.openapi import OpenApi
 from pybernetes.client.transport import Request, Response
 
 _JSON = {"content-type": "application/json", "cache-control": "no-cache, private"}
-
-
-class Documents(Protocol):
-    """Finished documents at paths, such as discovery's."""
-
-    def get(self, path: str, accept: str = "") -> Document | None:
-        """None: not one of these paths."""
 
 
 class Paths:
@@ -29,9 +23,9 @@ class Paths:
 
     def __init__(self, core: Core, health: Health, counted: Metrics, tokens: ServiceAccountTokens | None) -> None:
         config = core.config
-        self._documents: tuple[Documents, ...] = (
-            Discovery(KINDS, f"{config.advertise_address}:{config.advertise_port}"),
-        )
+        self._discovery = Discovery(KINDS, f"{config.advertise_address}:{config.advertise_port}")
+        self._openapi = OpenApi(KINDS)
+        self._building = asyncio.Lock()
         self._health = health
         self._metrics = counted
         self._tokens = tokens
@@ -48,7 +42,7 @@ class Paths:
         found = self._own(path)
         if found is not None:
             return found
-        document = self._document(path, request.headers.get("accept", ""))
+        document = await self._document(path, request.headers.get("accept", ""))
         if document is None:
             raise errors.no_such_path()
         return _conditional(request, document)
@@ -66,15 +60,17 @@ class Paths:
             return Response(200, {**_JSON, "content-type": "application/jwk-set+json"}, self._tokens.jwks())
         return None
 
-    def _document(self, path: str, accept: str = "") -> Document | None:
-        for documents in self._documents:
-            found = documents.get(path, accept)
-            if found is not None:
-                return found
-        return None
+    async def _document(self, path: str, accept: str) -> Document | None:
+        if not path.startswith("/openapi/"):
+            return self._discovery.get(path, accept)
+        # A schema document takes tens of milliseconds to build, once: a thread does that, so that nobody waits.
+        async with self._building:
+            return await asyncio.to_thread(self._openapi.get, path, accept)
 
     def _is_known(self, path: str) -> bool:
-        return path in ("/", "/version", "/metrics") or self._health.knows(path) or self._document(path) is not None
+        return (
+            path in ("/", "/version", "/metrics") or self._health.knows(path) or self._discovery.get(path) is not None
+        )
 
     def _listed(self) -> list[str]:
         groups = {kind.group for kind in KINDS if kind.group}
