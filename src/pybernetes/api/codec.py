@@ -32,6 +32,8 @@ _KINDS_OF_JSON = {
 }
 _MISMATCH = re.compile(r"Expected `([^`]*)`, got `(\w+)`(?: - at `\$(.*)`)?", re.DOTALL)
 
+_OUT_OF_BOUNDS = re.compile(r"Expected `int` [<>]= .* - at `\$(.*)`", re.DOTALL)
+
 
 class DecodeError(ValueError):
     """The bytes are not such an object; the text is what the client is told."""
@@ -114,9 +116,13 @@ def _zero(hint: Any) -> Any:
 def _explain(text: str, struct: type[msgspec.Struct]) -> str:
     """msgspec's complaint in the words of Go's decoder."""
     match = _MISMATCH.match(text)
-    if match is None:
+    bound = _OUT_OF_BOUNDS.match(text)
+    if match is not None:
+        expected, got, path = match.groups()
+    elif bound is not None:
+        expected, got, path = "int", "int", bound[1]
+    else:
         return f"json: {text}"
-    expected, got, path = match.groups()
     kind = _KINDS_OF_JSON.get(got, got)
     owner, steps, hint = _locate(struct, path or "")
     last = steps[-1] if steps else ""

@@ -26,6 +26,11 @@ MicroTime = str
 Quantity = str | int | float
 """A resource amount such as `500m`, `1Gi` or 2; see `quantity.py`. Stored in canonical form, as a string."""
 
+Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
+"""Clients in typed languages could not read a number beyond these bounds, so none gets in."""
+
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+
 IntOrString = int | str
 """A number, or a name or percentage."""
 
@@ -87,13 +92,13 @@ class ObjectMeta(Struct, kw_only=True):
     """No longer filled in."""
     uid: str = ""
     """Unique among all objects that ever were; given by the server."""
-    generation: int = 0
+    generation: Int64 = 0
     """Counts the changes of what is wanted (the spec)."""
     creation_timestamp: Time = ""
     """When the object was created."""
     deletion_timestamp: Time = ""
     """When the object is to be gone. Set by the server on deletion; nothing takes it back."""
-    deletion_grace_period_seconds: int | None = None
+    deletion_grace_period_seconds: Int64 | None = None
     """How long the object may take to end."""
     labels: dict[str, str] = {}
     """Keys and values by which objects are selected."""
@@ -123,7 +128,7 @@ class ListMeta(Struct, kw_only=True):
 
     resource_version: str = always(str)
     continue_: str = ""
-    remaining_item_count: int | None = None
+    remaining_item_count: Int64 | None = None
     self_link: str = ""
 
 
@@ -162,7 +167,7 @@ class Condition(Struct, kw_only=True):
     """Which aspect this is about."""
     status: str = always(str)
     """True, False or Unknown."""
-    observed_generation: int = 0
+    observed_generation: Int64 = 0
     """The generation that the condition was judged by."""
     last_transition_time: Time = ""
     """When the status last changed."""
@@ -188,7 +193,7 @@ class StatusDetails(Struct, kw_only=True):
     kind: str = ""
     uid: str = ""
     causes: list[StatusCause] = []
-    retry_after_seconds: int = 0
+    retry_after_seconds: Int32 = 0
 
 
 class Status(Struct, kw_only=True):
@@ -201,7 +206,7 @@ class Status(Struct, kw_only=True):
     message: str = ""
     reason: str = ""
     details: StatusDetails | None = None
-    code: int = 0
+    code: Int32 = 0
 
 
 class Preconditions(Struct, kw_only=True):
@@ -216,7 +221,7 @@ class DeleteOptions(Struct, kw_only=True):
 
     kind: str = ""
     api_version: str = ""
-    grace_period_seconds: int | None = None
+    grace_period_seconds: Int64 | None = None
     preconditions: Preconditions | None = None
     orphan_dependents: bool | None = None
     propagation_policy: str | None = None

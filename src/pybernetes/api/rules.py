@@ -147,6 +147,8 @@ def int_or_percent(value: IntOrString, path: Path, errors: Errors) -> None:
         follows(value, names.percent, path, errors)
     else:
         not_negative(value, path, errors)
+        if value > MAX_INT32:
+            errors.invalid(path, value, f"must be less than or equal to {MAX_INT32}")
 
 
 def not_above_all(value: IntOrString, path: Path, errors: Errors) -> None:

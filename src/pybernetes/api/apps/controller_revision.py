@@ -1,6 +1,7 @@
 """ControllerRevision: a snapshot of a template, so that DaemonSets and StatefulSets can go back to it."""
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -8,7 +9,7 @@ from pybernetes.api import rules
 from pybernetes.api.duration import age
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
-from pybernetes.api.meta import Object
+from pybernetes.api.meta import Int64, Object
 from pybernetes.api.meta_validation import IMMUTABLE
 from pybernetes.api.tables import AGE, NAME
 
@@ -17,7 +18,7 @@ class ControllerRevision(Object, kw_only=True):
     """An unchanging snapshot of part of an object, numbered."""
 
     data: msgspec.Raw = msgspec.Raw(b"")
-    revision: int | None = None
+    revision: Int64 | None = None
 
 
 def validate(obj: ControllerRevision, errors: Errors) -> None:
@@ -29,8 +30,12 @@ def validate(obj: ControllerRevision, errors: Errors) -> None:
 
 def validate_update(new: ControllerRevision, old: ControllerRevision, errors: Errors) -> None:
     """History is not rewritten."""
-    if msgspec.json.decode(new.data) != msgspec.json.decode(old.data):
-        errors.invalid(Path("data"), msgspec.json.decode(new.data), IMMUTABLE)
+    if _value(new) != _value(old):
+        errors.invalid(Path("data"), _value(new), IMMUTABLE)
+
+
+def _value(obj: ControllerRevision) -> Any:
+    return msgspec.json.decode(obj.data) if bytes(obj.data) else None
 
 
 COLUMNS = (

@@ -10,7 +10,7 @@ from pybernetes.api.duration import age
 from pybernetes.api.facts import ListMap
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
-from pybernetes.api.meta import IntOrString, LabelSelector, Object, Struct, Time, always
+from pybernetes.api.meta import Int32, Int64, IntOrString, LabelSelector, Object, Struct, Time, always
 from pybernetes.api.naming import camel
 from pybernetes.api.quantity import canonicalize
 from pybernetes.api.tables import AGE, CONTAINERS, IMAGES, NAME, SELECTOR, label_map, names_and_images, selector_text
@@ -45,9 +45,9 @@ class DaemonSetSpec(Struct, kw_only=True):
     """Which pods belong to the DaemonSet. It can't be changed."""
     template: PodTemplateSpec = always(PodTemplateSpec)
     """What the pods look like."""
-    min_ready_seconds: int | None = None
+    min_ready_seconds: Int32 | None = None
     """How long a pod must be ready to count as available."""
-    revision_history_limit: int | None = None
+    revision_history_limit: Int32 | None = None
     """How many old revisions are kept to go back to; 10 by default."""
     update_strategy: DaemonSetUpdateStrategy = always(DaemonSetUpdateStrategy)
     """How pods are replaced."""
@@ -66,21 +66,21 @@ class DaemonSetCondition(Struct, kw_only=True):
 class DaemonSetStatus(Struct, kw_only=True):
     """On how many nodes the pod runs, and how well."""
 
-    current_number_scheduled: int = always(int)
+    current_number_scheduled: Int32 = always(int)
     """Nodes that run the pod and should."""
-    desired_number_scheduled: int = always(int)
+    desired_number_scheduled: Int32 = always(int)
     """Nodes that should run the pod."""
-    number_misscheduled: int = always(int)
+    number_misscheduled: Int32 = always(int)
     """Nodes that run the pod and should not."""
-    number_ready: int = always(int)
+    number_ready: Int32 = always(int)
     """Nodes whose pod is ready."""
-    collision_count: int | None = None
+    collision_count: Int32 | None = None
     conditions: Annotated[list[DaemonSetCondition], ListMap("type")] = []
-    number_available: int = 0
+    number_available: Int32 = 0
     """Nodes whose pod has been ready for minReadySeconds."""
-    number_unavailable: int = 0
-    observed_generation: int = 0
-    updated_number_scheduled: int = 0
+    number_unavailable: Int32 = 0
+    observed_generation: Int64 = 0
+    updated_number_scheduled: Int32 = 0
     """Nodes that run the present template."""
 
 

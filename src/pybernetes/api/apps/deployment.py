@@ -10,7 +10,7 @@ from pybernetes.api.duration import age
 from pybernetes.api.facts import ListMap, RetainKeys
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
-from pybernetes.api.meta import IntOrString, LabelSelector, Object, Struct, Time, always
+from pybernetes.api.meta import Int32, Int64, IntOrString, LabelSelector, Object, Struct, Time, always
 from pybernetes.api.naming import camel
 from pybernetes.api.quantity import canonicalize
 from pybernetes.api.tables import AGE, CONTAINERS, IMAGES, NAME, SELECTOR, names_and_images, selector_text
@@ -50,15 +50,15 @@ class DeploymentSpec(Struct, kw_only=True):
     """Which pods belong to the Deployment. It can't be changed."""
     template: PodTemplateSpec = always(PodTemplateSpec)
     """What the pods look like."""
-    min_ready_seconds: int | None = None
+    min_ready_seconds: Int32 | None = None
     """How long a pod must be ready to count as available."""
     paused: bool = False
     """Whether changes of the template wait."""
-    progress_deadline_seconds: int | None = None
+    progress_deadline_seconds: Int32 | None = None
     """After how long without progress the Deployment is said to have failed; 600 by default."""
-    replicas: int | None = None
+    replicas: Int32 | None = None
     """How many pods; 1 by default."""
-    revision_history_limit: int | None = None
+    revision_history_limit: Int32 | None = None
     """How many old ReplicaSets are kept to go back to; 10 by default."""
     strategy: Annotated[DeploymentStrategy, RetainKeys()] = always(DeploymentStrategy)
     """How pods are replaced."""
@@ -78,21 +78,21 @@ class DeploymentCondition(Struct, kw_only=True):
 class DeploymentStatus(Struct, kw_only=True):
     """How many pods there are of the old and the new version, and how well they are."""
 
-    available_replicas: int = 0
+    available_replicas: Int32 = 0
     """Pods that have been ready for minReadySeconds."""
-    collision_count: int | None = None
+    collision_count: Int32 | None = None
     conditions: Annotated[list[DeploymentCondition], ListMap("type")] = []
     """Present state: Available, Progressing, ReplicaFailure."""
-    observed_generation: int = 0
+    observed_generation: Int64 = 0
     """The generation that the controller has seen."""
-    ready_replicas: int = 0
+    ready_replicas: Int32 = 0
     """Pods that are ready."""
-    replicas: int = 0
+    replicas: Int32 = 0
     """Pods that there are."""
-    terminating_replicas: int | None = None
-    unavailable_replicas: int = 0
+    terminating_replicas: Int32 | None = None
+    unavailable_replicas: Int32 = 0
     """Pods that are still missing."""
-    updated_replicas: int = 0
+    updated_replicas: Int32 = 0
     """Pods of the present template."""
 
 

@@ -10,7 +10,7 @@ from pybernetes.api.duration import age
 from pybernetes.api.facts import ListMap
 from pybernetes.api.field import Errors
 from pybernetes.api.kind import Cell, Column, Kind
-from pybernetes.api.meta import LabelSelector, Object, Struct, Time, always
+from pybernetes.api.meta import Int32, Int64, LabelSelector, Object, Struct, Time, always
 from pybernetes.api.quantity import canonicalize
 from pybernetes.api.tables import AGE, CONTAINERS, IMAGES, NAME, SELECTOR, names_and_images, selector_text
 from pybernetes.api.workloads import (
@@ -30,9 +30,9 @@ class ReplicaSetSpec(Struct, kw_only=True):
 
     selector: LabelSelector = always(LabelSelector)
     """Which pods belong to the ReplicaSet. It can't be changed."""
-    min_ready_seconds: int | None = None
+    min_ready_seconds: Int32 | None = None
     """How long a pod must be ready to count as available."""
-    replicas: int | None = None
+    replicas: Int32 | None = None
     """How many pods; 1 by default."""
     template: PodTemplateSpec = always(PodTemplateSpec)
     """What the pods look like."""
@@ -51,18 +51,18 @@ class ReplicaSetCondition(Struct, kw_only=True):
 class ReplicaSetStatus(Struct, kw_only=True):
     """How many pods there are, and how well they are."""
 
-    replicas: int = always(int)
+    replicas: Int32 = always(int)
     """Pods that there are."""
-    available_replicas: int = 0
+    available_replicas: Int32 = 0
     """Pods that have been ready for minReadySeconds."""
     conditions: Annotated[list[ReplicaSetCondition], ListMap("type")] = []
-    fully_labeled_replicas: int = 0
+    fully_labeled_replicas: Int32 = 0
     """Pods with all labels of the template."""
-    observed_generation: int = 0
+    observed_generation: Int64 = 0
     """The generation that the controller has seen."""
-    ready_replicas: int = 0
+    ready_replicas: Int32 = 0
     """Pods that are ready."""
-    terminating_replicas: int | None = None
+    terminating_replicas: Int32 | None = None
 
 
 class ReplicaSet(Object, kw_only=True):

@@ -1,7 +1,7 @@
 """TokenRequest: a token for a service account, for a limited time and purpose."""
 
 from pybernetes.api.kind import Kind
-from pybernetes.api.meta import Object, Struct, Time, always
+from pybernetes.api.meta import Int64, Object, Struct, Time, always
 
 
 class BoundObjectReference(Struct, kw_only=True):
@@ -19,7 +19,7 @@ class TokenRequestSpec(Struct, kw_only=True):
     attestations: dict[str, str] = {}
     audiences: list[str] = []
     bound_object_ref: BoundObjectReference | None = None
-    expiration_seconds: int | None = None
+    expiration_seconds: Int64 | None = None
 
 
 class TokenRequestStatus(Struct, kw_only=True):

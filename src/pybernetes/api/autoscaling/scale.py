@@ -1,19 +1,19 @@
 """Scale: the one form in which every scalable object shows its number of replicas."""
 
 from pybernetes.api.kind import Kind
-from pybernetes.api.meta import Object, Struct, always
+from pybernetes.api.meta import Int32, Object, Struct, always
 
 
 class ScaleSpec(Struct, kw_only=True):
     """How many replicas are wanted."""
 
-    replicas: int | None = None
+    replicas: Int32 | None = None
 
 
 class ScaleStatus(Struct, kw_only=True):
     """How many replicas there are, and which pods they are."""
 
-    replicas: int = always(int)
+    replicas: Int32 = always(int)
     selector: str = ""
 
 

@@ -6,7 +6,7 @@ from pybernetes.api import names, rules
 from pybernetes.api.duration import age
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
-from pybernetes.api.meta import MicroTime, Object, Struct, always
+from pybernetes.api.meta import Int32, MicroTime, Object, Struct, always
 from pybernetes.api.tables import AGE, NAME
 
 
@@ -17,9 +17,9 @@ class LeaseSpec(Struct, kw_only=True):
     """When the present holder got it."""
     holder_identity: str | None = None
     """Who holds it."""
-    lease_duration_seconds: int | None = None
+    lease_duration_seconds: Int32 | None = None
     """After how long without renewal others may take it."""
-    lease_transitions: int | None = None
+    lease_transitions: Int32 | None = None
     """How often the holder changed."""
     preferred_holder: str | None = None
     renew_time: MicroTime = ""

@@ -1,6 +1,6 @@
 """Where pods like to be, and what they bear: node affinity, pod affinity, tolerations, topology spread."""
 
-from pybernetes.api.meta import LabelSelector, Struct, always
+from pybernetes.api.meta import Int32, Int64, LabelSelector, Struct, always
 
 
 class NodeSelectorRequirement(Struct, kw_only=True):
@@ -28,7 +28,7 @@ class PreferredSchedulingTerm(Struct, kw_only=True):
     """A wish for a kind of node, and how strong it is."""
 
     preference: NodeSelectorTerm = always(NodeSelectorTerm)
-    weight: int = always(int)
+    weight: Int32 = always(int)
 
 
 class NodeAffinity(Struct, kw_only=True):
@@ -53,7 +53,7 @@ class WeightedPodAffinityTerm(Struct, kw_only=True):
     """A wish to be near to, or away from, pods, and how strong it is."""
 
     pod_affinity_term: PodAffinityTerm = always(PodAffinityTerm)
-    weight: int = always(int)
+    weight: Int32 = always(int)
 
 
 class PodAffinity(Struct, kw_only=True):
@@ -90,7 +90,7 @@ class Toleration(Struct, kw_only=True):
     """The taint's key; with operator Exists an empty one stands for all."""
     operator: str = ""
     """Equal (default) or Exists."""
-    toleration_seconds: int | None = None
+    toleration_seconds: Int64 | None = None
     """How long a NoExecute taint is borne; for ever by default."""
     value: str = ""
     """The taint's value."""
@@ -99,7 +99,7 @@ class Toleration(Struct, kw_only=True):
 class TopologySpreadConstraint(Struct, kw_only=True):
     """How evenly matching pods are to be spread over a topology such as zones."""
 
-    max_skew: int = always(int)
+    max_skew: Int32 = always(int)
     """By how many pods the fullest and the emptiest domain may differ."""
     topology_key: str = always(str)
     """The node label whose values are the domains."""
@@ -108,6 +108,6 @@ class TopologySpreadConstraint(Struct, kw_only=True):
     label_selector: LabelSelector | None = None
     """Which pods are counted."""
     match_label_keys: list[str] = []
-    min_domains: int | None = None
+    min_domains: Int32 | None = None
     node_affinity_policy: str = ""
     node_taints_policy: str = ""

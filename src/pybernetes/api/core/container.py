@@ -12,7 +12,7 @@ from pybernetes.api.core.selectors import (
     SecretKeySelector,
 )
 from pybernetes.api.facts import ListMap
-from pybernetes.api.meta import Quantity, Struct, always
+from pybernetes.api.meta import Int32, Quantity, Struct, always
 
 
 class ConfigMapEnvSource(Struct, kw_only=True):
@@ -69,11 +69,11 @@ class EnvVar(Struct, kw_only=True):
 class ContainerPort(Struct, kw_only=True):
     """A port that a container listens on. Leaving it out closes nothing."""
 
-    container_port: int = always(int)
+    container_port: Int32 = always(int)
     """The port, 1 to 65535."""
     host_ip: str = ""
     """The node's address to bind `hostPort` to."""
-    host_port: int = 0
+    host_port: Int32 = 0
     """A port of the node that leads to the container."""
     name: str = ""
     """A name for Services and probes to refer to."""
@@ -92,7 +92,7 @@ class ContainerRestartRuleOnExitCodes(Struct, kw_only=True):
     """The exit codes that a restart rule is about."""
 
     operator: str = always(str)
-    values: list[int] = []
+    values: list[Int32] = []
 
 
 class ContainerRestartRule(Struct, kw_only=True):
@@ -205,28 +205,53 @@ class EphemeralContainer(Struct, kw_only=True):
     """A container that is added to a running pod to look for a fault. It is never restarted."""
 
     name: str = always(str)
+    """Unique within the pod; a DNS label."""
     args: list[str] = []
+    """Arguments of the command; the image's by default. $(NAME) stands for an environment variable."""
     command: list[str] = []
+    """The command, without a shell; the image's by default. $(NAME) stands for an environment variable."""
     env: Annotated[list[EnvVar], ListMap("name")] = []
+    """Environment variables."""
     env_from: list[EnvFromSource] = []
+    """Sources of whole sets of environment variables; `env` goes before them."""
     image: str = ""
+    """The image's reference."""
     image_pull_policy: str = ""
+    """Always, IfNotPresent or Never. Always is the default for the tag `latest` and for none."""
     lifecycle: Lifecycle | None = None
+    """Not allowed here."""
     liveness_probe: Probe | None = None
+    """Not allowed here."""
     ports: Annotated[list[ContainerPort], ListMap("containerPort", "protocol")] = []
+    """Not allowed here."""
     readiness_probe: Probe | None = None
+    """Not allowed here."""
     resize_policy: list[ContainerResizePolicy] = []
+    """Not allowed here."""
     resources: ResourceRequirements = always(ResourceRequirements)
+    """Not allowed here."""
     restart_policy: str = ""
+    """Not allowed here."""
     restart_policy_rules: list[ContainerRestartRule] = []
     security_context: SecurityContext | None = None
+    """Privileges of the container."""
     startup_probe: Probe | None = None
+    """Not allowed here."""
     stdin: bool = False
+    """Whether standard input is kept open for `attach`."""
     stdin_once: bool = False
+    """Whether standard input is closed after the first client."""
     target_container_name: str = ""
+    """The container whose processes are to be seen."""
     termination_message_path: str = ""
+    """The file whose content becomes the message of a container that ended."""
     termination_message_policy: str = ""
+    """File, or FallbackToLogsOnError: the end of the log where the file is empty."""
     tty: bool = False
+    """Whether the container gets a terminal."""
     volume_devices: Annotated[list[VolumeDevice], ListMap("devicePath")] = []
+    """Raw block devices."""
     volume_mounts: Annotated[list[VolumeMount], ListMap("mountPath")] = []
+    """Volumes in the container's file system."""
     working_dir: str = ""
+    """The working directory; the image's by default."""

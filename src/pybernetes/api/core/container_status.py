@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pybernetes.api.core.container import ResourceRequirements
 from pybernetes.api.facts import ListMap
-from pybernetes.api.meta import Quantity, Struct, Time, always
+from pybernetes.api.meta import Int32, Int64, Quantity, Struct, Time, always
 
 
 class ContainerStateRunning(Struct, kw_only=True):
@@ -16,12 +16,12 @@ class ContainerStateRunning(Struct, kw_only=True):
 class ContainerStateTerminated(Struct, kw_only=True):
     """The container has ended."""
 
-    exit_code: int = always(int)
+    exit_code: Int32 = always(int)
     container_id: str = ""
     finished_at: Time = ""
     message: str = ""
     reason: str = ""
-    signal: int | None = None
+    signal: Int32 | None = None
     started_at: Time = ""
 
 
@@ -43,9 +43,9 @@ class ContainerState(Struct, kw_only=True):
 class LinuxContainerUser(Struct, kw_only=True):
     """The user and groups of a container's first process on Linux."""
 
-    gid: int = always(int)
-    uid: int = always(int)
-    supplemental_groups: list[int] = []
+    gid: Int64 = always(int)
+    uid: Int64 = always(int)
+    supplemental_groups: list[Int64] = []
 
 
 class ContainerUser(Struct, kw_only=True):
@@ -102,7 +102,7 @@ class ContainerStatus(Struct, kw_only=True):
     """The container."""
     ready: bool = always(bool)
     """Whether the container gets traffic."""
-    restart_count: int = always(int)
+    restart_count: Int32 = always(int)
     """How often it was restarted."""
     allocated_resources: dict[str, Quantity] = {}
     allocated_resources_status: list[ResourceStatus] = []

@@ -7,7 +7,7 @@ from pybernetes.api.core.reference import ObjectReference
 from pybernetes.api.duration import age
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
-from pybernetes.api.meta import Object, Struct, always
+from pybernetes.api.meta import Int32, Object, Struct, always
 from pybernetes.api.tables import AGE, NAME
 
 
@@ -23,7 +23,7 @@ class EndpointAddress(Struct, kw_only=True):
 class EndpointPort(Struct, kw_only=True):
     """A port of the backends."""
 
-    port: int = always(int)
+    port: Int32 = always(int)
     app_protocol: str = ""
     name: str | None = None
     protocol: str = ""

@@ -6,13 +6,13 @@ from pybernetes.api.core.reference import ObjectReference
 from pybernetes.api.duration import age
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
-from pybernetes.api.meta import MicroTime, Object, Struct, Time, always
+from pybernetes.api.meta import Int32, MicroTime, Object, Struct, Time, always
 
 
 class EventSeries(Struct, kw_only=True):
     """An event that keeps happening: how often so far, and when last."""
 
-    count: int = 0
+    count: Int32 = 0
     last_observed_time: MicroTime = ""
 
 
@@ -29,7 +29,7 @@ class Event(Object, kw_only=True):
     involved_object: ObjectReference = always(ObjectReference)
     """What the event is about."""
     action: str = ""
-    count: int = 0
+    count: Int32 = 0
     """How often it happened."""
     event_time: MicroTime = ""
     first_timestamp: Time = ""

@@ -12,7 +12,7 @@ from pybernetes.api.duration import age
 from pybernetes.api.facts import ListMap, ListSet
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
-from pybernetes.api.meta import Object, Quantity, Struct, Time, always
+from pybernetes.api.meta import Int32, Int64, Object, Quantity, Struct, Time, always
 from pybernetes.api.quantity import canonicalize
 from pybernetes.api.tables import AGE, NAME, or_none
 from pybernetes.api.workloads import keep_status
@@ -101,7 +101,7 @@ class NodeConfigStatus(Struct, kw_only=True):
 class DaemonEndpoint(Struct, kw_only=True):
     """The port of a daemon."""
 
-    port: int = msgspec.field(default_factory=int, name="Port")
+    port: Int32 = msgspec.field(default_factory=int, name="Port")
 
 
 class NodeDaemonEndpoints(Struct, kw_only=True):
@@ -120,13 +120,13 @@ class ContainerImage(Struct, kw_only=True):
     """An image on the node."""
 
     names: list[str] = []
-    size_bytes: int | None = None
+    size_bytes: Int64 | None = None
 
 
 class NodeSwapStatus(Struct, kw_only=True):
     """The swap space of the node."""
 
-    capacity: int | None = None
+    capacity: Int64 | None = None
 
 
 class NodeSystemInfo(Struct, kw_only=True):

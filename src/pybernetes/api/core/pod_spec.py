@@ -8,7 +8,7 @@ from pybernetes.api.core.reference import LocalObjectReference
 from pybernetes.api.core.security import PodSecurityContext
 from pybernetes.api.core.volume import Volume
 from pybernetes.api.facts import Atomic, ListMap
-from pybernetes.api.meta import ObjectMeta, Quantity, Struct, always
+from pybernetes.api.meta import Int32, Int64, ObjectMeta, Quantity, Struct, always
 
 
 class PodDNSConfigOption(Struct, kw_only=True):
@@ -30,7 +30,7 @@ class EvictionResponder(Struct, kw_only=True):
     """Somebody who takes part in the eviction of the pod."""
 
     name: str = always(str)
-    priority: int = always(int)
+    priority: Int32 = always(int)
 
 
 class HostAlias(Struct, kw_only=True):
@@ -77,7 +77,7 @@ class PodSpec(Struct, kw_only=True):
 
     containers: Annotated[list[Container], ListMap("name")] = []
     """The containers of the pod; at least one."""
-    active_deadline_seconds: int | None = None
+    active_deadline_seconds: Int64 | None = None
     """How long the pod may be active on a node before it is failed."""
     affinity: Affinity | None = None
     """Nodes and pods to be near to or away from."""
@@ -120,7 +120,7 @@ class PodSpec(Struct, kw_only=True):
     """What the sandbox itself takes; filled in from the runtime class."""
     preemption_policy: str = ""
     """Whether the pod may push out others: PreemptLowerPriority (default) or Never."""
-    priority: int | None = None
+    priority: Int32 | None = None
     """The priority as a number; filled in from the priority class."""
     priority_class_name: str = ""
     """The priority class."""
@@ -151,7 +151,7 @@ class PodSpec(Struct, kw_only=True):
     """Whether the containers see each other's processes."""
     subdomain: str = ""
     """With a headless Service of this name, the pod gets a DNS name of its own."""
-    termination_grace_period_seconds: int | None = None
+    termination_grace_period_seconds: Int64 | None = None
     """How long the containers may take to end before they are killed; 30 by default."""
     tolerations: Annotated[list[Toleration], Atomic()] = []
     """Taints that the pod bears."""

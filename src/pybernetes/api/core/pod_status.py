@@ -5,7 +5,7 @@ from typing import Annotated
 from pybernetes.api.core.container import ResourceRequirements
 from pybernetes.api.core.container_status import ContainerStatus
 from pybernetes.api.facts import ListMap
-from pybernetes.api.meta import Quantity, Struct, Time, always
+from pybernetes.api.meta import Int64, Quantity, Struct, Time, always
 
 
 class PodCondition(Struct, kw_only=True):
@@ -21,7 +21,7 @@ class PodCondition(Struct, kw_only=True):
     """When the status last changed."""
     message: str = ""
     """Why, in a sentence for people."""
-    observed_generation: int = 0
+    observed_generation: Int64 = 0
     reason: str = ""
     """Why, in one word for programs."""
 
@@ -122,7 +122,7 @@ class PodStatus(Struct, kw_only=True):
     node_allocatable_resource_claim_statuses: list[NodeAllocatableResourceClaimStatus] = []
     nominated_node_name: str = ""
     """The node where room is being made for the pod."""
-    observed_generation: int = 0
+    observed_generation: Int64 = 0
     phase: str = ""
     """Pending, Running, Succeeded, Failed or Unknown."""
     pod_ip: str = ""

@@ -1,6 +1,6 @@
 """Probes and lifecycle hooks: how a container is asked after its health, and told of its start and end."""
 
-from pybernetes.api.meta import IntOrString, Struct, always
+from pybernetes.api.meta import Int32, Int64, IntOrString, Struct, always
 
 
 class ExecAction(Struct, kw_only=True):
@@ -13,7 +13,7 @@ class ExecAction(Struct, kw_only=True):
 class GRPCAction(Struct, kw_only=True):
     """Asks the gRPC health service."""
 
-    port: int = always(int)
+    port: Int32 = always(int)
     mode: str = ""
     service: str = ""
 
@@ -42,9 +42,9 @@ class HTTPGetAction(Struct, kw_only=True):
 
 
 class SleepAction(Struct, kw_only=True):
-    """Waits."""
+    """Waits for a while."""
 
-    seconds: int = always(int)
+    seconds: Int64 = always(int)
 
 
 class TCPSocketAction(Struct, kw_only=True):
@@ -81,21 +81,21 @@ class Probe(Struct, kw_only=True):
 
     exec: ExecAction | None = None
     """Run a command in the container."""
-    failure_threshold: int | None = None
+    failure_threshold: Int32 | None = None
     """After how many failures in a row the probe has failed; 3 by default."""
     grpc: GRPCAction | None = None
     """Ask the gRPC health service."""
     http_get: HTTPGetAction | None = None
     """Send an HTTP GET."""
-    initial_delay_seconds: int | None = None
+    initial_delay_seconds: Int32 | None = None
     """How long after the start the first probe is made."""
-    period_seconds: int | None = None
+    period_seconds: Int32 | None = None
     """How often; every 10 seconds by default."""
-    success_threshold: int | None = None
+    success_threshold: Int32 | None = None
     """After how many successes in a row the probe has succeeded again; 1 by default."""
     tcp_socket: TCPSocketAction | None = None
     """Open a connection."""
-    termination_grace_period_seconds: int | None = None
+    termination_grace_period_seconds: Int64 | None = None
     """How long the container may take to end when this probe fails."""
-    timeout_seconds: int | None = None
+    timeout_seconds: Int32 | None = None
     """How long an answer may take; 1 second by default."""

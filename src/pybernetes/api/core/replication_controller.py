@@ -10,7 +10,7 @@ from pybernetes.api.duration import age
 from pybernetes.api.facts import Atomic, ListMap
 from pybernetes.api.field import Errors
 from pybernetes.api.kind import Cell, Column, Kind
-from pybernetes.api.meta import Object, Struct, Time, always
+from pybernetes.api.meta import Int32, Int64, Object, Struct, Time, always
 from pybernetes.api.quantity import canonicalize
 from pybernetes.api.tables import AGE, CONTAINERS, IMAGES, NAME, SELECTOR, label_map, names_and_images
 from pybernetes.api.workloads import (
@@ -27,8 +27,8 @@ from pybernetes.api.workloads import (
 class ReplicationControllerSpec(Struct, kw_only=True):
     """How many pods of which kind."""
 
-    min_ready_seconds: int | None = None
-    replicas: int | None = None
+    min_ready_seconds: Int32 | None = None
+    replicas: Int32 | None = None
     selector: Annotated[dict[str, str], Atomic()] = {}
     template: PodTemplateSpec | None = None
 
@@ -46,12 +46,12 @@ class ReplicationControllerCondition(Struct, kw_only=True):
 class ReplicationControllerStatus(Struct, kw_only=True):
     """How many pods there are, and how well they are."""
 
-    replicas: int = always(int)
-    available_replicas: int = 0
+    replicas: Int32 = always(int)
+    available_replicas: Int32 = 0
     conditions: Annotated[list[ReplicationControllerCondition], ListMap("type")] = []
-    fully_labeled_replicas: int = 0
-    observed_generation: int = 0
-    ready_replicas: int = 0
+    fully_labeled_replicas: Int32 = 0
+    observed_generation: Int64 = 0
+    ready_replicas: Int32 = 0
 
 
 class ReplicationController(Object, kw_only=True):

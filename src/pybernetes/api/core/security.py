@@ -1,6 +1,6 @@
 """Security contexts: which user, capabilities and profiles containers run with."""
 
-from pybernetes.api.meta import Struct, always
+from pybernetes.api.meta import Int64, Struct, always
 
 
 class AppArmorProfile(Struct, kw_only=True):
@@ -62,11 +62,11 @@ class SecurityContext(Struct, kw_only=True):
     proc_mount: str = ""
     read_only_root_filesystem: bool | None = None
     """Whether the image's file system is read-only."""
-    run_as_group: int | None = None
+    run_as_group: Int64 | None = None
     """The group ID of the first process."""
     run_as_non_root: bool | None = None
     """Whether to refuse to run as root."""
-    run_as_user: int | None = None
+    run_as_user: Int64 | None = None
     """The user ID of the first process; the image's by default."""
     se_linux_options: SELinuxOptions | None = None
     seccomp_profile: SeccompProfile | None = None
@@ -78,19 +78,19 @@ class PodSecurityContext(Struct, kw_only=True):
     """The privileges of all containers of a pod, and the ownership of its volumes."""
 
     app_armor_profile: AppArmorProfile | None = None
-    fs_group: int | None = None
+    fs_group: Int64 | None = None
     """A group that owns the volumes and that all containers belong to."""
     fs_group_change_policy: str = ""
-    run_as_group: int | None = None
+    run_as_group: Int64 | None = None
     """The group ID of the first processes."""
     run_as_non_root: bool | None = None
     """Whether to refuse to run as root."""
-    run_as_user: int | None = None
+    run_as_user: Int64 | None = None
     """The user ID of the first processes."""
     se_linux_change_policy: str = ""
     se_linux_options: SELinuxOptions | None = None
     seccomp_profile: SeccompProfile | None = None
-    supplemental_groups: list[int] = []
+    supplemental_groups: list[Int64] = []
     """Further groups of the first processes."""
     supplemental_groups_policy: str = ""
     sysctls: list[Sysctl] = []

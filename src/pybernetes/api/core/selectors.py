@@ -1,6 +1,6 @@
 """References to single keys and fields: of ConfigMaps, Secrets, files, and of the pod itself."""
 
-from pybernetes.api.meta import Quantity, Struct, always
+from pybernetes.api.meta import Int32, Int64, Quantity, Struct, always
 
 
 class ObjectFieldSelector(Struct, kw_only=True):
@@ -50,6 +50,6 @@ class KeyToPath(Struct, kw_only=True):
     """The key."""
     path: str = always(str)
     """The file, relative to the volume."""
-    mode: int | None = None
+    mode: Int32 | None = None
     """Permissions of this file."""
-    user: int | None = None
+    user: Int64 | None = None

@@ -14,7 +14,7 @@ from pybernetes.api.core.service_validation import (
 from pybernetes.api.duration import age
 from pybernetes.api.facts import Atomic, ListMap
 from pybernetes.api.kind import Cell, Column, Kind
-from pybernetes.api.meta import Condition, IntOrString, Object, Struct, always
+from pybernetes.api.meta import Condition, Int32, IntOrString, Object, Struct, always
 from pybernetes.api.tables import AGE, NAME, SELECTOR, label_map, or_none
 from pybernetes.api.workloads import clear_status
 
@@ -22,7 +22,7 @@ from pybernetes.api.workloads import clear_status
 class ClientIPConfig(Struct, kw_only=True):
     """How long a client is led to the same pod."""
 
-    timeout_seconds: int | None = None
+    timeout_seconds: Int32 | None = None
 
 
 class SessionAffinityConfig(Struct, kw_only=True):
@@ -34,13 +34,13 @@ class SessionAffinityConfig(Struct, kw_only=True):
 class ServicePort(Struct, kw_only=True):
     """A port of the Service, and where it leads."""
 
-    port: int = always(int)
+    port: Int32 = always(int)
     """The port of the Service."""
     app_protocol: str | None = None
     """The application's protocol, as a hint."""
     name: str = ""
     """A DNS label; needed if there is more than one port."""
-    node_port: int = 0
+    node_port: Int32 = 0
     """The port of all nodes that leads here; handed out by the server."""
     protocol: str = ""
     """TCP (default), UDP or SCTP."""
@@ -62,7 +62,7 @@ class ServiceSpec(Struct, kw_only=True):
     """With type ExternalName: the name that the Service is an alias for."""
     external_traffic_policy: str = ""
     """Cluster (default), or Local: only to pods of the node, with the client's address kept."""
-    health_check_node_port: int | None = None
+    health_check_node_port: Int32 | None = None
     internal_traffic_policy: str = ""
     """Cluster (default), or Local: only to pods of the node."""
     ip_families: list[str] = []
@@ -91,7 +91,7 @@ class ServiceSpec(Struct, kw_only=True):
 class PortStatus(Struct, kw_only=True):
     """What became of a port of a load balancer."""
 
-    port: int = always(int)
+    port: Int32 = always(int)
     protocol: str = always(str)
     error: str = ""
 
@@ -173,6 +173,8 @@ def prepare_update(new: Service, old: Service) -> None:
             spec.health_check_node_port = spec.health_check_node_port or was.health_check_node_port
     if spec.type == CLUSTER_IP and was.type in (NODE_PORT, LOAD_BALANCER):
         _drop_same_node_ports(spec, was)
+    if spec.type == EXTERNAL_NAME and was.type != EXTERNAL_NAME:
+        _drop_same_addresses(spec, was)
     if spec.type != LOAD_BALANCER and was.type == LOAD_BALANCER:
         if spec.allocate_load_balancer_node_ports == was.allocate_load_balancer_node_ports:
             spec.allocate_load_balancer_node_ports = None
@@ -196,6 +198,17 @@ def _drop_same_node_ports(spec: ServiceSpec, was: ServiceSpec) -> None:
             port.node_port = 0
     if spec.external_traffic_policy == was.external_traffic_policy and not spec.external_ips:
         spec.external_traffic_policy = ""
+
+
+def _drop_same_addresses(spec: ServiceSpec, was: ServiceSpec) -> None:
+    """A name has no address; the old one, sent along unchanged, was not meant to stay."""
+    if spec.cluster_ip == was.cluster_ip:
+        spec.cluster_ip, spec.cluster_ips = "", []
+    if spec.ip_families == was.ip_families:
+        spec.ip_families, spec.ip_family_policy = [], ""
+    if spec.internal_traffic_policy == was.internal_traffic_policy:
+        spec.internal_traffic_policy = ""
+    _drop_same_node_ports(spec, was)
 
 
 def prepare_status(new: Service, old: Service) -> None:

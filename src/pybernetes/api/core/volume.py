@@ -6,7 +6,7 @@ from pybernetes.api.core.reference import (
     TypedObjectReference,
 )
 from pybernetes.api.core.selectors import KeyToPath, ObjectFieldSelector, ResourceFieldSelector
-from pybernetes.api.meta import LabelSelector, ObjectMeta, Quantity, Struct, always
+from pybernetes.api.meta import Int32, Int64, LabelSelector, ObjectMeta, Quantity, Struct, always
 
 
 class AWSElasticBlockStoreVolumeSource(Struct, kw_only=True):
@@ -14,7 +14,7 @@ class AWSElasticBlockStoreVolumeSource(Struct, kw_only=True):
 
     volume_id: str = always(str)
     fs_type: str = ""
-    partition: int | None = None
+    partition: Int32 | None = None
     read_only: bool = False
 
 
@@ -75,7 +75,7 @@ class ClusterTrustBundleProjection(Struct, kw_only=True):
     name: str = ""
     optional: bool | None = None
     signer_name: str = ""
-    user: int | None = None
+    user: Int64 | None = None
 
 
 class ConfigMapProjection(Struct, kw_only=True):
@@ -89,9 +89,9 @@ class ConfigMapProjection(Struct, kw_only=True):
 class ConfigMapVolumeSource(Struct, kw_only=True):
     """The keys of a ConfigMap as files."""
 
-    default_mode: int | None = None
+    default_mode: Int32 | None = None
     """Permissions of the files; 0644 by default."""
-    default_user: int | None = None
+    default_user: Int64 | None = None
     items: list[KeyToPath] = []
     """Which keys become which files; all of them by default."""
     name: str = ""
@@ -105,9 +105,9 @@ class DownwardAPIVolumeFile(Struct, kw_only=True):
 
     path: str = always(str)
     field_ref: ObjectFieldSelector | None = None
-    mode: int | None = None
+    mode: Int32 | None = None
     resource_field_ref: ResourceFieldSelector | None = None
-    user: int | None = None
+    user: Int64 | None = None
 
 
 class DownwardAPIProjection(Struct, kw_only=True):
@@ -119,8 +119,8 @@ class DownwardAPIProjection(Struct, kw_only=True):
 class DownwardAPIVolumeSource(Struct, kw_only=True):
     """Files about the pod itself."""
 
-    default_mode: int | None = None
-    default_user: int | None = None
+    default_mode: Int32 | None = None
+    default_user: Int64 | None = None
     items: list[DownwardAPIVolumeFile] = []
 
 
@@ -129,7 +129,7 @@ class EmptyDirVolumeSource(Struct, kw_only=True):
 
     medium: str = ""
     """Memory for a file system in memory; a disk by default."""
-    mode: int | None = None
+    mode: Int32 | None = None
     size_limit: Quantity | None = None
     """How much may be written to it."""
 
@@ -172,7 +172,7 @@ class FCVolumeSource(Struct, kw_only=True):
     """A Fibre Channel disk."""
 
     fs_type: str = ""
-    lun: int | None = None
+    lun: Int32 | None = None
     read_only: bool = False
     target_wwns: list[str] = []
     wwids: list[str] = []
@@ -224,7 +224,7 @@ class ISCSIVolumeSource(Struct, kw_only=True):
     """An iSCSI disk."""
 
     iqn: str = always(str)
-    lun: int = always(int)
+    lun: Int32 = always(int)
     target_portal: str = always(str)
     chap_auth_discovery: bool | None = None
     chap_auth_session: bool | None = None
@@ -273,8 +273,8 @@ class PodCertificateProjection(Struct, kw_only=True):
     certificate_chain_path: str = ""
     credential_bundle_path: str = ""
     key_path: str = ""
-    max_expiration_seconds: int | None = None
-    user: int | None = None
+    max_expiration_seconds: Int32 | None = None
+    user: Int64 | None = None
     user_annotations: dict[str, str] = {}
 
 
@@ -299,8 +299,8 @@ class ServiceAccountTokenProjection(Struct, kw_only=True):
 
     path: str = always(str)
     audience: str = ""
-    expiration_seconds: int | None = None
-    user: int | None = None
+    expiration_seconds: Int64 | None = None
+    user: Int64 | None = None
 
 
 class VolumeProjection(Struct, kw_only=True):
@@ -317,8 +317,8 @@ class VolumeProjection(Struct, kw_only=True):
 class ProjectedVolumeSource(Struct, kw_only=True):
     """Files of several sources in one directory."""
 
-    default_mode: int | None = None
-    default_user: int | None = None
+    default_mode: Int32 | None = None
+    default_user: Int64 | None = None
     sources: list[VolumeProjection] = []
 
 
@@ -364,9 +364,9 @@ class ScaleIOVolumeSource(Struct, kw_only=True):
 class SecretVolumeSource(Struct, kw_only=True):
     """The keys of a Secret as files, kept in memory."""
 
-    default_mode: int | None = None
+    default_mode: Int32 | None = None
     """Permissions of the files; 0644 by default."""
-    default_user: int | None = None
+    default_user: Int64 | None = None
     items: list[KeyToPath] = []
     """Which keys become which files; all of them by default."""
     optional: bool | None = None
@@ -390,7 +390,7 @@ class GCEPersistentDiskVolumeSource(Struct, kw_only=True):
 
     pd_name: str = always(str)
     fs_type: str = ""
-    partition: int | None = None
+    partition: Int32 | None = None
     read_only: bool = False
 
 

@@ -9,7 +9,7 @@ from pybernetes.api.duration import age
 from pybernetes.api.facts import Atomic
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
-from pybernetes.api.meta import Object, Struct, always
+from pybernetes.api.meta import Int32, Object, Struct, always
 from pybernetes.api.tables import AGE, NAME
 
 
@@ -64,7 +64,7 @@ class EndpointPort(Struct, kw_only=True):
 
     app_protocol: str = ""
     name: str | None = None
-    port: int | None = None
+    port: Int32 | None = None
     protocol: str = ""
 
 

@@ -9,13 +9,13 @@ from pybernetes.api.core.reference import ObjectReference
 from pybernetes.api.events import convert
 from pybernetes.api.field import Errors
 from pybernetes.api.kind import Cell, Kind
-from pybernetes.api.meta import MicroTime, Object, Struct, Time, always
+from pybernetes.api.meta import Int32, MicroTime, Object, Struct, Time, always
 
 
 class EventSeries(Struct, kw_only=True):
     """An event that keeps happening: how often so far, and when last."""
 
-    count: int = always(int)
+    count: Int32 = always(int)
     last_observed_time: MicroTime = ""
 
 
@@ -24,7 +24,7 @@ class Event(Object, kw_only=True):
 
     event_time: MicroTime = ""
     action: str = ""
-    deprecated_count: int | None = None
+    deprecated_count: Int32 | None = None
     deprecated_first_timestamp: Time = ""
     deprecated_last_timestamp: Time = ""
     deprecated_source: EventSource | None = None
