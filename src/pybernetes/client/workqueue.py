@@ -12,6 +12,10 @@ from typing import Generic, Protocol, TypeVar
 KeyT = TypeVar("KeyT", bound=Hashable)
 
 
+#: Shorter delays are none: event loops count in milliseconds, and uvloop gives no timer at all for less.
+_TICK = 0.001
+
+
 class Clock(Protocol):
     """The part of an event loop that the queue needs."""
 
@@ -51,19 +55,20 @@ class WorkQueue(Generic[KeyT]):
 
     def add_after(self, key: KeyT, delay: float) -> None:
         """Queue a key after `delay` seconds; of several delays the earliest counts."""
-        if delay <= 0:
+        if delay < _TICK:
             self.add(key)
             return
         if self._closed:
             return
-        loop = asyncio.get_running_loop()
-        due = loop.time() + delay
+        timer = (self._clock or asyncio.get_running_loop()).call_later(delay, self._timer, key)
         waiting = self._timers.get(key)
-        if waiting is not None:
-            if waiting[0] <= due:
-                return
+        if waiting is None:
+            self._timers[key] = (delay, timer)
+        elif (waiting[1].when(), waiting[0]) <= (timer.when(), delay):
+            timer.cancel()
+        else:
             waiting[1].cancel()
-        self._timers[key] = (due, (self._clock or loop).call_later(delay, self._timer, key))
+            self._timers[key] = (delay, timer)
 
     def retry(self, key: KeyT) -> None:
         """Queue a key after its back-off, which doubles with each failure in a row."""
@@ -102,7 +107,9 @@ class WorkQueue(Generic[KeyT]):
 
     def done(self, key: KeyT) -> None:
         """The work on a key has ended; if it was added meanwhile, it is queued again."""
-        self._working.discard(key)
+        if key not in self._working:
+            return
+        self._working.remove(key)
         if key in self._dirty:
             self._push(key)
 
