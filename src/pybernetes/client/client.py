@@ -3,6 +3,7 @@
 A `Client` turns verbs on structs into requests on a `Transport`, and refusals into errors. It keeps no state.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, Generic, Literal, TypeVar, cast
@@ -11,8 +12,8 @@ import msgspec
 
 from pybernetes.api.kind import Kind
 from pybernetes.api.kinds import kind_of
-from pybernetes.api.meta import DeleteOptions, ListMeta, Object, ObjectMeta, Preconditions, Status
-from pybernetes.client.errors import error_for
+from pybernetes.api.meta import DeleteOptions, ListMeta, Object, ObjectMeta, Preconditions, Status, StatusDetails
+from pybernetes.client.errors import ApiError, BadAnswer, error_for
 from pybernetes.client.transport import Request, Response, Transport
 
 K = TypeVar("K", bound=Object)
@@ -25,6 +26,11 @@ STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
 _JSON = {"content-type": "application/json", "accept": "application/json"}
+
+#: Objects of a list that are decoded at a time, so that a long list does not hold up the event loop.
+_SLICE = 500
+
+T = TypeVar("T")
 
 
 class _ListEnvelope(msgspec.Struct):
@@ -70,9 +76,26 @@ def refuse(response: Response) -> None:
         status = msgspec.json.decode(response.body, type=Status)
     except msgspec.DecodeError:
         status = Status(message=response.body[:1000].decode(errors="replace"))
-    if not status.code:
+    if status.code < 400:
         status.code = response.status
+    retry = response.headers.get("retry-after", "")
+    if retry.isdigit():
+        status.details = status.details or StatusDetails()
+        status.details.retry_after_seconds = status.details.retry_after_seconds or int(retry)
     raise error_for(status)
+
+
+def _decode(decoder: "msgspec.json.Decoder[T]", data: bytes | msgspec.Raw) -> T:
+    try:
+        return decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadAnswer(f"the answer is not what was asked for: {error}: {bytes(data[:80])!r}") from error
+
+
+_LIST = msgspec.json.Decoder(_ListEnvelope)
+_EVENT = msgspec.json.Decoder(_EventEnvelope)
+_BOOKMARK = msgspec.json.Decoder(_Bookmark)
+_STATUS = msgspec.json.Decoder(Status)
 
 
 class Client:
@@ -131,6 +154,15 @@ class Resource(Generic[K]):
         refuse(response)
         return response.body
 
+    def _object_path(self, namespace: str, name: str, subresource: str = "") -> str:
+        """The path of one object. An empty name would be the whole collection, and `..` another one."""
+        for part in (namespace, name, subresource):
+            if "/" in part or "%" in part or part in (".", ".."):
+                raise ValueError(f"{part!r} can't be part of the path of an object in {self.kind.resource}")
+        if not name:
+            raise ValueError(f"a request for one object in {self.kind.resource} needs its name")
+        return self.kind.path(namespace, name, subresource)
+
     def encode(self, obj: K) -> bytes:
         """The object's JSON, with apiVersion and kind filled in."""
         if not obj.kind:
@@ -139,7 +171,7 @@ class Resource(Generic[K]):
 
     async def get(self, name: str, *, namespace: str = "") -> K:
         """One object; raises NotFound."""
-        return self._decoder.decode(await self._send("GET", self.kind.path(namespace, name)))
+        return _decode(self._decoder, await self._send("GET", self._object_path(namespace, name)))
 
     async def list(
         self,
@@ -159,9 +191,15 @@ class Resource(Generic[K]):
             "continue": continue_token,
             "resourceVersion": resource_version,
         }
-        page = msgspec.json.decode(await self._send("GET", self.kind.path(namespace), query), type=_ListEnvelope)
+        page = _decode(_LIST, await self._send("GET", self.kind.path(namespace), query))
+        raw = page.items or []
+        items: list[K] = []
+        for start in range(0, len(raw), _SLICE):
+            items += [_decode(self._decoder, item) for item in raw[start : start + _SLICE]]
+            if start:
+                await asyncio.sleep(0)
         return ObjectList(
-            items=[self._decoder.decode(item) for item in page.items or []],
+            items=items,
             resource_version=page.metadata.resource_version,
             continue_token=page.metadata.continue_,
             remaining=page.metadata.remaining_item_count or 0,
@@ -193,28 +231,36 @@ class Resource(Generic[K]):
         )
         async with aclosing(self._transport.stream(request)) as stream:
             async for lines in stream:
-                yield [self._event(line) for line in lines]
+                events: Events[K] = []
+                try:
+                    for line in lines:
+                        events.append(self._event(line))
+                except (ApiError, BadAnswer):
+                    # What came whole before the fault counts; the fault follows.
+                    yield events
+                    raise
+                yield events
 
     def _event(self, line: bytes) -> WatchEvent[K]:
-        envelope = msgspec.json.decode(line, type=_EventEnvelope)
+        envelope = _decode(_EVENT, line)
         if envelope.type == "ERROR":
-            raise error_for(msgspec.json.decode(envelope.object, type=Status))
+            raise error_for(_decode(_STATUS, envelope.object))
         if envelope.type == "BOOKMARK":
-            mark = msgspec.json.decode(envelope.object, type=_Bookmark)
+            mark = _decode(_BOOKMARK, envelope.object)
             return WatchEvent("BOOKMARK", None, mark.metadata.resource_version)
-        obj = self._decoder.decode(envelope.object)
+        obj = _decode(self._decoder, envelope.object)
         return WatchEvent(cast("EventType", envelope.type), obj, obj.metadata.resource_version)
 
     async def create(self, obj: K, *, namespace: str = "") -> K:
         """Create; the namespace is the object's own unless given. Raises AlreadyExists, Invalid."""
         path = self.kind.path(namespace or obj.metadata.namespace)
-        return self._decoder.decode(await self._send("POST", path, body=self.encode(obj)))
+        return _decode(self._decoder, await self._send("POST", path, body=self.encode(obj)))
 
     async def update(self, obj: K, *, subresource: str = "") -> K:
         """Replace; raises Conflict if the object's resourceVersion is not the latest."""
         meta = obj.metadata
-        path = self.kind.path(meta.namespace, meta.name, subresource)
-        return self._decoder.decode(await self._send("PUT", path, body=self.encode(obj)))
+        path = self._object_path(meta.namespace, meta.name, subresource)
+        return _decode(self._decoder, await self._send("PUT", path, body=self.encode(obj)))
 
     async def update_status(self, obj: K) -> K:
         """Replace the status only."""
@@ -232,14 +278,15 @@ class Resource(Generic[K]):
         force: bool = False,
     ) -> K:
         """Change a part: `patch` is a JSON-like value (or a struct) in the form that `content_type` names."""
-        return self._decoder.decode(
+        return _decode(
+            self._decoder,
             await self._send(
                 "PATCH",
-                self.kind.path(namespace, name, subresource),
+                self._object_path(namespace, name, subresource),
                 {"fieldManager": field_manager, "force": "true" if force else ""},
                 self._encoder.encode(patch),
                 content_type,
-            )
+            ),
         )
 
     async def delete(
@@ -261,8 +308,9 @@ class Resource(Generic[K]):
         )
         if uid or resource_version:
             options.preconditions = Preconditions(uid=uid or None, resource_version=resource_version or None)
-        await self._send("DELETE", self.kind.path(namespace, name), body=self._encoder.encode(options))
+        await self._send("DELETE", self._object_path(namespace, name), body=self._encoder.encode(options))
 
     async def call(self, name: str, subresource: str, body: Object, *, namespace: str = "") -> bytes:
         """POST to a subresource such as binding, eviction or token; returns the answer's bytes."""
-        return await self._send("POST", self.kind.path(namespace, name, subresource), body=self._encoder.encode(body))
+        path = self._object_path(namespace, name, subresource)
+        return await self._send("POST", path, body=self._encoder.encode(body))

@@ -20,6 +20,15 @@ class ApiError(Exception):
         """The machine-readable reason, such as NotFound."""
         return self.status.reason
 
+    @property
+    def retry_after(self) -> float:
+        """Seconds to wait before the request is sent again; 0 when the server does not say."""
+        return float(self.status.details.retry_after_seconds) if self.status.details else 0.0
+
+    def has_cause(self, reason: str) -> bool:
+        """Whether one of the causes in the answer's details has this reason."""
+        return self.status.details is not None and any(c.reason == reason for c in self.status.details.causes)
+
 
 class BadRequest(ApiError):
     """400: the request makes no sense; sending it again won't help."""
@@ -63,6 +72,14 @@ class ServerError(ApiError):
 
 class Unreachable(Exception):
     """No answer came: the connection was refused, was lost or timed out. The request may or may not have been done."""
+
+
+class BadAnswer(Unreachable):
+    """An answer came, but not one of an API server: a proxy's page, or a body that was cut off."""
+
+
+class Unusable(Unreachable):
+    """The request was not sent: a certificate, key or token can't be used. The message names the file and the fix."""
 
 
 _BY_CODE: dict[int, type[ApiError]] = {

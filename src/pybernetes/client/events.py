@@ -7,6 +7,7 @@ blocks: events wait in a bounded queue and are dropped, with a log line, when th
 import asyncio
 import logging
 import random
+import re
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -29,6 +30,12 @@ _REMEMBERED = 4096
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def _name_of(target: ObjectReference) -> str:
+    """The first part of an event's name: the object's, made fit for a name of an Event (`system:node` is not)."""
+    labels = re.sub(r"[^a-z0-9.-]+", "-", target.name.lower())[:230].split(".")
+    return ".".join(label.strip("-") for label in labels if label.strip("-")) or "event"
 
 
 def reference(obj: Object, field_path: str = "") -> ObjectReference:
@@ -77,7 +84,7 @@ class EventRecorder:
                 log.debug("event not written: %s %s: %s (%s)", target.name, reason, message, error)
 
     async def _write(self, target: ObjectReference, type_: str, reason: str, message: str) -> None:
-        key = (target.uid or target.name, target.namespace, target.field_path, type_, reason, message)
+        key = (target.kind, target.uid or target.name, target.namespace, target.field_path, type_, reason, message)
         known = self._known.get(key)
         if known is not None:
             try:
@@ -105,7 +112,7 @@ class EventRecorder:
         stamp = self._time()
         return Event(
             metadata=ObjectMeta(
-                name=f"{target.name[:230]}.{self._random.getrandbits(64):016x}",
+                name=f"{_name_of(target)}.{self._random.getrandbits(64):016x}",
                 namespace=target.namespace or "default",
             ),
             involved_object=msgspec.structs.replace(target),

@@ -1,69 +1,20 @@
 """Requests over HTTPS: one pool of connections, TLS and credentials from a kubeconfig."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import aiohttp
 from yarl import URL
 
 from pybernetes.client.client import refuse
-from pybernetes.client.errors import Unreachable
+from pybernetes.client.endpoint import Endpoint, TokenFile
+from pybernetes.client.errors import BadAnswer, Unreachable
 from pybernetes.client.transport import Request, Response
+
+__all__ = ["Endpoint", "HttpTransport"]
 
 #: A watch sends at least a bookmark a minute; silence for longer means that the connection is dead.
 _WATCH_SILENCE = 150.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """Where a server is and how to speak to it. Either a client certificate or a token says who asks."""
-
-    server: str
-    """`https://host:port`"""
-    ca_file: Path | None = None
-    ca_data: bytes = field(default=b"", repr=False)
-    cert_file: Path | None = None
-    key_file: Path | None = None
-    token: str = field(default="", repr=False)
-    token_file: Path | None = None
-    """Read anew when it changes: projected tokens are rotated in place."""
-    insecure_skip_tls_verify: bool = False
-
-    def ssl_context(self) -> ssl.SSLContext | bool:
-        """The TLS settings; True for plain HTTP."""
-        if not self.server.startswith("https://"):
-            return True
-        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)
-        if self.ca_file or self.ca_data:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.load_verify_locations(
-                cafile=str(self.ca_file) if self.ca_file else None, cadata=self.ca_data.decode() or None
-            )
-        if self.insecure_skip_tls_verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        if self.cert_file and self.key_file:
-            context.load_cert_chain(self.cert_file, self.key_file)
-        return context
-
-
-class _TokenFile:
-    """A token that may be replaced on disk at any time."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._mtime = 0
-        self._token = ""
-
-    def read(self) -> str:
-        """The present token; read again only when the file has changed."""
-        mtime = self._path.stat().st_mtime_ns
-        if mtime != self._mtime:
-            self._token, self._mtime = self._path.read_text().strip(), mtime
-        return self._token
 
 
 class HttpTransport:
@@ -71,11 +22,12 @@ class HttpTransport:
 
     def __init__(self, endpoint: Endpoint, *, user_agent: str = "pybernetes", timeout: float = 60.0) -> None:
         self._base = URL(endpoint.server)
+        self._prefix = self._base.path.rstrip("/")
         self._endpoint = endpoint
         self._agent = user_agent
         self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=5)
         self._stream_timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=_WATCH_SILENCE)
-        self._token_file = _TokenFile(endpoint.token_file) if endpoint.token_file else None
+        self._token_file = TokenFile(endpoint.token_file) if endpoint.token_file else None
         self._session: aiohttp.ClientSession | None = None
 
     def _open(self) -> aiohttp.ClientSession:
@@ -94,7 +46,7 @@ class HttpTransport:
         return headers
 
     def _url(self, request: Request) -> URL:
-        return self._base.with_path(request.path).with_query(list(request.query))
+        return self._base.with_path(self._prefix + request.path).with_query(list(request.query))
 
     async def request(self, request: Request) -> Response:
         """Send a request and read the whole answer."""
@@ -105,9 +57,10 @@ class HttpTransport:
                 data=request.body or None,
                 headers=self._headers(request),
                 timeout=self._timeout,
+                allow_redirects=False,
             ) as answer:
                 body = await answer.read()
-                return Response(answer.status, {k.lower(): v for k, v in answer.headers.items()}, body)
+                return _response(answer, body)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._unreachable(error) from error
 
@@ -119,10 +72,12 @@ class HttpTransport:
                 self._url(request),
                 headers=self._headers(request),
                 timeout=self._stream_timeout,
+                allow_redirects=False,
                 read_bufsize=2**20,
             ) as answer:
                 if answer.status != 200:
-                    refuse(Response(answer.status, {}, await answer.read()))
+                    refuse(_response(answer, await answer.read()))
+                    raise BadAnswer(f"{self._base.origin()} answered {answer.status} to a watch")
                 rest = b""
                 async for chunk in answer.content.iter_any():
                     *lines, rest = (rest + chunk).split(b"\n")
@@ -132,7 +87,7 @@ class HttpTransport:
             raise self._unreachable(error) from error
 
     def _unreachable(self, error: BaseException) -> Unreachable:
-        return Unreachable(f"no answer from {self._base.origin()}: {error or type(error).__name__}")
+        return Unreachable(f"no answer from {self._base.origin()}: {_words(error)}")
 
     async def close(self) -> None:
         """Close all connections."""
@@ -141,3 +96,24 @@ class HttpTransport:
             self._session = None
             # aiohttp closes TLS transports in the next turn of the loop.
             await asyncio.sleep(0)
+
+
+def _response(answer: aiohttp.ClientResponse, body: bytes) -> Response:
+    return Response(answer.status, {k.lower(): v for k, v in answer.headers.items()}, body)
+
+
+def _words(error: BaseException) -> str:
+    """What happened, and where that helps, what to do."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            cause = error.certificate_error
+            reason = getattr(cause, "verify_message", "") or str(cause)
+            return f"its certificate is not trusted ({reason}): is the CA of the kubeconfig this cluster's?"
+        case aiohttp.ClientConnectorSSLError():
+            reason = getattr(error.os_error, "reason", "") or str(error.os_error)
+            return f"TLS failed ({reason}): does this port speak HTTPS?"
+        case aiohttp.ClientConnectorError():
+            return error.os_error.strerror or str(error.os_error)
+        case TimeoutError():
+            return "timed out"
+    return str(error) or type(error).__name__

@@ -26,6 +26,8 @@ IndexFunction = Callable[[K], Iterable[str]]
 
 _RETRY_FIRST = 0.05
 _RETRY_MAX = 5.0
+#: A watch that lasted this long, or brought something, is a success; what ends sooner is retried with back-off.
+_STEADY = 1.0
 
 
 def key_of(obj: Object) -> str:
@@ -130,6 +132,8 @@ class Informer(Generic[K]):
         self._handlers: list[Handler[K]] = []
         self._synced = asyncio.Event()
         self._revision = ""
+        self._moved = False
+        self._trouble = ""
 
     def add_handler(self, handler: Handler[K]) -> None:
         """Tell `handler` of every change, and now of every object already known."""
@@ -153,20 +157,44 @@ class Informer(Generic[K]):
 
     async def run(self) -> None:
         """List and watch until cancelled."""
+        loop = asyncio.get_running_loop()
         delay = _RETRY_FIRST
         while True:
-            try:
-                if not self._revision:
-                    await self._list()
-                    delay = _RETRY_FIRST
-                await self._watch()
+            begun, self._moved = loop.time(), False
+            pause = await self._turn()
+            if self._moved or loop.time() - begun >= _STEADY:
                 delay = _RETRY_FIRST
-            except Gone:
+                if pause is None:
+                    continue
+            await asyncio.sleep(max(delay, pause or 0.0))
+            delay = min(delay * 2, _RETRY_MAX)
+
+    async def _turn(self) -> float | None:
+        """List if need be, and watch to the end. After a failure, the least time to wait; None if it ended well."""
+        try:
+            if not self._revision:
+                await self._list()
+            await self._watch()
+            return None
+        except Gone:
+            self._revision = ""
+            return None
+        except ApiError as error:
+            if error.has_cause("ResourceVersionTooLarge"):
+                # The server's store is another one, or an older copy: what we know is void.
                 self._revision = ""
-            except (ApiError, Unreachable) as error:
-                log.debug("watch of %s ended: %s; again in %.2f s", self._resource.kind.resource, error, delay)
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, _RETRY_MAX)
+            self._complain(error)
+            return error.retry_after
+        except Unreachable as error:
+            self._complain(error)
+            return 0.0
+
+    def _complain(self, error: Exception) -> None:
+        """Log a failure once, not at each retry."""
+        text = f"{type(error).__name__}: {error}"
+        level = logging.DEBUG if text == self._trouble else logging.WARNING
+        self._trouble = text
+        log.log(level, "watch of %s: %s; retrying", self._resource.kind.resource, text)
 
     async def _list(self) -> None:
         page = await self._resource.list(namespace=self._namespace, field_selector=self._field_selector)
@@ -177,6 +205,7 @@ class Informer(Generic[K]):
         for key in set(self.cache.keys()) - seen:
             self._remove(key)
         self._revision = page.resource_version
+        self._trouble = ""
         self._synced.set()
 
     async def _watch(self) -> None:
@@ -187,6 +216,8 @@ class Informer(Generic[K]):
             async for batch in batches:
                 for event in batch:
                     self._apply(event)
+                if batch:
+                    self._moved, self._trouble = True, ""
 
     def _apply(self, event: WatchEvent[K]) -> None:
         self._revision = event.resource_version
@@ -198,17 +229,29 @@ class Informer(Generic[K]):
             self._put(event.object)
 
     def _put(self, obj: K) -> None:
+        key = key_of(obj)
+        before = self.cache.get(key)
+        if before is not None and before.metadata.uid != obj.metadata.uid:
+            # Deleted and made again under the same name while the watch was away: two changes, not one.
+            self._remove(key)
         old = self.cache.put(obj)
         if old is not None and old.metadata.resource_version == obj.metadata.resource_version:
             return
-        for handler in self._handlers:
-            handler(old, obj)
+        self._tell(old, obj)
 
     def _remove(self, key: str) -> None:
         old = self.cache.remove(key)
         if old is not None:
-            for handler in self._handlers:
-                handler(old, None)
+            self._tell(old, None)
+
+    def _tell(self, old: K | None, new: K | None) -> None:
+        for handler in tuple(self._handlers):
+            try:
+                handler(old, new)
+            except Exception:
+                # The fault of one handler must not cost the others, who share this informer, their view.
+                kind = self._resource.kind.name
+                log.exception("handler of %s %s failed", kind, key_of(cast("K", new or old)))
 
 
 class Informers:
@@ -236,11 +279,14 @@ class Informers:
 
     async def run(self) -> None:
         """Run all informers, also those asked for later, until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            self._group = group
-            for key, informer in self._informers.items():
-                self._start(key, informer)
-            await asyncio.Event().wait()
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                for key, informer in self._informers.items():
+                    self._start(key, informer)
+                await asyncio.Event().wait()
+        finally:
+            self._group = None
 
     async def synced(self) -> None:
         """Wait until every informer has its first list."""

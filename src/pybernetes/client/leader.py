@@ -7,6 +7,7 @@ stops, before anybody else can start.
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ class LeadershipLost(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaderConfig:
-    """Durations in seconds, with the defaults of the original components."""
+    """Durations in seconds, with the defaults of the original components. Raises ValueError where they don't fit."""
 
     name: str
     identity: str
@@ -35,6 +36,16 @@ class LeaderConfig:
     lease_duration: float = 15.0
     renew_deadline: float = 10.0
     retry_period: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not self.lease_duration > self.renew_deadline > self.retry_period > 0:
+            raise ValueError(
+                f"leader election of {self.name}: lease_duration ({self.lease_duration:g} s) must be longer "
+                f"than renew_deadline ({self.renew_deadline:g} s), and that than retry_period "
+                f"({self.retry_period:g} s)"
+            )
+        if not self.identity:
+            raise ValueError(f"leader election of {self.name}: the identity is empty, nobody could tell who leads")
 
 
 def _utc_now() -> datetime:
@@ -50,6 +61,7 @@ class LeaderElector:
         self._now = now
         self._seen: tuple[str, str] = ("", "")
         self._seen_at = 0.0
+        self._trouble = ""
 
     async def run(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run `work` while leading. Raises LeadershipLost when the lease is lost; releases it when cancelled."""
@@ -77,19 +89,29 @@ class LeaderElector:
         renewed = loop.time()
         while True:
             await asyncio.sleep(self._config.retry_period)
-            if await self._try():
-                renewed = loop.time()
-            elif loop.time() - renewed > self._config.renew_deadline:
-                raise LeadershipLost(f"{self._config.name}: not renewed for {self._config.renew_deadline:.0f} s")
+            # Others count from a renewal that they see, which is later than the moment it was sent.
+            sent = loop.time()
+            if await self._try(renewed + self._config.renew_deadline):
+                renewed = sent
+            elif self._seen[0] not in ("", self._config.identity):
+                raise LeadershipLost(f"{self._config.name}: taken over by {self._seen[0]}")
+            elif loop.time() - renewed >= self._config.renew_deadline:
+                raise LeadershipLost(f"{self._config.name}: not renewed for {self._config.renew_deadline:g} s")
 
-    async def _try(self) -> bool:
-        """Take or renew the lease; False when somebody else holds it or the server can't be reached."""
+    async def _try(self, deadline: float = 0.0) -> bool:
+        """Take or renew the lease; False when somebody else holds it or the server can't be reached in time."""
+        deadline = deadline or asyncio.get_running_loop().time() + self._config.renew_deadline
         try:
-            async with asyncio.timeout(self._config.renew_deadline):
-                return await self._acquire()
+            async with asyncio.timeout_at(deadline):
+                taken = await self._acquire()
         except (ApiError, Unreachable, TimeoutError) as error:
-            log.debug("lease %s: %s", self._config.name, error)
+            trouble = str(error) or f"no answer within {self._config.renew_deadline:g} s"
+            if trouble != self._trouble:
+                log.warning("lease %s/%s: %s", self._config.namespace, self._config.name, trouble)
+            self._trouble = trouble
             return False
+        self._trouble = ""
+        return taken
 
     async def _acquire(self) -> bool:
         cfg = self._config
@@ -99,7 +121,7 @@ class LeaderElector:
         except NotFound:
             spec = LeaseSpec(
                 holder_identity=cfg.identity,
-                lease_duration_seconds=int(cfg.lease_duration),
+                lease_duration_seconds=math.ceil(cfg.lease_duration),
                 acquire_time=stamp,
                 renew_time=stamp,
                 lease_transitions=0,
@@ -109,6 +131,7 @@ class LeaderElector:
                 await self._leases.create(new)
             except AlreadyExists:
                 return False
+            self._seen = (cfg.identity, stamp)
             return True
         if not self._may_take(lease):
             return False
@@ -116,7 +139,7 @@ class LeaderElector:
         spec = msgspec.structs.replace(
             lease.spec,
             holder_identity=cfg.identity,
-            lease_duration_seconds=int(cfg.lease_duration),
+            lease_duration_seconds=math.ceil(cfg.lease_duration),
             renew_time=stamp,
             acquire_time=lease.spec.acquire_time if mine else stamp,
             lease_transitions=(lease.spec.lease_transitions or 0) + (0 if mine else 1),
@@ -125,6 +148,7 @@ class LeaderElector:
             await self._leases.update(msgspec.structs.replace(lease, spec=spec))
         except Conflict:
             return False
+        self._seen = (cfg.identity, stamp)
         return True
 
     def _may_take(self, lease: Lease) -> bool:
