@@ -214,7 +214,8 @@ CONTROLLERS: dict[str, Rules] = {
         EVENTS,
     ),
     "deployment-controller": (
-        ("get list update watch", "apps extensions", "deployments"),
+        # The original gets by with update; ours patches annotations, so as not to collide with users' changes.
+        ("get list patch update watch", "apps extensions", "deployments"),
         ("update", "apps extensions", "deployments/status deployments/finalizers"),
         ("create delete get list patch update watch", "apps extensions", "replicasets"),
         ("get list update watch", "core", "pods"),
