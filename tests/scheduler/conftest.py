@@ -18,6 +18,7 @@ from pybernetes.apiserver.types import Attributes, Decision, User
 from pybernetes.client.client import Client
 from pybernetes.client.events import EventRecorder
 from pybernetes.client.informer import Informers
+from pybernetes.client.transport import Request, Response
 from pybernetes.scheduler.config import Config
 from pybernetes.scheduler.scheduler import Scheduler
 from pybernetes.store.sqlite import SqliteStore
@@ -35,19 +36,36 @@ class _Everything:
         return Decision(True)
 
 
+class Unreliable(InProcessTransport):
+    """Passes requests on, unless `fail` has an error for one."""
+
+    fail: Callable[[Request], Exception | None] = staticmethod(lambda request: None)
+
+    async def request(self, request: Request) -> Response:
+        error = self.fail(request)
+        if error is not None:
+            raise error
+        return await super().request(request)
+
+
 @pytest.fixture
-async def client(tmp_path: Path) -> AsyncIterator[Client]:
+async def transport(tmp_path: Path) -> AsyncIterator[Unreliable]:
     store = await SqliteStore.open(tmp_path / "state.db", stamp=codec.stamp)
     config = ServerConfig(advertise_address="192.0.2.10")
     server = build_server(config, store, _Nobody(), _Everything(), rng=random.Random(1))
     await server.start()
     await bootstrap.run(server, config)
-    made = Client(InProcessTransport(server, ADMIN))
+    made = Unreliable(server, ADMIN)
     account = ServiceAccount(metadata=ObjectMeta(name="default", namespace="default"))
-    await made.of(ServiceAccount).create(account)
+    await Client(made).of(ServiceAccount).create(account)
     yield made
     await server.close()
     await store.close()
+
+
+@pytest.fixture
+def client(transport: Unreliable) -> Client:
+    return Client(transport)
 
 
 class Running:

@@ -8,6 +8,7 @@ import pytest
 from pybernetes.api.core.node import Node
 from pybernetes.api.core.pod import Pod
 from pybernetes.client.client import Client
+
 from .conftest import Running
 from .make import node, pod
 from .test_scheduler import put_node
@@ -20,7 +21,6 @@ async def test_a_burst_of_pods_on_a_large_cluster(client: Client, running: Runni
     await asyncio.gather(*(put_node(client, node(f"node-{n}", zone=f"z{n % 3}")) for n in range(NODES)))
     await running.until(lambda: len(running.scheduler.snapshot.nodes) == NODES, 60)
     await running.until(lambda: not running.scheduler.snapshot.nodes.taint_codes.any(), 60)
-    # Pods are created while another scheduler's name keeps them waiting for this one.
     created = await asyncio.gather(*(client.of(Pod).create(pod(f"p{n}", cpu="100m")) for n in range(PODS)))
     started = time.monotonic()
     cache = running.informers.of(Pod).cache

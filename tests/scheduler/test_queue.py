@@ -1,0 +1,184 @@
+"""The queue, with time as a number."""
+
+import msgspec
+import pytest
+
+from pybernetes.api.core.pod import Pod, PodSchedulingGate
+from pybernetes.scheduler.config import Config
+from pybernetes.scheduler.hints import Change, Event, helps
+from pybernetes.scheduler.queue import Place, SchedulingQueue
+from pybernetes.scheduler.snapshot import Snapshot
+from pybernetes.scheduler.template import Templates
+
+from .make import node, pod
+
+TEMPLATES = Templates()
+
+
+def put(queue: SchedulingQueue, made: Pod, now: float = 0.0) -> None:
+    queue.put(made, TEMPLATES.of(made), now)
+
+
+def names(queue: SchedulingQueue) -> list[str]:
+    found = []
+    while (item := queue.pop()) is not None:
+        found.append(item.pod.metadata.name)
+    return found
+
+
+def refused(queue: SchedulingQueue, made: Pod, *plugins: str, now: float = 0.0) -> None:
+    put(queue, made, now)
+    item = queue.pop()
+    assert item is not None
+    queue.failed(item, plugins or ("NodeResourcesFit",), now)
+
+
+@pytest.fixture
+def queue() -> SchedulingQueue:
+    return SchedulingQueue(Config())
+
+
+def test_higher_priority_first_then_the_older(queue: SchedulingQueue) -> None:
+    put(queue, pod("late"), 2.0)
+    put(queue, pod("early"), 1.0)
+    put(queue, pod("important", priority=1000), 3.0)
+    put(queue, pod("unimportant", priority=-1), 0.0)
+    assert names(queue) == ["important", "early", "late", "unimportant"]
+
+
+def test_a_changed_priority_counts(queue: SchedulingQueue) -> None:
+    first, second = pod("first"), pod("second")
+    put(queue, first, 1.0)
+    put(queue, second, 2.0)
+    put(queue, msgspec.structs.replace(second, spec=msgspec.structs.replace(second.spec, priority=5)), 3.0)
+    assert names(queue) == ["second", "first"]
+
+
+def test_a_removed_pod_does_not_come_out(queue: SchedulingQueue) -> None:
+    gone = pod("gone")
+    put(queue, gone)
+    queue.remove(gone.metadata.uid)
+    assert names(queue) == [] and len(queue) == 0
+
+
+def test_backoff_doubles_from_one_second_to_ten(queue: SchedulingQueue) -> None:
+    web = pod("web")
+    put(queue, web)
+    now, rests = 0.0, []
+    for _ in range(6):
+        item = queue.pop()
+        assert item is not None
+        queue.failed(item, (), now)
+        due = queue.next_due()
+        assert due is not None
+        rests.append(due - now)
+        queue.advance(due - 0.001)
+        assert queue.pop() is None
+        now = due
+        queue.advance(now)
+    assert rests == [1, 2, 4, 8, 10, 10]
+
+
+def test_an_event_that_helps_waits_for_the_backoff(queue: SchedulingQueue) -> None:
+    web = pod("web")
+    refused(queue, web, now=100.0)
+    assert queue.on_event(lambda template, plugins: plugins == ("NodeResourcesFit",), 100.5) == 1
+    assert queue.pop() is None
+    queue.advance(101.0)
+    assert names(queue) == ["web"]
+
+
+def test_after_the_backoff_an_event_acts_at_once(queue: SchedulingQueue) -> None:
+    refused(queue, pod("web"), now=100.0)
+    queue.on_event(lambda template, plugins: True, 105.0)
+    assert names(queue) == ["web"]
+
+
+def test_an_event_that_does_not_help_changes_nothing(queue: SchedulingQueue) -> None:
+    refused(queue, pod("web"))
+    assert queue.on_event(lambda template, plugins: False, 60.0) == 0
+    queue.advance(60.0)
+    assert queue.pop() is None
+
+
+def test_five_minutes_are_enough(queue: SchedulingQueue) -> None:
+    refused(queue, pod("web"), now=0.0)
+    queue.advance(299.0)
+    assert queue.pop() is None
+    queue.advance(330.0)
+    assert names(queue) == ["web"]
+
+
+def test_gated_pods_wait_for_their_gates(queue: SchedulingQueue) -> None:
+    web = pod("web", scheduling_gates=[PodSchedulingGate(name="g")])
+    put(queue, web)
+    queue.on_event(lambda template, plugins: True, 1000.0)
+    queue.advance(1000.0)
+    assert queue.pop() is None and queue.counts()[Place.GATED] == 1
+    put(queue, msgspec.structs.replace(web, spec=msgspec.structs.replace(web.spec, scheduling_gates=[])), 1.0)
+    assert names(queue) == ["web"]
+
+
+def test_a_change_of_the_pod_itself_gives_it_another_try(queue: SchedulingQueue) -> None:
+    web = pod("web", cpu="64", labels={"a": "b"})
+    refused(queue, web, now=0.0)
+    put(queue, web, 50.0)
+    assert queue.pop() is None, "a status report is no reason"
+    smaller = pod("web", cpu="1", uid=web.metadata.uid)
+    put(queue, smaller, 50.0)
+    assert names(queue) == ["web"]
+
+
+def test_a_pod_in_work_is_given_back_only_if_it_is_still_wanted(queue: SchedulingQueue) -> None:
+    web = pod("web")
+    put(queue, web)
+    item = queue.pop()
+    assert item is not None
+    put(queue, web, 1.0)
+    assert queue.pop() is None, "the same pod is not worked on twice"
+    queue.remove(web.metadata.uid)
+    queue.failed(item, (), 2.0)
+    assert len(queue) == 0 and queue.next_due() is None
+
+
+# --- hints
+
+
+@pytest.mark.parametrize(
+    ("plugin", "change", "expected"),
+    [
+        ("NodeResourcesFit", Change.POD_REMOVED, True),
+        ("NodeResourcesFit", Change.NODE_ALLOCATABLE, True),
+        ("NodeResourcesFit", Change.NODE_LABELS, False),
+        ("TaintToleration", Change.NODE_TAINTS, True),
+        ("TaintToleration", Change.POD_REMOVED, False),
+        ("NodeAffinity", Change.NODE_LABELS, True),
+        ("InterPodAffinity", Change.POD_ADDED, True),
+        ("PodTopologySpread", Change.NODE_REMOVED, True),
+        ("NodePorts", Change.POD_ADDED, False),
+    ],
+)
+def test_kinds_of_events_per_plugin(plugin: str, change: Change, expected: bool) -> None:
+    snapshot = Snapshot()
+    assert helps(snapshot, snapshot.templates.of(pod("web")), (plugin,), Event(change)) is expected
+
+
+def test_a_node_event_helps_only_if_that_node_would_do_now() -> None:
+    snapshot = Snapshot()
+    row = snapshot.put_node(node("node-1", cpu="1", labels={"disk": "ssd"}))
+    large = snapshot.templates.of(pod("large", cpu="2", node_selector={"disk": "ssd"}))
+    small = snapshot.templates.of(pod("small", cpu="500m", node_selector={"disk": "hdd"}))
+    assert not helps(snapshot, large, ("NodeResourcesFit",), Event(Change.NODE_ADDED, row))
+    assert helps(snapshot, small, ("NodeResourcesFit",), Event(Change.NODE_ADDED, row))
+    assert helps(snapshot, large, ("NodeAffinity",), Event(Change.NODE_LABELS, row))
+    assert not helps(snapshot, small, ("NodeAffinity",), Event(Change.NODE_LABELS, row))
+    assert helps(snapshot, large, ("NodeResourcesFit", "NodeAffinity"), Event(Change.NODE_ADDED, row))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"initial_backoff": 0}, {"max_backoff": 0.5}, {"parallel_bindings": 0}, {"hard_pod_affinity_weight": 101}],
+)
+def test_a_wrong_config_names_the_field(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Config(**wrong)  # type: ignore[arg-type]
