@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pybernetes.client.client import Client
 from pybernetes.client.informer import Informers
 from pybernetes.controllers.base import Controller
+from pybernetes.controllers.clusterrole_aggregation import ClusterRoleAggregationController
 from pybernetes.controllers.config import Config
 from pybernetes.controllers.daemonset import DaemonSetController
 from pybernetes.controllers.deployment import DeploymentController
@@ -19,12 +20,15 @@ from pybernetes.controllers.endpointslice import EndpointSliceController
 from pybernetes.controllers.endpointslicemirroring import EndpointSliceMirroringController
 from pybernetes.controllers.garbage import GarbageCollector
 from pybernetes.controllers.namespace import NamespaceController
+from pybernetes.controllers.nodeipam import NodeIpamController
+from pybernetes.controllers.nodelifecycle import NodeLifecycleController
 from pybernetes.controllers.podgc import PodGarbageCollector
 from pybernetes.controllers.replicaset import ReplicaSetController
 from pybernetes.controllers.replicationcontroller import ReplicationControllerController
 from pybernetes.controllers.rootca import RootCAPublisher
 from pybernetes.controllers.satoken import ServiceAccountTokenController
 from pybernetes.controllers.serviceaccount import ServiceAccountController
+from pybernetes.controllers.tainteviction import TaintEvictionController
 from pybernetes.controllers.types import Clock, Context, LoopClock, Mint, Observe, Recorder, unobserved
 
 CONTROLLERS: tuple[type[Controller], ...] = (
@@ -39,6 +43,10 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     EndpointsController,
     EndpointSliceController,
     EndpointSliceMirroringController,
+    NodeIpamController,
+    NodeLifecycleController,
+    TaintEvictionController,
+    ClusterRoleAggregationController,
     PodGarbageCollector,
     GarbageCollector,
 )
