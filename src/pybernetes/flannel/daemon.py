@@ -8,7 +8,7 @@ not matter which event was missed.
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ from pybernetes.client.client import STRATEGIC_MERGE_PATCH, Client
 from pybernetes.client.errors import ApiError, Unreachable
 from pybernetes.client.informer import Informer
 from pybernetes.flannel import config as network_config
-from pybernetes.flannel import interface, kube, masquerade, network, subnet_file
+from pybernetes.flannel import interface, kube, masquerade, network, pod_bridge, subnet_file
 from pybernetes.flannel.backends import BACKENDS, make
 from pybernetes.flannel.config import ConfigError, NetworkConfig
 from pybernetes.flannel.kernel import reconcile
@@ -69,7 +69,6 @@ class Flanneld:
         rules: Rules,
         drift: Drift,
         rng: random.Random | None = None,
-        after_pass: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._options = options
         self._client = client.of(Node)
@@ -77,7 +76,6 @@ class Flanneld:
         self._rules = rules
         self._drift = drift
         self._rng = rng or random.Random()
-        self._after_pass = after_pass
         self._wake = asyncio.Event()
         self._reported: set[str] = set()
         self._macs: dict[str, str] = {}
@@ -150,7 +148,9 @@ class Flanneld:
             linger = self._lingering(config, leases)
             want = network.desired_state(config, me, leases, linger=linger)
             outcome = await asyncio.to_thread(reconcile, nl, want)
-        for line in outcome.done:
+            gateways = [f"{part.gateway}/{part.subnet.prefixlen}" for part in me.lease.families]
+            mended = pod_bridge.mend(nl, gateways, network.mtu(config, me.underlay))
+        for line in (*outcome.done, *mended):
             log.info("%s", line)
         pods = [
             masquerade.PodNetwork(family.network, part.subnet)
@@ -160,8 +160,6 @@ class Flanneld:
         for line in await self._rules.ensure(pods):
             log.info("%s", line)
         self._write_subnet_file(config, me)
-        if self._after_pass is not None:
-            await self._after_pass()
         self._report([*faults, *want.problems, *outcome.errors])
         if outcome.errors:
             return False
