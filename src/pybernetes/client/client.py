@@ -89,7 +89,7 @@ def _decode(decoder: "msgspec.json.Decoder[T]", data: bytes | msgspec.Raw) -> T:
     try:
         return decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadAnswer(f"the answer is not what was asked for: {error}: {bytes(data[:80])!r}") from error
+        raise BadAnswer(f"the answer is not what was asked for: {error}: {bytes(data)[:80]!r}") from error
 
 
 _LIST = msgspec.json.Decoder(_ListEnvelope)
