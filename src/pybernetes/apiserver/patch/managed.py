@@ -1,0 +1,183 @@
+"""managedFields: who last set which field.
+
+Each entry names a manager, how it wrote (Apply or Update), in which version, and the set of fields. A write by one
+manager takes the fields it changes from all others; the time of an entry changes only when its set does.
+"""
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from pybernetes.apiserver.patch.fieldset import Tree, compare, difference, union, without
+from pybernetes.apiserver.patch.values import Json, guarded
+from pybernetes.apiserver.schema.shape import Shape, shape_of
+
+Entry = dict[str, Any]
+APPLY, UPDATE = "Apply", "Update"
+ANCIENT = "ancient-changes"
+MAX_UPDATERS = 10
+"""Beyond this number, the oldest Update entries become one."""
+
+#: Metadata that the server itself keeps: nobody ever owns it.
+UNOWNED = [
+    "name",
+    "namespace",
+    "creationTimestamp",
+    "selfLink",
+    "uid",
+    "clusterName",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+]
+
+
+def entries_of(doc: Json) -> list[Entry]:
+    """The managedFields of an object."""
+    metadata = doc.get("metadata") if isinstance(doc, dict) else None
+    found = metadata.get("managedFields") if isinstance(metadata, dict) else None
+    return [e for e in found if isinstance(e, dict)] if isinstance(found, list) else []
+
+
+def fields_of(entry: Entry) -> Tree:
+    """The set of an entry; empty when it is malformed."""
+    fields = entry.get("fieldsV1")
+    return fields if isinstance(fields, dict) else {}
+
+
+def same_manager(entry: Entry, manager: str, operation: str, api_version: str, subresource: str) -> bool:
+    """Whether an entry is this manager's. Appliers keep theirs across versions."""
+    return (
+        entry.get("manager", "") == manager
+        and entry.get("operation") == operation
+        and entry.get("subresource", "") == subresource
+        and (operation == APPLY or entry.get("apiVersion") == api_version)
+    )
+
+
+def new_entry(fields: Tree, *, manager: str, operation: str, api_version: str, now: str, subresource: str) -> Entry:
+    """An entry, its keys in the original's order."""
+    entry: Entry = {
+        "manager": manager,
+        "operation": operation,
+        "apiVersion": api_version,
+        "time": now,
+        "fieldsType": "FieldsV1",
+        "fieldsV1": fields,
+    }
+    if subresource:
+        entry["subresource"] = subresource
+    return entry
+
+
+def with_fields(entry: Entry, fields: Tree) -> Entry | None:
+    """The entry with another set: itself when that is the same, None when nothing is left."""
+    if not fields:
+        return None
+    return entry if fields == fields_of(entry) else {**entry, "fieldsV1": fields}
+
+
+def ownable(fields: Tree, shape: Shape, subresource: str) -> Tree:
+    """A set without what nobody owns, and without the half of the object that this endpoint does not write."""
+    kept = {k: v for k, v in fields.items() if k not in ("f:apiVersion", "f:kind")}
+    if "status" in shape.fields and "spec" in shape.fields:
+        kept.pop("f:spec" if subresource == "status" else "f:status", None)
+    metadata = kept.get("f:metadata")
+    if metadata is not None:
+        left = {k: v for k, v in metadata.items() if k != "." and k.removeprefix("f:") not in UNOWNED}
+        if left:
+            kept["f:metadata"] = left
+        else:
+            del kept["f:metadata"]
+    return kept
+
+
+@cache
+def _skeleton(struct: Any) -> Json:
+    """What a new object is compared with: the parts that every object has."""
+    return msgspec.to_builtins(struct())
+
+
+def track_update(
+    old: Json | None,
+    new: Json,
+    *,
+    struct: Any,
+    api_version: str,
+    manager: str,
+    now: str,
+    subresource: str = "",
+) -> list[Entry]:
+    """The managedFields of `new` after a create, update or patch (not an apply) by `manager`.
+
+    `old` is None for a create. Entries that the client sent count; `[{}]` clears them, as in the original.
+    """
+    return guarded(lambda: _track(old, new, shape_of(struct), struct, api_version, manager, now, subresource))
+
+
+def _track(
+    old: Json | None, new: Json, shape: Shape, struct: Any, api_version: str, manager: str, now: str, subresource: str
+) -> list[Entry]:
+    sent = entries_of(new)
+    if sent == [{}]:
+        return []
+    entries = sent if sent and not subresource else entries_of(old) if old is not None else sent
+    before = old if old is not None else {} if isinstance(struct, Shape) else _skeleton(struct)
+    changed, removed = compare(before, new, shape)
+    changed = ownable(changed, shape, subresource)
+    removed = ownable(removed, shape, subresource)
+    if not changed and not removed:
+        return entries
+    return written(entries, changed, removed, manager=manager, api_version=api_version, now=now, sub=subresource)
+
+
+def written(
+    entries: Iterable[Entry], changed: Tree, removed: Tree, *, manager: str, api_version: str, now: str, sub: str
+) -> list[Entry]:
+    """The entries after an Update by `manager`: it owns what it changed, and others no longer do."""
+    result: list[Entry] = []
+    own: Tree = {}
+    mine: Entry | None = None
+    for entry in entries:
+        if same_manager(entry, manager, UPDATE, api_version, sub):
+            own, mine = union(own, fields_of(entry)), entry
+            continue
+        kept = with_fields(entry, difference(without(fields_of(entry), removed), changed))
+        if kept is not None:
+            result.append(kept)
+    own = union(without(own, removed), changed)
+    if own:
+        same = mine is not None and fields_of(mine) == own
+        fresh = new_entry(own, manager=manager, operation=UPDATE, api_version=api_version, now=now, subresource=sub)
+        result.append(mine if same and mine is not None else fresh)
+    return in_order(_capped(result))
+
+
+def in_order(entries: list[Entry]) -> list[Entry]:
+    """The original's order: appliers first, then by time and name."""
+    fields = ("operation", "time", "manager", "apiVersion", "subresource")
+    return sorted(entries, key=lambda e: tuple(str(e.get(f, "")) for f in fields))
+
+
+def _capped(entries: list[Entry]) -> list[Entry]:
+    """At most MAX_UPDATERS Update entries: the oldest of a version are merged into one."""
+    updaters = sorted((e for e in entries if e.get("operation") == UPDATE), key=lambda e: str(e.get("time", "")))
+    surplus = updaters[: max(0, len(updaters) - MAX_UPDATERS + 1)] if len(updaters) > MAX_UPDATERS else []
+    if not surplus:
+        return entries
+    merged: dict[str, Entry] = {}
+    for entry in surplus:
+        version = str(entry.get("apiVersion", ""))
+        before = fields_of(merged[version]) if version in merged else {}
+        merged[version] = new_entry(
+            union(before, fields_of(entry)),
+            manager=ANCIENT,
+            operation=UPDATE,
+            api_version=version,
+            now=str(entry.get("time", "")),
+            subresource="",
+        )
+    gone = {id(e) for e in surplus}
+    return [e for e in entries if id(e) not in gone] + list(merged.values())
