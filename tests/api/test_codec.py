@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from pybernetes.api.apps.deployment import Deployment
 from pybernetes.api.codec import DecodeError, decode
+from pybernetes.api.coordination.lease import Lease
 from pybernetes.api.core.pod import Pod
 
 
@@ -44,6 +45,11 @@ from pybernetes.api.core.pod import Pod
             b'{"spec": {"priority": 2147483648}}',
             "json: cannot unmarshal number into Go struct field PodSpec.spec.priority of type int32",
         ),
+        (
+            b'{"metadata": {"creationTimestamp": "yesterday"}}',
+            'parsing time "yesterday" as "2006-01-02T15:04:05Z07:00": cannot parse "yesterday" as "2006"',
+        ),
+        (b'{"status": {"conditions": [{"lastTransitionTime": "2026-02-31T00:00:00Z"}]}}', "day is out of range"),
         (b"{", "invalid JSON: Input data was truncated"),
         (b'{"metadata": {"name": "\xff"}}', "invalid JSON: "),
         (b'{"metadata": {"name": null, "labels": {"\xff": null}}}', "invalid JSON: "),
@@ -90,6 +96,19 @@ def test_numbers_beyond_all_bounds(number: bytes) -> None:
         decode(b'{"spec": {"priority": ' + number + b"}}", Pod)
 
 
+def test_times_become_utc() -> None:
+    pod = decode(
+        b"""{"metadata": {"creationTimestamp": "2026-01-02T17:04:05.5+02:00"},
+        "status": {"containerStatuses": [{"state": {"running": {"startedAt": "2026-01-02T15:04:05Z"}}}]}}""",
+        Pod,
+    )
+    assert pod.metadata.creation_timestamp == "2026-01-02T15:04:05Z"
+    running = pod.status.container_statuses[0].state.running
+    assert running is not None and running.started_at == "2026-01-02T15:04:05Z"
+    lease = decode(b'{"spec": {"renewTime": "2026-01-02T15:04:05.5Z"}}', Lease)
+    assert lease.spec.renew_time == "2026-01-02T15:04:05.500000Z"
+
+
 def test_unknown_fields_are_dropped() -> None:
     assert b"nope" not in msgspec.json.encode(decode(b'{"spec": {"nope": {"deep": []}}, "more": 1}', Pod))
 
@@ -114,7 +133,7 @@ def test_any_json_is_decoded_or_refused(value: object) -> None:
     try:
         pod = decode(msgspec.json.encode(value), Pod)
     except DecodeError as error:
-        assert str(error).startswith("json: ")
+        assert str(error).startswith(("json: ", "parsing time "))
         return
     assert decode(msgspec.json.encode(pod), Pod) == pod
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from pybernetes.api import time
 from pybernetes.api.meta import Quantity
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -46,7 +47,16 @@ def decoder(struct: type[S]) -> msgspec.json.Decoder[S]:
 
 
 def decode(data: bytes | bytearray | memoryview | msgspec.Raw, struct: type[S]) -> S:
-    """A struct from JSON. Raises DecodeError."""
+    """A struct from a client's JSON, its times in UTC. Raises DecodeError."""
+    obj = _decode(data, struct)
+    try:
+        time.canonicalize(obj)
+    except ValueError as error:
+        raise DecodeError(str(error)) from None
+    return obj
+
+
+def _decode(data: bytes | bytearray | memoryview | msgspec.Raw, struct: type[S]) -> S:
     try:
         return decoder(struct).decode(data)  # type: ignore[no-any-return]
     except msgspec.ValidationError as error:

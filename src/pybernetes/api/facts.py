@@ -39,4 +39,11 @@ class Immutable:
     """A field that may not change once the object exists."""
 
 
-Fact = ListMap | ListSet | Atomic | RetainKeys | Immutable
+@dataclass(frozen=True, slots=True)
+class DateTime:
+    """A string that is a point in time (RFC 3339), in whole seconds or with six decimals."""
+
+    micro: bool = False
+
+
+Fact = ListMap | ListSet | Atomic | RetainKeys | Immutable | DateTime

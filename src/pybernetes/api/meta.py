@@ -12,15 +12,15 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from pybernetes.api.facts import Atomic, ListMap, ListSet
+from pybernetes.api.facts import Atomic, DateTime, ListMap, ListSet
 from pybernetes.api.naming import camel
 
 T = TypeVar("T")
 
-Time = str
+Time = Annotated[str, DateTime()]
 """RFC 3339 in UTC with whole seconds, `2026-01-02T15:04:05Z`; empty when absent."""
 
-MicroTime = str
+MicroTime = Annotated[str, DateTime(micro=True)]
 """RFC 3339 in UTC with six decimals, `2026-01-02T15:04:05.000000Z`; empty when absent."""
 
 Quantity = str | int | float

@@ -6,13 +6,11 @@ who asks for something gets something. Nothing exceeds 2^63-1.
 """
 
 import re
-from collections.abc import Callable
 from functools import lru_cache
-from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
-
-import msgspec
+from typing import Any, NamedTuple, get_args, get_origin
 
 from pybernetes.api.meta import Quantity
+from pybernetes.api.walk import Step, Walk
 
 DECIMAL, BINARY, EXPONENT = "DecimalSI", "BinarySI", "DecimalExponent"
 NANO = 10**9
@@ -163,73 +161,25 @@ def value(quantity: Quantity) -> int:
 # --- whole objects
 
 _QUANTITY_MEMBERS = frozenset(get_args(Quantity))
-_Step = Callable[[Any], None]
-_plans: dict[type[msgspec.Struct], _Step | None] = {}
-
-
-def canonicalize(obj: msgspec.Struct) -> None:
-    """Rewrite every quantity of a freshly decoded object in canonical form, in place. Raises QuantityError.
-
-    Where the quantities of a struct type are is found once from its type hints. In maps (resource lists) amounts
-    are rounded up to thousandths, as the original does for its oldest clients' sake.
-    """
-    plan = _plan(type(obj))
-    if plan is not None:
-        plan(obj)
-
-
-def _plan(struct: type[msgspec.Struct]) -> _Step | None:
-    if struct not in _plans:
-        _plans[struct] = None  # A type that contains itself has no quantities on that way.
-        steps = [
-            (name, step) for name, hint in get_type_hints(struct).items() if (step := _field_step(hint)) is not None
-        ]
-        _plans[struct] = _struct_step(steps) if steps else None
-    return _plans[struct]
-
-
-def _struct_step(steps: list[tuple[str, Callable[[Any], Any]]]) -> _Step:
-    def run(obj: Any) -> None:
-        for name, step in steps:
-            present = getattr(obj, name)
-            if present is not None and present != {} and present != []:
-                changed = step(present)
-                if changed is not None:
-                    setattr(obj, name, changed)
-
-    return run
-
-
-def _field_step(hint: Any) -> Callable[[Any], Any] | None:
-    """What to do with a field's value; a result other than None replaces it."""
-    if get_origin(hint) is Annotated:
-        hint = get_args(hint)[0]
-    members = get_args(hint)
-    if get_origin(hint) is list:
-        item = _field_step(members[0])
-        return None if item is None else _each(item)
-    if get_origin(hint) is dict:
-        return _resource_list if _is_quantity(members[1]) else None
-    if _is_quantity(hint):
-        return canonical
-    structs = [m for m in (members or (hint,)) if isinstance(m, type) and issubclass(m, msgspec.Struct)]
-    return _plan(structs[0]) if structs else None
 
 
 def _is_quantity(hint: Any) -> bool:
-    if get_origin(hint) not in (Union, type(int | str)):
-        return False
     return frozenset(get_args(hint)) - {type(None)} == _QUANTITY_MEMBERS
-
-
-def _each(step: Callable[[Any], Any]) -> _Step:
-    def run(items: list[Any]) -> None:
-        for item in items:
-            step(item)
-
-    return run
 
 
 def _resource_list(amounts: dict[str, Quantity]) -> None:
     for name, amount in amounts.items():
         amounts[name] = _canonical_milli(amount.strip() if isinstance(amount, str) else repr(amount))
+
+
+def _leaf(hint: Any) -> Step | None:
+    if get_origin(hint) is dict and _is_quantity(get_args(hint)[1]):
+        return _resource_list
+    return canonical if _is_quantity(hint) else None
+
+
+canonicalize = Walk(_leaf)
+"""Rewrites every quantity of a freshly decoded object in canonical form, in place. Raises QuantityError.
+
+In maps (resource lists) amounts are rounded up to thousandths, as the original does for its oldest clients' sake.
+"""

@@ -2,18 +2,22 @@
 
 import re
 from datetime import UTC, datetime
+from typing import Annotated, Any, get_args, get_origin
+
+from pybernetes.api.facts import DateTime
+from pybernetes.api.walk import Step, Walk
 
 _SHAPE = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def seconds(moment: datetime) -> str:
     """A `Time`: `2026-01-02T15:04:05Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def micros(moment: datetime) -> str:
     """A `MicroTime`: `2026-01-02T15:04:05.000000Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parse(text: str) -> datetime:
@@ -23,8 +27,33 @@ def parse(text: str) -> datetime:
     """
     shape = _SHAPE.fullmatch(text)
     if shape is None:
-        raise ValueError(f'parsing time "{text}" as "2006-01-02T15:04:05Z07:00": cannot parse it')
+        raise ValueError(f'parsing time "{text}" as "2006-01-02T15:04:05Z07:00": cannot parse "{text}" as "2006"')
     fraction = shape[1] or ""
     whole = text[:19].upper()
     offset = "+00:00" if shape[2] in "Zz" else shape[2]
-    return datetime.fromisoformat(f"{whole}{(fraction + '000000')[:7] if fraction else ''}{offset}").astimezone(UTC)
+    moment = datetime.fromisoformat(f"{whole}{(fraction + '000000')[:7] if fraction else ''}{offset}")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f'parsing time "{text}": out of range') from error
+
+
+def _seconds_of(text: str) -> str:
+    return seconds(parse(text))
+
+
+def _micros_of(text: str) -> str:
+    return micros(parse(text))
+
+
+def _leaf(hint: Any) -> Step | None:
+    if get_origin(hint) is not Annotated:
+        return None
+    fact = next((f for f in get_args(hint)[1:] if isinstance(f, DateTime)), None)
+    if fact is None:
+        return None
+    return _micros_of if fact.micro else _seconds_of
+
+
+canonicalize = Walk(_leaf)
+"""Rewrites every Time and MicroTime of a freshly decoded object in UTC, in place. Raises ValueError."""
