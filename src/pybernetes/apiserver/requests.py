@@ -44,7 +44,7 @@ class RequestInfo:
             resource=self.resource,
             subresource=self.subresource,
             namespace=self.namespace,
-            name=self.name,
+            name=self.name or _selected_name(self.verb, field_selector),
             is_resource=self.is_resource,
             label_selector=label_selector,
             field_selector=field_selector,
@@ -63,6 +63,17 @@ REPEAT = "\n"
 def header_pairs(headers: Mapping[str, str]) -> list[tuple[str, str]]:
     """The headers with repeated ones taken apart again."""
     return [(name, value) for name, values in headers.items() for value in values.split(REPEAT)]
+
+
+def _selected_name(verb: str, field_selector: str) -> str:
+    """The one object that a list or watch is restricted to: whoever may read it may also list and watch it."""
+    if verb not in ("list", "watch", "deletecollection") or not field_selector:
+        return ""
+    for part in field_selector.split(","):
+        key, _, value = part.replace("==", "=").partition("=")
+        if key == "metadata.name" and not part.startswith("metadata.name!"):
+            return value
+    return ""
 
 
 def parse(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
