@@ -38,23 +38,40 @@ TIMES = re.compile(r"(.*Time|.*Timestamp|startedAt|finishedAt|timeAdded)$")
 NO_TIMES = frozenset({"timeZone"})
 BYTES = frozenset({("Secret", "data"), ("ConfigMap", "binaryData")})
 
-#: Required lists and structs, beyond the scalars that are always written.
-REQUIRED = frozenset(
-    {
-        ("DaemonSetSpec", "selector"),
-        ("DaemonSetSpec", "template"),
-        ("DeploymentSpec", "selector"),
-        ("DeploymentSpec", "template"),
-        ("EndpointSlice", "endpoints"),
-        ("Endpoint", "addresses"),
-        ("Event", "involvedObject"),
-        ("HostAlias", "ip"),
-        ("NodeSelector", "nodeSelectorTerms"),
-        ("PodSpec", "containers"),
-        ("PolicyRule", "verbs"),
-        ("ReplicaSetSpec", "selector"),
-    }
-)
+#: Required fields beyond the scalars that are always written, by group and struct.
+REQUIRED: Mapping[str, str] = {
+    "apps.ControllerRevision": "data",
+    "apps.DaemonSetSpec": "selector template",
+    "apps.DeploymentSpec": "selector template",
+    "apps.ReplicaSetSpec": "selector",
+    "authentication.TokenReview": "spec",
+    "authorization.LocalSubjectAccessReview": "spec",
+    "authorization.NonResourceRule": "verbs",
+    "authorization.ResourceRule": "verbs",
+    "authorization.SelfSubjectAccessReview": "spec",
+    "authorization.SelfSubjectRulesReview": "spec",
+    "authorization.SubjectAccessReview": "spec",
+    "authorization.SubjectRulesReviewStatus": "nonResourceRules resourceRules",
+    "core.Binding": "target",
+    "core.CephFSVolumeSource": "monitors",
+    "core.Event": "involvedObject metadata",
+    "core.NodeAllocatableMappedResources": "quantity",
+    "core.NodeSelector": "nodeSelectorTerms",
+    "core.PersistentVolumeClaimTemplate": "spec",
+    "core.PodExtendedResourceClaimStatus": "requestMappings",
+    "core.PodSpec": "containers",
+    "core.PreferredSchedulingTerm": "preference",
+    "core.RBDVolumeSource": "monitors",
+    "core.ScaleIOVolumeSource": "secretRef",
+    "core.WeightedPodAffinityTerm": "podAffinityTerm",
+    "discovery.Endpoint": "addresses",
+    "events.Event": "eventTime",
+    "events.EventSeries": "lastObservedTime",
+    "meta.Condition": "lastTransitionTime",
+    "rbac.ClusterRoleBinding": "roleRef",
+    "rbac.PolicyRule": "verbs",
+    "rbac.RoleBinding": "roleRef",
+}
 
 
 def name_of(struct: type) -> str:
@@ -217,7 +234,8 @@ def _first_paragraph(struct: type) -> str:
 
 def _is_required(struct: type, name: str, shape: Shape, factory: Any) -> bool:
     """Scalars that are always written must be given; of lists and structs only those in the table."""
-    if (struct.__name__, name) in REQUIRED:
+    package = struct.__module__.removeprefix("pybernetes.api.").partition(".")[0]
+    if name in REQUIRED.get(f"{package}.{struct.__name__}", "").split():
         return True
     return shape.form == "leaf" and factory is not msgspec.NODEFAULT and struct.__name__ not in ("ListMeta", "Status")
 
