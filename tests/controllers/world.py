@@ -37,7 +37,8 @@ class FakeClock:
         return self.time
 
     def call_later(self, delay: float, callback: Callable[..., object], *args: object) -> asyncio.TimerHandle:
-        handle = asyncio.TimerHandle(0, callback, args, asyncio.get_running_loop())
+        when = (self.time - START).total_seconds() + delay
+        handle = asyncio.TimerHandle(when, callback, args, asyncio.get_running_loop())
         self._serial += 1
         heapq.heappush(self._timers, (self.time + timedelta(seconds=delay), self._serial, handle))
         return handle

@@ -23,6 +23,10 @@ K = TypeVar("K", bound=Object)
 Keys = Callable[[K | None, K | None], Iterable[str]]
 """(old, new) of a change -> the keys to reconcile because of it."""
 
+MANAGER = "kube-controller-manager"
+"""The component of controllers that act as the manager itself, the user `system:kube-controller-manager`: tokens of
+service accounts can't be made by a service account."""
+
 _MAX_DELAY = 30.0
 _CONFLICT_FIRST = 0.01
 _CONFLICT_MAX = 0.32
@@ -34,7 +38,7 @@ class Controller(ABC):
     name: ClassVar[str]
     """The name of the original's controller, as its --controllers flag has it."""
     component: ClassVar[str]
-    """The service account (in kube-system) that it acts as."""
+    """The service account (in kube-system) that it acts as, or `MANAGER`."""
     workers: ClassVar[int] = 5
 
     def __init__(self, context: Context) -> None:

@@ -55,8 +55,9 @@ CONTROLLERS: tuple[type[Controller], ...] = (
 class ControllerManager:
     """All controllers over one set of informers, each writing as its own service account.
 
-    `client_for(component)` gives a client that speaks as `system:serviceaccount:kube-system:<component>`, and
-    `recorder_for(component)` an event recorder of that name.
+    `client_for(component)` gives a client that speaks as `system:serviceaccount:kube-system:<component>`, or as the
+    user `system:kube-controller-manager` for the component of that name, and `recorder_for(component)` an event
+    recorder. Both are called once per controller.
     """
 
     def __init__(

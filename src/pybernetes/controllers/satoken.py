@@ -13,7 +13,7 @@ from pybernetes.api.core.secret import Secret
 from pybernetes.api.core.service_account import ServiceAccount
 from pybernetes.client.errors import NotFound
 from pybernetes.client.informer import key_of
-from pybernetes.controllers.base import Controller
+from pybernetes.controllers.base import MANAGER, Controller
 from pybernetes.controllers.types import Context, Mint
 
 TYPE = "kubernetes.io/service-account-token"
@@ -52,7 +52,7 @@ class ServiceAccountTokenController(Controller):
     """Keys are those of Secrets."""
 
     name = "serviceaccount-token-controller"
-    component = "tokens-controller"
+    component = MANAGER
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
