@@ -75,12 +75,9 @@ def test_preemption_is_told_apart() -> None:
     snapshot.put_pod(pod("full", on="n2", cpu="8"))
     (decision,) = schedule_many(snapshot, [pod("p", cpu="2")], rng=random.Random(1))
     assert decision.failure is not None
-    assert decision.failure.preemption_text(eligible=True) == (
+    assert decision.failure.preemption_text() == (
         "preemption: 0/2 nodes are available: 1 No preemption victims found for incoming pod, "
         "1 Preemption is not helpful for scheduling."
-    )
-    assert decision.failure.preemption_text(eligible=False) == (
-        "preemption: not eligible due to preemptionPolicy=Never."
     )
 
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from pybernetes.api.core.pod import Pod
-from pybernetes.scheduler.evaluation import Evaluations
+from pybernetes.scheduler.evaluation import Evaluation, Evaluations
 from pybernetes.scheduler.failure import FitFailure
+from pybernetes.scheduler.nominations import Nominations
+from pybernetes.scheduler.preemption import refusal_beside
 from pybernetes.scheduler.snapshot import Snapshot
 from pybernetes.scheduler.template import Template
 from pybernetes.scheduler.types import Rng
@@ -31,11 +33,19 @@ class Decision:
 
 
 def schedule_one(
-    snapshot: Snapshot, pod: Pod, *, evaluations: Evaluations, rng: Rng, template: Template | None = None
+    snapshot: Snapshot,
+    pod: Pod,
+    *,
+    evaluations: Evaluations,
+    rng: Rng,
+    template: Template | None = None,
+    nominations: Nominations | None = None,
 ) -> Decision:
     """The best node for a pod, of equals any; the pod is assumed there."""
     template = template or snapshot.templates.of(pod)
     evaluation = evaluations.of(template)
+    if nominations:
+        _respect(nominations, snapshot, pod, evaluation)
     feasible = int(np.count_nonzero(evaluation.feasible))
     if not feasible:
         return Decision(pod, template, failure=evaluation.failure())
@@ -48,6 +58,18 @@ def schedule_one(
         row = int(equals[rng.randrange(len(equals))])
     snapshot.assume(pod, template, row)
     return Decision(pod, template, snapshot.nodes.name(row), row, feasible, best)
+
+
+def _respect(nominations: Nominations, snapshot: Snapshot, pod: Pod, evaluation: Evaluation) -> None:
+    """Leave alone the room that others have made; take first what the pod has made itself."""
+    template = evaluation.template
+    for row, ahead in nominations.ahead_of(pod, template, snapshot).items():
+        refused = refusal_beside(snapshot, template, row, ahead) if evaluation.feasible[row] else None
+        if refused is not None:
+            evaluation.exclude(row, *refused)
+    own = snapshot.nodes.row_of.get(nominations.node_of(pod.metadata.uid))
+    if own is not None and evaluation.feasible[own]:
+        evaluation.only(own)
 
 
 def schedule_many(

@@ -38,6 +38,8 @@ class Evaluation:
         """Rows that no local filter refuses."""
         self._settled: Ints = np.zeros(0, np.int64)
         """The weighted sum of the local scores that don't depend on other nodes."""
+        self._kept: dict[int, tuple[Filter, int]] = {}
+        """Rows kept for others, and what refuses the pod once those are there."""
         self.feasible: Mask = self._local
 
     def refresh(self) -> None:
@@ -53,6 +55,7 @@ class Evaluation:
                 self._update(_array(changes.usage), (Scope.USAGE,))
         self._epoch, self._position = snapshot.epoch, snapshot.position
         self.feasible = self._local
+        self._kept = {}
         for i, plugin in _CLUSTER_FILTERS:
             codes = self._codes[i] = plugin.codes(snapshot, self.template, snapshot.nodes.rows)
             if codes is not None:
@@ -84,6 +87,17 @@ class Evaluation:
             if raw is not None and not score.relative:
                 settled += score.weight * raw[rows]
         self._settled[rows] = settled
+
+    def exclude(self, row: int, plugin: Filter, code: int) -> None:
+        """Leave a node out until the next refresh: its room is kept for somebody else."""
+        self.feasible = self.feasible.copy()
+        self.feasible[row] = False
+        self._kept[row] = (plugin, code)
+
+    def only(self, row: int) -> None:
+        """Look at one node only, until the next refresh."""
+        self.feasible = np.zeros_like(self.feasible)
+        self.feasible[row] = True
 
     def totals(self) -> Ints:
         """The weighted sum of all scores; only those of feasible rows mean anything."""
@@ -123,6 +137,7 @@ class Evaluation:
         reasons: Counter[str] = Counter()
         plugins: list[str] = []
         hopeful: list[int] = []
+        left[list(self._kept)] = False
         for plugin, codes in zip(FILTERS, self._codes, strict=True):
             if codes is None:
                 continue
@@ -136,6 +151,9 @@ class Evaluation:
                     reasons[reason] += int(count)
                 if plugin.resolvable(template, int(code)):
                     hopeful.extend(np.flatnonzero(refused & (codes == code)).tolist())
+        for plugin, code in self._kept.values():
+            plugins.append(plugin.name)
+            reasons.update(plugin.reasons(snapshot, template, code))
         return FitFailure(len(snapshot.nodes), reasons, tuple(dict.fromkeys(plugins)), tuple(sorted(hopeful)))
 
 

@@ -1,11 +1,12 @@
 """Why a pod found no node, in the original's words: tools and people match on them."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 NOT_HELPFUL = "Preemption is not helpful for scheduling"
 NO_VICTIMS = "No preemption victims found for incoming pod"
-NEVER = "not eligible due to preemptionPolicy=Never."
+NEVER = "preemption: not eligible due to preemptionPolicy=Never."
+VICTIMS_LEAVING = "preemption: not eligible due to a terminating pod on the nominated node."
 NO_NODES = "no nodes available to schedule pods"
 
 
@@ -24,17 +25,15 @@ class FitFailure:
     reasons: Counter[str]
     plugins: tuple[str, ...]
     """The filters that refused nodes: what has to change before another try makes sense."""
-    hopeful: tuple[int, ...]
+    hopeful: tuple[int, ...] = field(repr=False)
     """Rows where the removal of pods could help."""
 
-    def preemption_text(self, *, eligible: bool, tried: Counter[str] | None = None) -> str:
-        """What preemption came to: `tried` are the reasons of hopeful nodes where there were pods to remove."""
-        if not eligible:
-            return f"preemption: {NEVER}"
-        reasons = Counter(tried or ())
-        reasons[NO_VICTIMS] += len(self.hopeful) - sum((tried or Counter()).values())
-        reasons[NOT_HELPFUL] += self.nodes - len(self.hopeful)
-        return f"preemption: {histogram(self.nodes, +reasons)}"
+    def preemption_text(self, *, reasons: Counter[str] | None = None, tried: int = 0) -> str:
+        """What preemption came to: `reasons` are those of the `tried` nodes where removing pods was not enough."""
+        counts = Counter(reasons or ())
+        counts[NO_VICTIMS] += len(self.hopeful) - tried
+        counts[NOT_HELPFUL] += self.nodes - len(self.hopeful)
+        return f"preemption: {histogram(self.nodes, +counts)}"
 
     def message(self, preemption: str = "") -> str:
         """The text of the event and of the condition."""

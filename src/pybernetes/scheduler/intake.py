@@ -14,6 +14,7 @@ from pybernetes.api.core.node import Node
 from pybernetes.api.core.pod import Pod
 from pybernetes.scheduler.hints import Change, Event, helps
 from pybernetes.scheduler.nodes import same_for_scheduling
+from pybernetes.scheduler.nominations import Nominations
 from pybernetes.scheduler.queue import SchedulingQueue
 from pybernetes.scheduler.snapshot import Snapshot, is_terminal
 
@@ -27,6 +28,7 @@ class Intake:
         self,
         snapshot: Snapshot,
         queue: SchedulingQueue,
+        nominations: Nominations,
         *,
         scheduler_name: str,
         monotonic: Callable[[], float],
@@ -35,6 +37,7 @@ class Intake:
     ) -> None:
         self._snapshot = snapshot
         self._queue = queue
+        self._nominations = nominations
         self._scheduler_name = scheduler_name
         self._monotonic = monotonic
         self._wake = wake
@@ -90,24 +93,32 @@ class Intake:
         assert pod is not None
         uid = pod.metadata.uid
         if new is None or is_terminal(new):
-            self._queue.remove(uid)
+            self._forget(uid)
             gone = self._snapshot.remove_pod(uid)
             if gone is not None:
                 self._tell(Event(Change.POD_REMOVED, self._snapshot.nodes.row_of.get(gone.node_name)))
         elif new.spec.node_name:
-            self._queue.remove(uid)
+            self._forget(uid)
             self._snapshot.put_pod(new)
             self._tell(Event(Change.POD_ADDED))
         elif new.spec.scheduler_name == self._scheduler_name:
-            self._pending(new)
+            self._pending(old, new)
 
-    def _pending(self, pod: Pod) -> None:
+    def _pending(self, old: Pod | None, pod: Pod) -> None:
         if pod.metadata.deletion_timestamp:
-            self._queue.remove(pod.metadata.uid)
+            self._forget(pod.metadata.uid)
             return
-        self._queue.put(pod, self._snapshot.templates.of(pod), self._monotonic())
+        template = self._snapshot.templates.of(pod)
+        self._queue.put(pod, template, self._monotonic())
+        if old is None and pod.status.nominated_node_name:
+            # Nominated before this process started.
+            self._nominations.put(pod, template, pod.status.nominated_node_name)
         if pod.spec.scheduling_gates:
             self._gated(pod)
+
+    def _forget(self, uid: str) -> None:
+        self._queue.remove(uid)
+        self._nominations.remove(uid)
 
     def _namespace(self, old: Namespace | None, new: Namespace | None) -> None:
         namespace = new or old

@@ -28,7 +28,10 @@ from pybernetes.scheduler.core import Decision, schedule_one
 from pybernetes.scheduler.defaultspread import DefaultSelectors
 from pybernetes.scheduler.evaluation import Evaluations
 from pybernetes.scheduler.explain import Verdict, explain
+from pybernetes.scheduler.failure import FitFailure
 from pybernetes.scheduler.intake import Intake
+from pybernetes.scheduler.nominations import Nominations
+from pybernetes.scheduler.preemptor import Preemptor
 from pybernetes.scheduler.queue import SchedulingQueue, Waiting
 from pybernetes.scheduler.snapshot import Snapshot
 from pybernetes.scheduler.types import Clock, Recorder, Rng
@@ -92,9 +95,22 @@ class Scheduler:
         self._evaluations = Evaluations(self.snapshot)
         self._writer = Writer(self.config.parallel_bindings)
         self._awake = asyncio.Event()
+        self.nominations = Nominations()
+        self.preemptor = Preemptor(
+            client,
+            self.snapshot,
+            self.nominations,
+            writer=self._writer,
+            recorder=recorder,
+            scheduler_name=self.config.scheduler_name,
+            rng=self._rng,
+            clock=self._clock,
+            slice_seconds=self.config.slice_seconds,
+        )
         self._intake = Intake(
             self.snapshot,
             self.queue,
+            self.nominations,
             scheduler_name=self.config.scheduler_name,
             monotonic=self._clock.monotonic,
             wake=self._awake.set,
@@ -164,17 +180,28 @@ class Scheduler:
 
     def _schedule(self, item: Waiting) -> None:
         decision = schedule_one(
-            self.snapshot, item.pod, template=item.template, evaluations=self._evaluations, rng=self._rng
+            self.snapshot,
+            item.pod,
+            template=item.template,
+            evaluations=self._evaluations,
+            rng=self._rng,
+            nominations=self.nominations,
         )
         if decision.failure is None:
             self._remember(decision, "")
             self._writer.submit(lambda: self._bind(item, decision))
         else:
-            message = decision.failure.message(decision.failure.preemption_text(eligible=item.template.preempts))
-            self._remember(decision, message)
-            self.queue.failed(item, decision.failure.plugins or ("NodeName",), self._clock.monotonic())
-            self._report(item.pod, "Unschedulable", message)
-            self._recorder.event(item.pod, "Warning", "FailedScheduling", message)
+            self._refused(item, decision, decision.failure)
+
+    def _refused(self, item: Waiting, decision: Decision, failure: FitFailure) -> None:
+        uid = item.pod.metadata.uid
+        before = self.nominations.node_of(uid) or item.pod.status.nominated_node_name
+        message = failure.message(self.preemptor.attempt(item, failure))
+        nominated = self.nominations.node_of(uid)
+        self._remember(decision, message)
+        self.queue.failed(item, failure.plugins or ("NodeName",), self._clock.monotonic())
+        self._report(item.pod, "Unschedulable", message, nominated if nominated != before else None)
+        self._recorder.event(item.pod, "Warning", "FailedScheduling", message)
 
     async def _bind(self, item: Waiting, decision: Decision) -> None:
         pod, node_name = item.pod, decision.node_name
@@ -209,8 +236,8 @@ class Scheduler:
     def _report_gated(self, pod: Pod) -> None:
         self._report(pod, "SchedulingGated", GATED)
 
-    def _report(self, pod: Pod, reason: str, message: str) -> None:
-        patch = unscheduled_patch(pod, reason, message, self._clock.now())
+    def _report(self, pod: Pod, reason: str, message: str, nominated: str | None = None) -> None:
+        patch = unscheduled_patch(pod, reason, message, self._clock.now(), nominated)
         if patch is not None:
             self._writer.submit(lambda: self._patch(pod, patch))
 

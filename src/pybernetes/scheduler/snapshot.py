@@ -5,6 +5,7 @@ What an event changes is noted in a journal by row, so that whoever has worked o
 those rows again, and no others.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -74,6 +75,8 @@ class Snapshot:
         """By pod uid."""
         self.on_node: dict[str, dict[str, Placed]] = {}
         """By node name and pod uid; also of nodes that are not known."""
+        self.priorities: Counter[int] = Counter()
+        """How many placed pods have which priority; preemption need not look where nobody is less important."""
         self.epoch = 0
         """Rises when something changes that concerns every row."""
         self._journal: list[tuple[int, bool]] = []
@@ -135,6 +138,9 @@ class Snapshot:
         if placed is None:
             return None
         self._uncount(placed)
+        self.priorities[placed.template.priority] -= 1
+        if not self.priorities[placed.template.priority]:
+            del self.priorities[placed.template.priority]
         mates = self.on_node[placed.node_name]
         del mates[uid]
         if not mates:
@@ -142,8 +148,8 @@ class Snapshot:
         return placed
 
     def restore(self, placed: Placed) -> None:
-        """Put back what `remove_pod` returned."""
-        self._place(placed.pod, placed.template, placed.node_name, assumed=placed.assumed)
+        """Put back what `remove_pod` returned, the same object."""
+        self._enter(placed)
 
     def forget(self, uid: str) -> None:
         """Take back an assumption; a pod that the API server has confirmed stays."""
@@ -182,9 +188,13 @@ class Snapshot:
 
     def _place(self, pod: Pod, template: Template, node_name: str, *, assumed: bool) -> None:
         terminating = bool(pod.metadata.deletion_timestamp)
-        placed = Placed(pod, template, node_name, None, terminating, assumed)
-        self.placed[pod.metadata.uid] = placed
-        self.on_node.setdefault(node_name, {})[pod.metadata.uid] = placed
+        self._enter(Placed(pod, template, node_name, None, terminating, assumed))
+
+    def _enter(self, placed: Placed) -> None:
+        uid, node_name = placed.pod.metadata.uid, placed.node_name
+        self.placed[uid] = placed
+        self.priorities[placed.template.priority] += 1
+        self.on_node.setdefault(node_name, {})[uid] = placed
         row = self.nodes.row_of.get(node_name)
         if row is not None:
             self._count(placed, row)
