@@ -139,9 +139,11 @@ class ServiceAccountTokens:
 
     async def recognize(self, token: str, audiences: Sequence[str] = ()) -> Recognized | None:
         """The account of a token. None when it is no token of ours; raises InvalidToken when it is, and not good."""
-        if token.count(".") != 2 or len(token) > MAX_TOKEN or not self._is_ours(token):
+        if token.count(".") != 2 or len(token) > MAX_TOKEN:
             return None
         claims = self._claims(token)
+        if claims is None:
+            return None
         self._check_times(claims)
         if claims.get("iss") == LEGACY_ISSUER:
             return Recognized(await self._legacy_user(claims), tuple(audiences))
@@ -161,13 +163,15 @@ class ServiceAccountTokens:
             return False
         return claims.get("iss") in (self.issuer, LEGACY_ISSUER)
 
-    def _claims(self, token: str) -> dict[str, Any]:
-        """The claims of a token whose signature is good."""
-        digest = hashlib.sha256(token.encode()).digest()
+    def _claims(self, token: str) -> dict[str, Any] | None:
+        """The claims of a token of ours whose signature is good; None for a token of somebody else."""
+        digest = hashlib.sha256(token.encode(errors="surrogatepass")).digest()
         known = self._verified.get(digest)
         if known is not None:
             self._verified.move_to_end(digest)
             return known
+        if not self._is_ours(token):
+            return None
         claims = self._verify(token)
         self._verified[digest] = claims
         if len(self._verified) > CACHE_SIZE:

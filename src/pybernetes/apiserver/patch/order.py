@@ -1,6 +1,5 @@
 """The order of a merged list: what the patch names stands as the patch says, the rest keeps its place around it."""
 
-from collections.abc import Callable
 from typing import Any
 
 from pybernetes.apiserver.patch.errors import PatchError
@@ -35,7 +34,10 @@ def arrange(merged: list[Json], wanted: list[Json], before: list[Json], key: str
         return merged
     place = {mark: n for n, mark in reversed(list(enumerate(_marks(before, key))))}
     rank = {mark: n for n, mark in reversed(list(enumerate(_marks(wanted, key))))}
-    mark_of: Callable[[Json], Mark] = lambda item: identity(item, key, "list")  # noqa: E731 - a local shorthand
+
+    def mark_of(item: Json) -> Mark:
+        return identity(item, key, "list")
+
     chosen = sorted((i for i in merged if mark_of(i) in rank), key=lambda i: rank[mark_of(i)])
     others = [i for i in merged if mark_of(i) not in rank]
     others.sort(key=lambda i: place.get(mark_of(i), len(place)))

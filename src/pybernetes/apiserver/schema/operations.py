@@ -4,7 +4,7 @@ kubectl looks here before it asks for server-side validation or a dry run. Opera
 `as_v2` rewrites one for Swagger.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pybernetes.api import meta
@@ -251,10 +251,6 @@ def _parameter_v2(parameter: Schema) -> Schema:
 
 
 def _operation_v2(operation: Schema) -> Schema:
-    rewrite: Callable[[Schema], Schema] = lambda answer: {  # noqa: E731 - a local shorthand
-        "description": answer["description"],
-        **({"schema": next(iter(answer["content"].values()))["schema"]} if "content" in answer else {}),
-    }
     parameters = [_parameter_v2(p) for p in operation["parameters"]]
     body = operation.get("requestBody")
     if body:
@@ -267,5 +263,12 @@ def _operation_v2(operation: Schema) -> Schema:
         "produces": [*MEDIA],
         "schemes": ["https"],
         "parameters": parameters,
-        "responses": {code: rewrite(answer) for code, answer in operation["responses"].items()},
+        "responses": {code: _answer_v2(answer) for code, answer in operation["responses"].items()},
     }
+
+
+def _answer_v2(answer: Schema) -> Schema:
+    content = answer.get("content")
+    if not content:
+        return {"description": answer["description"]}
+    return {"description": answer["description"], "schema": next(iter(content.values()))["schema"]}
