@@ -81,16 +81,32 @@ class Front:
     def __init__(self, server: ApiServer) -> None:
         self._server = server
         self._config = server.core.config
+        self._endless: set[asyncio.Task[Any]] = set()
+        self._closing = False
+
+    def end_streams(self) -> None:
+        """End watches, logs and tunnels: they would go on for ever, and their clients know how to come back."""
+        self._closing = True
+        for task in self._endless:
+            task.cancel()
 
     async def __call__(self, incoming: BaseRequest) -> web.StreamResponse:
         """One request."""
         audit_id = incoming.headers.get("Audit-ID") or str(uuid.uuid4())
         answer = await self._answer(incoming)
-        if isinstance(answer, Tunnel):
-            return await self._tunnel(incoming, answer)
-        headers = {**answer.headers, "audit-id": audit_id}
-        if isinstance(answer, StreamResponse):
-            return await self._stream(incoming, answer, headers)
+        if isinstance(answer, Response):
+            return await self._whole(incoming, answer, {**answer.headers, "audit-id": audit_id})
+        task = asyncio.current_task()
+        assert task is not None
+        self._endless.add(task)
+        try:
+            if isinstance(answer, Tunnel):
+                return await self._tunnel(incoming, answer)
+            return await self._stream(incoming, answer, {**answer.headers, "audit-id": audit_id})
+        finally:
+            self._endless.discard(task)
+
+    async def _whole(self, incoming: BaseRequest, answer: Response, headers: dict[str, str]) -> web.StreamResponse:
         body = answer.body
         if len(body) > self._config.gzip_above and _takes_gzip(incoming):
             headers["content-encoding"], headers["vary"] = "gzip", "Accept-Encoding"
@@ -135,7 +151,20 @@ class Front:
         self, incoming: BaseRequest, answer: StreamResponse, headers: dict[str, str]
     ) -> web.StreamResponse:
         response = web.StreamResponse(status=answer.status, headers=headers)
+        try:
+            await self._copy(incoming, answer, response)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not self._closing or task is None or not response.prepared:
+                raise
+            # The server ends, not the client: the answer is brought to its proper end.
+            task.uncancel()
+        return response
+
+    async def _copy(self, incoming: BaseRequest, answer: StreamResponse, response: web.StreamResponse) -> None:
         async with aclosing(answer.body) as body:
+            if self._closing:
+                return
             await response.prepare(incoming)
             async for chunk in body:
                 try:
@@ -147,7 +176,6 @@ class Front:
                     break
                 except ConnectionError:
                     break
-        return response
 
     async def _tunnel(self, incoming: BaseRequest, answer: Tunnel) -> web.StreamResponse:
         try:
@@ -210,7 +238,8 @@ def _peer(incoming: BaseRequest) -> x509.Certificate | None:
 class Listening:
     """A server that listens. `port` is the real one where 0 was asked for."""
 
-    def __init__(self, front: _Server, listeners: Sequence[asyncio.Server]) -> None:
+    def __init__(self, requests: Front, front: _Server, listeners: Sequence[asyncio.Server]) -> None:
+        self._requests = requests
         self._front = front
         self._listeners = listeners
 
@@ -219,10 +248,11 @@ class Listening:
         """The port of the first address."""
         return int(self._listeners[0].sockets[0].getsockname()[1])
 
-    async def close(self, timeout: float = 5.0) -> None:
-        """Take no more connections, give requests under way `timeout` seconds, then close all."""
+    async def close(self, timeout: float = 0.5) -> None:
+        """Take no more connections, end watches, give other requests `timeout` seconds, then close all."""
         for listener in self._listeners:
             listener.close()
+        self._requests.end_streams()
         self._front.pre_shutdown()
         await self._front.shutdown(timeout)
 
@@ -235,8 +265,9 @@ async def serve_https(server: ApiServer, hosts: Sequence[str] | str, port: int, 
     def factory(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> BaseRequest:
         return BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=limit)
 
+    requests = Front(server)
     front = _Server(
-        Front(server),
+        requests,
         request_factory=factory,
         handler_cancellation=True,
         keepalive_timeout=KEEPALIVE_SECONDS,
@@ -250,4 +281,4 @@ async def serve_https(server: ApiServer, hosts: Sequence[str] | str, port: int, 
         await loop.create_server(front, host, port, ssl=context, backlog=1024, reuse_address=True, **extra)
         for host in ([hosts] if isinstance(hosts, str) else hosts)
     ]
-    return Listening(front, listeners)
+    return Listening(requests, front, listeners)
