@@ -2,7 +2,7 @@
 
 import random
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -30,9 +30,10 @@ from pybernetes.apiserver.auth.union import (
 )
 from pybernetes.apiserver.config import ServerConfig
 from pybernetes.apiserver.server import ApiServer, build_server
-from pybernetes.apiserver.types import User
+from pybernetes.apiserver.types import Attributes, Authorizer, Decision, User
 from pybernetes.store.types import Store
 
+DEFAULT_MODES = ("Node", "RBAC")
 _KINDS = {kind.name: kind for kind in (SERVICE_ACCOUNT, POD, SECRET, NODE)}
 
 
@@ -50,6 +51,17 @@ class Security:
     static_tokens: Mapping[str, User] = field(default_factory=dict)
 
 
+class _Always:
+    """One answer for everybody."""
+
+    def __init__(self, decision: Decision) -> None:
+        self._decision = decision
+
+    def authorize(self, attributes: Attributes) -> Decision:
+        """The same whatever is asked."""
+        return self._decision
+
+
 def assemble(
     config: ServerConfig,
     store: Store,
@@ -58,8 +70,10 @@ def assemble(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     rng: random.Random | None = None,
     nodes: NodeAuthorizer | None = None,
+    modes: Sequence[str] = DEFAULT_MODES,
 ) -> ApiServer:
-    """A server with certificates, tokens of all sorts, RBAC, and the Node authorizer if one is given.
+    """A server with certificates, tokens of all sorts, and the authorizers of these modes, asked in this order:
+    AlwaysAllow, AlwaysDeny, RBAC, and Node if its authorizer is given.
 
     `await server.start()` before serving.
     """
@@ -88,7 +102,13 @@ def assemble(
     bootstrap = BootstrapTokens(find_secret=find_secret, clock=clock)
     tokens = TokenUnion([accounts, bootstrap, StaticTokens(security.static_tokens)])
     rbac = Rbac()
-    authorizer = AuthorizerUnion([MastersAuthorizer(), *([nodes] if nodes is not None else []), rbac])
+    by_mode: dict[str, Authorizer] = {
+        "AlwaysAllow": _Always(Decision(True)),
+        "AlwaysDeny": _Always(Decision(False, reason="Everything is forbidden.")),
+        "RBAC": rbac,
+        **({"Node": nodes} if nodes is not None else {}),
+    }
+    authorizer = AuthorizerUnion([MastersAuthorizer(), *(by_mode[mode] for mode in modes if mode in by_mode)])
     return build_server(
         config,
         store,
