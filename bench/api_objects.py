@@ -81,7 +81,7 @@ def run() -> list[dict[str, Any]]:
         ("table row", lambda: KIND.row is not None and KIND.row(obj, NOW), None),
     ]
     return [
-        {"figure": f"pod of {len(data)} bytes: {name}", "target_us": target, "measured_us": micros(work)}
+        {"figure": f"pod of {len(data)} bytes: {name}", "target": target, "value": micros(work), "unit": "µs"}
         for name, work, target in steps
     ]
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from pybernetes.api import time
+from pybernetes.api import quantity, time
 from pybernetes.api.meta import Quantity
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -47,10 +47,11 @@ def decoder(struct: type[S]) -> msgspec.json.Decoder[S]:
 
 
 def decode(data: bytes | bytearray | memoryview | msgspec.Raw, struct: type[S]) -> S:
-    """A struct from a client's JSON, its times in UTC. Raises DecodeError."""
+    """A struct from a client's JSON, its times in UTC and its quantities in canonical form. Raises DecodeError."""
     obj = _decode(data, struct)
     try:
         time.canonicalize(obj)
+        quantity.canonicalize(obj)
     except ValueError as error:
         raise DecodeError(str(error)) from None
     return obj
