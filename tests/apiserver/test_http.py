@@ -30,14 +30,14 @@ class Web:
     def __init__(self, session: aiohttp.ClientSession, port: int, context: ssl.SSLContext) -> None:
         self._session, self._base, self._tls = session, f"https://127.0.0.1:{port}", context
 
-    def __call__(self, method: str, path: str, **more):  # noqa: ANN003, ANN204
+    def __call__(self, method: str, path: str, **more):
         from yarl import URL
 
         return self._session.request(method, URL(self._base + path, encoded=True), ssl=self._tls, **more)
 
 
 @pytest.fixture
-async def web(https: Listening, pki: Pki):  # noqa: ANN201
+async def web(https: Listening, pki: Pki):
     async with aiohttp.ClientSession(auto_decompress=False) as session:
         yield Web(session, https.port, tls(pki))
 
@@ -84,7 +84,7 @@ async def test_large_answers_are_compressed_for_who_wants_it(web: Web, api: Api)
 
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_a_body_that_is_too_large(web: Web, chunked: bool) -> None:
-    async def parts():  # noqa: ANN202
+    async def parts():
         for _ in range(11):
             yield b"x" * 1_000_000
 

@@ -95,7 +95,7 @@ async def test_bad_bodies(api: Api, body: bytes, code: int, words: str) -> None:
     assert words in status["message"], status
 
 
-@pytest.mark.parametrize("kind", ["application/vnd.kubernetes.protobuf", "text/plain", "application/xml"])
+@pytest.mark.parametrize("kind", ["application/cbor", "text/plain", "application/xml"])
 async def test_bodies_of_unknown_form(api: Api, kind: str) -> None:
     status = await api.json("POST", CMS, b"k8s\x00", status=415, content_type=kind)
     assert status["reason"] == "UnsupportedMediaType"

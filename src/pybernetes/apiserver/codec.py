@@ -14,14 +14,16 @@ from pybernetes.api import codec as api_codec
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import Object
 from pybernetes.apiserver import errors
+from pybernetes.apiserver.protobuf import decode as protobuf
 
 K = TypeVar("K", bound=Object)
 
 JSON = "application/json"
 YAML = "application/yaml"
+PROTOBUF = "application/vnd.kubernetes.protobuf"
 #: Values that a YAML body may stand for: a few nested aliases make millions out of a hundred bytes.
 MAX_EXPANDED = 300_000
-_BODY_TYPES = (JSON, YAML)
+_BODY_TYPES = (JSON, YAML, PROTOBUF)
 
 _META = b'"metadata":{'
 _REVISION = re.compile(rb'"metadata":\{"resourceVersion":"[^"]*",?')
@@ -64,12 +66,17 @@ def media_type(content_type: str) -> str:
 
 
 def json_body(body: bytes, content_type: str) -> bytes:
-    """A request body as JSON, whether it came as JSON or YAML. Raises 415 for anything else."""
+    """A request body as JSON, whether it came as JSON, YAML or protobuf. Raises 415 for anything else."""
     kind = media_type(content_type) or JSON
     if kind == JSON:
         return body
     if kind == YAML:
         return yaml_to_json(body)
+    if kind == PROTOBUF:
+        try:
+            return protobuf.to_json(body)
+        except protobuf.ProtobufError as error:
+            raise errors.bad_request(f"error decoding the request body: {error}") from error
     raise errors.unsupported_media_type(_BODY_TYPES)
 
 

@@ -106,7 +106,7 @@ def conflict(kind: Kind[Any], name: str, why: str = MODIFIED, *, causes: Sequenc
     return _failure(409, "Conflict", message, _of(kind, name, causes))
 
 
-def apply_conflict(kind: Kind[Any], name: str, message: str, causes: Sequence[StatusCause]) -> ApiError:
+def apply_conflict(message: str, causes: Sequence[StatusCause]) -> ApiError:
     """409: fields are owned by other managers; without the prefix of other conflicts."""
     return _failure(409, "Conflict", message, StatusDetails(causes=list(causes)))
 

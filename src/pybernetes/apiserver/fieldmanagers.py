@@ -2,11 +2,30 @@
 
 from typing import Any
 
-from pybernetes.api.meta import Time
+import msgspec
+
+from pybernetes.api.kind import Kind
+from pybernetes.api.meta import ManagedFieldsEntry, Time
+from pybernetes.apiserver import errors
+from pybernetes.apiserver.patch import managed
+from pybernetes.apiserver.patch.errors import PatchError
 
 
-def track(new: Any, old: Any | None, *, struct: type[Any], manager: str, now: Time, subresource: str) -> None:
-    """Note in `new.metadata.managed_fields` what this write by `manager` changed, in place."""
-    del struct, manager, now, subresource
-    if old is not None and not new.metadata.managed_fields:
-        new.metadata.managed_fields = old.metadata.managed_fields
+def track(new: Any, old: Any | None, *, kind: Kind[Any], manager: str, now: Time, subresource: str) -> None:
+    """Note in `new.metadata.managed_fields` what this write by `manager` changed, in place. Raises BadRequest.
+
+    Not for server-side apply, which has done so itself.
+    """
+    try:
+        entries = managed.track_update(
+            msgspec.to_builtins(old) if old is not None else None,
+            msgspec.to_builtins(new),
+            struct=kind.struct,
+            api_version=kind.api_version,
+            manager=manager,
+            now=now,
+            subresource=subresource,
+        )
+    except PatchError as error:
+        raise errors.bad_patch(error.message, error.code) from error
+    new.metadata.managed_fields = msgspec.convert(entries, list[ManagedFieldsEntry])

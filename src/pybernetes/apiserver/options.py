@@ -42,6 +42,8 @@ class WriteOptions:
     field_manager: str = ""
     field_validation: str = ""
     force: bool = False
+    is_apply: bool = False
+    """server-side apply, which keeps managedFields itself"""
 
 
 def _number(query: Mapping[str, str], name: str) -> int | None:
@@ -121,9 +123,15 @@ def _check_watch(options: ListOptions, found: Errors) -> None:
         )
 
 
-def write_options(query: Mapping[str, str], dry_run: list[str], *, kind: str, user_agent: str) -> WriteOptions:
+def write_options(
+    query: Mapping[str, str], dry_run: list[str], *, kind: str, user_agent: str, is_apply: bool = False
+) -> WriteOptions:
     """`dry_run` are all values of the parameter. The manager defaults to the first part of the User-Agent."""
     found = Errors()
+    if is_apply and not query.get("fieldManager"):
+        found.required("fieldManager", "is required for apply patch")
+    if "force" in query and kind == "PatchOptions" and not is_apply:
+        found.forbidden("force", "may not be specified for non-apply patch")
     _check_dry_run(dry_run, found)
     validation = query.get("fieldValidation", "")
     if validation not in FIELD_VALIDATIONS:
@@ -140,6 +148,7 @@ def write_options(query: Mapping[str, str], dry_run: list[str], *, kind: str, us
         field_manager=manager or user_agent.partition("/")[0][:128] or "unknown",
         field_validation=validation,
         force=is_true(query.get("force")),
+        is_apply=is_apply,
     )
 
 

@@ -5,11 +5,13 @@ from typing import Any, Protocol
 import msgspec
 
 from pybernetes.api.kind import Kind
+from pybernetes.api.meta import StatusCause
 from pybernetes.apiserver import codec, errors
 from pybernetes.apiserver.call import Call
 from pybernetes.apiserver.options import WriteOptions
 from pybernetes.apiserver.patch import json_patch, merge, strategic
-from pybernetes.apiserver.patch.errors import PatchError
+from pybernetes.apiserver.patch.apply import server_side_apply
+from pybernetes.apiserver.patch.errors import ApplyConflict, PatchError
 from pybernetes.apiserver.resource import Resource
 
 JSON_PATCH = "application/json-patch+json"
@@ -45,6 +47,8 @@ def patch_maker(
     form = codec.media_type(call.content_type)
     if form not in TYPES:
         raise errors.unsupported_media_type(TYPES)
+    if form == APPLY_PATCH:
+        return _Apply(call, kind, asked, now, subresource)
     return _Patch(kind, form, codec.plain(call.request.body))
 
 
@@ -79,3 +83,66 @@ class _Patch:
     def first(self) -> Any:
         """A patch changes what is there, and makes nothing."""
         raise errors.not_found(self._kind, "")
+
+
+class _Apply:
+    """Server-side apply."""
+
+    creates = True
+
+    def __init__(self, call: Call, kind: Kind[Any], asked: WriteOptions, now: str, subresource: str) -> None:
+        self._kind = kind
+        self._name = call.info.name
+        self._asked = asked
+        self._now = now
+        self._subresource = subresource
+        self._applied = codec.plain(codec.yaml_to_json(call.request.body))
+        self._check()
+
+    def _check(self) -> None:
+        """The configuration must say what it is, and mean the object of the URL. Raises BadRequest."""
+        applied, kind = self._applied, self._kind
+        if not isinstance(applied, dict):
+            raise errors.bad_request("error decoding YAML: an apply patch must be an object")
+        version, name = applied.get("apiVersion"), applied.get("kind")
+        if version != kind.api_version or name != kind.name:
+            raise errors.bad_request(
+                f"invalid object type: {version}, Kind={name}, expected {kind.api_version}, Kind={kind.name}"
+            )
+        meta = applied.get("metadata")
+        if isinstance(meta, dict) and meta.get("name") not in (None, "", self._name):
+            raise errors.bad_request(
+                f"the name of the object ({meta['name']}) does not match the name on the URL ({self._name})"
+            )
+
+    def make(self, old: Any, body: bytes) -> Any:
+        """Merge into the present object. Raises Conflict with the owners of what is in the way."""
+        return self._merged(msgspec.json.decode(body))
+
+    def first(self) -> Any:
+        """The configuration is the object."""
+        made = self._merged(None)
+        made.metadata.name = made.metadata.name or self._name
+        return made
+
+    def _merged(self, live: Any) -> Any:
+        try:
+            merged = server_side_apply(
+                live,
+                self._applied,
+                struct=self._kind.struct,
+                api_version=self._kind.api_version,
+                manager=self._asked.field_manager,
+                force=self._asked.force,
+                now=self._now,
+                subresource=self._subresource,
+            )
+        except PatchError as error:
+            raise errors.bad_patch(error.message, error.code) from error
+        except ApplyConflict as error:
+            causes = [
+                StatusCause(reason="FieldManagerConflict", message=f"conflict with {manager}", field=path)
+                for manager, path in error.conflicts
+            ]
+            raise errors.apply_conflict(str(error), causes) from error
+        return codec.object_from_plain(merged, self._kind)

@@ -91,7 +91,7 @@ class Writer:
         await self._admission.validate(request)
         reserved = self._reserve(kind, obj, None)
         try:
-            fieldmanagers.track(obj, None, struct=kind.struct, manager=options.field_manager, now=now, subresource="")
+            self._track(kind, obj, None, options, "")
             value = resource.write(obj)
             if options.dry_run:
                 return Written(resource.shown(value), created=True)
@@ -172,14 +172,7 @@ class Writer:
         self, call: Call, kv: KeyValue, new: Any, old: Any, options: WriteOptions, subresource: str
     ) -> Written:
         core, resource = self._core, call.resource
-        fieldmanagers.track(
-            new,
-            old,
-            struct=resource.kind.struct,
-            manager=options.field_manager,
-            now=core.timestamp(),
-            subresource=subresource,
-        )
+        self._track(resource.kind, new, old, options, subresource)
         value = resource.write(new)
         if value == codec.unstamped(kv.value):
             return Written(resource.shown(kv.value))
@@ -216,6 +209,11 @@ class Writer:
         pool = self._reserves.get(call.resource.kind.resource)
         if pool is not None:
             pool.release(gone)
+
+    def _track(self, kind: Kind[Any], new: Any, old: Any | None, options: WriteOptions, subresource: str) -> None:
+        if not options.is_apply:
+            manager, now = options.field_manager, self._core.timestamp()
+            fieldmanagers.track(new, old, kind=kind, manager=manager, now=now, subresource=subresource)
 
     def _reserve(self, kind: Kind[Any], new: Any, old: Any | None) -> Reservation:
         """After `keep`, `undo` does nothing."""
