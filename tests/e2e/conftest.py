@@ -1,0 +1,215 @@
+"""A whole cluster with real containers, driven by real clients. One cluster serves all tests that do not break it."""
+
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pybernetes.cluster.inventory import inventory
+from pybernetes.cluster.layout import Layout
+from pybernetes.cluster.registry import Registry
+
+PYBERNETES = [sys.executable, "-m", "pybernetes.cli.main"]
+HELLO = "docker.io/pybernetes/hello:1.0"
+BUSYBOX = "docker.io/library/busybox:1.36"
+SDK = Path("/usr/lib/google-cloud-sdk/bin")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here needs a cluster."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.slow)
+
+
+def kubectls() -> list[str]:
+    """Every kubectl on this machine, the default one first."""
+    default = shutil.which("kubectl")
+    if default is None:
+        raise RuntimeError("kubectl is not installed; tools/install.sh dev installs it")
+    others = sorted(str(path) for path in SDK.glob("kubectl.1.*")) if SDK.is_dir() else []
+    return [default, *others]
+
+
+def run(argv: list[str], *, env: Mapping[str, str] | None = None, stdin: str = "", timeout: float = 120) -> str:
+    """A program's standard output; its failure is an AssertionError with all it said."""
+    done = run_raw(argv, env=env, stdin=stdin, timeout=timeout)
+    assert done.returncode == 0, f"{' '.join(argv)}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def run_raw(
+    argv: list[str], *, env: Mapping[str, str] | None = None, stdin: str = "", timeout: float = 120
+) -> "subprocess.CompletedProcess[str]":
+    """The same, whatever its exit code."""
+    return subprocess.run(
+        argv,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=timeout,
+        env={**os.environ, **(env or {})},
+    )
+
+
+def eventually(check: Callable[[], Any], *, timeout: float = 30.0, what: str = "") -> Any:
+    """Wait until `check` returns something true; an AssertionError inside it counts as not yet."""
+    deadline = time.monotonic() + timeout
+    last: object = None
+    while time.monotonic() < deadline:
+        try:
+            last = check()
+            if last:
+                return last
+        except AssertionError as error:
+            last = error
+        time.sleep(0.1)
+    raise AssertionError(f"not within {timeout:.0f} s: {what or check.__name__}: {str(last)[:2000]}")
+
+
+@dataclass
+class Kubectl:
+    """One kubectl in one namespace."""
+
+    kubeconfig: str
+    namespace: str = "default"
+    program: str = field(default_factory=lambda: kubectls()[0])
+
+    def argv(self, *args: str) -> list[str]:
+        return [self.program, "--kubeconfig", self.kubeconfig, "-n", self.namespace, *args]
+
+    def __call__(self, *args: str, stdin: str = "", timeout: float = 120) -> str:
+        return run(self.argv(*args), stdin=stdin, timeout=timeout)
+
+    def raw(self, *args: str, stdin: str = "", timeout: float = 120) -> "subprocess.CompletedProcess[str]":
+        return run_raw(self.argv(*args), stdin=stdin, timeout=timeout)
+
+    def json(self, *args: str) -> Any:
+        return json.loads(self(*args, "-o", "json"))
+
+    def apply(self, *objects: dict[str, Any]) -> str:
+        return self("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
+
+    def wait(self, what: str, condition: str = "condition=Ready", timeout: int = 60) -> str:
+        return self("wait", f"--for={condition}", what, f"--timeout={timeout}s")
+
+
+@dataclass
+class Cluster:
+    """A cluster made by `pybernetes up`."""
+
+    name: str
+    kubeconfig: Path
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {"KUBECONFIG": str(self.kubeconfig)}
+
+    def cli(self, *args: str, timeout: float = 180) -> str:
+        return run([*PYBERNETES, *args], env=self.env, timeout=timeout)
+
+    def up(self, *args: str) -> str:
+        return self.cli("up", "--name", self.name, *args)
+
+    def down(self) -> str:
+        return self.cli("down", "--name", self.name)
+
+    @property
+    def layout(self) -> Layout:
+        layout = Registry().layout(self.name)
+        assert layout is not None
+        return layout
+
+    def kubectl(self, namespace: str = "default", program: str = "") -> Kubectl:
+        return Kubectl(str(self.kubeconfig), namespace, program or kubectls()[0])
+
+    def in_node(self, node: str, *argv: str) -> str:
+        """A command inside a node's network namespace."""
+        return run(["nsenter", f"--net={self.layout.node(node).netns_path}", *argv])
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Three nodes. Tests leave it as they found it."""
+    made = Cluster("e2e", tmp_path_factory.mktemp("e2e") / "kubeconfig")
+    made.down()
+    made.up("--nodes", "3")
+    yield made
+    made.down()
+    assert inventory(made.name).is_empty(), inventory(made.name).lines()
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def kubectl(cluster: Cluster) -> Iterator[Kubectl]:
+    """kubectl in a namespace of its own, which goes with the test."""
+    base = cluster.kubectl()
+    name = f"t{next(_numbers)}"
+    base("create", "namespace", name)
+    eventually(lambda: base.raw("-n", name, "get", "sa", "default").returncode == 0, what="default service account")
+    yield cluster.kubectl(name)
+    base("delete", "namespace", name, "--wait=false")
+
+
+def hello(name: str = "web", replicas: int = 3, **pod: Any) -> dict[str, Any]:
+    """A Deployment of the example server."""
+    labels = {"app": name}
+    container = {
+        "name": "web",
+        "image": HELLO,
+        "ports": [{"name": "http", "containerPort": 8080}],
+        "env": [
+            {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+            {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+        ],
+        "readinessProbe": {"httpGet": {"path": "/readyz", "port": "http"}, "periodSeconds": 1},
+        "lifecycle": {"preStop": {"sleep": {"seconds": 2}}},
+    }
+    spec = {"containers": [container], "terminationGracePeriodSeconds": 5, **pod}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "labels": labels},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": spec},
+        },
+    }
+
+
+def service(name: str = "web", **spec: Any) -> dict[str, Any]:
+    """A Service of it."""
+    ports = [{"name": "http", "port": 80, "targetPort": "http"}]
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"selector": {"app": name}, "ports": ports, **spec},
+    }
+
+
+def shell_pod(name: str = "client", node: str = "", script: str = "", **spec: Any) -> dict[str, Any]:
+    """A pod with a shell, idle unless a script is given."""
+    command = ["sh", "-c", script or "trap exit TERM; while :; do sleep 3600 & wait; done"]
+    body: dict[str, Any] = {
+        "terminationGracePeriodSeconds": 1,
+        "containers": [{"name": "main", "image": BUSYBOX, "command": command}],
+        **spec,
+    }
+    if node:
+        body["nodeName"] = node
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": name}}, "spec": body}
