@@ -46,6 +46,8 @@ C = TypeVar("C", ReplicaSetCondition, ReplicationControllerCondition)
 
 _COALESCE_PER_POD = 0.0002
 _COALESCE_MAX = 1.0
+_NEXT_BURST = 0.05
+"""Seconds until a set that is still far from its size is looked at again; news of its pods may come later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,17 +161,17 @@ class ReplicaController(Controller, Generic[R]):
             if before is not None and before is not owner:
                 self.queue.add(key_of(before))
         if owner is not None:
-            self._enqueue(owner, old, new)
+            self._enqueue(owner, pod, old, new)
         elif new is not None and controller_of(new) is None:
             for candidate in self._sets.by_index("namespace", new.metadata.namespace):
                 if self.selects(cast("R", candidate), new.metadata.labels):
                     self.queue.add(key_of(candidate))
 
-    def _enqueue(self, owner: Object, old: Pod | None, new: Pod | None) -> None:
-        """A pod that went is replaced at once; news that only change figures wait a little, the longer the more
-        pods there are, so that the work per event stays constant."""
+    def _enqueue(self, owner: Object, pod: Pod, old: Pod | None, new: Pod | None) -> None:
+        """A pod that was lost is replaced at once; news that only change figures wait a little, the longer the more
+        pods there are, so that the work per event stays constant. Deletions of our own are such news, too."""
         gone = new is None or (old is not None and podfacts.is_active(old) and not podfacts.is_active(new))
-        if gone:
+        if gone and not self._expectations.is_deleted(key_of(owner), pod):
             self.queue.add(key_of(owner))
         else:
             self._enqueue_later(owner)
@@ -188,16 +190,20 @@ class ReplicaController(Controller, Generic[R]):
         owned = await settle_claim(self.context.client, Pod, owner, claimed, lambda: self._alive(owner))
         active = [pod for pod in owned if podfacts.is_active(pod)]
         error: Exception | None = None
-        creating = False
-        if not owner.metadata.deletion_timestamp and self._expectations.satisfied(key):
-            want = 1 if owner.spec.replicas is None else owner.spec.replicas
-            creating = len(active) < want
+        want = 1 if owner.spec.replicas is None else owner.spec.replicas
+        missing = want - len(active)
+        if owner.metadata.deletion_timestamp:
+            unfinished = False
+        elif self._expectations.satisfied(key):
+            unfinished = abs(missing) > self.context.config.burst_replicas
             error = await self._act(key, owner, want, active)
+        else:
+            unfinished = True
         active = [pod for pod in active if not self._expectations.is_deleted(key, pod)]
-        wait = await self._write_status(owner, active, error, creating)
+        wait = await self._write_status(owner, active, error, creating=missing > 0)
         if error is not None:
             raise error
-        return wait
+        return _NEXT_BURST if unfinished else wait
 
     async def _act(self, key: str, owner: R, want: int, active: list[Pod]) -> Exception | None:
         now = self.context.clock.now()

@@ -1,25 +1,17 @@
-"""Time stamps of the API to datetimes and back."""
+"""Time stamps of the API to datetimes and back, where an absent stamp is an answer too."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
+from pybernetes.api import time
 from pybernetes.api.meta import MicroTime, Time
 
-
-def stamp(when: datetime) -> Time:
-    """`2026-01-02T15:04:05Z`"""
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def micro(when: datetime) -> MicroTime:
-    """`2026-01-02T15:04:05.000000Z`"""
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+stamp = time.seconds
+micro = time.micros
 
 
 def parse(text: Time | MicroTime) -> datetime | None:
-    """The moment of a stamp; None when it is absent."""
-    if not text:
-        return None
-    return datetime.fromisoformat(text)
+    """The moment of a stamp; None when it is absent. The server lets only good stamps in."""
+    return time.parse(text) if text else None
 
 
 def elapsed(since: Time | MicroTime, now: datetime) -> float:
