@@ -15,7 +15,7 @@ from pybernetes.api.labels import Selector
 from pybernetes.scheduler.podquery import AffinityTerm, Match
 from pybernetes.scheduler.resources import amounts
 from pybernetes.scheduler.spreading import HOSTNAME, ZONE
-from pybernetes.scheduler.template import Template, compile_template
+from pybernetes.scheduler.template import Spread, Template, compile_template
 
 MIN_IMAGE, MAX_IMAGE = 23 << 20, 1000 << 20
 
@@ -27,6 +27,8 @@ class World:
     nodes: dict[str, Node] = field(default_factory=dict)
     pods: list[Pod] = field(default_factory=list)
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
+    default: Selector | None = None
+    """what pods without spread constraints are spread among"""
 
     def on(self, name: str) -> list[Pod]:
         return [pod for pod in self.pods if pod.spec.node_name == name]
@@ -219,7 +221,7 @@ def scores(world: World, pod: Template, feasible: list[Node]) -> dict[str, dict[
         "NodeResourcesFit": {n.metadata.name: least(world, pod, n) for n in feasible},
         "NodeResourcesBalancedAllocation": {n.metadata.name: balanced(world, pod, n) for n in feasible},
         "ImageLocality": {n.metadata.name: images(world, pod, n) for n in feasible},
-        "PodTopologySpread": spread_score(world, pod, feasible),
+        "PodTopologySpread": spread_score(world, pod, feasible, world.default),
         "InterPodAffinity": affinity_score(world, pod, feasible),
     }
 
@@ -278,9 +280,15 @@ def images(world: World, pod: Template, node: Node) -> int:
     return 100 * (min(max(total, MIN_IMAGE), highest) - MIN_IMAGE) // (highest - MIN_IMAGE)
 
 
-def spread_score(world: World, pod: Template, feasible: list[Node]) -> dict[str, int]:
-    soft = [c for c in pod.spread if not c.hard]
-    ranked = [n for n in feasible if all(c.topology_key in labels_of(n) for c in soft)]
+def spread_score(world: World, pod: Template, feasible: list[Node], default: Selector | None) -> dict[str, int]:
+    """Soft constraints; `default` stands for the pods of its Service, for pods without constraints."""
+    if pod.spread:
+        soft = [Soft(c.topology_key, c.max_skew, c.query.matches[0].selector, c) for c in pod.spread if not c.hard]
+        keys = {c.key for c in soft}
+    else:
+        soft = [Soft(HOSTNAME, 3, default), Soft(ZONE, 5, default)] if default else []
+        keys = set()
+    ranked = [n for n in feasible if keys <= labels_of(n).keys()]
     result = {n.metadata.name: 0 for n in feasible}
     if not soft or not ranked:
         return result
@@ -288,27 +296,41 @@ def spread_score(world: World, pod: Template, feasible: list[Node]) -> dict[str,
     for node in ranked:
         crowd = 0.0
         for c in soft:
-            value = labels_of(node)[c.topology_key]
-            selector = c.query.matches[0].selector
-            if c.topology_key == HOSTNAME:
-                domains = len(ranked)
-                count = live_matches(world, selector, pod.namespace, node.metadata.name)
-            else:
-                domains = len({labels_of(n)[c.topology_key] for n in ranked})
-                count = sum(
-                    live_matches(world, selector, pod.namespace, n.metadata.name)
-                    for n in world.nodes.values()
-                    if all(other.topology_key in labels_of(n) for other in soft)
-                    and labels_of(n)[c.topology_key] == value
-                    and (not c.honor_affinity or suits(n, pod))
-                    and (not c.honor_taints or not hard_taint(n, pod))
-                )
-            crowd += count * math.log(domains + 2) + (c.max_skew - 1)
+            if c.key in labels_of(node):
+                domains, count = neighbours(world, pod, c, node, ranked, keys)
+                crowd += count * math.log(domains + 2) + (c.max_skew - 1)
         raw[node.metadata.name] = math.floor(crowd + 0.5)
     low, high = min(raw.values()), max(raw.values())
     for name, crowded in raw.items():
         result[name] = 100 * (high + low - crowded) // high if high else 100
     return result
+
+
+@dataclass
+class Soft:
+    """A constraint that only ranks."""
+
+    key: str
+    max_skew: int
+    selector: Selector | None
+    policies: Spread | None = None
+
+
+def neighbours(world: World, pod: Template, c: Soft, node: Node, ranked: list[Node], keys: set[str]) -> tuple[int, int]:
+    """How many domains there are, and how many of the pods are in the node's."""
+    assert c.selector is not None
+    if c.key == HOSTNAME:
+        return len(ranked), live_matches(world, c.selector, pod.namespace, node.metadata.name)
+    inside = [
+        n
+        for n in world.nodes.values()
+        if keys <= labels_of(n).keys()
+        and labels_of(n).get(c.key) == labels_of(node)[c.key]
+        and ((c.policies is not None and not c.policies.honor_affinity) or suits(n, pod))
+        and (c.policies is None or not c.policies.honor_taints or not hard_taint(n, pod))
+    ]
+    domains = {labels_of(n)[c.key] for n in ranked if c.key in labels_of(n)}
+    return len(domains), sum(live_matches(world, c.selector, pod.namespace, n.metadata.name) for n in inside)
 
 
 def affinity_score(world: World, pod: Template, feasible: list[Node]) -> dict[str, int]:

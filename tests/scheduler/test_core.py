@@ -136,6 +136,8 @@ def container(cpu: str, restart_policy: str = "") -> Container:
         (PodSpec(containers=[container("1")], resources=ResourceRequirements(requests={"cpu": "7"})), 7000),
         (PodSpec(containers=[container("")]), 0),
         (PodSpec(containers=[container("100E")]), 1 << 53),
+        (PodSpec(containers=[container("-1")]), 0),
+        (PodSpec(containers=[container("much")]), 0),
     ],
 )
 def test_what_a_pod_asks_for(spec: PodSpec, cpu: int) -> None:

@@ -1,10 +1,12 @@
 """The arrays say what the plain rules say, for any cluster and any pod."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pybernetes.api.core.node import Node
 from pybernetes.api.core.pod import Pod
+from pybernetes.api.labels import from_map
 from pybernetes.scheduler.evaluation import Evaluation
 from pybernetes.scheduler.explain import explain
 from pybernetes.scheduler.plugins import SCORES
@@ -17,7 +19,7 @@ WEIGHTS = {score.name: score.weight for score in SCORES}
 
 
 def build(world: naive.World) -> Snapshot:
-    snapshot = Snapshot()
+    snapshot = Snapshot(default_selector=lambda template: world.default)
     for name, labels in world.namespaces.items():
         snapshot.pods.put_namespace(name, labels)
     for node in world.nodes.values():
@@ -55,9 +57,15 @@ def worlds(draw: st.DrawFn) -> naive.World:
     for pod in placed:
         if draw(st.sampled_from((False, False, False, True))):
             pod.metadata.deletion_timestamp = "2026-01-01T00:00:00Z"
-    return naive.World({n.metadata.name: n for n in made}, placed, dict(NAMESPACE_LABELS))
+    return naive.World(
+        {n.metadata.name: n for n in made},
+        placed,
+        dict(NAMESPACE_LABELS),
+        draw(st.sampled_from((None, from_map({"app": "web"})))),
+    )
 
 
+@pytest.mark.slow
 @given(worlds(), pods())
 @settings(max_examples=150, deadline=None)
 def test_filters_and_scores_agree_with_the_plain_rules(world: naive.World, pod: Pod) -> None:

@@ -3,12 +3,15 @@
 import random
 
 import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pybernetes.api.core.container import ContainerPort
 from pybernetes.api.core.pod import Pod, PodStatus
 from pybernetes.client.client import Client
 from pybernetes.scheduler.core import Decision, schedule_one
-from pybernetes.scheduler.evaluation import Evaluations
+from pybernetes.scheduler.evaluation import Evaluation, Evaluations
 from pybernetes.scheduler.nominations import Nominations
 from pybernetes.scheduler.preemption import Preemption, preempt
 from pybernetes.scheduler.queue import Waiting
@@ -16,6 +19,9 @@ from pybernetes.scheduler.snapshot import Snapshot
 
 from .conftest import Running
 from .make import apart, node, pod
+from .naive import World, refusal
+from .strategies import pods
+from .test_plugins import build, worlds
 from .test_scheduler import events, put_node, wait_bound, wait_condition
 from .test_snapshot import arrays
 
@@ -85,6 +91,26 @@ def test_ports_and_anti_affinity_can_be_preempted_too() -> None:
     snapshot = cluster(running("web", "n1", labels={"app": "web"}), nodes=1)
     wanted = pod("p", priority=10, affinity=apart("kubernetes.io/hostname", app="web"))
     assert victims(look(snapshot, wanted)) == ("n1", ["web"])
+
+
+@pytest.mark.slow
+@given(worlds(), pods(), st.lists(st.integers(0, 2), min_size=6, max_size=6))
+@settings(max_examples=100, deadline=None)
+def test_with_the_victims_gone_the_pod_fits(world: World, wanted: Pod, priorities: list[int]) -> None:
+    for made, priority in zip(world.pods, priorities, strict=False):
+        made.spec.priority = priority
+    wanted.spec.priority = 2
+    snapshot = build(world)
+    template = snapshot.templates.of(wanted)
+    before, evaluation = arrays(snapshot), Evaluation(snapshot, template)
+    evaluation.refresh()
+    result = preempt(snapshot, template, evaluation.failure(), lambda found: False)
+    assert arrays(snapshot) == before
+    if result.candidate is not None:
+        gone = {victim.pod.metadata.uid for victim in result.candidate.victims}
+        assert all(victim.template.priority < 2 for victim in result.candidate.victims)
+        world.pods = [p for p in world.pods if p.metadata.uid not in gone]
+        assert refusal(world, template, world.nodes[result.candidate.node_name]) == []
 
 
 def test_nobody_of_the_same_priority_has_to_go() -> None:

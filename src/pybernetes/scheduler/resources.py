@@ -25,8 +25,15 @@ Requests = dict[str, int]
 
 
 def amount(resource: str, wanted: Quantity) -> int:
-    """A quantity in the unit of its resource, rounded up."""
-    number = quantity.milli(wanted) if resource == CPU else quantity.value(wanted)
+    """A quantity in the unit of its resource, rounded up.
+
+    API servers let no wrong one pass; should there be one, it counts as nothing: one broken object must not keep all
+    other pods from being scheduled.
+    """
+    try:
+        number = quantity.milli(wanted) if resource == CPU else quantity.value(wanted)
+    except quantity.QuantityError:
+        return 0
     return max(0, min(number, _LIMIT))
 
 
