@@ -18,8 +18,8 @@ def track(new: Any, old: Any | None, *, kind: Kind[Any], manager: str, now: Time
     """
     try:
         entries = managed.track_update(
-            msgspec.to_builtins(old) if old is not None else None,
-            msgspec.to_builtins(new),
+            msgspec.to_builtins(old, enc_hook=msgspec.json.decode) if old is not None else None,
+            msgspec.to_builtins(new, enc_hook=msgspec.json.decode),  # the hook meets raw JSON only
             struct=kind.struct,
             api_version=kind.api_version,
             manager=manager,
