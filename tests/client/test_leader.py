@@ -161,6 +161,7 @@ def test_settings_that_do_not_fit_are_refused(durations: dict[str, Any], says: s
         LeaderConfig(**{"name": "job", "identity": "a", **durations})
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(["down", "up", "hang", "unhang", "a", "b"]), st.integers(0, 30)), max_size=20)

@@ -172,6 +172,7 @@ CALLS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(CALLS, st.integers(1, 3))
 def test_any_calls(calls: list[tuple[str, str, int]], workers: int) -> None:

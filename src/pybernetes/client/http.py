@@ -1,6 +1,7 @@
 """Requests over HTTPS: one pool of connections, TLS and credentials from a kubeconfig."""
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator
 
 import aiohttp
@@ -113,7 +114,9 @@ def _words(error: BaseException) -> str:
             reason = getattr(error.os_error, "reason", "") or str(error.os_error)
             return f"TLS failed ({reason}): does this port speak HTTPS?"
         case aiohttp.ClientConnectorError():
-            return error.os_error.strerror or str(error.os_error)
+            # The event loop's own words say less: "Connect call failed".
+            number = error.os_error.errno or 0
+            return os.strerror(number) if number > 0 else error.os_error.strerror or str(error.os_error)
         case TimeoutError():
             return "timed out"
     return str(error) or type(error).__name__
