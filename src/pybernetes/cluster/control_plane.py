@@ -31,6 +31,7 @@ from pybernetes.cluster.dns_service import DnsService
 from pybernetes.cluster.layout import Layout
 from pybernetes.cluster.loops import run_controllers, run_scheduler
 from pybernetes.cluster.pki import Pki
+from pybernetes.controllers.base import MANAGER
 from pybernetes.controllers.config import Config
 
 log = logging.getLogger(__name__)
@@ -118,7 +119,9 @@ def _mint(server: ApiServer, account: ServiceAccount, secret: Secret) -> str:
 
 
 def _component_client(server: ApiServer, component: str) -> Client:
-    """A client that speaks as a controller's own service account."""
+    """A client that speaks as a controller's own service account, or as the manager for what acts as itself."""
+    if component == MANAGER:
+        return Client(InProcessTransport(server, _MANAGER))
     account = service_account_user("kube-system", component)
     user = User(account.name, (*account.groups, _AUTHENTICATED), account.uid)
     return Client(InProcessTransport(server, user))
