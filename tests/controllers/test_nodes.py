@@ -16,7 +16,7 @@ from pybernetes.api.rbac.cluster_role import ClusterRole
 from pybernetes.controllers.clusterrole_aggregation import ClusterRoleAggregationController
 from pybernetes.controllers.config import Config
 from pybernetes.controllers.node_health import Bucket, eviction_rate, zone_state
-from pybernetes.controllers.nodeipam import CidrPool, NodeIpamController
+from pybernetes.controllers.nodeipam import CidrPool, NodeIpamController, pools_of
 from pybernetes.controllers.nodelifecycle import NodeLifecycleController
 from pybernetes.controllers.tainteviction import TaintEvictionController, due
 from pybernetes.controllers.times import micro, stamp
@@ -50,6 +50,11 @@ def test_a_pool_gives_each_subnet_once_and_goes_round() -> None:
 def test_ranges_that_make_no_sense_are_refused(cidr: str, mask: int) -> None:
     with pytest.raises(ValueError):
         CidrPool(cidr, mask)
+
+
+def test_two_ranges_of_one_family_are_refused() -> None:
+    with pytest.raises(ValueError, match="one range per IP family"):
+        pools_of(Config(cluster_cidrs=("10.0.0.0/16", "10.1.0.0/16")))
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 15))))

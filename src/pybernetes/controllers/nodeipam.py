@@ -78,7 +78,10 @@ class CidrPool:
 def pools_of(config: Config) -> list[CidrPool]:
     """The pools that the configuration asks for. Raises ValueError for ranges that make no sense."""
     masks = {4: config.node_cidr_mask_size_ipv4, 6: config.node_cidr_mask_size_ipv6}
-    return [CidrPool(cidr, masks[ip_network(cidr).version]) for cidr in config.cluster_cidrs]
+    versions = [ip_network(cidr).version for cidr in config.cluster_cidrs]
+    if len(set(versions)) != len(versions):
+        raise ValueError(f"cluster-cidr takes one range per IP family, not {', '.join(config.cluster_cidrs)}")
+    return [CidrPool(cidr, masks[version]) for cidr, version in zip(config.cluster_cidrs, versions, strict=True)]
 
 
 def ranges(node: Node) -> list[Network]:
