@@ -24,7 +24,7 @@ from pybernetes.flannel.config import ConfigError, NetworkConfig
 from pybernetes.flannel.kernel import reconcile
 from pybernetes.flannel.lease import FamilyLease, Lease
 from pybernetes.flannel.options import FlannelOptions
-from pybernetes.linux import link
+from pybernetes.linux import inotify, link
 from pybernetes.linux.errors import LinuxError
 from pybernetes.linux.rtnl import Netlink
 
@@ -97,6 +97,7 @@ class Flanneld:
         self._nodes.add_handler(self._node_changed)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch_kernel(), name="flannel: kernel watch")
+            group.create_task(self._watch_config(), name="flannel: config watch")
             group.create_task(self._loop(), name="flannel: reconcile")
 
     def poke(self) -> None:
@@ -113,6 +114,17 @@ class Flanneld:
             async for change in changes:
                 log.debug("kernel: %s", change)
                 self._wake.set()
+
+    async def _watch_config(self) -> None:
+        """The config file may be replaced as a whole, so its directory is watched."""
+        watcher = inotify.Watcher()
+        try:
+            watcher.add(self._options.net_conf.parent, inotify.CLOSE_WRITE | inotify.MOVED_TO | inotify.CREATE)
+            while True:
+                await watcher.wait()
+                self._wake.set()
+        finally:
+            watcher.close()
 
     async def _loop(self) -> None:
         await self._nodes.synced()

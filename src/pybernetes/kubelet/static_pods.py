@@ -18,9 +18,9 @@ from pybernetes.api.meta import ObjectMeta, OwnerReference
 from pybernetes.client.client import Client
 from pybernetes.client.errors import AlreadyExists, ApiError, NotFound, Unreachable
 from pybernetes.kubelet.config import KubeletConfig
-from pybernetes.kubelet.inotify import CLOSE_WRITE, CREATE, DELETE, MOVED_FROM, MOVED_TO, Watcher
 from pybernetes.kubelet.names import CONFIG_HASH, CONFIG_MIRROR, CONFIG_SEEN, CONFIG_SOURCE
 from pybernetes.kubelet.pods import PodManager, PodRegistry
+from pybernetes.linux.inotify import CLOSE_WRITE, CREATE, DELETE, MOVED_FROM, MOVED_TO, Watcher
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from pybernetes.kubelet.inotify import CLOSE_WRITE, CREATE, MODIFY, MOVE_SELF, MOVED_TO, Watcher
 from pybernetes.kubelet.logs.cri_log import Entry, parse, time_key
+from pybernetes.linux.inotify import CLOSE_WRITE, CREATE, MODIFY, MOVE_SELF, MOVED_TO, Watcher
 
 _BLOCK = 64 * 1024
 _LOOK_AGAIN = 5.0
