@@ -1,0 +1,55 @@
+"""A rolling update, and a scale down, that no client notices: through every way to a Service, from every node."""
+
+from collections.abc import Iterator
+
+import pytest
+from conftest import Cluster, Kubectl, hello, service
+from traffic import Traffic, ways_to
+
+NODES = ["node-1", "node-2", "node-3"]
+LATEST = "docker.io/pybernetes/hello:latest"
+
+
+def address_of(kubectl: Kubectl, node: str) -> str:
+    """A node's own address."""
+    return kubectl("get", "node", node, "-o", "jsonpath={.status.addresses[0].address}")
+
+
+def rolled(kubectl: Kubectl) -> None:
+    """Until the rollout is complete."""
+    kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+
+
+def roll_and_scale_under_load(kubectl: Kubectl) -> None:
+    """Two updates and a scale down from six to two, and not one failed request meanwhile."""
+    kubectl.apply(hello(replicas=3), service(type="NodePort"))
+    rolled(kubectl)
+    with Traffic(kubectl, NODES, ways_to(kubectl, "web", address_of(kubectl, "node-2"))) as traffic:
+        kubectl("set", "image", "deployment/web", f"web={LATEST}")
+        rolled(kubectl)
+        answered = traffic.check()
+        assert len(answered) >= 5, f"old and new pods were to answer: {answered}"
+        kubectl("scale", "deployment/web", "--replicas=6")
+        rolled(kubectl)
+        kubectl("scale", "deployment/web", "--replicas=2")
+        kubectl("wait", "--for=jsonpath={.status.replicas}=2", "deployment/web", "--timeout=30s")
+        kubectl("rollout", "undo", "deployment/web")
+        rolled(kubectl)
+        traffic.check(least=20)
+
+
+def test_no_request_is_lost(kubectl: Kubectl) -> None:
+    roll_and_scale_under_load(kubectl)
+
+
+@pytest.fixture
+def with_iptables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster whose Services are iptables rules."""
+    made = Cluster("e2e-ipt", tmp_path_factory.mktemp("ipt") / "kubeconfig")
+    made.up("--nodes", "3", "--proxy-mode", "iptables")
+    yield made
+    made.down()
+
+
+def test_no_request_is_lost_with_iptables(with_iptables: Cluster) -> None:
+    roll_and_scale_under_load(with_iptables.kubectl())
