@@ -6,7 +6,9 @@ from pybernetes.dns import wire
 from pybernetes.dns.wire import FormatError, Query
 from pybernetes.dns.zone import Zone
 
+#: Answers kept, and the longest question of which one is kept, so that no client can fill the memory.
 _CACHE = 10_000
+_CACHED_QUESTION = 320
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,9 @@ class Responder:
         if known is not None:
             return packet[:2] + known
         result = self._compute(packet, tcp)
-        if isinstance(result, bytes) and len(cache) < _CACHE:
+        if isinstance(result, bytes) and len(packet) <= _CACHED_QUESTION:
+            if len(cache) >= _CACHE:
+                cache.clear()  # by whatever it was filled, the names that are really asked for are soon back
             cache[packet[2:]] = result[2:]
         return result
 
