@@ -67,7 +67,10 @@ async def test_dry_run_changes_nothing(api: Api) -> None:
 
 
 async def test_nulls_and_empty_structs_of_go_clients(api: Api) -> None:
-    body = b'{"apiVersion":"v1","kind":"Pod","metadata":{"name":"n","creationTimestamp":null},"spec":{"containers":[{"name":"c","image":"i","resources":{}}]},"status":{}}'
+    body = (
+        b'{"apiVersion":"v1","kind":"Pod","metadata":{"name":"n","creationTimestamp":null},'
+        b'"spec":{"containers":[{"name":"c","image":"i","resources":{}}]},"status":{}}'
+    )
     assert (await api("POST", PODS, body)).status == 201
 
 
