@@ -67,8 +67,12 @@ class KubeletConfig:
     """What is kept from pods: allocatable is capacity less this."""
     kubelet_version: str = "v1.33.0-pybernetes"
     """nodeInfo.kubeletVersion"""
+    pod_cidr: str = ""
+    """spec.podCIDR to register with; empty leaves it to the controller that allocates them."""
     lease_duration: int = 40
     """Seconds that a node's lease holds; it is renewed every quarter of that."""
+    lease_phase: float = 1.0
+    """Part of the renewal period before the first renewal; kubelets that start together differ in it."""
     status_period: float = 300.0
     """Seconds between reports of an unchanged node status."""
     status_check_period: float = 10.0

@@ -110,6 +110,7 @@ class Kubelet:
         """Hear of pods; once all are known, what else the runtime has is nobody's."""
         if self.real is not None:
             await self.real.static_synced()
+            await self.real.services_synced()
         self._source.subscribe(self._handle)
         await self._source.synced()
         await self.pods.remove_orphans()

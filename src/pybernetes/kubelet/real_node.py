@@ -102,6 +102,10 @@ class RealNode:
         if self.static is not None:
             await self.static.synced.wait()
 
+    async def services_synced(self) -> None:
+        """Wait for the Services, of which containers get variables."""
+        await self._cluster_services.synced()
+
     @property
     def port(self) -> int:
         """Where the server listens."""

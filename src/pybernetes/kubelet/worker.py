@@ -101,11 +101,13 @@ class PodWorker:
     async def _attempt(self) -> float:
         """One pass; returns after how many seconds to look again."""
         try:
-            delay = await (self._end() if self.ending else self._sync())
-            self._retry = _RETRY_FIRST
-            return delay
+            return await (self._end() if self.ending else self._sync())
         except (RuntimeFailure, OSError) as error:
             log.warning("pod %s/%s: %s", self.pod.metadata.namespace, self.pod.metadata.name, error)
+        return self._failed()
+
+    def _failed(self) -> float:
+        """After how many seconds to try again; longer with each failure in a row."""
         delay, self._retry = self._retry, min(self._retry * 2, _RETRY_MAX)
         return delay
 
@@ -205,9 +207,9 @@ class PodWorker:
             message = f"Failed to create pod sandbox: {error}"
             services.recorder.event(pod, "Warning", "FailedCreatePodSandBox", message)
         else:
+            self._retry = _RETRY_FIRST
             return None
-        delay, self._retry = self._retry, min(self._retry * 2, _RETRY_MAX)
-        return delay
+        return self._failed()
 
     async def _start_all(self, pod: Pod, state: PodState, plan: Plan) -> float | None:
         delays: list[float] = []
@@ -216,8 +218,8 @@ class PodWorker:
                 await self._services.volumes.set_up(pod)
             except VolumesNotReady as error:
                 self._services.recorder.event(pod, "Warning", "FailedMount", str(error))
-                delay, self._retry = self._retry, min(self._retry * 2, _RETRY_MAX)
-                return delay
+                return self._failed()
+            self._retry = _RETRY_FIRST
         for start in plan.starts:
             name = start.container.name
             if start.backoff is not None:

@@ -45,7 +45,9 @@ def registration(config: KubeletConfig, architecture: str, status: NodeStatus) -
             labels=node_labels(config, architecture),
             annotations={"volumes.kubernetes.io/controller-managed-attach-detach": "true"},
         ),
-        spec=NodeSpec(taints=list(config.taints)),
+        spec=NodeSpec(
+            taints=list(config.taints), pod_cidr=config.pod_cidr, pod_cidrs=[config.pod_cidr] if config.pod_cidr else []
+        ),
         status=status,
     )
 

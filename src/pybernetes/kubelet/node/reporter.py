@@ -182,11 +182,11 @@ class NodeReporter:
     async def _renew_forever(self) -> None:
         lease: Lease | None = None
         period = self._config.lease_duration / 4
-        delay = _RETRY
+        delay, phase = _RETRY, self._config.lease_phase
         while True:
             try:
                 lease = await self._renew(lease)
-                pause, delay = period, _RETRY
+                pause, delay, phase = period * phase, _RETRY, 1.0
             except (ApiError, Unreachable) as error:
                 log.debug("node lease: %s", error)
                 lease = None
