@@ -11,9 +11,11 @@ from pybernetes.apiserver.auth.aggregation import aggregate
 from pybernetes.apiserver.auth.default_roles import Change, reconcile
 from pybernetes.apiserver.rbac_feed import RbacFeed
 from pybernetes.client.client import Client
-from pybernetes.client.errors import ApiError, Conflict
+from pybernetes.client.errors import ApiError, Conflict, Gone
 
 log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 0.1
 
 
 async def write_defaults(client: Client, existing: list[Object]) -> None:
@@ -47,12 +49,12 @@ async def keep_aggregates(client: Client, feed: RbacFeed) -> None:
     """Do so whenever a cluster role changes, until cancelled."""
     resource = client.of(ClusterRole)
     while True:
-        async for _ in resource.watch():
-            try:
+        try:
+            async for _ in resource.watch():
                 feed.load()
                 await write_aggregates(client, feed)
-            except Conflict:
-                continue
-            except ApiError as error:
-                log.warning("aggregated cluster roles could not be brought up to date: %s", error)
-        await asyncio.sleep(0.1)
+        except (Conflict, Gone):
+            log.debug("a cluster role changed meanwhile; looking again")
+        except ApiError as error:
+            log.warning("aggregated cluster roles could not be brought up to date: %s", error)
+        await asyncio.sleep(RETRY_SECONDS)

@@ -26,6 +26,7 @@ EXPIRED = (
 
 #: How many objects a selector looks at before others get their turn.
 _SLICE = 500
+_LATEST = ListOptions()
 
 
 class ContinueToken(msgspec.Struct, omit_defaults=True):
@@ -57,7 +58,8 @@ class ContinueToken(msgspec.Struct, omit_defaults=True):
 
 async def get(core: Core, call: Call) -> Response:
     """One object."""
-    await _reached(core, options.list_options({"resourceVersion": call.query.get("resourceVersion", "")}, watch=False))
+    revision = call.query.get("resourceVersion", "")
+    await _reached(core, options.list_options({"resourceVersion": revision}, watch=False) if revision else _LATEST)
     kv = find(core, call)
     include = call.query.get("includeObject", "")
     return rendering.obj(call.resource.shown(kv.value), call.resource, call.form, now=core.now(), include=include)

@@ -1,5 +1,6 @@
 """Which function answers a request about a resource: one table for the object itself, one for subresources."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -31,6 +32,7 @@ from pybernetes.client.transport import Request, Response
 
 Answer = Response | StreamResponse | Tunnel
 Verb = Callable[[Call], Awaitable[Answer]]
+_WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 _PROXY_VERBS = ("get", "create", "update", "patch", "delete", "options")
 
 
@@ -41,7 +43,10 @@ class Router:
         self, core: Core, admission: Admission, *, tokens: ServiceAccountTokens | None, reviews: Reviews | None
     ) -> None:
         self._core = core
-        self._writer = Writer(core, admission, {"services": ServiceReserve(core)})
+        pools = {"services": ServiceReserve(core)}
+        self._pooled = frozenset(pools)
+        self._writing: set[asyncio.Future[Answer]] = set()
+        self._writer = Writer(core, admission, dict(pools))
         self._replacer = Replacer(core, self._writer)
         deleter = Deleter(core, admission, self._writer)
         self.watching = Watching(core)
@@ -109,7 +114,16 @@ class Router:
         )
         call = Call(request=request, user=user, info=info, query=query, resource=found, form=form)
         verb = self._subresource(kind, info) if info.subresource else self._verb(kind, info)
+        if kind.resource in self._pooled and not info.subresource and info.verb in _WRITES:
+            return with_warnings(await self._to_the_end(verb(call)), call.warnings)
         return with_warnings(await verb(call), call.warnings)
+
+    async def _to_the_end(self, work: Awaitable[Answer]) -> Answer:
+        """Finish a write even if its client goes away: what it reserved must end up either stored or given back."""
+        task = asyncio.ensure_future(work)
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+        return await asyncio.shield(task)
 
     def _verb(self, kind: Kind[Any], info: RequestInfo) -> Verb:
         verb = self._verbs.get(info.verb)
