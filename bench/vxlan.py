@@ -17,14 +17,14 @@ from pybernetes.flannel.backends import BACKENDS
 from pybernetes.flannel.config import NetworkConfig, parse
 from pybernetes.flannel.kernel import reconcile
 from pybernetes.flannel.lease import FamilyLease, Lease, Underlay
-from pybernetes.flannel.network import Node, desired_state
+from pybernetes.flannel.network import Memo, Node, desired_state
 from pybernetes.linux import addr, link, netns
 from pybernetes.linux.rtnl import Netlink
 
 NONE: frozenset[str] = frozenset()
 CONFIG: NetworkConfig = parse('{"Network":"10.244.0.0/13","Backend":{"Type":"vxlan"}}', frozenset(BACKENDS))
-ROUNDS = 5
-SECONDS = 1.0
+ROUNDS = 7
+SECONDS = 1
 LEASES = 1000
 
 
@@ -66,12 +66,12 @@ def node(name: str, number: int) -> Node:
     )
 
 
-def apply(name: str, number: int, peers: list[Lease]) -> tuple[float, int]:
+def apply(name: str, number: int, peers: list[Lease], memo: Memo | None = None) -> tuple[float, int]:
     """(seconds, changes) of a whole pass: the desired state from the leases, the kernel read, compared, changed."""
     me = node(name, number)
     start = time.perf_counter()
     with Netlink(name) as nl:
-        outcome = reconcile(nl, desired_state(CONFIG, me, peers, linger=NONE))
+        outcome = reconcile(nl, desired_state(CONFIG, me, peers, linger=NONE, memo=memo))
     if outcome.errors:
         raise RuntimeError("; ".join(outcome.errors[:3]))
     return time.perf_counter() - start, len(outcome.done)
@@ -95,13 +95,16 @@ def by_hand(name: str, number: int, other: int) -> None:
 
 def iperf(client: str, target: str, port: int) -> float:
     """Gbit/s of one TCP connection."""
-    command = ["iperf3", "-c", target, "-p", str(port), "-t", str(SECONDS), "-O", "0", "-J"]
+    command = ["iperf3", "-c", target, "-p", str(port), "-t", str(SECONDS), "-J"]
     done = subprocess.run(netns.argv_in(client, command), check=True, capture_output=True, timeout=30)
     return float(json.loads(done.stdout)["end"]["sum_received"]["bits_per_second"]) / 1e9
 
 
-def throughput() -> tuple[float, float]:
-    """(ours, by hand), the median of alternating runs."""
+def throughput() -> tuple[float, float, float]:
+    """(ours, by hand, their ratio): medians over pairs of runs, whose order alternates.
+
+    The ratio is that of the runs of a pair, so that what else the machine does in the meantime counts for both.
+    """
     with hosts() as (a, b):
         apply(a, 1, [lease(2)])
         apply(b, 2, [lease(1)])
@@ -119,15 +122,17 @@ def throughput() -> tuple[float, float]:
         finally:
             server.kill()
             server.wait()
-    return median(found["ours"]), median(found["hand"])
+    ratios = [ours / hand for ours, hand in zip(found["ours"], found["hand"], strict=True)]
+    return median(found["ours"]), median(found["hand"]), median(ratios)
 
 
 def programming() -> dict[str, float]:
     """Seconds of passes at 1,000 leases."""
     with hosts() as (a, _):
-        apply(a, 1, [])
+        memo = Memo()
+        apply(a, 1, [], memo)
         peers = [lease(number) for number in range(2, LEASES + 2)]
-        first, changes = apply(a, 1, peers)
+        first, changes = apply(a, 1, peers, memo)
         if changes != 3 * LEASES:
             raise RuntimeError(f"{changes} changes, expected {3 * LEASES}")
         singles = []
@@ -135,17 +140,17 @@ def programming() -> dict[str, float]:
             old = peers[number]
             part = replace(old.families[0], data={"VNI": 1, "VtepMAC": f"02:00:00:01:00:{number:02x}"})
             peers[number] = replace(old, families=(part,))
-            singles.append(apply(a, 1, peers)[0])
-        idle = median(apply(a, 1, peers)[0] for _ in range(5))
+            singles.append(apply(a, 1, peers, memo)[0])
+        idle = median(apply(a, 1, peers, memo)[0] for _ in range(5))
     return {"first": first, "single": median(singles), "idle": idle}
 
 
 def run() -> list[dict[str, Any]]:
     """The figures."""
-    ours, hand = throughput()
+    ours, hand, ratio = throughput()
     passes = programming()
     return [
-        {"figure": "TCP over our VXLAN, share of one made by hand", "target": 0.98, "value": ours / hand, "unit": "",
+        {"figure": "TCP over our VXLAN, share of one made by hand", "target": 0.98, "value": ratio, "unit": "",
          "alternative": "by hand", "alternative_value": 1.0},
         {"figure": "TCP over our VXLAN", "value": ours, "unit": "Gbit/s", "alternative": "by hand",
          "alternative_value": hand},

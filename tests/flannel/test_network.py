@@ -9,7 +9,7 @@ from pybernetes.flannel.backends import BACKENDS
 from pybernetes.flannel.config import parse
 from pybernetes.flannel.desired import Desired
 from pybernetes.flannel.lease import FamilyLease, Lease, Underlay
-from pybernetes.flannel.network import Node, desired_state, mtu
+from pybernetes.flannel.network import Memo, Node, desired_state, mtu
 
 ETH0 = Underlay("eth0", 2, 1500, (ipaddress.ip_interface("192.0.2.1/24"), ipaddress.ip_interface("2001:db8::1/64")))
 
@@ -96,3 +96,26 @@ def test_mtu_leaves_room_for_the_outer_headers() -> None:
     dual = '{"Network":"10.244.0.0/16","EnableIPv6":true,"IPv6Network":"fd00::/48","Backend":{"Type":"%s"}}'
     assert mtu(parse(dual % "vxlan", frozenset(BACKENDS)), ETH0) == 1430
     assert mtu(parse(dual % "host-gw", frozenset(BACKENDS)), ETH0) == 1500
+
+
+def test_the_memo_changes_no_result() -> None:
+    config = parse('{"Network": "10.244.0.0/16", "Backend": {"Type": "vxlan"}}', frozenset(BACKENDS))
+    other = parse('{"Network": "10.244.0.0/16", "Backend": {"Type": "host-gw"}}', frozenset(BACKENDS))
+    memo = Memo()
+    b, c, twin, bad = lease("b", 2), lease("c", 3), lease("d", 3, public="192.0.2.4"), lease("e", 5, "nonsense")
+    moved = Node(ME.lease, Underlay("eth1", 3, 9000, ETH0.addresses))
+    passes = [
+        (config, ME, [b, c, twin, bad]),
+        (config, ME, [b, c, twin, bad]),
+        (config, ME, [b, twin]),
+        (config, ME, [lease("b", 7), twin, c]),
+        (other, ME, [b, c]),
+        (other, moved, [b, c]),
+        (config, moved, []),
+        (config, ME, [c]),
+    ]
+    for settings, me, peers in passes:
+        none = frozenset[str]()
+        assert desired_state(settings, me, peers, linger=none, memo=memo) == desired_state(
+            settings, me, peers, linger=none
+        )

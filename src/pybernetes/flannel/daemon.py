@@ -81,6 +81,8 @@ class Flanneld:
         self._macs: dict[str, str] = {}
         self._announced: dict[str, float] = {}
         self._chosen = ""
+        self._memo = network.Memo()
+        self._known: dict[str, tuple[Any, Lease | None]] = {}
         self._ready = asyncio.Event()
 
     @property
@@ -158,7 +160,7 @@ class Flanneld:
             me = self._me(nl, node, config)
             leases, faults = self._leases(config)
             linger = self._lingering(config, leases)
-            want = network.desired_state(config, me, leases, linger=linger)
+            want = network.desired_state(config, me, leases, linger=linger, memo=self._memo)
             outcome = await asyncio.to_thread(reconcile, nl, want)
             gateways = [f"{part.gateway}/{part.subnet.prefixlen}" for part in me.lease.families]
             mended = pod_bridge.mend(nl, gateways, network.mtu(config, me.underlay))
@@ -218,15 +220,26 @@ class Flanneld:
 
     def _leases(self, config: NetworkConfig) -> tuple[list[Lease], list[str]]:
         leases, faults = [], []
-        for node in self._nodes.cache.all():
+        nodes = self._nodes.cache.all()
+        for gone in self._known.keys() - {node.metadata.name for node in nodes}:
+            del self._known[gone]
+        for node in nodes:
             try:
-                lease = kube.lease_of(node, config)
+                lease = self._lease_of(node, config)
             except kube.LeaseError as error:
                 faults.append(f"{node.metadata.name}: {error}; skipped")
                 continue
             if lease is not None:
                 leases.append(lease)
         return leases, faults
+
+    def _lease_of(self, node: Node, config: NetworkConfig) -> Lease | None:
+        """The lease of a Node; the very same object as before where nothing that makes it has changed."""
+        facts = (config, _lease_facts(node))
+        known = self._known.get(node.metadata.name)
+        if known is None or known[0] != facts:
+            known = self._known[node.metadata.name] = (facts, kube.lease_of(node, config))
+        return known[1]
 
     def _lingering(self, config: NetworkConfig, leases: list[Lease]) -> frozenset[str]:
         """Backends announced until a moment ago, by us or by peers."""

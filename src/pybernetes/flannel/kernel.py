@@ -7,10 +7,12 @@ over goes last, so that a change of backend never leaves a peer without a route.
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from pybernetes.flannel.desired import Desired, Forwarding, LinkAddress, Neighbour, PeerRoute, VxlanLink
-from pybernetes.linux import addr, fdb, link, neigh, route
+from pybernetes.linux import addr, fdb, ipmsg, link, neigh, route
 from pybernetes.linux.errors import Missing, NetlinkError
 from pybernetes.linux.rtnl import Netlink, Request
 
@@ -49,10 +51,7 @@ def observe(nl: Netlink) -> Observed:
             for a in addr.addresses(nl)
             if a.index in names and a.scope != _LINK_LOCAL
         ),
-        routes=frozenset(
-            PeerRoute(r.dst, r.gateway, label.get(r.device, ""), r.onlink)
-            for r in route.routes(nl, protocol=ROUTE_PROTOCOL)
-        ),
+        routes=frozenset(PeerRoute(r.dst, r.gateway, label.get(r.device, ""), r.onlink) for r in _our_routes(nl)),
         neighbours=frozenset(
             Neighbour(names[n.index], n.ip, n.mac) for n in neigh.neighbours(nl, permanent=True) if n.index in names
         ),
@@ -62,6 +61,18 @@ def observe(nl: Netlink) -> Observed:
             if e.index in names and e.dst and e.permanent
         ),
     )
+
+
+#: The kernel describes a route that has not changed by the same bytes, and of most nothing changes between passes.
+_decode_route = lru_cache(maxsize=20_000)(route.decode)
+
+
+def _our_routes(nl: Netlink) -> list[route.Route]:
+    payloads: list[bytes] = []
+    for family in addr.FAMILIES.values():
+        with suppress(Missing):
+            payloads += nl.dump(ipmsg.route_dump(family, protocol=ROUTE_PROTOCOL))
+    return [r for r in map(_decode_route, payloads) if r.protocol == ROUTE_PROTOCOL]
 
 
 _LINK_LOCAL = addr.SCOPES["link"]

@@ -1,7 +1,8 @@
 """From leases to the desired kernel state: the heart of the pod network, without any I/O."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from pybernetes.flannel.backends import BACKENDS, Backend, make
 from pybernetes.flannel.config import FamilyConfig, NetworkConfig
@@ -17,19 +18,71 @@ class Node:
     underlay: Underlay
 
 
-def desired_state(config: NetworkConfig, node: Node, leases: Iterable[Lease], *, linger: frozenset[str]) -> Desired:
+class Memo:
+    """What was found out about peers before. A pass over 1,000 leases of which one is new then costs that of one.
+
+    A lease is known again by being the same object; everything that the findings depend on besides is `settings`.
+    """
+
+    def __init__(self) -> None:
+        self._settings: tuple[object, ...] = ()
+        self._parts: dict[str, tuple[Lease, tuple[Desired, ...]]] = {}
+        self._faults: dict[str, tuple[Lease, str]] = {}
+
+    def renew(self, *settings: object) -> None:
+        """Forget everything if the settings are not those of the last pass."""
+        if settings != self._settings:
+            self._settings = settings
+            self._parts.clear()
+            self._faults.clear()
+
+    def fault(self, lease: Lease, find: Callable[[], str]) -> str:
+        """What is wrong with a lease by itself."""
+        known = self._faults.get(lease.node)
+        if known is None or known[0] is not lease:
+            known = self._faults[lease.node] = (lease, find())
+        return known[1]
+
+    def parts(self, lease: Lease, make: Callable[[], tuple[Desired, ...]]) -> tuple[Desired, ...]:
+        """The kernel objects by which a peer is reached."""
+        known = self._parts.get(lease.node)
+        if known is None or known[0] is not lease:
+            known = self._parts[lease.node] = (lease, make())
+        return known[1]
+
+    def keep(self, nodes: Container[str]) -> None:
+        """Forget the peers that have gone."""
+        for known in (self._parts, self._faults):
+            for node in [node for node in known if node not in nodes]:
+                del known[node]
+
+
+def desired_state(
+    config: NetworkConfig, node: Node, leases: Iterable[Lease], *, linger: frozenset[str], memo: Memo | None = None
+) -> Desired:
     """What the kernel should hold.
 
     A peer is reached by the backend that its lease announces. `linger` names backends whose receiving side stays
-    although nobody announces them any more, since the last packets sent their way may still be under way.
+    although nobody announces them any more, since the last packets sent their way may still be under way. `memo`,
+    kept from pass to pass, saves work and changes no result.
     """
-    peers, problems = usable(config, node.lease, leases)
+    memo = memo or Memo()
+    memo.renew(config, node)
+    leases = list(leases)
+    memo.keep({lease.node for lease in leases})
+    peers, problems = usable(config, node.lease, leases, memo)
     in_use = {config.backend, *linger, *(peer.backend for peer in peers)}
     backends: dict[str, Backend] = {kind: make(kind, _options(config, kind)) for kind in sorted(in_use)}
     parts = [Desired(problems=tuple(problems))]
     for family in config.families:
         parts += [backend.local(family, node.lease, node.underlay) for backend in backends.values()]
-        parts += [backends[peer.backend].peer(family, node.lease, peer, node.underlay) for peer in peers]
+
+    def reach(peer: Lease) -> tuple[Desired, ...]:
+        backend = backends[peer.backend]
+        return tuple(backend.peer(family, node.lease, peer, node.underlay) for family in config.families)
+
+    for peer in peers:
+        parts += memo.parts(peer, partial(reach, peer))
     return merge(parts)
 
 
@@ -45,15 +98,18 @@ def mtu(config: NetworkConfig, underlay: Underlay) -> int:
     return int(fixed or underlay.mtu - max(backend.overhead(family.version) for family in config.families))
 
 
-def usable(config: NetworkConfig, own: Lease, leases: Iterable[Lease]) -> tuple[list[Lease], list[str]]:
+def usable(
+    config: NetworkConfig, own: Lease, leases: Iterable[Lease], memo: Memo | None = None
+) -> tuple[list[Lease], list[str]]:
     """The peers that can be served, and a sentence for each lease that can't."""
+    memo = memo or Memo()
     peers: list[Lease] = []
     problems: list[str] = []
     claimed: dict[object, str] = {f.subnet: own.node for f in own.families}
     for lease in sorted(leases, key=lambda lease: lease.node):
         if lease.node == own.node:
             continue
-        fault = _fault(config, own, lease, claimed)
+        fault = memo.fault(lease, partial(_fault, config, own, lease)) or _claim_fault(config, lease, claimed)
         if fault:
             problems.append(f"{lease.node}: {fault}; skipped")
             continue
@@ -62,25 +118,32 @@ def usable(config: NetworkConfig, own: Lease, leases: Iterable[Lease]) -> tuple[
     return peers, problems
 
 
-def _fault(config: NetworkConfig, own: Lease, lease: Lease, claimed: Mapping[object, str]) -> str:
+def _claim_fault(config: NetworkConfig, lease: Lease, claimed: Mapping[object, str]) -> str:
+    for part in lease.families:
+        if part.subnet in claimed and config.family(part.subnet.version) is not None:
+            return f"subnet {part.subnet} belongs to {claimed[part.subnet]} already"
+    return ""
+
+
+def _fault(config: NetworkConfig, own: Lease, lease: Lease) -> str:
     if lease.backend not in BACKENDS:
         return f"unknown backend type {lease.backend!r}, expected one of {', '.join(sorted(BACKENDS))}"
     for part in lease.families:
         family = config.family(part.subnet.version)
         if family is not None:
-            fault = _family_fault(family, own, part, claimed)
+            fault = _family_fault(family, own, part)
             if fault:
                 return fault
     return ""
 
 
-def _family_fault(family: FamilyConfig, own: Lease, part: FamilyLease, claimed: Mapping[object, str]) -> str:
+def _family_fault(family: FamilyConfig, own: Lease, part: FamilyLease) -> str:
     subnet = part.subnet
     if not subnet.subnet_of(family.network):  # type: ignore[arg-type]  # the family is the same
         return f"subnet {subnet} is not inside the network {family.network}"
-    if subnet in claimed:
-        return f"subnet {subnet} belongs to {claimed[subnet]} already"
     mine = own.family(family.version)
+    if mine is not None and subnet == mine.subnet:
+        return f"subnet {subnet} belongs to {own.node} already"
     if mine is not None and subnet.overlaps(mine.subnet):
         return f"subnet {subnet} overlaps our own {mine.subnet}"
     if mine is not None and part.public_ip == mine.public_ip:
