@@ -8,6 +8,7 @@ import ssl
 import aiohttp
 import pytest
 
+from pybernetes.apiserver import http
 from pybernetes.apiserver.config import ServerConfig
 from pybernetes.apiserver.http import Listening
 from pybernetes.apiserver.server import ApiServer
@@ -164,6 +165,28 @@ async def test_a_watch_ends_with_its_client(https: Listening, pki: Pki, server: 
         if not server._router.watching.active:
             break
     assert server._router.watching.active == 0
+
+
+async def test_a_watcher_that_never_reads_is_cut_off(
+    https: Listening, pki: Pki, server: ApiServer, api: Api, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "WRITE_SECONDS", 0.05)
+    reader, writer = await connect(https, pki)
+    writer.write(f"GET {CMS}?watch=1&resourceVersion=1 HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    await reader.readuntil(b"\r\n\r\n")
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    await api.json("POST", CMS, config_map(), status=201)
+    for number in range(200):
+        await api.json("PUT", f"{CMS}/cm", config_map(data={"a": f"{number}" + "x" * 100_000}))
+        if not server._router.watching.active:
+            break
+    for _ in range(50):
+        await asyncio.sleep(0.01)
+        if not server._router.watching.active:
+            break
+    assert server._router.watching.active == 0
+    await still_serves(web)
+    writer.close()
 
 
 async def test_closing_ends_watches_and_takes_no_more(https: Listening, pki: Pki, web: Web) -> None:

@@ -25,7 +25,7 @@ EXPIRED = (
 )
 
 #: How many objects a selector looks at before others get their turn.
-_SLICE = 500
+_SLICE = 250
 _LATEST = ListOptions()
 
 

@@ -151,9 +151,13 @@ class ApiServer:
 
 async def _upkeep(client: Client, feed: RbacFeed) -> None:
     """What runs beside the requests. An end before `close` is a fault, and is logged as one."""
-    async with asyncio.TaskGroup() as group:
-        group.create_task(feed.run(), name="rbac feed")
-        group.create_task(default_rbac.keep_aggregates(client, feed), name="aggregated cluster roles")
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(feed.run(), name="rbac feed")
+            group.create_task(default_rbac.keep_aggregates(client, feed), name="aggregated cluster roles")
+    except Exception:
+        log.exception("roles are no longer followed: changes of permissions have no effect until a restart")
+        raise
 
 
 def refusal(error: ApiError) -> Response:
