@@ -10,9 +10,8 @@ from pybernetes.cluster.up import layout_of
 
 @click.command("control-plane")
 @options.name
-@click.option("--simulated-nodes", default=0, metavar="N", help="Nodes to simulate beside the real ones.")
 @log_level
-def command(name: str, simulated_nodes: int, log_level: str) -> None:
+def command(name: str, log_level: str) -> None:
     """Run store, API server, controllers and scheduler of a local cluster. `up` starts this."""
-    plane = ControlPlane(layout_of(name), simulated_nodes=simulated_nodes)
+    plane = ControlPlane(layout_of(name))
     run_until_signal(plane.run(), log_level, fast_loop=True)

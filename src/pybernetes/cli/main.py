@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "image": ("image", "Load images into the nodes"),
     "control-plane": ("control_plane", "Run the control plane of a local cluster (what `up` starts)"),
     "node": ("node", "Run the agent of a local node (what `up` starts)"),
+    "simulated-nodes": ("simulated_nodes", "Run kubelets whose pods are on paper (what `up` starts)"),
     "apiserver": ("apiserver", "Run an API server alone"),
     "controller-manager": ("controller_manager", "Run the controllers alone"),
     "scheduler": ("scheduler", "Run the scheduler alone"),

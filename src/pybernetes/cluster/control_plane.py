@@ -57,9 +57,8 @@ def server_config(layout: Layout, pki: Pki) -> ServerConfig:
 class ControlPlane:
     """Everything that one control-plane process holds."""
 
-    def __init__(self, layout: Layout, *, simulated_nodes: int = 0) -> None:
+    def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._simulated_nodes = simulated_nodes
         self._pki = Pki(layout.pki)
 
     async def run(self) -> None:

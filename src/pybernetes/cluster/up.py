@@ -36,6 +36,7 @@ from pybernetes.cluster.nodes import (
     prepare_nodes,
     wait_for_containerds,
 )
+from pybernetes.cluster.paper import paper_nodes
 from pybernetes.cluster.pki import Pki, apiserver_sans
 from pybernetes.cluster.pod_network import net_conf, net_conf_path
 from pybernetes.cluster.registry import NodeRecord, Registry, default_node_names
@@ -45,6 +46,7 @@ from pybernetes.cluster.supervise import supervise
 log = logging.getLogger(__name__)
 
 CONTROL_PLANE = "control-plane"
+SIMULATED = "simulated-nodes"
 #: Byte code is written even if the caller's shell says otherwise: without it each start costs a second.
 _ENV = {"PYTHONDONTWRITEBYTECODE": ""}
 
@@ -134,10 +136,11 @@ def _write_network_config(layout: Layout, backend: str) -> None:
 def process_specs(layout: Layout, nodes: list[NodeRecord], options: UpOptions) -> list[ProcessSpec]:
     """Everything that runs."""
     me = (sys.executable, "-m", "pybernetes.cli.main")
-    plane: tuple[str, ...] = (*me, "control-plane", "--name", layout.cluster)
-    if options.simulated_nodes:
-        plane = (*plane, "--simulated-nodes", str(options.simulated_nodes))
+    plane = (*me, "control-plane", "--name", layout.cluster)
     specs = [control_plane_spec(layout, CONTROL_PLANE, plane, _ENV)]
+    if options.simulated_nodes:
+        simulated = (*me, "simulated-nodes", "--name", layout.cluster, str(options.simulated_nodes))
+        specs.append(control_plane_spec(layout, SIMULATED, simulated, _ENV))
     for node in nodes:
         agent = (*me, "node", "--name", layout.cluster, "--proxy-mode", options.proxy_mode, node.name)
         specs += [containerd_spec(layout, node.name), agent_spec(layout, node.name, agent, _ENV)]
@@ -156,7 +159,7 @@ async def _wait_until_ready(layout: Layout, names: list[str], options: UpOptions
         async with asyncio.timeout(options.timeout):
             await _until_answering(client)
             clock.done("API server answers")
-            wanted = {*names, *simulated_names(options.simulated_nodes)}
+            wanted = {*names, *(node.name for node in paper_nodes(options.simulated_nodes))}
             await _until_nodes_ready(client, wanted)
             clock.done(f"{len(wanted)} nodes Ready")
     except TimeoutError:
@@ -164,11 +167,6 @@ async def _wait_until_ready(layout: Layout, names: list[str], options: UpOptions
         raise StartTimeout(f"the cluster was not ready within {options.timeout:.0f} s; see {logs}") from None
     finally:
         await client.close()
-
-
-def simulated_names(count: int) -> list[str]:
-    """Names of simulated nodes."""
-    return [f"simulated-{number}" for number in range(1, count + 1)]
 
 
 async def _until_answering(client: Client) -> None:
