@@ -4,10 +4,12 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,15 @@ import pytest
 
 from pybernetes.cluster.inventory import inventory
 from pybernetes.cluster.layout import Layout
+from pybernetes.cluster.processes import scan, send
 from pybernetes.cluster.registry import Registry
+from pybernetes.cluster.supervise import process
 
 PYBERNETES = [sys.executable, "-m", "pybernetes.cli.main"]
 HELLO = "docker.io/pybernetes/hello:1.0"
 BUSYBOX = "docker.io/library/busybox:1.36"
+NODES = ["node-1", "node-2", "node-3"]
+LATEST = "docker.io/pybernetes/hello:latest"
 SDK = Path("/usr/lib/google-cloud-sdk/bin")
 
 
@@ -213,3 +219,54 @@ def shell_pod(name: str = "client", node: str = "", script: str = "", **spec: An
     if node:
         body["nodeName"] = node
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": name}}, "spec": body}
+
+
+@contextmanager
+def own_cluster(name: str, directory: Path, *args: str) -> Iterator[Cluster]:
+    """A cluster that a test may break; nothing of it stays."""
+    made = Cluster(name, directory / "kubeconfig")
+    made.down()
+    made.up(*args)
+    try:
+        yield made
+    finally:
+        made.down()
+    assert inventory(made.name).is_empty(), inventory(made.name).lines()
+
+
+def kill(cluster: Cluster, *names: str) -> None:
+    """kill -9 of supervised processes, all at the same moment."""
+    targets = [process(cluster.layout, name) for name in names]
+    assert None not in targets, f"not all of {names} are running"
+    for target in targets:
+        assert target is not None and send(target, signal.SIGKILL)
+
+
+def kill_container(cluster: Cluster, pod: dict[str, Any]) -> None:
+    """kill -9 of the first process of a pod's only container."""
+    uid, node = pod["metadata"]["uid"], pod["spec"]["nodeName"]
+    mark = f"/pybernetes/{cluster.name}/{node}/"
+    inside = [
+        info
+        for info in scan()
+        if mark in info.cgroups and (uid in info.cgroups or uid.replace("-", "_") in info.cgroups)
+    ]
+    pids = {info.id.pid for info in inside}
+    first = [info for info in inside if info.parent not in pids and "pause" not in info.argv[0]]
+    assert len(first) == 1, [info.argv for info in inside]
+    assert send(first[0].id, signal.SIGKILL)
+
+
+def all_ready(cluster: Cluster, count: int = 3) -> bool:
+    """Whether so many nodes are Ready."""
+    return cluster.kubectl()("get", "nodes", "--no-headers").count(" Ready ") == count
+
+
+def node_address(kubectl: Kubectl, node: str) -> str:
+    """A node's own address."""
+    return kubectl("get", "node", node, "-o", "jsonpath={.status.addresses[0].address}")
+
+
+def rolled(kubectl: Kubectl, name: str = "web", timeout: int = 60) -> None:
+    """Until the rollout is complete."""
+    kubectl("rollout", "status", f"deployment/{name}", f"--timeout={timeout}s")

@@ -3,28 +3,15 @@
 from collections.abc import Iterator
 
 import pytest
-from conftest import Cluster, Kubectl, hello, service
+from conftest import LATEST, NODES, Cluster, Kubectl, hello, node_address, own_cluster, rolled, service
 from traffic import Traffic, ways_to
-
-NODES = ["node-1", "node-2", "node-3"]
-LATEST = "docker.io/pybernetes/hello:latest"
-
-
-def address_of(kubectl: Kubectl, node: str) -> str:
-    """A node's own address."""
-    return kubectl("get", "node", node, "-o", "jsonpath={.status.addresses[0].address}")
-
-
-def rolled(kubectl: Kubectl) -> None:
-    """Until the rollout is complete."""
-    kubectl("rollout", "status", "deployment/web", "--timeout=60s")
 
 
 def roll_and_scale_under_load(kubectl: Kubectl) -> None:
     """Two updates and a scale down from six to two, and not one failed request meanwhile."""
     kubectl.apply(hello(replicas=3), service(type="NodePort"))
     rolled(kubectl)
-    with Traffic(kubectl, NODES, ways_to(kubectl, "web", address_of(kubectl, "node-2"))) as traffic:
+    with Traffic(kubectl, NODES, ways_to(kubectl, "web", node_address(kubectl, "node-2"))) as traffic:
         kubectl("set", "image", "deployment/web", f"web={LATEST}")
         rolled(kubectl)
         answered = traffic.check()
@@ -45,10 +32,8 @@ def test_no_request_is_lost(kubectl: Kubectl) -> None:
 @pytest.fixture
 def with_iptables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A cluster whose Services are iptables rules."""
-    made = Cluster("e2e-ipt", tmp_path_factory.mktemp("ipt") / "kubeconfig")
-    made.up("--nodes", "3", "--proxy-mode", "iptables")
-    yield made
-    made.down()
+    with own_cluster("e2e-ipt", tmp_path_factory.mktemp("ipt"), "--proxy-mode", "iptables") as made:
+        yield made
 
 
 def test_no_request_is_lost_with_iptables(with_iptables: Cluster) -> None:
