@@ -209,6 +209,13 @@ def test_the_newest_pod_gets_a_contested_port(network: Network) -> None:
 RESULT = {"ips": [{"address": "10.0.0.2/24"}, {"address": "fd00::2/64"}]}
 
 
+def test_names_as_containerd_writes_them() -> None:
+    entry = {"HostPort": 8080, "ContainerPort": 80, "Protocol": "tcp", "HostIP": ""}
+    call = spec.Call("ADD", {"runtimeConfig": {"portMappings": [entry]}})
+    (mapping,) = [m for m in portmap.mappings(call.runtime, RESULT) if m.family == 4]
+    assert (mapping.host_port, mapping.pod_port, mapping.host_ip) == (8080, 80, "")
+
+
 def test_a_mapping_per_family_and_only_where_the_host_address_fits() -> None:
     runtime = {"portMappings": [WEB, {**WEB, "hostIP": "::1"}, {**WEB, "hostIP": "0.0.0.0"}]}
     found = portmap.mappings(runtime, RESULT)

@@ -69,8 +69,11 @@ class Call:
 
     @property
     def runtime(self) -> Json:
-        """What the runtime passes for the capabilities that the plugin declares."""
-        return section(self.config, "runtimeConfig")
+        """What the runtime passes for the capabilities that the plugin declares.
+
+        containerd writes the names inside as its Go structs have them (`HostPort`), which Go's decoder takes as well.
+        """
+        return {key: _lower_first(value) for key, value in section(self.config, "runtimeConfig").items()}
 
     def derive(self, config: Json) -> Call:
         """The same call with another configuration, for a delegate."""
@@ -90,6 +93,15 @@ class Call:
         if not isinstance(listed, list):
             raise invalid_config("GC needs the list cni.dev/valid-attachments; without it everything would go")
         return {(str(a.get("containerID")), str(a.get("ifname"))) for a in listed if isinstance(a, dict)}
+
+
+def _lower_first(value: Any) -> Any:
+    """The same value with the first letter of every key in lower case."""
+    if isinstance(value, dict):
+        return {key[:1].lower() + key[1:]: _lower_first(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_lower_first(inner) for inner in value]
+    return value
 
 
 def section(config: Json, key: str) -> Json:
