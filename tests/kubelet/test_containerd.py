@@ -13,6 +13,7 @@ import pytest
 from pybernetes.kubelet.cri.runtime import CriRuntime
 from pybernetes.kubelet.names import log_directory
 from pybernetes.linux import mount
+from pybernetes.linux.cgroup import Cgroup
 
 from .fake_api import FakeApi
 from .harness import Harness, config, running
@@ -286,9 +287,7 @@ async def test_security_and_cgroups(k: Harness, node: Node) -> None:
     assert "CapBnd: 0000000000000000" in found
     assert "NoNewPrivs: 1" in found
     assert "Seccomp: 2" in found
-    assert list(Path("/sys/fs/cgroup").glob(f"**{node.cgroup_root}/kubepods/burstable/pod{uid}")) or list(
-        Path("/sys/fs/cgroup").glob(f"*{node.cgroup_root}/kubepods/burstable/pod{uid}")
-    )
+    assert Cgroup(f"{node.cgroup_root}/kubepods/burstable/pod{uid}").pids(recursive=True)
 
 
 async def test_kubelet_killed_in_the_middle_restarts_nothing(node: Node, tmp_path: Path) -> None:

@@ -129,7 +129,8 @@ def docker_auths(text: bytes) -> Iterator[tuple[str, RegistryAuth]]:
             except (binascii.Error, UnicodeDecodeError, TypeError):
                 continue
         token = str(entry.get("identitytoken", ""))
-        yield registry, RegistryAuth(username=user, password=password, identity_token=token)
+        if user or token:
+            yield registry, RegistryAuth(username=user, password=password, identity_token=token)
 
 
 def _matches(registry: str, image: str) -> bool:

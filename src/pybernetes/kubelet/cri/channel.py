@@ -45,13 +45,12 @@ class Channel:
 
         known = self._calls.get(method)
         if known is None:
-            known = self._calls[method] = channel.unary_unary(
-                method, request_serializer=_serialize, response_deserializer=answer.FromString
-            )
+            known = self._calls[method] = channel.unary_unary(method, request_serializer=_serialize)
         try:
-            return await known(request, timeout=timeout)
+            data = await known(request, timeout=timeout)
         except RpcError as error:
             raise _failure(error, self._socket) from error
+        return _parse(answer, data, method)
 
     async def stream(
         self, method: str, request: Any, answer: type[Any], metadata: tuple[tuple[str, str], ...] = ()
@@ -60,11 +59,11 @@ class Channel:
         channel = self._open()
         from grpc import RpcError
 
-        call = channel.unary_stream(method, request_serializer=_serialize, response_deserializer=answer.FromString)
+        call = channel.unary_stream(method, request_serializer=_serialize)
         running = call(request, metadata=metadata)
         try:
-            async for message in running:
-                yield message
+            async for data in running:
+                yield _parse(answer, data, method)
         except RpcError as error:
             raise _failure(error, self._socket) from error
         finally:
@@ -76,6 +75,16 @@ class Channel:
             await self._channel.close()
             self._channel = None
             self._calls.clear()
+
+
+def _parse(answer: type[Any], data: bytes, method: str) -> Any:
+    """gRPC itself would turn an answer that is no such message into None."""
+    from pybernetes.kubelet.criapi.errors import DecodeError
+
+    try:
+        return answer.FromString(data)
+    except DecodeError as error:
+        raise RuntimeRefused(f"the runtime's answer to {method} is malformed") from error
 
 
 def _serialize(message: Any) -> bytes:
