@@ -12,7 +12,7 @@ import yaml
 
 from pybernetes.api import codec as api_codec
 from pybernetes.api.kind import Kind
-from pybernetes.api.meta import Object
+from pybernetes.api.meta import Object, Status
 from pybernetes.apiserver import errors
 from pybernetes.apiserver.protobuf import decode as protobuf
 
@@ -47,6 +47,12 @@ def unstamped(value: bytes) -> bytes:
 
 
 encode = msgspec.json.Encoder().encode
+
+
+def encode_status(status: Status) -> bytes:
+    """A Status; its metadata, unlike that of a list, shows no revision where there is none."""
+    return encode(status).replace(b'"metadata":{"resourceVersion":""}', b'"metadata":{}', 1)
+
 
 _decoders: dict[type, msgspec.json.Decoder[Any]] = {}
 

@@ -54,7 +54,7 @@ class Deleter:
         kind = call.resource.kind
         status = 200 if gone or not _wants_cascade(asked) else 202
         if gone and kind.resource not in _RETURNS_OBJECT:
-            return rendering.response(200, codec.encode(_success(call, kv)), call.form)
+            return rendering.response(200, codec.encode_status(_success(call, kv)), call.form)
         body = call.resource.shown(kv.value)
         return rendering.obj(body, call.resource, call.form, now=self._core.now(), status=status)
 

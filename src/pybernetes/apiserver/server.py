@@ -166,7 +166,7 @@ def refusal(error: ApiError) -> Response:
     details = error.status.details
     if details is not None and details.retry_after_seconds:
         headers["retry-after"] = str(details.retry_after_seconds)
-    return Response(error.status.code or 500, headers, codec.encode(error.status))
+    return Response(error.status.code or 500, headers, codec.encode_status(error.status))
 
 
 def build_server(

@@ -57,7 +57,7 @@ def line(kind: str, body: bytes) -> bytes:
 
 def error_line(status: Status) -> bytes:
     """The event that ends a watch which cannot go on."""
-    return line("ERROR", codec.encode(status))
+    return line("ERROR", codec.encode_status(status))
 
 
 class Watching:

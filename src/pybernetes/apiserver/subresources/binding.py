@@ -42,7 +42,7 @@ class BindingSubresource:
         await self._writer.update(
             call, make, write_options(call, "CreateOptions"), subresource="binding", check=_no_rules
         )
-        return rendering.response(201, codec.encode(Status(status="Success", code=201)), call.form)
+        return rendering.response(201, codec.encode_status(Status(status="Success", code=201)), call.form)
 
 
 def _binding(call: Call) -> Binding:

@@ -23,4 +23,4 @@ class EvictionSubresource:
         if call.all_of("dryRun"):
             asked.dry_run = call.all_of("dryRun")
         await self._deleter.remove(call, call.info.name, asked)
-        return rendering.response(201, codec.encode(Status(status="Success", code=201)), call.form)
+        return rendering.response(201, codec.encode_status(Status(status="Success", code=201)), call.form)
