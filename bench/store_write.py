@@ -16,8 +16,8 @@ from pathlib import Path
 
 import uvloop
 
-from pybernetes.store.etcdclient import EtcdClient
-from pybernetes.store.etcdpb import etcd_pb2 as pb
+from pybernetes.etcd import EtcdClient
+from pybernetes.etcd.etcdpb import etcd_pb2 as pb
 from pybernetes.store.sqlite import SqliteStore
 
 ROOT = Path(__file__).resolve().parent.parent

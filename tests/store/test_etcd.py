@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from pybernetes.etcd import EtcdClient, EtcdTls, end_of
+from pybernetes.etcd.etcdpb import etcd_pb2 as pb
 from pybernetes.store import Compacted, DiskFull, OpenFailed, Unavailable, WriteFailed
-from pybernetes.store.etcd import EtcdStore, EtcdTls, convert, end_of
-from pybernetes.store.etcdclient import EtcdClient
-from pybernetes.store.etcdpb import etcd_pb2 as pb
+from pybernetes.store.etcd import EtcdStore, convert
 
 from .certificates import write_certificates
 from .contract import PODS, WEB, Opener, StoreContract, brief, seen, splice, values

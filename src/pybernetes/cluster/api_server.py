@@ -18,9 +18,9 @@ from pybernetes.apiserver.http import TlsFiles, serve_https
 from pybernetes.apiserver.node_feed import feed_nodes
 from pybernetes.apiserver.server import ApiServer
 from pybernetes.cluster.errors import ConfigError
+from pybernetes.etcd import EtcdTls
 from pybernetes.store.errors import WriteFailed
 from pybernetes.store.etcd import EtcdStore
-from pybernetes.store.etcdclient import EtcdTls
 from pybernetes.store.sqlite import SqliteStore
 from pybernetes.store.types import Store
 

@@ -9,29 +9,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Self
 
+from pybernetes import etcd
+from pybernetes.etcd import EVERYTHING, EtcdClient, EtcdTls, end_of
+from pybernetes.etcd.etcdpb import etcd_pb2 as pb
 from pybernetes.store.errors import (
     AlreadyExists,
     Compacted,
     Conflict,
+    DiskFull,
     FutureRevision,
     NotFound,
     OpenFailed,
     StoreClosed,
     StoreError,
     Unavailable,
+    WriteFailed,
 )
-from pybernetes.store.etcdclient import EtcdClient, EtcdTls
-from pybernetes.store.etcdpb import etcd_pb2 as pb
 from pybernetes.store.keyspace import check_key
 from pybernetes.store.memory import DEFAULT_BUFFER, DEFAULT_WINDOW, MemoryView
 from pybernetes.store.types import Event, KeyValue, Page, Stamp, Watch, unstamped
 
 log = logging.getLogger(__name__)
 
-EVERYTHING = b"\0"  # as both ends of a range, etcd's way to say all keys
 LOAD_PAGE = 1000  # keys per request when the state is read anew
 MAX_DELAY = 1.0  # seconds between attempts to reach a lost cluster
 
@@ -67,7 +70,8 @@ class EtcdStore:
 
         `timeout`: seconds to wait for one answer of etcd.
         """
-        client = EtcdClient(endpoints, tls, timeout)
+        with translated():
+            client = EtcdClient(endpoints, tls, timeout)
         store = cls(client, MemoryView(window=window, buffer=buffer), stamp, prefix, timeout)
         try:
             await store._reload()
@@ -152,7 +156,8 @@ class EtcdStore:
         if revision > self.revision:
             raise FutureRevision(revision, self.revision)
         if revision > self.compacted:
-            await self._client.compact(revision)
+            with translated():
+                await self._client.compact(revision)
             self._view.compact(revision)
 
     async def close(self) -> None:
@@ -183,7 +188,8 @@ class EtcdStore:
             compare = [pb.Compare(target=pb.Compare.MOD, key=raw, mod_revision=expect)]
         look = pb.RequestOp(request_range=pb.RangeRequest(key=raw))
         try:
-            response = await self._client.txn(pb.TxnRequest(compare=compare, success=[operation], failure=[look]))
+            with translated():
+                response = await self._client.txn(pb.TxnRequest(compare=compare, success=[operation], failure=[look]))
         except Unavailable as error:
             raise (StoreClosed() if self._closed else error) from error
         await self._reached(response.header.revision)
@@ -203,7 +209,8 @@ class EtcdStore:
     async def _head(self) -> int:
         """The cluster's revision, by a linearizable read."""
         self._check_open()
-        response = await self._client.range(pb.RangeRequest(key=EVERYTHING, count_only=True, limit=1))
+        with translated():
+            response = await self._client.range(pb.RangeRequest(key=EVERYTHING, count_only=True, limit=1))
         return response.header.revision
 
     async def _reached(self, revision: int) -> None:
@@ -259,7 +266,7 @@ class EtcdStore:
         request = pb.WatchCreateRequest(
             key=EVERYTHING, range_end=EVERYTHING, start_revision=self._view.revision + 1, prev_kv=True
         )
-        async for response in self._client.watch(request):
+        async for response in self._responses(request):
             if response.compact_revision:
                 raise Compacted(self._view.revision, response.compact_revision)
             if response.canceled:
@@ -268,6 +275,11 @@ class EtcdStore:
                 events = convert(response.events, self._prefix.encode(), self._view.get, self._stamp)
                 self._view.apply(events, response.events[-1].kv.mod_revision)
                 self._announce()
+
+    async def _responses(self, request: pb.WatchCreateRequest) -> AsyncIterator[pb.WatchResponse]:
+        with translated():
+            async for response in self._client.watch(request):
+                yield response
 
     async def _renew(self) -> None:
         """Events are lost: read everything anew, and have every watch list anew too."""
@@ -289,9 +301,9 @@ class EtcdStore:
         revision = 0
         more = True
         while more:
-            page = await self._client.range(
-                pb.RangeRequest(key=start, range_end=end, limit=LOAD_PAGE, revision=revision)
-            )
+            request = pb.RangeRequest(key=start, range_end=end, limit=LOAD_PAGE, revision=revision)
+            with translated():
+                page = await self._client.range(request)
             revision = revision or page.header.revision
             versions += [self._version(found) for found in page.kvs]
             more = page.more
@@ -313,10 +325,21 @@ def text(key: bytes) -> str:
     return key.decode(errors="surrogateescape")
 
 
-def end_of(prefix: bytes) -> bytes:
-    """The first key after all that start with the prefix, in etcd's terms."""
-    stripped = prefix.rstrip(b"\xff")
-    return stripped[:-1] + bytes([stripped[-1] + 1]) if stripped else EVERYTHING
+@contextmanager
+def translated() -> Iterator[None]:
+    """The client's errors as the store's."""
+    try:
+        yield
+    except etcd.BadEndpoint as error:
+        raise OpenFailed(str(error)) from error
+    except etcd.Compacted as error:
+        raise Compacted(0, error.revision) from error
+    except etcd.NoSpace as error:
+        raise DiskFull(str(error)) from error
+    except etcd.Unavailable as error:
+        raise Unavailable(str(error)) from error
+    except etcd.EtcdError as error:
+        raise WriteFailed(str(error)) from error
 
 
 def convert(
