@@ -96,3 +96,15 @@ def test_garbage_never_raises(packet: bytes, tcp: bool) -> None:
 @given(st.binary(max_size=60), st.integers(0, 65535))
 def test_garbage_behind_a_good_header_never_raises(rest: bytes, count: int) -> None:
     responder().respond(wire.HEADER.pack(1, wire.RD, 1, 0, 0, count) + rest)
+
+
+def test_a_flood_of_names_can_neither_fill_the_memory_nor_keep_good_ones_out() -> None:
+    made = responder()
+    made.respond(question("a" * 60 + ".cluster.local") + bytes(4000))
+    assert not made._cache, "a question with much behind it is answered, not kept"
+    for number in range(10_001):
+        made.respond(question(f"no-{number}.cluster.local"))
+    assert len(made._cache) <= 10_000
+    known = question("web.a.svc.cluster.local")
+    made.respond(known)
+    assert known[2:] in made._cache
