@@ -310,6 +310,25 @@ async def test_kubelet_killed_in_the_middle_restarts_nothing(node: Node, tmp_pat
             await k.gone(pod)
 
 
+async def test_a_new_kubelet_keeps_volumes_up_to_date(node: Node, tmp_path: Path) -> None:
+    api, settings = FakeApi(), config(tmp_path, cgroup_root=node.cgroup_root)
+    live = "/api/v1/namespaces/default/configmaps/live"
+    api.put(live, {"data": {"v": "one"}})
+    mounts = [{"name": "v", "mountPath": "/v"}]
+    script = "trap 'exit 0' TERM; while :; do cat /v/v; echo; sleep 0.05; done"
+    spec = {**one(script, volumeMounts=mounts), "volumes": [{"name": "v", "configMap": {"name": "live"}}]}
+    async with running(CriRuntime(node.socket), settings, api) as k:
+        path = k.create("web", spec)
+        await ready(k, path)
+    async with running(CriRuntime(node.socket), settings, api) as k:
+        await asyncio.sleep(0.1)
+        api.put(live, {"data": {"v": "two"}})
+        await k.until(lambda: "two" in logs(k, path))
+        assert k.status(path)["containerStatuses"][0]["restartCount"] == 0
+        k.delete(path)
+        await k.gone(path)
+
+
 async def test_containerd_restart_is_survived(k: Harness, node: Node) -> None:
     path = k.create("web", one())
     before = await ready(k, path)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pybernetes.kubelet.logs.cri_log import parse, tail_text, time_key
+from pybernetes.kubelet.logs.files import tidy
 from pybernetes.kubelet.logs.reader import LogOptions, read_log
-from pybernetes.kubelet.logs.rotation import tidy
 from pybernetes.kubelet.services import VolumesNotReady
 from pybernetes.kubelet.volumes import atomic_writer, host_path, ownership
 from pybernetes.kubelet.volumes.manager import VolumeManager

@@ -6,6 +6,7 @@ import pytest
 
 from pybernetes.api.core.pod import Pod
 from pybernetes.kubelet.crash_loop import Backoff, go_duration
+from pybernetes.kubelet.garbage import garbage
 from pybernetes.kubelet.names import CONTAINER_HASH
 from pybernetes.kubelet.plan import Inputs, Plan, make_plan
 from pybernetes.kubelet.runtime import PodState
@@ -132,3 +133,12 @@ def test_unhealthy_container_is_killed_with_its_probes_grace() -> None:
 )
 def test_durations_are_written_as_the_original_does(seconds: float, text: str) -> None:
     assert go_duration(seconds) == text
+
+
+def test_garbage() -> None:
+    runs = [info(attempt=3), *(exited(attempt=n, sandbox_id="s1" if n else "s0") for n in (2, 1, 0))]
+    at = PodState((sandbox(), sandbox(id="s0", ready=False)), (*runs, exited("i1", sandbox_id="s0")))
+    containers, sandboxes = garbage(at)
+    assert [c.attempt for c in containers] == [1, 0]
+    assert sandboxes == [], "its init container's log may still be asked for"
+    assert [s.id for s in garbage(PodState(at.sandboxes, tuple(runs)))[1]] == ["s0"]

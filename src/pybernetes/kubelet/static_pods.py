@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import yaml
 
+from pybernetes.api.core.affinity import Toleration
 from pybernetes.api.core.node import Node
 from pybernetes.api.core.pod import Pod
 from pybernetes.api.meta import ObjectMeta, OwnerReference
@@ -153,7 +154,8 @@ def manifest_pod(data: bytes, node_name: str) -> Pod:
         node_name=node_name,
         restart_policy=pod.spec.restart_policy or "Always",
         dns_policy=pod.spec.dns_policy or "ClusterFirst",
-        tolerations=pod.spec.tolerations,
+        # No taint drives a static pod away: nobody could bring it back.
+        tolerations=[*pod.spec.tolerations, Toleration(operator="Exists", effect="NoExecute")],
     )
     return msgspec.structs.replace(
         pod,

@@ -7,11 +7,14 @@ whatever is going on (an image being fetched, a back-off), and from then on the 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from pybernetes.api.core.pod import Pod
 from pybernetes.kubelet.container_statuses import Seen
 from pybernetes.kubelet.crash_loop import Backoff
+from pybernetes.kubelet.garbage import garbage
 from pybernetes.kubelet.killing import kill_container, kill_pod
+from pybernetes.kubelet.logs.files import remove_logs
 from pybernetes.kubelet.plan import Inputs, Plan, make_plan
 from pybernetes.kubelet.pod_status import Context, make_status
 from pybernetes.kubelet.podspec import container_reference, grace_period, is_static
@@ -48,6 +51,7 @@ class PodWorker:
         self._backoffs: dict[str, Backoff] = {}
         self._failure: tuple[str, str] | None = None
         self._over = False
+        self._volumes_ready = False
 
     @property
     def ending(self) -> bool:
@@ -120,6 +124,7 @@ class PodWorker:
         if self._failure is not None or services.status.last(pod).phase in ("Failed", "Succeeded"):
             await self._shut_down(pod, state)
             return services.config.sync_period
+        await self._adopt(pod, state)
         while True:
             services.probes.update(pod, state)
             plan = self._plan(pod, state)
@@ -132,7 +137,28 @@ class PodWorker:
                 services.probes.update(pod, state)
                 self._report(pod, state, self._plan(pod, state))
                 return min(delay, self._pause(pod, plan))
+        await self._collect(state)
         return self._pause(pod, plan)
+
+    async def _adopt(self, pod: Pod, state: PodState) -> None:
+        """Take over a pod that a former kubelet has started: from now on its volumes are kept up to date here."""
+        if self._volumes_ready or state.sandbox is None or not state.sandbox.ready:
+            return
+        try:
+            await self._services.volumes.set_up(pod)
+            self._volumes_ready = True
+        except VolumesNotReady as error:
+            self._services.recorder.event(pod, "Warning", "FailedMount", str(error))
+
+    async def _collect(self, state: PodState) -> None:
+        """Remove what nobody will ask for any more."""
+        containers, sandboxes = garbage(state)
+        for info in containers:
+            await self._services.runtime.remove_container(info.id)
+            if info.log_path:
+                await asyncio.to_thread(remove_logs, Path(info.log_path))
+        for sandbox in sandboxes:
+            await self._services.runtime.remove_sandbox(sandbox.id)
 
     def _pause(self, pod: Pod, plan: Plan) -> float:
         """Until when nothing is to be done unless something happens."""
@@ -198,6 +224,7 @@ class PodWorker:
         try:
             services.cgroups.create(pod)
             await services.volumes.set_up(pod)
+            self._volumes_ready = True
             await services.runtime.run_sandbox(services.specs.sandbox(pod, attempt))
         except VolumesNotReady as error:
             services.recorder.event(pod, "Warning", "FailedMount", str(error))

@@ -4,14 +4,13 @@
 """
 
 import asyncio
-import gzip
 import logging
 import os
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pybernetes.kubelet.config import KubeletConfig
+from pybernetes.kubelet.logs.files import tidy
 from pybernetes.kubelet.pods import PodRegistry
 from pybernetes.kubelet.runtime import ContainerInfo, Runtime, RuntimeFailure
 
@@ -64,20 +63,6 @@ class LogRotator:
                 os.rename(rotated, path)
             raise
         await asyncio.to_thread(tidy, path, self._config.log_max_files)
-
-
-def tidy(path: Path, keep: int) -> None:
-    """Compress all rotated files but the newest, remove the oldest; `keep` counts the live one too."""
-    rotated = sorted(p for p in path.parent.glob(path.name + ".*") if not p.name.endswith(".tmp"))
-    for old in rotated[: max(len(rotated) - (keep - 1), 0)]:
-        old.unlink()
-    for old in rotated[max(len(rotated) - (keep - 1), 0) : -1]:
-        if old.suffix != ".gz":
-            partial = old.with_name(old.name + ".tmp")
-            with old.open("rb") as source, gzip.open(partial, "wb") as target:
-                shutil.copyfileobj(source, target)
-            os.replace(partial, old.with_name(old.name + ".gz"))
-            old.unlink()
 
 
 def _size(path: Path) -> int:

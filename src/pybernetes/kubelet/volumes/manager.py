@@ -5,6 +5,7 @@ written again whenever one of the objects, the pod, or a token's age asks for it
 """
 
 import asyncio
+import errno
 import logging
 import shutil
 from collections.abc import Iterator
@@ -113,6 +114,10 @@ class VolumeManager:
         base = PodDirs(self._config.root_dir, meta.uid).base
         if base.exists():
             mount.unmount_all(base)
+            left = mount.under(base)
+            if left:
+                # What is still mounted is not the pod's own: removing through it would destroy others' files.
+                raise OSError(errno.EBUSY, "still mounted", left[0].target)
             shutil.rmtree(base)
         logs = self._config.pod_logs_dir
         if meta.name:

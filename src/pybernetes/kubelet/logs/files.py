@@ -1,0 +1,26 @@
+"""The files of one log: the live one, and rotated ones beside it."""
+
+import gzip
+import os
+import shutil
+from pathlib import Path
+
+
+def tidy(path: Path, keep: int) -> None:
+    """Compress all rotated files but the newest, remove the oldest; `keep` counts the live one too."""
+    rotated = sorted(p for p in path.parent.glob(path.name + ".*") if not p.name.endswith(".tmp"))
+    for old in rotated[: max(len(rotated) - (keep - 1), 0)]:
+        old.unlink()
+    for old in rotated[max(len(rotated) - (keep - 1), 0) : -1]:
+        if old.suffix != ".gz":
+            partial = old.with_name(old.name + ".tmp")
+            with old.open("rb") as source, gzip.open(partial, "wb") as target:
+                shutil.copyfileobj(source, target)
+            os.replace(partial, old.with_name(old.name + ".gz"))
+            old.unlink()
+
+
+def remove_logs(path: Path) -> None:
+    """Remove a log with all its rotated files."""
+    for file in [path, *path.parent.glob(path.name + ".*")]:
+        file.unlink(missing_ok=True)
