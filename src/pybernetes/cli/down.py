@@ -15,7 +15,11 @@ def command(name: str, grace: float) -> None:
 
     It works in any state, also after a crash, and can be run again.
     """
-    report = down(name, grace=grace)
+
+    def waiting() -> None:
+        click.echo("waiting for another 'up' or 'down' of this cluster to end ...", err=True)
+
+    report = down(name, grace=grace, waiting=waiting)
     for warning in report.warnings:
         click.echo(f"warning: {warning}", err=True)
     if report.left:

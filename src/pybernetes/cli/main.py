@@ -1,6 +1,7 @@
 """The `pybernetes` command. Commands live in modules of their own, imported only when they are called."""
 
 import importlib
+import os
 import sys
 from typing import NoReturn
 
@@ -62,19 +63,27 @@ def command() -> None:
 
 def main() -> NoReturn:
     """Run, and turn expected failures into one clear line on stderr and exit code 1."""
-    from pybernetes.cli.failures import expected
-
     try:
-        command(prog_name="pybernetes", standalone_mode=True)
+        result = command(prog_name="pybernetes", standalone_mode=False)
     except BrokenPipeError:
+        # Whoever read has gone; what is still buffered must not fail at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("pybernetes: interrupted; the same command can be run again", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
     except Exception as error:
+        from pybernetes.cli.failures import expected
+
         message = expected(error)
         if message is None:
             raise
         click.echo(f"pybernetes: {message}", err=True)
         sys.exit(1)
-    sys.exit(0)
+    sys.exit(result if isinstance(result, int) else 0)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
 """pybernetes up"""
 
+import time
+
 import click
 
 from pybernetes.cli import options
-from pybernetes.cluster.up import Step, UpOptions, up
+from pybernetes.cli.spinner import Lines
+from pybernetes.cluster.up import UpOptions, up
 
 
 @click.command("up")
@@ -23,8 +26,15 @@ from pybernetes.cluster.up import Step, UpOptions, up
     show_default=True,
     help="How Services are made.",
 )
-@click.option("--simulated-nodes", default=0, metavar="N", help="Further nodes whose pods run on paper only.")
+@click.option(
+    "--simulated-nodes",
+    default=0,
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Further nodes whose pods run on paper only.",
+)
 @click.option("--timeout", default=120.0, show_default=True, metavar="SECONDS", help="How long to wait for Ready.")
+@click.option("--wait/--no-wait", default=True, show_default=True, help="Whether to wait until the nodes are Ready.")
 def command(
     name: str,
     nodes: int,
@@ -34,6 +44,7 @@ def command(
     proxy_mode: str,
     simulated_nodes: int,
     timeout: float,
+    wait: bool,
 ) -> None:
     """Create a cluster on this machine, or mend the one of that name.
 
@@ -49,14 +60,14 @@ def command(
         proxy_mode=proxy_mode,
         simulated_nodes=simulated_nodes,
         timeout=timeout,
+        wait=wait,
     )
-    steps: list[Step] = []
-
-    def report(step: Step) -> None:
-        steps.append(step)
-        click.echo(f"  {step.seconds:6.2f} s  {step.text}")
-
     click.echo(f"Cluster {name}:")
-    layout = up(wanted, report)
-    click.echo(f"  {sum(step.seconds for step in steps):6.2f} s  in all")
+    begun = time.monotonic()
+    progress = Lines()
+    try:
+        layout = up(wanted, progress)
+    finally:
+        progress.close()
+    click.echo(f"  {time.monotonic() - begun:6.2f} s  in all")
     click.echo(f"kubectl now speaks to it (context {layout.context}). Try: kubectl get nodes -o wide")

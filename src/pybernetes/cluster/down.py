@@ -5,6 +5,7 @@ Both look at what there is (inventory.py) and never trust a record, and both can
 """
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,13 +16,13 @@ from pybernetes.cluster.inventory import Roots, inventory, mounts, processes
 from pybernetes.cluster.layout import CACHE, Layout
 from pybernetes.cluster.names import MARK, check_cluster_name
 from pybernetes.cluster.network_apply import remove_network
+from pybernetes.cluster.node_removal import SHIM_SOCKETS, remove_shim_sockets
 from pybernetes.cluster.processes import stop
 from pybernetes.cluster.registry import Registry, lock_path
 from pybernetes.cluster.supervise import stop_supervisor
 from pybernetes.linux import mount
 
 _ROUNDS = 20
-_SHIM_SOCKETS = Path("/run/containerd/s")
 
 
 class Report(NamedTuple):
@@ -42,7 +43,8 @@ def halt(cluster: str, *, roots: Roots | None = None, grace: float = 5.0) -> Non
     if grace > 0:
         stop_supervisor(layout, grace=grace)
     _kill_all(cluster, roots)
-    _remove_shim_sockets(roots.run / cluster)
+    for node in (roots.run / cluster / "nodes").glob("*"):
+        remove_shim_sockets(node)
     _unmount(cluster, roots)
     remove_network(cluster)
     cgroups.remove(f"/{MARK}/{cluster}")
@@ -56,12 +58,16 @@ def down(
     roots: Roots | None = None,
     user_kubeconfig: Path | None = None,
     grace: float = 0.0,
+    waiting: Callable[[], None] | None = None,
 ) -> Report:
-    """Remove the cluster. With `grace` 0 nothing is asked to end first, as its data goes anyway."""
+    """Remove the cluster. With `grace` 0 nothing is asked to end first, as its data goes anyway.
+
+    `waiting` is told once if another `up` or `down` of the cluster has to end first.
+    """
     check_cluster_name(cluster)
     roots = roots or Roots()
     registry = Registry(roots.state, roots.run)
-    with registry.exclusive(cluster):
+    with registry.exclusive(cluster, waiting):
         report = _down(cluster, roots, registry, user_kubeconfig or kubeconfig.user_path(), grace)
         lock_path(roots.run, cluster).unlink(missing_ok=True)
     _remove_shared(roots)
@@ -97,14 +103,6 @@ def _unmount(cluster: str, roots: Roots) -> None:
         mount.unmount(point, lazy=True)
 
 
-def _remove_shim_sockets(run_dir: Path) -> None:
-    """Shims keep their sockets in a folder that all containerds share; each bundle tells which is its own."""
-    for file in run_dir.glob("nodes/*/containerd/io.containerd.runtime.v2.task/*/*/address"):
-        socket = Path(file.read_text().strip().removeprefix("unix://"))
-        if socket.parent == _SHIM_SOCKETS:
-            socket.unlink(missing_ok=True)
-
-
 def _remove_shared(roots: Roots) -> None:
     """Folders that are empty now and that the next cluster would make again."""
     registry = Registry(roots.state, roots.run)
@@ -113,7 +111,7 @@ def _remove_shared(roots: Roots) -> None:
             shutil.rmtree(roots.state / CACHE, ignore_errors=True)
             # Last: whoever waits for the lock finds the name gone and takes a new file.
             registry.lock_file.unlink()
-    for directory in (roots.run, roots.state, _SHIM_SOCKETS, _SHIM_SOCKETS.parent):
+    for directory in (roots.run, roots.state, SHIM_SOCKETS, SHIM_SOCKETS.parent):
         try:
             directory.rmdir()
         except OSError:

@@ -8,7 +8,7 @@ import errno
 import fcntl
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -61,23 +61,34 @@ def write_if_changed(path: Path, data: bytes | str, mode: int = 0o644) -> bool:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive flock on `path` (created if missing). The kernel drops it with the process."""
-    descriptor = _lock(path)
+def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold an exclusive flock on `path` (created if missing). The kernel drops it with the process.
+
+    `waiting` is called once if somebody else holds it.
+    """
+    descriptor = _lock(path, waiting)
     try:
         yield
     finally:
         os.close(descriptor)
 
 
-def _lock(path: Path) -> int:
+def _lock(path: Path, waiting: Callable[[], None] | None) -> int:
+    told = waiting is None
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:
             continue  # the folder was removed in between
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if told else fcntl.LOCK_NB))
+        except BlockingIOError:
+            assert waiting is not None
+            told = True
+            waiting()
+            os.close(descriptor)
+            continue
         # Whoever held it may have deleted the file: a lock on a file without a name keeps nobody out.
         try:
             if os.path.samestat(os.fstat(descriptor), path.stat()):

@@ -90,9 +90,9 @@ class Registry:
             write_atomic(self._path, msgspec.json.format(msgspec.json.encode(file)), 0o644, durable=True)
 
     @contextmanager
-    def exclusive(self, cluster: str) -> Iterator[None]:
-        """Keep other `up`s and `down`s of the same cluster waiting."""
-        with locked(lock_path(self._run_root, check_cluster_name(cluster))):
+    def exclusive(self, cluster: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+        """Keep other `up`s and `down`s of the same cluster waiting; `waiting` is told once if we have to wait."""
+        with locked(lock_path(self._run_root, check_cluster_name(cluster)), waiting):
             yield
 
     def layout(self, cluster: str) -> Layout | None:
@@ -144,6 +144,12 @@ class Registry:
         layout.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         by_name = {node.name: node for node in placed}
         return layout, [by_name[name] for name in nodes]
+
+    def forget_nodes(self, cluster: str, names: set[str]) -> None:
+        """Give the addresses of removed nodes back."""
+        with self.edit() as file:
+            record = file.clusters[cluster]
+            record.nodes = [node for node in record.nodes if node.name not in names]
 
     def release(self, cluster: str) -> RegistryFile:
         """Forget a cluster; returns what remains. The file goes with the last cluster."""

@@ -8,9 +8,9 @@ import asyncio
 import logging
 import platform
 import sys
-import time
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from pybernetes.cluster.files import write_if_changed
 from pybernetes.cluster.host import prepare_host
 from pybernetes.cluster.layout import Layout
 from pybernetes.cluster.network import node_addresses
+from pybernetes.cluster.node_removal import remove_from_machine, remove_objects
 from pybernetes.cluster.nodes import (
     agent_spec,
     containerd_spec,
@@ -39,9 +40,10 @@ from pybernetes.cluster.nodes import (
 from pybernetes.cluster.paper import paper_nodes
 from pybernetes.cluster.pki import Pki, apiserver_sans
 from pybernetes.cluster.pod_network import net_conf, net_conf_path
-from pybernetes.cluster.registry import NodeRecord, Registry, default_node_names
+from pybernetes.cluster.progress import Progress, Steps
+from pybernetes.cluster.registry import NodeRecord, Registry, default_node_names, port_free
 from pybernetes.cluster.spec import ProcessSpec
-from pybernetes.cluster.supervise import supervise
+from pybernetes.cluster.supervise import process, supervise
 
 log = logging.getLogger(__name__)
 
@@ -63,59 +65,86 @@ class UpOptions:
     proxy_mode: str = "nftables"
     simulated_nodes: int = 0
     timeout: float = 120.0
+    wait: bool = True
+    """Whether to wait until the nodes are Ready."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One finished step, for people."""
+def up(options: UpOptions, progress: Progress, registry: Registry | None = None) -> Layout:
+    """Bring the cluster up and return when every node is Ready. Raises ClusterError.
 
-    text: str
-    seconds: float
-
-
-Report = Callable[[Step], None]
-
-
-class _Clock:
-    """Times the steps and reports them."""
-
-    def __init__(self, report: Report) -> None:
-        self._report = report
-        self._last = time.monotonic()
-
-    def done(self, text: str) -> None:
-        now = time.monotonic()
-        self._report(Step(text, now - self._last))
-        self._last = now
-
-
-def up(options: UpOptions, report: Report, registry: Registry | None = None) -> Layout:
-    """Bring the cluster up and return when every node is Ready. Raises ClusterError."""
+    Nodes beyond those wanted are removed.
+    """
     if not 1 <= options.nodes <= 100:
         raise ConfigError(f"--nodes {options.nodes}: choose 1 to 100 (more can be had with --simulated-nodes)")
-    clock = _Clock(report)
+    steps = Steps(progress)
+    steps.begin("checking this machine")
+    # What is not a kubeconfig now would still be none at the end, with the cluster made for nothing.
+    kubeconfig.read(kubeconfig.user_path())
     doctor.require()
-    clock.done("machine checked")
+    steps.done("machine checked")
     registry = registry or Registry()
-    with registry.exclusive(options.name):
+    with registry.exclusive(options.name, lambda: steps.begin("waiting for another 'up' or 'down' of this cluster")):
         names = default_node_names(options.nodes)
         layout, nodes = registry.allocate(options.name, names, racks=options.racks, api_port=options.api_port)
+        _require_port(layout)
+        surplus = [node.name for node in registry.nodes(options.name) if node.name not in names]
+        steps.begin("writing certificates and kubeconfigs")
         prepare_host(registry)
         _write_identities(layout, nodes)
         _write_network_config(layout, options.backend)
-        clock.done("certificates and kubeconfigs written")
+        steps.done("certificates and kubeconfigs written")
+        steps.begin("making nodes")
         prepare_nodes(layout, nodes, options.racks)
         for node in nodes:
             cni.install(layout.node(node.name).cni_bin_dir)
-        clock.done(f"{len(nodes)} nodes as network namespaces in {options.racks} rack(s)")
+        steps.done(f"{_counted(len(nodes), 'node')} as network namespaces in {_counted(options.racks, 'rack')}")
         supervise(layout, process_specs(layout, nodes, options))
-        with ThreadPoolExecutor(1) as worker:
-            images = worker.submit(_load_images, layout, nodes)
-            asyncio.run(_wait_until_ready(layout, names, options, clock))
-            images.result()
-        clock.done("images loaded")
+        if surplus:
+            steps.begin("removing nodes")
+            for name in surplus:
+                remove_from_machine(layout, name)
+            steps.done(f"removed {', '.join(surplus)}")
+        _start(layout, nodes, surplus, options, steps)
+        registry.forget_nodes(options.name, set(surplus))
         kubeconfig.merge(kubeconfig.user_path(), kubeconfig.read(kubeconfig.component_path(layout, "admin")))
     return layout
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _require_port(layout: Layout) -> None:
+    """A port that was free when the cluster was made may be somebody else's after a stop."""
+    if process(layout, CONTROL_PLANE) is None and not port_free(layout.api_port):
+        raise ConfigError(
+            f"port {layout.api_port} of cluster {layout.cluster!r} is in use by another program; "
+            f"see which with: ss -ltnp 'sport = :{layout.api_port}'"
+        )
+
+
+def _start(layout: Layout, nodes: list[NodeRecord], surplus: list[str], options: UpOptions, steps: Steps) -> None:
+    """Load images and wait for the nodes, both at once."""
+    images = _in_background(lambda: _load_images(layout, nodes))
+    asyncio.run(_wait_until_ready(layout, [node.name for node in nodes], surplus, options, steps))
+    steps.begin("loading images")
+    images.result()
+    steps.done("images loaded")
+
+
+def _in_background(work: Callable[[], None]) -> Future[None]:
+    """Run in a thread that does not keep a process alive whose user has pressed ctrl-C."""
+    future: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            work()
+            future.set_result(None)
+        except Exception as error:  # handed on to whoever asks for the result
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="images", daemon=True).start()
+    return future
 
 
 def _write_identities(layout: Layout, nodes: list[NodeRecord]) -> None:
@@ -152,16 +181,23 @@ def _load_images(layout: Layout, nodes: list[NodeRecord]) -> None:
     load_standard_images(layout, nodes)
 
 
-async def _wait_until_ready(layout: Layout, names: list[str], options: UpOptions, clock: _Clock) -> None:
+async def _wait_until_ready(
+    layout: Layout, names: list[str], surplus: list[str], options: UpOptions, steps: Steps
+) -> None:
     endpoint = client_config.load(kubeconfig.component_path(layout, "admin"))
     client = Client(HttpTransport(endpoint))
     try:
         async with asyncio.timeout(options.timeout):
+            steps.begin("waiting for the API server")
             await _until_answering(client)
-            clock.done("API server answers")
-            wanted = {*names, *(node.name for node in paper_nodes(options.simulated_nodes))}
-            await _until_nodes_ready(client, wanted)
-            clock.done(f"{len(wanted)} nodes Ready")
+            simulated = {node.name for node in paper_nodes(options.simulated_nodes)}
+            await remove_objects(client, set(surplus), simulated)
+            steps.done("API server answers")
+            if options.wait:
+                wanted = {*names, *simulated}
+                steps.begin("waiting for nodes to be Ready")
+                await _until_nodes_ready(client, wanted)
+                steps.done(f"{_counted(len(wanted), 'node')} Ready")
     except TimeoutError:
         logs = ", ".join(str(log_path(layout, p)) for p in (CONTROL_PLANE, *(f"node-{n}" for n in names[:3])))
         raise StartTimeout(f"the cluster was not ready within {options.timeout:.0f} s; see {logs}") from None

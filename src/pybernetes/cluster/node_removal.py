@@ -1,0 +1,86 @@
+"""Taking single nodes out of a local cluster: processes, namespace, mounts, cgroups, files, and the Node object.
+
+In two halves, so that a crash in between leaves something that the next `up` finds: the machine's half first, while
+the registry still knows the node; then, once the API server answers, its object; the registry forgets it last.
+"""
+
+import shutil
+from pathlib import Path
+
+from pybernetes.api.core.node import Node
+from pybernetes.client.client import Client
+from pybernetes.client.errors import NotFound
+from pybernetes.cluster import cgroups
+from pybernetes.cluster.errors import ClusterError
+from pybernetes.cluster.inventory import Roots, processes
+from pybernetes.cluster.kubeconfig import component_path
+from pybernetes.cluster.layout import Layout
+from pybernetes.cluster.nodes import containerd_name, log_path
+from pybernetes.cluster.pki import Pki
+from pybernetes.cluster.processes import stop
+from pybernetes.linux import mount
+from pybernetes.linux import netns as namespaces
+
+SHIM_SOCKETS = Path("/run/containerd/s")
+_ROUNDS = 20
+_SIMULATED = ("type", "simulated")
+
+
+def remove_from_machine(layout: Layout, node: str) -> None:
+    """Remove what the node has on this machine. Its containerd and agent must not be supervised any more."""
+    paths = layout.node(node)
+    _kill_all(f"{layout.cluster}/{node}")
+    remove_shim_sockets(paths.run)
+    for directory in (paths.run, paths.state):
+        mount.unmount_all(directory)
+    if paths.netns in namespaces.list_names():
+        namespaces.delete(paths.netns)
+    cgroups.remove(paths.cgroup)
+    for directory in (paths.run, paths.state):
+        if mount.under(directory):
+            raise ClusterError(f"something is still mounted below {directory}; see 'findmnt -R {directory}'")
+        shutil.rmtree(directory, ignore_errors=True)
+    _remove_files(layout, node)
+
+
+def _kill_all(group: str) -> None:
+    """Kill until a scan finds nobody in the cgroup: what forks meanwhile is found by the next round."""
+    for _ in range(_ROUNDS):
+        found = processes(group, Roots())
+        if not found:
+            return
+        stop([info.id for info in found], grace=0)
+
+
+def _remove_files(layout: Layout, node: str) -> None:
+    pki = Pki(layout.pki)
+    pairs = [pki.pair(f"nodes/{node}"), pki.pair(f"nodes/{node}-server")]
+    files = [path for pair in pairs for path in (pair.certificate, pair.key)]
+    files.append(component_path(layout, f"nodes/{node}"))
+    for process in (f"node-{node}", containerd_name(node)):
+        log = log_path(layout, process)
+        files += [log, log.with_name(f"{log.name}.1")]
+    for path in files:
+        path.unlink(missing_ok=True)
+
+
+def remove_shim_sockets(node_run: Path) -> None:
+    """Shims keep their sockets in a folder that all containers share; each bundle tells which is its own."""
+    for file in node_run.glob("containerd/io.containerd.runtime.v2.task/*/*/address"):
+        socket = Path(file.read_text().strip().removeprefix("unix://"))
+        if socket.parent == SHIM_SOCKETS:
+            socket.unlink(missing_ok=True)
+
+
+async def remove_objects(client: Client, gone: set[str], simulated: set[str]) -> None:
+    """Delete the Nodes of removed nodes, and of simulated ones that are not among those wanted."""
+    nodes = client.of(Node)
+    key, value = _SIMULATED
+    for node in (await nodes.list()).items:
+        name = node.metadata.name
+        paper = node.metadata.labels.get(key) == value
+        if name in gone or (paper and name not in simulated):
+            try:
+                await nodes.delete(name)
+            except NotFound:
+                continue
