@@ -40,8 +40,11 @@ def always(factory: Callable[[], T]) -> Any:
     return msgspec.field(default_factory=lambda: factory())
 
 
-class Struct(msgspec.Struct, kw_only=True, omit_defaults=True, rename=camel):
-    """Base of all API structs."""
+class Struct(msgspec.Struct, kw_only=True, omit_defaults=True, rename=camel, gc=False):
+    """Base of all API structs.
+
+    They are trees, so reference counts free them; the collector need not look at the many that a cache holds.
+    """
 
 
 class OwnerReference(Struct, kw_only=True):
@@ -69,7 +72,8 @@ class ManagedFieldsEntry(Struct, kw_only=True):
     api_version: str = ""
     time: Time = ""
     fields_type: str = ""
-    fields_v1: dict[str, Any] | None = None
+    fields_v1: msgspec.Raw = msgspec.Raw(b"")
+    """Kept as it came: there are many of these trees, and only the server's field tracking looks into them."""
     subresource: str = ""
 
 
@@ -112,7 +116,7 @@ class ObjectMeta(Struct, kw_only=True):
     """Which manager owns which fields (server-side apply)."""
 
 
-class Object(msgspec.Struct, omit_defaults=True, rename=camel):
+class Object(msgspec.Struct, omit_defaults=True, rename=camel, gc=False):
     """Base of every kind: these three fields are written first, in this order."""
 
     api_version: str = ""

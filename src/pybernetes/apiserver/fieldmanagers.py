@@ -10,6 +10,8 @@ from pybernetes.apiserver import errors
 from pybernetes.apiserver.patch import managed
 from pybernetes.apiserver.patch.errors import PatchError
 
+_decode = msgspec.json.Decoder(list[ManagedFieldsEntry]).decode
+
 
 def track(new: Any, old: Any | None, *, kind: Kind[Any], manager: str, now: Time, subresource: str) -> None:
     """Note in `new.metadata.managed_fields` what this write by `manager` changed, in place. Raises BadRequest.
@@ -28,4 +30,4 @@ def track(new: Any, old: Any | None, *, kind: Kind[Any], manager: str, now: Time
         )
     except PatchError as error:
         raise errors.bad_patch(error.message, error.code) from error
-    new.metadata.managed_fields = msgspec.convert(entries, list[ManagedFieldsEntry])
+    new.metadata.managed_fields = _decode(msgspec.json.encode(entries))

@@ -7,6 +7,10 @@ from typing import NoReturn
 
 import click
 
+#: Objects are trees, freed by counting references; cycles are few. Python's own thresholds would look through all
+#: cached objects again and again, for more than half of the time at 5,000 pods, and stop the event loop meanwhile.
+_COLLECTOR = (10_000, 5, 200)
+
 #: name -> (module, one line for --help); the order is that of `pybernetes --help`.
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("up", "Create a cluster, or mend one"),

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import sys
@@ -34,6 +35,7 @@ def set_up_logging(level: str) -> None:
 def run_until_signal(work: Coroutine[Any, Any, None], level: str, *, fast_loop: bool = False) -> None:
     """Run `work` until it ends, or until SIGTERM or SIGINT cancels it. An unexpected end is an error."""
     set_up_logging(level)
+    gc.freeze()  # what was imported stays: the collector need not look at it
     factory = None
     if fast_loop:
         import uvloop
