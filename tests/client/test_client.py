@@ -173,6 +173,19 @@ async def test_what_is_no_api_server_is_said_to_be_none(body: bytes) -> None:
             pass
 
 
+async def test_what_came_before_garbage_is_told_first() -> None:
+    class Lines(Canned):
+        async def stream(self, request: Request):  # type: ignore[no-untyped-def]
+            good = b'{"type":"ADDED","object":{"metadata":{"name":"n","resourceVersion":"3"}}}'
+            yield [good, b"<html>", good]
+
+    told = []
+    with pytest.raises(BadAnswer):
+        async for batch in Client(Lines(200, b"")).of(ConfigMap).watch():
+            told += [event.resource_version for event in batch]
+    assert told == ["3"]
+
+
 @pytest.mark.parametrize(
     ("status", "reason", "kind"),
     [

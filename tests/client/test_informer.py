@@ -191,6 +191,21 @@ def test_the_server_says_when_to_come_back() -> None:
     scenario(play, "a")
 
 
+def test_the_server_may_say_so_in_the_middle_of_a_watch() -> None:
+    async def play(server: FakeServer, informer: Informer[ConfigMap], seen: Seen) -> None:
+        busy = b'{"type":"ERROR","object":{"code":429,"details":{"retryAfterSeconds":30}}}'
+        server.garbage = [busy]
+        server.requests.clear()
+        server.put(f"{BASE}/b")
+        server.put(f"{BASE}/c")
+        await asyncio.sleep(29)
+        assert len(server.requests) == 0 and seen == [("+", "b")]
+        await asyncio.sleep(2)
+        assert len(server.requests) == 1 and seen == [("+", "b"), ("+", "c")]
+
+    scenario(play, "a")
+
+
 def test_a_failing_handler_is_reported_and_harms_no_other(caplog: pytest.LogCaptureFixture) -> None:
     async def play(server: FakeServer, informer: Informer[ConfigMap], seen: Seen) -> None:
         def broken(old: ConfigMap | None, new: ConfigMap | None) -> None:
