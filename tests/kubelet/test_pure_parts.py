@@ -17,6 +17,7 @@ from pybernetes.kubelet.image_gc import removable
 from pybernetes.kubelet.images import docker_auths
 from pybernetes.kubelet.objects import references
 from pybernetes.kubelet.podspec import qos_class
+from pybernetes.kubelet.probes.manager import remembered
 from pybernetes.kubelet.probes.threshold import Streak
 from pybernetes.kubelet.resolver import hosts_file, parse_resolv_conf, pod_dns, sandbox_hostname
 from pybernetes.kubelet.resources import container_resources, pod_limits
@@ -25,7 +26,7 @@ from pybernetes.kubelet.security import container_security, sandbox_security
 from pybernetes.kubelet.services import StartFailed
 from pybernetes.kubelet.static_pods import ManifestError, manifest_pod
 
-from .builders import pod
+from .builders import info, pod
 
 
 @pytest.mark.parametrize(
@@ -345,3 +346,14 @@ def test_references() -> None:
 def test_bad_configurations_name_the_fix(changes: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         KubeletConfig(**{"node_name": "n", "node_ips": ("1.2.3.4",), **changes}).check()
+
+
+def test_a_new_kubelet_believes_what_the_former_one_found() -> None:
+    of = pod()
+    found = [{"name": "c", "containerID": "containerd://c-0", "ready": True, "started": True}]
+    known = msgspec.structs.replace(of, status=msgspec.convert({"containerStatuses": found}, type(of.status)))
+    assert remembered(known, info(), "readiness").finding
+    assert remembered(known, info(), "startup").finding
+    assert remembered(known, info(), "liveness").finding is None
+    assert remembered(known, info(attempt=1), "readiness").finding is None
+    assert remembered(of, info(), "readiness").finding is None

@@ -108,6 +108,9 @@ class PodWorker:
             return await (self._end() if self.ending else self._sync())
         except (RuntimeFailure, OSError) as error:
             log.warning("pod %s/%s: %s", self.pod.metadata.namespace, self.pod.metadata.name, error)
+        except Exception:
+            # One pod's surprise must not end the others: it is told with its place, and tried again.
+            log.exception("pod %s/%s", self.pod.metadata.namespace, self.pod.metadata.name)
         return self._failed()
 
     def _failed(self) -> float:

@@ -107,7 +107,7 @@ async def tcp_socket(action: TCPSocketAction, container: AnyContainer, ip: str, 
             _, writer = await asyncio.open_connection(host, port)
     except TimeoutError:
         return Result(False, f"dial tcp {host}:{port}: i/o timeout")
-    except OSError as error:
+    except (OSError, ValueError) as error:
         return Result(False, _why(error, host, port))
     writer.close()
     return Result(True)

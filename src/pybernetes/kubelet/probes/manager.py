@@ -72,7 +72,7 @@ class ProbeManager:
             _cancel(watches.pop(key))
         for key, (container, info, probe) in wanted.items():
             if key not in watches:
-                watches[key] = watch = _Watch(pod, container, info, key[1], probe, ip)
+                watches[key] = watch = _Watch(pod, container, info, key[1], probe, ip, remembered(pod, info, key[1]))
                 name = f"{key[1]} probe of {pod.metadata.name}/{container.name}"
                 watch.task = asyncio.get_running_loop().create_task(self._run(watch), name=name)
             watches[key].pod = pod
@@ -118,6 +118,8 @@ class ProbeManager:
     async def _run(self, watch: _Watch) -> None:
         probe = watch.probe
         period = float(probe.period_seconds or 10)
+        if watch.kind == "startup" and watch.streak.finding:
+            return
         await self._first_wait(watch, period)
         while True:
             if watch.kind == "startup" or self._has_started(watch):
@@ -182,6 +184,16 @@ class ProbeManager:
             return Result(False, str(error))
         output = (result.stdout + result.stderr).decode(errors="replace")[:10240]
         return Result(result.exit_code == 0, output)
+
+
+def remembered(pod: Pod, info: ContainerInfo, kind: Kind) -> Streak:
+    """What a former kubelet has found of this very container: a restart must not make ready pods unready. Pure."""
+    status = pod.status
+    for found in [*status.init_container_statuses, *status.container_statuses]:
+        if found.container_id.endswith(f"://{info.id}"):
+            known = found.ready if kind == "readiness" else bool(found.started) if kind == "startup" else False
+            return Streak(finding=True) if known else Streak()
+    return Streak()
 
 
 def _probe(container: AnyContainer | None, kind: Kind) -> Probe | None:
