@@ -28,6 +28,7 @@ from pybernetes.flannel.daemon import Flanneld
 from pybernetes.flannel.drift import KernelDrift
 from pybernetes.flannel.interface import Selection
 from pybernetes.flannel.kernel import Observed, observe
+from pybernetes.flannel.kube_manager import KubeManager
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.flannel.rules import NftRules
 from pybernetes.linux import addr, link, netns, sysctl
@@ -222,7 +223,8 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
                 linger_seconds=0.5,
             )
             rules = NftRules(masquerade=True, forward=True, netns=space)
-            daemon = Flanneld(options, client, nodes, rules=rules, drift=KernelDrift(space), rng=random.Random(number))
+            manager = KubeManager(client, nodes, node_name=f"node-{number}", net_conf=options.net_conf)
+            daemon = Flanneld(options, manager, rules=rules, drift=KernelDrift(space), rng=random.Random(number))
             host = Host(number, space, folder, gate, daemon)
             host.configure("vxlan")
             made.hosts.append(host)

@@ -19,6 +19,7 @@ from pybernetes.dns.server import DnsOptions, DnsServer, follow
 from pybernetes.dns.zone import Zone
 from pybernetes.flannel.daemon import Flanneld
 from pybernetes.flannel.drift import KernelDrift
+from pybernetes.flannel.kube_manager import KubeManager
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.flannel.rules import NftRules
 from pybernetes.kubelet.config import KubeletConfig
@@ -46,8 +47,7 @@ def make_flannel(options: FlannelOptions, client: Client, informers: Informers) 
     """flanneld on the process's network namespace."""
     return Flanneld(
         options,
-        client,
-        informers.of(Node),
+        KubeManager(client, informers.of(Node), node_name=options.node_name, net_conf=options.net_conf),
         rules=NftRules(masquerade=options.ip_masq, forward=options.forward_rules),
         drift=KernelDrift(),
         rng=random.Random(),

@@ -1,30 +1,28 @@
-"""flanneld: from Nodes to kernel objects, again and again.
+"""flanneld: from leases to kernel objects, again and again.
 
-Anything that happens (a Node changed, the kernel told of a change to what is ours, the config file was replaced,
-time passed) only wakes the loop. Each pass computes the whole desired state and applies the difference, so it does
-not matter which event was missed.
+Anything that happens (a lease changed, the kernel told of a change to what is ours, the config was replaced, time
+passed) only wakes the loop. Each pass computes the whole desired state and applies the difference, so it does not
+matter which event was missed.
 """
 
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
-from pybernetes.api.core.node import Node
-from pybernetes.client.client import STRATEGIC_MERGE_PATCH, Client
-from pybernetes.client.errors import ApiError, Unreachable
-from pybernetes.client.informer import Informer
 from pybernetes.flannel import config as network_config
-from pybernetes.flannel import interface, kube, masquerade, network, pod_bridge, subnet_file
-from pybernetes.flannel.backends import BACKENDS, make
-from pybernetes.flannel.config import ConfigError, NetworkConfig
+from pybernetes.flannel import interface, masquerade, network, pod_bridge, subnet_file
+from pybernetes.flannel.actor import Actor
+from pybernetes.flannel.backends import BACKENDS, Backend, make
+from pybernetes.flannel.config import ConfigError, IPAddress, NetworkConfig
 from pybernetes.flannel.kernel import reconcile
-from pybernetes.flannel.lease import FamilyLease, Lease
+from pybernetes.flannel.lease import FamilyLease, Lease, LeaseError
+from pybernetes.flannel.manager import Away, Held, Offer, SubnetManager
 from pybernetes.flannel.options import FlannelOptions
-from pybernetes.linux import inotify, link
+from pybernetes.flannel.peer_log import PeerLog
+from pybernetes.linux import link
 from pybernetes.linux.errors import LinuxError
 from pybernetes.linux.rtnl import Netlink
 
@@ -63,26 +61,28 @@ class Flanneld:
     def __init__(
         self,
         options: FlannelOptions,
-        client: Client,
-        nodes: Informer[Node],
+        manager: SubnetManager,
         *,
         rules: Rules,
         drift: Drift,
+        actors: Sequence[Actor] = (),
         rng: random.Random | None = None,
     ) -> None:
         self._options = options
-        self._client = client.of(Node)
-        self._nodes = nodes
+        self._manager = manager
         self._rules = rules
         self._drift = drift
+        self._actors = actors
         self._rng = rng or random.Random()
         self._wake = asyncio.Event()
         self._reported: set[str] = set()
         self._macs: dict[str, str] = {}
         self._announced: dict[str, float] = {}
         self._chosen = ""
+        self._config: tuple[str, NetworkConfig] | None = None
+        self._held: Held | None = None
+        self._peers = PeerLog()
         self._memo = network.Memo()
-        self._known: dict[str, tuple[Any, Lease | None]] = {}
         self._ready = asyncio.Event()
 
     @property
@@ -96,20 +96,19 @@ class Flanneld:
 
     async def run(self) -> None:
         """Keep the network right until cancelled; the data path then stays as it is."""
-        self._nodes.add_handler(self._node_changed)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._watch_kernel(), name="flannel: kernel watch")
-            group.create_task(self._watch_config(), name="flannel: config watch")
-            group.create_task(self._loop(), name="flannel: reconcile")
+        log.info("Created subnet manager: %s", self._manager.describe())
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._watch_kernel(), name="flannel: kernel watch")
+                group.create_task(self._manager.run(self.poke), name="flannel: subnet manager")
+                group.create_task(self._loop(), name="flannel: reconcile")
+        finally:
+            for actor in self._actors:
+                await actor.close()
 
     def poke(self) -> None:
         """Ask for a pass."""
         self._wake.set()
-
-    def _node_changed(self, old: Node | None, new: Node | None) -> None:
-        """Heartbeats change Nodes all the time; only what leases are made of counts."""
-        if old is None or new is None or _lease_facts(old) != _lease_facts(new):
-            self._wake.set()
 
     async def _watch_kernel(self) -> None:
         async with aclosing(self._drift.changes()) as changes:
@@ -117,29 +116,18 @@ class Flanneld:
                 log.debug("kernel: %s", change)
                 self._wake.set()
 
-    async def _watch_config(self) -> None:
-        """The config file may be replaced as a whole, so its directory is watched."""
-        watcher = inotify.Watcher()
-        try:
-            watcher.add(self._options.net_conf.parent, inotify.CLOSE_WRITE | inotify.MOVED_TO | inotify.CREATE)
-            while True:
-                await watcher.wait()
-                self._wake.set()
-        finally:
-            watcher.close()
-
     async def _loop(self) -> None:
-        await self._nodes.synced()
+        await self._manager.synced()
         delay = _RETRY_FIRST
         while True:
             self._wake.clear()
             try:
                 complete = await self._pass()
-            except (ConfigError, interface.InterfaceError, kube.LeaseError, LinuxError, OSError) as error:
+            except (ConfigError, interface.InterfaceError, LeaseError, LinuxError, OSError) as error:
                 self._report([str(error)])
                 complete = False
-            except (ApiError, Unreachable) as error:
-                log.debug("lease not announced: %s", error)
+            except Away as error:
+                log.debug("%s", error)
                 complete = False
             delay = _RETRY_FIRST if complete else min(delay * 2, _RETRY_MAX)
             try:
@@ -151,14 +139,13 @@ class Flanneld:
 
     async def _pass(self) -> bool:
         """One pass; whether everything is as it should be."""
-        node = self._nodes.cache.find(self._options.node_name)
-        if node is None:
-            self._report([f"node {self._options.node_name} is not registered yet"])
-            return False
-        config = network_config.parse(self._options.net_conf.read_text(), frozenset(BACKENDS))
+        config, faults = self._read_config()
+        facts: dict[str, str] = {}
+        for actor in self._actors:
+            facts |= await actor.prepare(config)
         with Netlink(self._options.netns) as nl:
-            me = self._me(nl, node, config)
-            leases, faults = self._leases(config)
+            me = await self._me(nl, config, facts)
+            leases, bad = self._manager.leases(config)
             linger = self._lingering(config, leases)
             want = network.desired_state(config, me, leases, linger=linger, memo=self._memo)
             outcome = await asyncio.to_thread(reconcile, nl, want)
@@ -166,41 +153,79 @@ class Flanneld:
             mended = pod_bridge.mend(nl, gateways, network.mtu(config, me.underlay))
         for line in (*outcome.done, *mended):
             log.info("%s", line)
-        pods = [
-            masquerade.PodNetwork(family.network, part.subnet)
-            for family in config.families
-            if (part := me.lease.family(family.version)) is not None
-        ]
-        for line in await self._rules.ensure(pods):
-            log.info("%s", line)
+        errors = list(outcome.errors)
+        for actor in self._actors:
+            errors += await actor.apply(config, me, want)
+        self._peers.tell(leases, me.lease)
+        await self._ensure_rules(config, me)
         self._write_subnet_file(config, me)
-        self._report([*faults, *want.problems, *outcome.errors])
-        if outcome.errors:
+        self._report([*faults, *bad, *want.problems, *errors])
+        if errors:
             return False
-        await self._announce(node, me.lease)
+        await self._manager.announce(me.lease)
+        if not self.ready:
+            log.info("Running backend.")
         self._ready.set()
         return True
 
-    def _me(self, nl: Netlink, node: Node, config: NetworkConfig) -> network.Node:
-        """This node's own lease, as it will be announced."""
-        subnets = kube.subnets(node, config)
-        if not subnets:
-            raise kube.LeaseError(f"{node.metadata.name}: {kube.NO_SUBNET}")
-        choice = interface.choose(nl, self._options.selection, sorted(subnets))
-        if choice.underlay.link != self._chosen:
-            self._chosen = choice.underlay.link
-            self._drift.follow(self._chosen)
-            addresses = ", ".join(str(ip) for ip in choice.public.values())
-            log.info("using interface %s, address %s: it %s", choice.underlay.link, addresses, choice.reason)
-        backend = make(config.backend, config.options)
-        macs = self._link_macs(nl, node, backend, sorted(subnets))
-        parts = tuple(
-            FamilyLease(subnet, choice.public[version], backend.announce(version, macs))
-            for version, subnet in sorted(subnets.items())
-        )
-        return network.Node(Lease(node.metadata.name, config.backend, parts), choice.underlay)
+    def _read_config(self) -> tuple[NetworkConfig, list[str]]:
+        """The config, or the last good one and what is wrong with the new."""
+        try:
+            text = self._manager.config()
+            if self._config is None or self._config[0] != text:
+                config = network_config.parse(text, frozenset(BACKENDS))
+                backend = make(config.backend, config.options)
+                log.info("Found network config - Backend type: %s", config.backend)
+                if describe := getattr(backend, "describe", None):
+                    log.info("%s", describe())
+                self._config = text, config
+        except (ConfigError, OSError) as error:
+            if self._config is None:
+                raise
+            return self._config[1], [f"{error}; the config before it stays in use"]
+        return self._config[1], []
 
-    def _link_macs(self, nl: Netlink, node: Node, backend: Any, versions: list[int]) -> dict[str, str]:
+    async def _me(self, nl: Netlink, config: NetworkConfig, facts: Mapping[str, str]) -> network.Node:
+        """This node's own lease, as it will be announced."""
+        versions = self._manager.versions(config)
+        choice = interface.choose(nl, self._options.selection, versions)
+        self._tell_interface(choice)
+        backend = make(config.backend, config.options)
+        known = {**facts, **self._link_macs(nl, config, backend, choice.public)}
+        data = {version: backend.announce(version, known) for version in versions}
+        held = await self._manager.acquire(config, Offer(config.backend, choice.public, data))
+        self._tell_change(held)
+        parts = tuple(
+            FamilyLease(subnet, choice.public[version], data[version])
+            for version, subnet in sorted(held.subnets.items())
+        )
+        return network.Node(Lease(held.name, config.backend, parts), choice.underlay)
+
+    def _tell_interface(self, choice: interface.Choice) -> None:
+        if choice.underlay.link == self._chosen:
+            return
+        self._chosen = choice.underlay.link
+        self._drift.follow(self._chosen)
+        own = [str(i.ip) for i in choice.underlay.addresses if i.version in choice.public]
+        log.info("Using interface with name %s and address %s: it %s", self._chosen, ", ".join(own), choice.reason)
+        log.info("Using %s as external address", ", ".join(str(ip) for ip in choice.public.values()))
+
+    def _tell_change(self, held: Held) -> None:
+        """Say what a new subnet means for the pods that are there."""
+        before, self._held = self._held, held
+        for version, subnet in before.subnets.items() if before else ():
+            if held.subnets.get(version) != subnet:
+                log.warning(
+                    "the subnet of this node was %s and is %s now: pods that run here keep addresses of %s, which"
+                    " peers no longer send here; start them anew",
+                    subnet,
+                    held.subnets.get(version),
+                    subnet,
+                )
+
+    def _link_macs(
+        self, nl: Netlink, config: NetworkConfig, backend: Backend, public: Mapping[int, IPAddress]
+    ) -> dict[str, str]:
         """The MACs of our links: the device's own, else the one announced before, else a new one.
 
         Peers hold the MAC in permanent entries, so it must outlive a restart, and better a reboot too.
@@ -208,38 +233,16 @@ class Flanneld:
         name_of = getattr(backend, "link_name", None)
         if name_of is None:
             return {}
-        for version in versions:
+        told = self._manager.told(config, public)
+        for version in sorted(public):
             name = name_of(version)
             present = link.find(nl, name)
             if present is not None and present.kind == "vxlan":
                 self._macs.setdefault(name, present.mac)
             elif name not in self._macs:
-                told = kube.announced_mac(node, version)
-                self._macs[name] = told or random_mac(self._rng)
+                before = told.get(version, {}).get("VtepMAC", "")
+                self._macs[name] = str(before) or random_mac(self._rng)
         return self._macs
-
-    def _leases(self, config: NetworkConfig) -> tuple[list[Lease], list[str]]:
-        leases, faults = [], []
-        nodes = self._nodes.cache.all()
-        for gone in self._known.keys() - {node.metadata.name for node in nodes}:
-            del self._known[gone]
-        for node in nodes:
-            try:
-                lease = self._lease_of(node, config)
-            except kube.LeaseError as error:
-                faults.append(f"{node.metadata.name}: {error}; skipped")
-                continue
-            if lease is not None:
-                leases.append(lease)
-        return leases, faults
-
-    def _lease_of(self, node: Node, config: NetworkConfig) -> Lease | None:
-        """The lease of a Node; the very same object as before where nothing that makes it has changed."""
-        facts = (config, _lease_facts(node))
-        known = self._known.get(node.metadata.name)
-        if known is None or known[0] != facts:
-            known = self._known[node.metadata.name] = (facts, kube.lease_of(node, config))
-        return known[1]
 
     def _lingering(self, config: NetworkConfig, leases: list[Lease]) -> frozenset[str]:
         """Backends announced until a moment ago, by us or by peers."""
@@ -251,6 +254,15 @@ class Flanneld:
             asyncio.get_running_loop().call_later(self._options.linger_seconds + 0.1, self._wake.set)
         return frozenset(recent)
 
+    async def _ensure_rules(self, config: NetworkConfig, me: network.Node) -> None:
+        pods = [
+            masquerade.PodNetwork(family.network, part.subnet)
+            for family in config.families
+            if (part := me.lease.family(family.version)) is not None
+        ]
+        for line in await self._rules.ensure(pods):
+            log.info("%s", line)
+
     def _write_subnet_file(self, config: NetworkConfig, me: network.Node) -> None:
         families = {}
         for family in config.families:
@@ -259,21 +271,8 @@ class Flanneld:
                 families[family.version] = (str(family.network), f"{part.gateway}/{part.subnet.prefixlen}")
         content = subnet_file.SubnetFile(families, network.mtu(config, me.underlay), self._options.ip_masq)
         if subnet_file.write(self._options.subnet_file, content):
-            log.info("wrote %s: %s", self._options.subnet_file, content.render().replace("\n", " ").strip())
-
-    async def _announce(self, node: Node, lease: Lease) -> None:
-        """Tell the peers, if what they know differs, and clear the condition that keeps pods away."""
-        notes = kube.annotations(lease)
-        if any(node.metadata.annotations.get(key) != value for key, value in notes.items()):
-            await self._client.patch(node.metadata.name, {"metadata": {"annotations": notes}})
-            log.info("announced %s: %s", lease.backend, ", ".join(str(f.subnet) for f in lease.families))
-        if not any(c.type == "NetworkUnavailable" and c.status == "False" for c in node.status.conditions):
-            now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            await self._client.patch(
-                node.metadata.name,
-                {"status": {"conditions": [kube.condition(now)]}},
-                subresource="status",
-                content_type=STRATEGIC_MERGE_PATCH,
+            log.info(
+                "Wrote subnet file to %s: %s", self._options.subnet_file, content.render().replace("\n", " ").strip()
             )
 
     def _report(self, problems: list[str]) -> None:
@@ -284,10 +283,3 @@ class Flanneld:
         for gone in self._reported - set(problems):
             log.info("no longer: %s", gone)
         self._reported = set(problems)
-
-
-def _lease_facts(node: Node) -> tuple[Any, ...]:
-    notes = node.metadata.annotations
-    ours = tuple(sorted((k, v) for k, v in notes.items() if k.startswith(kube.PREFIX)))
-    unavailable = any(c.type == "NetworkUnavailable" and c.status != "False" for c in node.status.conditions)
-    return (ours, tuple(node.spec.pod_cidrs), node.spec.pod_cidr, unavailable)

@@ -10,7 +10,7 @@ from typing import Any
 
 from pybernetes.api.core.node import Node
 from pybernetes.flannel.config import NetworkConfig
-from pybernetes.flannel.lease import FamilyLease, Lease
+from pybernetes.flannel.lease import FamilyLease, Lease, LeaseError
 
 PREFIX = "flannel.alpha.coreos.com/"
 BACKEND_TYPE = PREFIX + "backend-type"
@@ -20,10 +20,6 @@ PUBLIC_IP = {4: PREFIX + "public-ip", 6: PREFIX + "public-ipv6"}
 OVERWRITE = {4: PREFIX + "public-ip-overwrite", 6: PREFIX + "public-ipv6-overwrite"}
 
 NO_SUBNET = "the node has no podCIDR: is the controller manager run with --allocate-node-cidrs and --cluster-cidr?"
-
-
-class LeaseError(Exception):
-    """A node's annotations make no lease; the message says which and why."""
 
 
 def subnets(node: Node, config: NetworkConfig) -> dict[int, Any]:
@@ -100,9 +96,12 @@ def condition(now: str) -> dict[str, str]:
     }
 
 
-def announced_mac(node: Node, version: int) -> str:
-    """The VtepMAC that this node told its peers before; empty if none."""
-    try:
-        return str(_data(node.metadata.annotations, version).get("VtepMAC", ""))
-    except LeaseError:
-        return ""
+def announced(node: Node) -> dict[int, Mapping[str, Any]]:
+    """The backend data that this node told its peers before, by family; garbage counts as nothing."""
+    found = {}
+    for version in BACKEND_DATA:
+        try:
+            found[version] = _data(node.metadata.annotations, version)
+        except LeaseError:
+            continue
+    return found

@@ -8,6 +8,10 @@ from typing import Any
 from pybernetes.flannel.config import IPAddress, IPNetwork
 
 
+class LeaseError(Exception):
+    """There is no lease where one is needed, or what should be one makes none; the message says which and why."""
+
+
 @dataclass(frozen=True, slots=True)
 class FamilyLease:
     """One family of a lease."""
