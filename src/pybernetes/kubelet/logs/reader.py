@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pybernetes.kubelet.logs.cri_log import Entry, parse, time_key
-from pybernetes.linux.inotify import CLOSE_WRITE, CREATE, MODIFY, MOVE_SELF, MOVED_TO, Watcher
+from pybernetes.linux.inotify import CLOSE_WRITE, CREATE, DELETE_SELF, MODIFY, MOVE_SELF, MOVED_TO, Watcher
 
 _BLOCK = 64 * 1024
+_SOON = 0.1
 _LOOK_AGAIN = 5.0
 """Seconds after which a followed container is asked whether it lives, although its log is silent."""
 
@@ -74,7 +75,7 @@ async def _lines(path: Path, options: LogOptions, alive: Alive) -> AsyncGenerato
     """Whole raw lines, as they come, across rotations."""
     watcher = Watcher() if options.follow else None
     file: BinaryIO = _open(path)
-    rest = b""
+    rest, woken = b"", False
     try:
         numbers = _watch(watcher, path)
         if options.tail_lines is not None:
@@ -99,7 +100,8 @@ async def _lines(path: Path, options: LogOptions, alive: Alive) -> AsyncGenerato
             if not living and os.fstat(file.fileno()).st_size <= file.tell():
                 break
             if living:
-                await watcher.wait(_LOOK_AGAIN)
+                # The runtime shows a container's end a moment after its log was closed: look again soon.
+                woken = await watcher.wait(_SOON if woken else _LOOK_AGAIN)
         if rest:
             yield [rest]
     finally:
@@ -111,7 +113,10 @@ async def _lines(path: Path, options: LogOptions, alive: Alive) -> AsyncGenerato
 def _watch(watcher: Watcher | None, path: Path) -> list[int]:
     if watcher is None:
         return []
-    return [watcher.add(path, MODIFY | CLOSE_WRITE | MOVE_SELF), watcher.add(path.parent, CREATE | MOVED_TO)]
+    return [
+        watcher.add(path, MODIFY | CLOSE_WRITE | MOVE_SELF | DELETE_SELF),
+        watcher.add(path.parent, CREATE | MOVED_TO),
+    ]
 
 
 def _open(path: Path) -> BinaryIO:
