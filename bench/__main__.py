@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import signal
 import sys
 import time
 import traceback
@@ -88,6 +89,8 @@ def table(rows: list[Row]) -> Table:
 @click.option("--list", "list_only", is_flag=True, help="Print the names of the benchmarks.")
 def main(only: tuple[str, ...], as_json: bool, list_only: bool) -> None:
     """Measure. Exit code 1 if a benchmark failed (a missed target is a result, not a failure)."""
+    # Ended from outside, a benchmark still removes its namespaces and processes.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     names = modules()
     if list_only:
         click.echo("\n".join(names))
