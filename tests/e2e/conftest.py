@@ -18,7 +18,7 @@ import pytest
 
 from pybernetes.cluster.inventory import inventory
 from pybernetes.cluster.layout import Layout
-from pybernetes.cluster.processes import scan, send
+from pybernetes.cluster.processes import scan, send, stop
 from pybernetes.cluster.registry import Registry
 from pybernetes.cluster.supervise import process
 
@@ -235,24 +235,19 @@ def own_cluster(name: str, directory: Path, *args: str) -> Iterator[Cluster]:
 
 
 def kill(cluster: Cluster, *names: str) -> None:
-    """kill -9 of supervised processes, all at the same moment."""
-    targets = [process(cluster.layout, name) for name in names]
-    assert None not in targets, f"not all of {names} are running"
-    for target in targets:
-        assert target is not None and send(target, signal.SIGKILL)
+    """kill -9 of supervised processes, all at the same moment; returns when they are dead."""
+    targets = {name: process(cluster.layout, name) for name in names}
+    running = [target for target in targets.values() if target is not None]
+    assert len(running) == len(names), f"not all are running: {targets}"
+    assert stop(running, grace=0) == []
 
 
 def kill_container(cluster: Cluster, pod: dict[str, Any]) -> None:
     """kill -9 of the first process of a pod's only container."""
-    uid, node = pod["metadata"]["uid"], pod["spec"]["nodeName"]
-    mark = f"/pybernetes/{cluster.name}/{node}/"
-    inside = [
-        info
-        for info in scan()
-        if mark in info.cgroups and (uid in info.cgroups or uid.replace("-", "_") in info.cgroups)
-    ]
+    uid, mark = pod["metadata"]["uid"], f"/pybernetes/{cluster.name}/{pod['spec']['nodeName']}/"
+    inside = [info for info in scan() if mark in info.cgroups and uid in info.cgroups]
     pids = {info.id.pid for info in inside}
-    first = [info for info in inside if info.parent not in pids and "pause" not in info.argv[0]]
+    first = [info for info in inside if info.parent not in pids and info.argv[0] not in ("/pause", "runc")]
     assert len(first) == 1, [info.argv for info in inside]
     assert send(first[0].id, signal.SIGKILL)
 

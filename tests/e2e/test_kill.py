@@ -175,13 +175,14 @@ def test_a_killed_container_starts_again_alone(mine: Cluster) -> None:
 )
 def test_a_rolling_update_ends_well_whatever_is_killed(mine: Cluster, victims: list[str]) -> None:
     kubectl = mine.kubectl()
-    before = {pod["metadata"]["uid"] for pod in web_pods(kubectl)}
+    old = web_pods(kubectl)
+    before = {pod["metadata"]["uid"] for pod in old}
     image = kubectl("get", "deployment", "web", "-o", "jsonpath={..image}")
     kubectl("set", "image", "deployment/web", f"web={HELLO if image == LATEST else LATEST}")
     eventually(lambda: {pod["metadata"]["uid"] for pod in web_pods(kubectl)} - before, what="the first new pod")
     kill(mine, *victims)
     if len(victims) > 1:
-        kill_container(mine, next(pod for pod in web_pods(kubectl) if pod["metadata"]["uid"] in before))
+        kill_container(mine, old[0])
     restarted(mine, *victims)
     rolled(kubectl)
     eventually(lambda: len(kubectl.json("get", "pods")["items"]) == 3, what="old pods gone", timeout=40)
