@@ -7,6 +7,8 @@ from typing import NoReturn
 
 import click
 
+from pybernetes.cli.version import VERSION
+
 #: Objects are trees, freed by counting references; cycles are few. Python's own thresholds would look through all
 #: cached objects again and again, for more than half of the time at 5,000 pods, and stop the event loop meanwhile.
 _COLLECTOR = (10_000, 5, 200)
@@ -60,7 +62,7 @@ class _Lazy(click.Group):
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="pybernetes", prog_name="pybernetes")
+@click.version_option(VERSION, prog_name="pybernetes")
 def command() -> None:
     """Kubernetes in Python, with flannel as its pod network."""
 

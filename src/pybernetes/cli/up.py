@@ -14,7 +14,7 @@ from pybernetes.cluster.up import UpOptions, up
 @click.option("--nodes", default=3, show_default=True, metavar="N", help="Number of nodes with real containers.")
 @click.option("--racks", default=1, show_default=True, metavar="R", help="Number of L2 segments, joined by a router.")
 @click.option(
-    "--api-port", type=click.IntRange(1, 65535), metavar="PORT", help="Port of the API server [6443 or next]."
+    "--api-port", type=click.IntRange(1, 65535), metavar="PORT", help="Port of the API server; 6443 or the next free."
 )
 @click.option(
     "--backend", type=click.Choice(["vxlan", "host-gw"]), default="vxlan", show_default=True, help="Pod network."

@@ -14,7 +14,7 @@ _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 def parse_duration(text: str) -> float:
     """Seconds of a duration in Go's syntax: `1m30s`, `250ms`, `1.5h`, `0`. Raises ValueError."""
     sign = -1.0 if text.startswith("-") else 1.0
-    rest = text.lstrip("+-") if text[:1] in "+-" else text
+    rest = text[1:] if text[:1] in ("+", "-") else text
     if rest == "0":
         return 0.0
     position, total = 0, 0.0

@@ -18,7 +18,7 @@ from pybernetes.cluster.names import MARK, check_cluster_name
 from pybernetes.cluster.network_apply import remove_network
 from pybernetes.cluster.node_removal import SHIM_SOCKETS, remove_shim_sockets
 from pybernetes.cluster.processes import stop
-from pybernetes.cluster.registry import Registry, lock_path
+from pybernetes.cluster.registry import Registry
 from pybernetes.cluster.supervise import stop_supervisor
 from pybernetes.linux import mount
 
@@ -69,7 +69,6 @@ def down(
     registry = Registry(roots.state, roots.run)
     with registry.exclusive(cluster, waiting):
         report = _down(cluster, roots, registry, user_kubeconfig or kubeconfig.user_path(), grace)
-        lock_path(roots.run, cluster).unlink(missing_ok=True)
     _remove_shared(roots)
     return report
 

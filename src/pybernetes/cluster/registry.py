@@ -91,9 +91,17 @@ class Registry:
 
     @contextmanager
     def exclusive(self, cluster: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-        """Keep other `up`s and `down`s of the same cluster waiting; `waiting` is told once if we have to wait."""
-        with locked(lock_path(self._run_root, check_cluster_name(cluster)), waiting):
-            yield
+        """Keep other `up`s and `down`s of the same cluster waiting; `waiting` is told once if we have to wait.
+
+        The lock's file goes when there is no such cluster (any more).
+        """
+        path = lock_path(self._run_root, check_cluster_name(cluster))
+        with locked(path, waiting):
+            try:
+                yield
+            finally:
+                if cluster not in self.read().clusters:
+                    path.unlink(missing_ok=True)
 
     def layout(self, cluster: str) -> Layout | None:
         """The layout of a cluster that is known, else None."""
