@@ -229,6 +229,9 @@ class Informer(Generic[K]):
             self._put(event.object)
 
     def _put(self, obj: K) -> None:
+        # Nobody here reads who owns which field, and it is half of an object. Sent back without it, an object keeps
+        # it: the server knows better.
+        obj.metadata.managed_fields = []
         key = key_of(obj)
         before = self.cache.get(key)
         if before is not None and before.metadata.uid != obj.metadata.uid:

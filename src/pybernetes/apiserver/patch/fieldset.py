@@ -177,8 +177,11 @@ def added(value: Json, shape: Shape) -> Tree:
     if not is_granular(value, shape):
         return {}
     below: Tree = {}
+    # Most values are scalars, and every create comes through here: those take the short way.
     if isinstance(value, dict):
-        below = {f"f:{k}": added(v, shape.child(k) or ANY) for k, v in value.items()}
+        for key, child in value.items():
+            parted = isinstance(child, (dict, list))
+            below[f"f:{key}"] = added(child, shape.child(key) or ANY) if parted else {}
     else:
         below = {e: added(v, shape.item or ANY) for e, v in items_of(value, shape).items()}
     return {SELF: {}, **below} if below else {}
