@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cni_world import World
 
 import pybernetes.cni
+from cni.cni_world import World
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ from ipaddress import ip_interface
 from typing import Any
 
 import pytest
-from cni_world import STOCK, World
 
+from cni.cni_world import STOCK, World
 from pybernetes.linux import addr, bridge, link, netns, route
 from pybernetes.linux.rtnl import Netlink
 

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from cni_world import World
 
+from cni.cni_world import World
 from pybernetes.cni import spec, static, tuning
 from pybernetes.cni.errors import CniError
 from pybernetes.linux import link

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from cni_world import STOCK, World
 
+from cni.cni_world import STOCK, World
 from pybernetes.cni import portmap, portmap_nft, spec
 from pybernetes.cni.errors import CniError
 from pybernetes.linux import netns

@@ -4,8 +4,20 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from conftest import NODES, Cluster, Kubectl, eventually, hello, node_address, own_cluster, rolled, service, shell_pod
-from traffic import ways_to
+
+from e2e.conftest import (
+    NODES,
+    Cluster,
+    Kubectl,
+    eventually,
+    hello,
+    node_address,
+    own_cluster,
+    rolled,
+    service,
+    shell_pod,
+)
+from e2e.traffic import ways_to
 
 PATIENCE = 3.0
 NODE = "node-1"
@@ -43,9 +55,8 @@ def facts(cluster: Cluster, node: str) -> dict[str, set[str]]:
     found = {}
     for name, argv in lines.items():
         shown = cluster.in_node(node, *argv).splitlines()
-        found[name] = {
-            " ".join(line.split()) for line in shown if not line.startswith("veth") and "self" not in line[-5:]
-        }
+        # A pod's veth has another name and address after each start.
+        found[name] = {" ".join(line.split()) for line in shown if not line.startswith("veth")}
     return found
 
 
@@ -66,7 +77,6 @@ def heals(cluster: Cluster, harm: Callable[[], object], *, same: tuple[str, ...]
     before = facts(cluster, NODE)
     harm()
     start = time.monotonic()
-    assert any(facts(cluster, NODE)[kind] != before[kind] for kind in same) or time.monotonic() - start < 1.0
 
     def mended() -> bool:
         now = facts(cluster, NODE)

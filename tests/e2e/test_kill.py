@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import (
+
+from e2e.conftest import (
     HELLO,
     LATEST,
     NODES,
@@ -23,8 +24,7 @@ from conftest import (
     service,
     shell_pod,
 )
-from traffic import Traffic, ways_to
-
+from e2e.traffic import Traffic, ways_to
 from pybernetes.api.core.config_map import ConfigMap
 from pybernetes.api.meta import ObjectMeta
 from pybernetes.client import kubeconfig

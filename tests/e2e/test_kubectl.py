@@ -8,7 +8,8 @@ import time
 import urllib.request
 
 import pytest
-from conftest import BUSYBOX, HELLO, Cluster, Kubectl, eventually, hello, kubectls, service, shell_pod
+
+from e2e.conftest import BUSYBOX, HELLO, Cluster, Kubectl, eventually, hello, kubectls, service, shell_pod
 
 
 @pytest.fixture(params=kubectls(), ids=lambda path: path.rpartition("/")[2])

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from conftest import LATEST, NODES, Cluster, Kubectl, hello, node_address, own_cluster, rolled, service
-from traffic import Traffic, ways_to
+
+from e2e.conftest import LATEST, NODES, Cluster, Kubectl, hello, node_address, own_cluster, rolled, service
+from e2e.traffic import Traffic, ways_to
 
 
 def roll_and_scale_under_load(kubectl: Kubectl) -> None:

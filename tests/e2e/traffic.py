@@ -4,7 +4,7 @@ import time
 from types import TracebackType
 from typing import NamedTuple
 
-from conftest import Kubectl, eventually, shell_pod
+from e2e.conftest import Kubectl, eventually, shell_pod
 
 #: One loop per target. A line per answer and a line with the reason per failure, so that nothing gets lost between
 #: two looks. `wget -T` crashes in Debian's static busybox, hence `timeout`.
