@@ -65,7 +65,7 @@ class KubeletConfig:
     """Overrides of what the machine has: cpu, memory, ephemeral-storage; for several nodes on one machine."""
     reserved: Mapping[str, str] = field(default_factory=dict)
     """What is kept from pods: allocatable is capacity less this."""
-    kubelet_version: str = "v1.33.0-pybernetes"
+    kubelet_version: str = "v1.34.0+pybernetes"
     """nodeInfo.kubeletVersion"""
     pod_cidr: str = ""
     """spec.podCIDR to register with; empty leaves it to the controller that allocates them."""

@@ -3,11 +3,14 @@
 The server checks what it can (that the pod, and the container in it, exist), translates the path, and passes bytes.
 """
 
+from contextlib import aclosing
+
 from pybernetes.api.core.pod import Pod
 from pybernetes.apiserver import errors, reading
 from pybernetes.apiserver.call import Call, Core
 from pybernetes.apiserver.kubelet import Nodes, is_upgrade, path_of, url_of, with_query
 from pybernetes.apiserver.types import StreamResponse, Tunnel
+from pybernetes.client.errors import ApiError
 from pybernetes.client.transport import Response
 
 _LOG_PARAMETERS = (
@@ -44,6 +47,8 @@ class Connect:
         target = with_query(path_of("containerLogs", meta.namespace, meta.name, container), query)
         url = url_of("https", host, port, target)
         answer = await self._nodes.forward("GET", url, {}, b"", self._nodes.tls())
+        if answer.status >= 400:
+            raise await _refusal(answer)
         return StreamResponse(answer.status, {"content-type": "text/plain", **answer.headers}, answer.body)
 
     async def exec(self, call: Call) -> Tunnel:
@@ -98,6 +103,13 @@ def _container(pod: Pod, asked: str, *, default: bool) -> str:
     if asked not in known and all(c.name != asked for c in spec.ephemeral_containers):
         raise errors.bad_request(f"container {asked} is not valid for pod {name}")
     return asked
+
+
+async def _refusal(answer: StreamResponse) -> ApiError:
+    """What a kubelet says in plain text, as the Status that clients expect."""
+    async with aclosing(answer.body) as body:
+        text = b"".join([chunk async for chunk in body]).decode(errors="replace").strip()[:1000]
+    return errors.bad_request(text) if answer.status < 500 else errors.internal(text)
 
 
 def _check_log(call: Call) -> None:
