@@ -1,0 +1,68 @@
+"""`network check`: the facts, the probes, and what both come to.
+
+Flannel mends what a stranger breaks within a second. So a fault counts only if it is still there when all is looked
+at a second time; a check that comes in the midst of a change raises no alarm.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from pybernetes.client.client import Client
+from pybernetes.cluster.insight import gather
+from pybernetes.cluster.insight.check_node import check_node
+from pybernetes.cluster.insight.check_pairs import check_pairs
+from pybernetes.cluster.insight.check_place import check_ranges
+from pybernetes.cluster.insight.facts import ClusterFacts
+from pybernetes.cluster.insight.findings import Finding, faults
+from pybernetes.cluster.insight.measured import PairProbe
+from pybernetes.cluster.insight.probe import Prober
+from pybernetes.cluster.layout import Layout
+
+_PATIENCE = 1.2
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The outcome, with what it rests on."""
+
+    facts: ClusterFacts
+    probes: list[PairProbe]
+    findings: list[Finding]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether there is no fault; warnings are none."""
+        return not faults(self.findings)
+
+
+def judge(facts: ClusterFacts, probes: list[PairProbe]) -> list[Finding]:
+    """All findings, faults first. Pure."""
+    found = list(check_ranges(facts))
+    for node in facts.nodes:
+        found += check_node(facts, node)
+    found += check_pairs(facts, found, probes)
+    return sorted(found, key=lambda f: (f.severity.value, f.node, f.peer, f.code))
+
+
+async def look(layout: Layout, client: Client, *, deep: bool = True) -> Checked:
+    """Facts, probes and findings of this moment."""
+    facts = await gather.cluster(layout, client)
+    probes = await Prober(facts, namespaces(layout, facts), deep=deep).run()
+    return Checked(facts, probes, judge(facts, probes))
+
+
+async def check(layout: Layout, client: Client, *, patience: float = _PATIENCE) -> Checked:
+    """`look`, twice if the first look finds faults; only what both see is reported."""
+    first = await look(layout, client)
+    if first.healthy:
+        return first
+    await asyncio.sleep(patience)
+    second = await look(layout, client)
+    before = {finding.identity for finding in first.findings}
+    lasting = [finding for finding in second.findings if finding.identity in before]
+    return Checked(second.facts, second.probes, lasting)
+
+
+def namespaces(layout: Layout, facts: ClusterFacts) -> dict[str, str]:
+    """The namespaces of the nodes that there are."""
+    return {node.name: layout.node(node.name).netns for node in facts.nodes if node.kernel is not None}

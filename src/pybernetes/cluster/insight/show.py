@@ -1,0 +1,132 @@
+"""`network show`: rows for people, and the same as JSON. Pure."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pybernetes.cluster.insight import wanted
+from pybernetes.cluster.insight.check import Checked
+from pybernetes.cluster.insight.facts import NodeFacts
+from pybernetes.cluster.insight.findings import Finding
+from pybernetes.cluster.insight.measured import PairProbe
+
+
+def document(checked: Checked) -> dict[str, Any]:
+    """Everything that `show` and `check` know, for -o json."""
+    facts = checked.facts
+    return {
+        "cluster": facts.name,
+        "backend": facts.config.backend,
+        "options": dict(facts.config.options),
+        "networks": [str(family.network) for family in facts.config.families],
+        "nodes": [_node(checked, node) for node in facts.nodes],
+        "paths": [_path(probe) for probe in checked.probes],
+        "findings": [_finding(finding) for finding in checked.findings],
+        "healthy": checked.healthy,
+    }
+
+
+def _node(checked: Checked, node: NodeFacts) -> dict[str, Any]:
+    lease = node.lease
+    return {
+        "name": node.name,
+        "ready": node.ready,
+        "agent": node.agent,
+        "subnets": [str(part.subnet) for part in lease.families] if lease else [],
+        "publicIPs": [str(part.public_ip) for part in lease.families] if lease else [],
+        "backend": lease.backend if lease else "",
+        "interface": _interface(node),
+        "mtu": wanted.mtu(checked.facts, node),
+    }
+
+
+def _interface(node: NodeFacts) -> str:
+    below = wanted.underlay(node.kernel, node.lease) if node.kernel and node.lease else None
+    return below.link if below else ""
+
+
+def _path(probe: PairProbe) -> dict[str, Any]:
+    return {
+        "from": probe.src,
+        "to": probe.dst,
+        "family": probe.version,
+        "path": probe.path,
+        "device": probe.device,
+        "health": health(probe),
+        "underlaySeconds": probe.underlay,
+        "podNetworkSeconds": probe.pods,
+        "fullSize": probe.size if probe.size and probe.full else probe.path_mtu,
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "severity": finding.severity.value,
+        "code": finding.code,
+        "node": finding.node,
+        "peer": finding.peer,
+        "cause": finding.cause,
+        "fix": finding.fix,
+    }
+
+
+def health(probe: PairProbe) -> str:
+    """One word about a pair."""
+    if not probe.tried:
+        return "unknown" if probe.underlay is not None else "unreachable"
+    if probe.pods is None:
+        return "unreachable"
+    return "ok" if probe.full and not probe.payload else "impaired"
+
+
+def tables(checked: Checked, *, most: int = 90) -> list[str]:
+    """Two tables: nodes, and the ways between them (beyond `most` pairs, only those that are not well)."""
+    facts = checked.facts
+    rows = [("NODE", "SUBNET", "PUBLIC-IP", "BACKEND", "INTERFACE", "MTU", "AGENT", "READY")]
+    for node in facts.nodes:
+        about = _node(checked, node)
+        rows.append(
+            (
+                node.name,
+                ",".join(about["subnets"]) or "-",
+                ",".join(about["publicIPs"]) or "-",
+                about["backend"] or "-",
+                about["interface"] or "-",
+                str(about["mtu"] or "-"),
+                "running" if node.agent else "stopped",
+                "yes" if node.ready else "no",
+            )
+        )
+    probes = checked.probes
+    shown = probes if len(probes) <= most else [probe for probe in probes if health(probe) != "ok"]
+    ways = [("FROM", "TO", "PATH", "HEALTH", "PING")]
+    for probe in shown:
+        way = f"{probe.path} ({probe.device})" if probe.path else "none"
+        time = f"{probe.pods * 1000:.2f} ms" if probe.pods is not None else "-"
+        word = health(probe)
+        note = "no pod there yet; the node answers" if word == "unknown" else word
+        ways.append((probe.src, probe.dst, way, note, time))
+    lines = [*columns(rows), "", *columns(ways)]
+    if len(shown) < len(probes):
+        lines.append(f"({len(probes) - len(shown)} more ways, all ok)")
+    return lines
+
+
+def columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Rows as aligned text."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def report(checked: Checked) -> list[str]:
+    """What `check` says."""
+    lines = []
+    for finding in checked.findings:
+        lines += [
+            f"{finding.severity.value}  {finding.place}: {finding.code}",
+            f"  cause: {finding.cause}",
+            f"  fix:   {finding.fix}",
+        ]
+    nodes, ways = len(checked.facts.nodes), len(checked.probes)
+    if checked.healthy:
+        lines.append(f"{nodes} nodes, {ways} ways between them: no fault")
+    return lines

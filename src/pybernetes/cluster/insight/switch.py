@@ -1,0 +1,158 @@
+"""Changing the backend of a living pod network: check the wish, write the config in one step, watch it happen."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pybernetes.client.client import Client
+from pybernetes.cluster.errors import ConfigError, StartTimeout
+from pybernetes.cluster.files import write_atomic
+from pybernetes.cluster.insight import gather, wanted
+from pybernetes.cluster.insight.facts import ClusterFacts, NodeFacts
+from pybernetes.cluster.layout import Layout
+from pybernetes.cluster.pod_network import net_conf_path
+from pybernetes.cluster.registry import Registry
+from pybernetes.flannel import config as network_config
+from pybernetes.flannel.backends import BACKENDS, make
+from pybernetes.flannel.config import NetworkConfig
+
+#: Options by backend, to catch misspelt ones, which flannel would ignore. Of other backends all are let through.
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "vxlan": ("VNI", "Port", "GBP", "DirectRouting", "Learning", "MTU", "MacPrefix"),
+    "host-gw": (),
+    "alloc": (),
+    "udp": ("Port",),
+}
+_LOOK_EVERY = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the user asks for."""
+
+    backend: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    force: bool = False
+    timeout: float = 60.0
+
+
+def parse_options(settings: Iterable[str]) -> dict[str, Any]:
+    """`DirectRouting=true`, `VNI=2`: numbers and true/false as JSON has them, all else as text. Raises ConfigError."""
+    parsed: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not key or not equals:
+            raise ConfigError(f"--option {setting!r} is not KEY=VALUE; write one such as DirectRouting=true")
+        if key.lower() in (known.lower() for known in parsed):
+            raise ConfigError(f"--option {key} is given twice")
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = text
+        parsed[key] = value if isinstance(value, bool | int) else text
+    return parsed
+
+
+def rewritten(text: str, wish: Wish) -> tuple[str, NetworkConfig]:
+    """The config with another backend, all else untouched. Raises ConfigError."""
+    try:
+        document = json.loads(text)
+        kept = {key: value for key, value in document.items() if key.lower() != "backend"}
+        kept["Backend"] = {"Type": wish.backend, **_spelt(wish)}
+        made = json.dumps(kept, indent=2) + "\n"
+        config = network_config.parse(made, frozenset(BACKENDS))
+        make(config.backend, config.options)
+    except (ValueError, AttributeError, network_config.ConfigError) as error:
+        raise ConfigError(str(error)) from error
+    return made, config
+
+
+def _spelt(wish: Wish) -> dict[str, Any]:
+    known = OPTIONS.get(wish.backend.lower())
+    if known is None:
+        return dict(wish.options)
+    names = {name.lower(): name for name in known}
+    for key in wish.options:
+        if key.lower() not in names:
+            there = f"there are {', '.join(known)}" if known else "it has none"
+            raise ConfigError(f"backend {wish.backend} has no option {key!r}; {there}")
+    return {names[key.lower()]: value for key, value in wish.options.items()}
+
+
+def unreachable(facts: ClusterFacts) -> list[tuple[str, str]]:
+    """The pairs of nodes that have a router between them, and so can't use host-gw. Each pair once."""
+    found = set()
+    for node, peer in wanted.pairs(facts):
+        assert node.kernel is not None and node.lease is not None and peer.lease is not None
+        below = wanted.underlay(node.kernel, node.lease)
+        for part in peer.lease.families:
+            if below is not None and not below.on_segment(part.public_ip):
+                found.add((min(node.name, peer.name), max(node.name, peer.name)))
+    return sorted(found)
+
+
+def behind(facts: ClusterFacts, node: NodeFacts) -> str:
+    """What a node still has to do; empty when it has changed over and nothing of the old backend is left."""
+    if node.kernel is None:
+        return "its namespace is gone"
+    if node.lease is None or node.lease.backend != facts.config.backend:
+        return f"announces {node.lease.backend if node.lease else 'nothing'} yet"
+    want = wanted.desired(facts, node)
+    if want is None:
+        return "has no usable interface"
+    names = {link.name for link in want.links}
+    old = [li.name for li in node.kernel.links if li.name.startswith("flannel") and li.name not in names]
+    missing = [name for name in sorted(names) if node.kernel.link(name) is None]
+    if missing:
+        return f"has no {missing[0]} yet"
+    routes = {(r.dst, r.gateway, node.kernel.name(r.device)) for r in node.kernel.routes}
+    if any((r.dst, r.gateway, r.link) not in routes for r in want.routes):
+        return "moves its routes"
+    return f"{', '.join(old)} lingers for packets under way" if old else ""
+
+
+async def switch(layout: Layout, client: Client, wish: Wish, say: Callable[[str], None]) -> None:
+    """Do it. Raises ConfigError, or StartTimeout naming the nodes that have not followed."""
+    path = net_conf_path(layout)
+    with Registry().exclusive(layout.cluster):
+        text, config = rewritten(path.read_text(), wish)
+        facts = await gather.cluster(layout, client)
+        _refuse(config, facts, wish)
+        write_atomic(path, text, 0o644)
+    say(f"{path}: backend {facts.config.backend} -> {json.dumps(json.loads(text)['Backend'])}")
+    await _watch(layout, client, wish, say)
+
+
+def _refuse(config: NetworkConfig, facts: ClusterFacts, wish: Wish) -> None:
+    apart = unreachable(facts) if config.backend == "host-gw" else []
+    if apart and not wish.force:
+        pairs = "; ".join(f"{one} and {other}" for one, other in apart)
+        raise ConfigError(
+            f"host-gw needs all nodes on one segment, and there is a router between {pairs}: use vxlan, or vxlan "
+            "with --option DirectRouting=true; --force switches all the same, and those nodes lose each other's pods"
+        )
+
+
+async def _watch(layout: Layout, client: Client, wish: Wish, say: Callable[[str], None]) -> None:
+    begun = time.monotonic()
+    said: dict[str, str] = {}
+    while True:
+        facts = await gather.cluster(layout, client)
+        waiting = {node.name: behind(facts, node) for node in facts.nodes}
+        now = time.monotonic() - begun
+        for name, what in waiting.items():
+            if said.get(name) != what:
+                say(f"  {now:5.1f} s  {name}: {what or 'done'}")
+        said = waiting
+        late = [name for name, what in waiting.items() if what]
+        if not late:
+            return
+        if now > wish.timeout:
+            raise StartTimeout(
+                f"not done after {wish.timeout:.0f} s: {'; '.join(f'{name} {waiting[name]}' for name in late)}; "
+                f"'pybernetes network check --name {layout.cluster}' tells more"
+            )
+        await asyncio.sleep(_LOOK_EVERY)
