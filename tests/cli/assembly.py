@@ -30,8 +30,9 @@ def free_port() -> int:
 class Assembly:
     """Certificates, kubeconfigs and the processes started so far."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, netns: str = "") -> None:
         self.directory = directory
+        self.prefix = ("nsenter", f"--net=/run/netns/{netns}") if netns else ()
         self.port = free_port()
         self.pki = Pki(directory / "pki")
         self.pki.ensure_control_plane(SANS)
@@ -48,7 +49,7 @@ class Assembly:
         """The kubeconfig of a component."""
         pair = self.pki.pair(name)
         ca = self.pki.ca_certificate.read_bytes()
-        path = self.directory / f"{name}.conf"
+        path = self.directory / f"{name.replace('/', '-')}.conf"
         certificate, key = pair.certificate.read_bytes(), pair.key.read_bytes()
         write(path, kubeconfig("pbt", self.url, ca=ca, certificate=certificate, key=key))
         return path
@@ -57,7 +58,7 @@ class Assembly:
         """Start `pybernetes <arguments>` under a name of the test's; its output goes to <name>.log."""
         with (self.directory / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "pybernetes.cli.main", *arguments],
+                [*self.prefix, sys.executable, "-m", "pybernetes.cli.main", *arguments],
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **(env or {})},
@@ -124,7 +125,7 @@ class Assembly:
     def kubectl(self, *arguments: str, stdin: str = "", check: bool = True) -> str:
         """What kubectl says as a member of system:masters."""
         conf = self.directory / "super-admin.conf"
-        argv = ["kubectl", f"--kubeconfig={conf}", f"--cache-dir={self.directory / 'cache'}", *arguments]
+        argv = [*self.prefix, "kubectl", f"--kubeconfig={conf}", f"--cache-dir={self.directory / 'cache'}", *arguments]
         done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=PATIENCE)
         if check and done.returncode:
             raise AssertionError(f"{argv}: {done.stderr}")

@@ -1,12 +1,17 @@
 """The components as separate processes: API server, controllers and scheduler over HTTPS on loopback."""
 
+import asyncio
 import json
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pybernetes.api.core.config_map import ConfigMap
+from pybernetes.api.meta import ObjectMeta
+from pybernetes.client.errors import ApiError, Unreachable
 from pybernetes.cluster.pki import Pki
 
 from .assembly import Assembly
@@ -99,15 +104,31 @@ def test_an_apiserver_keeps_its_state_in_etcd_under_the_originals_keys(assembly:
         assert "settings" in assembly.kubectl("get", "configmaps", "-o", "name")
 
 
-def test_acknowledged_writes_outlive_an_end_in_the_middle(assembly: Assembly) -> None:
+async def test_acknowledged_writes_outlive_an_end_in_the_middle(assembly: Assembly) -> None:
     assembly.apiserver()
-    names = [f"c{number}" for number in range(5)]
-    for name in names:
-        assembly.kubectl("create", "configmap", name)
-    assembly.end("apiserver")
-    assembly.apiserver()
+    client = assembly.client()
+    acknowledged: list[str] = []
+
+    async def write(writer: int) -> None:
+        maps = client.of(ConfigMap)
+        for number in range(10_000):
+            name = f"c{writer}-{number}"
+            try:
+                await maps.create(ConfigMap(metadata=ObjectMeta(name=name, namespace="default")))
+            except (ApiError, Unreachable):
+                return
+            acknowledged.append(name)
+
+    writers = [asyncio.create_task(write(number), name=f"writer {number}") for number in range(4)]
+    while len(acknowledged) < 100:
+        await asyncio.sleep(0.01)
+    # In a thread, so that the writers go on until the very end.
+    assert await asyncio.to_thread(assembly.end, "apiserver") < 1.5
+    await asyncio.gather(*writers)
+    await client.close()
+    await asyncio.to_thread(assembly.apiserver)
     found = assembly.kubectl("get", "configmaps", "-o", "name").split()
-    assert {f"configmap/{name}" for name in names} <= set(found)
+    assert {f"configmap/{name}" for name in acknowledged} <= set(found)
 
 
 def test_an_apiserver_without_files_makes_its_own(assembly: Assembly, tmp_path: Path) -> None:
@@ -141,3 +162,26 @@ def test_an_apiserver_without_files_makes_its_own(assembly: Assembly, tmp_path: 
     assert "nauthorized" in ask("wrong", "/api/v1/namespaces")
     assert (made / "sa.key").stat().st_mode & 0o777 == 0o600
     assert Pki(made).pair("apiserver").certificate.exists()
+
+
+@pytest.mark.parametrize("what", ["apiserver", "scheduler"])
+def test_a_port_in_use_ends_a_component_with_one_line(assembly: Assembly, tmp_path: Path, what: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        more = {
+            "apiserver": (f"--data-dir={tmp_path / 'state'}", f"--cert-dir={tmp_path / 'made'}"),
+            "scheduler": (f"--kubeconfig={tmp_path / 'scheduler.conf'}",),
+        }[what]
+        process = assembly.start(what, what, f"--secure-port={port}", "--bind-address=127.0.0.1", *more)
+        assert process.wait(timeout=30) == 1
+    said = assembly.log(what).splitlines()
+    assert f"port {port}" in said[-1] and "in use" in said[-1]
+    assert not any("Traceback" in line for line in said)
+
+
+def test_an_etcd_that_does_not_answer_is_named(assembly: Assembly, tmp_path: Path) -> None:
+    arguments = ("--etcd-servers=http://127.0.0.1:1", f"--cert-dir={tmp_path / 'made'}", "--secure-port=0")
+    process = assembly.start("apiserver", "apiserver", *arguments)
+    assert process.wait(timeout=60) == 1
+    said = assembly.log("apiserver")
+    assert "http://127.0.0.1:1" in said and "Traceback" not in said

@@ -33,8 +33,7 @@ def remove_from_machine(layout: Layout, node: str) -> None:
     remove_shim_sockets(paths.run)
     for directory in (paths.run, paths.state):
         mount.unmount_all(directory)
-    if paths.netns in namespaces.list_names():
-        namespaces.delete(paths.netns)
+    namespaces.delete(paths.netns)
     cgroups.remove(paths.cgroup)
     for directory in (paths.run, paths.state):
         if mount.under(directory):
