@@ -5,7 +5,6 @@ import errno
 import io
 import os
 import pty
-import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -130,12 +129,15 @@ def test_progress_on_a_terminal_shows_what_is_under_way_and_cleans_up() -> None:
     with os.fdopen(slave, "w", buffering=1) as terminal:
         lines = Lines(terminal)
         lines.begin("making it")
-        time.sleep(0.35)
+        shown = ""
+        while "⠙ making it" not in shown:
+            shown += os.read(master, 65536).decode(errors="replace")
         lines.done(Step("made", 0.35))
         lines.begin("breaking it")
         lines.close()
         lines.close()
-        shown = os.read(master, 65536).decode()
+        os.set_blocking(master, False)
+        shown += os.read(master, 65536).decode(errors="replace")
     os.close(master)
     assert "⠋ making it" in shown and "⠙ making it" in shown
     assert "\x1b[K    0.35 s  made" in shown

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from pybernetes.cli.config_file import ConfigFile
 from pybernetes.cli.run import log_level
 
 _KEY = "flag"
@@ -128,10 +129,12 @@ def _doubled(word: str) -> str:
     return name + equals + value
 
 
-def component(name: str, flags: type[Any], run: Callable[[Any, str], None], *, env: str = "") -> click.Command:
+def component(
+    name: str, flags: type[Any], run: Callable[[Any, str], None], *, env: str = "", file: ConfigFile | None = None
+) -> click.Command:
     """The command of a component: parses its flags, warns of those that change nothing, calls `run(flags, log level)`.
 
-    With `env` each flag can also be set by an environment variable with this prefix.
+    With `env` each flag can also be set by an environment variable with this prefix; with `file` by --config.
     """
 
     def callback(log_level: str, v: int | None, **values: Any) -> None:
@@ -151,6 +154,10 @@ def component(name: str, flags: type[Any], run: Callable[[Any, str], None], *, e
         ["--v", "-v"], type=int, metavar="N", help="Log level of the original: 4 and more is debug."
     )
     command = _Component(
-        name, params=[*options(flags), verbosity], callback=callback, help=run.__doc__, context_settings=settings
+        name,
+        params=[*options(flags), *([file.option()] if file else []), verbosity],
+        callback=callback,
+        help=run.__doc__,
+        context_settings=settings,
     )
     return log_level(command)

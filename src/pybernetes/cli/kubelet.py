@@ -11,6 +11,7 @@ from pybernetes.api.core.node import Taint
 from pybernetes.api.quantity import value as quantity
 from pybernetes.cli.apiserver_setup import host_address
 from pybernetes.cli.component import health_context, node_name
+from pybernetes.cli.config_file import KUBELET
 from pybernetes.cli.flags import component, flag, ignored, listed
 from pybernetes.cli.run import run_until_signal
 from pybernetes.cli.values import ADDRESS, BOOL, DURATION, FILE, PAIR, PATH, PORT, TAINT, TaintText
@@ -154,4 +155,4 @@ async def _work(flags: Flags, config: KubeletConfig) -> None:
         await client.close()
 
 
-command = component("kubelet", Flags, run)
+command = component("kubelet", Flags, run, file=KUBELET)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from pybernetes.cli.component import health_context, node_name
+from pybernetes.cli.config_file import PROXY
 from pybernetes.cli.flags import component, flag, ignored, listed
 from pybernetes.cli.run import run_until_signal
 from pybernetes.cli.values import BOOL, CIDR, DURATION, FILE, HOST_PORT
@@ -94,4 +95,4 @@ async def _work(flags: Flags, options: ProxyOptions) -> None:
         await client.close()
 
 
-command = component("proxy", Flags, run)
+command = component("proxy", Flags, run, file=PROXY)
