@@ -100,10 +100,22 @@ def test_a_failing_server_costs_events_and_nothing_else(caplog: pytest.LogCaptur
         server.hang = True
         await asyncio.sleep(0)
         for n in range(2000):
-            recorder.event(THING, "Normal", "Flood", f"{n}")
+            recorder.event(ObjectReference(kind="Pod", namespace="default", name=f"p{n}"), "Normal", "Flood", "x")
 
     play(run)
-    assert "event dropped" in caplog.text
+    assert caplog.text.count("are dropped") == 1
+
+
+def test_an_object_that_causes_many_events_has_most_left_out() -> None:
+    async def run(server: FakeServer, recorder: EventRecorder) -> None:
+        for n in range(100):
+            recorder.event(THING, "Normal", "SuccessfulCreate", f"Created pod: p{n}")
+        recorder.event(Node(metadata=ObjectMeta(name="n")), "Normal", "Did", "done")
+        await asyncio.sleep(1)
+        messages = [event["message"] for event in events(server)]
+        assert messages == [*(f"Created pod: p{n}" for n in range(25)), "done"]
+
+    play(run)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ It knows nothing of resources. It guards the server: limits on the body, on time
 
 import asyncio
 import logging
+import random
 import ssl
 import uuid
 import zlib
@@ -83,6 +84,7 @@ class Front:
         self._config = server.core.config
         self._endless: set[asyncio.Task[Any]] = set()
         self._closing = False
+        self._random = random.Random()
 
     def end_streams(self) -> None:
         """End watches, logs and tunnels: they would go on for ever, and their clients know how to come back."""
@@ -92,7 +94,7 @@ class Front:
 
     async def __call__(self, incoming: BaseRequest) -> web.StreamResponse:
         """One request."""
-        audit_id = incoming.headers.get("Audit-ID") or str(uuid.uuid4())
+        audit_id = incoming.headers.get("Audit-ID") or str(uuid.UUID(int=self._random.getrandbits(128), version=4))
         answer = await self._answer(incoming)
         if isinstance(answer, Response):
             return await self._whole(incoming, answer, {**answer.headers, "audit-id": audit_id})

@@ -191,7 +191,8 @@ def build_server(
         store=store,
         resources=resource.resources(),
         now=now,
-        random=rng or random.SystemRandom(),
+        # For names and uids, which are no secrets: asking the kernel each time would hand over the interpreter lock.
+        random=rng or random.Random(),
     )
     router = Router(core, Admission(plugins(core, authorizer, rbac)), tokens=tokens, reviews=reviews)
     metrics = Metrics(_gauges(core, router))

@@ -14,7 +14,9 @@ import click
 
 #: Objects are trees, freed by counting references; cycles are few. Python's own thresholds would look through all
 #: cached objects again and again, for more than half of the time at 5,000 pods, and stop the event loop meanwhile.
-_COLLECTOR = (10_000, 5, 200)
+_COLLECTOR = (5_000, 5, 1000)
+#: Seconds that the event loop waits for the interpreter at most, when another thread (the store's) computes.
+_SWITCH = 0.001
 
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -40,6 +42,7 @@ def run_until_signal(work: Coroutine[Any, Any, None], level: str, *, fast_loop: 
     """Run `work` until it ends, or until SIGTERM or SIGINT cancels it. An unexpected end is an error."""
     set_up_logging(level)
     gc.set_threshold(*_COLLECTOR)
+    sys.setswitchinterval(_SWITCH)
     gc.freeze()  # what was imported stays: the collector need not look at it
     factory = None
     if fast_loop:

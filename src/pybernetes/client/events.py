@@ -1,6 +1,7 @@
 """Recording events: short notes on what happened to an object, for people who run `kubectl describe`.
 
-A repeated event raises the count of the first instead of making another object. Recording never fails and never
+A repeated event raises the count of the first instead of making another object. An object that causes many (a
+ReplicaSet of thousands of pods) has most of them left out, at the original's rate. Recording never fails and never
 blocks: events wait in a bounded queue and are dropped, with a log line, when the server can't take them.
 """
 
@@ -26,6 +27,9 @@ log = logging.getLogger(__name__)
 
 _QUEUE = 1000
 _REMEMBERED = 4096
+#: Events that one object may cause at once, and seconds until it may cause another one.
+_BURST = 25.0
+_REFILL_SECONDS = 300.0
 
 
 def _utc_now() -> datetime:
@@ -53,6 +57,24 @@ def reference(obj: Object, field_path: str = "") -> ObjectReference:
     )
 
 
+class _Allowance:
+    """How many events each object may still cause. Pure: the time comes in."""
+
+    def __init__(self) -> None:
+        self._left: OrderedDict[tuple[str, ...], tuple[float, float]] = OrderedDict()
+
+    def take(self, target: ObjectReference, now: float) -> bool:
+        """Whether this object may cause an event now."""
+        key = (target.kind, target.namespace, target.name, target.uid)
+        left, since = self._left.pop(key, (_BURST, now))
+        left = min(_BURST, left + (now - since) / _REFILL_SECONDS)
+        allowed = left >= 1.0
+        self._left[key] = (left - 1.0 if allowed else left, now)
+        while len(self._left) > _REMEMBERED:
+            self._left.popitem(last=False)
+        return allowed
+
+
 class EventRecorder:
     """Writes events as one component; `run` does the writing."""
 
@@ -65,19 +87,28 @@ class EventRecorder:
         self._queue: asyncio.Queue[tuple[ObjectReference, str, str, str]] = asyncio.Queue(_QUEUE)
         self._known: OrderedDict[tuple[str, ...], Event] = OrderedDict()
         self._random = random.Random()
+        self._allowance = _Allowance()
+        self._dropped = 0
 
     def event(self, obj: Object | ObjectReference, type_: str, reason: str, message: str) -> None:
         """Note that something happened; `type_` is Normal or Warning."""
         target = obj if isinstance(obj, ObjectReference) else reference(obj)
+        if not self._allowance.take(target, self._now().timestamp()):
+            return
         try:
             self._queue.put_nowait((target, type_, reason, message))
         except asyncio.QueueFull:
-            log.warning("event dropped, too many are waiting: %s %s: %s", target.name, reason, message)
+            if not self._dropped:
+                log.warning("events of %s are dropped: more come than can be written", self._source.component)
+            self._dropped += 1
 
     async def run(self) -> None:
         """Write events until cancelled."""
         while True:
             target, type_, reason, message = await self._queue.get()
+            if self._dropped and self._queue.qsize() < _QUEUE // 2:
+                log.warning("%d events of %s were dropped", self._dropped, self._source.component)
+                self._dropped = 0
             try:
                 await self._write(target, type_, reason, message)
             except (ApiError, Unreachable) as error:
