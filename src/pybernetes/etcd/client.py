@@ -106,7 +106,8 @@ class EtcdClient:
             async for response in call:
                 yield response
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
-            raise Unavailable(f"watch at {self.endpoints[asked]} ended: {error}") from error
+            reason = error.details() if isinstance(error, grpc.aio.AioRpcError) else error
+            raise Unavailable(f"watch at {self.endpoints[asked]} ended: {reason}") from error
         finally:
             call.cancel()
         raise Unavailable(f"watch at {self.endpoints[asked]} ended")

@@ -10,7 +10,8 @@ from typing import Any
 
 from pybernetes.api.core.node import Node
 from pybernetes.flannel.config import NetworkConfig
-from pybernetes.flannel.lease import FamilyLease, Lease, LeaseError
+from pybernetes.flannel.lease import FamilyLease, Lease
+from pybernetes.flannel.lease import LeaseError as LeaseError
 
 PREFIX = "flannel.alpha.coreos.com/"
 BACKEND_TYPE = PREFIX + "backend-type"

@@ -1,9 +1,12 @@
 """subnet.env: what CNI plugins on this node need to know of the network, in the original's form."""
 
+import ipaddress
 import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from pybernetes.flannel.config import IPNetwork
 
 DEFAULT_PATH = Path("/run/flannel/subnet.env")
 #: (name of the network's line, name of the subnet's line) per family.
@@ -25,6 +28,24 @@ class SubnetFile:
             lines += [f"{_NAMES[version][0]}={network}", f"{_NAMES[version][1]}={subnet}"]
         lines += [f"FLANNEL_MTU={self.mtu}", f"FLANNEL_IPMASQ={'true' if self.ip_masq else 'false'}"]
         return "\n".join(lines) + "\n"
+
+
+def previous_subnets(path: Path) -> dict[int, IPNetwork]:
+    """This node's subnets by family as an earlier life wrote them; what can't be read counts as none."""
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    lines = dict(line.strip().split("=", 1) for line in text.splitlines() if "=" in line)
+    found: dict[int, IPNetwork] = {}
+    for version, (_, name) in _NAMES.items():
+        try:
+            network = ipaddress.ip_network(lines.get(name, ""), strict=False)
+        except ValueError:
+            continue
+        if network.version == version:
+            found[version] = network
+    return found
 
 
 def write(path: Path, content: SubnetFile) -> bool:

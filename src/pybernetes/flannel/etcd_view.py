@@ -1,0 +1,126 @@
+"""What etcd holds under flannel's prefix, in memory: read once, then followed by a watch.
+
+Whenever the watch ends, for whatever reason (a member died, history was compacted), everything is read anew: there
+are never more keys than nodes. While nobody answers, what was known last stays.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pybernetes.etcd import EtcdClient, EtcdError, Unavailable, end_of
+from pybernetes.etcd.etcdpb import etcd_pb2 as pb
+
+log = logging.getLogger(__name__)
+
+_DELAY_FIRST, _DELAY_MAX = 0.05, 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A key's value and what etcd knows about it."""
+
+    value: bytes
+    created: int
+    modified: int
+    lease: int
+    """The etcd lease that it hangs on; 0: it stays until deleted."""
+
+
+class EtcdView:
+    """The keys under `<prefix>/`, by what follows that."""
+
+    def __init__(self, client: EtcdClient, prefix: str) -> None:
+        self.prefix = "/" + prefix.strip("/") + "/"
+        self.keys: dict[str, Entry] = {}
+        self.version = 0
+        """Grows with every change of `keys`."""
+        self._client = client
+        self._revision = 0
+        self._synced = asyncio.Event()
+        self._away = False
+
+    async def synced(self) -> None:
+        """Wait until everything was read once."""
+        await self._synced.wait()
+
+    async def refresh(self) -> None:
+        """Read everything as it is now. Raises EtcdError."""
+        found, revision = await self._client.list(self.prefix)
+        self._revision = revision
+        keys = {self._name(kv): _entry(kv) for kv in found}
+        if keys != self.keys:
+            self.keys = keys
+            self.version += 1
+        self._synced.set()
+
+    def wrote(self, name: str, entry: Entry) -> None:
+        """We wrote this ourselves; no need to wait for the news of it."""
+        self.keys = {**self.keys, name: entry}
+        self.version += 1
+
+    async def follow(self, changed: Callable[[], None]) -> None:
+        """Keep up until cancelled; calls `changed` after each change."""
+        delay = _DELAY_FIRST
+        while True:
+            try:
+                before = self.version
+                await self.refresh()
+                self._tell_back()
+                if self.version != before:
+                    changed()
+                delay = _DELAY_FIRST
+                await self._watch(changed)
+            except EtcdError as error:
+                self._tell_away(error)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, _DELAY_MAX)
+
+    async def _watch(self, changed: Callable[[], None]) -> None:
+        """Apply news until the watch ends. Raises EtcdError."""
+        raw = self.prefix.encode()
+        request = pb.WatchCreateRequest(key=raw, range_end=end_of(raw), start_revision=self._revision + 1)
+        async for response in self._client.watch(request):
+            if response.compact_revision:
+                log.info("etcd has compacted what came meanwhile; reading everything anew")
+                return
+            if response.canceled:
+                raise Unavailable(f"etcd ended the watch: {response.cancel_reason}")
+            if self._apply(response):
+                changed()
+
+    def _apply(self, response: pb.WatchResponse) -> bool:
+        news = [event for event in response.events if event.kv.mod_revision > self._revision]
+        if not news:
+            return False  # a refresh was faster
+        keys = dict(self.keys)
+        for event in news:
+            name = self._name(event.kv)
+            if event.type == pb.Event.DELETE:
+                keys.pop(name, None)
+            else:
+                keys[name] = _entry(event.kv)
+            self._revision = event.kv.mod_revision
+        if keys == self.keys:
+            return False  # our own writing
+        self.keys = keys
+        self.version += 1
+        return True
+
+    def _name(self, kv: pb.KeyValue) -> str:
+        return kv.key.decode(errors="backslashreplace").removeprefix(self.prefix)
+
+    def _tell_away(self, error: EtcdError) -> None:
+        if not self._away:
+            log.warning("lost etcd: %s; the data path stays as it is", error)
+        self._away = True
+
+    def _tell_back(self) -> None:
+        if self._away:
+            log.info("etcd answers again; read %d keys", len(self.keys))
+        self._away = False
+
+
+def _entry(kv: pb.KeyValue) -> Entry:
+    return Entry(kv.value, kv.create_revision, kv.mod_revision, kv.lease)
