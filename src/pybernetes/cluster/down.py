@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from pybernetes.cluster import cgroups, kubeconfig
+from pybernetes.cluster import cgroups, cni_cache, kubeconfig
 from pybernetes.cluster.errors import ClusterError
 from pybernetes.cluster.host import restore_host
 from pybernetes.cluster.inventory import Roots, inventory, mounts, processes
@@ -77,6 +77,7 @@ def _down(cluster: str, roots: Roots, registry: Registry, user_kubeconfig: Path,
     existed = cluster in registry.read().clusters or not inventory(cluster, roots).is_empty()
     warnings = []
     halt(cluster, roots=roots, grace=grace)
+    cni_cache.remove(roots.run / cluster)
     _remove_tree(roots.state / cluster, roots.state)
     try:
         kubeconfig.remove(user_kubeconfig, f"{MARK}-{cluster}")

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from pybernetes.cluster import cgroups
+from pybernetes.cluster import cgroups, cni_cache
 from pybernetes.cluster.commands import run
 from pybernetes.cluster.layout import RUN_ROOT, STATE_ROOT
 from pybernetes.cluster.names import MARK
@@ -102,8 +102,8 @@ def is_ours(info: ProcessInfo, cluster: str | None, roots: Roots) -> bool:
 def files(cluster: str | None, roots: Roots) -> list[Path]:
     """Our directories; of all clusters also what they share, except the cache of images."""
     if cluster is not None:
-        return [root / cluster for root in roots if (root / cluster).exists()]
-    found: list[Path] = []
+        return [root / cluster for root in roots if (root / cluster).exists()] + cni_cache.owned(roots.run / cluster)
+    found = cni_cache.owned(roots.run)
     for root in roots:
         if root.exists():
             found += [entry for entry in root.iterdir() if not entry.name.startswith(".")]

@@ -10,7 +10,7 @@ from pathlib import Path
 from pybernetes.api.core.node import Node
 from pybernetes.client.client import Client
 from pybernetes.client.errors import NotFound
-from pybernetes.cluster import cgroups
+from pybernetes.cluster import cgroups, cni_cache
 from pybernetes.cluster.errors import ClusterError
 from pybernetes.cluster.inventory import Roots, processes
 from pybernetes.cluster.kubeconfig import component_path
@@ -31,6 +31,7 @@ def remove_from_machine(layout: Layout, node: str) -> None:
     paths = layout.node(node)
     _kill_all(f"{layout.cluster}/{node}")
     remove_shim_sockets(paths.run)
+    cni_cache.remove(paths.run)
     for directory in (paths.run, paths.state):
         mount.unmount_all(directory)
     namespaces.delete(paths.netns)
