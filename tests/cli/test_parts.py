@@ -17,10 +17,13 @@ from pybernetes.client.client import Client
 from pybernetes.client.endpoint import Endpoint
 from pybernetes.client.errors import Unreachable
 from pybernetes.client.transport import Request, Response
+from pybernetes.cluster import up as bringing_up
 from pybernetes.cluster.connection import AccountTransport, endpoint
-from pybernetes.cluster.errors import ConfigError
+from pybernetes.cluster.errors import ConfigError, StartTimeout
 from pybernetes.cluster.healthz import answer, health
+from pybernetes.cluster.layout import Layout
 from pybernetes.cluster.progress import Step, Steps
+from pybernetes.cluster.up import UpOptions
 
 from .assembly import free_port
 
@@ -153,3 +156,26 @@ def test_failures_of_a_user_are_a_line_and_defects_are_not() -> None:
     assert expected(group) == "wrong"
     assert expected(ExceptionGroup("tasks", [KeyError("a defect")])) is None
     assert expected(KeyError("a defect")) is None
+
+
+async def test_up_ends_with_what_fails_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise StartTimeout("containerd of node-1 did not start; see its log")
+
+    async def forever(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(bringing_up, "_load_images", broken)
+    monkeypatch.setattr(bringing_up, "_wait_until_ready", forever)
+    layout, steps = Layout("pbt-none", 0), Steps(Lines(io.StringIO()))
+    with pytest.raises(StartTimeout, match="containerd of node-1"):
+        async with asyncio.timeout(5):
+            await bringing_up._start(layout, [], [], UpOptions(name="pbt-none"), steps)
+
+    async def late(*_: object) -> None:
+        raise StartTimeout("the cluster was not ready")
+
+    monkeypatch.setattr(bringing_up, "_load_images", lambda *_: None)
+    monkeypatch.setattr(bringing_up, "_wait_until_ready", late)
+    with pytest.raises(StartTimeout, match="was not ready"):
+        await bringing_up._start(layout, [], [], UpOptions(name="pbt-none"), steps)

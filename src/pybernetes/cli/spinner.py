@@ -8,6 +8,7 @@ from typing import TextIO
 from pybernetes.cluster.progress import Step
 
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_PLAIN_FRAMES = "|/-\\"
 _SECONDS = 0.1
 
 
@@ -17,6 +18,7 @@ class Lines:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
         self._live = self._stream.isatty()
+        self._frames = _FRAMES if "utf" in (self._stream.encoding or "").lower() else _PLAIN_FRAMES
         self._doing = ""
         self._begun = time.monotonic()
         self._lock = threading.Lock()
@@ -57,5 +59,5 @@ class Lines:
             with self._lock:
                 if self._doing and not self._ended.is_set():
                     seconds = time.monotonic() - self._begun
-                    self._write(f"{self._clear()}  {seconds:6.1f} s  {_FRAMES[frame]} {self._doing}")
-            frame = (frame + 1) % len(_FRAMES)
+                    self._write(f"{self._clear()}  {seconds:6.1f} s  {self._frames[frame]} {self._doing}")
+            frame = (frame + 1) % len(self._frames)

@@ -104,7 +104,7 @@ def up(options: UpOptions, progress: Progress, registry: Registry | None = None)
             for name in surplus:
                 remove_from_machine(layout, name)
             steps.done(f"removed {', '.join(surplus)}")
-        _start(layout, nodes, surplus, options, steps)
+        asyncio.run(_start(layout, nodes, surplus, options, steps))
         registry.forget_nodes(options.name, set(surplus))
         kubeconfig.merge(kubeconfig.user_path(), kubeconfig.read(kubeconfig.component_path(layout, "admin")))
     return layout
@@ -123,13 +123,24 @@ def _require_port(layout: Layout) -> None:
         )
 
 
-def _start(layout: Layout, nodes: list[NodeRecord], surplus: list[str], options: UpOptions, steps: Steps) -> None:
-    """Load images and wait for the nodes, both at once."""
-    images = _in_background(lambda: _load_images(layout, nodes))
-    asyncio.run(_wait_until_ready(layout, [node.name for node in nodes], surplus, options, steps))
-    steps.begin("loading images")
-    images.result()
-    steps.done("images loaded")
+async def _start(layout: Layout, nodes: list[NodeRecord], surplus: list[str], options: UpOptions, steps: Steps) -> None:
+    """Load images and wait for the nodes, both at once; what fails first ends both."""
+    loaded = asyncio.wrap_future(_in_background(lambda: _load_images(layout, nodes)))
+
+    async def ready() -> None:
+        await _wait_until_ready(layout, [node.name for node in nodes], surplus, options, steps)
+        steps.begin("loading images")
+        await asyncio.shield(loaded)
+        steps.done("images loaded")
+
+    waiting = asyncio.create_task(ready(), name="nodes")
+    try:
+        await asyncio.wait({loaded, waiting}, return_when=asyncio.FIRST_EXCEPTION)
+        if loaded.done():
+            loaded.result()
+        await waiting
+    finally:
+        waiting.cancel()
 
 
 def _in_background(work: Callable[[], None]) -> Future[None]:
