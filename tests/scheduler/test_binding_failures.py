@@ -79,8 +79,9 @@ async def test_a_pod_deleted_before_its_binding_frees_its_place(
 
 async def test_heartbeats_do_not_reach_the_snapshot(client: Client, running: Running) -> None:
     await put_node(client, node("node-1"))
-    settled = await client.of(Node).get("node-1")
-    await running.until(lambda: running.scheduler.snapshot.nodes.nodes == [settled])
+    settled = (await client.of(Node).get("node-1")).metadata.resource_version
+    known = running.scheduler.snapshot.nodes
+    await running.until(lambda: [n and n.metadata.resource_version for n in known.nodes] == [settled])
     before = running.scheduler.snapshot.position
     for beat in range(3):
         await client.of(Node).patch("node-1", {"status": {"phase": f"beat-{beat}"}}, subresource="status")

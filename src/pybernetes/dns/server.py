@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 _BATCH = 64
 _TCP_IDLE = 10.0
 _TCP_CONNECTIONS = 500
+_PORT_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,11 @@ class DnsServer:
     async def start(self) -> None:
         """Bind every address. Raises OSError naming the address that can't be had."""
         for address in self._options.addresses:
+            await self._bind(address)
+
+    async def _bind(self, address: str) -> None:
+        # Port 0 takes one that is free for UDP, which may be in use for TCP: then another is tried.
+        for attempt in reversed(range(1 if self._options.port else _PORT_TRIES)):
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             udp = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
             try:
@@ -94,10 +100,13 @@ class DnsServer:
                 server = await asyncio.start_server(self._serve_tcp, address, udp.getsockname()[1], reuse_address=True)
             except OSError as error:
                 udp.close()
+                if attempt:
+                    continue
                 raise OSError(error.errno, f"DNS can't listen on {address}:{self._options.port}: {error}") from error
             self._sockets.append(udp)
             self._servers.append(server)
             asyncio.get_running_loop().add_reader(udp, self._receive, udp)
+            return
 
     @property
     def port(self) -> int:
