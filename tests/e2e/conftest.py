@@ -91,9 +91,11 @@ class Kubectl:
     kubeconfig: str
     namespace: str = "default"
     program: str = field(default_factory=lambda: kubectls()[0])
+    context: str = ""
 
     def argv(self, *args: str) -> list[str]:
-        return [self.program, "--kubeconfig", self.kubeconfig, "-n", self.namespace, *args]
+        context = ["--context", self.context] if self.context else []
+        return [self.program, "--kubeconfig", self.kubeconfig, *context, "-n", self.namespace, *args]
 
     def __call__(self, *args: str, stdin: str = "", timeout: float = 120) -> str:
         return run(self.argv(*args), stdin=stdin, timeout=timeout)
