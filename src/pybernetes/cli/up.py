@@ -6,6 +6,7 @@ import click
 
 from pybernetes.cli import options
 from pybernetes.cli.spinner import Lines
+from pybernetes.cli.values import DURATION
 from pybernetes.cluster.up import UpOptions, up
 
 
@@ -33,6 +34,13 @@ from pybernetes.cluster.up import UpOptions, up
     metavar="N",
     help="Further nodes whose pods run on paper only.",
 )
+@click.option(
+    "--node-monitor-grace-period",
+    type=DURATION,
+    default="50s",
+    show_default=True,
+    help="Silence after which a node is unreachable.",
+)
 @click.option("--timeout", default=120.0, show_default=True, metavar="SECONDS", help="How long to wait for Ready.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Whether to wait until the nodes are Ready.")
 def command(
@@ -43,6 +51,7 @@ def command(
     backend: str,
     proxy_mode: str,
     simulated_nodes: int,
+    node_monitor_grace_period: float,
     timeout: float,
     wait: bool,
 ) -> None:
@@ -59,6 +68,7 @@ def command(
         backend=backend,
         proxy_mode=proxy_mode,
         simulated_nodes=simulated_nodes,
+        node_monitor_grace_period=node_monitor_grace_period,
         timeout=timeout,
         wait=wait,
     )

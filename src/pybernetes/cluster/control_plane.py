@@ -57,8 +57,9 @@ def server_config(layout: Layout, pki: Pki) -> ServerConfig:
 class ControlPlane:
     """Everything that one control-plane process holds."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, *, node_monitor_grace_period: float = 50.0) -> None:
         self._layout = layout
+        self._grace = node_monitor_grace_period
         self._pki = Pki(layout.pki)
 
     async def run(self) -> None:
@@ -84,7 +85,11 @@ class ControlPlane:
         controllers = run_controllers(
             functools.partial(_component_client, server),
             informers,
-            Config(cluster_cidrs=(self._layout.pod_cidr,), root_ca=self._pki.ca_certificate.read_text()),
+            Config(
+                cluster_cidrs=(self._layout.pod_cidr,),
+                root_ca=self._pki.ca_certificate.read_text(),
+                node_monitor_grace_period=self._grace,
+            ),
             mint=functools.partial(_mint, server),
         )
         scheduler = run_scheduler(Client(InProcessTransport(server, _SCHEDULER)), informers)

@@ -44,10 +44,12 @@ from pybernetes.cluster.progress import Progress, Steps
 from pybernetes.cluster.registry import NodeRecord, Registry, default_node_names, port_free
 from pybernetes.cluster.spec import ProcessSpec
 from pybernetes.cluster.supervise import process, supervise
+from pybernetes.controllers.config import Config
 
 log = logging.getLogger(__name__)
 
 CONTROL_PLANE = "control-plane"
+DEFAULTS = Config()
 SIMULATED = "simulated-nodes"
 #: Byte code is written even if the caller's shell says otherwise: without it each start costs a second.
 _ENV = {"PYTHONDONTWRITEBYTECODE": ""}
@@ -64,6 +66,8 @@ class UpOptions:
     backend: str = "vxlan"
     proxy_mode: str = "nftables"
     simulated_nodes: int = 0
+    node_monitor_grace_period: float = DEFAULTS.node_monitor_grace_period
+    """Seconds of silence after which a node counts as lost."""
     timeout: float = 120.0
     wait: bool = True
     """Whether to wait until the nodes are Ready."""
@@ -176,7 +180,8 @@ def _write_network_config(layout: Layout, backend: str) -> None:
 def process_specs(layout: Layout, nodes: list[NodeRecord], options: UpOptions) -> list[ProcessSpec]:
     """Everything that runs."""
     me = (sys.executable, "-m", "pybernetes.cli.main")
-    plane = (*me, "control-plane", "--name", layout.cluster)
+    grace = f"{options.node_monitor_grace_period:g}s"
+    plane = (*me, "control-plane", "--name", layout.cluster, "--node-monitor-grace-period", grace)
     specs = [control_plane_spec(layout, CONTROL_PLANE, plane, _ENV)]
     if options.simulated_nodes:
         simulated = (*me, "simulated-nodes", "--name", layout.cluster, str(options.simulated_nodes))
