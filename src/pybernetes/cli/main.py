@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("doctor", "Say what this machine lacks, and how to mend it"),
     "network": ("network", "Show, check and change the pod network"),
     "trace": ("trace", "Follow a packet from a pod, hop by hop"),
+    "why": ("why", "Say why a pod is on its node, or on none"),
     "image": ("image", "Load images into the nodes"),
     "control-plane": ("control_plane", "Run the control plane of a local cluster (what `up` starts)"),
     "node": ("node", "Run the agent of a local node (what `up` starts)"),

@@ -133,8 +133,8 @@ def _shadow(node: NodeFacts, kernel: KernelFacts, r: PeerRoute, peer: str, clust
 def _neighbours(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, want: Desired) -> Iterator[Finding]:
     for n in want.neighbours:
         link, peer = kernel.link(n.link), peer_of(n.reason)
-        if link is None:
-            continue
+        if link is None or not link.up:
+            continue  # a link that is set down forgets its neighbours
         have = next((k for k in kernel.neighbours if k.index == link.index and k.ip == n.ip and k.mac), None)
         if have is None:
             cause = f"{n.link} has no neighbour entry for {n.ip}, the tunnel's end at {peer}"
