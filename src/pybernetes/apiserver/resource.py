@@ -8,10 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from pybernetes.api.core.event import Event as CoreEvent
+from pybernetes.api.events import convert
 from pybernetes.api.kind import Kind
 from pybernetes.api.kinds import KINDS
 from pybernetes.api.meta import Object
-from pybernetes.apiserver import codec, event_forms
+from pybernetes.apiserver import codec
 from pybernetes.store.types import KeyValue
 
 
@@ -56,6 +58,11 @@ def resources() -> dict[tuple[str, str, str], Resource]:
     core = found["", "v1", "events"].kind
     newer = found["events.k8s.io", "v1", "events"].kind
     found["events.k8s.io", "v1", "events"] = Resource(
-        newer, core, shown=event_forms.newer_bytes, kept=event_forms.to_core, converts=True
+        newer, core, shown=_newer_event, kept=convert.to_core, converts=True
     )
     return found
+
+
+def _newer_event(value: bytes) -> bytes:
+    """A stored event, which is in the core form, in that of events.k8s.io."""
+    return codec.encode(convert.from_core(codec.decode(value, CoreEvent)))
