@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from pybernetes.flannel.allocate import Choice, PoolFull, Taken, choose, fits, free, is_mine, loses, overlap
+from pybernetes.flannel.allocate import Choice, PoolFull, Taken, choose, conflicts, fits, free, is_mine, loses, overlap
 from pybernetes.flannel.backends import BACKENDS
 from pybernetes.flannel.config import NetworkConfig, parse
 from pybernetes.flannel.etcd_format import key_of
@@ -88,6 +88,17 @@ def test_free_gives_exactly_what_nothing_overlaps(blocks: list[tuple[int, int]])
     family = FOUR.families[0]
     every = [NET(f"10.5.{n}.0/24") for n in range(1, 256)]
     assert list(free(family, spans)) == [net for net in every if not any(net.overlaps(span) for span in spans)]
+
+
+@given(st.lists(st.tuples(st.integers(0, 63), st.integers(26, 32)), max_size=12, unique=True))
+def test_of_leases_that_overlap_the_first_is_followed(blocks: list[tuple[int, int]]) -> None:
+    nets = [NET((int(IP("10.5.0.0")) + at, length), strict=False) for at, length in blocks]
+    keys = [taken(str(net), created=n) for n, net in enumerate(dict.fromkeys(nets))]
+    good: list[Taken] = []
+    for key in keys:
+        if not any(overlap(key.subnets, other.subnets) for other in good):
+            good.append(key)
+    assert {key.name for key in keys} - conflicts(keys).keys() == {key.name for key in good}
 
 
 @dataclass

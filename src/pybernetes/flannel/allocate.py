@@ -8,6 +8,7 @@ same key; two different keys that overlap are settled by `loses`, which each nod
 """
 
 import random
+from bisect import bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -103,12 +104,39 @@ def overlap(one: Mapping[int, IPNetwork], other: Mapping[int, IPNetwork]) -> boo
 
 
 def loses(mine: Taken, keys: Iterable[Taken]) -> Taken | None:
-    """The lease with the better right to something that ours covers: a reservation, else the one that came first."""
+    """The lease that came earlier and covers something that ours covers too."""
     for key in keys:
-        earlier = (not key.reserved, key.created) < (not mine.reserved, mine.created)
-        if key.name != mine.name and earlier and overlap(mine.subnets, key.subnets):
+        if key.name != mine.name and key.created < mine.created and overlap(mine.subnets, key.subnets):
             return key
     return None
+
+
+def conflicts(keys: Iterable[Taken]) -> dict[str, str]:
+    """Which leases nobody should follow, and the one that has the better right: the one that came first."""
+    accepted: dict[int, list[tuple[int, int, str]]] = {}
+    lost: dict[str, str] = {}
+    for key in sorted(keys, key=lambda key: key.created):
+        spans = [
+            (version, int(net.network_address), int(net.broadcast_address)) for version, net in key.subnets.items()
+        ]
+        winners = [winner for version, *span in spans if (winner := _covering(accepted.get(version, []), *span))]
+        if winners:
+            lost[key.name] = winners[0]
+            continue
+        for version, first, last in spans:
+            insort(accepted.setdefault(version, []), (first, last, key.name))
+    return lost
+
+
+def _covering(accepted: list[tuple[int, int, str]], first: int, last: int) -> str:
+    """The one of these disjoint spans, in order, that the span from first to last touches; empty if none."""
+    place = bisect_right(accepted, (last, _INFINITE, ""))
+    if place and accepted[place - 1][1] >= first:
+        return accepted[place - 1][2]
+    return ""
+
+
+_INFINITE = 1 << 129
 
 
 def _free_ones(config: NetworkConfig, keys: Iterable[Taken], rng: random.Random) -> dict[int, IPNetwork]:

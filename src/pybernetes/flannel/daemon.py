@@ -156,7 +156,7 @@ class Flanneld:
         errors = list(outcome.errors)
         for actor in self._actors:
             errors += await actor.apply(config, me, want)
-        self._peers.tell(leases, me.lease)
+        self._peers.tell(self._memo.peers)
         await self._ensure_rules(config, me)
         self._write_subnet_file(config, me)
         self._report([*faults, *bad, *want.problems, *errors])

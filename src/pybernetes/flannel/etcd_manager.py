@@ -56,6 +56,7 @@ class EtcdManager:
         self._checked: tuple[object, ...] = ()
         self._taken: dict[str, tuple[int, Taken | None]] = {}
         self._leases: dict[str, tuple[int, Lease | str]] = {}
+        self._conflicts: tuple[int, dict[str, str]] = (-1, {})
 
     def describe(self) -> str:
         """As the original says it."""
@@ -135,12 +136,17 @@ class EtcdManager:
         leases: list[Lease] = []
         faults: list[str] = []
         decoded: dict[str, tuple[int, Lease | str]] = {}
+        if self._conflicts[0] != self._view.version:
+            self._conflicts = self._view.version, allocate.conflicts(self._all_taken())
+        lost = self._conflicts[1]
         for name, entry in self._subnet_keys():
             known = self._leases.get(name)
             if known is None or known[0] != entry.modified:
                 known = entry.modified, _decode(name, entry)
             decoded[name] = known
             lease = known[1]
+            if name in lost:
+                lease = f"it overlaps {lost[name]}, which came first"
             if isinstance(lease, Lease):
                 leases.append(lease)
             else:

@@ -28,6 +28,8 @@ class Memo:
         self._settings: tuple[object, ...] = ()
         self._parts: dict[str, tuple[Lease, tuple[Desired, ...]]] = {}
         self._faults: dict[str, tuple[Lease, str]] = {}
+        self.peers: list[Lease] = []
+        """Those that were served in the last pass."""
 
     def renew(self, *settings: object) -> None:
         """Forget everything if the settings are not those of the last pass."""
@@ -71,6 +73,7 @@ def desired_state(
     leases = list(leases)
     memo.keep({lease.node for lease in leases})
     peers, problems = usable(config, node.lease, leases, memo)
+    memo.peers = peers
     in_use = {config.backend, *linger, *(peer.backend for peer in peers)}
     backends: dict[str, Backend] = {kind: make(kind, _options(config, kind)) for kind in sorted(in_use)}
     parts = [Desired(problems=tuple(problems))]

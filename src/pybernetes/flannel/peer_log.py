@@ -14,9 +14,9 @@ class PeerLog:
     def __init__(self) -> None:
         self._known: dict[str, Lease] | None = None
 
-    def tell(self, leases: Iterable[Lease], own: Lease) -> None:
+    def tell(self, peers: Iterable[Lease]) -> None:
         """Say what has changed since the last time."""
-        now = {lease.node: lease for lease in leases if lease.node != own.node}
+        now = {lease.node: lease for lease in peers}
         if self._known is None:
             log.info("Watching for new subnet leases")
         before = self._known or {}
