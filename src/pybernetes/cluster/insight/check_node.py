@@ -235,7 +235,11 @@ def _refused(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, want: 
             else f"correct the annotations of Node {known or peer}; its agent writes them anew when it is restarted"
         )
         yield Finding(
-            code, node.name if segment else known, problem.partition(": ")[2] or problem, fix, known if segment else ""
+            code,
+            node.name if segment else known,
+            problem if segment else problem.partition(": ")[2] or problem,
+            fix,
+            known if segment else "",
         )
 
 

@@ -110,5 +110,6 @@ def _ours(node: NodeFacts, kernel: KernelFacts, index: int, ip: str) -> bool:
     link = kernel.link(index)
     if link is not None and link.name.startswith("flannel"):
         return True
-    own = {str(part.gateway) for part in node.lease.families} if node.lease else set()
-    return ip in own and link is not None and link.kind in ("bridge", "veth")
+    if link is None or link.kind not in ("bridge", "veth") or ip in node.internal_ips:
+        return False
+    return node.lease is None or any(ip == str(part.gateway) for part in node.lease.families)

@@ -41,7 +41,7 @@ def leave_pod(pod: PodFacts, node: NodeFacts, target: str) -> Iterator[Hop]:
     if port is None or not port.up:
         state = f"its end {port.name} is down" if port else f"{name} has no other end"
         yield from _lost(node.name, state, f"the veth pair of {pod.name} is broken: delete the pod")
-    elif bridge is None and port.master == 0 and not any(li.kind == "bridge" for li in kernel.links):
+    elif bridge is None and kernel.link("cni0") is None:
         yield from _lost(node.name, f"{port.name} is on no bridge", "cni0 was deleted; the node agent makes it again")
     elif bridge is None:
         yield from _lost(node.name, f"{port.name} is on no bridge", f"somebody took the port of {pod.name} off cni0")
