@@ -104,3 +104,13 @@ def test_kubectl_reads_what_we_write(tmp_path: Path) -> None:
         assert shown.stdout.strip() == "pybernetes-dev"
     text = kubeconfig.component_path(layout, "nodes/node-1").read_text()
     assert "https://10.89.7.1:6443" in text
+
+
+@pytest.mark.parametrize("kind", ["Pod", "", 5])
+def test_a_manifest_is_not_taken_for_a_kubeconfig(tmp_path: Path, kind: object) -> None:
+    path = tmp_path / "pod.yaml"
+    path.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": kind, "metadata": {"name": "x"}}))
+    before = path.read_bytes()
+    with pytest.raises(ConfigError, match="left alone"):
+        kubeconfig.merge(path, ours())
+    assert path.read_bytes() == before

@@ -34,6 +34,7 @@ WRITE_SECONDS = 30.0
 #: A connection that has not sent a whole request header by then is closed.
 HEADER_SECONDS = 30.0
 KEEPALIVE_SECONDS = 180.0
+LINGER_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,14 +130,13 @@ class Front:
         if not incoming.body_exists:
             return b""
         limit = self._config.max_body
+        # Many clients read no answer while they still send: what they send is taken for LINGER_SECONDS, and dropped.
         if (incoming.content_length or 0) > limit:
-            incoming.protocol.force_close()
             raise errors.too_large(limit)
         try:
             async with asyncio.timeout(self._config.request_seconds):
                 return await incoming.read()
         except web.HTTPRequestEntityTooLarge as error:
-            incoming.protocol.force_close()
             raise errors.too_large(limit) from error
         except TimeoutError as error:
             raise errors.timeout("request did not complete within the allotted timeout") from error
@@ -273,6 +273,7 @@ async def serve_https(server: ApiServer, hosts: Sequence[str] | str, port: int, 
         request_factory=factory,
         handler_cancellation=True,
         keepalive_timeout=KEEPALIVE_SECONDS,
+        lingering_time=LINGER_SECONDS,
         access_log=None,
         max_field_size=65536,
         max_line_size=65536,

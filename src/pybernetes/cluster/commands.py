@@ -1,5 +1,7 @@
 """Running the system's own tools (ip, nft, ctr): argument lists in, output or CommandFailed out."""
 
+import errno
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +21,10 @@ def run(argv: Sequence[str | Path], *, stdin: str | None = None, timeout: float 
     except subprocess.TimeoutExpired as error:
         raise CommandFailed(words, -1, f"no end after {timeout:.0f} s") from error
     if done.returncode != 0:
-        raise CommandFailed(words, done.returncode, done.stderr or done.stdout)
+        output = done.stderr or done.stdout
+        if os.strerror(errno.ENOSPC).lower() in output.lower():
+            output = f"{output.strip()}; make room on that disk (df -h) and run the command again"
+        raise CommandFailed(words, done.returncode, output)
     return done.stdout
 
 

@@ -103,6 +103,10 @@ def read(path: Path) -> dict[str, Any]:
         return {"apiVersion": "v1", "kind": "Config", "preferences": {}}
     if not isinstance(content, dict):
         raise ConfigError(f"{path} is not a kubeconfig (a mapping was expected), so it was left alone")
+    if content.get("kind", "Config") != "Config":
+        raise ConfigError(
+            f"{path} is a {content['kind']} and no kubeconfig, so it was left alone; have KUBECONFIG name another file"
+        )
     for part in _LISTS:
         entries = content.get(part) or []
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
