@@ -58,7 +58,7 @@ def listening(port: int = 0) -> Iterator[int]:
 @contextlib.contextmanager
 def small_disk(where: Path, size: str) -> Iterator[None]:
     """A disk of its own that is soon full."""
-    where.mkdir(parents=True)
+    where.mkdir(parents=True, exist_ok=True)
     run(["mount", "-t", "tmpfs", "-o", f"size={size}", "e2e-small", str(where)])
     try:
         yield
@@ -136,6 +136,7 @@ class TestUp:
 
     def test_a_full_disk(self, tmp_path: Path) -> None:
         env = {"KUBECONFIG": str(tmp_path / "kubeconfig")}
+        run([*PYBERNETES, "down", "--name", "e2e-full"], env=env)
         with small_disk(STATE_ROOT / "e2e-full", "3m"):
             done = run_raw([*PYBERNETES, "up", "--name", "e2e-full", "--nodes", "1"], env=env, timeout=90)
             assert done.returncode == 1
@@ -148,8 +149,9 @@ class TestUp:
 @pytest.fixture(scope="module")
 def mine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """One node whose store has a small disk of its own."""
+    made = Cluster("e2e-small", tmp_path_factory.mktemp("small") / "kubeconfig")
+    made.down()
     with small_disk(STATE_ROOT / "e2e-small" / "store", "8m"):
-        made = Cluster("e2e-small", tmp_path_factory.mktemp("small") / "kubeconfig")
         made.up("--nodes", "1")
         yield made
         made.down()
@@ -292,7 +294,7 @@ class TestKubeconfigs:
         path = directory / "kubeconfig"
         path.touch(mode=0o600)
         path.write_text(json.dumps(config))
-        done = Kubectl(str(path)).raw("get", "pods")
+        done = Kubectl(str(path)).raw("get", "--raw", "/api/v1/namespaces", "--request-timeout=2s")
         assert done.returncode == 1
         return done.stderr
 
@@ -307,7 +309,8 @@ class TestKubeconfigs:
         pair = other.pair("apiserver-kubelet-client")
         theirs = {"client-certificate": str(pair.certificate), "client-key": str(pair.key)}
         said = self.refused(cluster, tmp_path, lambda server, user: user.update(user=theirs))
-        assert "Unauthorized" in said or "logged in" in said or "certificate" in said
+        # TLS ends before HTTP begins, so there is no Status; Python's TLS server sends no alert either.
+        assert "EOF" in said or "certificate" in said
 
     def test_a_server_that_is_not_trusted(self, cluster: Cluster, tmp_path: Path) -> None:
         said = self.refused(cluster, tmp_path, lambda server, user: server.pop("certificate-authority-data"))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from e2e.conftest import LATEST, NODES, Cluster, Kubectl, hello, node_address, own_cluster, rolled, service
+from e2e.conftest import LATEST, NODES, Cluster, Kubectl, eventually, hello, node_address, own_cluster, rolled, service
 from e2e.traffic import Traffic, ways_to
 
 
@@ -24,6 +24,9 @@ def roll_and_scale_under_load(kubectl: Kubectl) -> None:
         kubectl("rollout", "undo", "deployment/web")
         rolled(kubectl)
         traffic.check(least=20)
+        # The proof of the proof: what really fails is counted.
+        kubectl("scale", "deployment/web", "--replicas=0")
+        eventually(lambda: all(tally.failures for tally in traffic.tallies()), what="failures with no server")
 
 
 def test_no_request_is_lost(kubectl: Kubectl) -> None:

@@ -82,9 +82,9 @@ def up(options: UpOptions, progress: Progress, registry: Registry | None = None)
         raise ConfigError(f"--nodes {options.nodes}: choose 1 to 100 (more can be had with --simulated-nodes)")
     steps = Steps(progress)
     steps.begin("checking this machine")
+    doctor.require()
     # What is not a kubeconfig now would still be none at the end, with the cluster made for nothing.
     kubeconfig.read(kubeconfig.user_path())
-    doctor.require()
     steps.done("machine checked")
     registry = registry or Registry()
     with registry.exclusive(options.name, lambda: steps.begin("waiting for another 'up' or 'down' of this cluster")):
