@@ -51,6 +51,9 @@ class PodWorker:
         self._backoffs: dict[str, Backoff] = {}
         self._failure: tuple[str, str] | None = None
         self._over = False
+        self._gone = False
+        """Nothing of the pod is left here: only the API server's answer is awaited, which would be lost by a cancel
+        when the news of the deletion overtakes it, and the connection with it."""
         self._volumes_ready = False
 
     @property
@@ -70,7 +73,8 @@ class PodWorker:
         """The pod is no longer wanted, and nobody is to be told of its end."""
         if not self.removed:
             self.removed = True
-            self._interrupt()
+            if not self._gone:
+                self._interrupt()
             self._wake.set()
 
     def poke(self) -> None:
@@ -290,6 +294,7 @@ class PodWorker:
         services.cgroups.remove(uid)
         if not self.removed:
             await services.status.settled(uid)
+            self._gone = True
             await self._finish(pod)
         services.status.forget(uid)
         self._over = True
