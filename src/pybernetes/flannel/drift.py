@@ -5,7 +5,7 @@ import re
 from collections.abc import AsyncGenerator
 
 from pybernetes.flannel.kernel import ROUTE_PROTOCOL
-from pybernetes.linux import netns, nftwatch
+from pybernetes.linux import ipmsg, netns, nftwatch
 from pybernetes.linux.monitor import (
     AddressEvent,
     Event,
@@ -16,6 +16,7 @@ from pybernetes.linux.monitor import (
     Resync,
     RouteEvent,
 )
+from pybernetes.linux.route import Route
 
 _OUR_LINK = re.compile(r"flannel(-v6)?\.\d+|flannel\.?\w*|cni0")
 
@@ -65,6 +66,8 @@ class KernelDrift:
                 return f"link {link.name} {'gone' if gone else 'changed'}" if self._ours(link.index) else ""
             case RouteEvent(route, True) if route.protocol == ROUTE_PROTOCOL:
                 return f"route to {route.dst} gone"
+            case RouteEvent(route, False) if _may_displace(route):
+                return f"route to {route.dst} by {self._name(route.device) or 'another way'}"
             case AddressEvent(address, _) if self._ours(address.index):
                 return f"address {address.cidr} changed"
             case NeighbourEvent(neighbour, _) if self._ours(neighbour.index) and "cni" not in self._name(
@@ -82,6 +85,15 @@ class KernelDrift:
         name = self._name(index)
         # A link that has not been heard of yet may be ours: a needless pass does no harm.
         return not name or name in self._extra or _OUR_LINK.fullmatch(name) is not None
+
+
+def _may_displace(route: Route) -> bool:
+    """Whether a new route can have taken the place of one of ours.
+
+    `ip route replace` is told as a new route, and the one that it replaced is not mentioned. Routes to single hosts,
+    which come and go with pods, are never ours.
+    """
+    return route.table == ipmsg.RT_TABLE_MAIN and not route.dst.endswith(("/32", "/128"))
 
 
 async def _follow_rules(rules: nftwatch.NftWatch, queue: asyncio.Queue[str]) -> None:
