@@ -150,7 +150,7 @@ class Cluster:
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Three nodes. Tests leave it as they found it."""
-    made = Cluster("e2e", tmp_path_factory.mktemp("e2e") / "kubeconfig")
+    made = Cluster(os.environ.get("PYBERNETES_E2E_CLUSTER", "e2e"), tmp_path_factory.mktemp("e2e") / "kubeconfig")
     made.down()
     made.up("--nodes", "3")
     yield made
