@@ -18,7 +18,10 @@ from pybernetes.cluster.up import UpOptions, up
     "--api-port", type=click.IntRange(1, 65535), metavar="PORT", help="Port of the API server; 6443 or the next free."
 )
 @click.option(
-    "--backend", type=click.Choice(["vxlan", "host-gw"]), default="vxlan", show_default=True, help="Pod network."
+    "--backend",
+    type=click.Choice(["vxlan", "host-gw"]),
+    default=None,
+    help="Pod network [what the cluster has; vxlan for a new one].",
 )
 @click.option(
     "--proxy-mode",
@@ -48,7 +51,7 @@ def command(
     nodes: int,
     racks: int,
     api_port: int | None,
-    backend: str,
+    backend: str | None,
     proxy_mode: str,
     simulated_nodes: int,
     node_monitor_grace_period: float,
@@ -65,7 +68,7 @@ def command(
         nodes=nodes,
         racks=racks,
         api_port=api_port,
-        backend=backend,
+        backend=backend or "",
         proxy_mode=proxy_mode,
         simulated_nodes=simulated_nodes,
         node_monitor_grace_period=node_monitor_grace_period,

@@ -63,7 +63,8 @@ class UpOptions:
     nodes: int = 3
     racks: int = 1
     api_port: int | None = None
-    backend: str = "vxlan"
+    backend: str = ""
+    """Empty: what the cluster has already, and vxlan if it is new."""
     proxy_mode: str = "nftables"
     simulated_nodes: int = 0
     node_monitor_grace_period: float = DEFAULTS.node_monitor_grace_period
@@ -173,8 +174,10 @@ def _write_identities(layout: Layout, nodes: list[NodeRecord]) -> None:
 
 def _write_network_config(layout: Layout, backend: str) -> None:
     path = net_conf_path(layout)
+    if not backend and path.exists():
+        return  # `network set-backend` may have changed it
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_if_changed(path, net_conf(layout, backend), 0o644)
+    write_if_changed(path, net_conf(layout, backend or "vxlan"), 0o644)
 
 
 def process_specs(layout: Layout, nodes: list[NodeRecord], options: UpOptions) -> list[ProcessSpec]:

@@ -18,8 +18,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-import paper
-
+from cluster.insight import paper
 from pybernetes.cluster.insight.check import judge
 from pybernetes.cluster.insight.facts import ClusterFacts
 from pybernetes.cluster.insight.trace import Target, trace

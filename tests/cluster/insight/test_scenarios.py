@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from scenario import play
+
+from cluster.insight.scenario import play
 
 FILES = sorted((Path(__file__).parent / "testdata").glob("*.txt"))
 

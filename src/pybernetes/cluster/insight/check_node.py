@@ -6,9 +6,10 @@ from pybernetes.cluster.insight import fib, wanted
 from pybernetes.cluster.insight.check_place import check_place
 from pybernetes.cluster.insight.facts import ClusterFacts, KernelFacts, NodeFacts
 from pybernetes.cluster.insight.findings import Finding, Severity
-from pybernetes.flannel.desired import Desired, PeerRoute
+from pybernetes.flannel.desired import Desired, PeerRoute, VxlanLink
 from pybernetes.flannel.subnet_file import SubnetFile
 from pybernetes.linux import addr
+from pybernetes.linux.link import Link
 
 _GLOBAL = addr.SCOPES["global"]
 
@@ -49,31 +50,38 @@ def _links(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, want: De
         have = kernel.link(link.name)
         if have is None:
             yield Finding("link-missing", node.name, f"{link.name} is not there: somebody removed it", mend)
-        elif have.vxlan is None:
-            cause = f"{link.name} is a {have.kind or 'plain'} device and no VXLAN: somebody made it by hand"
-            yield Finding("link-wrong", node.name, cause, f"ip link delete {link.name}; then {mend}")
-        else:
-            info, device = have.vxlan, kernel.name(have.vxlan.device)
-            differs = [
-                f"{what} is {found} instead of {right}"
-                for what, found, right in (
-                    ("its VNI", info.vni, link.vni),
-                    ("its UDP port", info.port, link.port),
-                    ("its local address", info.local, link.local),
-                    ("its interface", device, link.underlay),
-                    ("its MAC", have.mac, link.mac or have.mac),
-                )
-                if found != right
-            ]
-            if differs:
-                yield Finding("link-wrong", node.name, f"{link.name}: {', '.join(differs)}", mend)
-            if not have.up:
-                yield Finding("link-down", node.name, f"{link.name} is down: somebody set it down", mend)
+            continue
+        differs = _differences(kernel, link, have) if isinstance(link, VxlanLink) else []
+        if differs:
+            yield Finding("link-wrong", node.name, f"{link.name}: {', '.join(differs)}", mend)
+        if not have.up:
+            yield Finding("link-down", node.name, f"{link.name} is down: somebody set it down", mend)
     for leftover in kernel.links:
-        if leftover.kind == "vxlan" and leftover.name.startswith("flannel") and leftover.name not in _names(want):
+        if (
+            leftover.kind in ("vxlan", "tun")
+            and leftover.name.startswith("flannel")
+            and leftover.name not in _names(want)
+        ):
             cause = f"{leftover.name} is no longer needed by the backend {cluster.config.backend}"
             fix = "it goes by itself about 15 s after the last node has changed over"
             yield Finding("leftover", node.name, cause, fix, severity=Severity.WARNING)
+
+
+def _differences(kernel: KernelFacts, want: VxlanLink, have: Link) -> list[str]:
+    info = have.vxlan
+    if info is None:
+        return [f"it is a {have.kind or 'plain'} device and no VXLAN"]
+    return [
+        f"{what} is {found} instead of {right}"
+        for what, found, right in (
+            ("its VNI", info.vni, want.vni),
+            ("its UDP port", info.port, want.port),
+            ("its local address", info.local, want.local),
+            ("its interface", kernel.name(info.device), want.underlay),
+            ("its MAC", have.mac, want.mac or have.mac),
+        )
+        if found != right
+    ]
 
 
 def _names(want: Desired) -> set[str]:
@@ -107,10 +115,14 @@ def _routes(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, want: D
         elif not any(_is(kernel, k.gateway, k.device, r) for k in same):
             wrong = same[0]
             how = f"via {wrong.gateway} dev {kernel.name(wrong.device)}" if wrong.device else wrong.kind
-            cause = f"the route to {r.dst} of {peer} goes {how} instead of via {r.gateway} dev {r.link}"
+            cause = f"the route to {r.dst} of {peer} goes {how} instead of {_via(r)}dev {r.link}"
             yield Finding("route-wrong", node.name, cause, mend, peer)
         else:
             yield from _shadow(node, kernel, r, peer, cluster)
+
+
+def _via(r: PeerRoute) -> str:
+    return f"via {r.gateway} " if r.gateway else ""
 
 
 def _is(kernel: KernelFacts, gateway: str, device: int, want: PeerRoute) -> bool:
@@ -165,8 +177,8 @@ def _mtu(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, want: Desi
         have = kernel.link(link.name)
         if have is not None and have.mtu > link.mtu:
             cause = (
-                f"the MTU of {link.name} is {have.mtu}, more than the {link.mtu} that fit through {link.underlay} "
-                "with the outer headers: large packets are cut in pieces or lost"
+                f"the MTU of {link.name} is {have.mtu}, more than the {link.mtu} that fit through the interface "
+                "below with the outer headers: large packets are cut in pieces or lost"
             )
             yield Finding("mtu-too-big", node.name, cause, mend)
         elif have is not None and have.mtu < link.mtu:
@@ -186,14 +198,22 @@ def _rules(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, want: De
             cause = f"the nftables table {table} is gone: pods are not masqueraded, and a firewall may drop them"
             yield Finding("rules-missing", node.name, cause, mend)
         elif now != right:
-            lost = [line.strip() for line in right.splitlines() if line.strip() and line not in now.splitlines()]
-            added = [line.strip() for line in now.splitlines() if line.strip() and line not in right.splitlines()]
+            before, after = _rule_lines(right), _rule_lines(now)
+            lost, added = [x for x in before if x not in after], [x for x in after if x not in before]
+            if before and not after:
+                cause = f"the nftables table {table} is empty: pods are not masqueraded, and a firewall may drop them"
+                yield Finding("rules-missing", node.name, cause, mend)
+                continue
             what = f"without {lost[0]!r}" if lost else f"with {added[0]!r}" if added else "in another order"
             more = len(lost) + len(added) - 1
             cause = f"the nftables table {table} was changed: it is {what}{f' and {more} more' if more > 0 else ''}"
-            yield Finding(
-                "rules-changed" if any("{" not in x for x in lost + added) else "rules-missing", node.name, cause, mend
-            )
+            yield Finding("rules-changed", node.name, cause, mend)
+
+
+def _rule_lines(printed: str) -> list[str]:
+    """The lines of a listing that are rules, and not the frame around them."""
+    lines = [line.strip() for line in printed.splitlines()]
+    return [x for x in lines if x and not x.endswith(("{", "}")) and not x.startswith(("type ", "comment "))]
 
 
 def _subnet_env(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, want: Desired) -> Iterator[Finding]:

@@ -8,6 +8,8 @@ from pybernetes.cluster.insight.measured import PairProbe, Stage
 from pybernetes.flannel.backends import make
 
 _UNDER = "the network under the nodes"
+#: What follows from an MTU that is known to be wrong.
+_OF_SIZE = ("mtu-too-big", "checksum")
 
 
 def check_pairs(cluster: ClusterFacts, known: Iterable[Finding], probes: Iterable[PairProbe]) -> list[Finding]:
@@ -22,7 +24,7 @@ def check_pairs(cluster: ClusterFacts, known: Iterable[Finding], probes: Iterabl
             continue
         if {(probe.src, probe.dst), (probe.dst, probe.src)} & severed_pairs and probe.underlay is not None:
             continue
-        found += [f for f in _pair(cluster, probe) if not (f.code == "mtu-too-big" and ends & large)]
+        found += [f for f in _pair(cluster, probe) if not (f.code in _OF_SIZE and ends & large)]
     return _merged(found)
 
 

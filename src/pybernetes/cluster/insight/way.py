@@ -84,6 +84,8 @@ def cross(world: World, node: NodeFacts, packet: Packet) -> Iterator[Hop]:
     yield _source(node, kernel, packet, link)
     if link.vxlan is not None:
         yield from _through_tunnel(world, node, link, route, packet)
+    elif link.kind == "tun":
+        yield from _through_proxy(world, node, link, packet)
     else:
         yield from _direct(world, node, link, route, packet)
 
@@ -128,6 +130,22 @@ def _through_tunnel(world: World, node: NodeFacts, link: Link, route: Route, pac
         yield from _lost(outer, "no node has this address", f"the FDB entry differs from the {owner}")
         return
     yield from _receive_tunnel(peer, near.mac, info.vni, info.port, outer)
+    yield from _onward(world, peer, packet)
+
+
+def _through_proxy(world: World, node: NodeFacts, link: Link, packet: Packet) -> Iterator[Hop]:
+    """The udp backend: a process of ours carries the packet; where to is not in the kernel but in the lease."""
+    lease, part = lease_of(world, packet.target)
+    peer = world.cluster.node(lease.node) if lease else None
+    if lease is None or part is None or peer is None or peer.kernel is None:
+        yield from _lost(node.name, f"{link.name}: nobody to send to", "no lease has this address, or its node is gone")
+        return
+    if not node.agent:
+        yield from _lost(node.name, f"nobody reads {link.name}", f"the agent of {node.name} does not run")
+    yield Hop(node.name, f"{link.name}: the agent sends it by UDP to {part.public_ip}", f"lease of {lease.node}")
+    yield from _underlay(peer, peer.kernel, str(part.public_ip))
+    if not peer.agent:
+        yield from _lost(peer.name, "nobody takes it from UDP", f"the agent of {peer.name} does not run")
     yield from _onward(world, peer, packet)
 
 
