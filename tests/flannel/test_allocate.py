@@ -135,8 +135,10 @@ class Leases(RuleBasedStateMachine):
             return
         try:
             node.choice = choose(SMALL, self.keys.values(), node.public, node.previous, self.rng)  # type: ignore[arg-type]
-        except PoolFull:
+        except PoolFull as full:
             node.choice = None
+            for name in full.drop:
+                del self.keys[name]
             free_v4 = list(free(SMALL.families[0], [key.subnets[4] for key in self.keys.values()]))
             free_v6 = list(free(SMALL.families[1], [key.subnets[6] for key in self.keys.values()]))
             assert not free_v4 or not free_v6

@@ -20,7 +20,11 @@ CANDIDATES = 100
 
 
 class PoolFull(LeaseError):
-    """Nothing is free."""
+    """Nothing is free. `drop` are leases of this node that it can't use any more, as in `Choice`."""
+
+    def __init__(self, message: str, drop: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.drop = drop
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,10 @@ def choose(
             notes += (f"previously leased subnet ({text}) does not fit the network config, ignoring",)
         elif not any(overlap(previous, key.subnets) for key in others):
             return Choice(previous, previous=True, drop=drop, notes=notes)
-    return Choice(_free_ones(config, others, rng), drop=drop, notes=notes)
+    try:
+        return Choice(_free_ones(config, others, rng), drop=drop, notes=notes)
+    except PoolFull as full:
+        raise PoolFull(str(full), drop) from full
 
 
 def is_mine(key: Taken, public: Mapping[int, IPAddress]) -> bool:

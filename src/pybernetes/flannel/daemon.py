@@ -15,8 +15,10 @@ from typing import Protocol
 from pybernetes.flannel import config as network_config
 from pybernetes.flannel import interface, masquerade, network, pod_bridge, subnet_file
 from pybernetes.flannel.actor import Actor
+from pybernetes.flannel.actors import make_actors
 from pybernetes.flannel.backends import BACKENDS, Backend, make
 from pybernetes.flannel.config import ConfigError, IPAddress, NetworkConfig
+from pybernetes.flannel.desired import Desired
 from pybernetes.flannel.kernel import reconcile
 from pybernetes.flannel.lease import FamilyLease, Lease, LeaseError
 from pybernetes.flannel.manager import Away, Held, Offer, SubnetManager
@@ -65,14 +67,14 @@ class Flanneld:
         *,
         rules: Rules,
         drift: Drift,
-        actors: Sequence[Actor] = (),
+        actors: Sequence[Actor] | None = None,
         rng: random.Random | None = None,
     ) -> None:
         self._options = options
         self._manager = manager
         self._rules = rules
         self._drift = drift
-        self._actors = actors
+        self._actors = make_actors(options.netns) if actors is None else actors
         self._rng = rng or random.Random()
         self._wake = asyncio.Event()
         self._reported: set[str] = set()
@@ -97,6 +99,8 @@ class Flanneld:
     async def run(self) -> None:
         """Keep the network right until cancelled; the data path then stays as it is."""
         log.info("Created subnet manager: %s", self._manager.describe())
+        for actor in self._actors:
+            actor.start(self.poke)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch_kernel(), name="flannel: kernel watch")
@@ -148,14 +152,14 @@ class Flanneld:
             leases, bad = self._manager.leases(config)
             linger = self._lingering(config, leases)
             want = network.desired_state(config, me, leases, linger=linger, memo=self._memo)
+            # Before the kernel: a route must not lead to a device that nobody reads yet.
+            errors = await self._act(config, me, want)
             outcome = await asyncio.to_thread(reconcile, nl, want)
             gateways = [f"{part.gateway}/{part.subnet.prefixlen}" for part in me.lease.families]
             mended = pod_bridge.mend(nl, gateways, network.mtu(config, me.underlay))
         for line in (*outcome.done, *mended):
             log.info("%s", line)
-        errors = list(outcome.errors)
-        for actor in self._actors:
-            errors += await actor.apply(config, me, want)
+        errors += outcome.errors
         self._peers.tell(self._memo.peers)
         await self._ensure_rules(config, me)
         self._write_subnet_file(config, me)
@@ -167,6 +171,12 @@ class Flanneld:
             log.info("Running backend.")
         self._ready.set()
         return True
+
+    async def _act(self, config: NetworkConfig, me: network.Node, want: Desired) -> list[str]:
+        errors: list[str] = []
+        for actor in self._actors:
+            errors += await actor.apply(config, me, want)
+        return errors
 
     def _read_config(self) -> tuple[NetworkConfig, list[str]]:
         """The config, or the last good one and what is wrong with the new."""

@@ -26,6 +26,15 @@ class VxlanLink:
 
 
 @dataclass(frozen=True, slots=True)
+class TunLink:
+    """A TUN device, which a process of ours reads and writes."""
+
+    name: str
+    mtu: int
+    reason: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class LinkAddress:
     """An address on a link of ours."""
 
@@ -40,6 +49,7 @@ class PeerRoute:
 
     dst: str
     gateway: str
+    """Empty: everything is behind the link itself."""
     link: str
     onlink: bool = False
     reason: str = field(default="", compare=False)
@@ -66,14 +76,51 @@ class Forwarding:
 
 
 @dataclass(frozen=True, slots=True)
+class UdpEnd:
+    """This node's end of the udp backend: what the proxy is told."""
+
+    tun: str
+    local: str
+    port: int
+    network: str
+    address: str
+    """Our address on the TUN device."""
+
+
+@dataclass(frozen=True, slots=True)
+class UdpPeer:
+    """A peer's end: the proxy sends there what goes to the subnet."""
+
+    subnet: str
+    ip: str
+    port: int
+    reason: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class HookPeer:
+    """A peer that commands of the administrator see to."""
+
+    subnet: str
+    ip: str
+    data: str
+    """What the peer's own PreStartupCommand printed."""
+    reason: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Desired:
     """All of it. `problems` are sentences about what could not be fulfilled, each naming its cause."""
 
     links: tuple[VxlanLink, ...] = ()
+    tuns: tuple[TunLink, ...] = ()
     addresses: tuple[LinkAddress, ...] = ()
     routes: tuple[PeerRoute, ...] = ()
     neighbours: tuple[Neighbour, ...] = ()
     forwarding: tuple[Forwarding, ...] = ()
+    udp_ends: tuple[UdpEnd, ...] = ()
+    udp_peers: tuple[UdpPeer, ...] = ()
+    hooks: tuple[HookPeer, ...] = ()
     problems: tuple[str, ...] = ()
 
 
@@ -82,10 +129,14 @@ def merge(parts: Iterable[Desired]) -> Desired:
     items = list(parts)
     return Desired(
         links=_union(p.links for p in items),
+        tuns=_union(p.tuns for p in items),
         addresses=_union(p.addresses for p in items),
         routes=_union(p.routes for p in items),
         neighbours=_union(p.neighbours for p in items),
         forwarding=_union(p.forwarding for p in items),
+        udp_ends=_union(p.udp_ends for p in items),
+        udp_peers=_union(p.udp_peers for p in items),
+        hooks=_union(p.hooks for p in items),
         problems=_union(p.problems for p in items),
     )
 

@@ -158,7 +158,11 @@ class EtcdManager:
 
     async def _try(self, config: NetworkConfig, offer: Offer) -> Held | None:
         """One attempt on what was just read; None when another node was faster. Raises EtcdError, PoolFull."""
-        choice = allocate.choose(config, self._all_taken(), offer.public, self._previous, self._rng)
+        try:
+            choice = allocate.choose(config, self._all_taken(), offer.public, self._previous, self._rng)
+        except allocate.PoolFull as full:
+            await self._drop(full.drop)
+            raise
         for note in choice.notes:
             log.warning("%s", note)
         await self._drop(choice.drop)

@@ -1,24 +1,25 @@
 """The kernel beside the desired state: read, compare, change what differs, and nothing that is not ours.
 
-Ours are: links named `flannel.<n>` or `flannel-v6.<n>` of kind vxlan with all that hangs on them, and routes of our
-protocol number. Order of changes: what is missing is added first, routes are replaced in place, and what is left
-over goes last, so that a change of backend never leaves a peer without a route.
+Ours are: links named `flannel.<n>` or `flannel-v6.<n>` of kind vxlan and `flannel<n>` of kind tun, with all that hangs
+on them, and routes of our protocol number. Order of changes: what is missing is added first, routes are replaced in
+place, and what is left over goes last, so that a change of backend never leaves a peer without a route.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from pybernetes.flannel.desired import Desired, Forwarding, LinkAddress, Neighbour, PeerRoute, VxlanLink
+from pybernetes.flannel.desired import Desired, Forwarding, LinkAddress, Neighbour, PeerRoute, TunLink, VxlanLink
 from pybernetes.linux import addr, fdb, ipmsg, link, neigh, route
 from pybernetes.linux.errors import Missing, NetlinkError
 from pybernetes.linux.rtnl import Netlink, Request
 
 #: Route protocol that marks routes as ours (shown by `ip route` as `proto 70`; 70 is `F`).
 ROUTE_PROTOCOL = 70
-_OURS = re.compile(r"flannel(-v6)?\.\d+")
+_OURS = {"vxlan": re.compile(r"flannel(-v6)?\.\d+"), "tun": re.compile(r"flannel\d+")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Observed:
     @property
     def ours(self) -> dict[str, link.Link]:
         """Our links."""
-        return {n: li for n, li in self.links.items() if li.kind == "vxlan" and _OURS.fullmatch(n)}
+        return {n: li for n, li in self.links.items() if li.kind in _OURS and _OURS[li.kind].fullmatch(n)}
 
 
 def observe(nl: Netlink) -> Observed:
@@ -78,15 +79,18 @@ def _our_routes(nl: Netlink) -> list[route.Route]:
 _LINK_LOCAL = addr.SCOPES["link"]
 
 
-def fits(want: VxlanLink, have: link.Link, underlay_index: int) -> bool:
+def fits(want: VxlanLink | TunLink, have: link.Link, links: Mapping[str, link.Link]) -> bool:
     """Whether an existing device can serve as it is; these properties can't be changed in place."""
-    info = have.vxlan
+    if isinstance(want, TunLink):
+        return have.kind == "tun"
+    info, underlay = have.vxlan, links.get(want.underlay)
     return (
         info is not None
+        and underlay is not None
         and info.vni == want.vni
         and info.port == want.port
         and info.local == want.local
-        and info.device == underlay_index
+        and info.device == underlay.index
         and info.learning == want.learning
         and info.gbp == want.gbp
     )
@@ -97,8 +101,8 @@ class LinkPlan:
     """What to do with devices before anything can hang on them."""
 
     remove: tuple[str, ...] = ()
-    create: tuple[VxlanLink, ...] = ()
-    adjust: tuple[VxlanLink, ...] = ()
+    create: tuple[VxlanLink | TunLink, ...] = ()
+    adjust: tuple[VxlanLink | TunLink, ...] = ()
     leave: tuple[str, ...] = ()
     """Devices of ours that nobody wants any more; they go after the routes have moved."""
 
@@ -109,18 +113,22 @@ class LinkPlan:
 def plan_links(want: Desired, have: Observed) -> LinkPlan:
     """Compare the devices."""
     remove, create, adjust = [], [], []
-    for vxlan in want.links:
-        present = have.links.get(vxlan.name)
-        underlay = have.links.get(vxlan.underlay)
+    devices: tuple[VxlanLink | TunLink, ...] = (*want.links, *want.tuns)
+    for wanted in devices:
+        present = have.links.get(wanted.name)
         if present is None:
-            create.append(vxlan)
-        elif underlay is None or not fits(vxlan, present, underlay.index):
-            remove.append(vxlan.name)
-            create.append(vxlan)
-        elif not present.up or present.mtu != vxlan.mtu or (vxlan.mac and present.mac != vxlan.mac):
-            adjust.append(vxlan)
-    wanted = {vxlan.name for vxlan in want.links}
-    return LinkPlan(tuple(remove), tuple(create), tuple(adjust), tuple(sorted(set(have.ours) - wanted)))
+            create.append(wanted)
+        elif not fits(wanted, present, have.links):
+            remove.append(wanted.name)
+            create.append(wanted)
+        elif not present.up or present.mtu != wanted.mtu or (_mac(wanted) and present.mac != _mac(wanted)):
+            adjust.append(wanted)
+    names = {wanted.name for wanted in devices}
+    return LinkPlan(tuple(remove), tuple(create), tuple(adjust), tuple(sorted(set(have.ours) - names)))
+
+
+def _mac(wanted: VxlanLink | TunLink) -> str:
+    return wanted.mac if isinstance(wanted, VxlanLink) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +172,8 @@ def _additions(want: Desired, have: Observed, index: Mapping[str, int]) -> list[
             )
     for r in want.routes:
         if r not in have.routes:
-            text = f"route to {r.dst} via {r.gateway} dev {r.link} ({r.reason})"
+            via = f"via {r.gateway} " if r.gateway else ""
+            text = f"route to {r.dst} {via}dev {r.link} ({r.reason})"
             change = Change(text, route.request("replace", _kernel_route(r, index)))
             moved = any(other.dst == r.dst for other in have.routes)
             changes += _through_pinhole(change, r, index) if moved and r.onlink and ":" in r.dst else [change]
@@ -191,7 +200,7 @@ def _removals(want: Desired, have: Observed, index: Mapping[str, int]) -> list[C
     replaced = {r.dst for r in want.routes if ":" not in r.dst}
     for r in have.routes - set(want.routes):
         if r.dst not in replaced:
-            text = f"route to {r.dst} via {r.gateway} removed: nobody has that subnet"
+            text = f"route to {r.dst} via {r.gateway or r.link} removed: nobody has that subnet"
             changes.append(Change(text, route.request("delete", _kernel_route(r, index)), True))
     forwarded = {(f.link, f.mac) for f in want.forwarding}
     for f in have.forwarding - set(want.forwarding):
@@ -256,16 +265,15 @@ def _apply_links(nl: Netlink, plan: LinkPlan, have: Observed) -> tuple[list[str]
     for want in plan.create:
         try:
             _create(nl, want, have)
-            done.append(
-                f"link {want.name} created: vxlan id {want.vni} port {want.port} mtu {want.mtu} ({want.reason})"
-            )
-        except NetlinkError as error:
+            kind = f"vxlan id {want.vni} port {want.port}" if isinstance(want, VxlanLink) else "tun"
+            done.append(f"link {want.name} created: {kind} mtu {want.mtu} ({want.reason})")
+        except (NetlinkError, OSError) as error:
             errors.append(f"link {want.name}: {error}")
     for want in plan.adjust:
         try:
             link.set_mtu(nl, want.name, want.mtu)
-            if want.mac:
-                link.set_mac(nl, want.name, want.mac)
+            if _mac(want):
+                link.set_mac(nl, want.name, _mac(want))
             link.set_up(nl, want.name)
             done.append(f"link {want.name} set up, mtu {want.mtu}")
         except NetlinkError as error:
@@ -273,7 +281,12 @@ def _apply_links(nl: Netlink, plan: LinkPlan, have: Observed) -> tuple[list[str]
     return done, errors
 
 
-def _create(nl: Netlink, want: VxlanLink, have: Observed) -> None:
+def _create(nl: Netlink, want: VxlanLink | TunLink, have: Observed) -> None:
+    if isinstance(want, TunLink):
+        os.close(link.add_tun(nl, want.name, offload=True))
+        link.set_mtu(nl, want.name, want.mtu)
+        link.set_up(nl, want.name)
+        return
     underlay = have.links.get(want.underlay)
     if underlay is None:
         raise Missing(19, "create", f"{want.name}: underlay {want.underlay}", "")

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pybernetes.api.core.node import Node
+from pybernetes.flannel.backend_data import from_json, to_json
 from pybernetes.flannel.config import NetworkConfig
 from pybernetes.flannel.lease import FamilyLease, Lease
 from pybernetes.flannel.lease import LeaseError as LeaseError
@@ -64,15 +65,13 @@ def _address(key: str, text: str, version: int) -> Any:
 
 def _data(notes: Mapping[str, str], version: int) -> Mapping[str, Any]:
     text = notes.get(BACKEND_DATA[version], "")
-    if text in ("", "null"):
+    if text == "":
         return {}
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise LeaseError(f"annotation {BACKEND_DATA[version]} is not JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise LeaseError(f"annotation {BACKEND_DATA[version]} must be a JSON object, found {text[:60]!r}")
-    return data
+    return from_json(data, f"annotation {BACKEND_DATA[version]}")
 
 
 def annotations(lease: Lease) -> dict[str, str]:
@@ -81,7 +80,7 @@ def annotations(lease: Lease) -> dict[str, str]:
     for family in lease.families:
         version = family.subnet.version
         notes[PUBLIC_IP[version]] = str(family.public_ip)
-        notes[BACKEND_DATA[version]] = json.dumps(dict(family.data), separators=(",", ":")) if family.data else "null"
+        notes[BACKEND_DATA[version]] = json.dumps(to_json(family.data), separators=(",", ":"))
     return notes
 
 

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from pybernetes.flannel.backends.alloc import Alloc
+from pybernetes.flannel.backends.extension import Extension
 from pybernetes.flannel.backends.host_gw import HostGateway
+from pybernetes.flannel.backends.udp import Udp
 from pybernetes.flannel.backends.vxlan import Vxlan
 from pybernetes.flannel.config import FamilyConfig
 from pybernetes.flannel.desired import Desired
@@ -19,8 +21,8 @@ from pybernetes.flannel.lease import Lease, Underlay
 class Backend(Protocol):
     """One way to reach peers."""
 
-    def announce(self, version: int, macs: Mapping[str, str]) -> dict[str, Any]:
-        """What peers must know of this node; `macs` are the MACs of our links by name."""
+    def announce(self, version: int, facts: Mapping[str, str]) -> dict[str, Any]:
+        """What peers must know of this node; `facts` are the MACs of our links by name, and what actors found out."""
 
     def overhead(self, version: int) -> int:
         """Bytes that encapsulation takes from the underlay's MTU."""
@@ -38,8 +40,10 @@ def make(kind: str, options: Mapping[str, Any]) -> Backend:
 
 
 #: Every backend type by the name it has in `Backend.Type` and in leases.
-BACKENDS: dict[str, type[Alloc] | type[HostGateway] | type[Vxlan]] = {
+BACKENDS: dict[str, type[Alloc] | type[Extension] | type[HostGateway] | type[Udp] | type[Vxlan]] = {
     "vxlan": Vxlan,
     "host-gw": HostGateway,
+    "udp": Udp,
+    "extension": Extension,
     "alloc": Alloc,
 }

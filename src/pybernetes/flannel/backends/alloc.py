@@ -14,7 +14,7 @@ class Alloc:
     def __init__(self, options: Mapping[str, Any]) -> None:
         del options
 
-    def announce(self, version: int, macs: Mapping[str, str]) -> dict[str, Any]:
+    def announce(self, version: int, facts: Mapping[str, str]) -> dict[str, Any]:
         """Nothing."""
         return {}
 

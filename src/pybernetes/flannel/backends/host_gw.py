@@ -24,7 +24,7 @@ class HostGateway:
     def __init__(self, options: Mapping[str, Any]) -> None:
         del options
 
-    def announce(self, version: int, macs: Mapping[str, str]) -> dict[str, Any]:
+    def announce(self, version: int, facts: Mapping[str, str]) -> dict[str, Any]:
         """Peers need nothing but the public IP."""
         return {}
 

@@ -50,9 +50,15 @@ class Vxlan:
         """`flannel.1`, `flannel-v6.1`"""
         return f"flannel.{self.vni}" if version == 4 else f"flannel-v6.{self.vni}"
 
-    def announce(self, version: int, macs: Mapping[str, str]) -> dict[str, Any]:
+    def announce(self, version: int, facts: Mapping[str, str]) -> dict[str, Any]:
         """The tunnel's number and this end's MAC, as Go flannel writes them."""
-        return {"VNI": self.vni, "VtepMAC": macs.get(self.link_name(version), "")}
+        return {"VNI": self.vni, "VtepMAC": facts.get(self.link_name(version), "")}
+
+    def describe(self) -> str:
+        """For the log, in the original's form."""
+        flags = {"GBP": self.gbp, "Learning": self.learning, "DirectRouting": self.direct_routing}
+        words = " ".join(f"{name}={str(value).lower()}" for name, value in flags.items())
+        return f"VXLAN config: VNI={self.vni} Port={self.port} {words}"
 
     def overhead(self, version: int) -> int:
         """The outer headers."""
