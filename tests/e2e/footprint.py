@@ -8,6 +8,7 @@ from typing import NamedTuple
 from pybernetes.cluster import cni_cache
 from pybernetes.cluster.processes import scan
 from pybernetes.cluster.registry import Registry
+from pybernetes.cluster.shims import listens
 
 _TREES = (
     "/etc/cni",
@@ -23,6 +24,7 @@ _TREES = (
 )
 _TOPS = ("/run", "/tmp", "/var/tmp", "/etc")
 _INIT = 1
+_DAEMONS = ("pybernetes", "containerd", "runc", "pause", "httpd", "/hello")
 
 
 class Footprint(NamedTuple):
@@ -47,7 +49,7 @@ def footprint(*mine: str) -> Footprint:
         "daemons": {
             f"{info.id.pid}/{info.id.start} {' '.join(info.argv)} {info.cgroups}"
             for info in scan()
-            if info.parent == _INIT
+            if info.parent == _INIT and any(word in f"{info.argv[:3]}{info.cgroups}" for word in _DAEMONS)
         },
         "files": _files(),
     }
@@ -85,7 +87,7 @@ def _concerns(line: str, mine: tuple[str, ...]) -> bool:
     """Not a shim's socket that somebody listens to, and not a stranger's temporary file."""
     name = line[2:]
     if "/run/containerd/s/" in name:
-        return name not in Path("/proc/net/unix").read_text()
+        return not listens(Path(name))
     return not name.startswith(("/tmp/", "/var/tmp/")) or any(mark in name for mark in (*mine, "pybernetes"))
 
 

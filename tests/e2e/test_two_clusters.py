@@ -157,8 +157,12 @@ def test_up_mends_after_the_supervisor_was_killed(mine: Cluster) -> None:
 def test_up_mends_after_everything_was_killed(mine: Cluster) -> None:
     kubectl = mine.kubectl()
     before = identities(kubectl)
+    addresses = mine.layout.run.glob("nodes/*/containerd/io.containerd.runtime.v2.task/*/*/address")
+    sockets = {Path(file.read_text().removeprefix("unix://")) for file in addresses}
+    assert all(path.exists() for path in sockets) and len(sockets) >= 2
     kill_everything(mine)
     mine.up("--nodes", "2")
+    assert [path for path in sockets if path.exists()] == []
     rolled(kubectl)
     eventually(lambda: kubectl("get", "pods", "--no-headers").count("1/1") == 2, what="both servers run")
     assert identities(kubectl) == before

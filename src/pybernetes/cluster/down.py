@@ -16,9 +16,9 @@ from pybernetes.cluster.inventory import Roots, inventory, mounts, processes
 from pybernetes.cluster.layout import CACHE, Layout
 from pybernetes.cluster.names import MARK, check_cluster_name
 from pybernetes.cluster.network_apply import remove_network
-from pybernetes.cluster.node_removal import SHIM_SOCKETS, remove_shim_sockets
 from pybernetes.cluster.processes import stop
 from pybernetes.cluster.registry import Registry
+from pybernetes.cluster.shims import SHIM_SOCKETS, remove_shim_sockets
 from pybernetes.cluster.supervise import stop_supervisor
 from pybernetes.linux import mount
 

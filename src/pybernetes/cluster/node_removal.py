@@ -5,7 +5,6 @@ the registry still knows the node; then, once the API server answers, its object
 """
 
 import shutil
-from pathlib import Path
 
 from pybernetes.api.core.node import Node
 from pybernetes.client.client import Client
@@ -18,10 +17,10 @@ from pybernetes.cluster.layout import Layout
 from pybernetes.cluster.nodes import containerd_name, log_path
 from pybernetes.cluster.pki import Pki
 from pybernetes.cluster.processes import stop
+from pybernetes.cluster.shims import remove_shim_sockets
 from pybernetes.linux import mount
 from pybernetes.linux import netns as namespaces
 
-SHIM_SOCKETS = Path("/run/containerd/s")
 _ROUNDS = 20
 _SIMULATED = ("type", "simulated")
 
@@ -62,14 +61,6 @@ def _remove_files(layout: Layout, node: str) -> None:
         files += [log, log.with_name(f"{log.name}.1")]
     for path in files:
         path.unlink(missing_ok=True)
-
-
-def remove_shim_sockets(node_run: Path) -> None:
-    """Shims keep their sockets in a folder that all containers share; each bundle tells which is its own."""
-    for file in node_run.glob("containerd/io.containerd.runtime.v2.task/*/*/address"):
-        socket = Path(file.read_text().strip().removeprefix("unix://"))
-        if socket.parent == SHIM_SOCKETS:
-            socket.unlink(missing_ok=True)
 
 
 async def remove_objects(client: Client, gone: set[str], simulated: set[str]) -> None:

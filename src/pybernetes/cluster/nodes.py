@@ -13,6 +13,7 @@ from pybernetes.cluster.layout import Layout, NodePaths
 from pybernetes.cluster.network import desired_network
 from pybernetes.cluster.network_apply import apply_network
 from pybernetes.cluster.registry import NodeRecord
+from pybernetes.cluster.shims import remove_shim_sockets
 from pybernetes.cluster.spec import ProcessSpec
 
 CONTROL_PLANE_STAGE, CONTAINERD_STAGE, AGENT_STAGE = 0, 1, 2
@@ -41,6 +42,7 @@ def prepare_nodes(layout: Layout, nodes: list[NodeRecord], racks: int) -> None:
     options = containerd.machine_options()
     for node in nodes:
         containerd.prepare(layout.node(node.name), options)
+        remove_shim_sockets(layout.node(node.name).run, only_dead=True)
 
 
 def containerd_name(node: str) -> str:
