@@ -10,6 +10,9 @@ import yaml
 from pybernetes.client.endpoint import Endpoint
 from pybernetes.client.errors import Unusable
 
+#: Written in C where libyaml is there: ten times as fast, for files that every component reads at its start.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 
 class KubeconfigError(Exception):
     """The file can't be used; the message names the file, what was expected and what was found."""
@@ -40,7 +43,7 @@ def load(path: Path, context: str = "") -> Endpoint:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = yaml.safe_load(path.read_text())
+        document = yaml.load(path.read_text(), Loader=_LOADER)
     except FileNotFoundError:
         raise KubeconfigError(f"{path}: no such file; `pybernetes kubeconfig` prints one") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:

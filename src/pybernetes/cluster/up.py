@@ -51,8 +51,9 @@ log = logging.getLogger(__name__)
 CONTROL_PLANE = "control-plane"
 DEFAULTS = Config()
 SIMULATED = "simulated-nodes"
-#: Byte code is written even if the caller's shell says otherwise: without it each start costs a second.
-_ENV = {"PYTHONDONTWRITEBYTECODE": ""}
+#: Byte code is written even if the caller's shell says otherwise: without it each start costs a second. And the
+#: system's certificate authorities are not read, which aiohttp does on import: a cluster trusts its own CA only.
+_ENV = {"PYTHONDONTWRITEBYTECODE": "", "SSL_CERT_FILE": "/dev/null", "SSL_CERT_DIR": "/dev/null"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
