@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.assembly import DEFAULT_MODES, Security, assemble
@@ -18,11 +19,12 @@ from pybernetes.apiserver.http import TlsFiles, serve_https
 from pybernetes.apiserver.node_feed import feed_nodes
 from pybernetes.apiserver.server import ApiServer
 from pybernetes.cluster.errors import ConfigError
-from pybernetes.etcd import EtcdTls
 from pybernetes.store.errors import WriteFailed
-from pybernetes.store.etcd import EtcdStore
 from pybernetes.store.sqlite import SqliteStore
 from pybernetes.store.types import Store
+
+if TYPE_CHECKING:
+    from pybernetes.etcd import EtcdTls
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +59,10 @@ def sqlite(path: Path) -> OpenStore:
     return open_store
 
 
-def etcd(servers: Sequence[str], tls: EtcdTls | None) -> OpenStore:
+def etcd(servers: Sequence[str], tls: "EtcdTls | None") -> OpenStore:
     """Opens a store in an etcd cluster."""
+    # gRPC takes 50 ms to import and 9 MB, which the embedded store does not need.
+    from pybernetes.store.etcd import EtcdStore
 
     async def open_store() -> Store:
         return await EtcdStore.open(servers, prefix="/registry/", tls=tls, stamp=codec.stamp)
