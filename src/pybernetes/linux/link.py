@@ -38,6 +38,17 @@ class VxlanInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class IpipInfo:
+    """The part of a link that only IPIP tunnels have."""
+
+    local: str = ""
+    """Outer source address; empty: any, as that of the kernel's own `tunl0`."""
+    remote: str = ""
+    """Outer destination; empty: the gateway of each route."""
+    device: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Link:
     """One network device."""
 
@@ -58,6 +69,7 @@ class Link:
     hairpin: bool | None = None
     """Bridge ports only."""
     vxlan: VxlanInfo | None = None
+    ipip: IpipInfo | None = None
 
     @property
     def up(self) -> bool:
@@ -99,6 +111,17 @@ def decode(payload: bytes) -> Link:
         promiscuity=read_u32(attrs.get(linkmsg.IFLA_PROMISCUITY)),
         hairpin=hairpin,
         vxlan=_decode_vxlan(data) if kind == "vxlan" else None,
+        ipip=_decode_ipip(data) if kind == "ipip" else None,
+    )
+
+
+def _decode_ipip(data: bytes) -> IpipInfo:
+    attrs = parse_attrs(data)
+    local, remote = (attrs.get(kind, b"") for kind in (linkmsg.IFLA_IPTUN_LOCAL, linkmsg.IFLA_IPTUN_REMOTE))
+    return IpipInfo(
+        local=ipmsg.unpack(local) if any(local) else "",
+        remote=ipmsg.unpack(remote) if any(remote) else "",
+        device=read_u32(attrs.get(linkmsg.IFLA_IPTUN_LINK)),
     )
 
 
@@ -215,6 +238,19 @@ def add_vxlan(
             up=up,
         ),
     )
+
+
+def add_ipip(
+    nl: Netlink, name: str, *, local: str = "", remote: str = "", device: int = 0, mtu: int = 0, up: bool = False
+) -> Link:
+    """An IPIP tunnel. Exists when there is one with the same ends already, as `tunl0` is for none at all."""
+    here, there = (ipmsg.pack(end) if end else b"" for end in (local, remote))
+    return _make(nl, linkmsg.ipip(name, local=here, remote=there, device=device, mtu=mtu, up=up))
+
+
+def add_wireguard(nl: Netlink, name: str, *, mtu: int = 0) -> Link:
+    """A WireGuard device, down and without a key; see `wireguard`."""
+    return _make(nl, linkmsg.wireguard(name, mtu=mtu))
 
 
 def add_macvlan(

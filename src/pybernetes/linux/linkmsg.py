@@ -87,6 +87,12 @@ IFLA_VXLAN_TTL = 5
 IFLA_VXLAN_UDP_ZERO_CSUM6_TX = 19
 IFLA_VXLAN_UDP_ZERO_CSUM6_RX = 20
 
+IFLA_IPTUN_LINK = 1
+IFLA_IPTUN_LOCAL = 2
+IFLA_IPTUN_REMOTE = 3
+IFLA_IPTUN_TTL = 4
+IFLA_IPTUN_PMTUDISC = 10
+
 IFLA_MACVLAN_MODE = 1
 MACVLAN_MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}
 IFLA_IPVLAN_MODE = 1
@@ -235,6 +241,25 @@ def vxlan(
     if gbp:
         data += attr(IFLA_VXLAN_GBP, b"")
     return new(name, "vxlan", data=data, mtu=mtu, mac=mac, up=up)
+
+
+def ipip(
+    name: str, *, local: bytes = b"", remote: bytes = b"", device: int = 0, ttl: int = 0, mtu: int = 0, up: bool = False
+) -> Request:
+    """IPv4 in IPv4. Without `remote` each route names the far end as its gateway. `ttl` 0: that of the packet."""
+    data = u8(IFLA_IPTUN_TTL, ttl) + u8(IFLA_IPTUN_PMTUDISC, 1)
+    if device:
+        data += u32(IFLA_IPTUN_LINK, device)
+    if local:
+        data += attr(IFLA_IPTUN_LOCAL, local)
+    if remote:
+        data += attr(IFLA_IPTUN_REMOTE, remote)
+    return new(name, "ipip", data=data, mtu=mtu, up=up)
+
+
+def wireguard(name: str, *, mtu: int = 0) -> Request:
+    """A WireGuard device, down: keys, port and peers come through `wireguard`."""
+    return new(name, "wireguard", mtu=mtu)
 
 
 def macvlan(
