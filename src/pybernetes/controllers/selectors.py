@@ -21,7 +21,7 @@ def _holds(rule: LabelSelectorRequirement, labels: Mapping[str, str]) -> bool:
 
 def contains(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
     """Whether `labels` has all of `wanted`."""
-    return all(labels.get(key) == value for key, value in wanted.items())
+    return wanted.items() <= labels.items()
 
 
 def matches(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
