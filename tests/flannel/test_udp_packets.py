@@ -70,18 +70,16 @@ def test_what_is_no_ipv4_packet(data: bytes) -> None:
 
 def test_the_answer_to_the_unroutable() -> None:
     offender = ip(17, b"12345678rest")
-    answer = packets.unreachable(bytearray(offender), bytes([10, 244, 1, 0]))
-    assert packets.total_length(bytearray(answer)) == len(answer)
-    assert answer[8] == 8 and answer[9] == 1 and answer[12:20] == bytes([10, 244, 1, 0, 10, 244, 1, 1])
-    assert answer[20:22] == b"\x03\x00" and answer[28:] == offender[:28]
-    assert slow_sum(answer[:20]) == slow_sum(answer[20:]) == 0xFFFF
+    answer = packets.unreachable(bytearray(offender))
+    assert answer[:2] == b"\x03\x00" and answer[8:] == offender[:28]
+    assert slow_sum(answer) == 0xFFFF
 
 
 def test_no_answer_to_icmp_and_later_fragments() -> None:
     fragment = bytearray(ip(17, b"12345678"))
     fragment[7] = 5
-    assert packets.unreachable(bytearray(ip(1, b"12345678")), b"\1\2\3\4") == b""
-    assert packets.unreachable(fragment, b"\1\2\3\4") == b""
+    assert packets.unreachable(bytearray(ip(1, b"12345678"))) == b""
+    assert packets.unreachable(fragment) == b""
 
 
 OPTIONS = st.sampled_from([b"", b"\1\1\x08\x0a" + b"12345678"])

@@ -83,8 +83,6 @@ class UdpEnd:
     local: str
     port: int
     network: str
-    address: str
-    """Our address on the TUN device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +107,45 @@ class HookPeer:
 
 
 @dataclass(frozen=True, slots=True)
+class BgpSpeaker:
+    """This node as a BGP speaker, for one family: what BIRD is told."""
+
+    network: str
+    """Nothing outside is accepted or announced."""
+    subnet: str
+    """What we announce."""
+    address: str
+    asn: int
+    restart: int
+    """For how many seconds peers keep our routes while our BIRD is away."""
+
+
+@dataclass(frozen=True, slots=True)
+class BgpSession:
+    """Somebody whom BIRD talks to."""
+
+    node: str
+    address: str
+    asn: int
+    local: str
+    client: bool = False
+    """We reflect routes for it."""
+    outside: bool = False
+    """It is no node."""
+    direct: bool = True
+    """On our segment."""
+    reason: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedRoute:
+    """A destination whose route BIRD is to bring. A route of ours stays until then."""
+
+    dst: str
+    reason: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Desired:
     """All of it. `problems` are sentences about what could not be fulfilled, each naming its cause."""
 
@@ -121,6 +158,9 @@ class Desired:
     udp_ends: tuple[UdpEnd, ...] = ()
     udp_peers: tuple[UdpPeer, ...] = ()
     hooks: tuple[HookPeer, ...] = ()
+    speakers: tuple[BgpSpeaker, ...] = ()
+    sessions: tuple[BgpSession, ...] = ()
+    learned: tuple[LearnedRoute, ...] = ()
     problems: tuple[str, ...] = ()
 
 
@@ -137,6 +177,9 @@ def merge(parts: Iterable[Desired]) -> Desired:
         udp_ends=_union(p.udp_ends for p in items),
         udp_peers=_union(p.udp_peers for p in items),
         hooks=_union(p.hooks for p in items),
+        speakers=_union(p.speakers for p in items),
+        sessions=_union(p.sessions for p in items),
+        learned=_union(p.learned for p in items),
         problems=_union(p.problems for p in items),
     )
 

@@ -6,7 +6,6 @@ import struct
 
 IPV4_HEADER = 20
 _PROTO_ICMP = 1
-_UNREACHABLE_TTL = 8  # as the original's
 
 Buffer = bytearray | memoryview
 
@@ -52,18 +51,12 @@ def complete_checksum(packet: Buffer, start: int, offset: int) -> None:
         struct.pack_into("!H", packet, at, (0xFFFF - word_sum(packet[start:])) or 0xFFFF)
 
 
-def unreachable(packet: Buffer, source: bytes) -> bytes:
-    """The ICMP answer "network unreachable" from `source` (4 bytes); empty where none may be sent, RFC 792."""
+def unreachable(packet: Buffer) -> bytes:
+    """The ICMP answer "network unreachable", without an IP header; empty where none may be sent, RFC 792."""
     header = (packet[0] & 15) * 4
     fragment = (packet[6] << 8 | packet[7]) & 0x1FFF
     if packet[9] == _PROTO_ICMP or fragment:
         return b""
-    quoted = bytes(packet[: header + 8])
-    icmp = bytearray(struct.pack("!BBHI", 3, 0, 0, 0) + quoted)
+    icmp = bytearray(struct.pack("!BBHI", 3, 0, 0, 0) + packet[: header + 8])
     struct.pack_into("!H", icmp, 2, 0xFFFF - word_sum(icmp))
-    length = IPV4_HEADER + len(icmp)
-    ip = bytearray(
-        struct.pack("!BBHHHBBH4s4s", 0x45, 0, length, 0, 0, _UNREACHABLE_TTL, _PROTO_ICMP, 0, source, packet[12:16])
-    )
-    struct.pack_into("!H", ip, 10, 0xFFFF - word_sum(ip))
-    return bytes(ip + icmp)
+    return bytes(icmp)

@@ -15,6 +15,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pybernetes.flannel import udp_packets as packets
@@ -26,6 +27,7 @@ from pybernetes.linux.rtnl import Netlink
 _VNET = segments.VNET.size
 _BUFFER = 4 << 20
 _KNOWN_MAX = 4096
+_SOL_RAW, _ICMP_FILTER = 255, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,6 @@ class ProxyConfig:
     port: int
     network: str
     """The pod network: a datagram with a packet to elsewhere is dropped."""
-    answer_from: str
-    """Source of ICMP messages: our address on the TUN device."""
     netns: str | None = None
 
 
@@ -92,6 +92,7 @@ class UdpProxy:
         self._routes = Routes({})
         self._tun = -1
         self._socket: socket.socket | None = None
+        self._icmp: socket.socket | None = None
         self._stop_read, self._stop_write = -1, -1
         self._threads: list[threading.Thread] = []
         net = ipaddress.IPv4Network(config.network)
@@ -104,6 +105,9 @@ class UdpProxy:
         try:
             with netns.enter(self.config.netns):
                 self._socket = sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+                self._icmp = socket.socket(socket.AF_INET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.IPPROTO_ICMP)
+            self._icmp.setblocking(False)
+            self._icmp.setsockopt(_SOL_RAW, _ICMP_FILTER, b"\xff\xff\xff\xff")  # it only sends
             sock.setblocking(False)
             for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
                 sock.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
@@ -136,17 +140,18 @@ class UdpProxy:
             if fd >= 0:
                 os.close(fd)
         self._tun = self._stop_read = self._stop_write = -1
-        if self._socket:
-            self._socket.close()
-            self._socket = None
+        for sock in (self._socket, self._icmp):
+            if sock:
+                sock.close()
+        self._socket = self._icmp = None
 
     def _guard(self, work: Callable[[socket.socket], None]) -> None:
         sock = self._socket
         try:
             if sock is not None:
                 work(sock)
-        except OSError as error:
-            self.failed = f"{self.config.tun}: {error}"
+        except Exception as error:  # the end of a thread: say so, and be started anew
+            self.failed = f"{self.config.tun}: {error!r}"
             self._on_failure()
 
     def _wait(self, fd: int) -> bool:
@@ -200,9 +205,12 @@ class UdpProxy:
 
     def _refuse(self, packet: memoryview) -> None:
         self.counters.unroutable += 1
-        answer = packets.unreachable(packet, socket.inet_aton(self.config.answer_from))
-        if answer:
-            self._write(segments.PLAIN, answer)
+        answer = packets.unreachable(packet)
+        if answer and self._icmp:
+            # By the kernel, not through the device: a packet from outside with our own address as its source would
+            # be dropped.
+            with suppress(OSError):
+                self._icmp.sendto(answer, (socket.inet_ntoa(packet[12:16]), 0))
 
     def _send_burst(self, sock: socket.socket, burst: segments.Burst, address: tuple[str, int]) -> None:
         told = [(socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", burst.size))]
@@ -223,15 +231,16 @@ class UdpProxy:
         while self._wait(sock.fileno()):
             while received := batch.receive():
                 for data, size in received:
-                    self._incoming(data, size)
+                    if size:
+                        self._incoming(data, size)
 
     def _incoming(self, data: memoryview, size: int) -> None:
         sound = all([self._admit(data[start : start + size]) for start in range(0, len(data), size)])
-        if sound and size:
+        if sound:
             for header, packet in segments.join(data, size):
                 self._write(header, packet)
             return
-        for start in range(0, len(data), size or 1):
+        for start in range(0, len(data), size):
             part = data[start : start + size]
             length = packets.total_length(part)
             if length and part[8]:

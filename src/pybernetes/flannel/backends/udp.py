@@ -54,7 +54,7 @@ class Udp:
             tuns=(TunLink(LINK, underlay.mtu - OVERHEAD, "udp backend"),),
             addresses=(LinkAddress(LINK, f"{address}/32", "own subnet's tunnel endpoint"),),
             routes=(PeerRoute(network, "", LINK, reason="udp backend"),),
-            udp_ends=(UdpEnd(LINK, str(local), self.port, network, address),),
+            udp_ends=(UdpEnd(LINK, str(local), self.port, network),),
         )
 
     def peer(self, family: FamilyConfig, own: Lease, peer: Lease, underlay: Underlay) -> Desired:
