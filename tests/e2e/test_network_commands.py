@@ -17,7 +17,7 @@ from e2e.conftest import PYBERNETES, Cluster, eventually, hello, own_cluster, ro
 from e2e.transfer import Transfer
 from pybernetes.cli.failures import expected
 from pybernetes.cli.main import command
-from pybernetes.cluster.insight.check import Checked, check
+from pybernetes.cluster.insight.check import Checked, look
 from pybernetes.cluster.insight.findings import faults
 from pybernetes.cluster.insight.gather import open_client, pod_namespace
 from pybernetes.cluster.pod_network import net_conf_path
@@ -54,13 +54,13 @@ def refusal(net: Cluster, *args: str) -> str:
     return expected(done.exception) or repr(done.exception)  # type: ignore[arg-type]
 
 
-def checked(net: Cluster, patience: float = 0.0) -> Checked:
-    """`network check` without the start of a process."""
+def looked(net: Cluster) -> Checked:
+    """One look of `network check`: for states that nobody is mending meanwhile."""
 
     async def work() -> Checked:
         client = open_client(net.layout)
         try:
-            return await check(net.layout, client, patience=patience)
+            return await look(net.layout, client)
         finally:
             await client.close()
 
@@ -94,7 +94,7 @@ def halted(net: Cluster, node: str) -> Iterator[None]:
 
 
 def healthy(net: Cluster) -> bool:
-    found = checked(net)
+    found = looked(net)
     assert found.healthy, found.findings
     return True
 
@@ -175,7 +175,7 @@ def test_every_fault_is_named(net: Cluster, fault: str) -> None:
         try:
             for argv in steps:
                 net.in_node("node-1", *(known.get(word, word) for word in argv))
-            found = checked(net)
+            found = looked(net)
         finally:
             for argv in UNDO.get(fault, []):
                 net.in_node("node-1", *(known.get(word, word) for word in argv))
@@ -185,16 +185,25 @@ def test_every_fault_is_named(net: Cluster, fault: str) -> None:
     eventually(lambda: healthy(net), timeout=10, what=f"mended after: {fault}")
 
 
+def test_a_fault_gives_exit_code_1(net: Cluster) -> None:
+    with halted(net, "node-1"):
+        net.in_node("node-1", "ip", "route", "del", words(net)["SUBNET"])
+        done = run_raw([*PYBERNETES, "network", "check", "--name", net.name], env=net.env)
+    assert done.returncode == 1
+    assert "FAULT  node-1 -> node-2: route-missing" in done.stdout and "fix:   start the agent" in done.stdout
+    eventually(lambda: healthy(net), timeout=10, what="mended")
+
+
 def test_small_mtu_on_the_way_is_measured(net: Cluster) -> None:
     port = link_of(net, "node-2")
     in_router(net, "ip", "link", "set", port, "mtu", "1300")
     try:
-        status, found = asked(net, "network", "check")
+        found = looked(net)
     finally:
         in_router(net, "ip", "link", "set", port, "mtu", "1500")
-    assert status == 1 and {f["code"] for f in found["findings"]} == {"mtu-too-big"}
-    passed = re.search(r"(\d+) bytes pass", found["findings"][0]["cause"])
-    assert passed and 1240 <= int(passed[1]) <= 1260, found["findings"]
+    assert {f.code for f in found.findings} == {"mtu-too-big"}
+    passed = re.search(r"(\d+) bytes pass", found.findings[0].cause)
+    assert passed and 1240 <= int(passed[1]) <= 1260, found.findings
 
 
 def wake(net: Cluster) -> None:
@@ -219,7 +228,7 @@ def test_wrong_interface_is_named(net: Cluster) -> None:
             net.in_node("node-1", "ip", *step.split())
         wake(net)
         eventually(lambda: "198.51.100.5" in net.cli("network", "show", "--name", net.name), what="flannel takes eth1")
-        found = checked(net)
+        found = looked(net)
     finally:
         for step in (f"route replace default via {gateway}", f"route del {net.layout.underlay_v4}", "link del eth1"):
             net.in_node("node-1", "ip", *step.split())
@@ -331,4 +340,4 @@ def test_host_gw_is_refused_across_racks(tmp_path_factory: pytest.TempPathFactor
         wish = ["network", "set-backend", "host-gw"]
         assert "router between node-1 and node-2" in refusal(made, *wish)
         assert "lingers" in refusal(made, *wish, "--force", "--timeout", "2")
-        assert {f.code for f in faults(checked(made).findings)} == {"other-segment"}
+        assert {f.code for f in faults(looked(made).findings)} == {"other-segment"}
