@@ -1,12 +1,14 @@
 """All actors: what backends need beside the kernel."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from pybernetes.flannel.actor import Actor
+from pybernetes.flannel.bird_actor import BirdActor
 from pybernetes.flannel.extension_actor import ExtensionActor
 from pybernetes.flannel.udp_actor import UdpActor
 
 
-def make_actors(netns: str | None) -> Sequence[Actor]:
-    """Each is idle until a backend asks for something."""
-    return (UdpActor(netns), ExtensionActor(netns))
+def make_actors(netns: str | None, folder: Path) -> Sequence[Actor]:
+    """Each is idle until a backend asks for something; what it keeps in files is in `folder`."""
+    return (UdpActor(netns), ExtensionActor(netns), BirdActor(folder / "bird", netns))

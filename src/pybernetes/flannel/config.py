@@ -48,6 +48,8 @@ class NetworkConfig:
     options: Mapping[str, Any] = field(default_factory=dict)
     """The backend's own options, keys in lower case."""
     enable_nftables: bool = False
+    former: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The options of backends that were configured before, by type: what is still under way was sent with them."""
 
     def family(self, version: int) -> FamilyConfig | None:
         """The config of one family, or None when it is not enabled."""

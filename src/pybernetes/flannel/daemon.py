@@ -10,6 +10,7 @@ import logging
 import random
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Protocol
 
 from pybernetes.flannel import config as network_config
@@ -74,7 +75,7 @@ class Flanneld:
         self._manager = manager
         self._rules = rules
         self._drift = drift
-        self._actors = make_actors(options.netns) if actors is None else actors
+        self._actors = make_actors(options.netns, options.subnet_file.parent) if actors is None else actors
         self._rng = rng or random.Random()
         self._wake = asyncio.Event()
         self._reported: set[str] = set()
@@ -185,6 +186,9 @@ class Flanneld:
             if self._config is None or self._config[0] != text:
                 config = network_config.parse(text, frozenset(BACKENDS))
                 backend = make(config.backend, config.options)
+                if self._config is not None:
+                    before = self._config[1]
+                    config = replace(config, former={**before.former, before.backend: before.options})
                 log.info("Found network config - Backend type: %s", config.backend)
                 if describe := getattr(backend, "describe", None):
                     log.info("%s", describe())

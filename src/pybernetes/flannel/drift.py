@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncGenerator
 
 from pybernetes.flannel.kernel import ROUTE_PROTOCOL
+from pybernetes.flannel.learned import is_learned
 from pybernetes.linux import ipmsg, netns, nftwatch
 from pybernetes.linux.monitor import (
     AddressEvent,
@@ -66,6 +67,8 @@ class KernelDrift:
                 return f"link {link.name} {'gone' if gone else 'changed'}" if self._ours(link.index) else ""
             case RouteEvent(route, True) if route.protocol == ROUTE_PROTOCOL:
                 return f"route to {route.dst} gone"
+            case RouteEvent(route, gone) if is_learned(route):
+                return f"route to {route.dst} {'withdrawn' if gone else 'learned'}"
             case RouteEvent(route, False) if _may_displace(route):
                 return f"route to {route.dst} by {self._name(route.device) or 'another way'}"
             case AddressEvent(address, _) if self._ours(address.index):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from pybernetes.flannel.desired import Desired, Forwarding, LinkAddress, Neighbour, PeerRoute, TunLink, VxlanLink
+from pybernetes.flannel.learned import hold, learned, leftovers
 from pybernetes.linux import addr, fdb, ipmsg, link, neigh, route
 from pybernetes.linux.errors import Missing, NetlinkError
 from pybernetes.linux.rtnl import Netlink, Request
@@ -32,6 +33,8 @@ class Observed:
     routes: frozenset[PeerRoute] = frozenset()
     neighbours: frozenset[Neighbour] = frozenset()
     forwarding: frozenset[Forwarding] = frozenset()
+    learned: frozenset[route.Route] = frozenset()
+    """Routes that BIRD brought."""
 
     @property
     def ours(self) -> dict[str, link.Link]:
@@ -61,6 +64,7 @@ def observe(nl: Netlink) -> Observed:
             for e in fdb.entries(nl)
             if e.index in names and e.dst and e.permanent
         ),
+        learned=frozenset(learned(nl)),
     )
 
 
@@ -123,7 +127,7 @@ def plan_links(want: Desired, have: Observed) -> LinkPlan:
             create.append(wanted)
         elif not present.up or present.mtu != wanted.mtu or (_mac(wanted) and present.mac != _mac(wanted)):
             adjust.append(wanted)
-    names = {wanted.name for wanted in devices}
+    names = {wanted.name for wanted in devices} | {r.link for r in want.routes}
     return LinkPlan(tuple(remove), tuple(create), tuple(adjust), tuple(sorted(set(have.ours) - names)))
 
 
@@ -170,13 +174,14 @@ def _additions(want: Desired, have: Observed, index: Mapping[str, int]) -> list[
             changes.append(
                 Change(f"{f.mac} is behind {f.dst} on {f.link} ({f.reason})", fdb.request("replace", fdb_entry))
             )
+    taken = {r.dst for r in have.routes} | {r.dst for r in have.learned}
     for r in want.routes:
         if r not in have.routes:
             via = f"via {r.gateway} " if r.gateway else ""
             text = f"route to {r.dst} {via}dev {r.link} ({r.reason})"
             change = Change(text, route.request("replace", _kernel_route(r, index)))
-            moved = any(other.dst == r.dst for other in have.routes)
-            changes += _through_pinhole(change, r, index) if moved and r.onlink and ":" in r.dst else [change]
+            moved = r.dst in taken and r.onlink and ":" in r.dst
+            changes += _through_pinhole(change, r, index) if moved else [change]
     return changes
 
 
@@ -202,6 +207,9 @@ def _removals(want: Desired, have: Observed, index: Mapping[str, int]) -> list[C
         if r.dst not in replaced:
             text = f"route to {r.dst} via {r.gateway or r.link} removed: nobody has that subnet"
             changes.append(Change(text, route.request("delete", _kernel_route(r, index)), True))
+    for rest in leftovers(want, have):
+        text = f"route to {rest.dst} via {rest.gateway} removed: it was learned, and nobody learns any more"
+        changes.append(Change(text, route.request("delete", rest), True))
     forwarded = {(f.link, f.mac) for f in want.forwarding}
     for f in have.forwarding - set(want.forwarding):
         if (f.link, f.mac) not in forwarded:
@@ -228,6 +236,7 @@ class Outcome:
 def reconcile(nl: Netlink, want: Desired) -> Outcome:
     """One pass: make the kernel as wanted."""
     have = observe(nl)
+    want = hold(want, have)
     plan = plan_links(want, have)
     done, errors = _apply_links(nl, plan, have)
     if plan:

@@ -79,6 +79,11 @@ def desired_state(
     parts = [Desired(problems=tuple(problems))]
     for family in config.families:
         parts += [backend.local(family, node.lease, node.underlay) for backend in backends.values()]
+        parts += [
+            tell(family, node.lease, peers, node.underlay)
+            for backend in backends.values()
+            if (tell := getattr(backend, "tell", None))
+        ]
 
     def reach(peer: Lease) -> tuple[Desired, ...]:
         backend = backends[peer.backend]
@@ -90,8 +95,8 @@ def desired_state(
 
 
 def _options(config: NetworkConfig, kind: str) -> Mapping[str, object]:
-    """The configured backend has the configured options; another one, its defaults."""
-    return config.options if kind == config.backend else {}
+    """The configured backend has the configured options; another one, those it had before, or its defaults."""
+    return config.options if kind == config.backend else config.former.get(kind, {})
 
 
 def mtu(config: NetworkConfig, underlay: Underlay) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from pybernetes.flannel.backends.alloc import Alloc
+from pybernetes.flannel.backends.bgp import Bgp
 from pybernetes.flannel.backends.extension import Extension
 from pybernetes.flannel.backends.host_gw import HostGateway
 from pybernetes.flannel.backends.udp import Udp
@@ -40,10 +41,11 @@ def make(kind: str, options: Mapping[str, Any]) -> Backend:
 
 
 #: Every backend type by the name it has in `Backend.Type` and in leases.
-BACKENDS: dict[str, type[Alloc] | type[Extension] | type[HostGateway] | type[Udp] | type[Vxlan]] = {
+BACKENDS: dict[str, type[Alloc] | type[Bgp] | type[Extension] | type[HostGateway] | type[Udp] | type[Vxlan]] = {
     "vxlan": Vxlan,
     "host-gw": HostGateway,
     "udp": Udp,
+    "bgp": Bgp,
     "extension": Extension,
     "alloc": Alloc,
 }

@@ -1,0 +1,217 @@
+"""Runs the bgp backend's BIRD as the desired state asks for it, and keeps it running.
+
+| what happens | what BIRD does | packets |
+|---|---|---|
+| peers come and go | reads its config again, other sessions stay | none lost |
+| it dies | is started anew at once in recovery mode; routes stay here and, by graceful restart, at peers | none lost |
+| flanneld ends | leaves for a graceful restart: the same | none lost while peers wait (`GracefulRestartTime`) |
+| flanneld is killed | dies with it, so that none is left behind unwatched: the same | the same |
+| another backend | ends and takes its routes along, once nobody uses them | none lost |
+"""
+
+import asyncio
+import logging
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from pybernetes.flannel import bird
+from pybernetes.flannel.bird_control import BirdError, SessionState, ask, sessions
+from pybernetes.flannel.config import NetworkConfig
+from pybernetes.flannel.desired import Desired
+from pybernetes.flannel.learned import learned
+from pybernetes.flannel.lease import LeaseError
+from pybernetes.flannel.network import Node
+from pybernetes.linux import netns
+from pybernetes.linux.rtnl import Netlink
+
+log = logging.getLogger(__name__)
+
+_START_SECONDS, _STOP_SECONDS = 5.0, 5.0
+_RETRY_FIRST, _RETRY_MAX = 0.02, 5.0
+#: A BIRD that lived so long was well; when it dies, it is started without delay.
+_HEALTHY_SECONDS = 2.0
+_WATCH_SECONDS = 2.0
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_MISSING = "the bgp backend needs BIRD 2: install it (Debian: apt-get install bird2)"
+
+
+class BirdActor:
+    """An Actor; see there. Everything it writes is in `folder`."""
+
+    def __init__(self, folder: Path, target: str | None = None, *, search: str = _PATH) -> None:
+        self._folder = folder
+        self._netns = target
+        self._search = search
+        self._text = ""
+        self._names: dict[str, str] = {}
+        self._keeper: asyncio.Task[None] | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._answers = asyncio.Event()
+        self._seen: dict[str, SessionState] = {}
+        self.starts = 0
+        """How often BIRD was started."""
+
+    @property
+    def socket(self) -> Path:
+        """BIRD's control socket, for `birdc -s` too."""
+        return self._folder / "bird.ctl"
+
+    @property
+    def pid(self) -> int | None:
+        """The running BIRD's."""
+        return self._process.pid if self._process is not None and self._process.returncode is None else None
+
+    @property
+    def session_states(self) -> Mapping[str, bool]:
+        """Whether the session with each peer, by its name, stands."""
+        return {self._names[name]: state.up for name, state in self._seen.items() if name in self._names}
+
+    def start(self, changed: Callable[[], None]) -> None:
+        """Nothing: the kernel tells of BIRD's routes."""
+
+    async def prepare(self, config: NetworkConfig) -> Mapping[str, str]:
+        """Before peers are told to use bgp, there must be something that speaks it."""
+        if config.backend == "bgp" and self._program() is None:
+            raise LeaseError(_MISSING)
+        return {}
+
+    async def apply(self, config: NetworkConfig, me: Node, want: Desired) -> Sequence[str]:
+        """Start, stop, or tell of a new config."""
+        if not want.speakers:
+            await self._stop()
+            return []
+        program = self._program()
+        if program is None:
+            return [_MISSING]
+        try:
+            text = bird.render(want.speakers, want.sessions, self._folder / "bird.log")
+            if text == self._text:
+                return []
+            await self._write(program, text)
+            self._names = {bird.protocol_name(s.address): s.node for s in want.sessions}
+            running = self._keeper is not None
+            if self._keeper is None:
+                self._keeper = asyncio.create_task(self._keep(program), name="flannel: bird")
+            async with asyncio.timeout(_START_SECONDS):
+                await self._answers.wait()
+            if running:
+                await ask(self.socket, "configure")
+            self._text = text
+        except (BirdError, OSError, ValueError) as error:
+            return [f"BIRD: {error or 'it does not start; see ' + str(self._folder / 'bird.log')}"]
+        return []
+
+    async def close(self) -> None:
+        """The data path stays: BIRD leaves its routes in the kernel, and peers wait for it to come back."""
+        await self._end("graceful restart")
+
+    def _program(self) -> str | None:
+        return shutil.which("bird", path=self._search)
+
+    async def _write(self, program: str, text: str) -> None:
+        """Put the config in place, unless BIRD would not take it. Raises BirdError, OSError."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fresh = self._folder / "bird.conf.new"
+        fresh.write_text(text)
+        check = await asyncio.create_subprocess_exec(
+            *(program, "-p", "-c", str(fresh)), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        out, _ = await check.communicate()
+        if check.returncode:
+            raise BirdError(f"its config is refused: {out.decode(errors='replace').strip()}")
+        fresh.replace(self._folder / "bird.conf")
+
+    async def _keep(self, program: str) -> None:
+        """Run BIRD, again and again."""
+        loop, delay = asyncio.get_running_loop(), _RETRY_FIRST
+        while True:
+            began = loop.time()
+            await self._run(program)
+            delay = _RETRY_FIRST if loop.time() - began > _HEALTHY_SECONDS else min(delay * 2, _RETRY_MAX)
+            code = self._process.returncode if self._process else None
+            log.warning("BIRD ended with code %s; starting it anew", code)
+            await asyncio.sleep(delay)
+
+    async def _run(self, program: str) -> None:
+        """One life of BIRD."""
+        self.starts += 1
+        self.socket.unlink(missing_ok=True)
+        with Netlink(self._netns) as nl:
+            # Routes of the one before: they are taken over, not flushed.
+            recovery = ["-R"] if learned(nl) else []
+        # It must not outlive us: `setpriv` asks the kernel for that, and `exec`s.
+        argv = ["setpriv", "--pdeathsig", "KILL", program, "-f", *recovery]
+        argv += ["-c", str(self._folder / "bird.conf"), "-s", str(self.socket), "-P", str(self._folder / "bird.pid")]
+        process = await asyncio.create_subprocess_exec(
+            *netns.argv_in(self._netns, argv),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            env={"PATH": os.environ.get("PATH", _PATH)},
+        )
+        self._process = process
+        watch = asyncio.create_task(self._watch(process.pid), name="flannel: bird sessions")
+        try:
+            await process.wait()
+        finally:
+            self._answers.clear()
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+
+    async def _watch(self, pid: int) -> None:
+        """Wait until BIRD answers; then tell of sessions that come and go."""
+        while not self._answers.is_set():
+            try:
+                await ask(self.socket, "show status")
+            except BirdError:
+                await asyncio.sleep(0.02)
+                continue
+            log.info("BIRD runs with process id %d, its socket is %s", pid, self.socket)
+            self._answers.set()
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            try:
+                self._tell({state.name: state for state in sessions(await ask(self.socket, "show protocols"))})
+            except BirdError as error:
+                log.warning("%s", error)
+
+    def _tell(self, now: dict[str, SessionState]) -> None:
+        for name, state in now.items():
+            before = self._seen.get(name)
+            if before is not None and before.up == state.up:
+                continue
+            who = self._names.get(name, name)
+            if state.up:
+                log.info("BGP session with %s is established", who)
+            else:
+                log.warning("BGP session with %s is not established: %s", who, state.info)
+        self._seen = now
+
+    async def _stop(self) -> None:
+        """End it, with all its routes."""
+        await self._end("down")
+
+    async def _end(self, command: str) -> None:
+        keeper, process, self._keeper, self._text = self._keeper, self._process, None, ""
+        if keeper is None:
+            return
+        keeper.cancel()
+        await asyncio.gather(keeper, return_exceptions=True)
+        self._seen = {}
+        if process is None or process.returncode is not None:
+            return
+        try:
+            await ask(self.socket, command)
+        except BirdError as error:
+            log.warning("%s", error)
+            process.terminate()
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                await process.wait()
+        except TimeoutError:
+            log.warning("BIRD did not end within %.0f s: killed", _STOP_SECONDS)
+            process.kill()
+            await process.wait()
+        log.info("BIRD ended")

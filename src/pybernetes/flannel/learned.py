@@ -1,0 +1,65 @@
+"""Routes that BIRD brought: known again in the kernel, waited for, and removed when nobody wants them any more.
+
+While BIRD runs they are its own affair. They are less preferred than ours, so that of two ways the one with a route
+of ours is taken: when a network moves to bgp, the old way is used until the learned route is there and only then
+goes; when it moves away, the new way wins at once.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pybernetes.flannel.desired import Desired
+from pybernetes.linux import addr, ipmsg, route
+from pybernetes.linux.errors import Missing
+from pybernetes.linux.rtnl import Netlink
+
+if TYPE_CHECKING:
+    from pybernetes.flannel.kernel import Observed
+
+#: Metric of routes from our BIRD; another BIRD on this host has other ones. Above 1024, the default for IPv6.
+LEARNED_METRIC = 2070
+#: Route protocol of every BIRD.
+BIRD_PROTOCOL = 12
+
+
+def is_learned(r: route.Route) -> bool:
+    """Whether our BIRD made it."""
+    return r.protocol == BIRD_PROTOCOL and r.metric == LEARNED_METRIC and r.table == ipmsg.RT_TABLE_MAIN
+
+
+def learned(nl: Netlink) -> list[route.Route]:
+    """What is in the kernel."""
+    payloads: list[bytes] = []
+    for family in addr.FAMILIES.values():
+        with suppress(Missing):
+            payloads += nl.dump(ipmsg.route_dump(family, protocol=BIRD_PROTOCOL))
+    return [r for r in map(route.decode, payloads) if is_learned(r)]
+
+
+def hold(want: Desired, have: Observed) -> Desired:
+    """`want`, and those ways of ours that have to stay until their learned routes are there."""
+    arrived = {r.dst for r in have.learned}
+    waiting = {r.dst for r in want.learned} - arrived - {r.dst for r in want.routes}
+    held = tuple(r for r in have.routes if r.dst in waiting)
+    if not held:
+        return want
+    gateways = {(r.link, r.gateway) for r in held}
+    neighbours = tuple(n for n in have.neighbours if (n.link, n.ip) in gateways)
+    macs = {(n.link, n.mac) for n in neighbours}
+    return replace(
+        want,
+        routes=want.routes + held,
+        neighbours=tuple(dict.fromkeys(want.neighbours + neighbours)),
+        forwarding=tuple(dict.fromkeys([*want.forwarding, *(f for f in have.forwarding if (f.link, f.mac) in macs)])),
+        addresses=tuple(
+            dict.fromkeys([*want.addresses, *(a for a in have.addresses if a.link in {r.link for r in held})])
+        ),
+    )
+
+
+def leftovers(want: Desired, have: Observed) -> list[route.Route]:
+    """Learned routes in a network where nobody learns any more: those of a BIRD that died without cleaning up."""
+    return [] if want.speakers else sorted(have.learned, key=lambda r: r.dst)
