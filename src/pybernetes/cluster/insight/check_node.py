@@ -46,7 +46,7 @@ def peer_of(reason: str) -> str:
 
 def _links(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, want: Desired) -> Iterator[Finding]:
     mend = mender(cluster, node)
-    for link in want.links:
+    for link in wanted.devices(want):
         have = kernel.link(link.name)
         if have is None:
             yield Finding("link-missing", node.name, f"{link.name} is not there: somebody removed it", mend)
@@ -85,7 +85,7 @@ def _differences(kernel: KernelFacts, want: VxlanLink, have: Link) -> list[str]:
 
 
 def _names(want: Desired) -> set[str]:
-    return {link.name for link in want.links}
+    return {link.name for link in wanted.devices(want)}
 
 
 def _addresses(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, want: Desired) -> Iterator[Finding]:
@@ -110,15 +110,19 @@ def _routes(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, want: D
         peer, mend = peer_of(r.reason), mender(cluster, node)
         same = [k for k in kernel.routes if k.dst == r.dst and k.table == 254]
         if not same:
-            cause = f"there is no route to {r.dst}, the subnet of {peer}: somebody removed it"
+            cause = f"there is no route to {r.dst}, {_whose(peer, r)}: somebody removed it"
             yield Finding("route-missing", node.name, cause, mend, peer)
         elif not any(_is(kernel, k.gateway, k.device, r) for k in same):
             wrong = same[0]
             how = f"via {wrong.gateway} dev {kernel.name(wrong.device)}" if wrong.device else wrong.kind
-            cause = f"the route to {r.dst} of {peer} goes {how} instead of {_via(r)}dev {r.link}"
+            cause = f"the route to {r.dst}, {_whose(peer, r)}, goes {how} instead of {_via(r)}dev {r.link}"
             yield Finding("route-wrong", node.name, cause, mend, peer)
         else:
             yield from _shadow(node, kernel, r, peer, cluster)
+
+
+def _whose(peer: str, r: PeerRoute) -> str:
+    return f"the subnet of {peer}" if peer else f"for the {r.reason}"
 
 
 def _via(r: PeerRoute) -> str:
@@ -173,7 +177,7 @@ def _forwarding(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, wan
 def _mtu(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, want: Desired) -> Iterator[Finding]:
     right = wanted.mtu(cluster, node)
     mend = mender(cluster, node)
-    for link in want.links:
+    for link in wanted.devices(want):
         have = kernel.link(link.name)
         if have is not None and have.mtu > link.mtu:
             cause = (

@@ -14,7 +14,8 @@ _OF_SIZE = ("mtu-too-big", "checksum")
 
 def check_pairs(cluster: ClusterFacts, known: Iterable[Finding], probes: Iterable[PairProbe]) -> list[Finding]:
     """Findings beyond those `known`."""
-    severed = {finding.node for finding in known if finding.code in SEVERING}
+    # A route that serves all peers, as that of the udp backend, names none.
+    severed = {f.node for f in known if f.code in SEVERING or (f.code in SEVERING_PAIR and not f.peer)}
     severed_pairs = {(finding.node, finding.peer) for finding in known if finding.code in SEVERING_PAIR}
     large = {finding.node for finding in known if finding.code == "mtu-too-big"}
     found: list[Finding] = []
