@@ -128,7 +128,8 @@ TOGETHER = [
     ("kubelet --container-runtime-endpoint tcp://1.2.3.4:5", ("--container-runtime-endpoint", "unix:///run")),
     ("kubelet --container-log-max-size big", ("--container-log-max-size", "'big'", "10Mi")),
     ("kubelet --image-gc-low-threshold 90", ("image_gc_low_percent",)),
-    ("flanneld", ("--kube-subnet-mgr",)),
+    ("flanneld --etcd-certfile {file}", ("--etcd-certfile", "--etcd-keyfile")),
+    ("flanneld --etcd-endpoints 127.0.0.1:2379", ("--etcd-endpoints", "127.0.0.1:2379", "https://10.0.0.1:2379")),
     ("flanneld --kube-subnet-mgr", ("--kubeconfig-file",)),
     ("dns --forward /nonexistent/resolv.conf", ("--forward", "no such file")),
     ("dns --forward ns.example.org", ("--forward", "ns.example.org", "9.9.9.9")),
@@ -176,12 +177,12 @@ def test_bad_cluster_names_are_refused(
 
 def test_flags_may_be_written_as_go_programs_take_them() -> None:
     for line in (
-        "flanneld -kube-subnet-mgr=false",
-        "flanneld --kube_subnet_mgr=false",
-        "flanneld --kube-subnet-mgr=false -v 4",
+        "flanneld -etcd-endpoints=nowhere",
+        "flanneld --etcd_endpoints=nowhere",
+        "flanneld --kube-subnet-mgr=false --etcd-endpoints=nowhere -v 4",
     ):
         answer = CliRunner().invoke(command, line.split())
-        assert "give --kube-subnet-mgr" in str(answer.exception), line
+        assert "'nowhere' is not an etcd URL" in str(answer.exception), line
 
 
 def test_flanneld_takes_its_flags_from_the_environment() -> None:

@@ -64,6 +64,47 @@ def health(assembly: Assembly, port: int, path: str = "/healthz") -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=False).stdout.strip()
 
 
+def test_flanneld_with_its_leases_in_etcd(assembly: Assembly) -> None:
+    """No Kubernetes at all: etcd, in the same namespace, and the original's flags."""
+    data, env_file = assembly.directory / "etcd", assembly.directory / "subnet.env"
+    url = "http://127.0.0.1:2379"
+    etcd = subprocess.Popen(
+        [*assembly.prefix, "etcd", f"--data-dir={data}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        assembly.start(
+            "flanneld",
+            "flanneld",
+            f"--etcd-endpoints=http://127.0.0.1:1,{url}",
+            "--etcd-prefix=/pbt/network",
+            "-subnet-lease-renew-margin=30",
+            "--iface=eth0",
+            "--ip-masq",
+            f"--subnet-file={env_file}",
+            "--healthz-port=10300",
+        )
+        assembly.wait("flanneld's health", lambda: health(assembly, 10300) == "ok", "flanneld")
+        assert health(assembly, 10300, "/readyz") != "ok"
+        config = json.dumps({"Network": "10.7.0.0/16", "Backend": {"Type": "vxlan"}})
+        assembly.wait("etcd", lambda: "OK" in etcdctl(assembly, "put", "/pbt/network/config", config), "flanneld")
+        assembly.wait("readiness", lambda: health(assembly, 10300, "/readyz") == "ok", "flanneld")
+        assert "FLANNEL_NETWORK=10.7.0.0/16" in env_file.read_text()
+        (key,) = etcdctl(assembly, "get", "--prefix", "--keys-only", "/pbt/network/subnets").split()
+        value = json.loads(etcdctl(assembly, "get", "--print-value-only", key))
+        assert (value["PublicIP"], value["BackendType"]) == ("192.0.2.1", "vxlan")
+        assert assembly.end("flanneld") < 1.5
+        assert "flannel.1" in in_namespace(assembly, "ip", "link"), "the data path stays"
+    finally:
+        etcd.kill()
+        etcd.wait()
+
+
+def etcdctl(assembly: Assembly, *words: str) -> str:
+    """What etcdctl prints, nothing while etcd does not answer."""
+    argv = [*assembly.prefix, "env", "ETCDCTL_API=3", "etcdctl", "--dial-timeout=1s", "--command-timeout=2s", *words]
+    return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+
+
 def test_proxy_flanneld_and_dns_run_alone(assembly: Assembly) -> None:
     assembly.apiserver()
     add_node(assembly)
@@ -93,7 +134,7 @@ def test_proxy_flanneld_and_dns_run_alone(assembly: Assembly) -> None:
         "--iface=eth0",
         env={"NODE_NAME": "pbt-1", "FLANNELD_SUBNET_FILE": str(env_file), "FLANNELD_HEALTHZ_PORT": "10300"},
     )
-    assembly.wait("flanneld's health", lambda: health(assembly, 10300) == "ok", "flanneld")
+    assembly.wait("flanneld's health", lambda: health(assembly, 10300, "/readyz") == "ok", "flanneld")
     assert "FLANNEL_SUBNET=10.244.0.1/24" in env_file.read_text() and "FLANNEL_IPMASQ=true" in env_file.read_text()
     told = assembly.kubectl("get", "node", "pbt-1", "-o", "jsonpath={.metadata.annotations}")
     assert '"flannel.alpha.coreos.com/public-ip":"192.0.2.1"' in told

@@ -52,10 +52,16 @@ def _load_self_signed(context: ssl.SSLContext) -> None:
 
 
 def health_context(
-    address: str, port: int, tls: ssl.SSLContext | None, check: Check, *, flag: str = "--secure-port"
+    address: str,
+    port: int,
+    tls: ssl.SSLContext | None,
+    check: Check,
+    *,
+    flag: str = "--secure-port",
+    ready: Check | None = None,
 ) -> AbstractAsyncContextManager[None]:
     """The health port, open while the context lasts."""
-    return health((address, port), check, flag=flag, tls=tls)
+    return health((address, port), check, flag=flag, tls=tls, ready=ready)
 
 
 def node_name(override: str) -> str:

@@ -2,6 +2,7 @@
 """pybernetes flanneld: the pod network alone, with the flags and variables of flanneld."""
 
 import asyncio
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,16 +19,24 @@ from pybernetes.client.client import Client
 from pybernetes.client.informer import Informers
 from pybernetes.cluster.connection import connect, endpoint
 from pybernetes.cluster.errors import ConfigError
-from pybernetes.cluster.node_parts import make_flannel
+from pybernetes.cluster.node_parts import flannel_with, make_flannel
+from pybernetes.etcd import BadEndpoint, Credentials, EtcdClient, EtcdTls
+from pybernetes.flannel.daemon import Flanneld
+from pybernetes.flannel.etcd_manager import DEFAULT_PREFIX, EtcdManager
 from pybernetes.flannel.interface import Selection
 from pybernetes.flannel.options import FlannelOptions
+from pybernetes.flannel.subnet_file import previous_subnets
+
+log = logging.getLogger(__name__)
+
+_ETCD_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flags:
     """The flags of flanneld."""
 
-    kube_subnet_mgr: bool = flag("false", "Keep leases in Node objects. Needed: the other way is etcd.", type=BOOL)
+    kube_subnet_mgr: bool = flag("false", "Keep leases in Node objects, not in etcd.", type=BOOL)
     kubeconfig_file: Path | None = flag(None, "How to reach the API server.", type=FILE, shown="the pod's own account")
     kube_api_url: str = flag("", "URL of the API server, in place of the kubeconfig's.")
     kube_annotation_prefix: str = flag(
@@ -47,14 +56,18 @@ class Flags:
     iptables_resync: int = flag(5, "Seconds between checks of all that was set up.", type=click.IntRange(min=1))
     healthz_ip: str = flag("0.0.0.0", "Address for /healthz.", type=ADDRESS)
     healthz_port: int = flag(0, "Port for /healthz; 0: none.", type=PORT)
-    etcd_endpoints: str = flag("", "etcd servers; leases in etcd are not possible yet.")
-    etcd_prefix: str | None = ignored("leases are kept in Nodes.")
-    etcd_cafile: str | None = ignored("leases are kept in Nodes.")
-    etcd_certfile: str | None = ignored("leases are kept in Nodes.")
-    etcd_keyfile: str | None = ignored("leases are kept in Nodes.")
-    etcd_username: str | None = ignored("leases are kept in Nodes.")
-    etcd_password: str | None = ignored("leases are kept in Nodes.")
-    subnet_lease_renew_margin: str | None = ignored("leases in Nodes do not end.")
+    etcd_endpoints: tuple[str, ...] = listed(
+        ("http://127.0.0.1:4001", "http://127.0.0.1:2379"), "etcd servers, where leases are in etcd."
+    )
+    etcd_prefix: str = flag(DEFAULT_PREFIX, "Where in etcd config and leases are.")
+    etcd_cafile: Path | None = flag(None, "CA that signed etcd's certificate.", type=FILE)
+    etcd_certfile: Path | None = flag(None, "Our certificate for etcd.", type=FILE)
+    etcd_keyfile: Path | None = flag(None, "Its key.", type=FILE)
+    etcd_username: str = flag("", "User of etcd.")
+    etcd_password: str = flag("", "The user's password.")
+    subnet_lease_renew_margin: int = flag(
+        60, "Minutes before its end at which a lease in etcd is renewed.", type=click.IntRange(1, 24 * 60 - 1)
+    )
     set_node_network_unavailable: str | None = ignored("the condition is not used.")
 
 
@@ -64,9 +77,8 @@ def run(flags: Flags, level: str) -> None:
     Flags are those of flanneld; each can also be a variable: --ip-masq is FLANNELD_IP_MASQ. The node's name is in
     NODE_NAME, or found through the pod in POD_NAME and POD_NAMESPACE.
     """
-    if not flags.kube_subnet_mgr:
-        raise ConfigError("leases in etcd are not possible yet: give --kube-subnet-mgr, which keeps them in Nodes")
-    run_until_signal(_work(flags, os.environ), level)
+    work = _on_nodes(flags, os.environ) if flags.kube_subnet_mgr else _on_etcd(flags)
+    run_until_signal(work, level)
 
 
 def options(flags: Flags, node: str) -> FlannelOptions:
@@ -101,23 +113,58 @@ async def node_of(client: Client, environment: Mapping[str, str]) -> str:
     return found.spec.node_name
 
 
-async def _work(flags: Flags, environment: Mapping[str, str]) -> None:
+def _etcd(flags: Flags) -> EtcdClient:
+    """Raises ConfigError that names the flag."""
+    if bool(flags.etcd_certfile) != bool(flags.etcd_keyfile):
+        raise ConfigError("--etcd-certfile and --etcd-keyfile need each other")
+    tls = EtcdTls(flags.etcd_cafile, flags.etcd_certfile, flags.etcd_keyfile)
+    credentials = Credentials(flags.etcd_username, flags.etcd_password) if flags.etcd_username else None
+    try:
+        return EtcdClient(flags.etcd_endpoints, tls, _ETCD_SECONDS, credentials)
+    except BadEndpoint as error:
+        raise ConfigError(f"--etcd-endpoints: {error}") from error
+
+
+async def _on_etcd(flags: Flags) -> None:
+    client = _etcd(flags)
+    settings = options(flags, "")
+    manager = EtcdManager(
+        client,
+        prefix=flags.etcd_prefix,
+        previous=previous_subnets(settings.subnet_file),
+        margin_seconds=60.0 * flags.subnet_lease_renew_margin,
+    )
+    try:
+        await _serve(flags, flannel_with(settings, manager))
+    finally:
+        await client.close()
+
+
+async def _on_nodes(flags: Flags, environment: Mapping[str, str]) -> None:
     client = connect(
         endpoint(flags.kubeconfig_file, flags.kube_api_url, flag="--kubeconfig-file"), "pybernetes-flanneld"
     )
     informers = Informers(client)
     try:
         flannel = make_flannel(options(flags, await node_of(client, environment)), client, informers)
-
-        def check() -> str:
-            return "" if flannel.ready else "routes and subnet file are not in place yet"
-
-        where, port = flags.healthz_ip, flags.healthz_port
-        async with health_context(where, port, None, check, flag="--healthz-port"), asyncio.TaskGroup() as group:
+        async with asyncio.TaskGroup() as group:
             group.create_task(informers.run(), name="informers")
-            group.create_task(flannel.run(), name="flannel")
+            group.create_task(_serve(flags, flannel), name="flannel")
     finally:
         await client.close()
+
+
+async def _serve(flags: Flags, flannel: Flanneld) -> None:
+    """Run it, with its health beside it: it is well while it runs, and ready when the network is."""
+
+    def ready() -> str:
+        return "" if flannel.ready else "routes and subnet file are not in place yet"
+
+    where, port = flags.healthz_ip, flags.healthz_port
+    async with health_context(where, port, None, lambda: "", flag="--healthz-port", ready=ready):
+        if port:
+            log.info("Start healthz server on %s:%d", where, port)
+        await flannel.run()
 
 
 command = component("flanneld", Flags, run, env="FLANNELD")

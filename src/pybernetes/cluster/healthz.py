@@ -19,14 +19,16 @@ _HEALTH = ("/healthz", "/livez", "/readyz")
 _TEXTS = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable"}
 
 
-def answer(request_line: str, check: Check, metrics: Callable[[], bytes]) -> tuple[int, bytes]:
-    """Status and body of one request."""
+def answer(
+    request_line: str, check: Check, metrics: Callable[[], bytes], ready: Check | None = None
+) -> tuple[int, bytes]:
+    """Status and body of one request. `ready` answers /readyz, where that is another question than being well."""
     method, _, rest = request_line.partition(" ")
     path = rest.partition(" ")[0].partition("?")[0]
     if method not in ("GET", "HEAD"):
         return 405, b"only GET is possible\n"
     if path in _HEALTH:
-        wrong = check()
+        wrong = ready() if ready and path == "/readyz" else check()
         return (503, f"{wrong}\n".encode()) if wrong else (200, b"ok")
     if path == "/metrics":
         return 200, metrics()
@@ -40,11 +42,11 @@ def process_metrics() -> bytes:
     return prometheus_client.generate_latest()
 
 
-async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, check: Check) -> None:
+async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, check: Check, ready: Check | None) -> None:
     try:
         async with asyncio.timeout(_SECONDS):
             head = await reader.readuntil(b"\r\n\r\n")
-            status, body = answer(head.decode("latin-1").partition("\r\n")[0], check, process_metrics)
+            status, body = answer(head.decode("latin-1").partition("\r\n")[0], check, process_metrics, ready)
             lines = [
                 f"HTTP/1.1 {status} {_TEXTS[status]}",
                 "Content-Type: text/plain; charset=utf-8",
@@ -63,7 +65,12 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, che
 
 @asynccontextmanager
 async def health(
-    where: tuple[str, int], check: Check, *, flag: str, tls: ssl.SSLContext | None = None
+    where: tuple[str, int],
+    check: Check,
+    *,
+    flag: str,
+    tls: ssl.SSLContext | None = None,
+    ready: Check | None = None,
 ) -> AsyncGenerator[None, None]:
     """Serve while the context lasts; port 0 serves nothing. `flag` is named when the port cannot be had."""
     host, port = where
@@ -71,7 +78,7 @@ async def health(
         yield
         return
     try:
-        server = await asyncio.start_server(lambda r, w: _serve(r, w, check), host, port, ssl=tls)
+        server = await asyncio.start_server(lambda r, w: _serve(r, w, check, ready), host, port, ssl=tls)
     except OSError as error:
         raise ConfigError(f"{flag}: cannot listen on {host}, port {port}: {error.strerror or error}") from error
     try:

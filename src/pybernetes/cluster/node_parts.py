@@ -20,6 +20,7 @@ from pybernetes.dns.zone import Zone
 from pybernetes.flannel.daemon import Flanneld
 from pybernetes.flannel.drift import KernelDrift
 from pybernetes.flannel.kube_manager import KubeManager
+from pybernetes.flannel.manager import SubnetManager
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.flannel.rules import NftRules
 from pybernetes.kubelet.config import KubeletConfig
@@ -44,10 +45,16 @@ def make_proxy(options: ProxyOptions, informers: Informers) -> KubeProxy:
 
 
 def make_flannel(options: FlannelOptions, client: Client, informers: Informers) -> Flanneld:
-    """flanneld on the process's network namespace."""
+    """flanneld with its leases in Nodes, on the process's network namespace."""
+    nodes = informers.of(Node)
+    return flannel_with(options, KubeManager(client, nodes, node_name=options.node_name, net_conf=options.net_conf))
+
+
+def flannel_with(options: FlannelOptions, manager: SubnetManager) -> Flanneld:
+    """flanneld with its leases wherever the manager keeps them, on the process's network namespace."""
     return Flanneld(
         options,
-        KubeManager(client, informers.of(Node), node_name=options.node_name, net_conf=options.net_conf),
+        manager,
         rules=NftRules(masquerade=options.ip_masq, forward=options.forward_rules),
         drift=KernelDrift(),
         rng=random.Random(),
