@@ -7,10 +7,12 @@ matter which event was missed.
 
 import asyncio
 import logging
+import os
 import random
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 from pybernetes.flannel import config as network_config
@@ -18,13 +20,16 @@ from pybernetes.flannel import interface, masquerade, network, pod_bridge, subne
 from pybernetes.flannel.actor import Actor
 from pybernetes.flannel.actors import make_actors
 from pybernetes.flannel.backends import BACKENDS, Backend, make
+from pybernetes.flannel.backends.wireguard import PUBLIC_KEY
 from pybernetes.flannel.config import ConfigError, IPAddress, NetworkConfig
 from pybernetes.flannel.desired import Desired
 from pybernetes.flannel.kernel import reconcile
+from pybernetes.flannel.key_file import KeyFile, default_path
 from pybernetes.flannel.lease import FamilyLease, Lease, LeaseError
 from pybernetes.flannel.manager import Away, Held, Offer, SubnetManager
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.flannel.peer_log import PeerLog
+from pybernetes.flannel.transition import Former
 from pybernetes.linux import link
 from pybernetes.linux.errors import LinuxError
 from pybernetes.linux.rtnl import Netlink
@@ -33,6 +38,8 @@ log = logging.getLogger(__name__)
 
 _SETTLE = 0.02
 _RETRY_FIRST, _RETRY_MAX = 0.1, 5.0
+#: The kernel tells nobody of changes to WireGuard's peers: look after them, so often and while an answer is awaited.
+_UNTOLD, _ANSWER = 1.0, 0.1
 
 
 class Rules(Protocol):
@@ -86,6 +93,9 @@ class Flanneld:
         self._held: Held | None = None
         self._peers = PeerLog()
         self._memo = network.Memo()
+        self._key = KeyFile(options.wireguard_key or default_path(os.environ, options.subnet_file.parent))
+        self._former = Former(options.linger_seconds)
+        self._look_again = options.resync_seconds
         self._ready = asyncio.Event()
 
     @property
@@ -136,7 +146,7 @@ class Flanneld:
                 complete = False
             delay = _RETRY_FIRST if complete else min(delay * 2, _RETRY_MAX)
             try:
-                async with asyncio.timeout(self._options.resync_seconds if complete else delay):
+                async with asyncio.timeout(min(self._look_again, self._options.resync_seconds) if complete else delay):
                     await self._wake.wait()
             except TimeoutError:
                 continue
@@ -146,16 +156,20 @@ class Flanneld:
         """One pass; whether everything is as it should be."""
         config, faults = self._read_config()
         facts: dict[str, str] = {}
+        if config.backend == "wireguard":
+            facts[PUBLIC_KEY] = self._key.public()
         for actor in self._actors:
             facts |= await actor.prepare(config)
         with Netlink(self._options.netns) as nl:
             me = await self._me(nl, config, facts)
             leases, bad = self._manager.leases(config)
             linger = self._lingering(config, leases)
-            want = network.desired_state(config, me, leases, linger=linger, memo=self._memo)
+            former = self._former.follow(leases, asyncio.get_running_loop().time())
+            want = network.desired_state(config, me, leases, linger=linger, former=former, memo=self._memo)
             # Before the kernel: a route must not lead to a device that nobody reads yet.
             errors = await self._act(config, me, want)
-            outcome = await asyncio.to_thread(reconcile, nl, want)
+            key = self._key.private() if want.wireguards else ""
+            outcome = await asyncio.to_thread(partial(reconcile, nl, want, private_key=key))
             gateways = [f"{part.gateway}/{part.subnet.prefixlen}" for part in me.lease.families]
             mended = pod_bridge.mend(nl, gateways, network.mtu(config, me.underlay))
         for line in (*outcome.done, *mended):
@@ -164,7 +178,8 @@ class Flanneld:
         self._peers.tell(self._memo.peers)
         await self._ensure_rules(config, me)
         self._write_subnet_file(config, me)
-        self._report([*faults, *bad, *want.problems, *errors])
+        self._report([*faults, *bad, *want.problems, *errors, *outcome.waiting])
+        self._look_again = _ANSWER if outcome.waiting else _UNTOLD if want.wireguards else self._options.resync_seconds
         if errors:
             return False
         await self._manager.announce(me.lease)

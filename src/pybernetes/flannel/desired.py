@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from pybernetes.linux.wireguard import Endpoint
+
 T = TypeVar("T")
 
 
@@ -31,6 +33,42 @@ class TunLink:
 
     name: str
     mtu: int
+    reason: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class IpipLink:
+    """A tunnel of IPv4 in IPv4 to whatever gateway a route names."""
+
+    name: str
+    local: str
+    """Outer source address."""
+    mtu: int
+    reason: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WireguardLink:
+    """A WireGuard device. Its private key is no part of the desired state: it comes from the node's key file."""
+
+    name: str
+    port: int
+    """UDP port that it listens on."""
+    mtu: int
+    reason: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WireguardPeer:
+    """A peer of a WireGuard device."""
+
+    link: str
+    public_key: str
+    endpoint: Endpoint
+    allowed: tuple[str, ...]
+    """Networks behind it."""
+    keepalive: int = 0
+    psk: str = field(default="", repr=False)
     reason: str = field(default="", compare=False)
 
 
@@ -151,6 +189,9 @@ class Desired:
 
     links: tuple[VxlanLink, ...] = ()
     tuns: tuple[TunLink, ...] = ()
+    ipips: tuple[IpipLink, ...] = ()
+    wireguards: tuple[WireguardLink, ...] = ()
+    wireguard_peers: tuple[WireguardPeer, ...] = ()
     addresses: tuple[LinkAddress, ...] = ()
     routes: tuple[PeerRoute, ...] = ()
     neighbours: tuple[Neighbour, ...] = ()
@@ -163,6 +204,11 @@ class Desired:
     learned: tuple[LearnedRoute, ...] = ()
     problems: tuple[str, ...] = ()
 
+    @property
+    def devices(self) -> tuple[VxlanLink | TunLink | IpipLink | WireguardLink, ...]:
+        """Links of every kind."""
+        return (*self.links, *self.tuns, *self.ipips, *self.wireguards)
+
 
 def merge(parts: Iterable[Desired]) -> Desired:
     """The union of several, in order, each object once."""
@@ -170,6 +216,9 @@ def merge(parts: Iterable[Desired]) -> Desired:
     return Desired(
         links=_union(p.links for p in items),
         tuns=_union(p.tuns for p in items),
+        ipips=_union(p.ipips for p in items),
+        wireguards=_union(p.wireguards for p in items),
+        wireguard_peers=_union(p.wireguard_peers for p in items),
         addresses=_union(p.addresses for p in items),
         routes=_union(p.routes for p in items),
         neighbours=_union(p.neighbours for p in items),

@@ -1,18 +1,18 @@
 """The kernel beside the desired state: read, compare, change what differs, and nothing that is not ours.
 
-Ours are: links named `flannel.<n>` or `flannel-v6.<n>` of kind vxlan and `flannel<n>` of kind tun, with all that hangs
-on them, and routes of our protocol number. Order of changes: what is missing is added first, routes are replaced in
+Ours are: links with the names and kinds that `devices.py` lists, with all that hangs on them, and routes of our
+protocol number. Order of changes: what is missing is added first, routes are replaced in
 place, and what is left over goes last, so that a change of backend never leaves a peer without a route.
 """
 
-import os
-import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from pybernetes.flannel.desired import Desired, Forwarding, LinkAddress, Neighbour, PeerRoute, TunLink, VxlanLink
+from pybernetes.flannel import devices, wireguard_peers
+from pybernetes.flannel.desired import Desired, Forwarding, LinkAddress, Neighbour, PeerRoute
 from pybernetes.flannel.learned import hold, learned, leftovers
 from pybernetes.linux import addr, fdb, ipmsg, link, neigh, route
 from pybernetes.linux.errors import Missing, NetlinkError
@@ -20,7 +20,6 @@ from pybernetes.linux.rtnl import Netlink, Request
 
 #: Route protocol that marks routes as ours (shown by `ip route` as `proto 70`; 70 is `F`).
 ROUTE_PROTOCOL = 70
-_OURS = {"vxlan": re.compile(r"flannel(-v6)?\.\d+"), "tun": re.compile(r"flannel\d+")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +34,13 @@ class Observed:
     forwarding: frozenset[Forwarding] = frozenset()
     learned: frozenset[route.Route] = frozenset()
     """Routes that BIRD brought."""
+    wireguard: wireguard_peers.Devices = field(default_factory=dict)
+    """WireGuard devices of ours, by name."""
 
     @property
     def ours(self) -> dict[str, link.Link]:
         """Our links."""
-        return {n: li for n, li in self.links.items() if li.kind in _OURS and _OURS[li.kind].fullmatch(n)}
+        return {n: li for n, li in self.links.items() if devices.is_ours(n, li.kind)}
 
 
 def observe(nl: Netlink) -> Observed:
@@ -65,6 +66,7 @@ def observe(nl: Netlink) -> Observed:
             if e.index in names and e.dst and e.permanent
         ),
         learned=frozenset(learned(nl)),
+        wireguard=wireguard_peers.observe(nl.netns, seen.ours),
     )
 
 
@@ -83,30 +85,13 @@ def _our_routes(nl: Netlink) -> list[route.Route]:
 _LINK_LOCAL = addr.SCOPES["link"]
 
 
-def fits(want: VxlanLink | TunLink, have: link.Link, links: Mapping[str, link.Link]) -> bool:
-    """Whether an existing device can serve as it is; these properties can't be changed in place."""
-    if isinstance(want, TunLink):
-        return have.kind == "tun"
-    info, underlay = have.vxlan, links.get(want.underlay)
-    return (
-        info is not None
-        and underlay is not None
-        and info.vni == want.vni
-        and info.port == want.port
-        and info.local == want.local
-        and info.device == underlay.index
-        and info.learning == want.learning
-        and info.gbp == want.gbp
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class LinkPlan:
     """What to do with devices before anything can hang on them."""
 
     remove: tuple[str, ...] = ()
-    create: tuple[VxlanLink | TunLink, ...] = ()
-    adjust: tuple[VxlanLink | TunLink, ...] = ()
+    create: tuple[devices.Device, ...] = ()
+    adjust: tuple[devices.Device, ...] = ()
     leave: tuple[str, ...] = ()
     """Devices of ours that nobody wants any more; they go after the routes have moved."""
 
@@ -117,22 +102,17 @@ class LinkPlan:
 def plan_links(want: Desired, have: Observed) -> LinkPlan:
     """Compare the devices."""
     remove, create, adjust = [], [], []
-    devices: tuple[VxlanLink | TunLink, ...] = (*want.links, *want.tuns)
-    for wanted in devices:
+    for wanted in want.devices:
         present = have.links.get(wanted.name)
         if present is None:
             create.append(wanted)
-        elif not fits(wanted, present, have.links):
+        elif not devices.fits(wanted, present, have.links):
             remove.append(wanted.name)
             create.append(wanted)
-        elif not present.up or present.mtu != wanted.mtu or (_mac(wanted) and present.mac != _mac(wanted)):
+        elif not devices.is_right(wanted, present):
             adjust.append(wanted)
-    names = {wanted.name for wanted in devices} | {r.link for r in want.routes}
+    names = {wanted.name for wanted in want.devices} | {r.link for r in want.routes}
     return LinkPlan(tuple(remove), tuple(create), tuple(adjust), tuple(sorted(set(have.ours) - names)))
-
-
-def _mac(wanted: VxlanLink | TunLink) -> str:
-    return wanted.mac if isinstance(wanted, VxlanLink) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,16 +211,21 @@ class Outcome:
 
     done: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
+    """What comes later, since a peer has to answer first."""
 
 
-def reconcile(nl: Netlink, want: Desired) -> Outcome:
-    """One pass: make the kernel as wanted."""
+def reconcile(nl: Netlink, want: Desired, *, private_key: str = "", clock: Callable[[], float] = time.time) -> Outcome:
+    """One pass: make the kernel as wanted. The key is that of WireGuard devices; the clock tells Unix time."""
     have = observe(nl)
-    want = hold(want, have)
+    want, waiting = wireguard_peers.hold(hold(want, have), have.routes, have.links, have.wireguard)
     plan = plan_links(want, have)
-    done, errors = _apply_links(nl, plan, have)
+    done, errors = _apply_links(nl, plan, have, private_key)
     if plan:
         have = observe(nl)
+    peers = wireguard_peers.plan(want, have.wireguard, private_key, clock())
+    for words, more in zip((done, errors), wireguard_peers.set_up(nl.netns, peers, private_key), strict=True):
+        words += more
     present = set(have.links)
     possible = _without_missing_links(want, present)
     changes = plan_entries(possible, have)
@@ -252,7 +237,8 @@ def reconcile(nl: Netlink, want: Desired) -> Outcome:
     for name in plan.leave:
         if link.ensure_deleted(nl, name):
             done.append(f"link {name} removed: no peer needs it")
-    return Outcome(tuple(done), tuple(errors))
+    done += wireguard_peers.clean_up(nl.netns, peers)
+    return Outcome(tuple(done), tuple(errors), waiting)
 
 
 def _without_missing_links(want: Desired, present: set[str]) -> Desired:
@@ -266,49 +252,21 @@ def _without_missing_links(want: Desired, present: set[str]) -> Desired:
     )
 
 
-def _apply_links(nl: Netlink, plan: LinkPlan, have: Observed) -> tuple[list[str], list[str]]:
+def _apply_links(nl: Netlink, plan: LinkPlan, have: Observed, private_key: str) -> tuple[list[str], list[str]]:
     done, errors = [], []
     for name in plan.remove:
         link.ensure_deleted(nl, name)
         done.append(f"link {name} removed: its properties differ")
     for want in plan.create:
         try:
-            _create(nl, want, have)
-            kind = f"vxlan id {want.vni} port {want.port}" if isinstance(want, VxlanLink) else "tun"
-            done.append(f"link {want.name} created: {kind} mtu {want.mtu} ({want.reason})")
+            devices.create(nl, want, have.links, private_key)
+            done.append(f"link {want.name} created: {devices.describe(want)} mtu {want.mtu} ({want.reason})")
         except (NetlinkError, OSError) as error:
             errors.append(f"link {want.name}: {error}")
     for want in plan.adjust:
         try:
-            link.set_mtu(nl, want.name, want.mtu)
-            if _mac(want):
-                link.set_mac(nl, want.name, _mac(want))
-            link.set_up(nl, want.name)
+            devices.put_right(nl, want)
             done.append(f"link {want.name} set up, mtu {want.mtu}")
         except NetlinkError as error:
             errors.append(f"link {want.name}: {error}")
     return done, errors
-
-
-def _create(nl: Netlink, want: VxlanLink | TunLink, have: Observed) -> None:
-    if isinstance(want, TunLink):
-        os.close(link.add_tun(nl, want.name, offload=True))
-        link.set_mtu(nl, want.name, want.mtu)
-        link.set_up(nl, want.name)
-        return
-    underlay = have.links.get(want.underlay)
-    if underlay is None:
-        raise Missing(19, "create", f"{want.name}: underlay {want.underlay}", "")
-    link.add_vxlan(
-        nl,
-        want.name,
-        want.vni,
-        port=want.port,
-        local=want.local,
-        device=underlay.index,
-        learning=want.learning,
-        gbp=want.gbp,
-        mtu=want.mtu,
-        mac=want.mac,
-        up=True,
-    )

@@ -1,7 +1,7 @@
 """From leases to the desired kernel state: the heart of the pod network, without any I/O."""
 
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from pybernetes.flannel.backends import BACKENDS, Backend, make
@@ -60,12 +60,19 @@ class Memo:
 
 
 def desired_state(
-    config: NetworkConfig, node: Node, leases: Iterable[Lease], *, linger: frozenset[str], memo: Memo | None = None
+    config: NetworkConfig,
+    node: Node,
+    leases: Iterable[Lease],
+    *,
+    linger: frozenset[str],
+    former: Iterable[Lease] = (),
+    memo: Memo | None = None,
 ) -> Desired:
     """What the kernel should hold.
 
     A peer is reached by the backend that its lease announces. `linger` names backends whose receiving side stays
-    although nobody announces them any more, since the last packets sent their way may still be under way. `memo`,
+    although nobody announces them any more, since the last packets sent their way may still be under way. `former`
+    are leases of peers that announced another backend a moment ago, and may still send by it. `memo`,
     kept from pass to pass, saves work and changes no result.
     """
     memo = memo or Memo()
@@ -91,6 +98,10 @@ def desired_state(
 
     for peer in peers:
         parts += memo.parts(peer, partial(reach, peer))
+    now = {peer.node: peer.backend for peer in peers}
+    for lease in former:
+        if lease.backend in backends and now.get(lease.node, lease.backend) != lease.backend:
+            parts += [replace(part, routes=(), learned=(), problems=()) for part in reach(lease)]
     return merge(parts)
 
 

@@ -25,6 +25,8 @@ class FlannelOptions:
     """`--ip-masq`"""
     forward_rules: bool = True
     """`--iptables-forward-rules`"""
+    wireguard_key: Path | None = None
+    """File with the node's WireGuard key; None: $WIREGUARD_KEY_FILE, else `wgkey` beside the subnet file"""
     netns: str | None = None
     """Network namespace to work in; None: the process's own"""
     resync_seconds: float = 60.0

@@ -12,8 +12,10 @@ from pybernetes.flannel.backends.alloc import Alloc
 from pybernetes.flannel.backends.bgp import Bgp
 from pybernetes.flannel.backends.extension import Extension
 from pybernetes.flannel.backends.host_gw import HostGateway
+from pybernetes.flannel.backends.ipip import Ipip
 from pybernetes.flannel.backends.udp import Udp
 from pybernetes.flannel.backends.vxlan import Vxlan
+from pybernetes.flannel.backends.wireguard import Wireguard
 from pybernetes.flannel.config import FamilyConfig
 from pybernetes.flannel.desired import Desired
 from pybernetes.flannel.lease import Lease, Underlay
@@ -41,9 +43,21 @@ def make(kind: str, options: Mapping[str, Any]) -> Backend:
 
 
 #: Every backend type by the name it has in `Backend.Type` and in leases.
-BACKENDS: dict[str, type[Alloc] | type[Bgp] | type[Extension] | type[HostGateway] | type[Udp] | type[Vxlan]] = {
+BACKENDS: dict[
+    str,
+    type[Alloc]
+    | type[Bgp]
+    | type[Extension]
+    | type[HostGateway]
+    | type[Ipip]
+    | type[Udp]
+    | type[Vxlan]
+    | type[Wireguard],
+] = {
     "vxlan": Vxlan,
     "host-gw": HostGateway,
+    "ipip": Ipip,
+    "wireguard": Wireguard,
     "udp": Udp,
     "bgp": Bgp,
     "extension": Extension,

@@ -1,0 +1,74 @@
+"""ipip: pod packets travel between nodes inside IPv4, with nothing but a second IP header around them.
+
+In the kernel:
+
+| object | value |
+|---|---|
+| link | `flannel.ipip`, ipip, local = public IP, no remote, MTU = underlay's - 20 |
+| address | the subnet's network address, /32, so that host traffic has a source |
+
+and per peer:
+
+| object | value |
+|---|---|
+| route | `<peer subnet> via <peer public IP> dev flannel.ipip onlink` |
+
+The route's gateway is the outer address: the tunnel asks nobody else. The kernel's own `tunl0` (local any, remote any)
+stays as it is; packets for our address fit `flannel.ipip` better and never reach it. With DirectRouting, peers on the
+same segment get a plain route instead, as with host-gw. IPv4 only, as in the original. Needs the module `ipip`, and a
+network that lets IP protocol 4 pass: many clouds do not.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pybernetes.flannel.backends.options import flag
+from pybernetes.flannel.config import FamilyConfig
+from pybernetes.flannel.desired import Desired, IpipLink, LinkAddress, PeerRoute
+from pybernetes.flannel.lease import Lease, Underlay
+
+LINK = "flannel.ipip"
+#: The outer IPv4 header.
+OVERHEAD = 20
+
+
+class Ipip:
+    """IPv4 in IPv4."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self.direct_routing = flag(options, "DirectRouting")
+
+    def announce(self, version: int, facts: Mapping[str, str]) -> dict[str, Any]:
+        """Peers need nothing but the public IP."""
+        return {}
+
+    def overhead(self, version: int) -> int:
+        """The outer header."""
+        return OVERHEAD
+
+    def local(self, family: FamilyConfig, own: Lease, underlay: Underlay) -> Desired:
+        """The device and its address."""
+        mine = own.family(family.version)
+        if mine is None:
+            return Desired()
+        if family.version != 4:
+            return Desired(problems=("the ipip backend carries IPv4 only; IPv6 needs vxlan, wireguard or host-gw",))
+        # Behind NAT the public address is not on the interface: packets leave with the interface's own.
+        here = [interface.ip for interface in underlay.addresses if interface.version == 4]
+        local = mine.public_ip if mine.public_ip in here or not here else here[0]
+        link = IpipLink(LINK, str(local), underlay.mtu - OVERHEAD, "ipip backend")
+        address = LinkAddress(LINK, f"{mine.subnet.network_address}/32", "own subnet's tunnel endpoint")
+        return Desired(ipips=(link,), addresses=(address,))
+
+    def peer(self, family: FamilyConfig, own: Lease, peer: Lease, underlay: Underlay) -> Desired:
+        """A route through the tunnel, or beside it."""
+        theirs = peer.family(family.version)
+        if theirs is None or family.version != 4:
+            return Desired()
+        direct = self.direct_routing and underlay.on_segment(theirs.public_ip)
+        device = underlay.link if direct else LINK
+        return Desired(
+            routes=(
+                PeerRoute(str(theirs.subnet), str(theirs.public_ip), device, onlink=not direct, reason=peer.reason),
+            )
+        )
