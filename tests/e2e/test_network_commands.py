@@ -238,7 +238,7 @@ def test_wrong_interface_is_named(net: Cluster) -> None:
 
 
 def test_switching_loses_nothing(net: Cluster) -> None:
-    """vxlan -> host-gw -> vxlan with DirectRouting -> vxlan under ping and a TCP transfer, and nothing is left."""
+    """vxlan -> host-gw -> udp -> vxlan with DirectRouting -> vxlan under ping and a TCP transfer, and nothing is left."""
     target = ip_of(net, "b")
     source, sink = (
         pod_namespace(net.layout, node, ip_of(net, pod)) for node, pod in (("node-1", "a"), ("node-2", "b"))
@@ -250,7 +250,7 @@ def test_switching_loses_nothing(net: Cluster) -> None:
     )
     try:
         with Transfer(source, sink, target) as transfer:
-            for wish in (["host-gw"], ["vxlan", "--option", "DirectRouting=true"], ["vxlan"]):
+            for wish in (["host-gw"], ["udp"], ["vxlan", "--option", "DirectRouting=true"], ["vxlan"]):
                 told = net.cli("network", "set-backend", *wish, "--name", net.name)
                 assert "node-1: done" in told and "node-2: done" in told
                 code, found = asked(net, "network", "check")

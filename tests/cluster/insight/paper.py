@@ -79,6 +79,7 @@ def _kernel(want: Desired, number: int, own: Any, mtu: int) -> KernelFacts:
         link(FLANNEL, v.name, "vxlan", mtu=v.mtu, mac=v.mac, vxlan=VxlanInfo(v.vni, v.port, v.local, ETH0, v.learning))
         for v in want.links
     ]
+    links += [link(FLANNEL, tun.name, "tun", mtu=tun.mtu) for tun in want.tuns]
     links += [link(CNI0, "cni0", "bridge", mtu=mtu), link(VETH, "veth1", "veth", master=CNI0, peer=2, mtu=mtu)]
     index = {li.name: li.index for li in links}
     addresses = [Address(LO, "127.0.0.1/8", SCOPES["host"]), Address(ETH0, str(own))]

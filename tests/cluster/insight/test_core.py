@@ -16,7 +16,7 @@ from pybernetes.cluster.insight import dnat, switch, world
 from pybernetes.cluster.insight.check import judge
 from pybernetes.cluster.insight.check_pairs import check_pairs
 from pybernetes.cluster.insight.facts import KernelFacts
-from pybernetes.cluster.insight.findings import Finding
+from pybernetes.cluster.insight.findings import Finding, Severity
 from pybernetes.cluster.insight.measured import PairProbe, Stage, Trail
 from pybernetes.cluster.insight.snat import Packet, masquerade
 
@@ -71,12 +71,20 @@ def test_what_probes_mean(found: PairProbe, code: str, words: str) -> None:
     "known",
     [
         Finding("link-down", "node-2", "", ""),
+        Finding("agent-stopped", "node-2", "", ""),
         Finding("fdb-wrong", "node-2", "", "", "node-1"),
         Finding("route-missing", "node-1", "", "", "node-2"),
     ],
 )
 def test_what_follows_from_a_known_fault_is_not_reported_beside_it(known: Finding) -> None:
     assert check_pairs(paper.cluster(), [known], [probe(pods=None, trail=trail(1))]) == []
+
+
+def test_a_warning_explains_no_loss() -> None:
+    known = Finding("agent-stopped", "node-2", "", "", severity=Severity.WARNING)
+    assert [f.code for f in check_pairs(paper.cluster(), [known], [probe(pods=None, trail=trail(1))])] == [
+        "port-blocked"
+    ]
 
 
 def test_both_directions_of_a_fault_are_one_finding() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from pybernetes.cluster.insight.facts import ClusterFacts
-from pybernetes.cluster.insight.findings import SEVERING, SEVERING_PAIR, Finding
+from pybernetes.cluster.insight.findings import SEVERING, SEVERING_PAIR, Finding, faults
 from pybernetes.cluster.insight.measured import PairProbe, Stage
 from pybernetes.flannel.backends import make
 
@@ -12,10 +12,10 @@ _UNDER = "the network under the nodes"
 _OF_SIZE = ("mtu-too-big", "checksum")
 
 
-def check_pairs(cluster: ClusterFacts, known: Iterable[Finding], probes: Iterable[PairProbe]) -> list[Finding]:
+def check_pairs(cluster: ClusterFacts, known: list[Finding], probes: Iterable[PairProbe]) -> list[Finding]:
     """Findings beyond those `known`."""
     # A route that serves all peers, as that of the udp backend, names none.
-    severed = {f.node for f in known if f.code in SEVERING or (f.code in SEVERING_PAIR and not f.peer)}
+    severed = {f.node for f in faults(known) if f.code in SEVERING or (f.code in SEVERING_PAIR and not f.peer)}
     severed_pairs = {(finding.node, finding.peer) for finding in known if finding.code in SEVERING_PAIR}
     large = {finding.node for finding in known if finding.code == "mtu-too-big"}
     found: list[Finding] = []

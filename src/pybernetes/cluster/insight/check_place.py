@@ -24,7 +24,10 @@ def check_place(cluster: ClusterFacts, node: NodeFacts) -> Iterator[Finding]:
     if not node.agent:
         cause = f"the agent of {node.name} does not run: nothing on this node is mended, and no pod is started"
         fix = f"pybernetes up --name {cluster.name}"
-        yield Finding("agent-stopped", node.name, cause, fix, severity=Severity.WARNING)
+        # With the udp backend the agent carries the packets itself.
+        carries = cluster.config.backend == "udp"
+        severity = Severity.FAULT if carries else Severity.WARNING
+        yield Finding("agent-stopped", node.name, cause, fix, severity=severity)
     if not node.ready:
         cause = f"{node.name} is not Ready ({node.ready_text})"
         fix = f"kubectl describe node {node.name}; 'pybernetes up --name {cluster.name}' starts what is down"

@@ -54,6 +54,7 @@ SEVERING = frozenset(
         "forwarding-off",
         "address-overlap",
         "lease-refused",
+        "agent-stopped",
     }
 )
 #: Faults that explain why one node does not reach one other.

@@ -111,6 +111,8 @@ def behind(facts: ClusterFacts, node: NodeFacts) -> str:
     routes = {(r.dst, r.gateway, node.kernel.name(r.device)) for r in node.kernel.routes}
     if any((r.dst, r.gateway, r.link) not in routes for r in want.routes):
         return "moves its routes"
+    if f"FLANNEL_MTU={wanted.mtu(facts, node)}" not in (node.subnet_env or "").splitlines():
+        return "writes subnet.env, which new pods go by"
     return f"{', '.join(old)} lingers for packets under way" if old else ""
 
 
