@@ -1,10 +1,19 @@
 """The bgp backend with real BIRDs: meshes, reflectors, racks with a router of its own, and what goes wrong."""
 
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from flannel.bgp_world import make_world, run_in, until
+from flannel.bgp_world import make_world, run_in, running, until
+from pybernetes.flannel.learned import BIRD_PROTOCOL
+from pybernetes.linux import netns, route
+from pybernetes.linux.process import start_time
+from pybernetes.linux.rtnl import Netlink
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
@@ -24,3 +33,195 @@ async def test_a_full_mesh(tmp_path: Path) -> None:
             "10.244.2.0/24 via 192.0.2.2 dev eth0 proto bird metric 2070" in ((await run_in(a.netns, "ip", "route"))[1])
         )
         assert "FLANNEL_MTU=1500" in (a.folder / "subnet.env").read_text()
+
+
+ROUTER_CONFIG = """
+router id 192.0.2.254;
+protocol device {}
+protocol direct { ipv4; }
+protocol kernel { ipv4 { export where source = RTS_BGP; }; }
+template bgp rack {
+  local as 64600;
+  ipv4 { import all; export none; };
+  connect delay time 1;
+}
+protocol bgp rack1 from rack { neighbor range 192.0.2.0/24 as 64512; dynamic name "rack1_"; }
+protocol bgp rack2 from rack { neighbor range 198.51.100.0/24 as 64512; dynamic name "rack2_"; }
+"""
+
+
+@contextmanager
+def stock_bird(space: str, folder: Path, config: str) -> Iterator[None]:
+    """A router's own BIRD, as the distribution has it."""
+    folder.mkdir()
+    (folder / "bird.conf").write_text(config)
+    argv = ["bird", "-f", "-c", str(folder / "bird.conf"), "-s", str(folder / "bird.ctl")]
+    process = netns.popen_in(space, argv)
+    try:
+        yield
+        assert process.poll() is None
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def test_racks_with_a_router_that_learns(tmp_path: Path) -> None:
+    async with make_world(tmp_path, racks=(1, 1, 2)) as world:
+        peers = [
+            {"Address": "192.0.2.254", "ASNumber": 64600, "Nodes": ["node-1", "node-2"]},
+            {"Address": "198.51.100.254", "ASNumber": 64600, "Nodes": ["node-3"]},
+        ]
+        world.configure({"Type": "bgp", "Peers": peers})
+        world.stack.enter_context(stock_bird(world.router, tmp_path / "router", ROUTER_CONFIG))
+        await world.start()
+        await world.meshed()
+        a, b, c = world.hosts
+        assert a.ways() == {"10.244.2.0/24": "192.0.2.2", "10.244.3.0/24": "192.0.2.254"}
+        assert c.ways() == {"10.244.1.0/24": "198.51.100.254", "10.244.2.0/24": "198.51.100.254"}
+
+        def by_router() -> dict[str, str]:
+            with Netlink(world.router) as nl:
+                return {r.dst: r.gateway for r in route.routes(nl, protocol=BIRD_PROTOCOL)}
+
+        nodes = {"10.244.1.0/24": "192.0.2.1", "10.244.2.0/24": "192.0.2.2", "10.244.3.0/24": "198.51.100.3"}
+        await until(lambda: by_router() == nodes)
+        assert await a.reaches(c) and await c.reaches(b) and await a.reaches(b)
+
+
+async def test_route_reflectors(tmp_path: Path) -> None:
+    async with make_world(tmp_path, racks=(1, 1, 1, 1)) as world:
+        world.configure({"Type": "bgp", "RouteReflectors": ["node-1", "node-2"]})
+        await world.start()
+        await world.meshed()
+        a, _, c, d = world.hosts
+        assert c.ways()["10.244.4.0/24"] == "192.0.2.4", "the way is straight, only the news went by the reflectors"
+        assert await c.reaches(d)
+        await until(lambda: len(c.bird.session_states) == 2)
+        assert set(c.bird.session_states) == {"node-1", "node-2"}
+        await until(lambda: a.bird.session_states == {"node-2": True, "node-3": True, "node-4": True})
+
+
+async def test_bird_killed_under_traffic(tmp_path: Path) -> None:
+    async with make_world(tmp_path) as world:
+        world.configure({"Type": "bgp"})
+        await world.start()
+        await world.meshed()
+        a, b, c = world.hosts
+        pings = [a.ping(b, 500), c.ping(a, 500)]
+        await asyncio.sleep(0.2)
+        before = a.bird.pid
+        assert before is not None
+        os.kill(before, signal.SIGKILL)
+        assert await until(lambda: a.bird.pid not in (None, before) and a.bird.ready) < 1.0
+        for ping in pings:
+            _, out = await ping
+            assert "500 received" in out, out[-300:]
+        # Recovery ends, and nothing that it kept is gone.
+        await asyncio.sleep(6)
+        assert a.ways().keys() == {"10.244.2.0/24", "10.244.3.0/24"}
+        assert b.ways()["10.244.1.0/24"] == "192.0.2.1"
+
+
+async def test_a_learned_route_that_a_stranger_deletes_comes_back(tmp_path: Path) -> None:
+    async with make_world(tmp_path, racks=(1, 1)) as world:
+        world.configure({"Type": "bgp"})
+        await world.start()
+        await world.meshed()
+        a, b = world.hosts
+        await run_in(a.netns, "ip", "route", "del", "10.244.2.0/24")
+        assert await until(lambda: "10.244.2.0/24" in a.ways()) < 1.5
+        assert await a.reaches(b)
+
+
+async def test_the_daemon_ends_and_comes_back_under_traffic(tmp_path: Path) -> None:
+    async with make_world(tmp_path, racks=(1, 1)) as world:
+        world.configure({"Type": "bgp"})
+        a, b = world.hosts
+        await world.start(b)
+        ping = b.ping(a, 400)
+        async with running(a):
+            await world.meshed()
+            ping.cancel()
+            ping = b.ping(a, 400)
+            await asyncio.sleep(0.2)
+            pid = a.bird.pid
+            assert pid is not None
+        assert start_time(pid) is None, "it never outlives flanneld"
+        await asyncio.sleep(0.3)
+        assert a.ways() and b.ways(), "graceful restart"
+        await world.start(a)
+        _, out = await ping
+        assert "400 received" in out, out[-300:]
+
+
+@pytest.mark.parametrize("other", ["vxlan", "host-gw"])
+async def test_switching_under_traffic(tmp_path: Path, other: str) -> None:
+    async with make_world(tmp_path, linger=4.0) as world:
+        world.configure({"Type": other})
+        await world.start()
+        a, b, c = world.hosts
+        await until(lambda: all(len(host.seen.routes) == 2 for host in world.hosts))
+        pings = [a.ping(b, 900), c.ping(a, 900)]
+        for host in (b, a, c):
+            world.configure({"Type": "bgp", "ASNumber": 65001}, host)
+            await asyncio.sleep(0.1)
+        await world.meshed()
+        await until(lambda: all(not host.seen.routes for host in world.hosts))
+        for host in (c, b, a):
+            world.configure({"Type": other}, host)
+            await asyncio.sleep(0.1)
+        await until(lambda: all(len(host.seen.routes) == 2 for host in world.hosts))
+        await until(lambda: all(host.bird.pid is None and not host.ways() for host in world.hosts))
+        assert not any(ping.done() for ping in pings), "they must last longer than the switching"
+        for ping in pings:
+            _, out = await ping
+            assert "900 received" in out, out[-300:]
+
+
+async def test_nothing_of_vxlan_is_left_behind(tmp_path: Path) -> None:
+    async with make_world(tmp_path, racks=(1, 1), linger=1.0) as world:
+        world.configure({"Type": "vxlan"}, dual=True)
+        await world.start()
+        await until(lambda: all(len(host.seen.routes) == 2 for host in world.hosts))
+        world.configure({"Type": "bgp"}, dual=True)
+        await until(lambda: all(not host.seen.ours and not host.seen.routes for host in world.hosts))
+        a, b = world.hosts
+        assert await a.reaches(b) and await b.reaches(a, 6)
+        world.configure({"Type": "vxlan"}, dual=True)
+        await until(lambda: all(len(host.seen.routes) == 2 and not host.seen.learned for host in world.hosts))
+        assert await a.reaches(b) and await b.reaches(a, 6)
+
+
+async def test_what_a_dead_bird_left_is_removed_by_another_backend(tmp_path: Path) -> None:
+    async with make_world(tmp_path, racks=(1, 1), linger=0.2) as world:
+        world.configure({"Type": "host-gw"})
+        a, _ = world.hosts
+        stale = ("10.244.9.0/24", "via", "192.0.2.2", "proto", "bird", "metric", "2070")
+        alien = ("10.99.0.0/24", "via", "192.0.2.2", "proto", "bird", "metric", "32")
+        for entry in (stale, alien):
+            assert (await run_in(a.netns, "ip", "route", "add", *entry))[0] == 0
+        await world.start()
+        await until(lambda: not a.seen.learned)
+        assert "10.99.0.0/24" in (await run_in(a.netns, "ip", "route"))[1], "another BIRD's routes are not ours"
+
+
+async def test_names_cannot_break_out(tmp_path: Path) -> None:
+    async with make_world(tmp_path, racks=(1,)) as world:
+        evil = world.add_host(2, 1, 1.0, name='x"; } protocol static { ipv4; route 0.0.0.0/0 blackhole; } #\n{"')
+        world.configure({"Type": "bgp"})
+        await world.start()
+        await world.meshed()
+        assert await evil.reaches(world.hosts[0])
+        assert "0.0.0.0/0 blackhole" not in (await run_in(evil.netns, "ip", "route"))[1]
+
+
+async def test_without_bird_it_is_said_and_nothing_changes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with make_world(tmp_path, racks=(1, 1), linger=0.2) as world:
+        a, b = world.hosts
+        world.configure({"Type": "host-gw"})
+        await world.start()
+        await until(lambda: len(a.seen.routes) == 1 and len(b.seen.routes) == 1)
+        a.bird._search = str(tmp_path)
+        world.configure({"Type": "bgp"}, a)
+        await until(lambda: "apt-get install bird2" in caplog.text)
+        assert await a.reaches(b) and a.seen.routes

@@ -64,6 +64,11 @@ class BirdActor:
         return self._process.pid if self._process is not None and self._process.returncode is None else None
 
     @property
+    def ready(self) -> bool:
+        """Whether BIRD answers."""
+        return self._answers.is_set()
+
+    @property
     def session_states(self) -> Mapping[str, bool]:
         """Whether the session with each peer, by its name, stands."""
         return {self._names[name]: state.up for name, state in self._seen.items() if name in self._names}

@@ -1,0 +1,227 @@
+"""The bgp backend without BIRD: options, who talks to whom, BIRD's config as text, its answers."""
+
+import ipaddress
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pybernetes.flannel import bird
+from pybernetes.flannel.backends import BACKENDS, make
+from pybernetes.flannel.bird_control import BirdError, SessionState, ask, sessions
+from pybernetes.flannel.config import ConfigError, NetworkConfig
+from pybernetes.flannel.config import parse as parse_config
+from pybernetes.flannel.desired import BgpSession, BgpSpeaker, Desired, LearnedRoute, PeerRoute
+from pybernetes.flannel.kernel import Observed
+from pybernetes.flannel.learned import LEARNED_METRIC, hold, leftovers
+from pybernetes.flannel.lease import FamilyLease, Lease, Underlay
+from pybernetes.flannel.network import Node, desired_state
+from pybernetes.linux.route import Route
+
+ETH0 = Underlay("eth0", 2, 1500, (ipaddress.ip_interface("192.0.2.1/24"), ipaddress.ip_interface("2001:db8::1/64")))
+SPEAKER = BgpSpeaker("10.244.0.0/16", "10.244.1.0/24", "192.0.2.1", 64512, 1800)
+
+
+def lease(node: str, n: int, backend: str = "bgp", public: str = "", **data: Any) -> Lease:
+    subnet = ipaddress.ip_network(f"10.244.{n}.0/24")
+    return Lease(node, backend, (FamilyLease(subnet, ipaddress.ip_address(public or f"192.0.2.{n}"), data),))
+
+
+def config(**options: Any) -> NetworkConfig:
+    family = parse_config('{"Network": "10.244.0.0/16"}', frozenset(BACKENDS)).families
+    return NetworkConfig(family, "bgp", {key.lower(): value for key, value in options.items()})
+
+
+def state(*peers: Lease, me: str = "me", **options: Any) -> Desired:
+    return desired_state(config(**options), Node(lease(me, 1), ETH0), peers, linger=frozenset())
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"ASNumber": "x"}, r"Backend\.ASNumber must be a number, found 'x'"),
+        ({"ASNumber": 2**32}, r"Backend\.ASNumber must lie between 1 and 4294967294, found 4294967296"),
+        ({"ASNumber": -1}, r"Backend\.ASNumber must lie between"),
+        ({"GracefulRestartTime": 9999}, r"Backend\.GracefulRestartTime must lie between 1 and 4095, found 9999"),
+        ({"Mesh": "yes"}, r"Backend\.Mesh must be true or false, found 'yes'"),
+        ({"Mesh": False}, r"Backend\.Mesh is false: give RouteReflectors or Peers"),
+        ({"Mesh": True, "RouteReflectors": ["a"]}, "give one of them only"),
+        ({"RouteReflectors": "node-1"}, r'RouteReflectors must be a list of node names such as \["node-1"\], found'),
+        ({"RouteReflectors": [1]}, "must be a list of node names"),
+        ({"RouteReflectors": [""]}, "must be a list of node names"),
+        ({"Peers": {}}, r"Backend\.Peers must be a list such as .*found {}"),
+        ({"Peers": ["192.0.2.9"]}, r"Backend\.Peers\[0\] must be an object with Address and ASNumber"),
+        ({"Peers": [{"ASNumber": 1}]}, r"Backend\.Peers\[0\]\.Address must be an address such as"),
+        ({"Peers": [{"Address": "192.0.2.300", "ASNumber": 1}]}, "192.0.2.300"),
+        ({"Peers": [{"Address": "127.0.0.1", "ASNumber": 1}]}, "is none that a router can have"),
+        ({"Peers": [{"Address": "fe80::1%eth0", "ASNumber": 1}]}, "is none that a router can have"),
+        ({"Peers": [{"Address": "192.0.2.9"}]}, r"Backend\.Peers\[0\]\.ASNumber must lie between .* found None"),
+        ({"Peers": [{"Address": "192.0.2.9", "ASNumber": True}]}, "found True"),
+        ({"Peers": [{"Address": "192.0.2.9", "ASNumber": 1, "Password": "x"}]}, "has no key 'password'"),
+        ({"Peers": [{"Address": "192.0.2.9", "ASNumber": 1, "Nodes": "a"}]}, r"Peers\[0\]\.Nodes must be a list"),
+        ({"Peers": [{"Address": "192.0.2.9", "ASNumber": n} for n in (1, 2)]}, r"Peers\[1\].*is there twice"),
+    ],
+)
+def test_bad_options_are_refused(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        make("bgp", {key.lower(): value for key, value in options.items()})
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["asnumber", "mesh", "routereflectors", "peers", "gracefulrestarttime"]),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+            lambda inner: (
+                st.lists(inner, max_size=3)
+                | st.dictionaries(st.sampled_from(["Address", "asNumber", "nodes"]), inner, max_size=3)
+            ),
+            max_leaves=6,
+        ),
+    )
+)
+def test_any_options_make_a_backend_or_a_config_error(options: dict[str, Any]) -> None:
+    try:
+        made = make("bgp", options)
+    except ConfigError:
+        return
+    assert made.overhead(4) == 0
+
+
+def test_a_mesh() -> None:
+    want = state(lease("b", 2, ASNumber=65001), lease("c", 3, "vxlan", VNI=1, VtepMAC="02:00:00:00:00:03"))
+    (speaker,) = want.speakers
+    assert speaker == SPEAKER
+    assert [(s.node, s.asn) for s in want.sessions] == [("b", 65001), ("c", 64512)], "who has not moved yet, too"
+    assert want.learned == (LearnedRoute("10.244.2.0/24"),)
+    assert [r.dst for r in want.routes] == ["10.244.3.0/24"], "reached as it announces"
+
+
+def test_reflectors() -> None:
+    peers = (lease("rr", 2), lease("c", 3), lease("d", 4))
+    assert [s.node for s in state(*peers, RouteReflectors=["rr"]).sessions] == ["rr"]
+    mine = state(*peers, me="me", RouteReflectors=["me", "rr"]).sessions
+    assert {(s.node, s.client) for s in mine} == {("rr", False), ("c", True), ("d", True)}
+    (problem,) = state(*peers, RouteReflectors=["rr", "typo"]).problems
+    assert "route reflector typo has no lease" in problem
+
+
+def test_peers_of_some_nodes() -> None:
+    peers = [
+        {"address": "192.0.2.254", "asnumber": 64600, "NODES": ["me"]},
+        {"Address": "192.0.2.253", "ASNumber": 64600, "Nodes": ["other"]},
+        {"Address": "203.0.113.1", "ASNumber": 64601},
+        {"Address": "2001:db8::fe", "ASNumber": 64601},
+    ]
+    found = state(Peers=peers, Mesh=False).sessions
+    assert [(s.address, s.outside, s.direct) for s in found] == [
+        ("192.0.2.254", True, True),
+        ("203.0.113.1", True, False),
+    ]
+
+
+@pytest.mark.parametrize("asn", ["64512", 0, -5, 2**40, True, [1]])
+def test_a_lease_with_an_absurd_as_number_is_named(asn: object) -> None:
+    want = state(lease("b", 2, ASNumber=asn), lease("c", 3))
+    assert [s.node for s in want.sessions] == ["c"]
+    assert any("b: lease of 10.244.2.0/24 has no usable ASNumber" in p for p in want.problems)
+
+
+def test_behind_nat_it_speaks_from_an_address_that_it_has() -> None:
+    me = Node(lease("me", 1, public="203.0.113.7"), ETH0)
+    want = desired_state(config(), me, [], linger=frozenset())
+    assert want.speakers[0].address == "192.0.2.1"
+
+
+def accepted(text: str, folder: Path) -> str:
+    """What BIRD says of a config; empty: it takes it."""
+    program = shutil.which("bird", path="/usr/sbin:/usr/bin:/sbin:/bin")
+    assert program is not None
+    (folder / "bird.conf").write_text(text)
+    argv = [program, "-p", "-c", str(folder / "bird.conf")]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return done.stdout if done.returncode else ""
+
+
+def test_bird_takes_every_kind_of_session(tmp_path: Path) -> None:
+    v6 = BgpSpeaker("fd00:244::/48", "fd00:244:0:1::/64", "2001:db8::1", 64512, 1800)
+    made = [
+        BgpSession("b", "192.0.2.2", 64512, "192.0.2.1"),
+        BgpSession("c", "192.0.2.3", 64512, "192.0.2.1", client=True),
+        BgpSession("peer", "192.0.2.254", 64600, "192.0.2.1", outside=True),
+        BgpSession("far", "203.0.113.1", 64601, "192.0.2.1", outside=True, direct=False),
+        BgpSession("b", "2001:db8::2", 4200000000, "2001:db8::1"),
+    ]
+    text = bird.render([SPEAKER, v6], made, tmp_path / "bird.log")
+    assert accepted(text, tmp_path) == ""
+    for line in ("rr client;", "multihop;", "metric 2070;", "neighbor 2001:db8::2 as 4200000000;"):
+        assert line in text
+
+
+NASTY = ['"', "\n", ";", "}", "{", "\\", "#", "/*", "*/", "\x00", "ä", "%", "'", "`", "${X}"]
+
+
+def test_no_name_can_end_its_string(tmp_path: Path) -> None:
+    named = [BgpSession(f"a{bad}b", f"192.0.2.{n}", 64512, "192.0.2.1") for n, bad in enumerate(NASTY, 10)]
+    assert accepted(bird.render([SPEAKER], named, tmp_path / "bird.log"), tmp_path) == ""
+
+
+@given(st.text())
+def test_any_name_leaves_the_rest_as_it_is(name: str) -> None:
+    def text(of: str) -> list[str]:
+        made = bird.render([SPEAKER], [BgpSession(of, "192.0.2.2", 64512, "192.0.2.1")], Path("/run/bird.log"))
+        return [line for line in made.split("\n") if "description" not in line]
+
+    assert text(name) == text("b")
+
+
+@pytest.mark.parametrize("path", ['/run/a"b.log', "/run/a\nb.log"])
+def test_a_path_that_cannot_be_written_down_is_refused(path: str) -> None:
+    with pytest.raises(ValueError, match="quotation mark or a line break"):
+        bird.render([SPEAKER], [], Path(path))
+
+
+def test_router_ids_differ_and_are_never_zero() -> None:
+    assert str(bird.router_id("192.0.2.1")) == "192.0.2.1"
+    assert bird.router_id("2001:db8::1") != bird.router_id("2001:db8::2")
+    assert str(bird.router_id("::")) == "0.0.0.1"
+
+
+OLD = PeerRoute("10.244.2.0/24", "192.0.2.2", "eth0")
+LEARNED = Route("10.244.2.0/24", gateway="192.0.2.2", device=2, metric=LEARNED_METRIC, protocol=12)
+
+
+def test_the_old_way_stays_until_the_learned_one_is_there() -> None:
+    want = Desired(speakers=(SPEAKER,), learned=(LearnedRoute("10.244.2.0/24"),))
+    assert hold(want, Observed(routes=frozenset({OLD}))).routes == (OLD,)
+    assert hold(want, Observed(routes=frozenset({OLD}), learned=frozenset({LEARNED}))).routes == ()
+    assert hold(Desired(), Observed(routes=frozenset({OLD}))).routes == (), "a peer that has gone is not held"
+
+
+def test_leftovers_go_only_when_nobody_speaks() -> None:
+    have = Observed(learned=frozenset({LEARNED}))
+    assert leftovers(Desired(), have) == [LEARNED]
+    assert leftovers(Desired(speakers=(SPEAKER,)), have) == []
+
+
+def test_sessions_are_read_from_birds_table() -> None:
+    table = [
+        "Name       Proto      Table      State  Since         Info",
+        "kernel4    Kernel     master4    up     03:05:32.123",
+        "node_192_0_2_2 BGP        ---        up     03:05:33.101  Established",
+        "node_192_0_2_3 BGP        ---        start  03:05:32.101  Active        Socket: Connection refused",
+        "short BGP",
+    ]
+    assert sessions(table) == [
+        SessionState("node_192_0_2_2", True, "Established"),
+        SessionState("node_192_0_2_3", False, "Active Socket: Connection refused"),
+    ]
+
+
+async def test_no_bird_no_answer(tmp_path: Path) -> None:
+    with pytest.raises(BirdError, match="does not answer"):
+        await ask(tmp_path / "bird.ctl", "show status")
