@@ -238,7 +238,7 @@ def test_wrong_interface_is_named(net: Cluster) -> None:
 
 
 def test_switching_loses_nothing(net: Cluster) -> None:
-    """vxlan -> host-gw -> udp -> vxlan with DirectRouting -> vxlan under ping and a TCP transfer, and nothing is left."""
+    """vxlan, host-gw, udp, vxlan with DirectRouting, vxlan, under ping and a TCP transfer; and nothing is left."""
     target = ip_of(net, "b")
     source, sink = (
         pod_namespace(net.layout, node, ip_of(net, pod)) for node, pod in (("node-1", "a"), ("node-2", "b"))
@@ -335,9 +335,21 @@ def test_unknown_things_are_named(net: Cluster) -> None:
         assert message in refusal(net, *args)
 
 
-def test_host_gw_is_refused_across_racks(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with own_cluster("net-racks", tmp_path_factory.mktemp("racks"), "--nodes", "2", "--racks", "2") as made:
+def test_two_racks_and_iptables(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """host-gw is refused where a router stands between nodes; Services are found in iptables too."""
+    shape = ["--nodes", "2", "--racks", "2", "--proxy-mode", "iptables"]
+    with own_cluster("net-racks", tmp_path_factory.mktemp("racks"), *shape) as made:
+        assert looked(made).findings == []
         wish = ["network", "set-backend", "host-gw"]
         assert "router between node-1 and node-2" in refusal(made, *wish)
+        kubectl = made.kubectl()
+        eventually(lambda: kubectl.raw("get", "sa", "default").returncode == 0, what="default service account")
+        kubectl.apply(shell_pod("a", "node-1"), service("nobody"))
+        kubectl.wait("pod/a")
+        code, found = asked(made, "trace", "a", "kubernetes")
+        told = [hop["what"] for hop in found["ways"][0]["hops"]]
+        assert code == 0 and any(what.startswith("iptables KUBE-SERVICES -> KUBE-SVC-") for what in told), told
+        code, found = asked(made, "trace", "a", "nobody")
+        assert code == 1 and "KUBE-REJECTS -> REJECT" in found["ways"][0]["hops"][-1]["what"]
         assert "lingers" in refusal(made, *wish, "--force", "--timeout", "2")
         assert {f.code for f in faults(looked(made).findings)} == {"other-segment"}
