@@ -235,29 +235,21 @@ class UdpProxy:
                         self._incoming(data, size)
 
     def _incoming(self, data: memoryview, size: int) -> None:
-        sound = all([self._admit(data[start : start + size]) for start in range(0, len(data), size)])
-        if sound:
-            for header, packet in segments.join(data, size):
-                self._write(header, packet)
-            return
-        for start in range(0, len(data), size):
-            part = data[start : start + size]
-            length = packets.total_length(part)
-            if length and part[8]:
-                self._write(segments.PLAIN, part[:length])
+        for header, packet in segments.join(data, size):
+            length = self._admit(packet)
+            if length:
+                self._write(header, packet[:length])
 
-    def _admit(self, packet: memoryview) -> bool:
-        """Age a packet in place; False, with its TTL made 0, for one that must not go on."""
+    def _admit(self, packet: memoryview) -> int:
+        """Age a packet in place; its length, or 0 for one that must not go on."""
         length = packets.total_length(packet)
         if not length or int.from_bytes(packet[16:20], "big") & self._mask != self._net:
             self.counters.garbage += 1
-        elif packets.age(packet):
-            return length == len(packet)
-        else:
+            return 0
+        if not packets.age(packet):
             self.counters.expired += 1
-        if len(packet) > 8:
-            packet[8] = 0
-        return False
+            return 0
+        return length
 
     def _write(self, header: bytes, packet: bytes | memoryview) -> None:
         try:

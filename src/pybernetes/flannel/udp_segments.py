@@ -67,24 +67,26 @@ def _burst(template: Bytes, body: Bytes, payload: int, tcp: int, *, first_row: i
 
 def _fill(rows: Bytes, template: Bytes, body: Bytes, tcp: int, number: int, payload: int, last: bool) -> None:
     """Write whole segments, of which the first is the `number`th of the large packet."""
-    header, count = len(template), len(rows)
-    rows[:, :header] = template
-    rows[:, header:] = body
-    order = np.arange(number, number + count, dtype=np.uint64)
-    _put16(rows, 2, np.full(count, rows.shape[1], np.uint64))
-    _put16(rows, 4, (_number(template[4:6]) + order) & np.uint64(0xFFFF))
-    sequence = (_number(template[tcp + 4 : tcp + 8]) + order * np.uint64(payload)) & np.uint64(0xFFFFFFFF)
-    rows[:, tcp + 4 : tcp + 8] = sequence.astype(">u4").view(np.uint8).reshape(count, 4)
-    flags = int(template[tcp + 13])
-    rows[:, tcp + 13] = flags & ~_PSH_FIN & (0xFF if number == 0 else ~_CWR & 0xFF)
+    count, size = rows.shape
+    head = bytearray(template.tobytes())
+    flags, ident, sequence = head[tcp + 13], head[4] << 8 | head[5], int.from_bytes(head[tcp + 4 : tcp + 8], "big")
+    struct.pack_into("!HH", head, 2, size, 0)
+    head[10:12] = head[tcp + 16 : tcp + 18] = b"\0\0"
+    head[tcp + 13] = flags & ~(_PSH_FIN | _CWR)
+    rows[:, : len(head)] = head
+    rows[:, len(head) :] = body
+    order = np.arange(number, number + count, dtype=np.int64)
+    idents = ((ident + order) & 0xFFFF).astype(">u2").view(np.uint16)
+    sequences = ((sequence + order * payload) & 0xFFFFFFFF).astype(">u4").view(np.uint8)
+    rows[:, tcp + 4 : tcp + 8] = sequences.reshape(count, 4)
     if number == 0:
-        rows[1:, tcp + 13] &= ~_CWR & 0xFF
+        rows[0, tcp + 13] |= flags & _CWR
     if last:
         rows[-1, tcp + 13] |= flags & _PSH_FIN
-    rows[:, 10:12] = 0
-    _put16(rows, 10, _complement(_sums(rows[:, :tcp])))
-    rows[:, tcp + 16 : tcp + 18] = 0
-    _put16(rows, tcp + 16, _complement(_sums(rows[:, tcp:]) + _pseudo(rows, tcp)))
+    _set16(rows, 4, idents)
+    _set16(rows, 10, _complement(_native_sum(head[:tcp]) + idents.astype(np.uint32)))
+    pseudo = _native_sum(head[12:20] + struct.pack("!HH", _PROTO_TCP, size - tcp))
+    _set16(rows, tcp + 16, _complement(_words(rows)[:, tcp // 2 :].sum(axis=1, dtype=np.uint32) + np.uint32(pseudo)))
 
 
 def join(data: memoryview, size: int) -> Iterator[tuple[bytes, memoryview]]:
@@ -131,14 +133,18 @@ def _runs(rows: Bytes, tcp: int) -> Iterator[tuple[bytes, memoryview]]:
 def _follows(rows: Bytes, tcp: int, header: int, payload: int) -> NDArray[np.bool_]:
     """For each row but the first: whether it continues the one before, and the checksums of both are right."""
     own = rows[:, :header].copy()
-    own[:, [4, 5, 10, 11, tcp + 4, tcp + 5, tcp + 6, tcp + 7, tcp + 16, tcp + 17]] = 0
+    sequence = own[:, tcp + 4 : tcp + 8].copy().view(">u4").reshape(-1).astype(np.int64)
     flags = own[:, tcp + 13].copy()
-    own[:, tcp + 13] &= ~_PSH & 0xFF  # only the last of a run may have it
-    sequence = np.ascontiguousarray(rows[:, tcp + 4 : tcp + 8]).view(">u4").reshape(-1).astype(np.int64)
-    sound = (_sums(rows[:, tcp:]) + _pseudo(rows, tcp)) % 0xFFFF == 0
-    sound &= _sums(rows[:, :tcp]) % 0xFFFF == 0
+    for start, end in ((4, 6), (10, 12), (tcp + 4, tcp + 8), (tcp + 13, tcp + 14), (tcp + 16, tcp + 18)):
+        own[:, start:end] = 0
+    words = _words(rows)
+    pseudo = np.uint32(_native_sum(struct.pack("!HH", _PROTO_TCP, rows.shape[1] - tcp)))
+    sound = words[:, : tcp // 2].sum(axis=1, dtype=np.uint32) % np.uint32(0xFFFF) == 0
+    inner = words[:, tcp // 2 :].sum(axis=1, dtype=np.uint32) + words[:, 6:10].sum(axis=1, dtype=np.uint32)
+    sound &= (inner + pseudo) % np.uint32(0xFFFF) == 0
     same = (own[1:] == own[:-1]).all(axis=1)
-    in_order = (sequence[1:] - sequence[:-1]) % (1 << 32) == payload
+    in_order = (sequence[1:] - sequence[:-1]) & 0xFFFFFFFF == payload
+    # Nothing but plain data is joined; only the last of a run may have PSH.
     plain = (flags[:-1] == _ACK) & (flags[1:] & ~np.uint8(_PSH) == _ACK)
     result: NDArray[np.bool_] = same & in_order & plain & sound[1:] & sound[:-1]
     return result
@@ -158,32 +164,26 @@ def _joined(rows: Bytes, tcp: int, header: int, payload: int) -> tuple[bytes, me
     return VNET.pack(NEEDS_CSUM, GSO_TCPV4, header, payload, tcp, 16), view
 
 
-def _number(field: Bytes) -> np.uint64:
-    return np.uint64(int.from_bytes(field.tobytes(), "big"))
+# Checksums are computed on words in the machine's own byte order: the ones' complement sum of swapped words is the
+# swapped sum (RFC 1071), and stored in the same order it is right again.
 
 
-def _put16(rows: Bytes, at: int, values: NDArray[np.uint64]) -> None:
-    rows[:, at : at + 2] = values.astype(">u2").view(np.uint8).reshape(len(rows), 2)
-
-
-def _sums(rows: Bytes) -> NDArray[np.uint64]:
-    """Of each row, the sum of its big-endian 16-bit words; not folded."""
+def _words(rows: Bytes) -> NDArray[np.uint16]:
+    """The rows as 16-bit words, with a zero byte at the end where their length is odd."""
     if rows.shape[1] % 2:
         rows = np.pad(rows, ((0, 0), (0, 1)))
-    if rows.strides[1] != 1 or rows.strides[0] % 2 or rows.ctypes.data % 2:
-        rows = np.ascontiguousarray(rows)
-    words = np.lib.stride_tricks.as_strided(
-        rows[:, :2].view(np.uint16), shape=(len(rows), rows.shape[1] // 2), strides=(rows.strides[0], 2)
-    )
-    sums: NDArray[np.uint64] = words.sum(axis=1, dtype=np.uint64) % np.uint64(0xFFFF)
-    # The sum of swapped words is the swapped sum: x * 256 modulo 65535 swaps the bytes of x.
-    return sums * np.uint64(256) % np.uint64(0xFFFF)
+    return rows.view(np.uint16)
 
 
-def _pseudo(rows: Bytes, tcp: int) -> NDArray[np.uint64]:
-    return _sums(rows[:, 12:20]) + np.uint64(_PROTO_TCP + rows.shape[1] - tcp)
+def _native_sum(data: bytes | bytearray) -> int:
+    return int(np.frombuffer(bytes(data), np.uint16).sum(dtype=np.uint32))
 
 
-def _complement(sums: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def _complement(sums: NDArray[np.uint32]) -> NDArray[np.uint16]:
     """The checksum for a sum; headers are never all zeros, so a sum of 0 stands for 65535."""
-    return (np.uint64(0xFFFF) - sums % np.uint64(0xFFFF)) % np.uint64(0xFFFF)
+    folded = sums % np.uint32(0xFFFF)
+    return ((np.uint32(0xFFFF) - folded) % np.uint32(0xFFFF)).astype(np.uint16)
+
+
+def _set16(rows: Bytes, at: int, values: NDArray[np.uint16]) -> None:
+    rows[:, at : at + 2] = values.view(np.uint8).reshape(len(rows), 2)
