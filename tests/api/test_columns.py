@@ -256,6 +256,13 @@ SELECTOR = {"matchLabels": {"app": "x"}}
         ("v1", "ConfigMap", {"data": {"a": ""}, "binaryData": {"b": ""}}, ["x", 2, "5m"]),
         ("v1", "ServiceAccount", {"secrets": [{"name": "a"}]}, ["x", 1, "5m"]),
         ("coordination.k8s.io/v1", "Lease", {"spec": {"holderIdentity": "n1"}}, ["x", "n1", "5m"]),
+        (
+            "policy/v1",
+            "PodDisruptionBudget",
+            {"spec": {"minAvailable": "50%"}, "status": {"disruptionsAllowed": 2}},
+            ["x", "50%", "N/A", 2, "5m"],
+        ),
+        ("policy/v1", "PodDisruptionBudget", {"spec": {"maxUnavailable": 0}}, ["x", "N/A", "0", 0, "5m"]),
         ("rbac.authorization.k8s.io/v1", "Role", {}, ["x", CREATED]),
         (
             "rbac.authorization.k8s.io/v1",

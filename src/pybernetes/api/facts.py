@@ -35,6 +35,11 @@ class RetainKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class Replace:
+    """A struct that a strategic merge patch does not merge: what it holds takes the place of all there was."""
+
+
+@dataclass(frozen=True, slots=True)
 class Immutable:
     """A field that may not change once the object exists."""
 
@@ -46,4 +51,4 @@ class DateTime:
     micro: bool = False
 
 
-Fact = ListMap | ListSet | Atomic | RetainKeys | Immutable | DateTime
+Fact = ListMap | ListSet | Atomic | RetainKeys | Replace | Immutable | DateTime

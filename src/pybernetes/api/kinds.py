@@ -28,7 +28,7 @@ from pybernetes.api.discovery import endpoint_slice
 from pybernetes.api.events import event as events_event
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import Object
-from pybernetes.api.policy import eviction
+from pybernetes.api.policy import eviction, pod_disruption_budget
 from pybernetes.api.rbac import cluster_role, cluster_role_binding, role, role_binding
 
 K = TypeVar("K", bound=Object)
@@ -59,6 +59,7 @@ KINDS: tuple[Kind[Any], ...] = (
     access_review.SUBJECT_ACCESS_REVIEW,
     scale.KIND,
     eviction.KIND,
+    pod_disruption_budget.KIND,
     cluster_role_binding.KIND,
     cluster_role.KIND,
     role_binding.KIND,

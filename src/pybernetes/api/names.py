@@ -14,6 +14,7 @@ LABEL_VALUE = f"({QUALIFIED})?"
 CONFIG_KEY = r"[-._a-zA-Z0-9]+"
 HEADER_NAME = r"[-A-Za-z0-9]+"
 PERCENT = r"[0-9]+%"
+CONDITION_REASON = r"[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?"
 CIDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]*"
 
 _LABEL_RE = re.compile(LABEL)
@@ -24,6 +25,7 @@ _LABEL_VALUE_RE = re.compile(LABEL_VALUE)
 _CONFIG_KEY_RE = re.compile(CONFIG_KEY)
 _HEADER_NAME_RE = re.compile(HEADER_NAME)
 _PERCENT_RE = re.compile(PERCENT)
+_CONDITION_REASON_RE = re.compile(CONDITION_REASON)
 _PORT_CHARS_RE = re.compile(r"[-a-z0-9]+")
 
 MAX_LABEL = 63
@@ -87,6 +89,16 @@ HEADER_TEXT = regex_text(
 )
 PERCENT_TEXT = regex_text(
     "a valid percent string must be a numeric string followed by an ending '%'", PERCENT, "1%", "93%"
+)
+CONDITION_REASON_TEXT = regex_text(
+    "a condition reason must start with alphabetic character, optionally followed by a string of alphanumeric "
+    "characters or '_,:', and must end with an alphanumeric character or '_'",
+    CONDITION_REASON,
+    "my_name",
+    "MY_NAME",
+    "MyName",
+    "ReasonA,ReasonB",
+    "ReasonA:ReasonB",
 )
 ENV_NAME_TEXT = "a valid environment variable name must consist only of printable ASCII characters other than '='"
 
@@ -190,6 +202,11 @@ def env_name(text: str) -> list[str]:
 def header_name(text: str) -> list[str]:
     """The name of an HTTP header of a probe."""
     return [] if _HEADER_NAME_RE.fullmatch(text) else [HEADER_TEXT]
+
+
+def condition_reason(text: str) -> list[str]:
+    """The reason of a condition."""
+    return [] if _CONDITION_REASON_RE.fullmatch(text) else [CONDITION_REASON_TEXT]
 
 
 def percent(text: str) -> list[str]:

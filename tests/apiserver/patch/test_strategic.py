@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from pybernetes.api.apps.deployment import Deployment
 from pybernetes.api.core.pod import Pod
 from pybernetes.api.core.service import Service
+from pybernetes.api.policy.pod_disruption_budget import PodDisruptionBudget
 from pybernetes.apiserver.patch import strategic
 from pybernetes.apiserver.patch.errors import PatchError
 from pybernetes.apiserver.patch.values import clone, same
 
 from .scenario import Scenario, load
 
-STRUCTS = {s.__name__: s for s in (Pod, Deployment, Service)}
+STRUCTS = {s.__name__: s for s in (Pod, Deployment, Service, PodDisruptionBudget)}
 
 
 @pytest.mark.parametrize("scenario", load("strategic.txt"), ids=lambda s: s.name)

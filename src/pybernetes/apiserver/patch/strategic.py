@@ -1,7 +1,7 @@
 """Strategic merge patch: a merge patch that knows which lists merge, and by which key.
 
 Lists with a `ListMap` fact merge item by item on its first key, `ListSet` lists of scalars gain what is new, all
-other lists are replaced. Directives inside the patch say the rest:
+other lists are replaced, and so are structs with a `Replace` fact. Directives inside the patch say the rest:
 
 - `$patch: replace | delete | merge` in a map, or in an item of a merging list;
 - `$retainKeys: [..]` keeps only these keys of a map (unions such as a deployment's strategy);
@@ -104,7 +104,7 @@ def _delete_from(result: Map, key: str, values: Json) -> None:
 
 def _merge_value(key: str, current: Json, value: Json, shape: Shape, order: Json) -> Json:
     """One member of a map: `current` is None when the original has none."""
-    if isinstance(value, dict) and isinstance(current, dict):
+    if isinstance(value, dict) and isinstance(current, dict) and not shape.replaced:
         return _merge_map(current, value, shape)
     if isinstance(value, list) and shape.form == "list" and (shape.keys or shape.is_set):
         if order is not None:

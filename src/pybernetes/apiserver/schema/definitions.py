@@ -153,6 +153,9 @@ class Definitions:
         elif shape.retain_keys:
             schema = self._with(schema, "")
             schema["x-kubernetes-patch-strategy"] = "retainKeys"
+        elif shape.replaced:
+            schema = self._with(schema, "")
+            schema["x-kubernetes-patch-strategy"] = "replace"
         if shape.atomic and shape.form == "map":
             schema["x-kubernetes-map-type"] = "atomic"
         if name in KEY_DEFAULTS and struct.__name__ in ("ContainerPort", "ServicePort"):

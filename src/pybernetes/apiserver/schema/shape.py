@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union
 
 import msgspec
 
-from pybernetes.api.facts import Atomic, Fact, ListMap, ListSet, RetainKeys
+from pybernetes.api.facts import Atomic, Fact, ListMap, ListSet, Replace, RetainKeys
 
 Form = Literal["struct", "map", "list", "leaf", "any"]
 
@@ -57,6 +57,8 @@ class Shape:
     atomic: bool = False
     """owned whole by one manager; also true of lists that say nothing, as in the original"""
     retain_keys: bool = False
+    replaced: bool = False
+    """struct: a strategic merge patch sets it whole"""
     load: Callable[[], Mapping[str, "Shape"]] | None = field(default=None, repr=False)
 
     @cached_property
@@ -81,12 +83,13 @@ def shape_of(struct: Any) -> Shape:
 
 
 @cache
-def _struct_shape(struct: Any, retain_keys: bool = False, atomic: bool = False) -> Shape:
+def _struct_shape(struct: Any, retain_keys: bool = False, atomic: bool = False, replaced: bool = False) -> Shape:
     return Shape(
         "struct",
         type=struct,
         atomic=atomic or struct.__name__ in ATOMIC_STRUCTS,
         retain_keys=retain_keys,
+        replaced=replaced,
         load=lambda: {f.encode_name: _shape(f.type) for f in msgspec.structs.fields(struct)},
     )
 
@@ -129,5 +132,5 @@ def _shape(hint: Any) -> Shape:
         args = typing.get_args(hint) or (str, Any)
         return Shape("map", type=hint, item=_shape(args[1]), atomic=atomic)
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-        return _struct_shape(hint, retain, atomic)
+        return _struct_shape(hint, retain, atomic, any(isinstance(f, Replace) for f in facts))
     return ANY if hint is Any else Shape("leaf", type=hint, atomic=atomic)

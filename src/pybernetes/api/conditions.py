@@ -1,0 +1,49 @@
+"""The rules of `conditions` lists of the common type `Condition`: a type and a status, since when, and why."""
+
+from pybernetes.api import names, rules
+from pybernetes.api.field import Errors, Path
+from pybernetes.api.meta import Condition, Time
+
+STATUSES = ("False", "True", "Unknown")
+_MAX_REASON = 1024
+_MAX_MESSAGE = 32 * 1024
+
+
+def find(conditions: list[Condition], type: str) -> Condition | None:
+    """The condition of a type."""
+    return next((item for item in conditions if item.type == type), None)
+
+
+def with_condition(conditions: list[Condition], new: Condition, now: Time) -> list[Condition]:
+    """The list with one condition set, in its place; its time moves only when its status changes."""
+    old = find(conditions, new.type)
+    new.last_transition_time = old.last_transition_time if old is not None and old.status == new.status else now
+    return [*conditions, new] if old is None else [new if item is old else item for item in conditions]
+
+
+def validate_conditions(conditions: list[Condition], path: Path, errors: Errors) -> None:
+    """No type twice, and every field as it must be."""
+    seen: set[str] = set()
+    for index, item in enumerate(conditions):
+        if item.type in seen:
+            errors.duplicate(path @ index / "type", item.type)
+        seen.add(item.type)
+        _validate(item, path @ index, errors)
+
+
+def _validate(item: Condition, path: Path, errors: Errors) -> None:
+    rules.follows(item.type, names.qualified_name, path / "type", errors)
+    if item.status not in STATUSES:
+        errors.not_supported(path / "status", item.status, list(STATUSES))
+    if item.observed_generation < 0:
+        errors.invalid(path / "observedGeneration", item.observed_generation, "must be greater than or equal to zero")
+    if not item.last_transition_time:
+        errors.required(path / "lastTransitionTime", "must be set")
+    if not item.reason:
+        errors.required(path / "reason", "must be set")
+    else:
+        rules.follows(item.reason, names.condition_reason, path / "reason", errors)
+        if len(item.reason) > _MAX_REASON:
+            errors.too_long(path / "reason", _MAX_REASON)
+    if len(item.message) > _MAX_MESSAGE:
+        errors.too_long(path / "message", _MAX_MESSAGE)
