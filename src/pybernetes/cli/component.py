@@ -3,13 +3,14 @@
 import platform
 import ssl
 import tempfile
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from pybernetes.cluster.errors import ConfigError
-from pybernetes.cluster.healthz import Check, health
+from pybernetes.cluster.healthz import Check, health, process_metrics
 
 
 class TlsFlags(Protocol):
@@ -59,9 +60,10 @@ def health_context(
     *,
     flag: str = "--secure-port",
     ready: Check | None = None,
+    metrics: Callable[[], bytes] = process_metrics,
 ) -> AbstractAsyncContextManager[None]:
     """The health port, open while the context lasts."""
-    return health((address, port), check, flag=flag, tls=tls, ready=ready)
+    return health((address, port), check, flag=flag, tls=tls, ready=ready, metrics=metrics)
 
 
 def node_name(override: str) -> str:

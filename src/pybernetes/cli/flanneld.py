@@ -161,7 +161,8 @@ async def _serve(flags: Flags, flannel: Flanneld) -> None:
         return "" if flannel.ready else "routes and subnet file are not in place yet"
 
     where, port = flags.healthz_ip, flags.healthz_port
-    async with health_context(where, port, None, lambda: "", flag="--healthz-port", ready=ready):
+    flag, metrics = "--healthz-port", flannel.metrics.expose
+    async with health_context(where, port, None, flannel.stuck, flag=flag, ready=ready, metrics=metrics):
         if port:
             log.info("Start healthz server on %s:%d", where, port)
         await flannel.run()

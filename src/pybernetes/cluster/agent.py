@@ -4,13 +4,16 @@ Each part speaks to the API server as its own user, with its own certificate.
 """
 
 import asyncio
+import logging
 from dataclasses import dataclass
 
 from pybernetes.client import kubeconfig
 from pybernetes.client.client import Client
 from pybernetes.client.http import HttpTransport
 from pybernetes.client.informer import Informers
+from pybernetes.cluster.errors import ConfigError
 from pybernetes.cluster.files import write_if_changed
+from pybernetes.cluster.healthz import health
 from pybernetes.cluster.kubeconfig import component_path
 from pybernetes.cluster.layout import Layout
 from pybernetes.cluster.network import node_addresses
@@ -25,12 +28,16 @@ from pybernetes.flannel.options import FlannelOptions
 from pybernetes.kubelet.config import KubeletConfig
 from pybernetes.proxy.options import ProxyOptions
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class AgentOptions:
     """What `up` may choose."""
 
     proxy_mode: str = "nftables"
+    flannel_metrics_port: int = 10247
+    """On 127.0.0.1 in the node's namespace: /metrics and /readyz of the pod network. 0: none."""
 
 
 class Agent:
@@ -60,6 +67,7 @@ class Agent:
                 group.create_task(run_kubelet(self._kubelet_config(), clients[0], of_kubelet), name="kubelet")
                 group.create_task(make_proxy(self._proxy_options(), of_proxy).run(), name="proxy")
                 group.create_task(flannel.run(), name="flannel")
+                group.create_task(self._show(flannel), name="flannel metrics")
                 group.create_task(self._join_pods_when(flannel), name="CNI configuration")
                 group.create_task(run_dns(self._dns_options(), of_proxy, resolv_conf()), name="dns")
         finally:
@@ -97,6 +105,20 @@ class Agent:
             client_ca_file=pki.ca_certificate,
             node_labels={"topology.kubernetes.io/zone": f"rack-{self._node.rack}"},
         )
+
+    async def _show(self, flannel: Flanneld) -> None:
+        """The figures of the pod network, for a Prometheus on the node. A port that is taken is no reason to fail."""
+
+        def ready() -> str:
+            return "" if flannel.ready else "routes and subnet file are not in place yet"
+
+        where = ("127.0.0.1", self._options.flannel_metrics_port)
+        metrics = flannel.metrics.expose
+        try:
+            async with health(where, flannel.stuck, flag="flannel's metrics", ready=ready, metrics=metrics):
+                await asyncio.Event().wait()
+        except ConfigError as error:
+            log.warning("%s", error)
 
     async def _join_pods_when(self, flannel: Flanneld) -> None:
         """Pods can be attached once there is a subnet for them; containerd notices the file by itself."""

@@ -42,11 +42,13 @@ def process_metrics() -> bytes:
     return prometheus_client.generate_latest()
 
 
-async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, check: Check, ready: Check | None) -> None:
+async def _serve(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reply: Callable[[str], tuple[int, bytes]]
+) -> None:
     try:
         async with asyncio.timeout(_SECONDS):
             head = await reader.readuntil(b"\r\n\r\n")
-            status, body = answer(head.decode("latin-1").partition("\r\n")[0], check, process_metrics, ready)
+            status, body = reply(head.decode("latin-1").partition("\r\n")[0])
             lines = [
                 f"HTTP/1.1 {status} {_TEXTS[status]}",
                 "Content-Type: text/plain; charset=utf-8",
@@ -71,14 +73,19 @@ async def health(
     flag: str,
     tls: ssl.SSLContext | None = None,
     ready: Check | None = None,
+    metrics: Callable[[], bytes] = process_metrics,
 ) -> AsyncGenerator[None, None]:
     """Serve while the context lasts; port 0 serves nothing. `flag` is named when the port cannot be had."""
     host, port = where
     if not port:
         yield
         return
+
+    def reply(request_line: str) -> tuple[int, bytes]:
+        return answer(request_line, check, metrics, ready)
+
     try:
-        server = await asyncio.start_server(lambda r, w: _serve(r, w, check, ready), host, port, ssl=tls)
+        server = await asyncio.start_server(lambda r, w: _serve(r, w, reply), host, port, ssl=tls)
     except OSError as error:
         raise ConfigError(f"{flag}: cannot listen on {host}, port {port}: {error.strerror or error}") from error
     try:

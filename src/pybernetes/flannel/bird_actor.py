@@ -22,6 +22,7 @@ from pybernetes.flannel.config import NetworkConfig
 from pybernetes.flannel.desired import Desired
 from pybernetes.flannel.learned import learned
 from pybernetes.flannel.lease import LeaseError
+from pybernetes.flannel.metrics import FlannelMetrics
 from pybernetes.flannel.network import Node
 from pybernetes.linux import netns
 from pybernetes.linux.rtnl import Netlink
@@ -69,9 +70,14 @@ class BirdActor:
         return self._answers.is_set()
 
     @property
-    def session_states(self) -> Mapping[str, bool]:
-        """Whether the session with each peer, by its name, stands."""
-        return {self._names[name]: state.up for name, state in self._seen.items() if name in self._names}
+    def session_states(self) -> Mapping[str, float]:
+        """1 for each session that stands, 0 for the others, by the peer's name."""
+        return {self._names[name]: float(state.up) for name, state in self._seen.items() if name in self._names}
+
+    def count(self, metrics: FlannelMetrics) -> None:
+        """Show our figures there."""
+        metrics.bgp_sessions = lambda: self.session_states
+        metrics.bird_starts = lambda: self.starts
 
     def start(self, changed: Callable[[], None]) -> None:
         """Nothing: the kernel tells of BIRD's routes."""

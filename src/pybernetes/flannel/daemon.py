@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import random
+import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -21,14 +22,17 @@ from pybernetes.flannel.actor import Actor
 from pybernetes.flannel.actors import make_actors
 from pybernetes.flannel.backends import BACKENDS, Backend, make
 from pybernetes.flannel.backends.wireguard import PUBLIC_KEY
+from pybernetes.flannel.bird_actor import BirdActor
 from pybernetes.flannel.config import ConfigError, IPAddress, NetworkConfig
 from pybernetes.flannel.desired import Desired
 from pybernetes.flannel.kernel import reconcile
 from pybernetes.flannel.key_file import KeyFile, default_path
 from pybernetes.flannel.lease import FamilyLease, Lease, LeaseError
 from pybernetes.flannel.manager import Away, Held, Offer, SubnetManager
+from pybernetes.flannel.metrics import FlannelMetrics
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.flannel.peer_log import PeerLog
+from pybernetes.flannel.reach import Reachability
 from pybernetes.flannel.transition import Former
 from pybernetes.linux import link
 from pybernetes.linux.errors import LinuxError
@@ -37,6 +41,7 @@ from pybernetes.linux.rtnl import Netlink
 log = logging.getLogger(__name__)
 
 _SETTLE = 0.02
+_STUCK = 60.0
 _RETRY_FIRST, _RETRY_MAX = 0.1, 5.0
 #: The kernel tells nobody of changes to WireGuard's peers: look after them, so often and while an answer is awaited.
 _UNTOLD, _ANSWER = 1.0, 0.1
@@ -97,11 +102,23 @@ class Flanneld:
         self._former = Former(options.linger_seconds)
         self._look_again = options.resync_seconds
         self._ready = asyncio.Event()
+        self._ended = time.monotonic()
+        self.metrics = FlannelMetrics(time.time)
+        reach = self._reach = Reachability(lambda: self._memo.peers, options.netns)
+        self.metrics.reachable, self.metrics.round_trips = lambda: reach.answered, lambda: reach.seconds
+        for actor in self._actors:
+            if isinstance(actor, BirdActor):
+                actor.count(self.metrics)
 
     @property
     def ready(self) -> bool:
         """Whether routes, rules and subnet.env are in place."""
         return self._ready.is_set()
+
+    def stuck(self) -> str:
+        """What is wrong when no pass has ended for too long; else empty."""
+        still = time.monotonic() - self._ended
+        return f"no pass has ended for {still:.0f} s" if still > 3 * self._options.resync_seconds + _STUCK else ""
 
     async def wait_ready(self) -> None:
         """Wait for the first complete pass."""
@@ -117,6 +134,7 @@ class Flanneld:
                 group.create_task(self._watch_kernel(), name="flannel: kernel watch")
                 group.create_task(self._manager.run(self.poke), name="flannel: subnet manager")
                 group.create_task(self._loop(), name="flannel: reconcile")
+                group.create_task(self._reach.run(), name="flannel: reachability")
         finally:
             for actor in self._actors:
                 await actor.close()
@@ -136,6 +154,7 @@ class Flanneld:
         delay = _RETRY_FIRST
         while True:
             self._wake.clear()
+            began = time.monotonic()
             try:
                 complete = await self._pass()
             except (ConfigError, interface.InterfaceError, LeaseError, LinuxError, OSError) as error:
@@ -144,6 +163,9 @@ class Flanneld:
             except Away as error:
                 log.debug("%s", error)
                 complete = False
+            self._ended = time.monotonic()
+            problems = len(self._reported)
+            self.metrics.passed(self._ended - began, complete=complete, problems=problems, ready=self.ready)
             delay = _RETRY_FIRST if complete else min(delay * 2, _RETRY_MAX)
             try:
                 async with asyncio.timeout(min(self._look_again, self._options.resync_seconds) if complete else delay):
@@ -176,7 +198,9 @@ class Flanneld:
             log.info("%s", line)
         errors += outcome.errors
         self._peers.tell(self._memo.peers)
-        await self._ensure_rules(config, me)
+        self.metrics.saw(config.backend, leases, self._memo.peers)
+        rules = await self._ensure_rules(config, me)
+        self.metrics.applied(want, [*outcome.done, *mended], rules, errors)
         self._write_subnet_file(config, me)
         self._report([*faults, *bad, *want.problems, *errors, *outcome.waiting])
         self._look_again = _ANSWER if outcome.waiting else _UNTOLD if want.wireguards else self._options.resync_seconds
@@ -283,14 +307,16 @@ class Flanneld:
             asyncio.get_running_loop().call_later(self._options.linger_seconds + 0.1, self._wake.set)
         return frozenset(recent)
 
-    async def _ensure_rules(self, config: NetworkConfig, me: network.Node) -> None:
+    async def _ensure_rules(self, config: NetworkConfig, me: network.Node) -> list[str]:
         pods = [
             masquerade.PodNetwork(family.network, part.subnet)
             for family in config.families
             if (part := me.lease.family(family.version)) is not None
         ]
-        for line in await self._rules.ensure(pods):
+        done = await self._rules.ensure(pods)
+        for line in done:
             log.info("%s", line)
+        return done
 
     def _write_subnet_file(self, config: NetworkConfig, me: network.Node) -> None:
         families = {}
