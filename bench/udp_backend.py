@@ -35,7 +35,7 @@ TARGETS = {"ours": "10.244.2.0", "hand": "10.200.2.0"}
 
 def serve(name: str, number: int) -> None:
     """A proxy of node 1 or 2, until its input ends."""
-    proxy = UdpProxy(ProxyConfig("flannel0", f"198.18.0.{number}", 8285, "10.244.0.0/16", name))
+    proxy = UdpProxy(ProxyConfig("flannel0", f"198.18.0.{number}", 8285, 1472, "10.244.0.0/16", name))
     proxy.start()
     other = 3 - number
     proxy.set_routes({f"10.244.{other}.0/24": (f"198.18.0.{other}", 8285)})

@@ -120,6 +120,7 @@ class UdpEnd:
     tun: str
     local: str
     port: int
+    mtu: int
     network: str
 
 

@@ -45,7 +45,7 @@ class UdpActor:
         from pybernetes.flannel.udp_proxy import ProxyConfig, UdpProxy
 
         (end, *_) = want.udp_ends
-        config_now = ProxyConfig(end.tun, end.local, end.port, end.network, self._netns)
+        config_now = ProxyConfig(end.tun, end.local, end.port, end.mtu, end.network, self._netns)
         if self._proxy is not None and (self._proxy.failed or self._proxy.config != config_now):
             if self._proxy.failed:
                 log.warning("udp proxy ended: %s; starting it anew", self._proxy.failed)

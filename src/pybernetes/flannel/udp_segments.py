@@ -30,6 +30,14 @@ MAX_PAYLOAD = 65_507
 """Of one call, for UDP over IPv4."""
 
 
+_LONGEST_HEADERS = 20 + 60  # IPv4 without options, TCP with all
+
+
+def largest(mtu: int) -> int:
+    """The longest TCP packet that becomes one burst of segments of this MTU."""
+    return min(MAX_DATAGRAMS, MAX_PAYLOAD // mtu) * (mtu - _LONGEST_HEADERS)
+
+
 @dataclass(frozen=True, slots=True)
 class Burst:
     """Packets of one size, one after the other; the last may be shorter."""

@@ -324,6 +324,11 @@ def set_promiscuous(nl: Netlink, which: str | int, on: bool) -> None:
     nl.request(linkmsg.change(which, promiscuous=on))
 
 
+def set_gso_max(nl: Netlink, which: str | int, size: int) -> None:
+    """No packet that the device is to divide will be larger than this many bytes."""
+    nl.request(linkmsg.change(which, gso_max=size))
+
+
 def set_hairpin(nl: Netlink, index: int, on: bool) -> None:
     """Bridge port: let a packet leave by the port it came in."""
     nl.request(linkmsg.bridge_port(index, hairpin=on))

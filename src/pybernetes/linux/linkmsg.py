@@ -47,6 +47,7 @@ IFLA_LINKINFO = 18
 IFLA_IFALIAS = 20
 IFLA_AF_SPEC = 26
 IFLA_NET_NS_FD = 28
+IFLA_GSO_MAX_SIZE = 41
 IFLA_EXT_MASK = 29
 IFLA_PROMISCUITY = 30
 IFLA_NUM_TX_QUEUES = 31
@@ -291,6 +292,7 @@ def change(
     netns_fd: int = -1,
     alias: str | None = None,
     txqlen: int = -1,
+    gso_max: int = 0,
 ) -> Request:
     """Change what is given of an existing link. `master=0` releases it; renaming needs an index."""
     flags = mask = 0
@@ -308,6 +310,8 @@ def change(
         body += text(IFLA_IFALIAS, alias)
     if master is not None:
         body += u32(IFLA_MASTER, master)
+    if gso_max:
+        body += u32(IFLA_GSO_MAX_SIZE, gso_max)
     return Request(RTM_NEWLINK, 0, body, "change link", str(which))
 
 

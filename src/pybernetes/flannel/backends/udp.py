@@ -50,11 +50,12 @@ class Udp:
         here = [interface.ip for interface in underlay.addresses if interface.version == 4]
         local = mine.public_ip if mine.public_ip in here or not here else here[0]
         address, network = str(mine.subnet.network_address), str(family.network)
+        mtu = underlay.mtu - OVERHEAD
         return Desired(
-            tuns=(TunLink(LINK, underlay.mtu - OVERHEAD, "udp backend"),),
+            tuns=(TunLink(LINK, mtu, "udp backend"),),
             addresses=(LinkAddress(LINK, f"{address}/32", "own subnet's tunnel endpoint"),),
             routes=(PeerRoute(network, "", LINK, reason="udp backend"),),
-            udp_ends=(UdpEnd(LINK, str(local), self.port, network),),
+            udp_ends=(UdpEnd(LINK, str(local), self.port, mtu, network),),
         )
 
     def peer(self, family: FamilyConfig, own: Lease, peer: Lease, underlay: Underlay) -> Desired:
