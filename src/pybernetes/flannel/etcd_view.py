@@ -47,7 +47,14 @@ class EtcdView:
 
     async def refresh(self) -> None:
         """Read everything as it is now. Raises EtcdError."""
+        await self._read(anew=False)
+
+    async def _read(self, *, anew: bool) -> None:
         found, revision = await self._client.list(self.prefix)
+        # An answer that the watch has overtaken must not take back what it told: it would not tell it again. When a
+        # watch starts anew after the answer, it will; then an older one counts, as of a cluster restored from a backup.
+        if revision < self._revision and not anew:
+            return
         self._revision = revision
         keys = {self._name(kv): _entry(kv) for kv in found}
         if keys != self.keys:
@@ -66,7 +73,7 @@ class EtcdView:
         while True:
             try:
                 before = self.version
-                await self.refresh()
+                await self._read(anew=True)
                 self._tell_back()
                 if self.version != before:
                     changed()

@@ -1,0 +1,85 @@
+"""What the view makes of answers and events that come in an unlucky order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from pybernetes.etcd import EtcdClient
+from pybernetes.etcd.etcdpb import etcd_pb2 as pb
+from pybernetes.flannel.etcd_view import EtcdView
+
+
+def kv(name: str, revision: int) -> pb.KeyValue:
+    return pb.KeyValue(key=f"/net/{name}".encode(), value=b"x", create_revision=revision, mod_revision=revision)
+
+
+class Fake(EtcdClient):
+    """An etcd whose answers come when the test says so."""
+
+    def __init__(self) -> None:
+        self.keys: list[pb.KeyValue] = []
+        self.revision = 1
+        self.slow: asyncio.Event | None = None
+        self.news: asyncio.Queue[pb.WatchResponse] = asyncio.Queue()
+        self.watched_from: list[int] = []
+
+    async def list(self, prefix: str) -> tuple[Sequence[pb.KeyValue], int]:
+        answer = list(self.keys), self.revision
+        if self.slow is not None:
+            await self.slow.wait()
+        return answer
+
+    async def watch(self, request: pb.WatchCreateRequest) -> AsyncIterator[pb.WatchResponse]:
+        self.watched_from.append(request.start_revision)
+        while True:
+            yield await self.news.get()
+
+    def write(self, name: str) -> None:
+        self.revision += 1
+        self.keys.append(kv(name, self.revision))
+        event = pb.Event(type=pb.Event.PUT, kv=kv(name, self.revision))
+        self.news.put_nowait(pb.WatchResponse(events=[event]))
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_an_answer_that_the_watch_has_overtaken_takes_nothing_back() -> None:
+    etcd = Fake()
+    view = EtcdView(etcd, "/net")
+    changes: list[int] = []
+    task = asyncio.create_task(view.follow(lambda: changes.append(1)))
+    await view.synced()
+    etcd.slow = asyncio.Event()
+    late = asyncio.create_task(view.refresh())
+    await settle()
+    etcd.write("subnets/a")
+    await settle()
+    assert set(view.keys) == {"subnets/a"} and changes
+    etcd.slow.set()
+    await late
+    assert set(view.keys) == {"subnets/a"}
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_events_that_an_answer_has_overtaken_change_nothing() -> None:
+    etcd = Fake()
+    view = EtcdView(etcd, "/net")
+    changes: list[int] = []
+    task = asyncio.create_task(view.follow(lambda: changes.append(1)))
+    await view.synced()
+    etcd.write("subnets/a")
+    await view.refresh()
+    version = view.version
+    await settle()
+    assert (set(view.keys), view.version, changes) == ({"subnets/a"}, version, [])
+    etcd.write("subnets/b")
+    await settle()
+    assert set(view.keys) == {"subnets/a", "subnets/b"} and changes == [1]
+    assert etcd.watched_from == [2]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
