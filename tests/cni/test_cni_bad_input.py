@@ -201,3 +201,37 @@ def test_any_configuration_gives_a_result_or_an_error_object(plugin: str, config
     text = fastjson.dumps({**CONFIG, "subnetFile": "/no/such/file", **config})
     out, code = main.run(plugin, {**ENV, "CNI_COMMAND": "STATUS"}, text.encode())
     assert code in (0, 1) and (code == 0 or json.loads(out)["code"])
+
+
+ANY = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
+COMMANDS = st.sampled_from(["ADD", "DEL", "CHECK", "GC", "STATUS", "VERSION", "add"])
+
+
+@given(
+    COMMANDS | ANY,
+    st.dictionaries(st.sampled_from(["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH", "CNI_ARGS"]), ANY),
+    st.sets(st.sampled_from(sorted(ENV))),
+)
+def test_any_environment_gives_a_result_or_an_error_object(
+    command: str, env: dict[str, str], without: set[str]
+) -> None:
+    config = {**CONFIG, "subnetFile": "/no/such/file", "dataDir": "/no/such/folder"}
+    given = {key: value for key, value in {**ENV, "CNI_COMMAND": command, **env}.items() if key not in without}
+    out, code = main.run("flannel", given, json.dumps(config).encode())
+    assert code in (0, 1) and (code == 0 or json.loads(out)["code"])
+
+
+@given(st.binary(max_size=200))
+@pytest.mark.parametrize("plugin", ["bridge", "flannel", "portmap", "host-local"])
+def test_any_input_gives_an_error_object(plugin: str, stdin: bytes) -> None:
+    out, code = main.run(plugin, ENV, stdin)
+    assert code == 1 and json.loads(out)["code"]
+
+
+@given(st.text(st.sampled_from("FLANNEL_NETWORKSUBIPV6MTUQ=/.:0123456789abcdefalsetru\n\r\t \x00é"), max_size=300))
+def test_almost_a_subnet_env(text: str) -> None:
+    for whole in (text, GOOD_ENV + text, text + GOOD_ENV):
+        try:
+            flannel.parse_subnet_env(whole, "subnet.env")
+        except CniError as error:
+            assert error.code == errors.INVALID_CONFIG
