@@ -137,6 +137,18 @@ class _Head(msgspec.Struct, rename="camel"):
 _decode_head = msgspec.json.Decoder(_Head).decode
 
 
+def api_version_of(body: bytes) -> str:
+    """The apiVersion that a JSON body names, "" where it names none or can't be read."""
+    return _head(body).api_version
+
+
+def _head(body: bytes) -> _Head:
+    try:
+        return _decode_head(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return _Head()
+
+
 def object_from(body: bytes, kind: Kind[K]) -> K:
     """A request body as the kind's struct, with apiVersion and kind checked and filled in. Raises BadRequest."""
     if not body.strip():
@@ -170,10 +182,7 @@ def check_names(api_version: str, name: str, kind: Kind[K]) -> None:
 
 def _undecodable(kind: Kind[K], body: bytes, error: Exception) -> Exception:
     """400 in the form that the original gives to what its JSON decoder says."""
-    try:
-        head = _decode_head(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        head = _Head()
+    head = _head(body)
     name, version = head.kind or kind.name, (head.api_version or kind.api_version).rpartition("/")[2]
     return errors.bad_request(f'{name} in version "{version}" cannot be handled as a {kind.name}: {error}')
 

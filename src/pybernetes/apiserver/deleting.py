@@ -84,7 +84,7 @@ class Deleter:
                 raise errors.not_found(resource.kind, name)
             old = resource.read(kv)
             _preconditions(call, old, asked)
-            await self._admit(call, old, asked)
+            await self.admit(call, old, asked)
             try:
                 return await self._remove(call, kv, old, asked)
             except store_errors.Conflict:
@@ -93,7 +93,8 @@ class Deleter:
                 raise errors.not_found(resource.kind, name) from error
         raise errors.conflict(resource.kind, name)
 
-    async def _admit(self, call: Call, old: Any, asked: DeleteOptions) -> None:
+    async def admit(self, call: Call, old: Any, asked: DeleteOptions) -> None:
+        """Whether admission lets the object go. Raises Forbidden."""
         request = AdmissionRequest(
             operation="DELETE",
             kind=call.resource.kind,

@@ -163,6 +163,11 @@ def internal(message: str) -> ApiError:
     return _failure(500, "InternalError", f"Internal error occurred: {message}", details)
 
 
+def misconfigured(message: str) -> ApiError:
+    """500 for objects that contradict each other; it has no reason, as in the original."""
+    return _failure(500, "", message)
+
+
 def unavailable(message: str, retry: int = 1) -> ApiError:
     """503"""
     return _failure(503, "ServiceUnavailable", message, StatusDetails(retry_after_seconds=retry))
@@ -173,9 +178,9 @@ def bad_gateway(message: str) -> ApiError:
     return _failure(503, "ServiceUnavailable", f"error trying to reach service: {message}", StatusDetails())
 
 
-def timeout(message: str) -> ApiError:
+def timeout(message: str, retry: int = 1) -> ApiError:
     """504"""
-    return _failure(504, "Timeout", f"Timeout: {message}", StatusDetails(retry_after_seconds=1))
+    return _failure(504, "Timeout", f"Timeout: {message}", StatusDetails(retry_after_seconds=retry))
 
 
 def revision_too_large(asked: int, current: int) -> ApiError:

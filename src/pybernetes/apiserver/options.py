@@ -172,7 +172,7 @@ def delete_options(query: Mapping[str, str], dry_run: list[str], body: bytes, co
         )
     if dry_run:
         options.dry_run = dry_run
-    _check_delete(options)
+    check_delete(options)
     return options
 
 
@@ -183,7 +183,8 @@ def _delete_body(body: bytes) -> DeleteOptions:
         raise errors.bad_request(f"DeleteOptions cannot be decoded: {error}") from error
 
 
-def _check_delete(options: DeleteOptions) -> None:
+def check_delete(options: DeleteOptions) -> None:
+    """Raises Invalid."""
     found = Errors()
     _check_dry_run(options.dry_run, found)
     if options.propagation_policy is not None and options.orphan_dependents is not None:

@@ -83,7 +83,7 @@ class Router:
             ("scale", "update"): scale.update,
             ("scale", "patch"): scale.patch,
             ("binding", "create"): self._binding.create,
-            ("eviction", "create"): EvictionSubresource(deleter).create,
+            ("eviction", "create"): EvictionSubresource(core, writer, deleter).create,
             ("finalize", "update"): FinalizeSubresource(writer, replacer).update,
             ("log", "get"): connect.log,
         }

@@ -56,7 +56,13 @@ def test_the_core_group() -> None:
 def test_groups() -> None:
     groups = {g["name"]: g for g in read("/apis")["groups"]}
     assert groups["apps"]["preferredVersion"] == {"groupVersion": "apps/v1", "version": "v1"}
-    assert "policy" not in groups, "a group whose only kinds are subresources has no resources to list"
+    assert "autoscaling" not in groups, "a group whose only kinds are subresources has no resources to list"
+    assert groups["policy"]["preferredVersion"]["groupVersion"] == "policy/v1", "kubectl drain looks for the group"
+    (budgets, status) = read("/apis/policy/v1")["resources"]
+    assert (budgets["kind"], budgets["shortNames"], status["verbs"]) == (
+        "PodDisruptionBudget", ["pdb"], ["get", "patch", "update"],
+    )  # fmt: skip
+    assert budgets["storageVersionHash"] == "EVWiDmWqyJw="
     assert read("/apis/apps")["kind"] == "APIGroup"
     resources = {r["name"]: r for r in read("/apis/apps/v1")["resources"]}
     scale = resources["deployments/scale"]

@@ -123,7 +123,7 @@ def _with_images(after: list[Container], before: list[Container]) -> list[Contai
 
 def _difference(after: PodSpec, before: PodSpec) -> str:
     """The fields that differ, one per line, as JSON: old marked with a minus, new with a plus."""
-    new, old = msgspec.to_builtins(after), msgspec.to_builtins(before)
+    new, old = (msgspec.to_builtins(spec, enc_hook=msgspec.json.decode) for spec in (after, before))  # Raw is JSON
     lines = []
     for key in sorted({*new, *old}):
         if new.get(key) != old.get(key):

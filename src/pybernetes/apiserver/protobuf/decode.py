@@ -17,6 +17,8 @@ from pybernetes.apiserver.protobuf.tables import Field, messages
 MAGIC = b"k8s\0"
 _MAX_DEPTH = 60
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+#: Versions before v1 that are still taken and have the same fields.
+_OLDER = frozenset({("policy/v1beta1", "Eviction")})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Wire = tuple[int, int, Any]
@@ -46,7 +48,7 @@ def _name(version: str, kind: str) -> str:
     group, slash, _ = version.partition("/")
     known = messages()
     for name in (f"{group.partition('.')[0] if slash else 'core'}.{kind}", f"meta.{kind}"):
-        if name in known and version.rpartition("/")[2] == "v1":
+        if name in known and (version.rpartition("/")[2] == "v1" or (version, kind) in _OLDER):
             return name
     raise ProtobufError(f'no kind "{kind}" is registered for version "{version}" in protobuf')
 

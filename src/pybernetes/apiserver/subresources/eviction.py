@@ -1,26 +1,211 @@
-"""eviction: a deletion that asks first whether the pod can be spared."""
+"""eviction: a deletion that asks first whether the pod can be spared.
 
-from pybernetes.api.meta import DeleteOptions, Status
-from pybernetes.api.policy.eviction import KIND
-from pybernetes.apiserver import codec, errors, rendering
-from pybernetes.apiserver.call import Call
+    budgets of the pod -> none, or one that lets it go and is lowered by one -> condition DisruptionTarget -> deletion
+
+The budget is lowered by a write on condition that nobody else was faster: of two evictions that race for the last
+place, one is refused. A pod that no budget had to be asked for is deleted on condition that it is still the same.
+"""
+
+import dataclasses
+from typing import Any
+
+from msgspec.structs import replace
+
+from pybernetes.api.core.pod import Pod, PodCondition
+from pybernetes.api.field import Errors
+from pybernetes.api.meta import DeleteOptions, Preconditions, Status
+from pybernetes.api.policy.eviction import KIND, Eviction
+from pybernetes.api.policy.pod_disruption_budget import KIND as BUDGET
+from pybernetes.api.policy.pod_disruption_budget import PodDisruptionBudget
+from pybernetes.apiserver import codec, errors, metadata, options, reading, rendering
+from pybernetes.apiserver.bootstrap import SYSTEM_USER
+from pybernetes.apiserver.call import Call, Core
 from pybernetes.apiserver.deleting import Deleter
+from pybernetes.apiserver.options import WriteOptions
+from pybernetes.apiserver.subresources import budget as rules
+from pybernetes.apiserver.writing import Writer
+from pybernetes.client.errors import ApiError, Conflict
 from pybernetes.client.transport import Response
+
+
+#: Budgets and conditions are written by the server itself, on behalf of whoever evicts.
+_MANAGER = "kube-apiserver"
+_RETRIES = 10
+_V1BETA1 = dataclasses.replace(KIND, version="v1beta1")
 
 
 class EvictionSubresource:
     """POST to pods/<name>/eviction."""
 
-    def __init__(self, deleter: Deleter) -> None:
+    def __init__(self, core: Core, writer: Writer, deleter: Deleter) -> None:
+        self._core = core
+        self._writer = writer
         self._deleter = deleter
 
     async def create(self, call: Call) -> Response:
-        """Delete the pod. Raises NotFound, Conflict."""
-        eviction = codec.object_from(codec.json_body(call.request.body, call.content_type), KIND)
-        if eviction.metadata.name and eviction.metadata.name != call.info.name:
-            raise errors.bad_request(f"name in URL does not match name in Eviction object: {eviction.metadata.name}")
-        asked = eviction.delete_options or DeleteOptions()
-        if call.all_of("dryRun"):
-            asked.dry_run = call.all_of("dryRun")
-        await self._deleter.remove(call, call.info.name, asked)
+        """Delete the pod. Raises NotFound, Conflict, Forbidden, and TooManyRequests when a budget forbids it."""
+        asked = _asked(call)
+        await self._core.store.read_barrier()
+        pod: Pod = self._pod(call)
+        await self._deleter.admit(call, pod, asked)
+        if not await self._evict_unprotected(call, asked):
+            await self._evict_protected(call, asked)
         return rendering.response(201, codec.encode_status(Status(status="Success", code=201)), call.form)
+
+    def _pod(self, call: Call) -> Pod:
+        pod: Pod = call.resource.read(reading.find(self._core, call))
+        return pod
+
+    async def _evict_unprotected(self, call: Call, asked: DeleteOptions) -> bool:
+        """Delete a pod that no budget protects. False: budgets have a say."""
+        for attempt in range(_RETRIES):
+            pod = self._pod(call)
+            if not rules.is_unprotected(pod):
+                return False
+            # A pending pod might become ready just now; one that has ended stays so.
+            pinned = asked if rules.has_ended(pod) else _pinned(asked, pod)
+            try:
+                await self._mark_and_delete(call, pinned)
+            except Conflict:
+                if _has_revision(asked) or attempt == _RETRIES - 1:
+                    raise
+                continue
+            return True
+        raise AssertionError("unreachable")
+
+    async def _evict_protected(self, call: Call, asked: DeleteOptions) -> None:
+        pod = self._pod(call)
+        budgets = [budget for budget in self._budgets(call.namespace) if rules.selects(budget, pod)]
+        if len(budgets) > 1:
+            raise errors.misconfigured(rules.SEVERAL)
+        if not budgets or not rules.costs_nothing(pod, budgets[0]):
+            if budgets:
+                await self._spend(call, budgets[0].metadata.name, dry_run=bool(asked.dry_run))
+            await self._mark_and_delete(call, asked)
+            return
+        try:
+            await self._mark_and_delete(call, _pinned(asked, pod))
+        except Conflict as error:
+            if _has_revision(asked):
+                raise
+            raise rules.still_processing(budgets[0].metadata.name) from error
+
+    def _budgets(self, namespace: str) -> list[PodDisruptionBudget]:
+        resource = self._core.resources[BUDGET.group, BUDGET.version, BUDGET.plural]
+        return [resource.read(kv) for kv in self._core.store.range(resource.prefix(namespace)).items]
+
+    async def _spend(self, call: Call, name: str, *, dry_run: bool) -> None:
+        """Lower the budget by one. Raises TooManyRequests, Forbidden, and Timeout when others are always faster."""
+        now = self._core.timestamp()
+
+        def make(budget: PodDisruptionBudget, _: bytes) -> PodDisruptionBudget:
+            refused = rules.refusal(budget)
+            if refused is not None:
+                raise refused
+            rules.spend(budget, call.info.name, now)
+            return budget
+
+        info = dataclasses.replace(
+            call.info,
+            group=BUDGET.group,
+            version=BUDGET.version,
+            resource=BUDGET.plural,
+            subresource="status",
+            name=name,
+        )
+        resource = self._core.resources[BUDGET.group, BUDGET.version, BUDGET.plural]
+        own = dataclasses.replace(call, info=info, resource=resource, user=SYSTEM_USER)
+        how = WriteOptions(dry_run=dry_run, field_manager=_MANAGER)
+        try:
+            await self._writer.update(own, make, how, subresource="status", check=_no_rules)
+        except Conflict as error:
+            raise errors.timeout(f'couldn\'t update PodDisruptionBudget "{name}" due to conflicts', 10) from error
+
+    async def _mark_and_delete(self, call: Call, asked: DeleteOptions) -> None:
+        if not asked.dry_run:
+            revision = await self._mark(call, asked)
+            if asked.preconditions is not None and _has_revision(asked):
+                asked = replace(asked, preconditions=replace(asked.preconditions, resource_version=revision))
+        await self._deleter.remove(call, call.info.name, asked)
+
+    async def _mark(self, call: Call, asked: DeleteOptions) -> str:
+        """Write into the pod why it goes, on the deletion's own conditions. Returns the pod's revision then."""
+        now = self._core.timestamp()
+
+        def make(pod: Pod, _: bytes) -> Pod:
+            refused = _unmet(call, pod, asked)
+            if refused is not None:
+                raise refused
+            pod.status.conditions = _with_target(pod.status.conditions, now)
+            return pod
+
+        own = dataclasses.replace(call, user=SYSTEM_USER)
+        how = WriteOptions(field_manager=_MANAGER)
+        written = await self._writer.update(own, make, how, subresource="status", check=_no_rules)
+        return codec.decode(written.body, Pod).metadata.resource_version
+
+
+def _asked(call: Call) -> DeleteOptions:
+    """The options of the deletion. Bodies of policy/v1beta1, the version before, mean the same."""
+    body = codec.json_body(call.request.body, call.content_type)
+    older = codec.api_version_of(body) == _V1BETA1.api_version
+    eviction: Eviction = codec.object_from(body, _V1BETA1 if older else KIND)
+    if eviction.metadata.name and eviction.metadata.name != call.info.name:
+        raise errors.bad_request("name in URL does not match name in Eviction object")
+    metadata.place(eviction.metadata, KIND, namespace=call.namespace)
+    asked, dry_run = eviction.delete_options or DeleteOptions(), call.all_of("dryRun")
+    if dry_run and asked.dry_run and dry_run != asked.dry_run:
+        shown = f"[{' '.join(dry_run)}] and [{' '.join(asked.dry_run)}]"
+        raise errors.bad_request(f"Non-matching dry-run options in request and content: {shown}")
+    asked.dry_run = asked.dry_run or dry_run
+    options.check_delete(asked)
+    return asked
+
+
+def _has_revision(asked: DeleteOptions) -> bool:
+    return asked.preconditions is not None and bool(asked.preconditions.resource_version)
+
+
+def _pinned(asked: DeleteOptions, pod: Pod) -> DeleteOptions:
+    """The options on condition that the pod is still as we saw it, unless the client named a version itself."""
+    if _has_revision(asked):
+        return asked
+    wanted = asked.preconditions or Preconditions()
+    return replace(asked, preconditions=replace(wanted, resource_version=pod.metadata.resource_version))
+
+
+def _unmet(call: Call, pod: Pod, asked: DeleteOptions) -> ApiError | None:
+    """The precondition that does not hold. An empty one counts as none, as in the original."""
+    wanted, meta = asked.preconditions or Preconditions(), pod.metadata
+    named: Any = dataclasses.replace(call.resource.kind, plural="Pod")
+    if wanted.uid and wanted.uid != meta.uid:
+        why = (
+            f"the UID in the precondition ({wanted.uid}) does not match the UID in record ({meta.uid}). "
+            "The object might have been deleted and then recreated"
+        )
+        return errors.conflict(named, meta.name, why)
+    if wanted.resource_version and wanted.resource_version != meta.resource_version:
+        why = (
+            f"the ResourceVersion in the precondition ({wanted.resource_version}) does not match the ResourceVersion "
+            f"in record ({meta.resource_version}). The object might have been modified"
+        )
+        return errors.conflict(named, meta.name, why)
+    return None
+
+
+def _with_target(conditions: list[PodCondition], now: str) -> list[PodCondition]:
+    """The conditions with DisruptionTarget among them; its time moves only with its status."""
+    old = next((item for item in conditions if item.type == "DisruptionTarget"), None)
+    same = old is not None and old.status == "True"
+    target = PodCondition(
+        type="DisruptionTarget",
+        status="True",
+        reason="EvictionByEvictionAPI",
+        message="Eviction API: evicting",
+        last_transition_time=old.last_transition_time if old is not None and same else now,
+    )
+    return [*(item for item in conditions if item is not old), target]
+
+
+def _no_rules(new: Any, old: Any, found: Errors) -> None:
+    """What the server writes needs no check."""
