@@ -101,6 +101,13 @@ def test_a_mesh() -> None:
     assert [r.dst for r in want.routes] == ["10.244.3.0/24"], "reached as it announces"
 
 
+def test_a_router_that_learns_nothing_is_not_passed_over() -> None:
+    far = lease("far", 9, public="198.51.100.9")
+    (problem,) = state(lease("b", 2), far).problems
+    assert "far (198.51.100.9) is behind a router, and Backend.Peers is empty" in problem
+    assert state(far, Peers=[{"Address": "192.0.2.254", "ASNumber": 64600}]).problems == ()
+
+
 def test_reflectors() -> None:
     peers = (lease("rr", 2), lease("c", 3), lease("d", 4))
     assert [s.node for s in state(*peers, RouteReflectors=["rr"]).sessions] == ["rr"]

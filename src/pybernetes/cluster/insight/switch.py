@@ -25,6 +25,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "host-gw": (),
     "alloc": (),
     "udp": ("Port",),
+    "bgp": ("ASNumber", "Mesh", "RouteReflectors", "Peers", "GracefulRestartTime"),
 }
 _LOOK_EVERY = 0.2
 
@@ -40,7 +41,10 @@ class Wish:
 
 
 def parse_options(settings: Iterable[str]) -> dict[str, Any]:
-    """`DirectRouting=true`, `VNI=2`: numbers and true/false as JSON has them, all else as text. Raises ConfigError."""
+    """`VNI=2`, `RouteReflectors=["a"]`: numbers, true/false and lists as JSON has them, all else as text.
+
+    Raises ConfigError.
+    """
     parsed: dict[str, Any] = {}
     for setting in settings:
         key, equals, text = setting.partition("=")
@@ -52,7 +56,7 @@ def parse_options(settings: Iterable[str]) -> dict[str, Any]:
             value = json.loads(text)
         except ValueError:
             value = text
-        parsed[key] = value if isinstance(value, bool | int) else text
+        parsed[key] = value if isinstance(value, bool | int | list) else text
     return parsed
 
 

@@ -106,7 +106,15 @@ class Bgp:
     def peer(self, family: FamilyConfig, own: Lease, peer: Lease, underlay: Underlay) -> Desired:
         """The route that BIRD is to bring."""
         theirs = peer.family(family.version)
-        return Desired(learned=(LearnedRoute(str(theirs.subnet), peer.reason),)) if theirs else Desired()
+        if theirs is None:
+            return Desired()
+        problems: tuple[str, ...] = ()
+        if not self.peers and not underlay.on_segment(theirs.public_ip):
+            problems = (
+                f"{peer.node} ({theirs.public_ip}) is behind a router, and Backend.Peers is empty: packets to "
+                f"{theirs.subnet} are lost unless the router knows the way; make it a peer, or use vxlan",
+            )
+        return Desired(learned=(LearnedRoute(str(theirs.subnet), peer.reason),), problems=problems)
 
     def tell(self, family: FamilyConfig, own: Lease, peers: Sequence[Lease], underlay: Underlay) -> Desired:
         """Sessions with peers, also with those that we reach in another way: they may need our announcement."""
