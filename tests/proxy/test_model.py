@@ -9,9 +9,10 @@ from pybernetes.api.core.service import (
 )
 from pybernetes.api.discovery.endpoint_slice import Endpoint, EndpointConditions, EndpointPort, EndpointSlice
 from pybernetes.api.meta import ObjectMeta
+from pybernetes.proxy.family import Family
 from pybernetes.proxy.fragment import Ruleset
 from pybernetes.proxy.model import VirtualServer, virtual_servers
-from pybernetes.proxy.nftables import Family, fragment, render
+from pybernetes.proxy.nftables import fragment, render
 
 
 def service(**spec: object) -> Service:

@@ -37,6 +37,9 @@ class Renderer(Protocol):
     async def check(self) -> bool:
         """Whether what was written is still there."""
 
+    def close(self) -> None:
+        """Let go of the kernel; the rules stay."""
+
 
 MODES: dict[str, type[NftRenderer] | type[IptablesRenderer]] = {"nftables": NftRenderer, "iptables": IptablesRenderer}
 
@@ -83,6 +86,8 @@ class KubeProxy:
     async def _kernel_watch(self) -> AsyncGenerator[None, None]:
         """nftables tells of changes by others; iptables does not and is looked at now and then."""
         async with contextlib.AsyncExitStack() as stack:
+            for renderer in self._renderers.values():
+                stack.callback(renderer.close)
             if self._options.mode == "nftables":
                 self._watch = await stack.enter_async_context(nftwatch.watch(self._options.netns))
             yield

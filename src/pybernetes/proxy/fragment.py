@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pybernetes.proxy.rules import Rule
+
 Element = tuple[str, str, str]
 """(map or set, key, value); the value is empty in a set."""
 
@@ -16,10 +18,10 @@ Element = tuple[str, str, str]
 class Fragment:
     """A part of the ruleset."""
 
-    chains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    chains: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)
     """rules by chain"""
-    sets: Mapping[str, str] = field(default_factory=dict)
-    """declarations by name"""
+    sets: Mapping[str, int] = field(default_factory=dict)
+    """Sets of clients, and for how many seconds each client stays."""
     elements: frozenset[Element] = frozenset()
     """Entries of shared maps; several fragments may need the same one."""
 
@@ -32,9 +34,11 @@ class Delta:
     """What to change, in an order that never refers to something missing."""
 
     remove_elements: list[Element] = field(default_factory=list)
-    add_sets: dict[str, str] = field(default_factory=dict)
-    write_chains: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """chains that are new or whose rules differ"""
+    add_sets: dict[str, int] = field(default_factory=dict)
+    write_chains: dict[str, tuple[Rule, ...]] = field(default_factory=dict)
+    """Chains that are new or whose rules differ."""
+    new_chains: set[str] = field(default_factory=set)
+    """Those that are not there yet; the others are to be emptied first."""
     add_elements: list[Element] = field(default_factory=list)
     remove_chains: list[str] = field(default_factory=list)
     remove_sets: list[str] = field(default_factory=list)
@@ -86,6 +90,7 @@ class Ruleset:
         for fragment in self._fragments.values():
             delta.add_sets.update(fragment.sets)
             delta.write_chains.update(fragment.chains)
+            delta.new_chains.update(fragment.chains)
         return delta
 
     def _value(self, place: tuple[str, str]) -> str | None:
@@ -101,11 +106,13 @@ class Ruleset:
 
 
 def _diff_objects(old: Fragment, new: Fragment, delta: Delta) -> None:
-    for name, declaration in new.sets.items():
-        if old.sets.get(name) != declaration:
-            delta.add_sets[name] = declaration
+    for name, seconds in new.sets.items():
+        if old.sets.get(name) != seconds:
+            delta.add_sets[name] = seconds
     delta.remove_sets += [name for name in old.sets if name not in new.sets]
     for name, rules in new.chains.items():
         if old.chains.get(name) != rules:
             delta.write_chains[name] = rules
+            if name not in old.chains:
+                delta.new_chains.add(name)
     delta.remove_chains += [name for name in old.chains if name not in new.chains]

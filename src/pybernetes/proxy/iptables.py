@@ -16,8 +16,8 @@ import base64
 import hashlib
 from collections.abc import Iterable
 
+from pybernetes.proxy.family import Family
 from pybernetes.proxy.model import Endpoint, VirtualServer
-from pybernetes.proxy.nftables import Family
 
 _MARK = "0x4000/0x4000"
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 from pybernetes.linux.iptables import Iptables
 from pybernetes.proxy import iptables
+from pybernetes.proxy.family import Family
 from pybernetes.proxy.iptables import JUMPS
 from pybernetes.proxy.model import VirtualServer
-from pybernetes.proxy.nftables import Family
 from pybernetes.proxy.options import ProxyOptions
 
 
@@ -60,3 +60,6 @@ class IptablesRenderer:
             )
             for table, chain, target, _, _ in JUMPS
         )
+
+    def close(self) -> None:
+        """Nothing is held."""

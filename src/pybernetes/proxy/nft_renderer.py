@@ -4,11 +4,12 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Iterable
 
-from pybernetes.linux import nft, nftwatch
+from pybernetes.linux import nft, nftnl, nftwatch
 from pybernetes.proxy import nftables
-from pybernetes.proxy.fragment import Ruleset
+from pybernetes.proxy.family import TABLE, Family
+from pybernetes.proxy.fragment import Delta, Ruleset
 from pybernetes.proxy.model import VirtualServer
-from pybernetes.proxy.nftables import Family
+from pybernetes.proxy.nft_messages import Messages
 from pybernetes.proxy.options import ProxyOptions
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,8 @@ class NftRenderer:
         self.family = Family(version, cidrs, options.masquerade_all)
         self._netns = options.netns
         self._rules = Ruleset()
+        self._messages = Messages(self.family)
+        self._session: nftnl.Session | None = None
         self._written = False
 
     async def apply(self, changes: Changes) -> bool:
@@ -33,17 +36,29 @@ class NftRenderer:
             key = new.key if new is not None else old.key if old is not None else ""
             fragments[key] = nftables.fragment(new, self.family) if new is not None else None
         delta = self._rules.update(fragments)
-        if not self._written:
-            script = nftables.base(self.family) + nftables.render(self._rules.whole(), self.family, fresh=True)
-        elif delta:
-            script = nftables.render(delta, self.family)
-        else:
+        if self._written and not delta:
             return False
         # Whatever happens in the transaction, what we believe to be there is true only after it succeeded.
-        self._written = False
-        await asyncio.to_thread(nft.apply, script, self._netns)
+        written, self._written = self._written, False
+        await asyncio.to_thread(self._change if written else self._write_all, delta)
         self._written = True
         return True
+
+    def _write_all(self, _: Delta) -> None:
+        script = nftables.base(self.family) + nftables.render(self._rules.whole(), self.family)
+        nft.apply(script, self._netns)
+
+    def _change(self, delta: Delta) -> None:
+        requests = self._messages.requests(delta)
+        if self._session is None:
+            self._session = nftnl.Session(self._netns)
+        self._session.commit(requests)
+
+    def close(self) -> None:
+        """Let go of the kernel; the rules stay."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
 
     def invalidate(self) -> None:
         """Somebody changed the table: write all of it again with the next update."""
@@ -52,11 +67,11 @@ class NftRenderer:
     async def check(self) -> bool:
         """Whether the table is still there."""
         tables = await asyncio.to_thread(nft.list_tables, self._netns)
-        return (self.family.word, nftables.TABLE) in tables
+        return (self.family.word, TABLE) in tables
 
 
 async def strangers(watch: nftwatch.NftWatch) -> AsyncGenerator[None, None]:
     """Yields whenever something was removed from our table, or may have been."""
     while True:
-        if await watch.removed() & {nftables.TABLE, ""}:
+        if await watch.removed() & {TABLE, ""}:
             yield

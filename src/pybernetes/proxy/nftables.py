@@ -15,43 +15,30 @@ Service; all others keep their source address.
 import base64
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from pybernetes.proxy.family import TABLE, Family
 from pybernetes.proxy.fragment import Delta, Element, Fragment
 from pybernetes.proxy.model import Endpoint, VirtualServer
+from pybernetes.proxy.rules import (
+    MARK,
+    Chance,
+    Drop,
+    From,
+    FromKnown,
+    FromNode,
+    Goto,
+    GotoAny,
+    Mark,
+    Protocol,
+    Remember,
+    Rule,
+    SendTo,
+    text,
+)
 
-TABLE = "kube-proxy"
-_MARK = "0x4000"
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """The words of one address family."""
-
-    version: int
-    pod_cidrs: tuple[str, ...] = ()
-    """Where pods live; connections from elsewhere to a cluster IP are masqueraded. Empty: nobody is."""
-    masquerade_all: bool = False
-
-    @property
-    def word(self) -> str:
-        """`ip` or `ip6`"""
-        return "ip" if self.version == 4 else "ip6"
-
-    @property
-    def type(self) -> str:
-        """nft's type of an address."""
-        return "ipv4_addr" if self.version == 4 else "ipv6_addr"
-
-    @property
-    def loopback(self) -> str:
-        """Addresses at which no node port is served."""
-        return "127.0.0.0/8" if self.version == 4 else "::1"
-
-    @property
-    def reject(self) -> str:
-        """The answer to a connection that nobody serves."""
-        return f"reject with icmp{'' if self.version == 4 else 'v6'} type port-unreachable"
+# So many endpoints get a rule each; more get a map, which costs a packet less. But the kernel finds a table's sets one
+# by one, so a map costs an update, and above all the first load, more with each Service that has one.
+_FEW = 8
 
 
 def identifier(server: VirtualServer) -> str:
@@ -60,121 +47,104 @@ def identifier(server: VirtualServer) -> str:
     return f"{digest}-{server.key}"[:100]
 
 
+class _Draft:
+    """A fragment in the making."""
+
+    def __init__(self, server: VirtualServer, family: Family) -> None:
+        self.server = server
+        self.family = family
+        self.name = identifier(server)
+        self.chains: dict[str, tuple[Rule, ...]] = {}
+        self.sets: dict[str, int] = {}
+        self.elements: set[Element] = {("cluster-ips", server.cluster_ip, "")}
+
+
 def fragment(server: VirtualServer, family: Family) -> Fragment:
     """What one virtual server needs."""
-    name = identifier(server)
-    chains: dict[str, tuple[str, ...]] = {}
-    sets: dict[str, str] = {}
-    elements: set[Element] = {("cluster-ips", server.cluster_ip, "")}
-    needs_cluster = bool(server.endpoints)
-    if needs_cluster:
-        _add_choice(chains, sets, f"service-{name}", server, server.endpoints, family)
+    draft = _Draft(server, family)
+    if server.endpoints:
+        _add_choice(draft, f"service-{draft.name}", server.endpoints)
     internal = _address(server.cluster_ip, server)
     if server.internal_endpoints:
-        target = f"service-{name}"
+        target = f"service-{draft.name}"
         if server.internal_local:
-            target = f"local-{name}"
-            _add_choice(chains, sets, target, server, server.local_endpoints, family)
-        elements.add(("service-ips", internal, f"goto {target}"))
+            target = f"local-{draft.name}"
+            _add_choice(draft, target, server.local_endpoints)
+        draft.elements.add(("service-ips", internal, f"goto {target}"))
     else:
-        elements.add(("no-endpoint-services", internal, "drop" if server.endpoints else "goto reject-chain"))
+        draft.elements.add(("no-endpoint-services", internal, "drop" if server.endpoints else "goto reject-chain"))
     if server.external_ips or server.node_port:
-        _add_external(chains, sets, elements, name, server, family)
-    elements |= {("hairpin", f"{e.ip} . {e.ip}", "") for e in server.endpoints if e.local}
-    return Fragment(chains, sets, frozenset(elements))
+        _add_external(draft)
+    draft.elements |= {("hairpin", f"{e.ip} . {e.ip}", "") for e in server.endpoints if e.local}
+    return Fragment(draft.chains, draft.sets, frozenset(draft.elements))
 
 
 def _address(ip: str, server: VirtualServer) -> str:
     return f"{ip} . {server.protocol} . {server.port}"
 
 
-def _add_external(
-    chains: dict[str, tuple[str, ...]],
-    sets: dict[str, str],
-    elements: set[Element],
-    name: str,
-    server: VirtualServer,
-    family: Family,
-) -> None:
+def _add_external(draft: _Draft) -> None:
+    server, name = draft.server, draft.name
     places = [("services", "service-ips", _address(ip, server)) for ip in server.external_ips]
     if server.node_port:
         places.append(("nodeports", "service-nodeports", f"{server.protocol} . {server.node_port}"))
     if not server.endpoints:
-        elements |= {(f"no-endpoint-{kind}", key, "goto reject-chain") for kind, _, key in places}
+        draft.elements |= {(f"no-endpoint-{kind}", key, "goto reject-chain") for kind, _, key in places}
         return
-    chain = f"external-{name}"
-    rules: list[str] = []
-    if server.source_ranges:
-        ranges = ", ".join(server.source_ranges)
-        rules.append(f"fib saddr type != local {family.word} saddr != {{ {ranges} }} drop")
+    rules: list[Rule] = []
     if not server.external_local:
-        rules += [f"meta mark set meta mark | {_MARK}", f"goto service-{name}"]
+        rules += [(Mark(),), (Goto(f"service-{name}"),)]
     else:
-        rules += [f"{family.word} saddr {cidr} goto service-{name}" for cidr in family.pod_cidrs]
-        rules += [
-            f"fib saddr type local meta mark set meta mark | {_MARK}",
-            f"fib saddr type local goto service-{name}",
-        ]
+        rules += [(From(cidr), Goto(f"service-{name}")) for cidr in draft.family.pod_cidrs]
+        rules += [(FromNode(), Mark()), (FromNode(), Goto(f"service-{name}"))]
         if server.local_endpoints:
-            _add_choice(chains, sets, f"local-{name}", server, server.local_endpoints, family)
-            rules.append(f"goto local-{name}")
+            _add_choice(draft, f"local-{name}", server.local_endpoints)
+            rules.append((Goto(f"local-{name}"),))
         else:
-            elements |= {(f"no-endpoint-{kind}", key, "drop") for kind, _, key in places}
-    chains[chain] = tuple(rules)
-    elements |= {(table, key, f"goto {chain}") for _, table, key in places}
+            draft.elements |= {(f"no-endpoint-{kind}", key, "drop") for kind, _, key in places}
+    chain = f"external-{name}"
+    draft.chains[chain] = tuple(rules)
+    if server.source_ranges:
+        admitted, chain = chain, f"firewall-{name}"
+        draft.chains[chain] = _firewall(server.source_ranges, admitted)
+    draft.elements |= {(table, key, f"goto {chain}") for _, table, key in places}
 
 
-def _target(endpoint: Endpoint) -> str:
-    return f"{endpoint.ip} . {endpoint.port}"
+def _firewall(ranges: Iterable[str], admitted: str) -> tuple[Rule, ...]:
+    """Only the node and these networks get further."""
+    allowed: list[Rule] = [(From(cidr), Goto(admitted)) for cidr in ranges]
+    return (*allowed, (FromNode(), Goto(admitted)), (Drop(),))
 
 
-def _add_choice(
-    chains: dict[str, tuple[str, ...]],
-    sets: dict[str, str],
-    chain: str,
-    server: VirtualServer,
-    endpoints: tuple[Endpoint, ...],
-    family: Family,
-) -> None:
+def _add_choice(draft: _Draft, chain: str, endpoints: tuple[Endpoint, ...]) -> None:
     """A chain that sends each connection to one of the endpoints."""
-    if server.affinity_seconds:
-        _add_sticky_choice(chains, sets, chain, server, endpoints, family)
-        return
-    chains[chain] = (f"meta l4proto {server.protocol} {_dnat(endpoints, family)}",)
+    protocol = Protocol(draft.server.protocol)
+    if draft.server.affinity_seconds:
+        _add_sticky_choice(draft, chain, endpoints)
+    elif len(endpoints) > _FEW:
+        draft.chains[chain] = ((protocol, SendTo(endpoints)),)
+    else:
+        last = len(endpoints) - 1
+        choices: list[Rule] = [
+            (protocol, Chance(last + 1 - n), SendTo((endpoint,))) for n, endpoint in enumerate(endpoints[:last])
+        ]
+        draft.chains[chain] = (*choices, (protocol, SendTo(endpoints[last:])))
 
 
-def _dnat(endpoints: tuple[Endpoint, ...], family: Family) -> str:
-    if len(endpoints) == 1:
-        host = endpoints[0].ip if family.version == 4 else f"[{endpoints[0].ip}]"
-        return f"dnat {family.word} to {host}:{endpoints[0].port}"
-    choices = ", ".join(f"{n} : {_target(e)}" for n, e in enumerate(endpoints))
-    return f"dnat {family.word} addr . port to numgen random mod {len(endpoints)} map {{ {choices} }}"
-
-
-def _add_sticky_choice(
-    chains: dict[str, tuple[str, ...]],
-    sets: dict[str, str],
-    chain: str,
-    server: VirtualServer,
-    endpoints: tuple[Endpoint, ...],
-    family: Family,
-) -> None:
+def _add_sticky_choice(draft: _Draft, chain: str, endpoints: tuple[Endpoint, ...]) -> None:
     """As `_add_choice`, but a client stays with its endpoint: each endpoint keeps a set of its clients."""
-    known, jumps = [], []
-    declaration = f"type {family.type}; flags dynamic,timeout; timeout {server.affinity_seconds}s;"
-    for number, endpoint in enumerate(endpoints):
+    server = draft.server
+    known: list[Rule] = []
+    chains = []
+    for endpoint in endpoints:
         identity = f"{chain}/{endpoint.ip}/{endpoint.port}/{server.affinity_seconds}"
         suffix = hashlib.sha256(identity.encode()).hexdigest()[:12]
-        own_set, own_chain = f"affinity-{suffix}", f"endpoint-{suffix}"
-        sets[own_set] = declaration
-        chains[own_chain] = (
-            f"update @{own_set} {{ {family.word} saddr }}",
-            f"meta l4proto {server.protocol} {_dnat((endpoint,), family)}",
-        )
-        known.append(f"{family.word} saddr @{own_set} goto {own_chain}")
-        jumps.append(f"{number} : goto {own_chain}")
-    choice = f"numgen random mod {len(endpoints)} vmap {{ {', '.join(jumps)} }}"
-    chains[chain] = (*known, choice)
+        clients, own_chain = f"affinity-{suffix}", f"endpoint-{suffix}"
+        draft.sets[clients] = server.affinity_seconds
+        draft.chains[own_chain] = ((Remember(clients),), (Protocol(server.protocol), SendTo((endpoint,))))
+        known.append((FromKnown(clients), Goto(own_chain)))
+        chains.append(own_chain)
+    draft.chains[chain] = (*known, (GotoAny(tuple(chains)),))
 
 
 def base(family: Family) -> str:
@@ -195,11 +165,11 @@ def base(family: Family) -> str:
         "meta l4proto . th dport vmap @no-endpoint-nodeports",
     ]
     strays = [f"ct state new {word} daddr @cluster-ips {family.reject}"]
-    services = [*(f"{match} meta mark set meta mark | {_MARK}" for match in outside), *lookups]
+    services = [*(f"{match} meta mark set meta mark | {MARK:#x}" for match in outside), *lookups]
     postrouting = [
         f"{word} saddr . {word} daddr @hairpin masquerade fully-random",
-        f"meta mark & {_MARK} == 0 return",
-        f"meta mark set meta mark ^ {_MARK}",
+        f"meta mark & {MARK:#x} == 0 return",
+        f"meta mark set meta mark ^ {MARK:#x}",
         "masquerade fully-random",
     ]
     chains = [
@@ -227,17 +197,16 @@ def base(family: Family) -> str:
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def render(delta: Delta, family: Family, *, fresh: bool = False) -> str:
-    """A delta as a script: one transaction. In a `fresh` table nothing has to be emptied first."""
+def render(delta: Delta, family: Family) -> str:
+    """A delta as a script: one transaction."""
     where = f"{family.word} {TABLE}"
     lines = [f"delete element {where} {line}" for line in _grouped(delta.remove_elements, values=False)]
-    lines += [f"add set {where} {name} {{ {text} }}" for name, text in delta.add_sets.items()]
+    kind = f"type {family.type}; flags dynamic,timeout;"
+    lines += [f"add set {where} {name} {{ {kind} timeout {seconds}s; }}" for name, seconds in delta.add_sets.items()]
     for chain in delta.write_chains:
-        lines.append(f"add chain {where} {chain}")
-        if not fresh:
-            lines.append(f"flush chain {where} {chain}")
+        lines.append(f"{'add' if chain in delta.new_chains else 'flush'} chain {where} {chain}")
     for chain, rules in delta.write_chains.items():
-        lines += [f"add rule {where} {chain} {rule}" for rule in rules]
+        lines += [f"add rule {where} {chain} {text(rule, family)}" for rule in rules]
     lines += [f"add element {where} {line}" for line in _grouped(delta.add_elements, values=True)]
     lines += [f"flush chain {where} {chain}" for chain in delta.remove_chains]
     lines += [f"delete chain {where} {chain}" for chain in delta.remove_chains]
