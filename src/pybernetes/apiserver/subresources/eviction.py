@@ -27,7 +27,6 @@ from pybernetes.apiserver.writing import Writer
 from pybernetes.client.errors import ApiError, Conflict
 from pybernetes.client.transport import Response
 
-
 #: Budgets and conditions are written by the server itself, on behalf of whoever evicts.
 _MANAGER = "kube-apiserver"
 _RETRIES = 10
