@@ -130,8 +130,11 @@ class ExtensionActor:
         except TimeoutError as error:
             raise CommandFailed(f"{command[-1]!r} did not end within {self._timeout:g} s") from error
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            # What a command that has ended left running on purpose is the administrator's.
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
         output = out.decode(errors="replace").strip()
         if process.returncode:
             raise CommandFailed(f"{command[-1]!r} ended with code {process.returncode}: {output[-500:]}")
