@@ -22,6 +22,7 @@ from pybernetes.flannel.lease import Lease
 from pybernetes.flannel.manager import Held, Offer
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.flannel.rules import NftRules
+from pybernetes.flannel.udp_actor import UdpActor
 from pybernetes.linux import addr, link, netns, route, sysctl
 from pybernetes.linux.rtnl import Netlink
 
@@ -205,7 +206,7 @@ class World:
             BoardManager(self.board, name, number),
             rules=NftRules(masquerade=True, forward=True, netns=space),
             drift=KernelDrift(space),
-            actors=[bird],
+            actors=[bird, UdpActor(space)],
             rng=random.Random(number),
         )
         host = Host(number, space, folder, name, bird, daemon)

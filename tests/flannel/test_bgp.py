@@ -154,13 +154,19 @@ async def test_the_daemon_ends_and_comes_back_under_traffic(tmp_path: Path) -> N
         assert "400 received" in out, out[-300:]
 
 
-@pytest.mark.parametrize("other", ["vxlan", "host-gw"])
-async def test_switching_under_traffic(tmp_path: Path, other: str) -> None:
+@pytest.mark.parametrize(
+    "other", [{"Type": "vxlan"}, {"Type": "vxlan", "DirectRouting": True}, {"Type": "host-gw"}, {"Type": "udp"}]
+)
+async def test_switching_under_traffic(tmp_path: Path, other: dict[str, object]) -> None:
     async with make_world(tmp_path, linger=4.0) as world:
-        world.configure({"Type": other})
+        world.configure(other)
         await world.start()
         a, b, c = world.hosts
-        await until(lambda: all(len(host.seen.routes) == 2 for host in world.hosts))
+        routes = 1 if other["Type"] == "udp" else 2
+        await until(lambda: all(len(host.seen.routes) == routes for host in world.hosts))
+        async with asyncio.timeout(10):
+            while not (await b.reaches(a) and await a.reaches(b) and await c.reaches(a)):
+                await asyncio.sleep(0.05)
         pings = [a.ping(b, 900), c.ping(a, 900)]
         for host in (b, a, c):
             world.configure({"Type": "bgp", "ASNumber": 65001}, host)
@@ -168,9 +174,9 @@ async def test_switching_under_traffic(tmp_path: Path, other: str) -> None:
         await world.meshed()
         await until(lambda: all(not host.seen.routes for host in world.hosts))
         for host in (c, b, a):
-            world.configure({"Type": other}, host)
+            world.configure(other, host)
             await asyncio.sleep(0.1)
-        await until(lambda: all(len(host.seen.routes) == 2 for host in world.hosts))
+        await until(lambda: all(len(host.seen.routes) == routes for host in world.hosts))
         await until(lambda: all(host.bird.pid is None and not host.ways() for host in world.hosts))
         assert not any(ping.done() for ping in pings), "they must last longer than the switching"
         for ping in pings:

@@ -12,12 +12,12 @@ and beside it the proxy (`udp_proxy.py`): it knows each peer's subnet and public
 node's own. IPv4 only, as in the original.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pybernetes.flannel.backends.options import number
 from pybernetes.flannel.config import FamilyConfig
-from pybernetes.flannel.desired import Desired, LinkAddress, PeerRoute, TunLink, UdpEnd, UdpPeer
+from pybernetes.flannel.desired import Desired, LinkAddress, PeerRoute, TunLink, UdpEnd, UdpPeer, merge
 from pybernetes.flannel.lease import Lease, Underlay
 
 DEFAULT_PORT = 8285
@@ -64,3 +64,9 @@ class Udp:
         if theirs is None or family.version != 4:
             return Desired()
         return Desired(udp_peers=(UdpPeer(str(theirs.subnet), str(theirs.public_ip), self.port, peer.reason),))
+
+    def tell(self, family: FamilyConfig, own: Lease, peers: Sequence[Lease], underlay: Underlay) -> Desired:
+        """The table has those too that announce another backend: until their new route is there, they are reached
+        through the device, and a peer that listens still takes it.
+        """
+        return merge(self.peer(family, own, peer, underlay) for peer in peers)
