@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -231,3 +232,34 @@ async def test_without_bird_it_is_said_and_nothing_changes(tmp_path: Path, caplo
         world.configure({"Type": "bgp"}, a)
         await until(lambda: "apt-get install bird2" in caplog.text)
         assert await a.reaches(b) and a.seen.routes
+
+
+KILLED = """
+import asyncio, sys
+from pathlib import Path
+from pybernetes.flannel.bird_actor import BirdActor
+from pybernetes.flannel.desired import BgpSpeaker, Desired
+
+async def main():
+    actor = BirdActor(Path(sys.argv[1]), sys.argv[2])
+    speaker = BgpSpeaker("10.244.0.0/16", "10.244.1.0/24", "192.0.2.1", 64512, 60)
+    assert await actor.apply(None, None, Desired(speakers=(speaker,))) == []
+    print(actor.pid, flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def test_bird_dies_with_a_killed_daemon(tmp_path: Path) -> None:
+    async with make_world(tmp_path, racks=(1,)) as world:
+        (a,) = world.hosts
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", KILLED, str(tmp_path / "bird"), a.netns), stdout=asyncio.subprocess.PIPE
+        )
+        assert process.stdout is not None
+        pid = int(await process.stdout.readline())
+        assert start_time(pid) is not None
+        process.kill()
+        await process.wait()
+        await until(lambda: start_time(pid) is None, 2.0)

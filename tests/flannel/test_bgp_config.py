@@ -1,5 +1,6 @@
 """The bgp backend without BIRD: options, who talks to whom, BIRD's config as text, its answers."""
 
+import asyncio
 import ipaddress
 import shutil
 import subprocess
@@ -232,3 +233,30 @@ def test_sessions_are_read_from_birds_table() -> None:
 async def test_no_bird_no_answer(tmp_path: Path) -> None:
     with pytest.raises(BirdError, match="does not answer"):
         await ask(tmp_path / "bird.ctl", "show status")
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (b"8002-bird.conf:3:1 syntax error\n0000 \n", None),
+        (b"8002 bird.conf:3:1 syntax error\n", "syntax error"),
+        (b"9001 There is no such command\n", "no such command"),
+        (b"", "does not answer"),
+        (b"nonsense\n", "no line of its protocol"),
+        (b"0013 ready", "does not answer"),
+        (b"\xff\xfe\n", "no line of its protocol"),
+    ],
+)
+async def test_what_birds_socket_may_say(tmp_path: Path, answer: bytes, says: str | None) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"0001 BIRD 2.0.12 ready.\n")
+        await reader.readline()
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_unix_server(serve, tmp_path / "bird.ctl"):
+        if says is None:
+            assert await ask(tmp_path / "bird.ctl", "configure") == ["bird.conf:3:1 syntax error", ""]
+            return
+        with pytest.raises(BirdError, match=says):
+            await ask(tmp_path / "bird.ctl", "configure")
