@@ -28,7 +28,9 @@ from pybernetes.api.core.secret import Secret
 from pybernetes.api.core.service import Service
 from pybernetes.api.core.service_account import ServiceAccount
 from pybernetes.api.discovery.endpoint_slice import EndpointSlice
-from pybernetes.api.meta import Object
+from pybernetes.api.meta import Object, ObjectMeta
+from pybernetes.api.policy.eviction import Eviction
+from pybernetes.api.policy.pod_disruption_budget import PodDisruptionBudget
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.assembly import Security, assemble
 from pybernetes.apiserver.auth.signing import generate
@@ -36,7 +38,7 @@ from pybernetes.apiserver.config import ServerConfig
 from pybernetes.apiserver.inprocess import InProcessTransport
 from pybernetes.apiserver.types import User
 from pybernetes.client.client import Client
-from pybernetes.client.errors import ApiError, NotFound
+from pybernetes.client.errors import ApiError, NotFound, TooManyRequests
 from pybernetes.client.informer import Informers
 from pybernetes.controllers.config import Config
 from pybernetes.controllers.daemonset_plan import node_of
@@ -289,6 +291,25 @@ async def test_replication_controllers_tokens_and_mirrors(cluster: Cluster) -> N
         return any(e.addresses == ["192.0.2.1"] for s in slices for e in s.endpoints)
 
     await cluster.until(mirrored)
+
+
+async def test_evictions_wait_for_replacements(cluster: Cluster) -> None:
+    await cluster.until(lambda: _found(cluster, ServiceAccount, "default"))
+    await cluster.create(Deployment, "web", spec=workload(3))
+    selector = {"matchLabels": {"app": "web"}}
+    await cluster.create(PodDisruptionBudget, "web", spec={"maxUnavailable": 1, "selector": selector})
+    budgets, pods = cluster.client.of(PodDisruptionBudget), cluster.client.of(Pod)
+
+    async def allowed() -> bool:
+        status = (await budgets.get("web", namespace="default")).status
+        return (status.disruptions_allowed, status.expected_pods, status.desired_healthy) == (1, 3, 2)
+
+    for _ in range(3):
+        await cluster.until(allowed)
+        first, second, *_ = [p.metadata.name for p in await cluster.all(Pod) if not p.metadata.deletion_timestamp]
+        await pods.call(first, "eviction", Eviction(metadata=ObjectMeta(name=first)), namespace="default")
+        with pytest.raises(TooManyRequests, match="would violate the pod's disruption budget"):
+            await pods.call(second, "eviction", Eviction(metadata=ObjectMeta(name=second)), namespace="default")
 
 
 async def test_many_replicas_become_available_fast(cluster: Cluster) -> None:

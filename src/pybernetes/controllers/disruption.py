@@ -31,6 +31,13 @@ async def mark_failed(api: Resource[Pod], pod: Pod, reason: str, message: str, n
     await _patch(api, pod, status)
 
 
+async def take_back(api: Resource[Pod], pod: Pod, now: datetime) -> None:
+    """Write that the pod stays after all."""
+    others = [item for item in pod.status.conditions if item.type != TYPE]
+    back = PodCondition(type=TYPE, status="False", last_transition_time=stamp(now))
+    await _patch(api, pod, {"conditions": [*others, back]})
+
+
 async def _patch(api: Resource[Pod], pod: Pod, status: dict[str, object]) -> None:
     meta = pod.metadata
     body = {"metadata": {"uid": meta.uid, "resourceVersion": meta.resource_version}, "status": status}

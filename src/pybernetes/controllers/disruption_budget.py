@@ -1,0 +1,293 @@
+"""Disruption budgets: how many pods of an application may be evicted now. Evictions read the answer in the budget's
+status, and lower it themselves until this loop has counted again.
+
+Pure: `expected` says how many pods there should be and how many must be healthy, `counted` what the status is, `stale`
+when a pod that was to be disrupted no longer is. The shell finds the pods and what made them, and writes.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from msgspec.structs import replace
+
+from pybernetes.api import labels
+from pybernetes.api.apps.deployment import Deployment
+from pybernetes.api.conditions import with_condition
+from pybernetes.api.core.pod import Pod
+from pybernetes.api.kinds import BY_NAME, KINDS, kind_of
+from pybernetes.api.meta import Condition, Object, OwnerReference, Time
+from pybernetes.api.policy.pod_disruption_budget import (
+    DISRUPTION_ALLOWED,
+    INSUFFICIENT_PODS,
+    SUFFICIENT_PODS,
+    SYNC_FAILED,
+    PodDisruptionBudget,
+    PodDisruptionBudgetSpec,
+    PodDisruptionBudgetStatus,
+)
+from pybernetes.client.errors import NotFound
+from pybernetes.client.informer import Cache, key_of
+from pybernetes.controllers import disruption
+from pybernetes.controllers.base import Controller
+from pybernetes.controllers.ownership import controller_of, resolve
+from pybernetes.controllers.percent import scaled
+from pybernetes.controllers.pods import condition, is_ready
+from pybernetes.controllers.times import parse, stamp
+from pybernetes.controllers.types import Context
+
+DELETION_TIMEOUT = timedelta(minutes=2)
+"""How long an evicted pod may take to be marked for deletion before it counts as one that stays."""
+STALE_AFTER = timedelta(minutes=2)
+"""The same for the condition DisruptionTarget."""
+
+ScaleOf = Callable[[OwnerReference, str], tuple[str, int] | None]
+"""(controller of a pod, namespace) -> (uid of what has the size, its size). Raises Uncountable."""
+
+_SCALED: tuple[type[Object], ...] = tuple(kind.struct for kind in KINDS if kind.scale is not None and kind.stored)
+_POD = "pod:"
+"""Keys of pods, beside those of budgets."""
+_COALESCE_PER_POD = 0.0002
+_COALESCE_MAX = 1.0
+
+
+class Uncountable(Exception):
+    """How many pods there should be can't be told; the text goes into the budget's condition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """How many pods there should be, how many of them must be healthy, and which pods nothing controls."""
+
+    pods: int = 0
+    healthy: int = 0
+    unmanaged: list[str] = field(default_factory=list)
+
+
+def expected(spec: PodDisruptionBudgetSpec, pods: Sequence[Pod], scale_of: ScaleOf) -> Expected:
+    """By the sizes of what made the pods, or for a plain number of pods to keep by the pods that there are. Shares of
+    a pod are rounded up for both limits. Raises Uncountable."""
+    if spec.max_unavailable is not None:
+        total, unmanaged = _total(pods, scale_of)
+        return Expected(total, max(0, total - scaled(spec.max_unavailable, total, up=True)), unmanaged)
+    if isinstance(spec.min_available, str):
+        total, unmanaged = _total(pods, scale_of)
+        return Expected(total, scaled(spec.min_available, total, up=True), unmanaged)
+    return Expected() if spec.min_available is None else Expected(len(pods), spec.min_available)
+
+
+def _total(pods: Sequence[Pod], scale_of: ScaleOf) -> tuple[int, list[str]]:
+    seen: set[str] = set()
+    sizes: dict[str, int] = {}
+    unmanaged = []
+    for pod in pods:
+        ref = controller_of(pod)
+        if ref is None:
+            unmanaged.append(pod.metadata.name)
+        elif ref.uid not in seen:
+            found = scale_of(ref, pod.metadata.namespace)
+            if found is None:
+                raise Uncountable(f'found no controllers for pod "{pod.metadata.name}"')
+            seen.add(ref.uid)
+            sizes[found[0]] = found[1]
+    return sum(sizes.values()), unmanaged
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A status, the pods that were evicted and are still there, and when to count again without any news."""
+
+    status: PodDisruptionBudgetStatus
+    overdue: list[Pod]
+    again: datetime | None
+
+
+def counted(budget: PodDisruptionBudget, pods: Sequence[Pod], want: Expected, now: datetime) -> Counted:
+    """The status by the present pods. While no pod is expected nothing is allowed: the first ones to appear must not
+    find an allowance of before."""
+    disrupted: dict[str, Time] = {}
+    overdue, deadlines = [], []
+    for pod in pods:
+        since = parse(budget.status.disrupted_pods.get(pod.metadata.name, ""))
+        if since is None or pod.metadata.deletion_timestamp:
+            continue
+        if since + DELETION_TIMEOUT < now:
+            overdue.append(pod)
+        else:
+            disrupted[pod.metadata.name] = budget.status.disrupted_pods[pod.metadata.name]
+            deadlines.append(since + DELETION_TIMEOUT)
+    healthy = sum(
+        is_ready(pod) and not pod.metadata.deletion_timestamp and pod.metadata.name not in disrupted for pod in pods
+    )
+    allowed = max(0, healthy - want.healthy) if want.pods > 0 else 0
+    status = PodDisruptionBudgetStatus(
+        current_healthy=healthy,
+        desired_healthy=want.healthy,
+        disrupted_pods=disrupted,
+        disruptions_allowed=allowed,
+        expected_pods=want.pods,
+        observed_generation=budget.metadata.generation,
+    )
+    told = _condition(allowed > 0, SUFFICIENT_PODS if allowed > 0 else INSUFFICIENT_PODS, "", status)
+    status.conditions = with_condition(budget.status.conditions, told, stamp(now))
+    return Counted(status, overdue, min(deadlines, default=None))
+
+
+def failed(status: PodDisruptionBudgetStatus, why: str, now: datetime) -> PodDisruptionBudgetStatus:
+    """The status when the pods can't be counted: nothing is allowed."""
+    told = _condition(False, SYNC_FAILED, why, status)
+    return replace(status, disruptions_allowed=0, conditions=with_condition(status.conditions, told, stamp(now)))
+
+
+def _condition(holds: bool, reason: str, message: str, status: PodDisruptionBudgetStatus) -> Condition:
+    return Condition(
+        type=DISRUPTION_ALLOWED,
+        status="True" if holds else "False",
+        observed_generation=status.observed_generation,
+        reason=reason,
+        message=message,
+    )
+
+
+def stale(pod: Pod) -> datetime | None:
+    """When the pod's DisruptionTarget is to be taken back, if nobody deletes it before; None if never. What a kubelet
+    has said stands: it may take any time to end a pod."""
+    told = condition(pod, disruption.TYPE)
+    if told is None or told.status != "True" or told.reason == "TerminationByKubelet":
+        return None
+    if pod.metadata.deletion_timestamp or pod.status.phase in ("Succeeded", "Failed"):
+        return None
+    since = parse(told.last_transition_time)
+    return None if since is None else since + STALE_AFTER
+
+
+class DisruptionController(Controller):
+    """Keys are those of budgets, and with a prefix those of pods that carry DisruptionTarget."""
+
+    name = "disruption-controller"
+    component = "disruption-controller"
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._api = context.client.of(PodDisruptionBudget)
+        self._pod_api = context.client.of(Pod)
+        self._budgets = self.watch(PodDisruptionBudget, lambda old, new: [key_of(cast("Object", new or old))])
+        self._pods = self.observe(Pod, self._pod_changed)
+        self._owners: dict[tuple[str, str], Cache[Any]] = {
+            (kind_of(struct).group, kind_of(struct).name): self.observe(struct, self._owner_changed)
+            for struct in _SCALED
+        }
+
+    def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
+        if new is not None and stale(new) is not None:
+            self.queue.add(_POD + key_of(new))
+        if old is None or new is None or _view(old) != _view(new):
+            for pod in (old, new):
+                if pod is not None:
+                    self._recount(pod.metadata.namespace, pod)
+
+    def _owner_changed(self, old: Object | None, new: Object | None) -> None:
+        """A new size changes what is expected, before any pod of it comes or goes."""
+        if old is None or new is None or _size(old) != _size(new):
+            self._recount(cast("Object", new or old).metadata.namespace, None)
+
+    def _recount(self, namespace: str, pod: Pod | None) -> None:
+        """Count the budgets of a pod, or all of the namespace, a little later the more pods there are to look at."""
+        for budget in self._budgets.by_index("namespace", namespace):
+            if pod is None or _selector(budget).matches(pod.metadata.labels):
+                delay = min(self._pods.count("namespace", namespace) * _COALESCE_PER_POD, _COALESCE_MAX)
+                self.queue.add_after(key_of(budget), delay)
+
+    async def reconcile(self, key: str) -> float | None:
+        """Count the pods of a budget, or take back a stale condition."""
+        if key.startswith(_POD):
+            return await self._take_back(key.removeprefix(_POD))
+        budget = self._budgets.get(key)
+        if budget is None:
+            return None
+        now = self.context.clock.now()
+        selector = _selector(budget)
+        there = self._pods.by_index("namespace", budget.metadata.namespace)
+        pods = [pod for pod in there if selector.matches(pod.metadata.labels)]
+        if not pods:
+            self.context.recorder.event(budget, "Normal", "NoPods", "No matching pods found")
+        try:
+            want = expected(budget.spec, pods, self._scale_of)
+        except Uncountable as error:
+            text = f"Failed to calculate the number of expected pods: {error}"
+            self.context.recorder.event(budget, "Warning", "CalculateExpectedPodCountFailed", text)
+            await self._write(budget, failed(budget.status, str(error), now))
+            return None
+        if want.unmanaged:
+            self.context.recorder.event(budget, "Warning", "UnmanagedPods", _unmanaged(selector))
+        result = counted(budget, pods, want, now)
+        for pod in result.overdue:
+            text = f"Pod was expected by PDB {key} to be deleted but it wasn't"
+            self.context.recorder.event(pod, "Warning", "NotDeleted", text)
+        await self._write(budget, result.status)
+        # The first moment after the deadline: a pod still has its time at the deadline itself.
+        return None if result.again is None else (result.again - now).total_seconds() + 0.001
+
+    async def _write(self, budget: PodDisruptionBudget, status: PodDisruptionBudgetStatus) -> None:
+        if status == budget.status:
+            return
+        try:
+            await self._api.update_status(replace(budget, status=status))
+        except NotFound:
+            return
+
+    async def _take_back(self, key: str) -> float | None:
+        pod = self._pods.get(key)
+        when = stale(pod) if pod is not None else None
+        if pod is None or when is None:
+            return None
+        now = self.context.clock.now()
+        if when > now:
+            return (when - now).total_seconds()
+        try:
+            await disruption.take_back(self._pod_api, pod, now)
+        except NotFound:
+            pass
+        return None
+
+    def _scale_of(self, ref: OwnerReference, namespace: str) -> tuple[str, int] | None:
+        """The size of a pod's controller; of a ReplicaSet's Deployment, while it changes from one set to another."""
+        group = ref.api_version.rpartition("/")[0]
+        cache = self._owners.get((group, ref.kind))
+        if cache is None:
+            known = BY_NAME.get((ref.api_version, ref.kind))
+            if known is not None:
+                raise Uncountable(f"{known.resource} does not implement the scale subresource")
+            return None
+        owner = resolve(ref, ref.kind, namespace, cache)
+        above = controller_of(owner) if owner is not None else None
+        if above is not None and above.kind == "Deployment":
+            owner = resolve(above, above.kind, namespace, self._owners[kind_of(Deployment).group, above.kind])
+        return None if owner is None else (owner.metadata.uid, _size(owner))
+
+
+def _size(owner: Object) -> int:
+    paths = kind_of(type(owner)).scale
+    return 0 if paths is None else paths.get(owner)[0]
+
+
+def _view(pod: Pod) -> tuple[object, ...]:
+    """What counting looks at."""
+    meta = pod.metadata
+    return meta.labels, bool(meta.deletion_timestamp), is_ready(pod), meta.owner_references
+
+
+def _selector(budget: PodDisruptionBudget) -> labels.Selector:
+    try:
+        return labels.from_label_selector(budget.spec.selector)
+    except labels.SelectorError:
+        return labels.NOTHING
+
+
+def _unmanaged(selector: labels.Selector) -> str:
+    return (
+        f"Pods selected by this PodDisruptionBudget (selector: {selector}) were found to be unmanaged. As a result, "
+        "the status of the PDB cannot be calculated correctly, which may result in undefined behavior. To account for "
+        'these pods please set ".spec.minAvailable" field of the PDB to an integer value.'
+    )
