@@ -14,7 +14,7 @@ nsenter:util-linux nft:nftables iptables:iptables ipset:ipset conntrack:conntrac
 if [ "${1:-}" = dev ]; then
     wanted="$wanted ping:iputils-ping dig:bind9-dnsutils etcd:etcd-server etcdctl:etcd-client tcpdump:tcpdump
 iperf3:iperf3 dnsmasq:dnsmasq-base curl:curl /usr/lib/cni/bridge:containernetworking-plugins
-bird:bird2"
+bird:bird2 qemu-system-x86_64:qemu-system-x86"
 fi
 
 missing=""
@@ -32,6 +32,20 @@ if [ -n "$missing" ]; then
     # Services that come with packages are not wanted: each node runs a containerd of its own.
     # shellcheck disable=SC2086
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing >/dev/null
+fi
+
+# The kernel of virtual machines is unpacked where it is found again, and never installed as this machine's own.
+kernel="${XDG_CACHE_HOME:-$HOME/.cache}/pybernetes/vm-kernel"
+if [ "${1:-}" = dev ] && ! ls "$kernel"/boot/vmlinuz-* >/dev/null 2>&1; then
+    package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p')
+    echo "unpacking $package for virtual machines"
+    fresh=$(mktemp -d)
+    (cd "$fresh" && apt-get download -q "$package" >/dev/null)
+    rm -rf "$kernel.new"
+    mkdir -p "$kernel.new"
+    dpkg-deb -x "$fresh"/*.deb "$kernel.new"
+    rm -rf "$kernel" "$fresh"
+    mv "$kernel.new" "$kernel"
 fi
 
 lock=requirements.lock
