@@ -106,3 +106,40 @@ def test_two_services_that_claim_one_address_do_not_break_the_ruleset() -> None:
     delta = rules.update({a.key: None})
     values = [value for name, key, value in delta.add_elements if key.startswith("203.0.113.9")]
     assert values in ([], [f"goto external-{value}" for value in ()]) or "web2" in values[0]
+
+
+def test_words_that_are_no_addresses_never_reach_the_packet_filter() -> None:
+    bad = ("", "10.0.0", "10.0.0.1/24", "fd00::1", "10.0.0.1 drop", "10.0.0.1\n", "\0", "０.0.0.1", "1" * 5000)
+    parts = [slice_of((ip, "node-1", READY)) for ip in bad]
+    good = slice_of(("10.1.0.1", "node-1", READY))
+    server = one(service(external_ips=[*bad, "203.0.113.9"]), *parts, good)
+    assert [e.ip for e in server.endpoints] == ["10.1.0.1"]
+    assert server.external_ips == ("203.0.113.9",)
+    for ip in bad:
+        assert virtual_servers(service(cluster_ip=ip, cluster_ips=[ip]), [good], "node-1", 4) == []
+
+
+def test_source_ranges() -> None:
+    def ranges(*named: str) -> tuple[str, ...]:
+        return one(service(load_balancer_source_ranges=list(named))).source_ranges
+
+    assert ranges() == ()
+    assert ranges(" 192.0.2.7/24 ", "fd00::/8", "192.0.2.0/24") == ("192.0.2.0/24",)
+    assert ranges("fd00::/8") == ()
+    # what can't be read admits nobody, and takes nothing from what can
+    assert ranges("192.0.2.0/99") == ("0.0.0.0/32",)
+    assert ranges("x; flush ruleset", "192.0.2.0/24") == ("192.0.2.0/24",)
+
+
+def test_few_endpoints_share_evenly_and_many_have_a_map() -> None:
+    family = Family(4)
+
+    def script(count: int) -> str:
+        ends = [(f"10.1.0.{n + 1}", "node-2", READY) for n in range(count)]
+        server = one(service(), slice_of(*ends))
+        return render(Ruleset().update({server.key: fragment(server, family)}), family)
+
+    few = script(3)
+    assert "mod 3 0 dnat ip to 10.1.0.1:8080" in few and "mod 2 0 dnat ip to 10.1.0.2:8080" in few
+    assert "tcp dnat ip to 10.1.0.3:8080" in few
+    assert "map {" not in few and "numgen random mod 9 map {" in script(9)

@@ -8,13 +8,15 @@ from dataclasses import replace
 
 import pytest
 
-from pybernetes.linux import netns, nft, nftnl
+from pybernetes.linux import netns, nft, nftexpr, nftnl
 from pybernetes.linux.errors import LinuxError, Missing, ProtocolError
 from pybernetes.proxy import nftables
 from pybernetes.proxy.family import TABLE, Family
 from pybernetes.proxy.fragment import Delta, Ruleset
 from pybernetes.proxy.model import Endpoint, VirtualServer
 from pybernetes.proxy.nft_messages import Messages
+from pybernetes.proxy.nft_renderer import NftRenderer
+from pybernetes.proxy.options import ProxyOptions
 
 kernel = pytest.mark.kernel
 FAMILIES = [Family(4, ("10.244.0.0/16", "10.128.0.0/9")), Family(6, ("fd00:10:244::/56", "fd00:8::/13"), True)]
@@ -136,8 +138,28 @@ def test_a_refused_batch_changes_nothing_and_says_what_it_met(space: str) -> Non
 
 
 @kernel
+async def test_a_change_that_fails_has_everything_written_again(space: str) -> None:
+    family = FAMILIES[0]
+    servers = every_form(family)
+    renderer = NftRenderer(ProxyOptions(node_name="me", cluster_cidrs=family.pod_cidrs, netns=space), 4)
+    try:
+        await renderer.apply([(None, s) for s in servers])
+        before = _listing(space, family)
+        nft.apply("flush ruleset", space)
+        changed = replace(servers[1], endpoints=_ends(family, 5))
+        with pytest.raises(Missing):
+            await renderer.apply([(servers[1], changed)])
+        assert await renderer.apply([(changed, servers[1])])
+        assert _listing(space, family) == before
+        assert not await renderer.apply([])
+        assert await renderer.apply([(servers[1], changed)])
+    finally:
+        renderer.close()
+
+
+@kernel
 def test_a_batch_full_of_errors_is_an_error(space: str) -> None:
-    table = nftnl.Table(nftnl.IPV4, "not-there")
+    table = nftnl.Table(nftexpr.IPV4, "not-there")
     with nftnl.Session(space) as session:
         for _ in range(2):  # the second one finds what the first one left unread
             with pytest.raises(Missing, match="add chain c0 in table not-there"):
@@ -161,4 +183,4 @@ def test_a_bad_address_is_refused_before_anything_is_sent(bad: str) -> None:
 @pytest.mark.parametrize("port", [-1, 65536])
 def test_a_bad_port_is_refused(port: int) -> None:
     with pytest.raises(ProtocolError):
-        nftnl.port(port)
+        nftexpr.port(port)

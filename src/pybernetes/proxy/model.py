@@ -3,6 +3,8 @@
 Source of the rules: the Service documentation and KEP-2086 (internalTrafficPolicy), KEP-1669 (terminating endpoints).
 """
 
+import ipaddress
+import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -78,7 +80,7 @@ def virtual_servers(service: Service, slices: Iterable[EndpointSlice], node: str
 
 def _cluster_ip(service: Service, version: int) -> str:
     for ip in service.spec.cluster_ips or [service.spec.cluster_ip]:
-        if ip and ip != "None" and (":" in ip) == (version == 6):
+        if _is_address(ip, version):
             return ip
     return ""
 
@@ -87,7 +89,7 @@ def _server(
     service: Service, port: ServicePort, parts: list[EndpointSlice], cluster_ip: str, node: str, version: int
 ) -> VirtualServer:
     spec = service.spec
-    ready, terminating = _endpoints(parts, port.name, node)
+    ready, terminating = _endpoints(parts, port.name, node, version)
     local = [e for e in ready if e.local] or [e for e in terminating if e.local]
     meta = service.metadata
     return VirtualServer(
@@ -104,15 +106,41 @@ def _server(
         internal_local=spec.internal_traffic_policy == "Local",
         external_local=spec.external_traffic_policy == "Local",
         affinity_seconds=_affinity(service),
-        source_ranges=tuple(r for r in spec.load_balancer_source_ranges if (":" in r) == (version == 6)),
+        source_ranges=_source_ranges(spec.load_balancer_source_ranges, version),
         reason=f"Service {meta.namespace}/{meta.name} port {port.name or port.port}",
     )
+
+
+def _is_address(text: str, version: int) -> bool:
+    """Whether this may go into a packet filter: one bad word would make the kernel refuse everybody's rules."""
+    try:
+        socket.inet_pton(socket.AF_INET if version == 4 else socket.AF_INET6, text)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _source_ranges(ranges: Iterable[str], version: int) -> tuple[str, ...]:
+    """The networks of a family. Where the only ones named can't be read, nobody may come in, rather than everybody."""
+    found: list[str] = []
+    unreadable = False
+    for text in ranges:
+        try:
+            network = ipaddress.ip_network(text.strip(), strict=False)
+        except ValueError:
+            unreadable = True
+            continue
+        if network.version == version:
+            found.append(str(network))
+    if unreadable and not found:
+        return ("0.0.0.0/32" if version == 4 else "::/128",)
+    return tuple(dict.fromkeys(found))
 
 
 def _external_ips(service: Service, version: int) -> tuple[str, ...]:
     ingress = [i.ip for i in service.status.load_balancer.ingress if i.ip and i.ip_mode != "Proxy"]
     found = dict.fromkeys([*service.spec.external_ips, *ingress])
-    return tuple(ip for ip in found if (":" in ip) == (version == 6))
+    return tuple(ip for ip in found if _is_address(ip, version))
 
 
 def _affinity(service: Service) -> int:
@@ -123,7 +151,9 @@ def _affinity(service: Service) -> int:
     return seconds or DEFAULT_AFFINITY_SECONDS
 
 
-def _endpoints(parts: list[EndpointSlice], port_name: str, node: str) -> tuple[list[Endpoint], list[Endpoint]]:
+def _endpoints(
+    parts: list[EndpointSlice], port_name: str, node: str, version: int
+) -> tuple[list[Endpoint], list[Endpoint]]:
     """(ready ones, those that still serve while they terminate), each address once."""
     ready: dict[tuple[str, int], Endpoint] = {}
     terminating: dict[tuple[str, int], Endpoint] = {}
@@ -132,7 +162,7 @@ def _endpoints(parts: list[EndpointSlice], port_name: str, node: str) -> tuple[l
         if not number:
             continue
         for endpoint in part.endpoints:
-            if not endpoint.addresses:
+            if not endpoint.addresses or not _is_address(endpoint.addresses[0], version):
                 continue
             made = Endpoint(endpoint.addresses[0], number, bool(node) and endpoint.node_name == node)
             if endpoint.conditions.ready is not False:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
-from pybernetes.linux import nftnl
+from pybernetes.linux import nftexpr
 from pybernetes.linux.errors import ProtocolError
-from pybernetes.linux.nftnl import ChoiceMap, Entry, Table, Verdict
+from pybernetes.linux.nftexpr import ChoiceMap, Entry, Verdict
+from pybernetes.linux.nftnl import Table
 from pybernetes.linux.rtnl import Request
 from pybernetes.proxy.family import TABLE, Family
 from pybernetes.proxy.fragment import Delta, Element
@@ -25,7 +26,7 @@ from pybernetes.proxy.rules import (
     Statement,
 )
 
-_FAMILIES = {4: nftnl.IPV4, 6: nftnl.IPV6}
+_FAMILIES = {4: nftexpr.IPV4, 6: nftexpr.IPV6}
 
 
 class Messages:
@@ -66,14 +67,14 @@ class Messages:
             if choices:
                 made = self._choices(choices)
                 yield from self._table.add_choices(made)
-                random = nftnl.goto_random(made) if isinstance(statement, GotoAny) else self._dnat(made)
+                random = nftexpr.goto_random(made) if isinstance(statement, GotoAny) else self._dnat(made)
                 expressions.append(random)
             else:
                 expressions.append(self._expression(statement))
         yield self._table.add_rule(chain, expressions)
 
     def _dnat(self, choices: ChoiceMap) -> bytes:
-        return nftnl.dnat_random(self._table.family, choices)
+        return nftexpr.dnat_random(self._table.family, choices)
 
     def _choices(self, entries: list[Entry]) -> ChoiceMap:
         self._made += 1
@@ -83,25 +84,25 @@ class Messages:
         family = self._table.family
         match statement:
             case Protocol(name):
-                return nftnl.match_protocol(name)
+                return nftexpr.match_protocol(name)
             case From(cidr):
-                return nftnl.match_source(cidr)
+                return nftexpr.match_source(cidr)
             case FromNode():
-                return nftnl.match_local_source()
+                return nftexpr.match_local_source()
             case FromKnown(clients):
-                return nftnl.match_source_in(family, clients)
+                return nftexpr.match_source_in(family, clients)
             case Chance(of):
-                return nftnl.match_chance(of)
+                return nftexpr.match_chance(of)
             case Remember(clients):
-                return nftnl.remember_source(family, clients)
+                return nftexpr.remember_source(family, clients)
             case Mark():
-                return nftnl.set_mark_bits(MARK)
+                return nftexpr.set_mark_bits(MARK)
             case Goto(chain):
-                return nftnl.verdict(Verdict(chain))
+                return nftexpr.verdict(Verdict(chain))
             case Drop():
-                return nftnl.verdict(Verdict())
+                return nftexpr.verdict(Verdict())
             case SendTo(endpoints) if len(endpoints) == 1:
-                return nftnl.dnat(family, endpoints[0].ip, endpoints[0].port)
+                return nftexpr.dnat(family, endpoints[0].ip, endpoints[0].port)
             case _:
                 raise ProtocolError(f"nothing to choose from in {statement}")
 
@@ -110,9 +111,11 @@ def _entries(statement: Statement) -> list[Entry]:
     """What a statement chooses from by chance; empty where there is no choice."""
     match statement:
         case GotoAny(chains):
-            return [Entry(nftnl.number(n), Verdict(chain)) for n, chain in enumerate(chains)]
+            return [Entry(nftexpr.number(n), Verdict(chain)) for n, chain in enumerate(chains)]
         case SendTo(endpoints) if len(endpoints) > 1:
-            return [Entry(nftnl.number(n), nftnl.address(e.ip) + nftnl.port(e.port)) for n, e in enumerate(endpoints)]
+            return [
+                Entry(nftexpr.number(n), nftexpr.address(e.ip) + nftexpr.port(e.port)) for n, e in enumerate(endpoints)
+            ]
     return []
 
 
@@ -130,8 +133,8 @@ def _key(text: str) -> bytes:
 
 def _part(part: str) -> bytes:
     if part.isdecimal():
-        return nftnl.port(int(part))
-    return nftnl.protocol(part) if part.isalpha() else nftnl.address(part)
+        return nftexpr.port(int(part))
+    return nftexpr.protocol(part) if part.isalpha() else nftexpr.address(part)
 
 
 def _verdict(text: str) -> Verdict | None:

@@ -1,0 +1,103 @@
+"""nftables batches: their bytes, bad input, answers that no kernel should give, and what a refusal says."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pybernetes.linux import netns, nft, nftexpr, nftnl, rtnl
+from pybernetes.linux.errors import LinuxError, Missing, ProtocolError
+from pybernetes.linux.nftexpr import ChoiceMap, Entry, Verdict
+
+TABLE = nftnl.Table(nftexpr.IPV4, "t")
+
+
+@pytest.fixture
+def space() -> Iterator[str]:
+    name = f"pbt-{os.getpid()}-{uuid.uuid4().hex[:4]}"
+    netns.create(name)
+    nft.apply("table ip t { set s { type ipv4_addr; }; chain a { }; chain b { }; }\n", name)
+    yield name
+    netns.delete(name)
+
+
+def _chains(space: str) -> set[str]:
+    objects = nft.list_table("ip", "t", space) or []
+    return {entry["chain"]["name"] for entry in objects if "chain" in entry}
+
+
+def test_a_batch_is_framed_and_its_last_request_asks_for_an_answer() -> None:
+    data = nftnl.encode([TABLE.add_chain("x"), TABLE.delete_chain("y")])
+    messages = rtnl.parse_messages(data)
+    assert [m.type for m in messages] == [16, 10 << 8 | 3, 10 << 8 | 5, 17]
+    assert [bool(m.flags & rtnl.NLM_F_ACK) for m in messages] == [False, False, True, False]
+    assert [m.sequence for m in messages] == [0, 1, 2, 3]
+
+
+@pytest.mark.kernel
+def test_all_or_nothing(space: str) -> None:
+    with nftnl.Session(space) as session:
+        session.commit([TABLE.add_chain("c"), TABLE.add_rule("c", [nftexpr.verdict(Verdict())])])
+        assert "c" in _chains(space)
+        with pytest.raises(Missing, match="delete chain gone in table t"):
+            session.commit([TABLE.add_chain("d"), TABLE.delete_chain("gone"), TABLE.add_chain("e")])
+        assert _chains(space) == {"a", "b", "c"}
+        session.commit([TABLE.flush_chain("c"), TABLE.delete_chain("c")])
+    assert _chains(space) == {"a", "b"}
+
+
+@pytest.mark.kernel
+def test_a_loop_of_chains_is_refused_by_name(space: str) -> None:
+    nft.apply("add chain ip t top { type nat hook output priority 0; }\nadd rule ip t top goto a\n", space)
+    loop = [TABLE.add_rule(chain, [nftexpr.verdict(Verdict(to))]) for chain, to in (("a", "b"), ("b", "a"))]
+    with nftnl.Session(space) as session, pytest.raises(LinuxError, match=r"(rule to chain b|the batch)"):
+        session.commit(loop)
+
+
+@pytest.mark.kernel
+def test_a_name_that_is_taken(space: str) -> None:
+    choices = ChoiceMap("s", 1, [Entry(nftexpr.number(0), Verdict("a"))])
+    with nftnl.Session(space) as session, pytest.raises(LinuxError, match="map s in table t"):
+        session.commit(list(TABLE.add_choices(choices)))
+
+
+@pytest.mark.kernel
+def test_a_namespace_that_is_not_there() -> None:
+    with pytest.raises(Missing):
+        nftnl.Session("pbt-never-made")
+
+
+@given(st.text(max_size=20))
+def test_words_become_data_or_a_protocol_error(word: str) -> None:
+    for reader in (nftexpr.address, nftexpr.protocol, nftexpr.match_source, nftexpr.match_protocol):
+        try:
+            assert isinstance(reader(word), bytes)
+        except ProtocolError:
+            pass
+
+
+@given(st.lists(st.tuples(st.integers(0, 99), st.integers(0, 5), st.binary(max_size=40)), max_size=6))
+def test_answers_that_make_no_sense_are_an_error(answers: list[tuple[int, int, bytes]]) -> None:
+    requests = [TABLE.add_chain("x"), TABLE.add_chain("y")]
+    good = rtnl.Message(rtnl.NLMSG_ERROR, 0, len(requests), bytes(4))
+    nftnl._judge([good], requests)
+    messages = [rtnl.Message(kind, 0, sequence, data) for kind, sequence, data in answers]
+    try:
+        nftnl._judge(messages, requests)
+    except LinuxError:
+        return
+    assert any(m.type == rtnl.NLMSG_ERROR and m.sequence == len(requests) for m in messages)
+
+
+@given(st.lists(st.binary(max_size=200), min_size=1, max_size=600))
+def test_no_attribute_outgrows_its_length(keys: list[bytes]) -> None:
+    requests = list(TABLE.add_elements("s", [Entry(key * 5) for key in keys]))
+    assert requests
+    for request in requests:
+        assert len(request.body) < 65_536
+        rtnl.parse_attrs(request.body, 4)
