@@ -18,6 +18,7 @@ from pybernetes.cluster.registry import Registry
 from pybernetes.flannel import config as network_config
 from pybernetes.flannel.backends import BACKENDS, make
 from pybernetes.flannel.config import NetworkConfig
+from pybernetes.flannel.learned import is_learned
 
 #: Options by backend, to catch misspelt ones, which flannel would ignore. Of other backends all are let through.
 OPTIONS: dict[str, tuple[str, ...]] = {
@@ -115,6 +116,11 @@ def behind(facts: ClusterFacts, node: NodeFacts) -> str:
     routes = {(r.dst, r.gateway, node.kernel.name(r.device)) for r in node.kernel.routes}
     if any((r.dst, r.gateway, r.link) not in routes for r in want.routes):
         return "moves its routes"
+    learned = {r.dst for r in node.kernel.routes if is_learned(r)}
+    if unknown := [r.dst for r in want.learned if r.dst not in learned]:
+        return f"has not learned the way to {unknown[0]} yet"
+    if learned and not want.speakers:
+        return "BIRD lingers for packets under way"
     if f"FLANNEL_MTU={wanted.mtu(facts, node)}" not in (node.subnet_env or "").splitlines():
         return "writes subnet.env, which new pods go by"
     return f"{', '.join(old)} lingers for packets under way" if old else ""
@@ -133,9 +139,15 @@ async def switch(layout: Layout, client: Client, wish: Wish, say: Callable[[str]
 
 
 def _refuse(config: NetworkConfig, facts: ClusterFacts, wish: Wish) -> None:
-    apart = unreachable(facts) if config.backend == "host-gw" else []
+    alone = config.backend == "bgp" and not config.options.get("peers")
+    apart = unreachable(facts) if config.backend == "host-gw" or alone else []
     if apart and not wish.force:
         pairs = "; ".join(f"{one} and {other}" for one, other in apart)
+        if alone:
+            raise ConfigError(
+                f"there is a router between {pairs}, and it is no peer, so it would not learn where pods are: give "
+                "--option Peers=[...], or use vxlan; --force switches all the same"
+            )
         raise ConfigError(
             f"host-gw needs all nodes on one segment, and there is a router between {pairs}: use vxlan, or vxlan "
             "with --option DirectRouting=true; --force switches all the same, and those nodes lose each other's pods"
