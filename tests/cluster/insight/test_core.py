@@ -333,7 +333,7 @@ def test_bad_ports(text: str) -> None:
 def test_bgp_across_racks_needs_a_router_that_learns() -> None:
     facts = paper.cluster(nodes=3, racks=2)
     _, config = switch.rewritten(CONF, switch.Wish("bgp"))
-    with pytest.raises(ConfigError, match="router between node-1 and node-2; .* give --option Peers="):
+    with pytest.raises(ConfigError, match=r"router between node-1 and node-2; .* give --option Peers="):
         switch._refuse(config, facts, switch.Wish("bgp"))
     peers = switch.parse_options(['peers=[{"Address": "192.0.2.254", "ASNumber": 64600}]', "ASNumber=65001"])
     text, config = switch.rewritten(CONF, switch.Wish("bgp", peers))
