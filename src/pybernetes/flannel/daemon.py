@@ -179,7 +179,7 @@ class Flanneld:
         config, faults = self._read_config()
         facts: dict[str, str] = {}
         if config.backend == "wireguard":
-            facts[PUBLIC_KEY] = self._key.public()
+            facts[PUBLIC_KEY] = await asyncio.to_thread(self._key.public)
         for actor in self._actors:
             facts |= await actor.prepare(config)
         with Netlink(self._options.netns) as nl:
