@@ -183,5 +183,5 @@ def test_selectors(operator: str, values: list[str], expected: bool) -> None:
 
 def test_every_controller_is_listed_once_under_its_own_name() -> None:
     names = [controller.name for controller in CONTROLLERS]
-    assert len(names) == len(set(names)) == 17
+    assert len(names) == len(set(names)) == 18
     assert all(controller.component and controller.__module__.startswith("pybernetes.") for controller in CONTROLLERS)
