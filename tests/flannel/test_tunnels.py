@@ -143,12 +143,23 @@ def test_the_former_way_of_a_peer_stays_open_for_what_is_under_way() -> None:
 def test_former_leases_are_forgotten_in_time() -> None:
     former = Former(15)
     old, new = lease("b", 2, "vxlan", VNI=1), lease("b", 2, "ipip")
-    assert former.follow([old], 0) == ()
-    assert former.follow([new], 1) == (old,)
-    assert former.follow([new], 15.5) == (old,)
-    assert former.follow([new], 16.5) == ()
-    assert former.follow([old], 17) == (new,)
-    assert former.follow([], 18) == ()
+    assert former.follow([old], 0, own="ipip") == ()
+    assert former.follow([new], 1, own="ipip") == (old,)
+    assert former.follow([new], 15.5, own="ipip") == (old,)
+    assert former.follow([new], 16.5, own="ipip") == ()
+    assert former.follow([old], 17, own="vxlan") == (new,)
+    assert former.follow([], 18, own="vxlan") == ()
+
+
+def test_a_former_lease_is_kept_while_its_backend_is_our_own() -> None:
+    """The peer sends to us in the way that we announce."""
+    former = Former(15)
+    old, new = lease("b", 2, "wireguard"), lease("b", 2, "ipip")
+    former.follow([old], 0, own="wireguard")
+    for now in (1, 100, 1000):
+        assert former.follow([new], now, own="wireguard") == (old,)
+    assert former.follow([new], 1014, own="ipip") == (old,)
+    assert former.follow([new], 1016, own="ipip") == ()
 
 
 # -- peers -----------------------------------------------------------------------------------------------

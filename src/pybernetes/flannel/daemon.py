@@ -186,7 +186,7 @@ class Flanneld:
             me = await self._me(nl, config, facts)
             leases, bad = self._manager.leases(config)
             linger = self._lingering(config, leases)
-            former = self._former.follow(leases, asyncio.get_running_loop().time())
+            former = self._former.follow(leases, asyncio.get_running_loop().time(), own=config.backend)
             want = network.desired_state(config, me, leases, linger=linger, former=former, memo=self._memo)
             # Before the kernel: a route must not lead to a device that nobody reads yet.
             errors = await self._act(config, me, want)

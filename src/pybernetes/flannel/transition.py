@@ -1,4 +1,8 @@
-"""Who announced another backend a moment ago: by that one the last packets may still come."""
+"""Who announced another backend before: by that one packets may still come.
+
+A peer reaches us in the way that we announce. If that needs something of the peer, as WireGuard needs its key, a peer
+that has changed over is still expected in the old way until we have changed over too.
+"""
 
 from collections.abc import Iterable
 
@@ -6,15 +10,15 @@ from pybernetes.flannel.lease import Lease
 
 
 class Former:
-    """Remembers, for `seconds`, the lease that a node had before it announced another backend."""
+    """Remembers the lease that a node had before it announced another backend, until `seconds` after its last use."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._last: dict[str, Lease] = {}
         self._former: dict[str, tuple[Lease, float]] = {}
 
-    def follow(self, leases: Iterable[Lease], now: float) -> tuple[Lease, ...]:
-        """Given the leases of this moment, those that were replaced lately."""
+    def follow(self, leases: Iterable[Lease], now: float, *, own: str) -> tuple[Lease, ...]:
+        """Given the leases of this moment and our own backend, those that were replaced and are still of use."""
         present = {lease.node: lease for lease in leases}
         for node, lease in present.items():
             before = self._last.get(node)
@@ -23,7 +27,8 @@ class Former:
         self._last = present
         self._former = {
             node: (lease, since)
-            for node, (lease, since) in self._former.items()
+            for node, (lease, last_use) in self._former.items()
+            for since in [now if lease.backend == own else last_use]
             if node in present and now - since < self._seconds
         }
         return tuple(lease for lease, _ in self._former.values())
