@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 from pybernetes.api.core.pod import Pod
@@ -13,10 +14,12 @@ from pybernetes.api.policy.pod_disruption_budget import (
     PodDisruptionBudgetStatus,
 )
 from pybernetes.apiserver.subresources import budget as rules
+from pybernetes.apiserver.subresources.eviction import EvictionSubresource
 from pybernetes.apiserver.types import User
 
 from .conftest import Api
 from .objects import PODS, pod
+from .test_deleting import MERGE
 from .test_protobuf import PROTOBUF, body, field
 
 BUDGETS = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
@@ -251,10 +254,40 @@ async def test_budgets_in_protobuf(api: Api) -> None:
 async def test_who_may_not_delete_may_not_mark(api: Api) -> None:
     """The kubelet of another node is refused before anything is written."""
     before = await running(api)
-    stranger = User("nobody", ("system:authenticated",))
+    stranger = User("system:node:n2", ("system:nodes", "system:masters"))
     answer = await api("POST", f"{PODS}/web/eviction", eviction(), user=stranger)
-    assert answer.status == 403
+    assert answer.status == 403 and b"n2" in answer.body
     assert await api.json("GET", f"{PODS}/web") == before
+    own = User("system:node:n1", ("system:nodes", "system:masters"))
+    assert (await api("POST", f"{PODS}/web/eviction", eviction(), user=own)).status == 201
+
+
+@pytest.mark.parametrize(
+    ("looks", "phase", "options", "code"),
+    [
+        (99, "Running", {}, 429),
+        (99, "Running", {"preconditions": {"resourceVersion": "1"}}, 409),
+        (99, "Pending", {}, 409),
+        (3, "Pending", {}, 201),
+    ],
+)
+async def test_a_pod_that_changes_meanwhile(
+    api: Api, monkeypatch: pytest.MonkeyPatch, looks: int, phase: str, options: dict, code: int
+) -> None:
+    """An unready pod costs nothing only as long as it is unready: `looks` readings are out of date."""
+    seen = msgspec.json.decode(msgspec.json.encode(await running(api, ready=False, phase=phase)), type=Pod)
+    await budget(api)
+    await api.json("PATCH", f"{PODS}/web", {"metadata": {"labels": {"x": "y"}}}, content_type=MERGE)
+    fresh = EvictionSubresource._pod
+    left = iter(range(looks))
+    monkeypatch.setattr(
+        EvictionSubresource, "_pod", lambda self, call: seen if next(left, None) is not None else fresh(self, call)
+    )
+    answer = await evict(api, status=code, **options)
+    if code == 429:
+        assert "is still being processed by the server" in answer["details"]["causes"][0]["message"]
+    gone = await api("GET", f"{PODS}/web")
+    assert (gone.status == 404 or await is_going(api)) is (code == 201)
 
 
 def made(message: str = "", reason: str = "InsufficientPods", **status: Any) -> PodDisruptionBudget:
