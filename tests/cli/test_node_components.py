@@ -92,7 +92,7 @@ def test_flanneld_with_its_leases_in_etcd(assembly: Assembly) -> None:
         (key,) = etcdctl(assembly, "get", "--prefix", "--keys-only", "/pbt/network/subnets").split()
         value = json.loads(etcdctl(assembly, "get", "--print-value-only", key))
         assert (value["PublicIP"], value["BackendType"]) == ("192.0.2.1", "vxlan")
-        assert assembly.end("flanneld") < 1.5
+        assert assembly.end("flanneld") < 10
         assert "flannel.1" in in_namespace(assembly, "ip", "link"), "the data path stays"
     finally:
         etcd.kill()
@@ -149,7 +149,7 @@ def test_proxy_flanneld_and_dns_run_alone(assembly: Assembly) -> None:
     )
     assembly.wait("an answer", lambda: ask_dns(assembly, "web.default.svc.cluster.local") == "10.96.5.5", "dns")
     for name in ("dns", "flanneld", "proxy"):
-        assert assembly.end(name) < 1.5
+        assert assembly.end(name) < 10
     # What was set up stays: the data path goes on without its daemons.
     assert "10.96.5.5" in in_namespace(assembly, "nft", "list", "ruleset")
 
@@ -204,4 +204,4 @@ def test_a_kubelet_runs_alone_and_registers_its_node(assembly: Assembly) -> None
     assert {"key": "dedicated", "value": "test", "effect": "NoSchedule"} in found["spec"]["taints"]
     assert found["status"]["capacity"]["pods"] == "7"
     assert health(assembly, 10248) == "ok"
-    assert assembly.end("kubelet") < 1.5
+    assert assembly.end("kubelet") < 10

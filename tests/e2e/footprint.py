@@ -88,6 +88,8 @@ def _concerns(line: str, mine: tuple[str, ...]) -> bool:
     name = line[2:]
     if "/run/containerd/s/" in name:
         return not listens(Path(name))
+    if line.startswith("- /sys/fs/cgroup") and not any(mark in name for mark in (*mine, "pybernetes")):
+        return False  # other programs of the machine come and go
     return not name.startswith(("/tmp/", "/var/tmp/")) or any(mark in name for mark in (*mine, "pybernetes"))
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import kr8s
 import kubernetes
@@ -87,8 +88,12 @@ def test_kr8s(namespace: str, kubectl: Kubectl) -> None:
     api = kr8s.api(kubeconfig=kubectl.kubeconfig, namespace=namespace)
     (deployment,) = api.get("deployments", namespace=namespace)
     deployment.scale(2)
-    pods = list(api.get("pods", namespace=namespace, label_selector={"app": "web"}))
-    assert len(pods) == 2
+
+    def pods_of_it() -> list[Any]:
+        return list(api.get("pods", namespace=namespace, label_selector={"app": "web"}))
+
+    eventually(lambda: len(pods_of_it()) == 2, what="two pods")
+    pods = pods_of_it()
     ready = next(pod for pod in pods if pod.ready())
     assert ready.exec(["hostname"]).stdout.decode().strip() == ready.name
 

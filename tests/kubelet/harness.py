@@ -62,7 +62,7 @@ class Harness:
     def condition(self, path: str, type_: str) -> str:
         return next((c["status"] for c in self.status(path).get("conditions", []) if c["type"] == type_), "")
 
-    async def until(self, what: Callable[[], object], timeout: float = 10.0) -> None:
+    async def until(self, what: Callable[[], object], timeout: float = 30.0) -> None:
         deadline = time.monotonic() + timeout
         while not what():
             assert time.monotonic() < deadline, (self.events.seen, [o.get("status") for o in self.api.objects.values()])
