@@ -99,6 +99,7 @@ class Flanneld:
         self._peers = PeerLog()
         self._memo = network.Memo()
         self._key = KeyFile(options.wireguard_key or default_path(os.environ, options.subnet_file.parent))
+        self._waiting: tuple[str, ...] = ()
         self._former = Former(options.linger_seconds)
         self._look_again = options.resync_seconds
         self._ready = asyncio.Event()
@@ -202,7 +203,8 @@ class Flanneld:
         rules = await self._ensure_rules(config, me)
         self.metrics.applied(want, [*outcome.done, *mended], rules, errors)
         self._write_subnet_file(config, me)
-        self._report([*faults, *bad, *want.problems, *errors, *outcome.waiting])
+        self._report([*faults, *bad, *want.problems, *errors])
+        self._tell_waiting(outcome.waiting)
         self._look_again = _ANSWER if outcome.waiting else _UNTOLD if want.wireguards else self._options.resync_seconds
         if errors:
             return False
@@ -253,6 +255,12 @@ class Flanneld:
             for version, subnet in sorted(held.subnets.items())
         )
         return network.Node(Lease(held.name, config.backend, parts), choice.underlay)
+
+    def _tell_waiting(self, waiting: tuple[str, ...]) -> None:
+        for line in waiting:
+            if line not in self._waiting:
+                log.info("%s", line)
+        self._waiting = waiting
 
     def _tell_interface(self, choice: interface.Choice) -> None:
         if choice.underlay.link == self._chosen:

@@ -216,7 +216,7 @@ def _host(board: Board, number: int, space: str, folder: Path, text: str) -> Hos
         subnet_file=folder / "subnet.env",
         selection=Selection(names=("eth0",)),
         netns=space,
-        linger_seconds=2.5,
+        linger_seconds=1.5,
     )
     manager = BoardManager(board, number, text)
     daemon = Flanneld(options, manager, rules=NoRules(), drift=KernelDrift(space), rng=random.Random(number))

@@ -17,8 +17,8 @@ IPIP = {"Type": "ipip"}
 WIREGUARD = {"Type": "wireguard"}
 AUTO = {"Type": "wireguard", "Mode": "auto", "PSK": "cHJlc2hhcmVkLWtleS1vZi0zMi1ieXRlcy1sb25nLi4=", "ListenPort": 4500}
 VXLAN = {"Type": "vxlan"}
-BETWEEN = 1.0
-"""Seconds from one node's change, when both have taken note of it, to the other's."""
+BETWEEN = 2.0
+"""Seconds from one node's change, when both have taken note of it, to the other's: longer than anything lingers."""
 SECRET = b"\xde\xad\xbe\xef" * 4
 
 
