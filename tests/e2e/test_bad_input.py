@@ -130,7 +130,10 @@ class TestUp:
         assert f"CAP_{capability.upper()} is missing" in said and "--privileged" in said
 
     def test_a_missing_program(self, tmp_path: Path) -> None:
-        hide = 'mount --bind /dev/null /usr/sbin/runc && chmod 0 /usr/sbin/runc; exec "$@"'
+        # A file of the test's own: the mode of a bound file is that of the file itself, everywhere.
+        nothing = tmp_path / "runc"
+        nothing.touch(mode=0)
+        hide = f'mount --bind {nothing} /usr/sbin/runc; exec "$@"'
         said = up_fails("e2e-bad", tmp_path, prefix=("unshare", "-m", "sh", "-c", hide, "sh"))
         assert "runc" in said and "apt-get install" in said
 
