@@ -46,7 +46,6 @@ _INIT = f"""#!/busybox sh
 /busybox mount -t sysfs sysfs /sys
 /busybox mount -t devtmpfs dev /dev
 /busybox mount -t tmpfs run /run
-/busybox mount -t tmpfs tmp /tmp
 for module in $(/busybox cat /modules/order); do
     /busybox insmod /modules/$module || echo "module $module can't be loaded"
 done
