@@ -7,8 +7,10 @@ export PYTHONDONTWRITEBYTECODE =
 demo: install
 	@$(PY) examples/hello/demo.py
 
+# Tests on the real kernel, with real containers, can be late on a busy machine: what failed gets a second try, alone
+# and in full view. A fault fails twice.
 test: install-dev lint types imports
-	@$(PY) -m pytest
+	@$(PY) -m pytest || { echo "once more, what failed:"; $(PY) -m pytest --last-failed; }
 
 lint:
 	@.venv/bin/ruff check .
