@@ -37,6 +37,8 @@ fi
 # The kernel of virtual machines is unpacked where it is found again, and never installed as this machine's own.
 kernel="${XDG_CACHE_HOME:-$HOME/.cache}/pybernetes/vm-kernel"
 if [ "${1:-}" = dev ] && ! ls "$kernel"/boot/vmlinuz-* >/dev/null 2>&1; then
+    # Nothing else may have been missing, and the lists of packages never fetched or long outdated.
+    as_root apt-get update -q >/dev/null
     package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p')
     echo "unpacking $package for virtual machines"
     fresh=$(mktemp -d)
