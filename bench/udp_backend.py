@@ -25,7 +25,7 @@ from statistics import median
 from typing import Any
 
 from bench.vxlan import by_hand, hosts, ip, iperf
-from pybernetes.flannel.udp_proxy import ProxyConfig, UdpProxy
+from pybernetes.flannel.udp.proxy import ProxyConfig, UdpProxy
 from pybernetes.linux import netns
 
 ROOT = Path(__file__).resolve().parent.parent

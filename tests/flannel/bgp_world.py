@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pybernetes.flannel.bird_actor import BirdActor
+from pybernetes.flannel.bgp.actor import BirdActor
 from pybernetes.flannel.config import IPAddress, NetworkConfig
 from pybernetes.flannel.daemon import Flanneld
 from pybernetes.flannel.drift import KernelDrift
@@ -22,7 +22,7 @@ from pybernetes.flannel.lease import Lease
 from pybernetes.flannel.manager import Held, Offer
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.flannel.rules import NftRules
-from pybernetes.flannel.udp_actor import UdpActor
+from pybernetes.flannel.udp.actor import UdpActor
 from pybernetes.linux import addr, link, netns, route, sysctl
 from pybernetes.linux.rtnl import Netlink
 

@@ -9,10 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from pybernetes.flannel.allocate import Choice, PoolFull, Taken, choose, conflicts, fits, free, is_mine, loses, overlap
 from pybernetes.flannel.backends import BACKENDS
 from pybernetes.flannel.config import NetworkConfig, parse
-from pybernetes.flannel.etcd_format import key_of
+from pybernetes.flannel.etcd.allocate import (
+    Choice,
+    PoolFull,
+    Taken,
+    choose,
+    conflicts,
+    fits,
+    free,
+    is_mine,
+    loses,
+    overlap,
+)
+from pybernetes.flannel.etcd.format import key_of
 
 NET = ipaddress.ip_network
 IP = ipaddress.ip_address

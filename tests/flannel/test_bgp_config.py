@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pybernetes.flannel import bird
 from pybernetes.flannel.backends import BACKENDS, make
-from pybernetes.flannel.bird_control import BirdError, SessionState, ask, sessions
+from pybernetes.flannel.bgp import bird
+from pybernetes.flannel.bgp.control import BirdError, SessionState, ask, sessions
+from pybernetes.flannel.bgp.learned import LEARNED_METRIC, hold, leftovers
 from pybernetes.flannel.config import ConfigError, NetworkConfig
 from pybernetes.flannel.config import parse as parse_config
 from pybernetes.flannel.desired import BgpSession, BgpSpeaker, Desired, LearnedRoute, PeerRoute
 from pybernetes.flannel.kernel import Observed
-from pybernetes.flannel.learned import LEARNED_METRIC, hold, leftovers
 from pybernetes.flannel.lease import FamilyLease, Lease, Underlay
 from pybernetes.flannel.network import Node, desired_state
 from pybernetes.linux.route import Route

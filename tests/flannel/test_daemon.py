@@ -28,7 +28,7 @@ from pybernetes.flannel.daemon import Flanneld
 from pybernetes.flannel.drift import KernelDrift
 from pybernetes.flannel.interface import Selection
 from pybernetes.flannel.kernel import Observed, observe
-from pybernetes.flannel.kube_manager import KubeManager
+from pybernetes.flannel.kube.manager import KubeManager
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.flannel.rules import NftRules
 from pybernetes.linux import addr, link, netns, sysctl

@@ -19,7 +19,7 @@ import pytest
 from pybernetes.etcd import EtcdClient
 from pybernetes.flannel.daemon import Flanneld
 from pybernetes.flannel.drift import KernelDrift
-from pybernetes.flannel.etcd_manager import EtcdManager
+from pybernetes.flannel.etcd.manager import EtcdManager
 from pybernetes.flannel.interface import Selection
 from pybernetes.flannel.kernel import Observed, observe
 from pybernetes.flannel.options import FlannelOptions

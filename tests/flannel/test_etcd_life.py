@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from pybernetes.flannel.allocate import PoolFull
+from pybernetes.flannel.etcd.allocate import PoolFull
 from pybernetes.flannel.manager import Held
 
 from .test_etcd_manager import PREFIX, TINY, Running, ctl, etcd, managing, offer, shared

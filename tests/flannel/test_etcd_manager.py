@@ -17,10 +17,10 @@ import pytest
 
 from pybernetes.etcd import EtcdClient, EtcdTls
 from pybernetes.etcd.etcdpb import etcd_pb2 as pb
-from pybernetes.flannel.allocate import PoolFull
 from pybernetes.flannel.backends import BACKENDS
 from pybernetes.flannel.config import ConfigError, NetworkConfig, parse
-from pybernetes.flannel.etcd_manager import EtcdManager
+from pybernetes.flannel.etcd.allocate import PoolFull
+from pybernetes.flannel.etcd.manager import EtcdManager
 from pybernetes.flannel.lease import FamilyLease, Lease
 from pybernetes.flannel.manager import Away, Held, Offer
 from store.certificates import write_certificates

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from pybernetes.flannel import wireguard_peers
 from pybernetes.flannel.backends import BACKENDS, make
 from pybernetes.flannel.config import ConfigError, parse
 from pybernetes.flannel.desired import Desired, PeerRoute
 from pybernetes.flannel.kernel import reconcile
-from pybernetes.flannel.key_file import KeyFile, default_path, public_of
 from pybernetes.flannel.lease import FamilyLease, Lease, Underlay
 from pybernetes.flannel.network import Node, desired_state, mtu
 from pybernetes.flannel.transition import Former
+from pybernetes.flannel.wireguard import peers as wireguard_peers
+from pybernetes.flannel.wireguard.key_file import KeyFile, default_path, public_of
 from pybernetes.linux import link, netns, wireguard
 from pybernetes.linux.rtnl import Netlink
 from pybernetes.linux.wireguard import Endpoint, Peer

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pybernetes.flannel import udp_packets as packets
-from pybernetes.flannel import udp_segments as segments
+from pybernetes.flannel.udp import packets as packets
+from pybernetes.flannel.udp import segments as segments
 
 
 def slow_sum(data: bytes) -> int:

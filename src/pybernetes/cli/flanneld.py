@@ -22,7 +22,7 @@ from pybernetes.cluster.errors import ConfigError
 from pybernetes.cluster.node_parts import flannel_with, make_flannel
 from pybernetes.etcd import BadEndpoint, Credentials, EtcdClient, EtcdTls
 from pybernetes.flannel.daemon import Flanneld
-from pybernetes.flannel.etcd_manager import DEFAULT_PREFIX, EtcdManager
+from pybernetes.flannel.etcd.manager import DEFAULT_PREFIX, EtcdManager
 from pybernetes.flannel.interface import Selection
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.flannel.subnet_file import previous_subnets

@@ -19,7 +19,7 @@ from pybernetes.dns.server import DnsOptions, DnsServer, follow
 from pybernetes.dns.zone import Zone
 from pybernetes.flannel.daemon import Flanneld
 from pybernetes.flannel.drift import KernelDrift
-from pybernetes.flannel.kube_manager import KubeManager
+from pybernetes.flannel.kube.manager import KubeManager
 from pybernetes.flannel.manager import SubnetManager
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.flannel.rules import NftRules

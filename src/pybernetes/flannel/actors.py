@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pybernetes.flannel.actor import Actor
-from pybernetes.flannel.bird_actor import BirdActor
+from pybernetes.flannel.bgp.actor import BirdActor
 from pybernetes.flannel.extension_actor import ExtensionActor
-from pybernetes.flannel.udp_actor import UdpActor
+from pybernetes.flannel.udp.actor import UdpActor
 
 
 def make_actors(netns: str | None, folder: Path) -> Sequence[Actor]:

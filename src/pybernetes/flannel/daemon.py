@@ -10,31 +10,30 @@ import logging
 import os
 import random
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
-from pybernetes.flannel import config as network_config
 from pybernetes.flannel import interface, masquerade, network, pod_bridge, subnet_file
 from pybernetes.flannel.actor import Actor
 from pybernetes.flannel.actors import make_actors
-from pybernetes.flannel.backends import BACKENDS, Backend, make
+from pybernetes.flannel.backends import BACKENDS
 from pybernetes.flannel.backends.wireguard import PUBLIC_KEY
-from pybernetes.flannel.bird_actor import BirdActor
-from pybernetes.flannel.config import ConfigError, IPAddress, NetworkConfig
+from pybernetes.flannel.bgp.actor import BirdActor
+from pybernetes.flannel.config import ConfigError, NetworkConfig
+from pybernetes.flannel.config_reader import ConfigReader
 from pybernetes.flannel.desired import Desired
+from pybernetes.flannel.identity import Identity
 from pybernetes.flannel.kernel import reconcile
-from pybernetes.flannel.key_file import KeyFile, default_path
-from pybernetes.flannel.lease import FamilyLease, Lease, LeaseError
-from pybernetes.flannel.manager import Away, Held, Offer, SubnetManager
+from pybernetes.flannel.lease import Lease, LeaseError
+from pybernetes.flannel.manager import Away, SubnetManager
 from pybernetes.flannel.metrics import FlannelMetrics
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.flannel.peer_log import PeerLog
 from pybernetes.flannel.reach import Reachability
-from pybernetes.flannel.transition import Former
-from pybernetes.linux import link
+from pybernetes.flannel.transition import Former, Lingering
+from pybernetes.flannel.wireguard.key_file import KeyFile, default_path
 from pybernetes.linux.errors import LinuxError
 from pybernetes.linux.rtnl import Netlink
 
@@ -64,12 +63,6 @@ class Drift(Protocol):
         """Changes of this link concern us too."""
 
 
-def random_mac(rng: random.Random) -> str:
-    """A locally administered unicast MAC."""
-    octets = [(rng.getrandbits(8) & 0xFC) | 0x02, *(rng.getrandbits(8) for _ in range(5))]
-    return ":".join(f"{octet:02x}" for octet in octets)
-
-
 class Flanneld:
     """The daemon of one node."""
 
@@ -88,18 +81,15 @@ class Flanneld:
         self._rules = rules
         self._drift = drift
         self._actors = make_actors(options.netns, options.subnet_file.parent) if actors is None else actors
-        self._rng = rng or random.Random()
         self._wake = asyncio.Event()
         self._reported: set[str] = set()
-        self._macs: dict[str, str] = {}
-        self._announced: dict[str, float] = {}
-        self._chosen = ""
-        self._config: tuple[str, NetworkConfig] | None = None
-        self._held: Held | None = None
+        self._reader = ConfigReader(manager)
+        self._identity = Identity(options.selection, manager, drift.follow, rng or random.Random())
         self._peers = PeerLog()
         self._memo = network.Memo()
         self._key = KeyFile(options.wireguard_key or default_path(os.environ, options.subnet_file.parent))
         self._waiting: tuple[str, ...] = ()
+        self._lingering = Lingering(options.linger_seconds)
         self._former = Former(options.linger_seconds)
         self._look_again = options.resync_seconds
         self._ready = asyncio.Event()
@@ -177,17 +167,16 @@ class Flanneld:
 
     async def _pass(self) -> bool:
         """One pass; whether everything is as it should be."""
-        config, faults = self._read_config()
+        config, faults = self._reader.read()
         facts: dict[str, str] = {}
         if config.backend == "wireguard":
             facts[PUBLIC_KEY] = await asyncio.to_thread(self._key.public)
         for actor in self._actors:
             facts |= await actor.prepare(config)
         with Netlink(self._options.netns) as nl:
-            me = await self._me(nl, config, facts)
+            me = await self._identity.of(nl, config, facts)
             leases, bad = self._manager.leases(config)
-            linger = self._lingering(config, leases)
-            former = self._former.follow(leases, asyncio.get_running_loop().time(), own=config.backend)
+            linger, former = self._in_transition(config, leases)
             want = network.desired_state(config, me, leases, linger=linger, former=former, memo=self._memo)
             # Before the kernel: a route must not lead to a device that nobody reads yet.
             errors = await self._act(config, me, want)
@@ -220,100 +209,20 @@ class Flanneld:
             errors += await actor.apply(config, me, want)
         return errors
 
-    def _read_config(self) -> tuple[NetworkConfig, list[str]]:
-        """The config, or the last good one and what is wrong with the new."""
-        try:
-            text = self._manager.config()
-            if self._config is None or self._config[0] != text:
-                config = network_config.parse(text, frozenset(BACKENDS))
-                backend = make(config.backend, config.options)
-                if self._config is not None:
-                    before = self._config[1]
-                    config = replace(config, former={**before.former, before.backend: before.options})
-                log.info("Found network config - Backend type: %s", config.backend)
-                if describe := getattr(backend, "describe", None):
-                    log.info("%s", describe())
-                self._config = text, config
-        except (ConfigError, OSError) as error:
-            if self._config is None:
-                raise
-            return self._config[1], [f"{error}; the config before it stays in use"]
-        return self._config[1], []
-
-    async def _me(self, nl: Netlink, config: NetworkConfig, facts: Mapping[str, str]) -> network.Node:
-        """This node's own lease, as it will be announced."""
-        versions = self._manager.versions(config)
-        choice = interface.choose(nl, self._options.selection, versions)
-        self._tell_interface(choice)
-        backend = make(config.backend, config.options)
-        known = {**facts, **self._link_macs(nl, config, backend, choice.public)}
-        data = {version: backend.announce(version, known) for version in versions}
-        held = await self._manager.acquire(config, Offer(config.backend, choice.public, data))
-        self._tell_change(held)
-        parts = tuple(
-            FamilyLease(subnet, choice.public[version], data[version])
-            for version, subnet in sorted(held.subnets.items())
-        )
-        return network.Node(Lease(held.name, config.backend, parts), choice.underlay)
-
     def _tell_waiting(self, waiting: tuple[str, ...]) -> None:
         for line in waiting:
             if line not in self._waiting:
                 log.info("%s", line)
         self._waiting = waiting
 
-    def _tell_interface(self, choice: interface.Choice) -> None:
-        if choice.underlay.link == self._chosen:
-            return
-        self._chosen = choice.underlay.link
-        self._drift.follow(self._chosen)
-        own = [str(i.ip) for i in choice.underlay.addresses if i.version in choice.public]
-        log.info("Using interface with name %s and address %s: it %s", self._chosen, ", ".join(own), choice.reason)
-        log.info("Using %s as external address", ", ".join(str(ip) for ip in choice.public.values()))
-
-    def _tell_change(self, held: Held) -> None:
-        """Say what a new subnet means for the pods that are there."""
-        before, self._held = self._held, held
-        for version, subnet in before.subnets.items() if before else ():
-            if held.subnets.get(version) != subnet:
-                log.warning(
-                    "the subnet of this node was %s and is %s now: pods that run here keep addresses of %s, which"
-                    " peers no longer send here; start them anew",
-                    subnet,
-                    held.subnets.get(version),
-                    subnet,
-                )
-
-    def _link_macs(
-        self, nl: Netlink, config: NetworkConfig, backend: Backend, public: Mapping[int, IPAddress]
-    ) -> dict[str, str]:
-        """The MACs of our links: the device's own, else the one announced before, else a new one.
-
-        Peers hold the MAC in permanent entries, so it must outlive a restart, and better a reboot too.
-        """
-        name_of = getattr(backend, "link_name", None)
-        if name_of is None:
-            return {}
-        told = self._manager.told(config, public)
-        for version in sorted(public):
-            name = name_of(version)
-            present = link.find(nl, name)
-            if present is not None and present.kind == "vxlan":
-                self._macs.setdefault(name, present.mac)
-            elif name not in self._macs:
-                before = told.get(version, {}).get("VtepMAC", "")
-                self._macs[name] = str(before) or random_mac(self._rng)
-        return self._macs
-
-    def _lingering(self, config: NetworkConfig, leases: list[Lease]) -> frozenset[str]:
-        """Backends announced until a moment ago, by us or by peers."""
+    def _in_transition(self, config: NetworkConfig, leases: list[Lease]) -> tuple[frozenset[str], tuple[Lease, ...]]:
+        """Backends and leases of a moment ago, by which packets may still come."""
         now = asyncio.get_running_loop().time()
-        for kind in {config.backend, *(lease.backend for lease in leases if lease.backend in BACKENDS)}:
-            self._announced[kind] = now
-        recent = {k for k, seen in self._announced.items() if now - seen < self._options.linger_seconds}
-        if recent - {config.backend}:
+        used = {config.backend, *(lease.backend for lease in leases if lease.backend in BACKENDS)}
+        linger = self._lingering.follow(used, now)
+        if linger - {config.backend}:
             asyncio.get_running_loop().call_later(self._options.linger_seconds + 0.1, self._wake.set)
-        return frozenset(recent)
+        return linger, self._former.follow(leases, now, own=config.backend)
 
     async def _ensure_rules(self, config: NetworkConfig, me: network.Node) -> list[str]:
         pods = [

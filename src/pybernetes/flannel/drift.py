@@ -4,8 +4,8 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator
 
+from pybernetes.flannel.bgp.learned import is_learned
 from pybernetes.flannel.kernel import ROUTE_PROTOCOL
-from pybernetes.flannel.learned import is_learned
 from pybernetes.linux import ipmsg, netns, nftwatch
 from pybernetes.linux.monitor import (
     AddressEvent,

@@ -11,9 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from pybernetes.flannel import devices, wireguard_peers
+from pybernetes.flannel import devices
+from pybernetes.flannel.bgp.learned import hold, learned, leftovers
 from pybernetes.flannel.desired import Desired, Forwarding, LinkAddress, Neighbour, PeerRoute
-from pybernetes.flannel.learned import hold, learned, leftovers
+from pybernetes.flannel.wireguard import peers as wireguard_peers
 from pybernetes.linux import addr, fdb, ipmsg, link, neigh, route
 from pybernetes.linux.errors import Missing, NetlinkError
 from pybernetes.linux.rtnl import Netlink, Request

@@ -1,6 +1,6 @@
 """Who gives this node its subnet, knows everybody's lease, and holds the network config.
 
-Two do: Kubernetes' Node objects (`kube_manager`) and etcd without any Kubernetes (`etcd_manager`). Both keep what
+Two do: Kubernetes' Node objects (`kube/`) and etcd without any Kubernetes (`etcd/`). Both keep what
 they know in memory, so that a pass works while the far side is away.
 """
 

@@ -32,3 +32,17 @@ class Former:
             if node in present and now - since < self._seconds
         }
         return tuple(lease for lease, _ in self._former.values())
+
+
+class Lingering:
+    """Remembers which backends were in use until `seconds` ago: their receiving side stays for so long."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._seen: dict[str, float] = {}
+
+    def follow(self, used: Iterable[str], now: float) -> frozenset[str]:
+        """Given the backends that are in use at this moment, those and the ones of a moment ago."""
+        self._seen |= dict.fromkeys(used, now)
+        self._seen = {kind: seen for kind, seen in self._seen.items() if now - seen < self._seconds}
+        return frozenset(self._seen)

@@ -21,9 +21,10 @@ from pybernetes.cluster.registry import NodeRecord, Registry
 from pybernetes.cluster.supervise import status
 from pybernetes.cluster.up import admin_kubeconfig, is_ready
 from pybernetes.flannel import config as network_config
-from pybernetes.flannel import kube, masquerade
+from pybernetes.flannel import masquerade
 from pybernetes.flannel.backends import BACKENDS
 from pybernetes.flannel.config import NetworkConfig
+from pybernetes.flannel.kube import annotations as kube
 from pybernetes.flannel.lease import Lease, LeaseError
 from pybernetes.linux import addr, fdb, ipmsg, link, neigh, netns, nft, route, sysctl
 from pybernetes.linux.errors import LinuxError, NetlinkError

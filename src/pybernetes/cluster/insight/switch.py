@@ -17,8 +17,8 @@ from pybernetes.cluster.pod_network import net_conf_path
 from pybernetes.cluster.registry import Registry
 from pybernetes.flannel import config as network_config
 from pybernetes.flannel.backends import BACKENDS, make
+from pybernetes.flannel.bgp.learned import is_learned
 from pybernetes.flannel.config import NetworkConfig
-from pybernetes.flannel.learned import is_learned
 
 #: Options by backend, to catch misspelt ones, which flannel would ignore. Of other backends all are let through.
 OPTIONS: dict[str, tuple[str, ...]] = {

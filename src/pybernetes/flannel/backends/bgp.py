@@ -1,6 +1,6 @@
 """bgp: each node announces its subnet by BGP, and routers between the nodes can learn the way too; no encapsulation.
 
-A BIRD of ours speaks it on every node (`bird_actor.py`). In the kernel, per peer, and put there by BIRD:
+A BIRD of ours speaks it on every node (`flannel/bgp`). In the kernel, per peer, and put there by BIRD:
 
 | object | value |
 |---|---|

@@ -8,7 +8,7 @@ In the kernel:
 | address | the subnet's network address, /32, so that host traffic has a source |
 | route | the whole network `dev flannel0`; the node's own subnet has a narrower one on its bridge |
 
-and beside it the proxy (`udp_proxy.py`): it knows each peer's subnet and public IP, and listens on port 8285 of the
+and beside it the proxy (`flannel/udp`): it knows each peer's subnet and public IP, and listens on port 8285 of the
 node's own. IPv4 only, as in the original.
 """
 

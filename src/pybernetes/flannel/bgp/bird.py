@@ -13,9 +13,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from pybernetes.flannel.bgp.learned import LEARNED_METRIC
 from pybernetes.flannel.desired import BgpSession, BgpSpeaker
 from pybernetes.flannel.kernel import ROUTE_PROTOCOL
-from pybernetes.flannel.learned import LEARNED_METRIC
 
 _LOG_BYTES = 1 << 20
 _UNSAFE = re.compile(r"[^A-Za-z0-9 ._:/&@-]")

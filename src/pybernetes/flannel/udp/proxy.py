@@ -18,9 +18,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from pybernetes.flannel import udp_packets as packets
-from pybernetes.flannel import udp_segments as segments
-from pybernetes.flannel.udp_batch import UDP_GRO, UDP_SEGMENT, Receiver, Sender, SockAddr, sockaddr
+from pybernetes.flannel.udp import packets as packets
+from pybernetes.flannel.udp import segments as segments
+from pybernetes.flannel.udp.batch import UDP_GRO, UDP_SEGMENT, Receiver, Sender, SockAddr, sockaddr
 from pybernetes.linux import link, netns
 from pybernetes.linux.rtnl import Netlink
 

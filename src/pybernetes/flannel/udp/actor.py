@@ -13,7 +13,7 @@ from pybernetes.flannel.network import Node
 from pybernetes.linux.errors import LinuxError
 
 if TYPE_CHECKING:
-    from pybernetes.flannel.udp_proxy import UdpProxy
+    from pybernetes.flannel.udp.proxy import UdpProxy
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class UdpActor:
             await self._stop()
             return []
         # Imported when needed: NumPy, which the proxy uses, would cost every other node agent 20 MB.
-        from pybernetes.flannel.udp_proxy import ProxyConfig, UdpProxy
+        from pybernetes.flannel.udp.proxy import ProxyConfig, UdpProxy
 
         (end, *_) = want.udp_ends
         config_now = ProxyConfig(end.tun, end.local, end.port, end.mtu, end.network, self._netns)

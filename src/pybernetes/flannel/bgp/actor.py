@@ -16,11 +16,11 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from pybernetes.flannel import bird
-from pybernetes.flannel.bird_control import BirdError, SessionState, ask, sessions
+from pybernetes.flannel.bgp import bird
+from pybernetes.flannel.bgp.control import BirdError, SessionState, ask, sessions
+from pybernetes.flannel.bgp.learned import learned
 from pybernetes.flannel.config import NetworkConfig
 from pybernetes.flannel.desired import Desired
-from pybernetes.flannel.learned import learned
 from pybernetes.flannel.lease import LeaseError
 from pybernetes.flannel.metrics import FlannelMetrics
 from pybernetes.flannel.network import Node

@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from pybernetes.flannel.udp_packets import word_sum
+from pybernetes.flannel.udp.packets import word_sum
 
 Bytes = NDArray[np.uint8]
 

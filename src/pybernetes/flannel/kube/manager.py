@@ -13,8 +13,8 @@ from pybernetes.api.core.node import Node
 from pybernetes.client.client import STRATEGIC_MERGE_PATCH, Client
 from pybernetes.client.errors import ApiError, Unreachable
 from pybernetes.client.informer import Informer
-from pybernetes.flannel import kube
 from pybernetes.flannel.config import IPAddress, NetworkConfig
+from pybernetes.flannel.kube import annotations as kube
 from pybernetes.flannel.lease import Lease, LeaseError
 from pybernetes.flannel.manager import Away, Held, Offer
 from pybernetes.linux import inotify

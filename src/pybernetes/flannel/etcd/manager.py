@@ -15,11 +15,12 @@ from typing import Any
 
 from pybernetes.etcd import EtcdClient, EtcdError, LeaseGone, Unavailable, absent, delete, put, unchanged
 from pybernetes.etcd.etcdpb import etcd_pb2 as pb
-from pybernetes.flannel import allocate, etcd_format
-from pybernetes.flannel.allocate import Taken
 from pybernetes.flannel.config import ConfigError, IPAddress, IPNetwork, NetworkConfig
-from pybernetes.flannel.etcd_renewal import Renewal
-from pybernetes.flannel.etcd_view import Entry, EtcdView
+from pybernetes.flannel.etcd import allocate
+from pybernetes.flannel.etcd import format as etcd_format
+from pybernetes.flannel.etcd.allocate import Taken
+from pybernetes.flannel.etcd.renewal import Renewal
+from pybernetes.flannel.etcd.view import Entry, EtcdView
 from pybernetes.flannel.lease import FamilyLease, Lease, LeaseError
 from pybernetes.flannel.manager import Away, Held, Offer
 

@@ -1,0 +1,1 @@
+"""The bgp backend's BIRD: its configuration, its process, what it learned."""

@@ -1,0 +1,38 @@
+"""The network config as it changes: a new one that is no good leaves the one before it in use."""
+
+import logging
+from dataclasses import replace
+
+from pybernetes.flannel.backends import BACKENDS, make
+from pybernetes.flannel.config import ConfigError, NetworkConfig, parse
+from pybernetes.flannel.manager import SubnetManager
+
+log = logging.getLogger(__name__)
+
+
+class ConfigReader:
+    """Reads what the subnet manager holds, and parses it when it has changed."""
+
+    def __init__(self, manager: SubnetManager) -> None:
+        self._manager = manager
+        self._config: tuple[str, NetworkConfig] | None = None
+
+    def read(self) -> tuple[NetworkConfig, list[str]]:
+        """The config, or the last good one and what is wrong with the new."""
+        try:
+            text = self._manager.config()
+            if self._config is None or self._config[0] != text:
+                config = parse(text, frozenset(BACKENDS))
+                backend = make(config.backend, config.options)
+                if self._config is not None:
+                    before = self._config[1]
+                    config = replace(config, former={**before.former, before.backend: before.options})
+                log.info("Found network config - Backend type: %s", config.backend)
+                if describe := getattr(backend, "describe", None):
+                    log.info("%s", describe())
+                self._config = text, config
+        except (ConfigError, OSError) as error:
+            if self._config is None:
+                raise
+            return self._config[1], [f"{error}; the config before it stays in use"]
+        return self._config[1], []

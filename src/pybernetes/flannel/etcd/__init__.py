@@ -1,0 +1,1 @@
+"""The etcd subnet manager: leases without any Kubernetes."""

@@ -1,0 +1,96 @@
+"""Who this node is to its peers: its interface, its addresses, the MACs of its links, its subnet."""
+
+import logging
+import random
+from collections.abc import Callable, Mapping
+
+from pybernetes.flannel import interface, network
+from pybernetes.flannel.backends import Backend, make
+from pybernetes.flannel.config import IPAddress, NetworkConfig
+from pybernetes.flannel.lease import FamilyLease, Lease
+from pybernetes.flannel.manager import Held, Offer, SubnetManager
+from pybernetes.linux import link
+from pybernetes.linux.rtnl import Netlink
+
+log = logging.getLogger(__name__)
+
+
+def random_mac(rng: random.Random) -> str:
+    """A locally administered unicast MAC."""
+    octets = [(rng.getrandbits(8) & 0xFC) | 0x02, *(rng.getrandbits(8) for _ in range(5))]
+    return ":".join(f"{octet:02x}" for octet in octets)
+
+
+class Identity:
+    """Found anew at each pass, so that a changed address is told; remembers what was said to say it once."""
+
+    def __init__(
+        self, selection: interface.Selection, manager: SubnetManager, follow: Callable[[str], None], rng: random.Random
+    ) -> None:
+        """`follow` is told the interface whose changes concern us."""
+        self._selection = selection
+        self._manager = manager
+        self._follow = follow
+        self._rng = rng
+        self._macs: dict[str, str] = {}
+        self._chosen = ""
+        self._held: Held | None = None
+
+    async def of(self, nl: Netlink, config: NetworkConfig, facts: Mapping[str, str]) -> network.Node:
+        """This node's own lease, as it will be announced. Raises InterfaceError, LeaseError, Away."""
+        versions = self._manager.versions(config)
+        choice = interface.choose(nl, self._selection, versions)
+        self._tell_interface(choice)
+        backend = make(config.backend, config.options)
+        known = {**facts, **self._link_macs(nl, config, backend, choice.public)}
+        data = {version: backend.announce(version, known) for version in versions}
+        held = await self._manager.acquire(config, Offer(config.backend, choice.public, data))
+        self._tell_change(held)
+        parts = tuple(
+            FamilyLease(subnet, choice.public[version], data[version])
+            for version, subnet in sorted(held.subnets.items())
+        )
+        return network.Node(Lease(held.name, config.backend, parts), choice.underlay)
+
+    def _tell_interface(self, choice: interface.Choice) -> None:
+        if choice.underlay.link == self._chosen:
+            return
+        self._chosen = choice.underlay.link
+        self._follow(self._chosen)
+        own = [str(i.ip) for i in choice.underlay.addresses if i.version in choice.public]
+        log.info("Using interface with name %s and address %s: it %s", self._chosen, ", ".join(own), choice.reason)
+        log.info("Using %s as external address", ", ".join(str(ip) for ip in choice.public.values()))
+
+    def _tell_change(self, held: Held) -> None:
+        """Say what a new subnet means for the pods that are there."""
+        before, self._held = self._held, held
+        for version, subnet in before.subnets.items() if before else ():
+            if held.subnets.get(version) != subnet:
+                log.warning(
+                    "the subnet of this node was %s and is %s now: pods that run here keep addresses of %s, which"
+                    " peers no longer send here; start them anew",
+                    subnet,
+                    held.subnets.get(version),
+                    subnet,
+                )
+
+    def _link_macs(
+        self, nl: Netlink, config: NetworkConfig, backend: Backend, public: Mapping[int, IPAddress]
+    ) -> dict[str, str]:
+        """The MACs of our links: the device's own, else the one announced before, else a new one.
+
+        Peers hold the MAC in permanent entries, so it must outlive a restart, and better a reboot too.
+        """
+        name_of = getattr(backend, "link_name", None)
+        if name_of is None:
+            return {}
+        told = self._manager.told(config, public)
+        for version in sorted(public):
+            name = name_of(version)
+            present = link.find(nl, name)
+            if present is not None and present.kind == "vxlan":
+                self._macs.setdefault(name, present.mac)
+            elif name not in self._macs:
+                before = told.get(version, {}).get("VtepMAC", "")
+                self._macs[name] = str(before) or random_mac(self._rng)
+        return self._macs

@@ -1,0 +1,1 @@
+"""The kube subnet manager: leases are facts on Kubernetes' Node objects."""

@@ -1,0 +1,1 @@
+"""The udp backend's proxy: pod packets in UDP datagrams, moved by this process."""

@@ -1,0 +1,1 @@
+"""WireGuard as the desired state needs it: peers, and the node's private key."""
