@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import gc
-import logging
 import signal
 import sys
-import time
 from collections.abc import Coroutine
 from typing import Any
 
 import click
+
+from pybernetes.cli.klog import set_up_logging
 
 #: Objects are trees, freed by counting references; cycles are few. Python's own thresholds would look through all
 #: cached objects again and again, for more than half of the time at 5,000 pods, and stop the event loop meanwhile.
@@ -23,19 +23,6 @@ LEVELS = ("debug", "info", "warning", "error")
 log_level = click.option(
     "--log-level", type=click.Choice(LEVELS), default="info", show_default=True, help="Least level to log."
 )
-
-
-def set_up_logging(level: str) -> None:
-    """One line per record on stderr, with a time in UTC."""
-    logging.basicConfig(
-        level=level.upper(),
-        stream=sys.stderr,
-        format="%(asctime)s.%(msecs)03dZ %(levelname).1s %(name)s: %(message)s",
-        datefmt="%Y-%m-%dT%H:%M:%S",
-    )
-    logging.Formatter.converter = time.gmtime
-    for noisy in ("asyncio", "aiohttp", "grpc"):
-        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
 def run_until_signal(work: Coroutine[Any, Any, None], level: str, *, fast_loop: bool = False) -> None:
