@@ -3,11 +3,12 @@
 import logging
 import random
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from pybernetes.flannel import interface, network
 from pybernetes.flannel.backends import Backend, make
 from pybernetes.flannel.config import IPAddress, NetworkConfig
-from pybernetes.flannel.lease import FamilyLease, Lease
+from pybernetes.flannel.lease import BEHIND_NAT, FamilyLease, Lease
 from pybernetes.flannel.manager import Held, Offer, SubnetManager
 from pybernetes.linux import link
 from pybernetes.linux.rtnl import Netlink
@@ -19,6 +20,15 @@ def random_mac(rng: random.Random) -> str:
     """A locally administered unicast MAC."""
     octets = [(rng.getrandbits(8) & 0xFC) | 0x02, *(rng.getrandbits(8) for _ in range(5))]
     return ":".join(f"{octet:02x}" for octet in octets)
+
+
+def _translated(choice: interface.Choice, public: Mapping[int, IPAddress]) -> dict[str, str]:
+    """Our own address of each family whose public one is on no interface of this node."""
+    return {
+        f"{BEHIND_NAT}{version}": str(choice.underlay.source(address))
+        for version, address in public.items()
+        if address not in choice.everywhere
+    }
 
 
 class Identity:
@@ -43,12 +53,17 @@ class Identity:
         self._tell_interface(choice)
         backend = make(config.backend, config.options)
         known = {**facts, **self._link_macs(nl, config, backend, choice.public)}
-        data = {version: backend.announce(version, known) for version in versions}
-        held = await self._manager.acquire(config, Offer(config.backend, choice.public, data))
+
+        def data(public: Mapping[int, IPAddress]) -> dict[int, dict[str, Any]]:
+            told = known | _translated(choice, public)
+            return {version: backend.announce(version, told) for version in versions}
+
+        held = await self._manager.acquire(config, Offer(config.backend, choice.public, data(choice.public)))
         self._tell_change(held)
+        public = {**choice.public, **held.public}
+        tell = data(public)
         parts = tuple(
-            FamilyLease(subnet, choice.public[version], data[version])
-            for version, subnet in sorted(held.subnets.items())
+            FamilyLease(subnet, public[version], tell[version]) for version, subnet in sorted(held.subnets.items())
         )
         return network.Node(Lease(held.name, config.backend, parts), choice.underlay)
 

@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pybernetes.flannel.config import IPAddress
 from pybernetes.flannel.lease import Underlay
@@ -37,6 +37,8 @@ class Choice:
     underlay: Underlay
     public: Mapping[int, IPAddress]
     reason: str
+    everywhere: frozenset[IPAddress] = frozenset()
+    """All addresses of this node: a public one that is not among them is a translator's."""
 
 
 def choose(nl: Netlink, wish: Selection, versions: Sequence[int]) -> Choice:
@@ -44,7 +46,8 @@ def choose(nl: Netlink, wish: Selection, versions: Sequence[int]) -> Choice:
     links = {li.index: li for li in link.links(nl)}
     addresses = [a for a in addr.addresses(nl) if a.index in links]
     index, reason = _find(nl, wish, links, addresses, versions)
-    return _choice(links[index], [a for a in addresses if a.index == index], wish, versions, reason)
+    chosen = _choice(links[index], [a for a in addresses if a.index == index], wish, versions, reason)
+    return replace(chosen, everywhere=frozenset(ipaddress.ip_address(a.ip) for a in addresses))
 
 
 def _find(
@@ -91,15 +94,12 @@ def _choice(
 ) -> Choice:
     usable = [a for a in addresses if a.scope == 0]
     interfaces = tuple(ipaddress.ip_interface(a.cidr) for a in usable)
+    named = tuple(i.ip for i in interfaces if str(i.ip) in wish.names)
     public: dict[int, IPAddress] = {}
     for version in versions:
         told = (wish.public_ips or {}).get(version)
-        if told:
-            public[version] = ipaddress.ip_address(told)
-            continue
         own = [i.ip for i in interfaces if i.version == version]
-        named = [ip for ip in own if str(ip) in wish.names]
         if not own:
             raise InterfaceError(f"{li.name} ({reason}) has no global IPv{version} address")
-        public[version] = (named or own)[0]
-    return Choice(Underlay(li.name, li.index, li.mtu, interfaces), public, reason)
+        public[version] = ipaddress.ip_address(told) if told else next((ip for ip in named if ip in own), own[0])
+    return Choice(Underlay(li.name, li.index, li.mtu, interfaces, named), public, reason)

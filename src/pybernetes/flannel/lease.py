@@ -7,6 +7,13 @@ from typing import Any
 
 from pybernetes.flannel.config import IPAddress, IPNetwork
 
+BEHIND_NAT = "BehindNAT"
+"""In a backend's data: the address by which the node knows itself, where its public one is a translator's.
+
+The original does not write it and passes it over. Without it nobody could tell a public address on the own segment
+that belongs to the node from one that belongs to the translator, which takes no pod's packets.
+"""
+
 
 class LeaseError(Exception):
     """There is no lease where one is needed, or what should be one makes none; the message says which and why."""
@@ -56,7 +63,20 @@ class Underlay:
     mtu: int
     addresses: tuple[ipaddress.IPv4Interface | ipaddress.IPv6Interface, ...]
     """The addresses with their prefixes, to tell who is on the same segment."""
+    chosen: tuple[IPAddress, ...] = ()
+    """Those that the user asked for by name, if any."""
 
     def on_segment(self, address: IPAddress) -> bool:
         """Whether an address is reached without a router."""
         return any(address in interface.network for interface in self.addresses if interface.version == address.version)
+
+    def next_to(self, theirs: FamilyLease) -> bool:
+        """Whether a peer's public address is its own, and reached without a router: then it can be a gateway."""
+        return BEHIND_NAT not in theirs.data and self.on_segment(theirs.public_ip)
+
+    def source(self, public: IPAddress) -> IPAddress:
+        """The address of this interface from which tunnels send; behind NAT the public one is not on it."""
+        here = [interface.ip for interface in self.addresses if interface.version == public.version]
+        if public in here or not here:
+            return public
+        return next((ip for ip in self.chosen if ip in here), here[0])

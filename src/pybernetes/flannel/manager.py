@@ -5,7 +5,7 @@ they know in memory, so that a pass works while the far side is away.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pybernetes.flannel.config import IPAddress, IPNetwork, NetworkConfig
@@ -35,6 +35,8 @@ class Held:
 
     name: str
     subnets: Mapping[int, IPNetwork]
+    public: Mapping[int, IPAddress] = field(default_factory=dict)
+    """Addresses by which peers are to reach this node whatever it says itself; an administrator's word."""
 
 
 class SubnetManager(Protocol):

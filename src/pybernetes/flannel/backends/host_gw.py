@@ -13,9 +13,10 @@ and gets no route, since a route would send its packets into a hole.
 from collections.abc import Mapping
 from typing import Any
 
+from pybernetes.flannel.backends.options import behind_nat
 from pybernetes.flannel.config import FamilyConfig
 from pybernetes.flannel.desired import Desired, PeerRoute
-from pybernetes.flannel.lease import Lease, Underlay
+from pybernetes.flannel.lease import BEHIND_NAT, Lease, Underlay
 
 
 class HostGateway:
@@ -25,8 +26,8 @@ class HostGateway:
         del options
 
     def announce(self, version: int, facts: Mapping[str, str]) -> dict[str, Any]:
-        """Peers need nothing but the public IP."""
-        return {}
+        """Peers need nothing but the public IP, and to know whether it can be a gateway."""
+        return behind_nat(version, facts)
 
     def overhead(self, version: int) -> int:
         """Nothing is wrapped."""
@@ -41,11 +42,13 @@ class HostGateway:
         theirs = peer.family(family.version)
         if theirs is None:
             return Desired()
-        if not underlay.on_segment(theirs.public_ip):
+        if not underlay.next_to(theirs):
+            nat = f"is behind NAT (it knows itself as {theirs.data.get(BEHIND_NAT)!s:.45})"
+            why = nat if BEHIND_NAT in theirs.data else f"is not on the segment of {underlay.link}"
             return Desired(
                 problems=(
-                    f"{peer.node} ({theirs.public_ip}) is not on the segment of {underlay.link}: host-gw can't reach "
-                    f"{theirs.subnet}; use vxlan, or vxlan with DirectRouting",
+                    f"{peer.node} ({theirs.public_ip}) {why}: host-gw can't reach {theirs.subnet};"
+                    f" use vxlan, or vxlan with DirectRouting",
                 )
             )
         route = PeerRoute(str(theirs.subnet), str(theirs.public_ip), underlay.link, reason=peer.reason)

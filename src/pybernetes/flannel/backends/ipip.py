@@ -4,7 +4,7 @@ In the kernel:
 
 | object | value |
 |---|---|
-| link | `flannel.ipip`, ipip, local = public IP, no remote, MTU = underlay's - 20 |
+| link | `flannel.ipip`, ipip, local = the interface's address, no remote, MTU = underlay's - 20 |
 | address | the subnet's network address, /32, so that host traffic has a source |
 
 and per peer:
@@ -22,7 +22,7 @@ network that lets IP protocol 4 pass: many clouds do not.
 from collections.abc import Mapping
 from typing import Any
 
-from pybernetes.flannel.backends.options import flag
+from pybernetes.flannel.backends.options import behind_nat, flag
 from pybernetes.flannel.config import FamilyConfig
 from pybernetes.flannel.desired import Desired, IpipLink, LinkAddress, PeerRoute
 from pybernetes.flannel.lease import Lease, Underlay
@@ -39,8 +39,8 @@ class Ipip:
         self.direct_routing = flag(options, "DirectRouting")
 
     def announce(self, version: int, facts: Mapping[str, str]) -> dict[str, Any]:
-        """Peers need nothing but the public IP."""
-        return {}
+        """Peers need nothing but the public IP, and to know whether it can be a gateway."""
+        return behind_nat(version, facts)
 
     def overhead(self, version: int) -> int:
         """The outer header."""
@@ -53,10 +53,7 @@ class Ipip:
             return Desired()
         if family.version != 4:
             return Desired(problems=("the ipip backend carries IPv4 only; IPv6 needs vxlan, wireguard or host-gw",))
-        # Behind NAT the public address is not on the interface: packets leave with the interface's own.
-        here = [interface.ip for interface in underlay.addresses if interface.version == 4]
-        local = mine.public_ip if mine.public_ip in here or not here else here[0]
-        link = IpipLink(LINK, str(local), underlay.mtu - OVERHEAD, "ipip backend")
+        link = IpipLink(LINK, str(underlay.source(mine.public_ip)), underlay.mtu - OVERHEAD, "ipip backend")
         address = LinkAddress(LINK, f"{mine.subnet.network_address}/32", "own subnet's tunnel endpoint")
         return Desired(ipips=(link,), addresses=(address,))
 
@@ -65,7 +62,7 @@ class Ipip:
         theirs = peer.family(family.version)
         if theirs is None or family.version != 4:
             return Desired()
-        direct = self.direct_routing and underlay.on_segment(theirs.public_ip)
+        direct = self.direct_routing and underlay.next_to(theirs)
         device = underlay.link if direct else LINK
         return Desired(
             routes=(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pybernetes.flannel.config import ConfigError
+from pybernetes.flannel.lease import BEHIND_NAT
 
 
 def number(options: Mapping[str, Any], name: str, default: int, low: int, high: int) -> int:
@@ -15,6 +16,12 @@ def number(options: Mapping[str, Any], name: str, default: int, low: int, high: 
     if not low <= value <= high:
         raise ConfigError(f"Backend.{name} must lie between {low} and {high}, found {value}")
     return value
+
+
+def behind_nat(version: int, facts: Mapping[str, str]) -> dict[str, Any]:
+    """What a backend that may use peers as gateways tells of a node whose public address is a translator's."""
+    own = facts.get(f"{BEHIND_NAT}{version}")
+    return {BEHIND_NAT: own} if own else {}
 
 
 def flag(options: Mapping[str, Any], name: str) -> bool:

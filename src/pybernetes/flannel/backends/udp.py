@@ -47,8 +47,7 @@ class Udp:
             return Desired()
         if family.version != 4:
             return Desired(problems=("the udp backend carries IPv4 only; IPv6 needs vxlan or host-gw",))
-        here = [interface.ip for interface in underlay.addresses if interface.version == 4]
-        local = mine.public_ip if mine.public_ip in here or not here else here[0]
+        local = underlay.source(mine.public_ip)
         address, network = str(mine.subnet.network_address), str(family.network)
         mtu = underlay.mtu - OVERHEAD
         return Desired(

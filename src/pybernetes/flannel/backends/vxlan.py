@@ -4,7 +4,7 @@ In the kernel, once per family (`flannel.<VNI>` for IPv4, `flannel-v6.<VNI>` for
 
 | object | value |
 |---|---|
-| link | vxlan, id VNI, UDP port 8472, local = public IP, no learning, MTU = underlay's - 50 (IPv6: - 70) |
+| link | vxlan, id VNI, UDP port 8472, local = the interface's own IP, no learning, MTU = underlay's - 50 (IPv6: - 70) |
 | address | the subnet's network address, /32 (/128), so that host traffic has a source |
 
 and per peer:
@@ -23,7 +23,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pybernetes.flannel.backends.options import flag, number
+from pybernetes.flannel.backends.options import behind_nat, flag, number
 from pybernetes.flannel.config import FamilyConfig
 from pybernetes.flannel.desired import Desired, Forwarding, LinkAddress, Neighbour, PeerRoute, VxlanLink
 from pybernetes.flannel.lease import Lease, Underlay
@@ -52,7 +52,8 @@ class Vxlan:
 
     def announce(self, version: int, facts: Mapping[str, str]) -> dict[str, Any]:
         """The tunnel's number and this end's MAC, as Go flannel writes them."""
-        return {"VNI": self.vni, "VtepMAC": facts.get(self.link_name(version), "")}
+        data: dict[str, Any] = {"VNI": self.vni, "VtepMAC": facts.get(self.link_name(version), "")}
+        return data | behind_nat(version, facts)
 
     def describe(self) -> str:
         """For the log, in the original's form."""
@@ -74,7 +75,7 @@ class Vxlan:
             name=name,
             vni=self.vni,
             port=self.port,
-            local=str(mine.public_ip),
+            local=str(underlay.source(mine.public_ip)),
             underlay=underlay.link,
             mtu=self.mtu or underlay.mtu - OVERHEAD[family.version],
             mac=str(mine.data.get("VtepMAC", "")).lower(),
@@ -90,7 +91,7 @@ class Vxlan:
         theirs = peer.family(family.version)
         if theirs is None:
             return Desired()
-        if self.direct_routing and underlay.on_segment(theirs.public_ip):
+        if self.direct_routing and underlay.next_to(theirs):
             direct = PeerRoute(str(theirs.subnet), str(theirs.public_ip), underlay.link, reason=peer.reason)
             return Desired(routes=(direct,), **self._tunnel(family, peer))
         tunnel = self._tunnel(family, peer)

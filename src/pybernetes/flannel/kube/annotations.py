@@ -6,6 +6,7 @@ Names of annotations and of the condition are the original's, so that Go flannel
 import ipaddress
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from pybernetes.api.core.node import Node
@@ -44,13 +45,28 @@ def lease_of(node: Node, config: NetworkConfig) -> Lease | None:
         return None
     families = []
     for version, subnet in sorted(subnets(node, config).items()):
-        public = notes.get(OVERWRITE[version]) or notes.get(PUBLIC_IP[version])
-        if public is None:
+        key = OVERWRITE[version] if notes.get(OVERWRITE[version]) else PUBLIC_IP[version]
+        if key not in notes:
             continue
-        families.append(FamilyLease(subnet, _address(PUBLIC_IP[version], public, version), _data(notes, version)))
+        families.append(FamilyLease(subnet, _address(key, notes[key], version), _data(notes, version)))
     if not families:
         return None
     return Lease(node.metadata.name, notes.get(BACKEND_TYPE, "").lower(), tuple(families))
+
+
+def overwritten(node: Node) -> dict[int, Any]:
+    """The public addresses that an administrator gave this node, by family.
+
+    They go into `public-ip` too, as with the original, which has peers read only that. Garbage counts as nothing
+    here: everybody reports it as a fault of the lease, and this node's data path goes on.
+    """
+    notes = node.metadata.annotations
+    found = {}
+    for version, key in OVERWRITE.items():
+        with suppress(LeaseError):
+            if notes.get(key):
+                found[version] = _address(key, notes[key], version)
+    return found
 
 
 def _address(key: str, text: str, version: int) -> Any:

@@ -74,8 +74,9 @@ class KubeManager:
         return kube.announced(self._node())
 
     async def acquire(self, config: NetworkConfig, offer: Offer) -> Held:
-        """The controller manager gave them."""
-        return Held(self._node_name, kube.subnets(self._node(), config))
+        """The controller manager gave them; an administrator may have said how peers are to reach us."""
+        node = self._node()
+        return Held(self._node_name, kube.subnets(node, config), kube.overwritten(node))
 
     async def announce(self, lease: Lease) -> None:
         """Write our annotations, and clear the condition that keeps pods away."""
