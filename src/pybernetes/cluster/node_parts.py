@@ -22,7 +22,7 @@ from pybernetes.flannel.drift import KernelDrift
 from pybernetes.flannel.kube.manager import KubeManager
 from pybernetes.flannel.manager import SubnetManager
 from pybernetes.flannel.options import FlannelOptions
-from pybernetes.flannel.rules import NftRules
+from pybernetes.flannel.rules import configured
 from pybernetes.kubelet.config import KubeletConfig
 from pybernetes.kubelet.cri.runtime import CriRuntime
 from pybernetes.kubelet.kubelet import Kubelet
@@ -55,7 +55,7 @@ def flannel_with(options: FlannelOptions, manager: SubnetManager) -> Flanneld:
     return Flanneld(
         options,
         manager,
-        rules=NftRules(masquerade=options.ip_masq, forward=options.forward_rules),
+        rules=configured(masquerade=options.ip_masq, forward=options.forward_rules, random=options.random_ports),
         drift=KernelDrift(),
         rng=random.Random(),
     )

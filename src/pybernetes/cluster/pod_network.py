@@ -12,8 +12,9 @@ def net_conf_path(layout: Layout) -> Path:
 
 
 def net_conf(layout: Layout, backend: str) -> str:
-    """A network config for flannel."""
-    return json.dumps({"Network": layout.pod_cidr, "Backend": {"Type": backend}}, indent=2) + "\n"
+    """A network config for flannel. Rules are in nftables, which tells of changes; flannel's default is iptables."""
+    config = {"Network": layout.pod_cidr, "EnableNFTables": True, "Backend": {"Type": backend}}
+    return json.dumps(config, indent=2) + "\n"
 
 
 def cni_conflist(paths: NodePaths) -> str:

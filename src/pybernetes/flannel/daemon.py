@@ -49,7 +49,7 @@ _UNTOLD, _ANSWER = 1.0, 0.1
 class Rules(Protocol):
     """Keeps the masquerade and forward rules in the kernel."""
 
-    async def ensure(self, networks: list[masquerade.PodNetwork]) -> list[str]:
+    async def ensure(self, wanted: masquerade.Wanted) -> list[str]:
         """Put the rules there if they are not; returns what was mended, in words."""
 
 
@@ -194,7 +194,7 @@ class Flanneld:
         self._write_subnet_file(config, me)
         self._report([*faults, *bad, *want.problems, *errors])
         self._tell_waiting(outcome.waiting)
-        self._look_again = _ANSWER if outcome.waiting else _UNTOLD if want.wireguards else self._options.resync_seconds
+        self._look_again = _ANSWER if outcome.waiting else _UNTOLD if want.wireguards else self._resync(config)
         if errors:
             return False
         await self._manager.announce(me.lease)
@@ -202,6 +202,11 @@ class Flanneld:
             log.info("Running backend.")
         self._ready.set()
         return True
+
+    def _resync(self, config: NetworkConfig) -> float:
+        """iptables tells nobody when rules are changed, so they have to be looked at."""
+        every = self._options.resync_seconds
+        return every if config.enable_nftables else min(every, self._options.rules_seconds)
 
     async def _act(self, config: NetworkConfig, me: network.Node, want: Desired) -> list[str]:
         errors: list[str] = []
@@ -230,7 +235,7 @@ class Flanneld:
             for family in config.families
             if (part := me.lease.family(family.version)) is not None
         ]
-        done = await self._rules.ensure(pods)
+        done = await self._rules.ensure(masquerade.Wanted(tuple(pods), config.enable_nftables))
         for line in done:
             log.info("%s", line)
         return done

@@ -12,7 +12,7 @@ Per family, in this order:
 | from outside to this node's pods | untouched |
 | from outside to pods elsewhere | masqueraded, so that the answer comes back through this node |
 
-Pure: text for `nft -f` and `iptables-restore`. Tables and chains have Go flannel's names.
+Pure: text for `nft -f` and `iptables-restore`. Tables, chains and iptables rules are those of Go flannel.
 """
 
 from collections.abc import Iterable
@@ -44,17 +44,26 @@ class PodNetwork:
         return f"flannel-ipv{self.version}"
 
 
-def nft_script(networks: Iterable[PodNetwork], *, masquerade: bool, forward: bool) -> str:
-    """A script that replaces our tables in one transaction."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a pass asks for."""
+
+    networks: tuple[PodNetwork, ...]
+    nftables: bool = True
+    """In nftables; else in iptables."""
+
+
+def nft_script(networks: Iterable[PodNetwork], *, masquerade: bool, forward: bool, random: bool = True) -> str:
+    """A script that replaces our tables in one transaction. `random`: source ports of masqueraded packets are."""
     parts = []
     for net in networks:
         family = _FAMILY[net.version]
         parts.append(f"table {family} {net.table}\ndelete table {family} {net.table}\n")
-        parts.append(_nft_table(family, net, masquerade, forward))
+        parts.append(_nft_table(family, net, masquerade, forward, " fully-random" if random else ""))
     return "".join(parts)
 
 
-def _nft_table(family: str, net: PodNetwork, masquerade: bool, forward: bool) -> str:
+def _nft_table(family: str, net: PodNetwork, masquerade: bool, forward: bool, random: str) -> str:
     pods, here = net.network, net.subnet
     lines = [f"table {family} {net.table} {{", '  comment "pod network of this node"']
     if masquerade:
@@ -64,9 +73,9 @@ def _nft_table(family: str, net: PodNetwork, masquerade: bool, forward: bool) ->
             f"    meta mark & {_MARK} == {_MARK} return",
             f"    {family} saddr {here} {family} daddr {pods} return",
             f"    {family} saddr {pods} {family} daddr {here} return",
-            f"    {family} saddr {pods} {family} daddr != {_MULTICAST[net.version]} masquerade fully-random",
+            f"    {family} saddr {pods} {family} daddr != {_MULTICAST[net.version]} masquerade{random}",
             f"    {family} saddr != {pods} {family} daddr {here} return",
-            f"    {family} saddr != {pods} {family} daddr {pods} masquerade fully-random",
+            f"    {family} saddr != {pods} {family} daddr {pods} masquerade{random}",
             "  }",
         ]
     if forward:
@@ -80,33 +89,36 @@ def _nft_table(family: str, net: PodNetwork, masquerade: bool, forward: bool) ->
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def iptables_rules(net: PodNetwork, *, masquerade: bool, forward: bool) -> str:
+def iptables_rules(net: PodNetwork, *, masquerade: bool, forward: bool, random: bool = True) -> str:
     """Input for `iptables-restore --noflush`: our chains whole, and nothing of anybody else's."""
     pods, here = net.network, net.subnet
+    leave = "MASQUERADE --random-fully" if random else "MASQUERADE"
     text = ""
     if masquerade:
         rules = [
-            f"-m mark --mark {_MARK}/{_MARK} -j RETURN",
-            f"-s {here} -d {pods} -j RETURN",
-            f"-s {pods} -d {here} -j RETURN",
-            f"-s {pods} ! -d {_MULTICAST[net.version]} -j MASQUERADE --random-fully",
-            f"! -s {pods} -d {here} -j RETURN",
-            f"! -s {pods} -d {pods} -j MASQUERADE --random-fully",
+            (f"-m mark --mark {_MARK}/{_MARK}", "RETURN"),
+            (f"-s {here} -d {pods}", "RETURN"),
+            (f"-s {pods} -d {here}", "RETURN"),
+            (f"! -s {pods} -d {here}", "RETURN"),
+            (f"-s {pods} ! -d {_MULTICAST[net.version]}", leave),
+            (f"! -s {pods} -d {pods}", leave),
         ]
-        text += _restore("nat", "FLANNEL-POSTRTG", rules, "flanneld masq")
+        text += _restore("nat", POSTROUTING, rules, "flanneld masq")
     if forward:
-        text += _restore("filter", "FLANNEL-FWD", [f"-s {pods} -j ACCEPT", f"-d {pods} -j ACCEPT"], "flanneld forward")
+        text += _restore("filter", FORWARD, [(f"-s {pods}", "ACCEPT"), (f"-d {pods}", "ACCEPT")], "flanneld forward")
     return text
 
 
-def _restore(table: str, chain: str, rules: Iterable[str], comment: str) -> str:
+def _restore(table: str, chain: str, rules: Iterable[tuple[str, str]], comment: str) -> str:
     lines = [f"*{table}", f":{chain} - [0:0]"]
-    lines += [f'-A {chain} -m comment --comment "{comment}" {rule}' for rule in rules]
+    lines += [f'-A {chain} {match} -m comment --comment "{comment}" -j {target}' for match, target in rules]
     return "\n".join([*lines, "COMMIT"]) + "\n"
 
 
+POSTROUTING, FORWARD = "FLANNEL-POSTRTG", "FLANNEL-FWD"
+
 #: The jumps into our chains: (table, built-in chain, our chain, comment).
 JUMPS = (
-    ("nat", "POSTROUTING", "FLANNEL-POSTRTG", "flanneld masq"),
-    ("filter", "FORWARD", "FLANNEL-FWD", "flanneld forward"),
+    ("nat", "POSTROUTING", POSTROUTING, "flanneld masq"),
+    ("filter", "FORWARD", FORWARD, "flanneld forward"),
 )

@@ -25,6 +25,10 @@ class FlannelOptions:
     """`--ip-masq`"""
     forward_rules: bool = True
     """`--iptables-forward-rules`"""
+    random_ports: bool = True
+    """not `--ip-masq-fully-random-disable`"""
+    rules_seconds: float = 5.0
+    """`--iptables-resync`: how often rules in iptables are looked at"""
     wireguard_key: Path | None = None
     """File with the node's WireGuard key; None: $WIREGUARD_KEY_FILE, else `wgkey` beside the subnet file"""
     netns: str | None = None

@@ -5,38 +5,62 @@ changed them. So nothing needs to understand nft's or iptables' output.
 """
 
 import asyncio
+import logging
+from contextlib import suppress
 
 from pybernetes.flannel import masquerade
-from pybernetes.flannel.masquerade import JUMPS, PodNetwork
+from pybernetes.flannel.masquerade import JUMPS, PodNetwork, Wanted
 from pybernetes.linux import nft
-from pybernetes.linux.iptables import Iptables
+from pybernetes.linux.errors import ToolError
+from pybernetes.linux.iptables import BACKENDS, Iptables, detect
+
+log = logging.getLogger(__name__)
+
+_NFT_TABLES = (("ip", "flannel-ipv4"), ("ip6", "flannel-ipv6"))
 
 
 class NftRules:
     """Rules in tables of our own."""
 
-    def __init__(self, *, masquerade: bool, forward: bool, netns: str | None = None) -> None:
+    def __init__(self, *, masquerade: bool, forward: bool, random: bool = True, netns: str | None = None) -> None:
         self._netns = netns
         self._masquerade = masquerade
         self._forward = forward
+        self._random = random
         self._script = ""
         self._printed: dict[str, str | None] = {}
 
-    async def ensure(self, networks: list[PodNetwork]) -> list[str]:
-        """Load the rules if they differ from what is there."""
-        return await asyncio.to_thread(self._ensure, networks)
+    async def ensure(self, wanted: Wanted) -> list[str]:
+        """Load the rules if they differ from what is there; returns what was done, in words."""
+        return await asyncio.to_thread(self._ensure, wanted.networks)
 
-    def _ensure(self, networks: list[PodNetwork]) -> list[str]:
-        script = masquerade.nft_script(networks, masquerade=self._masquerade, forward=self._forward)
+    async def remove(self) -> list[str]:
+        """Take our tables away."""
+        self._script = ""
+        return await asyncio.to_thread(self._drop, ())
+
+    def _ensure(self, networks: tuple[PodNetwork, ...]) -> list[str]:
+        script = masquerade.nft_script(
+            networks, masquerade=self._masquerade, forward=self._forward, random=self._random
+        )
         printed = self._list(networks)
         if script == self._script and printed == self._printed:
             return []
         first = not self._script
         nft.apply(script, self._netns)
+        gone = self._drop(networks) if script != self._script else []
         self._script, self._printed = script, self._list(networks)
-        return [f"nftables: table {net.table} {'written' if first else 'mended'}" for net in networks]
+        return [f"nftables: table {net.table} {'written' if first else 'mended'}" for net in networks] + gone
 
-    def _list(self, networks: list[PodNetwork]) -> dict[str, str | None]:
+    def _drop(self, keep: tuple[PodNetwork, ...]) -> list[str]:
+        names = {net.table for net in keep}
+        gone = [name for family, name in _NFT_TABLES if name not in names and self._delete(family, name)]
+        return [f"nftables: table {name} removed" for name in gone]
+
+    def _delete(self, family: str, name: str) -> bool:
+        return nft.delete_table(family, name, self._netns)
+
+    def _list(self, networks: tuple[PodNetwork, ...]) -> dict[str, str | None]:
         return {
             net.table: nft.list_text("ip" if net.version == 4 else "ip6", net.table, self._netns) for net in networks
         }
@@ -45,37 +69,130 @@ class NftRules:
 class IptablesRules:
     """Rules in chains of our own, and jumps to them from the built-in chains."""
 
-    def __init__(self, *, masquerade: bool, forward: bool, backend: str = "", netns: str | None = None) -> None:
+    def __init__(
+        self, *, masquerade: bool, forward: bool, random: bool = True, backend: str = "", netns: str | None = None
+    ) -> None:
+        """`backend`: `nft` or `legacy`; empty: the one in which others on this node have their rules."""
         self._netns = netns
         self._masquerade = masquerade
         self._forward = forward
+        self._random = random
         self._backend = backend
-        self._loaded: dict[int, tuple[str, str]] = {}
+        self._loaded: dict[int, tuple[str, list[str]]] = {}
 
-    async def ensure(self, networks: list[PodNetwork]) -> list[str]:
-        """Load what is missing; chains and rules of others are never touched."""
-        return await asyncio.to_thread(self._ensure, networks)
+    def available(self) -> bool:
+        """Whether iptables is installed."""
+        return Iptables(4, backend=self._backend).available()
 
-    def _ensure(self, networks: list[PodNetwork]) -> list[str]:
+    async def ensure(self, wanted: Wanted) -> list[str]:
+        """Load what is missing; chains and rules of others are never touched. Returns what was done, in words."""
+        return await asyncio.to_thread(self._ensure, wanted.networks)
+
+    async def remove(self) -> list[str]:
+        """Take our chains away, in whichever of the two backends they are."""
+        self._loaded.clear()
+        return await asyncio.to_thread(self._remove)
+
+    def _ensure(self, networks: tuple[PodNetwork, ...]) -> list[str]:
+        if not self._backend:
+            self._backend = detect(self._netns)
         done = []
         for net in networks:
-            iptables = Iptables(net.version, backend=self._backend, netns=self._netns)
-            script = masquerade.iptables_rules(net, masquerade=self._masquerade, forward=self._forward)
-            if self._loaded.get(net.version) != (script, self._chains(iptables)):
+            iptables = self._iptables(net.version)
+            script = masquerade.iptables_rules(
+                net, masquerade=self._masquerade, forward=self._forward, random=self._random
+            )
+            printed = _ours(iptables)
+            known = self._loaded.get(net.version)
+            if known is not None and known == (script, printed):
+                continue
+            if known is None or known[0] != script or _chains(printed) != _chains(known[1]):
                 iptables.restore(script)
-                self._loaded[net.version] = (script, self._chains(iptables))
-                done.append(f"iptables: IPv{net.version} rules for {net.network} written")
-            for table, chain, target, comment in JUMPS:
-                if self._wanted(table):
-                    rule = ["-m", "comment", "--comment", comment, "-j", target]
-                    if iptables.ensure_rule(table, chain, rule):
-                        done.append(f"iptables: jump from {chain} to {target} added")
+                done.append(f"iptables: IPv{net.version} rules for {net.network} {'mended' if known else 'written'}")
+            done += self._jumps(iptables)
+            self._loaded[net.version] = (script, _ours(iptables))
+        for version in self._loaded.keys() - {net.version for net in networks}:
+            del self._loaded[version]
+            done += _clear(self._iptables(version), JUMPS)
         return done
 
-    def _wanted(self, table: str) -> bool:
-        return self._masquerade if table == "nat" else self._forward
+    def _jumps(self, iptables: Iptables) -> list[str]:
+        done = []
+        for jump in JUMPS:
+            table, chain, target, comment = jump
+            if not (self._masquerade if table == "nat" else self._forward):
+                done += _clear(iptables, (jump,))
+            elif iptables.ensure_rule(table, chain, ["-m", "comment", "--comment", comment, "-j", target]):
+                done.append(f"iptables: IPv{iptables.family} jump from {chain} to {target} added")
+        return done
 
-    def _chains(self, iptables: Iptables) -> str:
-        """Our chains as iptables-save prints them."""
-        lines = [line for table, *_ in JUMPS for line in iptables.save(table).splitlines()]
-        return "\n".join(line for line in lines if line.startswith("-A FLANNEL-"))
+    def _remove(self) -> list[str]:
+        done = []
+        for backend in BACKENDS:
+            for version in (4, 6):
+                iptables = Iptables(version, backend=backend, netns=self._netns)
+                if iptables.available():
+                    # A kernel without this backend has no rules of ours in it either.
+                    with suppress(ToolError):
+                        done += _clear(iptables, JUMPS)
+        return done
+
+    def _iptables(self, version: int) -> Iptables:
+        return Iptables(version, backend=self._backend, netns=self._netns)
+
+
+def _ours(iptables: Iptables) -> list[str]:
+    """Our rules, and the jumps to them, as iptables-save prints them."""
+    lines = [line for table in ("nat", "filter") for line in iptables.save(table).splitlines()]
+    targets = tuple(f"-j {target}" for _, _, target, _ in JUMPS)
+    return [line for line in lines if line.startswith("-A FLANNEL-") or line.endswith(targets)]
+
+
+def _chains(printed: list[str]) -> list[str]:
+    return [line for line in printed if line.startswith("-A FLANNEL-")]
+
+
+def _clear(iptables: Iptables, jumps: tuple[tuple[str, str, str, str], ...]) -> list[str]:
+    """Remove jumps and the chains behind them, where they are."""
+    done = []
+    # Asked for by name, a table would be made; all of them together are only looked at.
+    lines = iptables.save().splitlines()
+    for table, chain, target, comment in jumps:
+        if not any(line.startswith(f":{target} ") for line in lines):
+            continue
+        while iptables.delete_rule(table, chain, ["-m", "comment", "--comment", comment, "-j", target]):
+            pass
+        iptables.run("-t", table, "-F", target)
+        iptables.run("-t", table, "-X", target)
+        done.append(f"iptables: IPv{iptables.family} chain {target} removed")
+    return done
+
+
+class ConfiguredRules:
+    """In the one or the other, as the network config says; what the other has, of an earlier life too, goes."""
+
+    def __init__(self, nft: NftRules, iptables: IptablesRules) -> None:
+        self._nft = nft
+        self._iptables = iptables
+        self._used: NftRules | IptablesRules | None = None
+
+    async def ensure(self, wanted: Wanted) -> list[str]:
+        """Load the rules if they differ from what is there; returns what was done, in words."""
+        use_nft = wanted.nftables or not self._iptables.available()
+        now, other = (self._nft, self._iptables) if use_nft else (self._iptables, self._nft)
+        done = await now.ensure(wanted)
+        if self._used is not now:
+            reason = "" if use_nft == wanted.nftables else ", since iptables is not installed"
+            log.info("Starting flannel in %s mode%s...", "nftables" if use_nft else "iptables", reason)
+            # After the new ones are there, so that no packet goes without.
+            done += await other.remove()
+            self._used = now
+        return done
+
+
+def configured(*, masquerade: bool, forward: bool, random: bool = True, netns: str | None = None) -> ConfiguredRules:
+    """What a daemon uses."""
+    return ConfiguredRules(
+        NftRules(masquerade=masquerade, forward=forward, random=random, netns=netns),
+        IptablesRules(masquerade=masquerade, forward=forward, random=random, netns=netns),
+    )
