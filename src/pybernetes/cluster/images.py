@@ -109,6 +109,11 @@ def standard_images(cache_dir: Path) -> list[ImageTar]:
     return [ImageTar(path, tuple(name for image in images for name in image.names))]
 
 
+def shell_files() -> tuple[File, ...]:
+    """A shell with the usual small programs, for images that hold more. Raises ConfigError."""
+    return _busybox_files(_static_program("busybox", "busybox-static"), run(["busybox", "--list"]).split())
+
+
 def _busybox_files(program: bytes, applets: list[str]) -> tuple[File, ...]:
     links = [File(f"bin/{name}", link="busybox") for name in applets if name != "busybox"]
     return (

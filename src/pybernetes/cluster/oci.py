@@ -1,10 +1,11 @@
 """Writing container images: files in, an OCI image layout in a tar out. Pure; no daemon, no registry.
 
-The same files always give the same digest: entries are sorted, owned by root and dated 1970, and layers
-are left uncompressed (gzip's output varies between versions, and unpacking is quicker without).
+The same files always give the same digest: entries are sorted, owned by root and dated 1970. Layers are left
+uncompressed unless asked for: unpacking is quicker without, and gzip's output may vary between its versions.
 Format: OCI image-spec 1.0, https://github.com/opencontainers/image-spec.
 """
 
+import gzip
 import hashlib
 import io
 import json
@@ -44,6 +45,8 @@ class Image:
     working_dir: str = ""
     ports: tuple[str, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
+    compressed: bool = False
+    """Layers as gzip, for images that travel."""
 
 
 def architecture(machine: str | None = None) -> str:
@@ -77,8 +80,9 @@ def manifest_digest(image: Image, arch: str) -> str:
 
 
 def _add_manifest(image: Image, arch: str, blobs: dict[str, bytes]) -> dict[str, object]:
-    layers = [_blob(_tar(list(files)), _LAYER, blobs) for files in image.layers]
-    config = _blob(_json(_config(image, arch, [str(layer["digest"]) for layer in layers])), _CONFIG, blobs)
+    archives = [_tar(list(files)) for files in image.layers]
+    config = _blob(_json(_config(image, arch, [_digest(archive) for archive in archives])), _CONFIG, blobs)
+    layers = [_layer(archive, image.compressed, blobs) for archive in archives]
     manifest = {"schemaVersion": 2, "mediaType": _MANIFEST, "config": config, "layers": layers}
     reference = _blob(_json(manifest), _MANIFEST, blobs)
     return {**reference, "platform": {"architecture": arch, "os": "linux"}}
@@ -112,10 +116,20 @@ def _name_annotations(name: str) -> dict[str, str]:
     }
 
 
+def _layer(archive: bytes, compressed: bool, blobs: dict[str, bytes]) -> dict[str, object]:
+    if compressed:
+        return _blob(gzip.compress(archive, 6, mtime=0), f"{_LAYER}+gzip", blobs)
+    return _blob(archive, _LAYER, blobs)
+
+
 def _blob(data: bytes, media_type: str, blobs: dict[str, bytes]) -> dict[str, object]:
-    digest = hashlib.sha256(data).hexdigest()
-    blobs[digest] = data
-    return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(data)}
+    digest = _digest(data)
+    blobs[digest.removeprefix("sha256:")] = data
+    return {"mediaType": media_type, "digest": digest, "size": len(data)}
+
+
+def _digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def _json(value: object) -> bytes:

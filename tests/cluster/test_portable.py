@@ -1,0 +1,197 @@
+"""Plugins and an image that run where no Python is: in a root directory that holds nothing else."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from pybernetes.cluster.errors import ConfigError
+from pybernetes.cluster.images import shell_files
+from pybernetes.cluster.oci import File, Image, architecture, image_tar, manifest_digest
+from pybernetes.cluster.portable import image, libraries, plugins, python
+from pybernetes.cni.main import PLUGINS
+from pybernetes.linux import netns
+
+
+class TestLibraries:
+    def test_what_the_loader_prints(self) -> None:
+        text = "\tlinux-vdso.so.1 (0x7)\n\tlibz.so.1 => /lib/libz.so.1 (0x7f)\n\t/ld.so.2 (0x8)\n\tlibx => not found\n"
+        assert libraries.parse_list(text) == {"libz.so.1": Path("/lib/libz.so.1")}
+
+    def test_all_that_a_program_loads(self) -> None:
+        found = python.running()
+        needed = libraries.closure(libraries.loader(found.program), [found.program])
+        assert "libc.so.6" in needed and all(place.exists() for place in needed.values())
+
+    @pytest.mark.parametrize("content", [b"", b"#!/bin/sh\n", b"\x7fELF\x02\x01", b"\x7fELF\x01\x01" + bytes(64)])
+    def test_what_is_no_dynamic_program_has_no_loader(self, content: bytes, tmp_path: Path) -> None:
+        assert libraries.interpreter(content) == ""
+        (tmp_path / "thing").write_bytes(content)
+        with pytest.raises(ConfigError, match="thing is not a dynamically linked 64-bit program"):
+            libraries.loader(tmp_path / "thing")
+
+
+class TestByteCode:
+    def test_it_is_the_same_each_time_and_can_be_imported(self, tmp_path: Path) -> None:
+        source = b"NAMES = {'a', 'b', 'c'}\ndef twice(x): return 2 * x if x in {'p', 'q', 'r'} else x\n"
+        script = (
+            "import sys; from pybernetes.cluster.portable.python import byte_code;"
+            " sys.stdout.buffer.write(byte_code(sys.stdin.buffer.read(), 'm.py'))"
+        )
+        runs = {
+            subprocess.run([sys.executable, "-c", script], input=source, capture_output=True, check=True).stdout
+            for _ in range(2)
+        }
+        assert len(runs) == 1
+        (tmp_path / "made.pyc").write_bytes(runs.pop())
+        command = [sys.executable, "-c", "import made; print(made.twice('p'))"]
+        assert subprocess.check_output(command, cwd=tmp_path, text=True) == "pp\n"
+
+    def test_a_distribution_brings_what_it_requires(self) -> None:
+        names = {found.name.lower() for found in python.distributions(["aiohttp"])}
+        assert {"aiohttp", "yarl", "multidict"} <= names and "numpy" not in names
+        assert python.distributions(["no-such-thing-here"]) == []
+
+
+def other(path: Path) -> Path:
+    path.write_text("#!/bin/sh\necho a stock plugin\n")
+    path.chmod(0o755)
+    return path
+
+
+class TestInstall:
+    def test_plugins_of_others_stay(self, tmp_path: Path) -> None:
+        other(tmp_path / "bridge")
+        other(tmp_path / "flannel")
+        done = plugins.install(tmp_path, self_contained=False)
+        assert done.kept == ("bridge",) and set(done.written) == PLUGINS.keys() - {"bridge"}
+        assert "stock" in (tmp_path / "bridge").read_text()
+        assert plugins.install(tmp_path, self_contained=False, replace=True).kept == ()
+        assert plugins.install(tmp_path, self_contained=False).kept == (), "our own are written anew"
+
+    def test_the_folder_before_outlives_an_upgrade_once(self, tmp_path: Path) -> None:
+        former, stale = tmp_path / ".pybernetes-0123456789ab", tmp_path / ".pybernetes-ba9876543210"
+        for folder in (former, stale, tmp_path / ".pybernetes-0123456789ab.new"):
+            folder.mkdir()
+        (tmp_path / "bridge").write_text(f"#!/bin/sh\nexec pybernetes {former}/bin/python3\n")
+        plugins.install(tmp_path, self_contained=True)
+        folders = {path.name for path in tmp_path.glob(".pybernetes-*")}
+        assert former.name in folders and stale.name not in folders and len(folders) == 2
+        plugins.install(tmp_path, self_contained=True)
+        assert len(list(tmp_path.glob(".pybernetes-*"))) == 1
+
+
+def unpack(files: tuple[File, ...], root: Path) -> None:
+    archive = image_tar([Image(names=("test/root:1",), layers=(files,))], architecture())
+    for layer in layers(archive):
+        layer.extractall(root, filter="fully_trusted")
+
+
+def layers(archive: bytes) -> list[tarfile.TarFile]:
+    """The layers of the only image in an archive, opened."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+
+        def blob(name: str) -> bytes:
+            file = tar.extractfile(name)
+            assert file is not None
+            return file.read()
+
+        def document(digest: str) -> dict[str, list[dict[str, str]]]:
+            found: dict[str, list[dict[str, str]]] = json.loads(blob(f"blobs/sha256/{digest.removeprefix('sha256:')}"))
+            return found
+
+        (entry,) = json.loads(blob("index.json"))["manifests"]
+        digests = [layer["digest"].removeprefix("sha256:") for layer in document(entry["digest"])["layers"]]
+        return [tarfile.open(fileobj=io.BytesIO(blob(f"blobs/sha256/{digest}"))) for digest in digests]
+
+
+def in_root(root: Path, *argv: str, net: str = "", stdin: str = "", **env: str) -> "subprocess.CompletedProcess[str]":
+    """A program that sees `root` as its whole machine, but for processes and network namespaces."""
+    script = """
+        for each in proc dev run/netns; do mkdir -p "$0/$each"; mount --rbind "/$each" "$0/$each"; done
+        exec chroot "$0" "$@"
+    """
+    command = ["unshare", "--mount", "sh", "-ec", script, str(root), *argv]
+    full = netns.argv_in(net, command) if net else command
+    return subprocess.run(
+        full,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **env},
+    )
+
+
+@pytest.fixture
+def spaces() -> Iterator[tuple[str, str]]:
+    """A node and a pod."""
+    tag = f"pbt-{os.getpid()}-{uuid.uuid4().hex[:4]}"
+    with ExitStack() as stack:
+        for name in (f"{tag}-node", f"{tag}-pod"):
+            netns.create(name)
+            stack.callback(netns.delete, name)
+        yield f"{tag}-node", f"{tag}-pod"
+
+
+@pytest.mark.kernel
+@pytest.mark.slow
+def test_a_machine_without_python_attaches_a_pod(tmp_path: Path, spaces: tuple[str, str]) -> None:
+    node, pod = spaces
+    unpack(shell_files(), tmp_path)
+    plugins.install(tmp_path / "opt/cni/bin", self_contained=True)
+    (tmp_path / "run/flannel").mkdir(parents=True)
+    env = "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.7.1/24\nFLANNEL_MTU=1450\nFLANNEL_IPMASQ=true\n"
+    (tmp_path / "run/flannel/subnet.env").write_text(env)
+    config = json.dumps(
+        {"cniVersion": "1.0.0", "name": "cbr0", "type": "flannel", "delegate": {"isDefaultGateway": True}}
+    )
+    call = {"CNI_CONTAINERID": "c1", "CNI_NETNS": f"/run/netns/{pod}", "CNI_IFNAME": "eth0", "CNI_PATH": "/opt/cni/bin"}
+
+    done = in_root(tmp_path, "/opt/cni/bin/flannel", net=node, stdin=config, CNI_COMMAND="ADD", **call)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["ips"][0]["address"] == "10.244.7.2/24"
+    assert (
+        subprocess.run(netns.argv_in(pod, ["ping", "-c1", "-W5", "10.244.7.1"]), check=False, stdout=-3).returncode == 0
+    )
+    done = in_root(tmp_path, "/opt/cni/bin/flannel", net=node, stdin=config, CNI_COMMAND="DEL", **call)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert not list((tmp_path / "var/lib/cni/networks/cbr0").glob("10.*")), "the address is free again"
+
+
+@pytest.mark.slow
+def test_the_image_holds_all_that_flanneld_needs(tmp_path: Path) -> None:
+    made = image.flannel_image(image.default_name("1.2.3"), "1.2.3")
+    archive = image_tar([made], architecture())
+    assert manifest_digest(image.flannel_image(made.names[0], "1.2.3"), architecture()) == manifest_digest(
+        made, architecture()
+    ), "the same files, the same image"
+    for layer in layers(archive):
+        layer.extractall(tmp_path, filter="fully_trusted")
+    said = {
+        ("/opt/bin/flanneld", "--help"): "--kube-subnet-mgr",
+        ("pybernetes", "--version"): "pybernetes",
+        ("nft", "--version"): "nftables",
+        ("iptables-nft", "--version"): "nf_tables",
+        ("ip6tables-legacy-restore", "--version"): "legacy",
+        ("cp", "--help"): "BusyBox",
+        ("pybernetes", "cni", "install", "--self-contained"): "installed in /opt/cni/bin: flannel, bridge",
+    }
+    for argv, words in said.items():
+        done = in_root(tmp_path, *argv, PATH="/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        assert done.returncode == 0 and words in done.stdout + done.stderr, (argv, done)
+    # Outside of a pod it says what it lacks; in etcd mode all modules are loaded before that.
+    done = in_root(tmp_path, "/opt/bin/flanneld", "--kube-subnet-mgr")
+    assert done.returncode == 1 and "this is not a pod" in done.stderr, done.stderr
+    done = in_root(tmp_path, "/opt/bin/flanneld", "--etcd-endpoints=nonsense://")
+    assert done.returncode == 1 and "--etcd-endpoints" in done.stderr, done.stderr
+    version = {"CNI_COMMAND": "VERSION"}
+    assert "1.0.0" in in_root(tmp_path, "/opt/cni/bin/bridge", stdin="{}", **version).stdout
