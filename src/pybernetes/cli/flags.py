@@ -29,6 +29,8 @@ class _Flag:
     listed: bool = False
     shown: str = ""
     useless: bool = False
+    whole: bool = False
+    """a comma is part of a value, not the end of it"""
 
 
 def flag(default: Any, help: str, *, type: click.ParamType[Any] = click.STRING, shown: str = "") -> Any:
@@ -40,6 +42,12 @@ def flag(default: Any, help: str, *, type: click.ParamType[Any] = click.STRING, 
 def listed(default: tuple[Any, ...], help: str, *, type: click.ParamType[Any] = click.STRING, shown: str = "") -> Any:
     """A flag that takes several values: separated by commas, or the flag again. The field is a tuple."""
     return dataclasses.field(default=default, metadata={_KEY: _Flag(help, type, listed=True, shown=shown)})
+
+
+def repeated(help: str) -> Any:
+    """A flag that is given once for each value; commas belong to the value. The field is a tuple."""
+    told = _Flag(help, click.STRING, listed=True, whole=True)
+    return dataclasses.field(default=(), metadata={_KEY: told})
 
 
 def ignored(help: str) -> Any:
@@ -63,10 +71,25 @@ class _Listed(click.ParamType[tuple[Any, ...]]):
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         return (self._inner.get_metavar(param, ctx) or self._inner.name.upper()) + ",..."
 
+    def split_envvar_value(self, rv: str) -> list[str]:
+        return [rv]
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
         if isinstance(value, tuple):
             return value
         return tuple(self._inner.convert(part.strip(), param, ctx) for part in value.split(",") if part.strip())
+
+
+class _Whole(click.ParamType[tuple[str, ...]]):
+    """One value, as it stands."""
+
+    name = "text"
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        return [rv]
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        return value if isinstance(value, tuple) else (str(value),)
 
 
 def _option(name: str, told: _Flag, default: Any) -> click.Option:
@@ -83,7 +106,7 @@ def _option(name: str, told: _Flag, default: Any) -> click.Option:
         [option_name(name)],
         default=plain,
         multiple=told.listed,
-        type=_Listed(told.type) if told.listed else told.type,
+        type=_Whole() if told.whole else _Listed(told.type) if told.listed else told.type,
         help=text,
         show_default=told.default not in (None, "") and not told.shown,
         **extra,

@@ -12,9 +12,10 @@ import click
 
 from pybernetes.api.core.pod import Pod
 from pybernetes.cli.component import health_context
-from pybernetes.cli.flags import component, flag, ignored, listed
+from pybernetes.cli.flags import component, flag, ignored, listed, repeated
 from pybernetes.cli.run import run_until_signal
 from pybernetes.cli.values import ADDRESS, BOOL, FILE, PATH, PORT
+from pybernetes.cli.version import VERSION
 from pybernetes.client.client import Client
 from pybernetes.client.informer import Informers
 from pybernetes.cluster.connection import connect, endpoint
@@ -46,12 +47,20 @@ class Flags:
     )
     net_config_path: Path = flag("/etc/kube-flannel/net-conf.json", "The network's configuration.", type=PATH)
     subnet_file: Path = flag("/run/flannel/subnet.env", "Where CNI plugins read the node's subnet.", type=PATH)
-    iface: tuple[str, ...] = listed((), "Interface between nodes, by name or address; the first that is there.")
-    iface_regex: tuple[str, ...] = listed((), "The same by a regular expression.")
-    iface_can_reach: str = flag("", "The interface by which this address is reached.", type=ADDRESS)
+    iface: tuple[str, ...] = listed(
+        (), "Interface between nodes, by name or address; the first that is there.", shown="that of the default route"
+    )
+    iface_regex: tuple[str, ...] = repeated("The same by a regular expression, where --iface finds none.")
+    iface_can_reach: str = flag(
+        "", "The interface by which this address is reached, where neither is given.", type=ADDRESS
+    )
     public_ip: str = flag("", "Address that other nodes are told.", type=ADDRESS, shown="the interface's")
     public_ipv6: str = flag("", "The same for IPv6.", type=ADDRESS, shown="the interface's")
     ip_masq: bool = flag("false", "Masquerade what leaves the pod network.", type=BOOL)
+    ip_masq_fully_random_disable: bool = flag("false", "Masquerade without choosing source ports at random.", type=BOOL)
+    ip_blackhole_route: bool = flag(
+        "false", "Drop what goes to an address of this node's subnet while no bridge has the subnet.", type=BOOL
+    )
     iptables_forward_rules: bool = flag("true", "Let the host forward what pods send and get.", type=BOOL)
     iptables_resync: int = flag(5, "Seconds between checks of all that was set up.", type=click.IntRange(min=1))
     healthz_ip: str = flag("0.0.0.0", "Address for /healthz.", type=ADDRESS)
@@ -68,7 +77,11 @@ class Flags:
     subnet_lease_renew_margin: int = flag(
         60, "Minutes before its end at which a lease in etcd is renewed.", type=click.IntRange(1, 24 * 60 - 1)
     )
-    set_node_network_unavailable: str | None = ignored("the condition is not used.")
+    set_node_network_unavailable: bool = flag(
+        "true", "Set the Node's condition NetworkUnavailable to False when the network is there.", type=BOOL
+    )
+    vmodule: str | None = ignored("--v is for all modules.")
+    log_backtrace_at: str | None = ignored("lines have no stack traces.")
 
 
 def run(flags: Flags, level: str) -> None:
@@ -96,7 +109,11 @@ def options(flags: Flags, node: str) -> FlannelOptions:
         ),
         ip_masq=flags.ip_masq,
         forward_rules=flags.iptables_forward_rules,
+        random_ports=not flags.ip_masq_fully_random_disable,
+        blackhole=flags.ip_blackhole_route,
+        set_condition=flags.set_node_network_unavailable,
         resync_seconds=float(flags.iptables_resync),
+        rules_seconds=float(flags.iptables_resync),
     )
 
 
@@ -169,3 +186,6 @@ async def _serve(flags: Flags, flannel: Flanneld) -> None:
 
 
 command = component("flanneld", Flags, run, env="FLANNELD")
+# Not from the environment: there FLANNELD_VERSION often is the version that an installer is to take.
+_version = click.version_option(VERSION, prog_name="pybernetes flanneld", allow_from_autoenv=False)
+command = _version(command)

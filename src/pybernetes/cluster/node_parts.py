@@ -46,8 +46,14 @@ def make_proxy(options: ProxyOptions, informers: Informers) -> KubeProxy:
 
 def make_flannel(options: FlannelOptions, client: Client, informers: Informers) -> Flanneld:
     """flanneld with its leases in Nodes, on the process's network namespace."""
-    nodes = informers.of(Node)
-    return flannel_with(options, KubeManager(client, nodes, node_name=options.node_name, net_conf=options.net_conf))
+    manager = KubeManager(
+        client,
+        informers.of(Node),
+        node_name=options.node_name,
+        net_conf=options.net_conf,
+        set_condition=options.set_condition,
+    )
+    return flannel_with(options, manager)
 
 
 def flannel_with(options: FlannelOptions, manager: SubnetManager) -> Flanneld:

@@ -23,7 +23,7 @@ from pybernetes.flannel.backends.wireguard import PUBLIC_KEY
 from pybernetes.flannel.bgp.actor import BirdActor
 from pybernetes.flannel.config import ConfigError, NetworkConfig
 from pybernetes.flannel.config_reader import ConfigReader
-from pybernetes.flannel.desired import Desired
+from pybernetes.flannel.desired import Desired, last_resort, merge
 from pybernetes.flannel.identity import Identity
 from pybernetes.flannel.kernel import reconcile
 from pybernetes.flannel.lease import Lease, LeaseError
@@ -163,7 +163,8 @@ class Flanneld:
                     await self._wake.wait()
             except TimeoutError:
                 continue
-            await asyncio.sleep(_SETTLE)
+            # What comes alone is seen to at once; of what comes in a row, the rest is gathered for the next pass.
+            await asyncio.sleep(max(0.0, self._ended + _SETTLE - time.monotonic()))
 
     async def _pass(self) -> bool:
         """One pass; whether everything is as it should be."""
@@ -178,6 +179,8 @@ class Flanneld:
             leases, bad = self._manager.leases(config)
             linger, former = self._in_transition(config, leases)
             want = network.desired_state(config, me, leases, linger=linger, former=former, memo=self._memo)
+            if self._options.blackhole:
+                want = merge([want, last_resort(me.lease)])
             # Before the kernel: a route must not lead to a device that nobody reads yet.
             errors = await self._act(config, me, want)
             key = self._key.private() if want.wireguards else ""

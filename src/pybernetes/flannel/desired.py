@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from pybernetes.flannel.lease import Lease
 from pybernetes.linux.wireguard import Endpoint
 
 T = TypeVar("T")
@@ -91,6 +92,8 @@ class PeerRoute:
     link: str
     onlink: bool = False
     reason: str = field(default="", compare=False)
+    kind: str = "unicast"
+    """`blackhole` has neither gateway nor link, and is used where nothing better is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +212,14 @@ class Desired:
     def devices(self) -> tuple[VxlanLink | TunLink | IpipLink | WireguardLink, ...]:
         """Links of every kind."""
         return (*self.links, *self.tuns, *self.ipips, *self.wireguards)
+
+
+def last_resort(own: Lease) -> Desired:
+    """What goes to this node's subnet while no bridge has it ends here, and not at the default gateway and back."""
+    reason = "own subnet, while no bridge has it"
+    return Desired(
+        routes=tuple(PeerRoute(str(f.subnet), "", "", kind="blackhole", reason=reason) for f in own.families)
+    )
 
 
 def merge(parts: Iterable[Desired]) -> Desired:

@@ -57,7 +57,7 @@ def observe(nl: Netlink) -> Observed:
             for a in addr.addresses(nl)
             if a.index in names and a.scope != _LINK_LOCAL
         ),
-        routes=frozenset(PeerRoute(r.dst, r.gateway, label.get(r.device, ""), r.onlink) for r in _our_routes(nl)),
+        routes=frozenset(_peer_route(r, label.get(r.device, "")) for r in _our_routes(nl)),
         neighbours=frozenset(
             Neighbour(names[n.index], n.ip, n.mac) for n in neigh.neighbours(nl, permanent=True) if n.index in names
         ),
@@ -69,6 +69,11 @@ def observe(nl: Netlink) -> Observed:
         learned=frozenset(learned(nl)),
         wireguard=wireguard_peers.observe(nl.netns, seen.ours),
     )
+
+
+def _peer_route(r: route.Route, name: str) -> PeerRoute:
+    # Of IPv6 the kernel tells the loopback where there is no link.
+    return PeerRoute(r.dst, r.gateway, name if r.kind == "unicast" else "", r.onlink, kind=r.kind)
 
 
 #: The kernel describes a route that has not changed by the same bytes, and of most nothing changes between passes.
@@ -131,9 +136,19 @@ def plan_entries(want: Desired, have: Observed) -> list[Change]:
     return [*_additions(want, have, index), *_removals(want, have, index)]
 
 
+#: The metric of routes that are used where nothing better is known.
+_LAST = 2**31
+
+
 def _kernel_route(r: PeerRoute, index: Mapping[str, int]) -> route.Route:
     return route.Route(
-        dst=r.dst, gateway=r.gateway, device=index.get(r.link, 0), onlink=r.onlink, protocol=ROUTE_PROTOCOL
+        dst=r.dst,
+        gateway=r.gateway,
+        device=index.get(r.link, 0),
+        onlink=r.onlink,
+        kind=r.kind,
+        metric=_LAST if r.kind == "blackhole" else 0,
+        protocol=ROUTE_PROTOCOL,
     )
 
 
@@ -159,7 +174,7 @@ def _additions(want: Desired, have: Observed, index: Mapping[str, int]) -> list[
     for r in want.routes:
         if r not in have.routes:
             via = f"via {r.gateway} " if r.gateway else ""
-            text = f"route to {r.dst} {via}dev {r.link} ({r.reason})"
+            text = f"route to {r.dst} {via}dev {r.link} ({r.reason})" if r.link else f"{r.kind} {r.dst} ({r.reason})"
             change = Change(text, route.request("replace", _kernel_route(r, index)))
             moved = r.dst in taken and r.onlink and ":" in r.dst
             changes += _through_pinhole(change, r, index) if moved else [change]
@@ -186,7 +201,7 @@ def _removals(want: Desired, have: Observed, index: Mapping[str, int]) -> list[C
     replaced = {r.dst for r in want.routes if ":" not in r.dst}
     for r in have.routes - set(want.routes):
         if r.dst not in replaced:
-            text = f"route to {r.dst} via {r.gateway or r.link} removed: nobody has that subnet"
+            text = f"route to {r.dst} via {r.gateway or r.link or r.kind} removed: nobody has that subnet"
             changes.append(Change(text, route.request("delete", _kernel_route(r, index)), True))
     for rest in leftovers(want, have):
         text = f"route to {rest.dst} via {rest.gateway} removed: it was learned, and nobody learns any more"
@@ -247,7 +262,7 @@ def _without_missing_links(want: Desired, present: set[str]) -> Desired:
     return replace(
         want,
         addresses=tuple(a for a in want.addresses if a.link in present),
-        routes=tuple(r for r in want.routes if r.link in present),
+        routes=tuple(r for r in want.routes if not r.link or r.link in present),
         neighbours=tuple(n for n in want.neighbours if n.link in present),
         forwarding=tuple(f for f in want.forwarding if f.link in present),
     )

@@ -27,6 +27,10 @@ class FlannelOptions:
     """`--iptables-forward-rules`"""
     random_ports: bool = True
     """not `--ip-masq-fully-random-disable`"""
+    blackhole: bool = False
+    """`--ip-blackhole-route`"""
+    set_condition: bool = True
+    """`--set-node-network-unavailable`"""
     rules_seconds: float = 5.0
     """`--iptables-resync`: how often rules in iptables are looked at"""
     wireguard_key: Path | None = None

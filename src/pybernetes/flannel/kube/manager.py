@@ -25,7 +25,11 @@ log = logging.getLogger(__name__)
 class KubeManager:
     """A SubnetManager; see there."""
 
-    def __init__(self, client: Client, nodes: Informer[Node], *, node_name: str, net_conf: Path) -> None:
+    def __init__(
+        self, client: Client, nodes: Informer[Node], *, node_name: str, net_conf: Path, set_condition: bool = True
+    ) -> None:
+        """`set_condition`: whether NetworkUnavailable is ours to clear."""
+        self._set_condition = set_condition
         self._client = client.of(Node)
         self._nodes = nodes
         self._node_name = node_name
@@ -85,7 +89,8 @@ class KubeManager:
             if any(node.metadata.annotations.get(key) != value for key, value in notes.items()):
                 await self._client.patch(node.metadata.name, {"metadata": {"annotations": notes}})
                 log.info("announced %s: %s", lease.backend, ", ".join(str(f.subnet) for f in lease.families))
-            if not any(c.type == "NetworkUnavailable" and c.status == "False" for c in node.status.conditions):
+            cleared = any(c.type == "NetworkUnavailable" and c.status == "False" for c in node.status.conditions)
+            if self._set_condition and not cleared:
                 now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
                 await self._client.patch(
                     node.metadata.name,

@@ -1,0 +1,72 @@
+"""--ip-blackhole-route: a subnet that no bridge has yet is no way out to the world."""
+
+import subprocess
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from pybernetes.flannel.desired import Desired, last_resort
+from pybernetes.flannel.kernel import reconcile
+from pybernetes.linux import addr, link, netns, route
+from pybernetes.linux.rtnl import Netlink
+
+from .test_kernel import Host
+
+pytestmark = pytest.mark.kernel
+
+OURS = last_resort(Host("me", 1).lease("host-gw"))
+
+
+@pytest.fixture
+def node() -> Iterator[Netlink]:
+    """A node with default routes, and nothing of flannel."""
+    name = f"pbt-{uuid.uuid4().hex[:8]}"
+    netns.create(name)
+    with Netlink(name) as nl:
+        link.set_up(nl, "lo")
+        eth0 = link.add_veth(nl, "eth0", "far", up=True).index
+        link.set_up(nl, "far")
+        for address, default, gateway in (
+            ("192.0.2.1/24", route.DEFAULT4, "192.0.2.254"),
+            ("2001:db8::1/64", route.DEFAULT6, "2001:db8::fe"),
+        ):
+            addr.add(nl, eth0, address)
+            route.add(nl, route.Route(default, device=eth0, gateway=gateway))
+        yield nl
+    netns.delete(name)
+
+
+def ways(nl: Netlink) -> list[str]:
+    """How an address of the own subnet is reached, by family."""
+    found = []
+    for ip in ("10.244.1.7", "fd00:244:0:1::7"):
+        argv = netns.argv_in(nl.netns, ["ip", "-o", "route", "get", ip])
+        asked = subprocess.run(argv, capture_output=True, text=True, check=False)
+        words = (asked.stdout + asked.stderr).split()
+        found.append(words[words.index("dev") + 1] if asked.returncode == 0 and words[0] != "blackhole" else "refused")
+    return found
+
+
+def test_it_ends_here_until_a_bridge_has_the_subnet(node: Netlink) -> None:
+    assert ways(node) == ["eth0", "eth0"]
+    done = reconcile(node, OURS).done
+    assert [text.split(" (")[0] for text in done] == ["blackhole 10.244.1.0/24", "blackhole fd00:244:0:1::/64"]
+    assert ways(node) == ["refused", "refused"]
+    assert reconcile(node, OURS).done == (), "it is known again"
+    bridge = link.add_bridge(node, "cni0", up=True).index
+    port = link.add_veth(node, "p1", "p2", master=bridge, up=True)
+    link.set_up(node, port.peer)
+    for address in ("10.244.1.1/24", "fd00:244:0:1::1/64"):
+        addr.add(node, bridge, address)
+    assert ways(node) == ["cni0", "cni0"]
+    assert reconcile(node, OURS).done == ()
+
+
+def test_it_comes_back_and_it_goes(node: Netlink) -> None:
+    reconcile(node, OURS)
+    route.delete(node, route.Route("10.244.1.0/24", kind="blackhole", metric=2**31))
+    assert len(reconcile(node, OURS).done) == 1
+    assert ways(node) == ["refused", "refused"]
+    assert len(reconcile(node, Desired()).done) == 2
+    assert ways(node) == ["eth0", "eth0"]
