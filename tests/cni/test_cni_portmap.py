@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cni.cni_world import STOCK, World
-from pybernetes.cni import portmap, portmap_nft, spec
+from pybernetes.cni import port_mapping, portmap, portmap_nft, spec
 from pybernetes.cni.errors import CniError
 from pybernetes.linux import netns
 
@@ -46,8 +46,8 @@ class Network:
         world.run("client", "ip", "link", "set", "eth0", "up")
         for pod in ("a", "b"):
             world.make(pod)
-            result = world.call("flannel", "ADD", world.flannel(), pod)
-            self.result = result if pod == "a" else self.result
+        self.result = world.call("flannel", "ADD", world.flannel(), "a")
+        world.call("flannel", "ADD", world.flannel(), "b")
         self.servers = [self._listen(socket.SOCK_STREAM), self._listen(socket.SOCK_DGRAM)]
 
     def _listen(self, kind: int) -> socket.socket:
@@ -212,13 +212,13 @@ RESULT = {"ips": [{"address": "10.0.0.2/24"}, {"address": "fd00::2/64"}]}
 def test_names_as_containerd_writes_them() -> None:
     entry = {"HostPort": 8080, "ContainerPort": 80, "Protocol": "tcp", "HostIP": ""}
     call = spec.Call("ADD", {"runtimeConfig": {"portMappings": [entry]}})
-    (mapping,) = [m for m in portmap.mappings(call.runtime, RESULT) if m.family == 4]
+    (mapping,) = [m for m in port_mapping.mappings(call.runtime, RESULT) if m.family == 4]
     assert (mapping.host_port, mapping.pod_port, mapping.host_ip) == (8080, 80, "")
 
 
 def test_a_mapping_per_family_and_only_where_the_host_address_fits() -> None:
     runtime = {"portMappings": [WEB, {**WEB, "hostIP": "::1"}, {**WEB, "hostIP": "0.0.0.0"}]}
-    found = portmap.mappings(runtime, RESULT)
+    found = port_mapping.mappings(runtime, RESULT)
     assert [(m.family, m.host_ip, m.pod_ip) for m in found] == [
         (4, "", "10.0.0.2"),
         (6, "", "fd00::2"),
@@ -239,7 +239,7 @@ def test_a_mapping_per_family_and_only_where_the_host_address_fits() -> None:
 )
 def test_bad_mappings(entry: dict[str, Any], message: str) -> None:
     with pytest.raises(CniError, match=message):
-        portmap.mappings({"portMappings": [entry]}, RESULT)
+        port_mapping.mappings({"portMappings": [entry]}, RESULT)
 
 
 def test_nothing_to_map_runs_nothing() -> None:

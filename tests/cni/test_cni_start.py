@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import marshal
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +13,24 @@ from pathlib import Path
 import pytest
 
 import pybernetes.cni
+from pybernetes.cni import bundle
 from pybernetes.cni.installer import launcher
 from pybernetes.cni.main import PLUGINS
 
-# Each of these costs between 3 and 260 ms.
-HEAVY = {"re", "enum", "typing", "json", "dataclasses", "contextlib", "threading", "subprocess", "ctypes", "socket"}
+# Each of these costs between 1 and 260 ms.
+HEAVY = {
+    "os",
+    "re",
+    "enum",
+    "typing",
+    "json",
+    "dataclasses",
+    "contextlib",
+    "threading",
+    "subprocess",
+    "ctypes",
+    "socket",
+}
 HEAVY |= {"ipaddress", "pathlib", "argparse", "logging", "asyncio", "pyroute2", "msgspec", "hashlib", "collections"}
 
 
@@ -32,11 +47,62 @@ def test_no_heavy_imports(plugin: str) -> None:
     assert HEAVY.isdisjoint(done.stdout.split())
 
 
+def test_a_host_port_is_paid_for_by_those_who_have_one() -> None:
+    parent = str(Path(pybernetes.__file__).parent.parent)
+    code = f"import sys; sys.path.insert(0, {parent!r})\nfrom pybernetes.cni import main; main.load('portmap')\n"
+    code += "print(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-ISE", "-c", code], capture_output=True, text=True, check=True)
+    assert {"_socket", "_struct"}.isdisjoint(done.stdout.split())
+
+
 def test_byte_code_is_there(bin_dir: Path) -> None:
     package = Path(pybernetes.__file__).parent
     for name in ("cni/main", "cni/bridge", "linux/rtnl"):
         folder, _, module = name.partition("/")
         assert list((package / folder / "__pycache__").glob(f"{module}.cpython-*.pyc"))
+
+
+def _loader_of(name: str) -> str:
+    """The kind of loader that brought a module, where the bundle stands as a launcher puts it."""
+    text = launcher("bridge", sys.executable, str(Path(pybernetes.__file__).parent.parent))
+    script = (
+        text.partition("from pybernetes.cni.main")[0] + f"import {name} as m\nprint(m.__loader__.__class__.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-ISE", "-c", script], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_modules_come_out_of_the_bundle_unless_they_have_changed(bin_dir: Path, tmp_path: Path) -> None:
+    assert {_loader_of(f"pybernetes.{name}") for name in ("cni.bridge", "linux.rtnl", "cni")} == {"Bundle"}
+    source = tmp_path / "pybernetes" / "__init__.py"
+    source.parent.mkdir()
+    source.write_text("")
+    place = tmp_path / "plugins"
+    shutil.copytree(Path(pybernetes.__file__).parent / "cni", tmp_path / "pybernetes" / "cni")
+    bundle.write(tmp_path / "pybernetes", ["pybernetes.cni.errors"], place)
+    data = place.read_bytes()
+    length = int.from_bytes(data[:4], "little")
+    _, entries = marshal.loads(data[4 : 4 + length])
+    found = bundle.Bundle(-1, 0, entries)
+    assert found.find_spec("pybernetes.cni.errors") is not None and found.find_spec("elsewhere") is None
+    (tmp_path / "pybernetes" / "cni" / "errors.py").write_text("changed = True\n")
+    assert found.find_spec("pybernetes.cni.errors") is None
+    source.unlink()
+    assert found.find_spec("pybernetes") is None
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"\x10\x00\x00\x00", b"\xff\xff\xff\x7fgarbage", b"\x05\x00\x00\x00(\x00\x00\x00\x00"]
+)
+def test_a_damaged_bundle_is_passed_over(tmp_path: Path, damage: bytes) -> None:
+    text = launcher("bridge", os.path.realpath(sys.executable), str(Path(pybernetes.__file__).parent.parent))
+    broken = tmp_path / "plugins."
+    (tmp_path / f"plugins.{sys.implementation.cache_tag}").write_bytes(damage)
+    script = tmp_path / "bridge"
+    script.write_text(text.replace(str(bundle.path_of(Path(pybernetes.__file__).parent, "")), str(broken)))
+    script.chmod(0o755)
+    done = subprocess.run([str(script)], env={"CNI_COMMAND": "VERSION"}, input=b"", capture_output=True, check=True)
+    assert json.loads(done.stdout)["cniVersion"] == "1.1.0"
 
 
 @pytest.mark.parametrize("plugin", PLUGINS)

@@ -13,7 +13,7 @@ What an attachment leaves in the kernel, and why:
 
 from __future__ import annotations
 
-import os
+import posix
 
 from pybernetes.cni import delegate, errors, iface, spec
 from pybernetes.cni.errors import CniError, invalid_config
@@ -185,7 +185,7 @@ def _raise_bridge(node: Netlink, index: int) -> None:
 
 def random_mac() -> str:
     """A locally administered unicast address."""
-    raw = bytearray(os.urandom(6))
+    raw = bytearray(posix.urandom(6))
     raw[0] = raw[0] & 0xFC | 0x02
     return raw.hex(":")
 
@@ -207,7 +207,7 @@ def _add_veth(
         _bridge_name(config), bridge[1], bool(config.get("hairpinMode")), call.network, call.container_id, call.ifname
     )
     for attempt in range(_NAME_TRIES):
-        host = "veth" + os.urandom(4).hex()
+        host = "veth" + posix.urandom(4).hex()
         try:
             node.request(
                 linkmsg.veth(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posix
 
 from pybernetes.cni import errors, fastjson, main, spec
 from pybernetes.cni.errors import CniError
@@ -52,13 +52,15 @@ def find(plugin: str, search: str) -> str:
     """The executable of a plugin in a CNI_PATH."""
     for directory in search.split(":"):
         path = f"{directory}/{plugin}"
-        if directory and os.access(path, os.X_OK):
+        if directory and posix.access(path, posix.X_OK):
             return path
     raise errors.invalid_config(f"failed to find plugin {plugin!r} in path [{search}]")
 
 
 def environment(call: spec.Call) -> dict[str, str]:
     """The environment of a delegated call."""
+    import os
+
     env = {
         **os.environ,
         "CNI_COMMAND": call.command,

@@ -32,7 +32,7 @@ class _Context:
 
 def loads(data: bytes) -> Any:
     """The value in `data`; ValueError when it is not exactly one JSON text."""
-    text = data.decode("utf-8-sig")
+    text = data.decode().removeprefix("\ufeff")
     start = len(text) - len(text.lstrip(_BLANK))
     try:
         value, end = make_scanner(_Context)(text, start)  # type: ignore[arg-type]

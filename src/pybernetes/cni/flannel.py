@@ -8,9 +8,7 @@ told at ADD is kept in `dataDir`/<container id>, so that DEL undoes that, even w
 
 from __future__ import annotations
 
-import os
-
-from pybernetes.cni import delegate, errors, fastjson, spec
+from pybernetes.cni import delegate, errors, fastjson, files, spec
 from pybernetes.cni.errors import CniError, invalid_config
 from pybernetes.linux import ipmsg
 
@@ -37,10 +35,7 @@ def delete(call: spec.Call) -> None:
     if config is None:
         return
     delegate.run(call, config["type"], _passed(call, config))
-    try:
-        os.unlink(_note(call))
-    except FileNotFoundError:
-        pass
+    files.remove(_note(call))
 
 
 def check(call: spec.Call) -> None:
@@ -61,13 +56,9 @@ def status(call: spec.Call) -> None:
 def gc(call: spec.Call) -> None:
     """Have the delegates of our network collect, then drop the notes of containers that are no more."""
     containers = {container for container, _ in call.valid_attachments()}
-    try:
-        notes = os.listdir(_data_dir(call))
-    except FileNotFoundError:
-        notes = []
     stale: list[str] = []
     kinds: dict[str, spec.Json] = {}
-    for name in notes:
+    for name in files.names(_data_dir(call)):
         config = _load(f"{_data_dir(call)}/{name}")
         if config is None or config.get("name") != call.network:
             continue
@@ -77,7 +68,7 @@ def gc(call: spec.Call) -> None:
     for config in kinds.values():
         delegate.run(call, config["type"], _passed(call, config))
     for name in stale:
-        os.unlink(f"{_data_dir(call)}/{name}")
+        files.remove(f"{_data_dir(call)}/{name}")
 
 
 # -- subnet.env ------------------------------------------------------------------------------------------
@@ -203,14 +194,8 @@ def _note(call: spec.Call) -> str:
 
 def _save(call: spec.Call, config: spec.Json) -> None:
     """In one step: DEL must never read half a note."""
-    os.makedirs(_data_dir(call), mode=0o700, exist_ok=True)
-    staging = f"{_data_dir(call)}/.{call.container_id}"
-    fd = os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(fd, fastjson.dumps(config, sort=True).encode())
-    finally:
-        os.close(fd)
-    os.rename(staging, _note(call))
+    files.make_directories(_data_dir(call), 0o700)
+    files.write_whole(_note(call), fastjson.dumps(config, sort=True), f"{_data_dir(call)}/.{call.container_id}")
 
 
 def _load(path: str) -> spec.Json | None:

@@ -16,13 +16,15 @@ def add(call: spec.Call) -> spec.Json:
     taken: list[str] = []
     ips: list[spec.Json] = []
     with _open(call, ipam) as store:
+        owned = store.owned(call.container_id, call.ifname)
         try:
             for number, ranges in enumerate(sets):
+                _refuse_a_second(call, owned, ranges)
                 ips.append(_take(call, store, ranges, number, wanted, taken))
             if wanted:
                 listed = ", ".join(wanted)
                 raise errors.invalid_config(f"failed to allocate all requested IPs: {listed} are in no range")
-        except CniError:
+        except BaseException:
             store.release(taken)
             raise
     return {"ips": ips, "routes": ipam.get("routes") or [], "dns": _read_dns(ipam)}
@@ -71,14 +73,17 @@ def _read(call: spec.Call) -> tuple[spec.Json, list[RangeSet]]:
     return ipam, read_sets(ipam, call.runtime)
 
 
+def _refuse_a_second(call: spec.Call, owned: list[str], ranges: RangeSet) -> None:
+    for ip in owned:
+        if any(r.number(ip) is not None for r in ranges):
+            text = f"{ip} has been allocated to {call.container_id}, duplicate allocation is not allowed"
+            raise CniError(errors.NO_ADDRESS, text)
+
+
 def _take(
     call: spec.Call, store: Store, ranges: RangeSet, number: int, wanted: list[str], taken: list[str]
 ) -> spec.Json:
     """Reserve an address of one set; notes it in `taken`, and removes it from `wanted` if it was asked for."""
-    for ip in store.owned(call.container_id, call.ifname):
-        if ip not in taken and any(r.number(ip) is not None for r in ranges):
-            text = f"{ip} has been allocated to {call.container_id}, duplicate allocation is not allowed"
-            raise CniError(errors.NO_ADDRESS, text)
     asked = next((ip for ip in wanted if any(r.number(ip) is not None for r in ranges)), None)
     if asked is not None:
         wanted.remove(asked)

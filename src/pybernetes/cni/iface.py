@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posix
 from time import monotonic, sleep
 
 from pybernetes.cni import errors, spec
@@ -36,7 +36,7 @@ class Sandbox:
         try:
             self.nl = Netlink(self.fd)
         except OSError:
-            os.close(self.fd)
+            posix.close(self.fd)
             raise
 
     def __enter__(self) -> Sandbox:
@@ -44,7 +44,7 @@ class Sandbox:
 
     def __exit__(self, *_: object) -> None:
         self.nl.close()
-        os.close(self.fd)
+        posix.close(self.fd)
 
     def link(self, name: str) -> tuple[int, int, dict[int, bytes]]:
         """(index, flags, attributes) of a link in there; Missing when there is none."""

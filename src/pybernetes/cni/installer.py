@@ -7,13 +7,32 @@ and -E ignore the caller's environment, -S leaves out site-packages, which alone
 from __future__ import annotations
 
 import compileall
+import errno
 import os
+import sys
 from pathlib import Path
 
 import pybernetes
+from pybernetes.cni import bundle
 from pybernetes.cni.main import PLUGINS
 
 _SHEBANG_LIMIT = 255
+
+_BODY = """\
+import gc, marshal, posix, sys
+gc.disable()
+sys.path.append({parent!r})
+try:
+    file = posix.open({bundle!r} + sys.implementation.cache_tag, posix.O_RDONLY | posix.O_CLOEXEC)
+    length = int.from_bytes(posix.read(file, 4), "little")
+    code, entries = marshal.loads(posix.read(file, length))
+    exec(code, space := {{"__name__": "bundle"}})
+    sys.meta_path.insert(0, space["Bundle"](file, 4 + length, entries))
+except (OSError, ValueError, TypeError, EOFError):
+    pass  # not for this interpreter: one module at a time, then
+from pybernetes.cni.main import main
+main({plugin!r})
+"""
 
 
 def write_launchers(bin_dir: Path, python: str) -> None:
@@ -27,14 +46,28 @@ def write_launchers(bin_dir: Path, python: str) -> None:
         staging.write_text(launcher(name, interpreter, str(package.parent)))
         staging.chmod(0o755)
         staging.replace(bin_dir / name)
+    _compile(package)
+
+
+def _compile(package: Path) -> None:
+    """Byte code, for the running interpreter; where the package cannot be written to, plugins start slower."""
     compileall.compile_file(package / "__init__.py", quiet=2)
     for part in ("linux", "cni"):
         compileall.compile_dir(package / part, quiet=2)
+    plugins = ["pybernetes.cni.main", *(f"pybernetes.cni.{module}" for module in PLUGINS.values())]
+    try:
+        bundle.write(package, plugins, bundle.path_of(package, str(sys.implementation.cache_tag)))
+    except PermissionError:
+        pass
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.ENOSPC):
+            raise
 
 
 def launcher(plugin: str, interpreter: str, parent: str) -> str:
     """The text of a launcher."""
-    body = f'import sys\nsys.path.insert(0, {parent!r})\nfrom pybernetes.cni.main import main\nmain("{plugin}")\n'
+    place = bundle.path_of(Path(parent) / "pybernetes", "")
+    body = _BODY.format(parent=parent, bundle=str(place), plugin=plugin)
     first = f"#!{interpreter} -ISE"
     if len(first) > _SHEBANG_LIMIT or " " in interpreter:
         # The kernel cuts long first lines; to a shell this is an exec, to Python a string.

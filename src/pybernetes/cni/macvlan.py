@@ -5,7 +5,7 @@ macvlan gives it a MAC of its own, ipvlan shares the card's. The kernel may lack
 
 from __future__ import annotations
 
-import os
+import posix
 
 from pybernetes.cni import delegate, errors, iface, spec
 from pybernetes.cni.errors import CniError
@@ -35,7 +35,7 @@ def add(call: spec.Call) -> spec.Json:
 def _create(node: Netlink, sandbox: iface.Sandbox, call: spec.Call) -> tuple[int, str]:
     config = call.config
     parent = _parent(node, str(config.get("master") or ""))
-    name = f"cni{os.urandom(5).hex()}"
+    name = f"cni{posix.urandom(5).hex()}"
     ipvlan = config.get("type") == "ipvlan"
     modes = linkmsg.IPVLAN_MODES if ipvlan else linkmsg.MACVLAN_MODES
     mode = str(config.get("mode") or ("l2" if ipvlan else "bridge"))

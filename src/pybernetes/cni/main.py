@@ -1,11 +1,11 @@
 """The entry of every plugin: read the call, run it, print the result or the error object, leave.
 
-Leaves through os._exit, since tidying up an interpreter that is about to vanish takes a millisecond.
+Leaves through _exit, since tidying up an interpreter that is about to vanish takes a millisecond.
 """
 
 from __future__ import annotations
 
-import os
+import posix
 import sys
 
 from pybernetes.cni import errors, fastjson, spec
@@ -35,9 +35,10 @@ PLUGINS = {
 
 def main(plugin: str) -> None:
     """Run as a process: standard input and environment in, standard output and exit code out."""
-    output, code = run(plugin, os.environ, _read_all(0))
-    _write_all(1, output.encode())
-    os._exit(code)
+    environ = {k.decode(): v.decode("utf-8", "surrogateescape") for k, v in posix.environ.items() if k[:4] == b"CNI_"}
+    output, code = run(plugin, environ, _read_all(0))
+    _write_all(1, output.encode("utf-8", "replace"))
+    posix._exit(code)
 
 
 def run(plugin: str, environ: Mapping[str, str], stdin: bytes) -> tuple[str, int]:
@@ -108,11 +109,11 @@ def _decode(stdin: bytes, environ: Mapping[str, str]) -> object:
 
 def _read_all(fd: int) -> bytes:
     chunks = []
-    while chunk := os.read(fd, 1 << 16):
+    while chunk := posix.read(fd, 1 << 16):
         chunks.append(chunk)
     return b"".join(chunks)
 
 
 def _write_all(fd: int, data: bytes) -> None:
     while data:
-        data = data[os.write(fd, data) :]
+        data = data[posix.write(fd, data) :]

@@ -18,7 +18,7 @@ from pybernetes.linux.errors import ToolError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pybernetes.cni.portmap import Mapping
+    from pybernetes.cni.port_mapping import Mapping
 
 TABLE = "cni_hostport"
 MARK = 0x2000

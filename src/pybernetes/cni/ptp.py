@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-import os
+import posix
 
 from pybernetes.cni import delegate, errors, iface, spec
 from pybernetes.cni.bridge import first_host, random_mac
@@ -51,7 +51,7 @@ def add(call: spec.Call) -> spec.Json:
 
 
 def _connect(node: Netlink, sandbox: iface.Sandbox, call: spec.Call, result: spec.Json) -> list[spec.Json]:
-    host, host_mac, mac = "veth" + os.urandom(4).hex(), random_mac(), random_mac()
+    host, host_mac, mac = "veth" + posix.urandom(4).hex(), random_mac(), random_mac()
     mtu = int(call.config.get("mtu") or 0)
     node.request(
         linkmsg.veth(host, call.ifname, mtu=mtu, mac=host_mac, peer_mac=mac, peer_netns_fd=sandbox.fd, up=True)

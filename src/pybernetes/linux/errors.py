@@ -7,7 +7,7 @@ way; `PermissionDenied` for a clear message to a person. All else is a plain `Ne
 from __future__ import annotations
 
 import errno as _errno
-import os
+import posix
 
 
 class LinuxError(Exception):
@@ -32,7 +32,7 @@ class NetlinkError(LinuxError):
     """The kernel refused `op` on `what`. `hint` is its own explanation, when it gave one."""
 
     def __init__(self, errno: int, op: str, what: str, hint: str = "") -> None:
-        reason = os.strerror(errno)
+        reason = posix.strerror(errno)
         super().__init__(f"{op} {what}: {reason}" + (f" ({hint})" if hint else ""))
         self.errno = errno
         self.op = op

@@ -6,7 +6,7 @@ through the small `_ctypes` core instead, and `ctypes` is loaded only to learn t
 
 from __future__ import annotations
 
-import os
+import posix
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWNET = 0x40000000
@@ -26,8 +26,9 @@ MNT_DETACH = 2
 
 def setns(fd: int, kind: int = CLONE_NEWNET) -> None:
     """Move the calling thread into the namespace that `fd` stands for; OSError when that fails."""
-    if hasattr(os, "setns"):
-        os.setns(fd, kind)
+    native = getattr(posix, "setns", None)  # since Python 3.12
+    if native is not None:
+        native(fd, kind)
         return
     try:
         from _ctypes import call_function, dlopen, dlsym
@@ -62,4 +63,4 @@ def _call(name: str, *args: int | bytes, path: str | None = None) -> None:
     values = [ctypes.c_ulong(a) if isinstance(a, int) else ctypes.c_char_p(a) for a in args]
     if getattr(libc, name)(*values) != 0:
         code = ctypes.get_errno()
-        raise OSError(code, f"{name}: {os.strerror(code)}", path)
+        raise OSError(code, f"{name}: {posix.strerror(code)}", path)

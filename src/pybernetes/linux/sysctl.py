@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import os
+import posix
 
 from pybernetes.linux import netns as _netns
 from pybernetes.linux.errors import netlink_error
@@ -16,12 +16,12 @@ def path_of(name: str) -> str:
 
 def read(name: str, netns: _netns.Netns | None = None) -> str:
     """The value without its newline; Missing when there is no such setting."""
-    return _access(name, netns, os.O_RDONLY, b"").decode().strip()
+    return _access(name, netns, posix.O_RDONLY, b"").decode().strip()
 
 
 def write(name: str, value: str | int, netns: _netns.Netns | None = None) -> None:
     """Set it; Missing when there is no such setting (for example because IPv6 is off)."""
-    _access(name, netns, os.O_WRONLY, str(value).encode())
+    _access(name, netns, posix.O_WRONLY, str(value).encode())
 
 
 def ensure(name: str, value: str | int, netns: _netns.Netns | None = None) -> bool:
@@ -36,13 +36,13 @@ def _access(name: str, netns: _netns.Netns | None, mode: int, data: bytes) -> by
     verb = "write sysctl" if data else "read sysctl"
     try:
         with _netns.enter(netns):
-            fd = os.open(path_of(name), mode | os.O_CLOEXEC)
+            fd = posix.open(path_of(name), mode | posix.O_CLOEXEC)
         try:
             if data:
-                os.write(fd, data)
+                posix.write(fd, data)
                 return b""
-            return os.read(fd, 65536)
+            return posix.read(fd, 65536)
         finally:
-            os.close(fd)
+            posix.close(fd)
     except OSError as error:
         raise netlink_error(error.errno or errno.EIO, verb, name) from error

@@ -7,7 +7,7 @@ suits tools that take milliseconds; agents use `run_async`.
 
 from __future__ import annotations
 
-import os
+import posix
 
 from pybernetes.linux import netns as _netns
 from pybernetes.linux.errors import ToolError
@@ -22,6 +22,8 @@ _SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 def find(tool: str) -> str | None:
     """The path of an installed command, or None."""
+    import os  # a millisecond, that only those pay who run something
+
     for directory in f"{os.environ.get('PATH', '')}:{_SEARCH}".split(":"):
         path = f"{directory}/{tool}"
         if directory and os.access(path, os.X_OK):
@@ -51,6 +53,8 @@ def run_raw(
     env: dict[str, str] | None = None,
 ) -> tuple[int, bytes, bytes]:
     """(exit code, standard output, standard error); ToolError only when it is not installed."""
+    import os
+
     path = argv[0] if argv[0].startswith("/") else find(argv[0])
     if path is None or not os.path.exists(path):
         raise ToolError(argv[0], 127, "not installed")
@@ -79,4 +83,4 @@ async def run_async(argv: Sequence[str], *, stdin: bytes = b"", netns: _netns.Ne
 
 
 def _read_all(fd: int) -> bytes:
-    return os.pread(fd, os.fstat(fd).st_size, 0)
+    return posix.pread(fd, posix.fstat(fd).st_size, 0)
