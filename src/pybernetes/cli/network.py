@@ -12,6 +12,7 @@ from pybernetes.cli import options
 from pybernetes.client.client import Client
 from pybernetes.cluster.insight import check, gather, show, switch
 from pybernetes.cluster.layout import Layout
+from pybernetes.cluster.pod_network import require_ours
 from pybernetes.cluster.up import layout_of
 
 T = TypeVar("T")
@@ -40,7 +41,7 @@ def _with_client(layout: Layout, work: Callable[[Client], Awaitable[T]]) -> T:
 @_output
 def show_command(name: str, output: str) -> None:
     """Show nodes, subnets and the ways between the nodes, each measured now."""
-    layout = layout_of(name)
+    layout = require_ours(layout_of(name))
     found = _with_client(layout, lambda client: check.look(layout, client, deep=False))
     if output == "json":
         click.echo(json.dumps(show.document(found), indent=2))
@@ -56,7 +57,7 @@ def check_command(name: str, output: str) -> None:
 
     For each fault its cause and its fix are named. Exit code 1 if there are faults.
     """
-    layout = layout_of(name)
+    layout = require_ours(layout_of(name))
     found = _with_client(layout, lambda client: check.check(layout, client))
     if output == "json":
         click.echo(json.dumps(show.document(found), indent=2))
@@ -76,6 +77,6 @@ def set_backend_command(backend: str, settings: tuple[str, ...], force: bool, ti
 
     Waits until every node has changed over and nothing of the old backend is left.
     """
-    layout = layout_of(name)
+    layout = require_ours(layout_of(name))
     wish = switch.Wish(backend, switch.parse_options(settings), force=force, timeout=timeout)
     _with_client(layout, lambda client: switch.switch(layout, client, wish, click.echo))

@@ -19,9 +19,9 @@ from pybernetes.cluster.up import UpOptions, up
 )
 @click.option(
     "--backend",
-    type=click.Choice(["vxlan", "host-gw"]),
+    type=click.Choice(["vxlan", "host-gw", "none"]),
     default=None,
-    help="Pod network [what the cluster has; vxlan for a new one].",
+    help="Pod network [what the cluster has; vxlan for a new one]. none: you install one yourself.",
 )
 @click.option(
     "--proxy-mode",

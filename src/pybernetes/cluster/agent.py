@@ -20,7 +20,7 @@ from pybernetes.cluster.network import node_addresses
 from pybernetes.cluster.node_parts import make_flannel, make_proxy, run_dns, run_kubelet
 from pybernetes.cluster.nodes import has_ipv6, resolv_conf
 from pybernetes.cluster.pki import Pki
-from pybernetes.cluster.pod_network import cni_conflist, net_conf_path
+from pybernetes.cluster.pod_network import cni_conflist, is_left_to_others, net_conf_path
 from pybernetes.cluster.registry import NodeRecord
 from pybernetes.dns.server import DnsOptions
 from pybernetes.flannel.daemon import Flanneld
@@ -59,16 +59,17 @@ class Agent:
         clients = [self._client(name) for name in (f"nodes/{self._node.name}", "kube-proxy", "flannel")]
         informers = [Informers(client) for client in clients]
         of_kubelet, of_proxy, of_flannel = informers
-        flannel = make_flannel(self._flannel_options(), clients[2], of_flannel)
         try:
             async with asyncio.TaskGroup() as group:
                 for name, known in zip(("kubelet", "proxy", "flannel"), informers, strict=True):
                     group.create_task(known.run(), name=f"informers of {name}")
                 group.create_task(run_kubelet(self._kubelet_config(), clients[0], of_kubelet), name="kubelet")
                 group.create_task(make_proxy(self._proxy_options(), of_proxy).run(), name="proxy")
-                group.create_task(flannel.run(), name="flannel")
-                group.create_task(self._show(flannel), name="flannel metrics")
-                group.create_task(self._join_pods_when(flannel), name="CNI configuration")
+                if not is_left_to_others(self._layout):
+                    flannel = make_flannel(self._flannel_options(), clients[2], of_flannel)
+                    group.create_task(flannel.run(), name="flannel")
+                    group.create_task(self._show(flannel), name="flannel metrics")
+                    group.create_task(self._join_pods_when(flannel), name="CNI configuration")
                 group.create_task(run_dns(self._dns_options(), of_proxy, resolv_conf()), name="dns")
         finally:
             for client in clients:

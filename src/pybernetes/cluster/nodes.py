@@ -7,11 +7,12 @@ allocate (registry) → prepare_host → apply_network → prepare_nodes → sup
 from collections.abc import Mapping
 from pathlib import Path
 
-from pybernetes.cluster import containerd, image_load
+from pybernetes.cluster import containerd, file_view, image_load
 from pybernetes.cluster.images import standard_images
 from pybernetes.cluster.layout import Layout, NodePaths
 from pybernetes.cluster.network import desired_network
 from pybernetes.cluster.network_apply import apply_network
+from pybernetes.cluster.pod_network import is_left_to_others
 from pybernetes.cluster.registry import NodeRecord
 from pybernetes.cluster.shims import remove_shim_sockets
 from pybernetes.cluster.spec import ProcessSpec
@@ -43,6 +44,8 @@ def prepare_nodes(layout: Layout, nodes: list[NodeRecord], racks: int) -> None:
     for node in nodes:
         containerd.prepare(layout.node(node.name), options)
         remove_shim_sockets(layout.node(node.name).run, only_dead=True)
+        if is_left_to_others(layout):
+            file_view.prepare(layout.node(node.name))
 
 
 def containerd_name(node: str) -> str:
@@ -60,7 +63,7 @@ def containerd_spec(layout: Layout, node: str) -> ProcessSpec:
     paths = layout.node(node)
     return ProcessSpec(
         name=containerd_name(node),
-        argv=tuple(containerd.argv(paths)),
+        argv=_as_seen(layout, paths, tuple(containerd.argv(paths))),
         log=str(log_path(layout, containerd_name(node))),
         netns=str(paths.netns_path),
         cgroup=paths.daemons_cgroup,
@@ -73,7 +76,7 @@ def agent_spec(layout: Layout, node: str, argv: tuple[str, ...], env: Mapping[st
     paths = layout.node(node)
     return ProcessSpec(
         name=f"node-{node}",
-        argv=argv,
+        argv=_as_seen(layout, paths, argv),
         log=str(log_path(layout, f"node-{node}")),
         env=dict(env or {}),
         netns=str(paths.netns_path),
@@ -81,6 +84,10 @@ def agent_spec(layout: Layout, node: str, argv: tuple[str, ...], env: Mapping[st
         stage=AGENT_STAGE,
         grace=10.0,
     )
+
+
+def _as_seen(layout: Layout, paths: NodePaths, argv: tuple[str, ...]) -> tuple[str, ...]:
+    return file_view.inside(paths, argv) if is_left_to_others(layout) else argv
 
 
 def control_plane_spec(

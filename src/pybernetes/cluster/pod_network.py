@@ -3,12 +3,33 @@
 import json
 from pathlib import Path
 
+from pybernetes.cluster.errors import ConfigError
 from pybernetes.cluster.layout import Layout, NodePaths
+
+NONE = "none"
+"""What `up --backend` calls a pod network that somebody else is to install."""
 
 
 def net_conf_path(layout: Layout) -> Path:
     """The network config of the cluster; changing it switches the backend of a living network."""
     return layout.state / "flannel" / "net-conf.json"
+
+
+def is_left_to_others(layout: Layout) -> bool:
+    """Whether the cluster was made without a pod network of ours. That never changes."""
+    try:
+        return bool(json.loads(net_conf_path(layout).read_text())["Backend"]["Type"] == NONE)
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return False
+
+
+def require_ours(layout: Layout) -> Layout:
+    """The same layout; ConfigError when the pod network is somebody else's."""
+    if is_left_to_others(layout):
+        raise ConfigError(
+            f"cluster {layout.cluster!r} was made with --backend none: its pod network is not ours to show or change"
+        )
+    return layout
 
 
 def net_conf(layout: Layout, backend: str) -> str:

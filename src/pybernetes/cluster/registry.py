@@ -47,6 +47,8 @@ class RegistryFile(msgspec.Struct):
     """Values that the host had before the first cluster changed them; restored after the last."""
     made_netns_dir: bool = False
     """Whether /run/netns became a mount point because of us."""
+    made_directories: list[str] = []
+    """Directories of the machine that were not there before, innermost first."""
 
 
 class Registry:
@@ -174,7 +176,7 @@ class Registry:
     def forget_host(self) -> None:
         """Drop what was remembered of the host; the file goes unless clusters are in it."""
         with self.edit() as file:
-            file.host_sysctls, file.made_netns_dir = {}, False
+            file.host_sysctls, file.made_netns_dir, file.made_directories = {}, False, []
         self.release("")
 
     def _layout(self, cluster: str, record: ClusterRecord) -> Layout:

@@ -20,7 +20,7 @@ from pybernetes.client import kubeconfig as client_config
 from pybernetes.client.client import Client
 from pybernetes.client.errors import ApiError, Gone, Unreachable
 from pybernetes.client.http import HttpTransport
-from pybernetes.cluster import doctor, kubeconfig
+from pybernetes.cluster import doctor, file_view, kubeconfig
 from pybernetes.cluster.errors import ConfigError, StartTimeout
 from pybernetes.cluster.files import write_if_changed
 from pybernetes.cluster.host import prepare_host
@@ -39,7 +39,7 @@ from pybernetes.cluster.nodes import (
 )
 from pybernetes.cluster.paper import paper_nodes
 from pybernetes.cluster.pki import Pki, apiserver_sans
-from pybernetes.cluster.pod_network import net_conf, net_conf_path
+from pybernetes.cluster.pod_network import NONE, is_left_to_others, net_conf, net_conf_path
 from pybernetes.cluster.progress import Progress, Steps
 from pybernetes.cluster.registry import NodeRecord, Registry, default_node_names, port_free
 from pybernetes.cluster.spec import ProcessSpec
@@ -65,7 +65,7 @@ class UpOptions:
     racks: int = 1
     api_port: int | None = None
     backend: str = ""
-    """Empty: what the cluster has already, and vxlan if it is new."""
+    """Empty: what the cluster has already, and vxlan if it is new; `none`: somebody else installs a pod network."""
     proxy_mode: str = "nftables"
     simulated_nodes: int = 0
     node_monitor_grace_period: float = DEFAULTS.node_monitor_grace_period
@@ -95,13 +95,13 @@ def up(options: UpOptions, progress: Progress, registry: Registry | None = None)
         _require_port(layout)
         surplus = [node.name for node in registry.nodes(options.name) if node.name not in names]
         steps.begin("writing certificates and kubeconfigs")
-        prepare_host(registry)
-        _write_identities(layout, nodes)
         _write_network_config(layout, options.backend)
+        prepare_host(registry, file_view.PLACES if is_left_to_others(layout) else ())
+        _write_identities(layout, nodes)
         steps.done("certificates and kubeconfigs written")
         steps.begin("making nodes")
         prepare_nodes(layout, nodes, options.racks)
-        for node in nodes:
+        for node in nodes if not is_left_to_others(layout) else ():
             cni.install(layout.node(node.name).cni_bin_dir)
         steps.done(f"{_counted(len(nodes), 'node')} as network namespaces in {_counted(options.racks, 'rack')}")
         supervise(layout, process_specs(layout, nodes, options))
@@ -175,6 +175,11 @@ def _write_identities(layout: Layout, nodes: list[NodeRecord]) -> None:
 
 def _write_network_config(layout: Layout, backend: str) -> None:
     path = net_conf_path(layout)
+    if path.exists() and backend and (backend == NONE) != is_left_to_others(layout):
+        raise ConfigError(
+            f"--backend {backend}: whether the pod network is left to others is decided when a cluster is made; "
+            f"remove cluster {layout.cluster!r} with 'pybernetes down' first, or give the new one another --name"
+        )
     if not backend and path.exists():
         return  # `network set-backend` may have changed it
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -214,10 +219,7 @@ async def _wait_until_ready(
             await remove_objects(client, set(surplus), simulated)
             steps.done("API server answers")
             if options.wait:
-                wanted = {*names, *simulated}
-                steps.begin("waiting for nodes to be Ready")
-                await _until_nodes_ready(client, wanted)
-                steps.done(f"{_counted(len(wanted), 'node')} Ready")
+                await _nodes_there(client, {*names, *simulated}, steps, networked=not is_left_to_others(layout))
     except TimeoutError:
         logs = ", ".join(str(log_path(layout, p)) for p in (CONTROL_PLANE, *(f"node-{n}" for n in names[:3])))
         raise StartTimeout(f"the cluster was not ready within {options.timeout:.0f} s; see {logs}") from None
@@ -234,16 +236,25 @@ async def _until_answering(client: Client) -> None:
             await asyncio.sleep(0.02)
 
 
-async def _until_nodes_ready(client: Client, wanted: set[str]) -> None:
+async def _nodes_there(client: Client, wanted: set[str], steps: Steps, *, networked: bool) -> None:
+    """Wait until nodes are Ready; without a pod network they can't be, so until they are registered."""
+    goal = "Ready" if networked else "registered"
+    steps.begin(f"waiting for nodes to be {goal}")
+    await _until_nodes(client, wanted, is_ready if networked else lambda node: True)
+    later = "" if networked else "; Ready once a pod network is installed"
+    steps.done(f"{_counted(len(wanted), 'node')} {goal}{later}")
+
+
+async def _until_nodes(client: Client, wanted: set[str], good: Callable[[Node], bool]) -> None:
     nodes = client.of(Node)
     while True:
         page = await nodes.list()
-        ready = {node.metadata.name: is_ready(node) for node in page.items}
+        ready = {node.metadata.name: good(node) for node in page.items}
         try:
             if all(ready.get(name) for name in wanted):
                 return
             async for events in nodes.watch(resource_version=page.resource_version):
-                ready |= {e.object.metadata.name: is_ready(e.object) for e in events if e.object is not None}
+                ready |= {e.object.metadata.name: good(e.object) for e in events if e.object is not None}
                 if all(ready.get(name) for name in wanted):
                     return
         except (Gone, Unreachable):

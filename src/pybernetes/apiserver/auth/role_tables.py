@@ -130,10 +130,10 @@ CLUSTER_ROLES: dict[str, Rules] = {
         ("list watch", "*", "*"),
         ("create", "core", "serviceaccounts/token"),
     ),
-    "flannel": (
+    "system:flannel": (
         ("get", "core", "pods"),
         (READ, "core", "nodes"),
-        ("patch", "core", "nodes nodes/status"),
+        ("patch", "core", "nodes/status"),
     ),
 }
 
@@ -370,5 +370,5 @@ BINDINGS: dict[str, tuple[str, ...]] = {
     "system:coredns": ("ServiceAccount kube-system/coredns", "User system:kube-dns"),
     "system:kube-scheduler": ("User system:kube-scheduler",),
     "system:kube-controller-manager": ("User system:kube-controller-manager",),
-    "flannel": ("User flannel", "User system:flannel", "ServiceAccount kube-flannel/flannel"),
+    "system:flannel": ("User flannel", "User system:flannel"),
 }
