@@ -188,10 +188,11 @@ def test_names_in_hosts() -> None:
     text = hosts_file(of, ("10.0.0.5",), "cluster.local")
     assert "10.0.0.5\th.s.default.svc.cluster.local\th\n" in text
     assert "1.2.3.4\ta\tb\n" in text
-    assert sandbox_hostname(of, "cluster.local", "node") == "h"
+    assert sandbox_hostname(of, "cluster.local") == "h"
     full = pod({"hostname": "h", "subdomain": "s", "setHostnameAsFQDN": True})
-    assert sandbox_hostname(full, "cluster.local", "node") == "h.s.default.svc.cluster.local"
-    assert len(sandbox_hostname(pod(name="x" * 80), "cluster.local", "node")) == 63
+    assert sandbox_hostname(full, "cluster.local") == "h.s.default.svc.cluster.local"
+    assert len(sandbox_hostname(pod(name="x" * 80), "cluster.local")) == 63
+    assert sandbox_hostname(pod(host_network=True, hostname="h"), "cluster.local") == ""
 
 
 def needs(*resources: dict[str, Any]) -> Any:

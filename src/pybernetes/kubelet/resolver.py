@@ -63,10 +63,10 @@ def pod_hostname(pod: Pod, domain: str) -> tuple[str, str]:
     return name, f"{name}.{pod.spec.subdomain}.{pod.metadata.namespace}.svc.{domain}"
 
 
-def sandbox_hostname(pod: Pod, domain: str, node_hostname: str) -> str:
-    """What `hostname` prints in the pod."""
+def sandbox_hostname(pod: Pod, domain: str) -> str:
+    """What `hostname` prints in the pod. Empty in the node's network: there the node's name is seen, not set."""
     if pod.spec.host_network:
-        return node_hostname
+        return ""
     name, qualified = pod_hostname(pod, domain)
     return qualified if pod.spec.set_hostname_as_fqdn and qualified else name
 

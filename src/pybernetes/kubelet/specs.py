@@ -68,7 +68,7 @@ class PodSpecs:
             namespace=meta.namespace,
             uid=meta.uid,
             attempt=attempt,
-            hostname=sandbox_hostname(pod, config.cluster_domain, config.node_name),
+            hostname=sandbox_hostname(pod, config.cluster_domain),
             log_directory=names.log_directory(str(config.pod_logs_dir), meta.namespace, meta.name, meta.uid),
             dns=pod_dns(pod, host, config.cluster_dns, config.cluster_domain),
             port_mappings=() if pod.spec.host_network else tuple(_ports(pod)),
