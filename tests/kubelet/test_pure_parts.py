@@ -192,7 +192,7 @@ def test_names_in_hosts() -> None:
     full = pod({"hostname": "h", "subdomain": "s", "setHostnameAsFQDN": True})
     assert sandbox_hostname(full, "cluster.local") == "h.s.default.svc.cluster.local"
     assert len(sandbox_hostname(pod(name="x" * 80), "cluster.local")) == 63
-    assert sandbox_hostname(pod(host_network=True, hostname="h"), "cluster.local") == ""
+    assert sandbox_hostname(pod({"hostNetwork": True, "hostname": "h"}), "cluster.local") == ""
 
 
 def needs(*resources: dict[str, Any]) -> Any:
