@@ -29,7 +29,7 @@ async def echoes(a: Pod, b: Pod, version: int) -> None:
     for options in ((), ("-M", "do", "-s", str(room)), ("-s", "20000")):
         code, out = await ping(a, target, *options, version=version)
         assert code == 0, (options, out)
-    code, out = await ping(a, target, "-M", "do", "-s", str(room + 1), version=version)
+    code, out = await ping(a, target, "-M", "do", "-s", str(room + 1), "-W0.2", version=version)
     assert code != 0 and "message too long" in out.lower(), out
 
 
