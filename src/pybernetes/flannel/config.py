@@ -125,6 +125,11 @@ def _family(keys: Mapping[str, Any], version: int, name: str, prefix: str) -> Fa
     return FamilyConfig(network, length, low, high)
 
 
+#: Loopback, link-local and multicast networks, and those that begin with 0: no pod can have an address of these.
+_SPECIAL = [
+    ipaddress.ip_network(text)
+    for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "::/8", "fe80::/10", "ff00::/8")
+]
 _EXAMPLE = {4: "10.244.0.0/16", 6: "fd00:10:244::/48"}
 
 
@@ -135,6 +140,8 @@ def _network(name: str, value: object, version: int) -> IPNetwork:
         network = None
     if network is None or network.version != version or "/" not in str(value):
         raise ConfigError(f"{name} must be an IPv{version} network such as {_EXAMPLE[version]}, found {_show(value)}")
+    if any(network.overlaps(special) for special in _SPECIAL if special.version == version):
+        raise ConfigError(f"{name} {network} is not for hosts; use a private network such as {_EXAMPLE[version]}")
     if network.prefixlen > network.max_prefixlen - 4:
         raise ConfigError(f"{name} {network} is too small to be divided into subnets")
     return network

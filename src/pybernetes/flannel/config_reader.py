@@ -1,6 +1,7 @@
 """The network config as it changes: a new one that is no good leaves the one before it in use."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 
 from pybernetes.flannel.backends import BACKENDS, make
@@ -17,13 +18,14 @@ class ConfigReader:
         self._manager = manager
         self._config: tuple[str, NetworkConfig] | None = None
 
-    def read(self) -> tuple[NetworkConfig, list[str]]:
-        """The config, or the last good one and what is wrong with the new."""
+    def read(self, check: Callable[[NetworkConfig], None] = lambda config: None) -> tuple[NetworkConfig, list[str]]:
+        """The config, or the last good one and what is wrong with the new. `check` may refuse it by a ConfigError."""
         try:
             text = self._manager.config()
             if self._config is None or self._config[0] != text:
                 config = parse(text, frozenset(BACKENDS))
                 backend = make(config.backend, config.options)
+                check(config)
                 if self._config is not None:
                     before = self._config[1]
                     config = replace(config, former={**before.former, before.backend: before.options})

@@ -42,12 +42,17 @@ def checksum(data: bytes) -> int:
 
 def is_answer(version: int, ident: int, sequence: int, packet: bytes) -> bool:
     """Whether a packet from a raw socket answers our request; an IPv4 one begins with its IP header."""
+    return answered(version, ident, packet) == sequence
+
+
+def answered(version: int, ident: int, packet: bytes) -> int | None:
+    """The sequence number of the request that a packet answers; None for one that answers nothing of `ident`."""
     if version == 4:
         packet = packet[(packet[0] & 0x0F) * 4 :] if packet else b""
     if len(packet) < _HEADER.size:
-        return False
+        return None
     kind, code, _, who, which = _HEADER.unpack_from(packet)
-    return (kind, code, who, which) == (_TYPES[version][1], 0, ident, sequence)
+    return which if (kind, code, who) == (_TYPES[version][1], 0, ident) else None
 
 
 class Reachability:
@@ -92,7 +97,7 @@ class Reachability:
     async def _ask(self, version: int, addresses: list[IPAddress]) -> dict[IPAddress, float]:
         loop = asyncio.get_running_loop()
         try:
-            raw = netns.run_in(self._netns, lambda: _raw_socket(version))
+            raw = netns.run_in(self._netns, lambda: raw_socket(version))
         except PermissionError:
             return {}
         with raw:
@@ -124,5 +129,6 @@ class Reachability:
         return found
 
 
-def _raw_socket(version: int) -> socket.socket:
+def raw_socket(version: int) -> socket.socket:
+    """For echo requests and their answers."""
     return socket.socket(_FAMILIES[version], socket.SOCK_RAW, _TYPES[version][2])

@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,13 +33,22 @@ class SubnetFile:
 
 def previous_subnets(path: Path) -> dict[int, IPNetwork]:
     """This node's subnets by family as an earlier life wrote them; what can't be read counts as none."""
+    return _read(path, {version: subnet for version, (_, subnet) in _NAMES.items()})
+
+
+def previous_networks(path: Path) -> dict[int, IPNetwork]:
+    """The whole networks, likewise: those that pods on this node may have addresses of."""
+    return _read(path, {version: network for version, (network, _) in _NAMES.items()})
+
+
+def _read(path: Path, names: Mapping[int, str]) -> dict[int, IPNetwork]:
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError):
         return {}
     lines = dict(line.strip().split("=", 1) for line in text.splitlines() if "=" in line)
     found: dict[int, IPNetwork] = {}
-    for version, (_, name) in _NAMES.items():
+    for version, name in names.items():
         try:
             network = ipaddress.ip_network(lines.get(name, ""), strict=False)
         except ValueError:
