@@ -51,14 +51,14 @@ class Sandbox:
         return linkmsg.decode(self.nl.request(linkmsg.get(name))[0])
 
 
-def configure(sandbox: Sandbox, ifname: str, index: int, result: spec.Json) -> None:
-    """Addresses, link up, routes: one system call."""
+def configure(sandbox: Sandbox, ifname: str, index: int, result: spec.Json, *, dad: bool = False) -> None:
+    """Addresses, link up, routes: one system call. With `dad` the kernel looks for duplicates of IPv6 addresses."""
     ips = result.get("ips") or []
     if any(family(ip["address"]) == 6 for ip in ips):
-        _enable_ipv6(sandbox, ifname)
+        _enable_ipv6(sandbox, ifname, dad)
     requests = [linkmsg.change(index, up=True)]
     for ip in ips:
-        flags = ipmsg.IFA_F_NODAD if family(ip["address"]) == 6 else 0
+        flags = ipmsg.IFA_F_NODAD if family(ip["address"]) == 6 and not dad else 0
         requests.append(ipmsg.addr_add(index, ip["address"], flags=flags))
     requests += [_route(index, route, result) for route in result.get("routes") or []]
     for error in sandbox.nl.batch(requests):
@@ -110,9 +110,11 @@ def gateway_for(dst: str, result: spec.Json) -> str:
     return ""
 
 
-def _enable_ipv6(sandbox: Sandbox, ifname: str) -> None:
-    """Runtimes may hand over namespaces with IPv6 switched off. DAD would fail under hairpin: it hears itself."""
-    for name, value in (("disable_ipv6", "0"), ("accept_dad", "0")):
+def _enable_ipv6(sandbox: Sandbox, ifname: str, dad: bool) -> None:
+    """Runtimes may hand over namespaces with IPv6 switched off. DAD costs a second, and older kernels hear
+    themselves under hairpin: who wants it asks for it.
+    """
+    for name, value in (("disable_ipv6", "0"), ("accept_dad", "1" if dad else "0")):
         for target in ("lo", ifname) if name == "disable_ipv6" else (ifname,):
             path = f"net/ipv6/conf/{target}/{name}"
             try:
@@ -121,14 +123,30 @@ def _enable_ipv6(sandbox: Sandbox, ifname: str) -> None:
                 raise CniError(errors.KERNEL_REFUSED, "IPv6 address asked for, but the kernel has no IPv6") from missing
 
 
-def check(call: spec.Call, result: spec.Json) -> None:
+def wait_for_addresses(sandbox: Sandbox, index: int, seconds: float = 10.0) -> None:
+    """Until the kernel has looked for duplicates of all addresses; one that is taken is an error."""
+    deadline = monotonic() + seconds
+    while True:
+        flags = [(a[1], a[3]) for a in map(ipmsg.addr_decode, sandbox.nl.dump(ipmsg.addr_dump(index))) if a[0] == index]
+        for address, flag in flags:
+            if flag & ipmsg.IFA_F_DADFAILED:
+                raise CniError(errors.KERNEL_REFUSED, f"address {address} is in use by somebody else on the link")
+        waiting = [address for address, flag in flags if flag & ipmsg.IFA_F_TENTATIVE]
+        if not waiting:
+            return
+        if monotonic() > deadline:
+            raise CniError(errors.TRY_AGAIN_LATER, f"address {waiting[0]} is still tentative after {seconds:g} s")
+        sleep(0.02)
+
+
+def check(call: spec.Call, result: spec.Json, *, up: bool = True) -> None:
     """CHECK: the interface is up and has the addresses and routes of the earlier result."""
     with Sandbox(call.netns) as sandbox:
         try:
             index, flags, attrs = sandbox.link(call.ifname)
         except Missing as gone:
             raise _fault(f"interface {call.ifname} is missing in {call.netns}") from gone
-        if not flags & linkmsg.IFF_UP:
+        if up and not flags & linkmsg.IFF_UP:
             raise _fault(f"interface {call.ifname} is down")
         _check_mac(call, result, linkmsg.mac_text(attrs.get(linkmsg.IFLA_ADDRESS)))
         present = {ipmsg.addr_decode(p)[1] for p in sandbox.nl.dump(ipmsg.addr_dump(index)) if _of(p, index)}

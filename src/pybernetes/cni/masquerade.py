@@ -9,7 +9,7 @@ Default are iptables rules in the shape that the stock plugins make, so that eit
 from __future__ import annotations
 
 from pybernetes.cni import iface, spec
-from pybernetes.cni.names import chain_name, comment, quote
+from pybernetes.cni.names import chain_name, comment, quote, rule_comment, rule_owner
 from pybernetes.linux import ipmsg, nft, tool
 from pybernetes.linux.errors import ToolError
 
@@ -20,7 +20,7 @@ MULTICAST = {4: "224.0.0.0/4", 6: "ff00::/8"}
 def add(call: spec.Call, ips: list[spec.Json]) -> None:
     """Masquerade for the addresses of an attachment."""
     if _uses_nft(call):
-        nft.apply(nft_script(call.network, call.container_id, [ip["address"] for ip in ips]))
+        nft.apply(nft_script(call.network, call.container_id, call.ifname, [ip["address"] for ip in ips]))
         return
     for number in (4, 6):
         addresses = [ip["address"] for ip in ips if iface.family(ip["address"]) == number]
@@ -42,8 +42,8 @@ def iptables_script(network: str, container_id: str, addresses: list[str]) -> st
     return "\n".join([*lines, "COMMIT", ""])
 
 
-def nft_script(network: str, container_id: str, addresses: list[str]) -> str:
-    """What nft gets for an attachment. Pure."""
+def nft_script(network: str, container_id: str, ifname: str, addresses: list[str]) -> str:
+    """What nft gets for an attachment; table, chains and comments are the stock plugins'. Pure."""
     lines = [
         f"table inet {TABLE} {{",
         " chain masq_checks { }",
@@ -56,7 +56,7 @@ def nft_script(network: str, container_id: str, addresses: list[str]) -> str:
         f"add rule inet {TABLE} postrouting ip6 daddr {MULTICAST[6]} return",
         f"add rule inet {TABLE} postrouting goto masq_checks",
     ]
-    note = chain_name(network, container_id)
+    note = rule_comment(network, container_id, ifname)
     for address in addresses:
         word = "ip" if iface.family(address) == 4 else "ip6"
         lines.append(
@@ -69,6 +69,7 @@ def nft_script(network: str, container_id: str, addresses: list[str]) -> str:
 def delete(call: spec.Call) -> None:
     """Remove an attachment's rules, whichever backend made them."""
     _delete_chains({chain_name(call.network, call.container_id)})
+    nft.delete_rules("inet", TABLE, rule_owner(call.network, call.container_id, call.ifname))
 
 
 def gc(call: spec.Call) -> None:
@@ -81,6 +82,8 @@ def gc(call: spec.Call) -> None:
             if line.startswith("-A POSTROUTING ") and prefix in line.replace('\\"', '"'):
                 doomed.add(line.rpartition(" -j ")[2].strip())
     _delete_chains(doomed - keep)
+    living = tuple(rule_owner(call.network, *pair) for pair in call.valid_attachments())
+    nft.delete_rules("inet", TABLE, rule_owner(call.network), keep=living)
 
 
 def _delete_chains(chains: set[str]) -> None:
@@ -88,9 +91,6 @@ def _delete_chains(chains: set[str]) -> None:
         script = removal_script(_rules(number), chains)
         if script:
             tool.run([_command(number, "-restore"), "--noflush", "--wait"], stdin=script.encode())
-    for entry in _nft_rules():
-        if entry.get("comment") in chains:
-            nft.apply(f"delete rule inet {TABLE} {entry['chain']} handle {entry['handle']}\n")
 
 
 def removal_script(rules: list[str], chains: set[str]) -> str:
@@ -112,13 +112,6 @@ def _rules(number: int) -> list[str]:
         return tool.run([_command(number, "-save"), "-t", "nat"]).decode().splitlines()
     except ToolError:
         return []  # a kernel without this family has no rules of it
-
-
-def _nft_rules() -> list[spec.Json]:
-    if tool.find("nft") is None:
-        return []
-    listed = nft.list_table("inet", TABLE) or []
-    return [entry["rule"] for entry in listed if "rule" in entry]
 
 
 def _uses_nft(call: spec.Call) -> bool:

@@ -12,7 +12,8 @@ from __future__ import annotations
 import posix
 
 from pybernetes.cni import delegate, errors, iface, spec
-from pybernetes.cni.bridge import first_host, random_mac
+from pybernetes.cni.bridge import first_host
+from pybernetes.cni.bridge_node import random_mac
 from pybernetes.cni.errors import CniError
 from pybernetes.linux import ipmsg, linkmsg, sysctl
 from pybernetes.linux.errors import Missing

@@ -36,6 +36,8 @@ RTM_NEWNEIGH, RTM_DELNEIGH, RTM_GETNEIGH = 28, 29, 30
 
 IFA_ADDRESS, IFA_LOCAL, IFA_LABEL, IFA_BROADCAST, IFA_FLAGS = 1, 2, 3, 4, 8
 IFA_F_NODAD = 0x02
+IFA_F_DADFAILED = 0x08
+IFA_F_TENTATIVE = 0x40
 IFA_F_PERMANENT = 0x80
 IFA_F_NOPREFIXROUTE = 0x200
 
@@ -60,7 +62,7 @@ ROUTE_TYPES = {
 }
 ROUTE_TYPE_NAMES = {number: name for name, number in ROUTE_TYPES.items()}
 
-NDA_DST, NDA_LLADDR, NDA_VLAN, NDA_IFINDEX, NDA_MASTER = 1, 2, 5, 8, 9
+NDA_DST, NDA_LLADDR, NDA_CACHEINFO, NDA_VLAN, NDA_IFINDEX, NDA_MASTER = 1, 2, 3, 5, 8, 9
 NUD_REACHABLE, NUD_STALE, NUD_FAILED, NUD_NOARP, NUD_PERMANENT = 0x02, 0x04, 0x20, 0x40, 0x80
 NTF_USE, NTF_SELF, NTF_MASTER, NTF_EXT_LEARNED = 0x01, 0x02, 0x04, 0x10
 
@@ -316,3 +318,16 @@ def neigh_decode(payload: bytes) -> tuple[int, int, int, int, dict[int, bytes]]:
         raise ProtocolError(f"neighbour message of {len(payload)} bytes")
     family, index, state, flags, _type = _NDMSG.unpack_from(payload)
     return family, index, state, flags, parse_attrs(payload, _NDMSG.size)
+
+
+def neigh_key(payload: bytes) -> bytes:
+    """The same without the entry's ages, which are others at each look: equal keys decode to equal entries."""
+    offset, end = _NDMSG.size, len(payload)
+    while offset + 4 <= end:
+        length = payload[offset] | payload[offset + 1] << 8
+        if length < 4 or offset + length > end:
+            break  # garbage: whoever decodes it says so
+        if payload[offset + 2] == NDA_CACHEINFO:
+            return payload[:offset] + payload[offset + length :]
+        offset += (length + 3) & ~3
+    return payload

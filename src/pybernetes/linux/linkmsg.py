@@ -293,8 +293,12 @@ def change(
     alias: str | None = None,
     txqlen: int = -1,
     gso_max: int = 0,
+    port: bytes = b"",
 ) -> Request:
-    """Change what is given of an existing link. `master=0` releases it; renaming needs an index."""
+    """Change what is given of an existing link. `master=0` releases it; renaming needs an index.
+
+    `port` is what `port_settings` gives, for a link that is in a bridge already.
+    """
     flags = mask = 0
     for wanted, bit in ((up, IFF_UP), (promiscuous, IFF_PROMISC)):
         if wanted is not None:
@@ -312,34 +316,42 @@ def change(
         body += u32(IFLA_MASTER, master)
     if gso_max:
         body += u32(IFLA_GSO_MAX_SIZE, gso_max)
+    if port:
+        body += nested(IFLA_LINKINFO, text(IFLA_INFO_SLAVE_KIND, "bridge") + nested(IFLA_INFO_SLAVE_DATA, port))
     return Request(RTM_NEWLINK, 0, body, "change link", str(which))
+
+
+def port_settings(*, hairpin: bool | None = None, isolated: bool | None = None, learning: bool | None = None) -> bytes:
+    """How a port behaves in its bridge. Hairpin: a packet may leave by the port it came in."""
+    wanted = ((IFLA_BRPORT_MODE, hairpin), (IFLA_BRPORT_ISOLATED, isolated), (IFLA_BRPORT_LEARNING, learning))
+    return b"".join([u8(kind, int(value)) for kind, value in wanted if value is not None])
 
 
 def bridge_port(
     index: int, *, hairpin: bool | None = None, isolated: bool | None = None, learning: bool | None = None
 ) -> Request:
-    """How a port behaves in its bridge. Hairpin: a packet may leave by the port it came in."""
-    info = b""
-    for kind, value in (
-        (IFLA_BRPORT_MODE, hairpin),
-        (IFLA_BRPORT_ISOLATED, isolated),
-        (IFLA_BRPORT_LEARNING, learning),
-    ):
-        if value is not None:
-            info += u8(kind, int(value))
+    """The same for a port alone, by its index."""
+    info = port_settings(hairpin=hairpin, isolated=isolated, learning=learning)
     body = header(AF_BRIDGE, index) + nested(IFLA_PROTINFO, info)
     return Request(RTM_SETLINK, 0, body, "change bridge port", str(index))
 
 
 def bridge_vlan(
-    index: int, vid: int, *, pvid: bool = False, untagged: bool = False, on_bridge: bool = False
+    index: int,
+    vid: int,
+    *,
+    pvid: bool = False,
+    untagged: bool = False,
+    on_bridge: bool = False,
+    remove: bool = False,
 ) -> Request:
-    """Admit a VLAN on a port, or, with `on_bridge`, on the bridge itself."""
+    """Admit a VLAN on a port, or, with `on_bridge`, on the bridge itself; or `remove` it."""
     flags = (BRIDGE_VLAN_PVID if pvid else 0) | (BRIDGE_VLAN_UNTAGGED if untagged else 0)
     where = u16(IFLA_BRIDGE_FLAGS, BRIDGE_FLAGS_SELF) if on_bridge else b""
     body = header(AF_BRIDGE, index)
     body += nested(IFLA_AF_SPEC, where + attr(IFLA_BRIDGE_VLAN_INFO, _VLAN_INFO.pack(flags, vid)))
-    return Request(RTM_SETLINK, 0, body, "admit VLAN on", f"port {index}")
+    kind = RTM_DELLINK if remove else RTM_SETLINK
+    return Request(kind, 0, body, "remove VLAN from" if remove else "admit VLAN on", f"port {index}")
 
 
 def _common(*, mtu: int = 0, mac: str = "", master: int = 0, netns_fd: int = -1, txqlen: int = -1) -> bytes:

@@ -59,6 +59,24 @@ def list_table(family: str, table: str, netns: Netns | None = None) -> list[dict
     return [entry for entry in objects if "metainfo" not in entry]
 
 
+def rules_of(family: str, table: str, netns: Netns | None = None) -> list[dict[str, Any]]:
+    """The rules of a table, each with `chain`, `handle` and, where there is one, `comment`; none without nft."""
+    if tool.find("nft") is None:
+        return []
+    return [entry["rule"] for entry in list_table(family, table, netns) or [] if "rule" in entry]
+
+
+def delete_rules(family: str, table: str, prefix: str, *, keep: tuple[str, ...] = ()) -> None:
+    """Remove the rules whose comment begins with `prefix` and with none of `keep`."""
+    for rule in rules_of(family, table):
+        comment = str(rule.get("comment") or "")
+        if comment.startswith(prefix) and not comment.startswith(keep):
+            try:
+                apply(f"delete rule {family} {table} {rule['chain']} handle {rule['handle']}\n")
+            except NftMissing:
+                pass  # somebody else was faster
+
+
 def list_tables(netns: Netns | None = None) -> list[tuple[str, str]]:
     """(family, name) of every table of the namespace."""
     import json
