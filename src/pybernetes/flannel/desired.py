@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TypeVar
 
 from pybernetes.flannel.lease import Lease
@@ -226,24 +227,24 @@ def merge(parts: Iterable[Desired]) -> Desired:
     """The union of several, in order, each object once."""
     items = list(parts)
     return Desired(
-        links=_union(p.links for p in items),
-        tuns=_union(p.tuns for p in items),
-        ipips=_union(p.ipips for p in items),
-        wireguards=_union(p.wireguards for p in items),
-        wireguard_peers=_union(p.wireguard_peers for p in items),
-        addresses=_union(p.addresses for p in items),
-        routes=_union(p.routes for p in items),
-        neighbours=_union(p.neighbours for p in items),
-        forwarding=_union(p.forwarding for p in items),
-        udp_ends=_union(p.udp_ends for p in items),
-        udp_peers=_union(p.udp_peers for p in items),
-        hooks=_union(p.hooks for p in items),
-        speakers=_union(p.speakers for p in items),
-        sessions=_union(p.sessions for p in items),
-        learned=_union(p.learned for p in items),
-        problems=_union(p.problems for p in items),
+        links=_union([p.links for p in items]),
+        tuns=_union([p.tuns for p in items]),
+        ipips=_union([p.ipips for p in items]),
+        wireguards=_union([p.wireguards for p in items]),
+        wireguard_peers=_union([p.wireguard_peers for p in items]),
+        addresses=_union([p.addresses for p in items]),
+        routes=_union([p.routes for p in items]),
+        neighbours=_union([p.neighbours for p in items]),
+        forwarding=_union([p.forwarding for p in items]),
+        udp_ends=_union([p.udp_ends for p in items]),
+        udp_peers=_union([p.udp_peers for p in items]),
+        hooks=_union([p.hooks for p in items]),
+        speakers=_union([p.speakers for p in items]),
+        sessions=_union([p.sessions for p in items]),
+        learned=_union([p.learned for p in items]),
+        problems=_union([p.problems for p in items]),
     )
 
 
 def _union(groups: Iterable[tuple[T, ...]]) -> tuple[T, ...]:
-    return tuple(dict.fromkeys(item for group in groups for item in group))
+    return tuple(dict.fromkeys(chain.from_iterable(groups)))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import TypeVar
 
 from pybernetes.flannel import devices
 from pybernetes.flannel.bgp.learned import hold, learned, leftovers
@@ -18,6 +19,8 @@ from pybernetes.flannel.wireguard import peers as wireguard_peers
 from pybernetes.linux import addr, fdb, ipmsg, link, neigh, route
 from pybernetes.linux.errors import Missing, NetlinkError
 from pybernetes.linux.rtnl import Netlink, Request
+
+T = TypeVar("T")
 
 #: Route protocol that marks routes as ours (shown by `ip route` as `proto 70`; 70 is `F`).
 ROUTE_PROTOCOL = 70
@@ -133,7 +136,26 @@ class Change:
 def plan_entries(want: Desired, have: Observed) -> list[Change]:
     """Compare everything but the devices, given that these are as wanted."""
     index = {name: li.index for name, li in have.links.items()}
-    return [*_additions(want, have, index), *_removals(want, have, index)]
+    missing, extra = _compare(want, have)
+    return [*_additions(missing, have, index), *_removals(extra, want, have, index)]
+
+
+def _compare(want: Desired, have: Observed) -> tuple[Desired, Observed]:
+    """What is missing, and what is there beyond what is wanted."""
+    addresses, more_addresses = _difference(want.addresses, have.addresses)
+    routes, more_routes = _difference(want.routes, have.routes)
+    neighbours, more_neighbours = _difference(want.neighbours, have.neighbours)
+    forwarding, more_forwarding = _difference(want.forwarding, have.forwarding)
+    return (
+        Desired(addresses=addresses, routes=routes, neighbours=neighbours, forwarding=forwarding),
+        Observed(addresses=more_addresses, routes=more_routes, neighbours=more_neighbours, forwarding=more_forwarding),
+    )
+
+
+def _difference(want: tuple[T, ...], have: frozenset[T]) -> tuple[tuple[T, ...], frozenset[T]]:
+    """(missing, too much). As `merge` leaves each wanted object once, their numbers tell when nothing is too much."""
+    missing = tuple(item for item in want if item not in have)
+    return missing, have.difference(want) if len(have) + len(missing) != len(want) else frozenset()
 
 
 #: The metric of routes that are used where nothing better is known.
@@ -152,32 +174,24 @@ def _kernel_route(r: PeerRoute, index: Mapping[str, int]) -> route.Route:
     )
 
 
-def _additions(want: Desired, have: Observed, index: Mapping[str, int]) -> list[Change]:
+def _additions(missing: Desired, have: Observed, index: Mapping[str, int]) -> list[Change]:
     changes = []
-    for a in want.addresses:
-        if a not in have.addresses:
-            text = f"address {a.cidr} on {a.link} added ({a.reason})"
-            changes.append(Change(text, addr.add_msg(index[a.link], a.cidr, replace=True)))
-    for n in want.neighbours:
-        if n not in have.neighbours:
-            entry = neigh.Neighbour(index[n.link], n.ip, n.mac)
-            changes.append(
-                Change(f"neighbour {n.ip} is {n.mac} on {n.link} ({n.reason})", neigh.request("replace", entry))
-            )
-    for f in want.forwarding:
-        if f not in have.forwarding:
-            fdb_entry = fdb.FdbEntry(index[f.link], f.mac, f.dst)
-            changes.append(
-                Change(f"{f.mac} is behind {f.dst} on {f.link} ({f.reason})", fdb.request("replace", fdb_entry))
-            )
-    taken = {r.dst for r in have.routes} | {r.dst for r in have.learned}
-    for r in want.routes:
-        if r not in have.routes:
-            via = f"via {r.gateway} " if r.gateway else ""
-            text = f"route to {r.dst} {via}dev {r.link} ({r.reason})" if r.link else f"{r.kind} {r.dst} ({r.reason})"
-            change = Change(text, route.request("replace", _kernel_route(r, index)))
-            moved = r.dst in taken and r.onlink and ":" in r.dst
-            changes += _through_pinhole(change, r, index) if moved else [change]
+    for a in missing.addresses:
+        text = f"address {a.cidr} on {a.link} added ({a.reason})"
+        changes.append(Change(text, addr.add_msg(index[a.link], a.cidr, replace=True)))
+    for n in missing.neighbours:
+        entry = neigh.Neighbour(index[n.link], n.ip, n.mac)
+        changes.append(Change(f"neighbour {n.ip} is {n.mac} on {n.link} ({n.reason})", neigh.request("replace", entry)))
+    for f in missing.forwarding:
+        fdb_entry = fdb.FdbEntry(index[f.link], f.mac, f.dst)
+        changes.append(Change(f"{f.mac} is behind {f.dst} on {f.link} ({f.reason})", fdb.request("replace", fdb_entry)))
+    taken = {r.dst for r in have.routes} | {r.dst for r in have.learned} if missing.routes else set()
+    for r in missing.routes:
+        via = f"via {r.gateway} " if r.gateway else ""
+        text = f"route to {r.dst} {via}dev {r.link} ({r.reason})" if r.link else f"{r.kind} {r.dst} ({r.reason})"
+        change = Change(text, route.request("replace", _kernel_route(r, index)))
+        moved = r.dst in taken and r.onlink and ":" in r.dst
+        changes += _through_pinhole(change, r, index) if moved else [change]
     return changes
 
 
@@ -195,28 +209,28 @@ def _through_pinhole(change: Change, r: PeerRoute, index: Mapping[str, int]) -> 
     ]
 
 
-def _removals(want: Desired, have: Observed, index: Mapping[str, int]) -> list[Change]:
+def _removals(extra: Observed, want: Desired, have: Observed, index: Mapping[str, int]) -> list[Change]:
     changes = []
     # A route that was replaced in place is gone already: in IPv4 the kernel knows one per destination and metric.
-    replaced = {r.dst for r in want.routes if ":" not in r.dst}
-    for r in have.routes - set(want.routes):
+    replaced = {r.dst for r in want.routes if ":" not in r.dst} if extra.routes else set()
+    for r in extra.routes:
         if r.dst not in replaced:
             text = f"route to {r.dst} via {r.gateway or r.link or r.kind} removed: nobody has that subnet"
             changes.append(Change(text, route.request("delete", _kernel_route(r, index)), True))
     for rest in leftovers(want, have):
         text = f"route to {rest.dst} via {rest.gateway} removed: it was learned, and nobody learns any more"
         changes.append(Change(text, route.request("delete", rest), True))
-    forwarded = {(f.link, f.mac) for f in want.forwarding}
-    for f in have.forwarding - set(want.forwarding):
+    forwarded = {(f.link, f.mac) for f in want.forwarding} if extra.forwarding else set()
+    for f in extra.forwarding:
         if (f.link, f.mac) not in forwarded:
             entry = fdb.FdbEntry(index[f.link], f.mac, f.dst)
             changes.append(Change(f"forwarding of {f.mac} to {f.dst} removed", fdb.request("delete", entry), True))
-    known = {(n.link, n.ip) for n in want.neighbours}
-    for n in have.neighbours - set(want.neighbours):
+    known = {(n.link, n.ip) for n in want.neighbours} if extra.neighbours else set()
+    for n in extra.neighbours:
         if (n.link, n.ip) not in known:
             old = neigh.Neighbour(index[n.link], n.ip, n.mac)
             changes.append(Change(f"neighbour {n.ip} on {n.link} removed", neigh.request("delete", old), True))
-    for a in have.addresses - set(want.addresses):
+    for a in extra.addresses:
         changes.append(Change(f"address {a.cidr} on {a.link} removed", addr.delete_msg(index[a.link], a.cidr), True))
     return changes
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pybernetes.linux import ipmsg
 from pybernetes.linux.errors import Missing
@@ -38,6 +39,10 @@ def decode(payload: bytes) -> FdbEntry:
     )
 
 
+#: Of thousands of entries few change between two looks.
+_known = lru_cache(maxsize=20_000)(decode)
+
+
 def request(verb: str, entry: FdbEntry) -> Request:
     """The message for Netlink.batch; verb is append, replace or delete.
 
@@ -48,7 +53,7 @@ def request(verb: str, entry: FdbEntry) -> Request:
 
 def entries(nl: Netlink, index: int = 0) -> list[FdbEntry]:
     """The entries of one device or bridge port (0: of all)."""
-    found = [decode(payload) for payload in nl.dump(ipmsg.neigh_dump(index, ipmsg.AF_BRIDGE))]
+    found = [_known(ipmsg.neigh_key(payload)) for payload in nl.dump(ipmsg.neigh_dump(index, ipmsg.AF_BRIDGE))]
     return [entry for entry in found if not index or entry.index == index]
 
 

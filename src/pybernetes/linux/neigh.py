@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pybernetes.linux import ipmsg
 from pybernetes.linux.addr import FAMILIES
@@ -34,6 +35,10 @@ def decode(payload: bytes) -> Neighbour:
     return Neighbour(index, ipmsg.unpack(ip) if ip else "", mac_text(attrs.get(ipmsg.NDA_LLADDR)), state)
 
 
+#: Of thousands of entries few change between two looks.
+_known = lru_cache(maxsize=20_000)(decode)
+
+
 def request(verb: str, entry: Neighbour) -> Request:
     """The message for Netlink.batch; verb is add, replace or delete."""
     mac = "" if verb == "delete" else entry.mac
@@ -44,7 +49,7 @@ def neighbours(nl: Netlink, index: int = 0, *, permanent: bool = False) -> list[
     """The neighbours behind one link (0: behind all), both families."""
     found = []
     for family in FAMILIES.values():
-        found += [decode(payload) for payload in nl.dump(ipmsg.neigh_dump(index, family))]
+        found += [_known(ipmsg.neigh_key(payload)) for payload in nl.dump(ipmsg.neigh_dump(index, family))]
     return [n for n in found if (not index or n.index == index) and (n.permanent or not permanent)]
 
 
