@@ -11,7 +11,7 @@ from typing import Any
 
 from pybernetes.api.core.node import Node
 from pybernetes.client.client import STRATEGIC_MERGE_PATCH, Client
-from pybernetes.client.errors import ApiError, Unreachable
+from pybernetes.client.errors import ApiError, Forbidden, Unreachable
 from pybernetes.client.informer import Informer
 from pybernetes.flannel.config import IPAddress, NetworkConfig
 from pybernetes.flannel.kube import annotations as kube
@@ -83,11 +83,12 @@ class KubeManager:
         return Held(self._node_name, kube.subnets(node, config), kube.overwritten(node))
 
     async def announce(self, lease: Lease) -> None:
-        """Write our annotations, and clear the condition that keeps pods away."""
+        """Write our annotations, and clear the condition that keeps pods away. Raises LeaseError where we may not."""
         node, notes = self._node(), kube.annotations(lease)
         try:
             if any(node.metadata.annotations.get(key) != value for key, value in notes.items()):
-                await self._client.patch(node.metadata.name, {"metadata": {"annotations": notes}})
+                # With the status, as the original does it: so its role, which may write no more than that, is enough.
+                await self._client.patch(node.metadata.name, {"metadata": {"annotations": notes}}, subresource="status")
                 log.info("announced %s: %s", lease.backend, ", ".join(str(f.subnet) for f in lease.families))
             cleared = any(c.type == "NetworkUnavailable" and c.status == "False" for c in node.status.conditions)
             if self._set_condition and not cleared:
@@ -98,6 +99,8 @@ class KubeManager:
                     subresource="status",
                     content_type=STRATEGIC_MERGE_PATCH,
                 )
+        except Forbidden as error:
+            raise LeaseError(f"lease not announced: {error}") from error
         except (ApiError, Unreachable) as error:
             raise Away(f"lease not announced: {error}") from error
 
