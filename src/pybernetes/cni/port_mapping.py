@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
 
+MARK_BIT = 13
 PROTOCOLS = {"tcp": conntrack.TCP, "udp": conntrack.UDP, "sctp": conntrack.SCTP}
 
 
@@ -46,9 +47,10 @@ def add(call: spec.Call, result: spec.Json) -> None:
     found = mappings(call.runtime, result)
     if not found:
         return
+    backend = _backend(call.config)
     try:
-        _backend(call.config).add(call, found)
-        if call.config.get("snat", True):
+        backend.add(call, found)
+        if snat(call.config):
             _allow_localhost(found)
     except LinuxError:
         delete(call)
@@ -73,14 +75,69 @@ def gc(call: spec.Call) -> None:
 
 
 def status(call: spec.Call) -> None:
-    _backend(call.config)
+    """Able to serve ADD where the tool of the backend is installed."""
+    command = {"nftables": "nft", "iptables": "iptables-restore"}[read_backend(call.config)]
+    if tool.find(command) is None:
+        raise CniError(errors.NOT_AVAILABLE, f"{command} is not installed")
 
 
+# -- settings --------------------------------------------------------------------------------------------
+def snat(config: spec.Json) -> bool:
+    """Whether those packets get the node's address whose answers would go astray; unless `snat` is false, yes."""
+    return config.get("snat") is not False
+
+
+def mark(config: spec.Json) -> int:
+    """The bit that marks packets for source NAT (`markMasqBit`)."""
+    bit = config.get("markMasqBit")
+    return 1 << (MARK_BIT if bit is None else int(bit))
+
+
+def conditions(config: spec.Json, family: int) -> list[str]:
+    """What a packet must fulfil besides (`conditionsV4`, `conditionsV6`), in the words of the backend."""
+    return list(config.get(f"conditionsV{family}") or [])
+
+
+def read_backend(config: spec.Json) -> str:
+    """Check the settings; "nftables" or "iptables": as asked, as the conditions speak, or what is installed."""
+    for key in ("snat", "masqAll"):
+        if not isinstance(config.get(key), bool | None):
+            raise invalid_config(f"{key}: expected true or false, got {config[key]!r}")
+    bit, chain = config.get("markMasqBit"), config.get("externalSetMarkChain")
+    if bit is not None and chain is not None:
+        raise invalid_config("Cannot specify externalSetMarkChain and markMasqBit")
+    if bit is not None and not (isinstance(bit, int) and 0 <= bit <= 31):
+        raise invalid_config(f"markMasqBit must be between 0 and 31, got {bit!r}")
+    if chain is not None and not (isinstance(chain, str) and chain and chain.isascii() and not _odd(chain)):
+        raise invalid_config(f"externalSetMarkChain: expected the name of a chain, got {chain!r}")
+    hints = {"iptables"} if bit is not None or chain is not None else set()
+    for key in ("conditionsV4", "conditionsV6"):
+        words = config.get(key) or []
+        if not isinstance(words, list) or not all(isinstance(w, str) and w and not _odd(w, " ") for w in words):
+            raise invalid_config(f"{key}: expected a list of words, got {words!r}")
+        if words:
+            hints.add("iptables" if words[0][0] in "-!" else "nftables")
+    if len(hints) > 1:
+        raise invalid_config("settings of both backends at once: conditions in nft's words, and others for iptables")
+    hint = hints.pop() if hints else ""
+    name = config.get("backend") or hint or ("nftables" if tool.find("nft") else "iptables")
+    if name not in ("nftables", "iptables"):
+        raise invalid_config(f'unknown portmap backend {name!r}: expected "nftables" or "iptables"')
+    if hint and name != hint:
+        raise invalid_config(f"backend {name} cannot use settings that are for {hint}")
+    return str(name)
+
+
+def _odd(text: str, allowed: str = "") -> bool:
+    return any((c.isspace() and c not in allowed) or ord(c) < 32 for c in text)
+
+
+# -- mappings --------------------------------------------------------------------------------------------
 def mappings(runtime: spec.Json, result: spec.Json) -> list[Mapping]:
     """The port mappings that the runtime asks for, onto the first address of each family. Pure."""
     wanted = runtime.get("portMappings") or []
-    if not isinstance(wanted, list):
-        raise invalid_config("runtimeConfig.portMappings: expected a list")
+    if not isinstance(wanted, list) or not all(isinstance(entry, dict) for entry in wanted):
+        raise invalid_config("runtimeConfig.portMappings: expected a list of objects")
     pods: dict[int, str] = {}
     for ip in result.get("ips") or []:
         pods.setdefault(iface.family(ip["address"]), ip["address"])
@@ -145,16 +202,13 @@ def _link_name(nl: Netlink, index: int) -> str:
 
 
 def _backend(config: spec.Json) -> ModuleType:
-    name = config.get("backend") or ("nftables" if tool.find("nft") else "iptables")
-    if name == "nftables":
+    if read_backend(config) == "nftables":
         from pybernetes.cni import portmap_nft
 
         return portmap_nft
-    if name == "iptables":
-        from pybernetes.cni import portmap_iptables
+    from pybernetes.cni import portmap_iptables
 
-        return portmap_iptables
-    raise invalid_config(f'unknown portmap backend {name!r}: expected "nftables" or "iptables"')
+    return portmap_iptables
 
 
 def _all_backends() -> list[ModuleType]:

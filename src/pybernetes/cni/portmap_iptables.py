@@ -8,7 +8,7 @@ POSTROUTING         marked -> CNI-HOSTPORT-MASQ -> MASQUERADE
 
 from __future__ import annotations
 
-from pybernetes.cni import spec
+from pybernetes.cni import port_mapping, spec
 from pybernetes.cni.names import chain_name, comment, quote
 from pybernetes.linux import ipmsg, tool
 from pybernetes.linux.errors import ToolError
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 TOP = "CNI-HOSTPORT-DNAT"
 SETMARK = "CNI-HOSTPORT-SETMARK"
 MASQ = "CNI-HOSTPORT-MASQ"
-MARK = "0x2000/0x2000"
 MAX_PORTS = 15  # of the multiport match
 _COMMANDS = {4: "iptables", 6: "ip6tables"}
 
@@ -37,44 +36,53 @@ def add(call: spec.Call, found: list[Mapping]) -> None:
 def script(call: spec.Call, found: list[Mapping], rules: list[str]) -> str:
     """The iptables-restore script for one family, given the rules that are there. Pure."""
     chain = chain_name(call.network, call.container_id, "DN-")
-    declared = [name for name in (TOP, SETMARK, MASQ) if not _has_chain(rules, name)]
+    external = str(call.config.get("externalSetMarkChain") or "")
+    shared = (TOP,) if external else (TOP, SETMARK, MASQ)
+    declared = [name for name in shared if not _has_chain(rules, name)]
     lines = ["*nat", *(f":{name} - [0:0]" for name in declared), f":{chain} - [0:0]"]
     # A repeated ADD finds its own jumps; the chain itself is emptied by its declaration.
     lines += [f"-D{line[2:]}" for line in rules if line.startswith(f"-A {TOP} ") and line.endswith(f"-j {chain}")]
-    lines += _shared_rules(rules)
+    lines += _shared_rules(rules, 0 if external else port_mapping.mark(call.config))
+    extra = "".join(f" {quote(word)}" for word in port_mapping.conditions(call.config, found[0].family))
     for protocol in ("tcp", "udp", "sctp"):
         ports = [str(m.host_port) for m in found if m.protocol == protocol]
         for start in range(0, len(ports), MAX_PORTS):
             part = ",".join(ports[start : start + MAX_PORTS])
             match = f"-p {protocol} -m comment --comment {quote(_dnat_note(call))} -m multiport"
-            lines.append(f"-A {TOP} {match} --destination-ports {part} -j {chain}")
+            lines.append(f"-A {TOP} {match} --destination-ports {part}{extra} -j {chain}")
     for mapping in found:
         match = f"-p {mapping.protocol}" + (f" -d {mapping.host_ip}" if mapping.host_ip else "")
         match += f" --dport {mapping.host_port}"
-        if call.config.get("snat", True):
-            localhost = "127.0.0.1" if mapping.family == 4 else "::1"
-            for source in (ipmsg.network(mapping.pod), localhost):
-                lines.append(f"-A {chain} -s {source} {match} -j {SETMARK}")
+        if port_mapping.snat(call.config):
+            lines += [f"-A {chain}{source} {match} -j {external or SETMARK}" for source in _sources(call, mapping)]
         target = mapping.pod_ip if mapping.family == 4 else f"[{mapping.pod_ip}]"
         lines.append(f"-A {chain} {match} -j DNAT --to-destination {target}:{mapping.pod_port}")
     return "\n".join([*lines, "COMMIT", ""])
+
+
+def _sources(call: spec.Call, mapping: Mapping) -> list[str]:
+    """Whose packets need source NAT: the pod's own network answers past the node, localhost has no way back."""
+    if call.config.get("masqAll"):
+        return [""]
+    return [f" -s {ipmsg.network(mapping.pod)}", " -s 127.0.0.1" if mapping.family == 4 else " -s ::1"]
 
 
 def _dnat_note(call: spec.Call) -> str:
     return f"dnat {comment(call.network, call.container_id)}"
 
 
-def _shared_rules(rules: list[str]) -> list[str]:
-    """The rules that all attachments share, those of them that are not there yet."""
+def _shared_rules(rules: list[str], mark: int) -> list[str]:
+    """The rules that all attachments share, those of them that are not there yet. `mark` 0: somebody else's."""
+    bits = f"{mark:#x}/{mark:#x}"
     wanted = {
-        SETMARK: f'-m comment --comment "CNI portfwd masquerade mark" -j MARK --set-xmark {MARK}',
-        MASQ: f"-m mark --mark {MARK} -j MASQUERADE",
+        SETMARK: f'-m comment --comment "CNI portfwd masquerade mark" -j MARK --set-xmark {bits}',
+        MASQ: f"-m mark --mark {bits} -j MASQUERADE",
     }
-    lines = [f"-A {chain} {rule}" for chain, rule in wanted.items() if not _jumps(rules, chain, "")]
+    lines = [f"-A {chain} {rule}" for chain, rule in wanted.items() if mark and f"-A {chain} {rule}" not in rules]
     for chain in ("PREROUTING", "OUTPUT"):
         if not _jumps(rules, chain, TOP):
             lines.append(f"-A {chain} -m addrtype --dst-type LOCAL -j {TOP}")
-    if not _jumps(rules, "POSTROUTING", MASQ):
+    if mark and not _jumps(rules, "POSTROUTING", MASQ):
         lines.append(f'-A POSTROUTING -m comment --comment "CNI portfwd requiring masquerade" -j {MASQ}')
     return lines
 

@@ -11,7 +11,7 @@ source has to stay. The mark is the stock plugin's, 0x2000.
 
 from __future__ import annotations
 
-from pybernetes.cni import spec
+from pybernetes.cni import port_mapping, spec
 from pybernetes.cni.names import attachment_hash
 from pybernetes.linux import ipmsg, nft, tool
 from pybernetes.linux.errors import ToolError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pybernetes.cni.port_mapping import Mapping
 
 TABLE = "cni_hostport"
-MARK = 0x2000
+MARK = 1 << port_mapping.MARK_BIT
 _FAMILIES = (("4", "ipv4_addr", "ip", "ipv4"), ("6", "ipv6_addr", "ip6", "ipv6"))
 LOCALHOST = {4: "127.0.0.0/8", 6: "::1"}
 
@@ -65,13 +65,12 @@ def mapping_script(call: spec.Call, found: list[Mapping], taken: set[str]) -> st
         chain = f"{prefix}{number}"
         word = "ip" if mapping.family == 4 else "ip6"
         lines += [f"add chain inet {TABLE} {chain}", f"flush chain inet {TABLE} {chain}"]
-        if call.config.get("snat", True):
+        rule = " ".join([f"add rule inet {TABLE} {chain}", *port_mapping.conditions(call.config, mapping.family)])
+        if port_mapping.snat(call.config):
             sources = "" if call.config.get("masqAll") else f"{word} saddr {{ {_neighbours(mapping)} }} "
-            lines.append(f"add rule inet {TABLE} {chain} {sources}meta mark set meta mark | {MARK:#x}")
+            lines.append(f"{rule} {sources}meta mark set meta mark | {MARK:#x}")
         target = mapping.pod_ip if mapping.family == 4 else f"[{mapping.pod_ip}]"
-        lines.append(
-            f"add rule inet {TABLE} {chain} meta l4proto {mapping.protocol} dnat {word} to {target}:{mapping.pod_port}"
-        )
+        lines.append(f"{rule} meta l4proto {mapping.protocol} dnat {word} to {target}:{mapping.pod_port}")
         place, key = element(mapping)
         if f"{place} {key}" in taken:
             lines.append(f"delete element inet {TABLE} {place} {{ {key} }}")
