@@ -4,6 +4,9 @@
 |---|---|
 | tbf on the host veth | what leaves it enters the pod |
 | an `ifb` device, fed from the host veth's ingress, with a tbf | a queue exists only where packets leave |
+
+With `unshapedSubnets` or `shapedSubnets` an htb with two classes stands in place of each tbf, and filters on the
+address of the other side choose between them.
 """
 
 from __future__ import annotations
@@ -11,25 +14,28 @@ from __future__ import annotations
 from pybernetes.cni import errors, spec
 from pybernetes.cni.errors import CniError
 from pybernetes.cni.names import attachment_hash
-from pybernetes.linux import linkmsg, tool
+from pybernetes.linux import ipmsg, linkmsg, tool
 from pybernetes.linux.errors import LinuxError, Missing
-from pybernetes.linux.rtnl import Netlink, read_u32
+from pybernetes.linux.rtnl import Netlink, read_text, read_u32
 
 LATENCY = "25ms"
+_LIMITED, _FREE = "30", "1"
+"""The classes of an htb."""
 
 
 def add(call: spec.Call) -> spec.Json:
     """Limit as configured, or as the runtime asks through the `bandwidth` capability."""
     result = spec.previous_result(call, needed="bandwidth")
-    limits = _limits(call)
+    limits, subnets = read(call)
     if not limits:
         return result
     host = _host_interface(result)
     try:
         if "ingress" in limits:
-            _shape(host, *limits["ingress"])
+            _shape(host, limits["ingress"], subnets, "src")
         if "egress" in limits:
-            _shape_egress(host, ifb_name(call), *limits["egress"])
+            _make_ifb(call, host)
+            _shape(ifb_name(call), limits["egress"], subnets, "dst")
     except LinuxError:
         delete(call)
         raise
@@ -46,13 +52,36 @@ def delete(call: spec.Call) -> None:
 
 
 def check(call: spec.Call) -> None:
-    limits = _limits(call)
+    limits, subnets = read(call)
     if not limits:
         return
+    kind = b" htb " if subnets.listed else b" tbf "
     host = _host_interface(spec.previous_result(call, needed="CHECK"))
     for device, wanted in ((host, "ingress" in limits), (ifb_name(call), "egress" in limits)):
-        if wanted and b" tbf " not in tool.run(["tc", "qdisc", "show", "dev", device]):
+        if wanted and kind not in tool.run(["tc", "qdisc", "show", "dev", device]):
             raise CniError(errors.CHECK_FAILED, f"no bandwidth limit on {device}")
+
+
+def status(call: spec.Call) -> None:
+    """Able to serve ADD where tc is installed."""
+    read(call)
+    if tool.find("tc") is None:
+        raise CniError(errors.NOT_AVAILABLE, "tc is not installed: it comes with iproute2")
+
+
+def gc(call: spec.Call) -> None:
+    """Remove the ifb devices of this network's attachments that are no more; they say themselves whose they are."""
+    keep = {_note(call.network, container) for container, _ in call.valid_attachments()}
+    with Netlink() as node:
+        for payload in node.dump(linkmsg.dump()):
+            index, _, attrs = linkmsg.decode(payload)
+            note = read_text(attrs.get(linkmsg.IFLA_IFALIAS))
+            if note.startswith(_note(call.network, "")) and note not in keep:
+                node.batch([linkmsg.delete(index)])
+
+
+def _note(network: str, container_id: str) -> str:
+    return f"cni-bandwidth:{network} {container_id}"[:255]
 
 
 def ifb_name(call: spec.Call) -> str:
@@ -60,8 +89,18 @@ def ifb_name(call: spec.Call) -> str:
     return ("bwp" + attachment_hash(call.network, call.container_id))[:15]
 
 
-def _limits(call: spec.Call) -> dict[str, tuple[int, int]]:
-    """direction -> (bits per second, bits of burst)."""
+class Subnets:
+    """Whose traffic is limited: all but the listed ones', or, when `shaped`, theirs alone."""
+
+    __slots__ = ("listed", "shaped")
+
+    def __init__(self, listed: list[str], shaped: bool) -> None:
+        self.listed = listed
+        self.shaped = shaped
+
+
+def read(call: spec.Call) -> tuple[dict[str, tuple[int, int]], Subnets]:
+    """({direction: (bits per second, bits of burst)}, for which subnets)."""
     source = {**call.config, **spec.section(call.runtime, "bandwidth")}
     found = {}
     for direction in ("ingress", "egress"):
@@ -72,7 +111,17 @@ def _limits(call: spec.Call) -> dict[str, tuple[int, int]]:
             raise errors.invalid_config(f"if {direction}Rate is set, {direction}Burst must also be set, and vice versa")
         if rate:
             found[direction] = (rate, burst)
-    return found
+    return found, _read_subnets(source)
+
+
+def _read_subnets(source: spec.Json) -> Subnets:
+    exempt, shaped = source.get("unshapedSubnets") or [], source.get("shapedSubnets") or []
+    if exempt and shaped:
+        raise errors.invalid_config("unshapedSubnets and shapedSubnets cannot be both specified")
+    try:
+        return Subnets([ipmsg.network(subnet) for subnet in exempt or shaped], bool(shaped))
+    except (ValueError, TypeError, AttributeError) as bad:
+        raise errors.invalid_config(f"unshapedSubnets, shapedSubnets: expected lists of CIDRs: {bad}") from bad
 
 
 def _host_interface(result: spec.Json) -> str:
@@ -90,17 +139,31 @@ def _host_interface(result: spec.Json) -> str:
     raise errors.invalid_config("no host interface in prevResult: bandwidth works on veth pairs")
 
 
-def _shape(device: str, rate: int, burst: int) -> None:
-    buckets = ["rate", f"{rate}bit", "burst", f"{max(burst // 8, 1)}", "latency", LATENCY]
-    tool.run(["tc", "qdisc", "replace", "dev", device, "root", "tbf", *buckets])
+def _shape(device: str, limit: tuple[int, int], subnets: Subnets, side: str) -> None:
+    """Limit what leaves `device`. `side` is where a packet has the address of the pod's peer: src or dst."""
+    rate, burst = limit
+    size = ["rate", f"{rate}bit", "burst", f"{max(burst // 8, 1)}"]
+    if not subnets.listed:
+        tool.run(["tc", "qdisc", "replace", "dev", device, "root", "tbf", *size, "latency", LATENCY])
+        return
+    usual, special = (_FREE, _LIMITED) if subnets.shaped else (_LIMITED, _FREE)
+    tool.run(["tc", "qdisc", "replace", "dev", device, "root", "handle", "1:", "htb", "default", usual])
+    for minor, size_of in ((_LIMITED, size), (_FREE, ["rate", "100gbit"])):
+        tool.run(["tc", "class", "replace", "dev", device, "parent", "1:", "classid", f"1:{minor}", "htb", *size_of])
+    for subnet in subnets.listed:
+        protocol, word, priority = ("ipv6", "ip6", "2") if ":" in subnet else ("ip", "ip", "1")
+        match = ["protocol", protocol, "prio", priority, "u32", "match", word, side, subnet, "flowid", f"1:{special}"]
+        tool.run(["tc", "filter", "add", "dev", device, "parent", "1:", *match])
 
 
-def _shape_egress(host: str, ifb: str, rate: int, burst: int) -> None:
+def _make_ifb(call: spec.Call, host: str) -> None:
+    """What the pod sends comes in at the host veth and leaves, limited, by a device of its own."""
+    ifb = ifb_name(call)
     with Netlink() as node:
         _, _, attrs = linkmsg.decode(node.request(linkmsg.get(host))[0])
         node.request(linkmsg.new(ifb, "ifb", mtu=read_u32(attrs.get(linkmsg.IFLA_MTU)), up=True))
+        node.request(linkmsg.change(ifb, alias=_note(call.network, call.container_id)))
     tool.run(["tc", "qdisc", "add", "dev", host, "ingress"])
     redirect = ["action", "mirred", "egress", "redirect", "dev", ifb]
     match = ["parent", "ffff:", "protocol", "all", "u32", "match", "u32", "0", "0"]
     tool.run(["tc", "filter", "add", "dev", host, *match, *redirect])
-    _shape(ifb, rate, burst)

@@ -78,8 +78,7 @@ def _connect(
 
 def delete(call: spec.Call) -> None:
     """Undo it all; what is gone already is fine. IPAM first: its record is the only thing that can be lost."""
-    if spec.section(call.config, "ipam").get("type"):
-        delegate.ipam(call)
+    delegate.ipam(call)
     iface.delete(call.netns, call.ifname)
     _remove_rules(call)
 
@@ -126,8 +125,7 @@ def check(call: spec.Call) -> None:
 
 def gc(call: spec.Call) -> None:
     """Addresses and rules of vanished pods; their veths went with their namespaces."""
-    if spec.section(call.config, "ipam").get("type"):
-        delegate.ipam(call)
+    delegate.ipam(call)
     if call.config.get("ipMasq"):
         from pybernetes.cni import masquerade
 
@@ -140,8 +138,7 @@ def gc(call: spec.Call) -> None:
 
 def status(call: spec.Call) -> None:
     bridge_config.read(call)
-    if spec.section(call.config, "ipam").get("type"):
-        delegate.ipam(call)
+    delegate.ipam(call)
 
 
 def _complete(result: spec.Json, config: spec.Json) -> None:
@@ -176,18 +173,8 @@ def _undo(node: Netlink, call: spec.Call, host: str, allocated: bool) -> None:
     node.batch([linkmsg.delete(host)])
     if not allocated:
         return
-    undo = spec.Call(
-        "DEL",
-        call.config,
-        container_id=call.container_id,
-        netns=call.netns,
-        ifname=call.ifname,
-        path=call.path,
-        args=call.args,
-    )
+    delegate.undo_ipam(call)
     try:
-        if spec.section(call.config, "ipam").get("type"):
-            delegate.ipam(undo)
-        _remove_rules(undo)
+        _remove_rules(call)
     except (CniError, LinuxError):
         pass

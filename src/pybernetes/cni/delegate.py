@@ -7,6 +7,7 @@ import posix
 from pybernetes.cni import errors, fastjson, main, spec
 from pybernetes.cni.errors import CniError
 from pybernetes.linux import tool
+from pybernetes.linux.errors import LinuxError
 
 
 def run(call: spec.Call, plugin: str, config: spec.Json) -> spec.Json:
@@ -23,6 +24,16 @@ def ipam(call: spec.Call) -> spec.Json:
     if not plugin:
         return {}
     return run(call, str(plugin), call.config)
+
+
+def undo_ipam(call: spec.Call) -> None:
+    """Give back what a failed ADD got. The first error is the one to report, so this raises none."""
+    undo = call.derive(call.config)
+    undo.command = "DEL"
+    try:
+        ipam(undo)
+    except (CniError, LinuxError):
+        pass
 
 
 def _execute(call: spec.Call, plugin: str, config: spec.Json) -> spec.Json:

@@ -13,6 +13,7 @@ import posix
 
 from pybernetes.cni import delegate, errors, iface, spec
 from pybernetes.cni.bridge import first_host
+from pybernetes.cni.bridge_config import read_mtu
 from pybernetes.cni.bridge_node import random_mac
 from pybernetes.cni.errors import CniError
 from pybernetes.linux import ipmsg, linkmsg, sysctl
@@ -22,6 +23,7 @@ from pybernetes.linux.rtnl import Netlink, Request
 
 def add(call: spec.Call) -> spec.Json:
     """Attach the pod; on any failure nothing of it stays."""
+    mtu = read_mtu(call.config)
     result = delegate.ipam(call)
     try:
         if not result.get("ips"):
@@ -30,30 +32,20 @@ def add(call: spec.Call) -> spec.Json:
             ip["interface"] = 1
             ip["gateway"] = ip.get("gateway") or first_host(ip["address"])
         with Netlink() as node, iface.Sandbox(call.netns) as sandbox:
-            result["interfaces"] = _connect(node, sandbox, call, result)
+            result["interfaces"] = _connect(node, sandbox, call, mtu, result)
         if call.config.get("ipMasq"):
             from pybernetes.cni import masquerade
 
             masquerade.add(call, result["ips"])
     except BaseException:
-        undo = spec.Call(
-            "DEL",
-            call.config,
-            container_id=call.container_id,
-            netns=call.netns,
-            ifname=call.ifname,
-            path=call.path,
-            args=call.args,
-        )
-        delegate.ipam(undo)
+        delegate.undo_ipam(call)
         raise
     result["dns"] = call.config.get("dns") or result.get("dns") or {}
     return result
 
 
-def _connect(node: Netlink, sandbox: iface.Sandbox, call: spec.Call, result: spec.Json) -> list[spec.Json]:
+def _connect(node: Netlink, sandbox: iface.Sandbox, call: spec.Call, mtu: int, result: spec.Json) -> list[spec.Json]:
     host, host_mac, mac = "veth" + posix.urandom(4).hex(), random_mac(), random_mac()
-    mtu = int(call.config.get("mtu") or 0)
     node.request(
         linkmsg.veth(host, call.ifname, mtu=mtu, mac=host_mac, peer_mac=mac, peer_netns_fd=sandbox.fd, up=True)
     )
@@ -102,8 +94,7 @@ def _node_side(host: int, result: spec.Json) -> list[Request]:
 
 
 def delete(call: spec.Call) -> None:
-    if spec.section(call.config, "ipam").get("type"):
-        delegate.ipam(call)
+    delegate.ipam(call)
     iface.delete(call.netns, call.ifname)
     if call.config.get("ipMasq"):
         from pybernetes.cni import masquerade
@@ -125,9 +116,13 @@ def check(call: spec.Call) -> None:
 
 
 def gc(call: spec.Call) -> None:
-    if spec.section(call.config, "ipam").get("type"):
-        delegate.ipam(call)
+    delegate.ipam(call)
     if call.config.get("ipMasq"):
         from pybernetes.cni import masquerade
 
         masquerade.gc(call)
+
+
+def status(call: spec.Call) -> None:
+    read_mtu(call.config)
+    delegate.ipam(call)

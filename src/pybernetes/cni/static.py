@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pybernetes.cni import errors, spec
+from pybernetes.cni.errors import CniError
 from pybernetes.linux import ipmsg
 
 
 def add(call: spec.Call) -> spec.Json:
-    """The addresses, from the most specific source that names any: runtime, args, CNI_ARGS, configuration."""
+    """The addresses: the runtime's, or else those of `args`, or else the configuration's and those of CNI_ARGS."""
     ipam = spec.section(call.config, "ipam")
     args = spec.section(spec.section(call.config, "args"), "cni")
     asked = call.runtime.get("ips") or args.get("ips")
-    if not asked and call.args.get("IP"):
-        asked = call.args["IP"].split(",")
     addresses = [{"address": cidr} for cidr in asked] if asked else list(ipam.get("addresses") or [])
+    if not asked:
+        addresses += [{"address": cidr} for cidr in call.args.get("IP", "").split(",") if cidr]
     if not addresses:
         raise errors.invalid_config("static: no addresses in ipam.addresses, and the runtime asked for none")
     ips = []
@@ -34,7 +35,7 @@ def _read(entry: spec.Json) -> spec.Json:
         ip: spec.Json = {"address": f"{ipmsg.unpack(raw)}/{length}"}
         if entry.get("gateway"):
             ip["gateway"] = ipmsg.unpack(ipmsg.pack(entry["gateway"]))
-    except (ValueError, KeyError) as bad:
+    except (ValueError, KeyError, AttributeError, TypeError) as bad:
         raise errors.invalid_config(f"static: invalid address {entry!r}: {bad}") from bad
     return ip
 
@@ -44,5 +45,18 @@ def delete(call: spec.Call) -> None:
 
 
 def check(call: spec.Call) -> None:
-    """The plugin that configured the interface checks the addresses."""
-    add(call)
+    """Every address is in the result that the runtime remembers; the plugin that set it up checks the interface."""
+    found = {str(ip.get("address")) for ip in spec.previous_result(call, needed="CHECK").get("ips") or []}
+    for ip in add(call)["ips"]:
+        if ip["address"] not in found:
+            raise CniError(errors.CHECK_FAILED, f"static: address {ip['address']} is not in prevResult")
+
+
+def status(call: spec.Call) -> None:
+    """Ready: what it needs is in the configuration, or comes with each pod."""
+    for entry in spec.section(call.config, "ipam").get("addresses") or []:
+        _read(entry)
+
+
+def gc(call: spec.Call) -> None:
+    """Nothing was kept."""

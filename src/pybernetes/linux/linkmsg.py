@@ -34,6 +34,7 @@ IFF_UP = 0x1
 IFF_LOOPBACK = 0x8
 IFF_RUNNING = 0x40
 IFF_PROMISC = 0x100
+IFF_ALLMULTI = 0x200
 
 IFLA_ADDRESS = 1
 IFLA_IFNAME = 3
@@ -88,13 +89,14 @@ IFLA_VXLAN_TTL = 5
 IFLA_VXLAN_UDP_ZERO_CSUM6_TX = 19
 IFLA_VXLAN_UDP_ZERO_CSUM6_RX = 20
 
+IFLA_XFRM_IF_ID = 2
 IFLA_IPTUN_LINK = 1
 IFLA_IPTUN_LOCAL = 2
 IFLA_IPTUN_REMOTE = 3
 IFLA_IPTUN_TTL = 4
 IFLA_IPTUN_PMTUDISC = 10
 
-IFLA_MACVLAN_MODE = 1
+IFLA_MACVLAN_MODE, IFLA_MACVLAN_BC_QUEUE_LEN = 1, 7
 MACVLAN_MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}
 IFLA_IPVLAN_MODE = 1
 IPVLAN_MODES = {"l2": 0, "l3": 1, "l3s": 2}
@@ -258,15 +260,30 @@ def ipip(
     return new(name, "ipip", data=data, mtu=mtu, up=up)
 
 
+def xfrm(name: str, if_id: int, *, mtu: int = 0, up: bool = False) -> Request:
+    """An xfrm interface: what is sent through it meets the IPsec policies with its id, and no others."""
+    return new(name, "xfrm", data=u32(IFLA_XFRM_IF_ID, if_id), mtu=mtu, up=up)
+
+
 def wireguard(name: str, *, mtu: int = 0) -> Request:
     """A WireGuard device, down: keys, port and peers come through `wireguard`."""
     return new(name, "wireguard", mtu=mtu)
 
 
 def macvlan(
-    name: str, parent: int, *, mode: str = "bridge", mtu: int = 0, mac: str = "", netns_fd: int = -1
+    name: str,
+    parent: int,
+    *,
+    mode: str = "bridge",
+    mtu: int = 0,
+    mac: str = "",
+    netns_fd: int = -1,
+    broadcast_queue: int = 0,
 ) -> Request:
+    """A device with a MAC of its own on top of `parent`; `broadcast_queue` in packets, 0 for the kernel's default."""
     data = u32(IFLA_MACVLAN_MODE, MACVLAN_MODES[mode])
+    if broadcast_queue:
+        data += u32(IFLA_MACVLAN_BC_QUEUE_LEN, broadcast_queue)
     return new(name, "macvlan", data=data, parent=parent, mtu=mtu, mac=mac, netns_fd=netns_fd)
 
 
@@ -285,6 +302,7 @@ def change(
     *,
     up: bool | None = None,
     promiscuous: bool | None = None,
+    allmulti: bool | None = None,
     name: str = "",
     mtu: int = 0,
     mac: str = "",
@@ -300,7 +318,7 @@ def change(
     `port` is what `port_settings` gives, for a link that is in a bridge already.
     """
     flags = mask = 0
-    for wanted, bit in ((up, IFF_UP), (promiscuous, IFF_PROMISC)):
+    for wanted, bit in ((up, IFF_UP), (promiscuous, IFF_PROMISC), (allmulti, IFF_ALLMULTI)):
         if wanted is not None:
             mask |= bit
             flags |= bit if wanted else 0
