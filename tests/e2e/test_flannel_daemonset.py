@@ -1,0 +1,252 @@
+"""examples/flannel/kube-flannel.yml on a cluster without a pod network: flanneld in real containers, by its account.
+
+Nodes are as a stock kubelet finds them before any network is installed: no plugins, no configuration, not Ready.
+"""
+
+import copy
+import json
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from e2e.conftest import Cluster, Kubectl, eventually, hello, own_cluster, shell_pod
+from pybernetes.cluster.file_view import directories
+from pybernetes.cluster.processes import scan
+
+ROOT = Path(__file__).resolve().parents[2]
+MANIFEST = ROOT / "examples/flannel/kube-flannel.yml"
+NODES = ["node-1", "node-2"]
+DAEMONS = "daemonset/kube-flannel-ds"
+
+
+def documents() -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all(MANIFEST.read_text()))
+
+
+def document(kind: str) -> dict[str, Any]:
+    (found,) = [each for each in documents() if each["kind"] == kind]
+    return found
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Two nodes without a pod network, which have the image."""
+    folder = tmp_path_factory.mktemp("flannel")
+    with own_cluster("e2e-flannel", folder, "--nodes", "2", "--backend", "none") as made:
+        archive = str(folder / "flannel.tar")
+        made.cli("image", "build", "--output", archive)
+        made.cli("image", "load", archive, "--name", made.name)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def flannel(bare: Cluster) -> Kubectl:
+    """kubectl in flannel's namespace, after the manifest was applied and flannel has come up; with a pod per node."""
+    unnetworked(bare)
+    kubectl, its = bare.kubectl(), bare.kubectl("kube-flannel")
+    its("apply", "-f", str(MANIFEST))
+    up_again(its)
+    kubectl.apply(*(shell_pod(f"on-{node}", node) for node in NODES), hello(replicas=2))
+    for node in NODES:
+        kubectl.wait(f"pod/on-{node}")
+    return its
+
+
+def unnetworked(cluster: Cluster) -> None:
+    """What is to be seen before a network is installed."""
+    kubectl = cluster.kubectl()
+    for node in kubectl.json("get", "nodes")["items"]:
+        (ready,) = [c for c in node["status"]["conditions"] if c["type"] == "Ready"]
+        assert ready["status"] == "False" and "cni" in ready["message"].lower(), ready
+        assert "node.kubernetes.io/not-ready" in {taint["key"] for taint in node["spec"]["taints"]}
+    for node in NODES:
+        own = directories(cluster.layout.node(node))
+        assert [list(path.iterdir()) for place, path in own.items() if place != "/var/lib/cni"] == [[], [], []]
+
+
+def up_again(kubectl: Kubectl) -> None:
+    """Until the DaemonSet is rolled out and every node is Ready."""
+    kubectl("rollout", "status", DAEMONS, "--timeout=120s", timeout=150)
+    kubectl("wait", "--for=condition=Ready", "node", "--all", "--timeout=60s")
+
+
+def pod_of(kubectl: Kubectl, node: str) -> str:
+    """The name of flannel's pod on a node."""
+    pods = [pod for pod in kubectl.json("get", "pods", "-l", "app=flannel")["items"] if pod["spec"]["nodeName"] == node]
+    names = [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+    assert len(names) == 1, names
+    return names[0]
+
+
+def tunnel_mac(cluster: Cluster, node: str) -> str:
+    links = json.loads(cluster.in_node(node, "ip", "-j", "link", "show", "flannel.1"))
+    return str(links[0]["address"])
+
+
+@contextmanager
+def unbroken(cluster: Cluster) -> Iterator[None]:
+    """A hundred pings a second from the pod on the first node to the pod on the second, of which none may be lost."""
+    kubectl = cluster.kubectl()
+    source, target = (kubectl.json("get", "pod", f"on-{node}") for node in NODES)
+    inside = [info.id.pid for info in scan() if source["metadata"]["uid"] in info.cgroups]
+    command = ["nsenter", f"--net=/proc/{inside[0]}/ns/net", "ping", "-q", "-i", "0.01", target["status"]["podIP"]]
+    ping = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        yield
+    finally:
+        ping.send_signal(signal.SIGINT)
+        said, _ = ping.communicate(timeout=30)
+    counts = re.search(r"(\d+) packets transmitted, (\d+) received", said)
+    # The last one may still have been on its way.
+    assert counts is not None and int(counts[1]) > 100 and int(counts[1]) - int(counts[2]) <= 1, said
+
+
+def test_pods_on_two_nodes_talk_and_see_each_other(flannel: Kubectl, bare: Cluster) -> None:
+    kubectl = bare.kubectl()
+    kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    servers = [pod["status"]["podIP"] for pod in kubectl.json("get", "pods", "-l", "app=web")["items"]]
+    for node in NODES:
+        own = kubectl.json("get", "pod", f"on-{node}")["status"]["podIP"]
+        for server in servers:
+            said = kubectl("exec", f"on-{node}", "--", "wget", "-qO-", f"http://{server}:8080/")
+            assert f"client: {own}\n" in said
+    for node in kubectl.json("get", "nodes")["items"]:
+        conditions = {c["type"]: (c["status"], c.get("reason")) for c in node["status"]["conditions"]}
+        assert conditions["NetworkUnavailable"] == ("False", "FlannelIsUp")
+        assert node["metadata"]["annotations"]["flannel.alpha.coreos.com/backend-type"] == "vxlan"
+
+
+def test_the_node_got_plugins_and_configuration(flannel: Kubectl, bare: Cluster) -> None:
+    for node in NODES:
+        own = directories(bare.layout.node(node))
+        written = json.loads((own["/etc/cni/net.d"] / "10-flannel.conflist").read_text())
+        assert written == json.loads(document("ConfigMap")["data"]["cni-conf.json"])
+        assert "FLANNEL_IPMASQ=true" in (own["/run/flannel"] / "subnet.env").read_text()
+        names = {path.name for path in own["/opt/cni/bin"].iterdir() if not path.name.startswith(".")}
+        assert {"flannel", "bridge", "host-local", "portmap", "loopback"} <= names
+        assert ".pybernetes-" in (own["/opt/cni/bin"] / "bridge").read_text()
+
+
+def test_the_rules_are_where_the_configuration_wants_them(flannel: Kubectl, bare: Cluster) -> None:
+    for node in NODES:
+        saved = bare.in_node(node, "iptables-save")
+        assert saved.count("-j FLANNEL-POSTRTG") == saved.count("-j FLANNEL-FWD") == 1
+        assert "flannel-ipv4" not in bare.in_node(node, "nft", "list", "tables")
+
+
+def test_the_log_reads_like_the_originals(flannel: Kubectl) -> None:
+    lines = flannel("logs", pod_of(flannel, "node-1"), "-c", "kube-flannel").splitlines()
+    assert all(re.match(r"[IWE]\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ \w+\.\w+:\d+\] ", line) for line in lines), lines[0]
+    text = "\n".join(lines)
+    for words in (
+        "Created subnet manager: Kubernetes Subnet Manager - node-1",
+        "Found network config - Backend type: vxlan",
+        "Wrote subnet file to /run/flannel/subnet.env",
+        "Running backend.",
+    ):
+        assert words in text
+
+
+def test_a_restart_of_all_daemons_loses_no_packet(flannel: Kubectl, bare: Cluster) -> None:
+    before = [tunnel_mac(bare, node) for node in NODES]
+    old = {pod_of(flannel, node) for node in NODES}
+    with unbroken(bare):
+        flannel("rollout", "restart", DAEMONS)
+        up_again(flannel)
+    assert not old & {pod_of(flannel, node) for node in NODES}
+    assert [tunnel_mac(bare, node) for node in NODES] == before
+
+
+def test_without_its_daemonset_the_data_path_stays(flannel: Kubectl, bare: Cluster) -> None:
+    routes = bare.in_node("node-1", "ip", "route", "show")
+    with unbroken(bare):
+        flannel("delete", DAEMONS)
+        eventually(
+            lambda: not flannel("get", "pods", "-l", "app=flannel", "-o", "name"), what="flannel's pods are gone"
+        )
+        assert bare.in_node("node-1", "ip", "route", "show") == routes
+        flannel("apply", "-f", str(MANIFEST))
+        up_again(flannel)
+
+
+def rules_without(resource: str, verb: str) -> list[dict[str, Any]]:
+    rules = copy.deepcopy(document("ClusterRole")["rules"])
+    for rule in rules:
+        if resource in rule["resources"]:
+            rule["verbs"].remove(verb)
+    return [rule for rule in rules if rule["verbs"]]
+
+
+GRANTED = [
+    (what, verb) for rule in document("ClusterRole")["rules"] for what in rule["resources"] for verb in rule["verbs"]
+]
+
+
+@pytest.mark.parametrize(("resource", "verb"), GRANTED)
+def test_each_right_is_needed(flannel: Kubectl, resource: str, verb: str) -> None:
+    role = {"kind": "ClusterRole", "apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "flannel"}}
+    flannel.apply({**role, "rules": rules_without(resource, verb)})
+    try:
+        # A lease that is as it was needs no telling.
+        flannel("annotate", "node", "node-1", "flannel.alpha.coreos.com/public-ip-")
+        flannel("delete", "pod", pod_of(flannel, "node-1"), "--wait=true")
+        eventually(lambda: pod_of(flannel, "node-1"))
+
+        def refused() -> bool:
+            pod = pod_of(flannel, "node-1")
+            said = flannel.raw("logs", pod, "-c", "kube-flannel").stdout
+            said += flannel.raw("logs", pod, "-c", "kube-flannel", "--previous").stdout
+            return f'cannot {verb} resource "{resource}"' in said
+
+        eventually(refused, timeout=60, what=f"a complaint that {verb} of {resource} is forbidden")
+    finally:
+        flannel("apply", "-f", str(MANIFEST))
+    flannel("delete", "pod", pod_of(flannel, "node-1"), "--wait=true")
+    eventually(lambda: pod_of(flannel, "node-1"))
+    up_again(flannel)
+    eventually(lambda: "10.89." in flannel("get", "node", "node-1", "-o", "jsonpath={.metadata.annotations}"))
+
+
+def test_nothing_else_is_granted(flannel: Kubectl) -> None:
+    account = "system:serviceaccount:kube-flannel:flannel"
+    review = flannel("auth", "can-i", "--list", "--as", account)
+    own = {(line.split()[0], line.split("[")[-1]) for line in review.splitlines() if re.match(r"(pods|nodes)", line)}
+    assert own == {("pods", "get]"), ("nodes", "list watch]"), ("nodes/status", "patch]")}
+    for verb, what in (("get", "secrets"), ("update", "nodes"), ("list", "pods"), ("create", "pods/exec")):
+        assert flannel.raw("auth", "can-i", verb, what, "--as", account).stdout.strip() == "no"
+
+
+def original() -> list[dict[str, Any]]:
+    """The same objects with what the original's manifest has in the places that differ."""
+    objects = documents()
+    pod = objects[-1]["spec"]["template"]["spec"]
+    plugin, conflist, daemon = *pod["initContainers"], pod["containers"][0]
+    plugin.update(image="ghcr.io/flannel-io/flannel-cni-plugin:v1.8.0-flannel1", command=["cp"])
+    plugin["args"] = ["-f", "/flannel", "/opt/cni/bin/flannel"]
+    conflist["image"] = daemon["image"] = "ghcr.io/flannel-io/flannel:v0.27.4"
+    daemon["args"] = ["--ip-masq", "--kube-subnet-mgr"]
+    del daemon["livenessProbe"], daemon["readinessProbe"]
+    daemon["resources"]["requests"] = {"cpu": "100m", "memory": "50Mi"}
+    return objects
+
+
+def test_it_replaces_the_originals_manifest_in_place(flannel: Kubectl, bare: Cluster) -> None:
+    """The original's image can't be pulled here: its pods stay away, and pods talk nevertheless."""
+    before = flannel.json("get", DAEMONS)["spec"]["template"]["spec"]
+    with unbroken(bare):
+        flannel("apply", "-f", "-", stdin=yaml.safe_dump_all(original()))
+        theirs = flannel.json("get", DAEMONS)["spec"]["template"]["spec"]
+        assert "readinessProbe" not in theirs["containers"][0]
+        eventually(
+            lambda: "flannel-io" in flannel("get", "pods", "-o", "jsonpath={.items[*].spec.containers[*].image}")
+        )
+        flannel("apply", "-f", str(MANIFEST))
+        up_again(flannel)
+    assert flannel.json("get", DAEMONS)["spec"]["template"]["spec"] == before
