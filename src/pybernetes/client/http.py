@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 from collections.abc import AsyncGenerator
 
 import aiohttp
@@ -16,18 +17,29 @@ __all__ = ["Endpoint", "HttpTransport"]
 
 #: A watch sends at least a bookmark a minute; silence for longer means that the connection is dead.
 _WATCH_SILENCE = 150.0
+#: A machine that went, or a network that swallows everything, is noticed in half a minute: after the first number of
+#: silent seconds the kernel asks the far side's kernel, at intervals of the second, and gives up after the third.
+_PROBES = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
 
 
 class HttpTransport:
     """A `Transport` over HTTPS."""
 
-    def __init__(self, endpoint: Endpoint, *, user_agent: str = "pybernetes", timeout: float = 60.0) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        user_agent: str = "pybernetes",
+        timeout: float = 60.0,
+        silence: float = _WATCH_SILENCE,
+    ) -> None:
+        """`timeout`: seconds that an answer may take; `silence`: those after which a mute watch counts as dead."""
         self._base = URL(endpoint.server)
         self._prefix = self._base.path.rstrip("/")
         self._endpoint = endpoint
         self._agent = user_agent
         self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=5)
-        self._stream_timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=_WATCH_SILENCE)
+        self._stream_timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=silence)
         self._token_file = TokenFile(endpoint.token_file) if endpoint.token_file else None
         self._session: aiohttp.ClientSession | None = None
 
@@ -79,6 +91,7 @@ class HttpTransport:
                 if answer.status != 200:
                     refuse(_response(answer, await answer.read()))
                     raise BadAnswer(f"{self._base.origin()} answered {answer.status} to a watch")
+                _probe(answer)
                 rest = b""
                 async for chunk in answer.content.iter_any():
                     *lines, rest = (rest + chunk).split(b"\n")
@@ -97,6 +110,16 @@ class HttpTransport:
             self._session = None
             # aiohttp closes TLS transports in the next turn of the loop.
             await asyncio.sleep(0)
+
+
+def _probe(answer: aiohttp.ClientResponse) -> None:
+    """Have the kernel look after a connection on which it is normal that nothing comes."""
+    transport = answer.connection.transport if answer.connection else None
+    connection = transport.get_extra_info("socket") if transport else None
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _PROBES.items():
+            connection.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _response(answer: aiohttp.ClientResponse, body: bytes) -> Response:

@@ -59,13 +59,25 @@ def _read(path: Path, names: Mapping[int, str]) -> dict[int, IPNetwork]:
 
 
 def write(path: Path, content: SubnetFile) -> bool:
-    """Replace the file in one step, if it differs; whether it did."""
+    """Replace the file in one step, if it differs; whether it did. Raises OSError, which names this file.
+
+    When the disk is full, what stood there stays.
+    """
     text = content.render()
     try:
         if path.read_text() == text:
             return False
     except (FileNotFoundError, UnicodeDecodeError):
         pass
+    try:
+        _replace(path, text)
+    except OSError as error:
+        # The temporary file has another name each time: one fault would be reported as ever new ones.
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    return True
+
+
+def _replace(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -78,4 +90,3 @@ def write(path: Path, content: SubnetFile) -> bool:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    return True

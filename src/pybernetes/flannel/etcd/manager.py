@@ -8,7 +8,6 @@ the next daemon finds it by the node's public address.
 import asyncio
 import logging
 import random
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -19,7 +18,7 @@ from pybernetes.flannel.config import ConfigError, IPAddress, IPNetwork, Network
 from pybernetes.flannel.etcd import allocate
 from pybernetes.flannel.etcd import format as etcd_format
 from pybernetes.flannel.etcd.allocate import Taken
-from pybernetes.flannel.etcd.renewal import Renewal
+from pybernetes.flannel.etcd.renewal import Renewal, since_boot
 from pybernetes.flannel.etcd.view import Entry, EtcdView
 from pybernetes.flannel.lease import FamilyLease, Lease, LeaseError
 from pybernetes.flannel.manager import Away, Held, Offer
@@ -45,7 +44,7 @@ class EtcdManager:
         lease_seconds: int = LEASE_SECONDS,
         margin_seconds: float = MARGIN_SECONDS,
         rng: random.Random | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = since_boot,
     ) -> None:
         self._client = client
         self._view = EtcdView(client, prefix)

@@ -10,21 +10,37 @@ from pybernetes.etcd import EtcdClient, EtcdError, LeaseGone
 log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 60.0
+#: The clock is read at least this often: a machine that was asleep must not wait out what it slept through.
+_LOOK_SECONDS = 60.0
+
+
+def since_boot() -> float:
+    """Seconds on a clock that nobody sets, and that runs on while the machine sleeps, as etcd's does."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Renewal:
     """The lease is named anew each time: an administrator may hang our key on another one, or on none."""
 
     def __init__(
-        self, client: EtcdClient, number: Callable[[], int], *, margin_seconds: float, clock: Callable[[], float]
+        self,
+        client: EtcdClient,
+        number: Callable[[], int],
+        *,
+        margin_seconds: float,
+        clock: Callable[[], float],
+        look_seconds: float = _LOOK_SECONDS,
     ) -> None:
         self._client = client
         self._number = number
         self._margin = margin_seconds
         self._clock = clock
+        self._look = look_seconds
         self._due: float | None = None
         """When to renew, on the clock; None: there is nothing to renew."""
         self._seconds = 0
+        self._end: float | None = None
+        """When the lease runs out unless it is renewed, on the clock; None: it has, and that was said."""
         self._moved = asyncio.Event()
 
     async def start(self, number: int) -> None:
@@ -39,10 +55,12 @@ class Renewal:
         while True:
             self._moved.clear()
             try:
-                async with asyncio.timeout(None if self._due is None else max(0.0, self._due - self._clock())):
+                wait = None if self._due is None else min(self._look, max(0.0, self._due - self._clock()))
+                async with asyncio.timeout(wait):
                     await self._moved.wait()
             except TimeoutError:
-                await self._renew(changed)
+                if self._due is not None and self._due <= self._clock():
+                    await self._renew(changed)
 
     async def _renew(self, changed: Callable[[], None]) -> None:
         number = self._number()
@@ -60,13 +78,23 @@ class Renewal:
             again = min(_RETRY_SECONDS, max(0.1, self._seconds / 20))
             log.error("Error renewing lease (trying again in %s): %s", duration(again), error)
             self._due = self._clock() + again
+            self._tell_end()
+
+    def _tell_end(self) -> None:
+        """Once, when nobody has answered for as long as the lease lasts."""
+        if self._end is not None and self._clock() > self._end:
+            self._end = None
+            log.error(
+                "the lease has run out meanwhile: peers drop their routes to the pods of this node, and its subnet may"
+                " become another node's; pods go on running, and what can be saved is once etcd answers"
+            )
 
     async def _keep(self, number: int) -> None:
         asked = self._clock()
         self._seconds = await self._client.keep_alive(number)
         # A margin as long as the lease, or longer, would have us renew without a pause.
         wait = max(self._seconds - self._margin, self._seconds / 3)
-        self._due = asked + wait
+        self._due, self._end = asked + wait, asked + self._seconds
         log.info("Waiting for %s to renew lease", duration(wait))
 
 
