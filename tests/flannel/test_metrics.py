@@ -49,6 +49,9 @@ def filled() -> FlannelMetrics:
     metrics.passed(0.25, complete=True, problems=2, ready=True)
     metrics.reachable = lambda: {"b": 1.0, "c": 0.0}
     metrics.round_trips = lambda: {"b": 0.002}
+    metrics.path_mtus = lambda: {"b": 1400.0}
+    metrics.offload_off = lambda: {"flannel.1": 1.0}
+    metrics.policies = lambda: 2
     metrics.bgp_sessions = lambda: {"d": 1.0}
     metrics.bird_starts = lambda: 3
     return metrics
@@ -73,6 +76,9 @@ def test_what_is_counted() -> None:
         "flannel_peer_reachable{b}": 1,
         "flannel_peer_reachable{c}": 0,
         "flannel_peer_round_trip_seconds{b}": 0.002,
+        "flannel_peer_path_mtu_bytes{b}": 1400,
+        "flannel_checksum_offload_disabled{flannel.1}": 1,
+        "flannel_network_policies_unenforced": 2,
         "flannel_bgp_session_up{d}": 1,
         "flannel_bird_starts_total": 3,
     }

@@ -6,6 +6,7 @@ Each part speaks to the API server as its own user, with its own certificate.
 import asyncio
 import logging
 from dataclasses import dataclass
+from ipaddress import ip_network
 
 from pybernetes.client import kubeconfig
 from pybernetes.client.client import Client
@@ -81,7 +82,10 @@ class Agent:
 
     def _flannel_options(self) -> FlannelOptions:
         return FlannelOptions(
-            node_name=self._node.name, net_conf=net_conf_path(self._layout), subnet_file=self._paths.subnet_env
+            node_name=self._node.name,
+            net_conf=net_conf_path(self._layout),
+            subnet_file=self._paths.subnet_env,
+            services=(ip_network(self._layout.service_cidr),),
         )
 
     def _dns_options(self) -> DnsOptions:

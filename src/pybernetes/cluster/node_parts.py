@@ -4,6 +4,7 @@ Clients and informers are run by the caller, so that parts which see the same ob
 """
 
 import asyncio
+import os
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from pybernetes.client.informer import Informers
 from pybernetes.dns.forward import Forwarder, Upstream, read_resolv_conf
 from pybernetes.dns.server import DnsOptions, DnsServer, follow
 from pybernetes.dns.zone import Zone
+from pybernetes.flannel.api_facts import ApiFacts
 from pybernetes.flannel.daemon import Flanneld
 from pybernetes.flannel.drift import KernelDrift
 from pybernetes.flannel.kube.manager import KubeManager
@@ -53,16 +55,17 @@ def make_flannel(options: FlannelOptions, client: Client, informers: Informers) 
         net_conf=options.net_conf,
         set_condition=options.set_condition,
     )
-    return flannel_with(options, manager)
+    return flannel_with(options, manager, ApiFacts(client, os.environ))
 
 
-def flannel_with(options: FlannelOptions, manager: SubnetManager) -> Flanneld:
+def flannel_with(options: FlannelOptions, manager: SubnetManager, facts: ApiFacts | None = None) -> Flanneld:
     """flanneld with its leases wherever the manager keeps them, on the process's network namespace."""
     return Flanneld(
         options,
         manager,
         rules=configured(masquerade=options.ip_masq, forward=options.forward_rules, random=options.random_ports),
         drift=KernelDrift(),
+        facts=facts,
         rng=random.Random(),
     )
 

@@ -10,20 +10,22 @@ import logging
 import os
 import random
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Protocol
 
-from pybernetes.flannel import interface, masquerade, network, pod_bridge, subnet_file
+from pybernetes.flannel import interface, masquerade, network, overlap, pod_bridge, subnet_file
 from pybernetes.flannel.actor import Actor
 from pybernetes.flannel.actors import make_actors
 from pybernetes.flannel.backends import BACKENDS
 from pybernetes.flannel.backends.wireguard import PUBLIC_KEY
+from pybernetes.flannel.beside import Beside
 from pybernetes.flannel.bgp.actor import BirdActor
-from pybernetes.flannel.config import ConfigError, NetworkConfig
+from pybernetes.flannel.config import ConfigError, IPNetwork, NetworkConfig
 from pybernetes.flannel.config_reader import ConfigReader
 from pybernetes.flannel.desired import Desired, last_resort, merge
+from pybernetes.flannel.doubts import doubts
 from pybernetes.flannel.identity import Identity
 from pybernetes.flannel.kernel import reconcile
 from pybernetes.flannel.lease import Lease, LeaseError
@@ -31,7 +33,7 @@ from pybernetes.flannel.manager import Away, SubnetManager
 from pybernetes.flannel.metrics import FlannelMetrics
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.flannel.peer_log import PeerLog
-from pybernetes.flannel.reach import Reachability
+from pybernetes.flannel.said import Said
 from pybernetes.flannel.transition import Former, Lingering
 from pybernetes.flannel.wireguard.key_file import KeyFile, default_path
 from pybernetes.linux.errors import LinuxError
@@ -63,6 +65,24 @@ class Drift(Protocol):
         """Changes of this link concern us too."""
 
 
+class Facts(Protocol):
+    """What is known of the cluster beside leases."""
+
+    @property
+    def services(self) -> tuple[IPNetwork, ...]:
+        """Ranges of Services."""
+
+    @property
+    def policies(self) -> Mapping[str, int]:
+        """NetworkPolicies by namespace."""
+
+    async def learned(self) -> None:
+        """Wait a while for the first answers."""
+
+    async def run(self, changed: Callable[[], None]) -> None:
+        """Keep it fresh; call `changed` when the services are others."""
+
+
 class Flanneld:
     """The daemon of one node."""
 
@@ -74,29 +94,33 @@ class Flanneld:
         rules: Rules,
         drift: Drift,
         actors: Sequence[Actor] | None = None,
+        facts: Facts | None = None,
         rng: random.Random | None = None,
     ) -> None:
+        rng = rng or random.Random()
         self._options = options
         self._manager = manager
         self._rules = rules
         self._drift = drift
         self._actors = make_actors(options.netns, options.subnet_file.parent) if actors is None else actors
         self._wake = asyncio.Event()
-        self._reported: set[str] = set()
+        self._said = Said()
         self._reader = ConfigReader(manager)
-        self._identity = Identity(options.selection, manager, drift.follow, rng or random.Random())
+        self._identity = Identity(options.selection, manager, drift.follow, rng)
         self._peers = PeerLog()
         self._memo = network.Memo()
         self._key = KeyFile(options.wireguard_key or default_path(os.environ, options.subnet_file.parent))
-        self._waiting: tuple[str, ...] = ()
         self._lingering = Lingering(options.linger_seconds)
         self._former = Former(options.linger_seconds)
         self._look_again = options.resync_seconds
         self._ready = asyncio.Event()
         self._ended = time.monotonic()
         self.metrics = FlannelMetrics(time.time)
-        reach = self._reach = Reachability(lambda: self._memo.peers, options.netns)
-        self.metrics.reachable, self.metrics.round_trips = lambda: reach.answered, lambda: reach.seconds
+        self._beside = Beside(lambda: self._memo.peers, options.netns, self.metrics, rng)
+        self._guard = overlap.Guard(subnet_file.previous_networks(options.subnet_file).values())
+        self._facts = facts
+        if facts is not None:
+            self.metrics.policies = lambda: sum(facts.policies.values())
         for actor in self._actors:
             if isinstance(actor, BirdActor):
                 actor.count(self.metrics)
@@ -125,7 +149,10 @@ class Flanneld:
                 group.create_task(self._watch_kernel(), name="flannel: kernel watch")
                 group.create_task(self._manager.run(self.poke), name="flannel: subnet manager")
                 group.create_task(self._loop(), name="flannel: reconcile")
-                group.create_task(self._reach.run(), name="flannel: reachability")
+                for name, work in self._beside.work(self.poke).items():
+                    group.create_task(work, name=name)
+                if self._facts is not None:
+                    group.create_task(self._facts.run(self.poke), name="flannel: facts of the cluster")
         finally:
             for actor in self._actors:
                 await actor.close()
@@ -142,6 +169,8 @@ class Flanneld:
 
     async def _loop(self) -> None:
         await self._manager.synced()
+        if self._facts is not None:
+            await self._facts.learned()
         delay = _RETRY_FIRST
         while True:
             self._wake.clear()
@@ -149,14 +178,14 @@ class Flanneld:
             try:
                 complete = await self._pass()
             except (ConfigError, interface.InterfaceError, LeaseError, LinuxError, OSError) as error:
-                self._report([str(error)])
+                self._said.report([str(error)])
                 complete = False
             except Away as error:
                 log.debug("%s", error)
                 complete = False
             self._ended = time.monotonic()
-            problems = len(self._reported)
-            self.metrics.passed(self._ended - began, complete=complete, problems=problems, ready=self.ready)
+            seconds, problems = self._ended - began, self._said.problems
+            self.metrics.passed(seconds, complete=complete, problems=problems, ready=self.ready)
             delay = _RETRY_FIRST if complete else min(delay * 2, _RETRY_MAX)
             try:
                 async with asyncio.timeout(min(self._look_again, self._options.resync_seconds) if complete else delay):
@@ -168,13 +197,13 @@ class Flanneld:
 
     async def _pass(self) -> bool:
         """One pass; whether everything is as it should be."""
-        config, faults = self._reader.read()
-        facts: dict[str, str] = {}
-        if config.backend == "wireguard":
-            facts[PUBLIC_KEY] = await asyncio.to_thread(self._key.public)
-        for actor in self._actors:
-            facts |= await actor.prepare(config)
         with Netlink(self._options.netns) as nl:
+            config, faults = self._reader.read(lambda config: self._guard.refuse(config, self._ground(nl, config)))
+            facts: dict[str, str] = {}
+            if config.backend == "wireguard":
+                facts[PUBLIC_KEY] = await asyncio.to_thread(self._key.public)
+            for actor in self._actors:
+                facts |= await actor.prepare(config)
             me = await self._identity.of(nl, config, facts)
             leases, bad = self._manager.leases(config)
             linger, former = self._in_transition(config, leases)
@@ -187,6 +216,9 @@ class Flanneld:
             outcome = await asyncio.to_thread(partial(reconcile, nl, want, private_key=key))
             gateways = [f"{part.gateway}/{part.subnet.prefixlen}" for part in me.lease.families]
             mended = pod_bridge.mend(nl, gateways, network.mtu(config, me.underlay))
+            mended += self._beside.after(nl, config, me, self._memo.peers, want)
+            doubtful = doubts(me.lease, me.underlay, self._memo.peers)
+            doubtful += self._guard.warnings(config, self._ground(nl, config)) if self.ready else []
         for line in (*outcome.done, *mended):
             log.info("%s", line)
         errors += outcome.errors
@@ -195,8 +227,8 @@ class Flanneld:
         rules = await self._ensure_rules(config, me)
         self.metrics.applied(want, [*outcome.done, *mended], rules, errors)
         self._write_subnet_file(config, me)
-        self._report([*faults, *bad, *want.problems, *errors])
-        self._tell_waiting(outcome.waiting)
+        self._said.report([*faults, *bad, *want.problems, *doubtful, *self._beside.problems, *errors])
+        self._said.waiting(outcome.waiting)
         self._look_again = _ANSWER if outcome.waiting else _UNTOLD if want.wireguards else self._resync(config)
         if errors:
             return False
@@ -204,7 +236,18 @@ class Flanneld:
         if not self.ready:
             log.info("Running backend.")
         self._ready.set()
+        self._guard.used(config)
         return True
+
+    def _ground(self, nl: Netlink, config: NetworkConfig) -> overlap.Ground:
+        """What the pod network must not lie on."""
+        addresses = overlap.look(nl)
+        here = {address.ip for _, address in addresses}
+        leases, _ = self._manager.leases(config)
+        own = [part.subnet for lease in leases for part in lease.families if part.public_ip in here]
+        own += subnet_file.previous_subnets(self._options.subnet_file).values()
+        services = self._options.services + (self._facts.services if self._facts is not None else ())
+        return overlap.Ground(overlap.without_pods(addresses, own), services)
 
     def _resync(self, config: NetworkConfig) -> float:
         """iptables tells nobody when rules are changed, so they have to be looked at."""
@@ -216,12 +259,6 @@ class Flanneld:
         for actor in self._actors:
             errors += await actor.apply(config, me, want)
         return errors
-
-    def _tell_waiting(self, waiting: tuple[str, ...]) -> None:
-        for line in waiting:
-            if line not in self._waiting:
-                log.info("%s", line)
-        self._waiting = waiting
 
     def _in_transition(self, config: NetworkConfig, leases: list[Lease]) -> tuple[frozenset[str], tuple[Lease, ...]]:
         """Backends and leases of a moment ago, by which packets may still come."""
@@ -254,12 +291,3 @@ class Flanneld:
             log.info(
                 "Wrote subnet file to %s: %s", self._options.subnet_file, content.render().replace("\n", " ").strip()
             )
-
-    def _report(self, problems: list[str]) -> None:
-        """Each problem once, until it has gone."""
-        for problem in problems:
-            if problem not in self._reported:
-                log.warning("%s", problem)
-        for gone in self._reported - set(problems):
-            log.info("no longer: %s", gone)
-        self._reported = set(problems)

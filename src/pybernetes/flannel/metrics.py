@@ -43,6 +43,12 @@ class FlannelMetrics:
         """Whether a peer's public address answers, 1 or 0."""
         self.round_trips: Source = dict
         """How long it took, in seconds."""
+        self.path_mtus: Source = dict
+        """The largest packet that reaches a peer's public address whole, in bytes."""
+        self.offload_off: Source = dict
+        """By device: 1 where the kernel computes checksums since the card gets them wrong."""
+        self.policies: Callable[[], int] = lambda: 0
+        """NetworkPolicies that nobody enforces, as far as we know."""
         self.bgp_sessions: Source = dict
         """Whether the session stands, 1 or 0."""
         self.bird_starts: Callable[[], int] = lambda: 0
@@ -106,5 +112,10 @@ class FlannelMetrics:
         yield CounterMetricFamily("flannel_drift_mended", "Those of them that put back what was lost.", self._mended)
         yield gauge("peer_reachable", "Whether a peer's public address answers.", self.reachable(), "peer")
         yield gauge("peer_round_trip_seconds", "How long its answer took.", self.round_trips(), "peer")
+        yield gauge("peer_path_mtu_bytes", "The largest packet that reaches a peer whole.", self.path_mtus(), "peer")
+        off = "1 where the kernel computes checksums since the network card gets them wrong."
+        yield gauge("checksum_offload_disabled", off, self.offload_off(), "device")
+        policies = "NetworkPolicies, which flannel does not enforce."
+        yield GaugeMetricFamily("flannel_network_policies_unenforced", policies, self.policies())
         yield gauge("bgp_session_up", "Whether the BGP session stands.", self.bgp_sessions(), "peer")
         yield CounterMetricFamily("flannel_bird_starts", "Starts of BIRD.", self.bird_starts())

@@ -154,8 +154,9 @@ class Prober:
 class Offload:
     """Probes each tunnel device once it has peers, and again when it or the interface under it is another."""
 
-    def __init__(self, prober: Prober, target: str | None = None) -> None:
+    def __init__(self, prober: Prober, rng: random.Random, target: str | None = None) -> None:
         self._prober = prober
+        self._rng = rng
         self._netns = target
         self._tunnels: Sequence[Tunnel] = ()
         self._known: dict[tuple[str, int, int], Verdict] = {}
@@ -211,7 +212,7 @@ class Offload:
         if not ethtool.tx_checksum(tunnel.name, self._netns):
             return "right"  # somebody switched it off before us
         found: Verdict = "unknown"
-        for end in tunnel.ends[:_ASKED]:
+        for end in self._rng.sample(tunnel.ends, min(_ASKED, len(tunnel.ends))):
             found = await self._prober.probe(tunnel.own, end)
             if found == "wrong":
                 found = await self._go_around(tunnel, end)

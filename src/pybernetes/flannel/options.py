@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pybernetes.flannel.config import IPNetwork
 from pybernetes.flannel.interface import Selection
 from pybernetes.flannel.subnet_file import DEFAULT_PATH
 
@@ -21,6 +22,8 @@ class FlannelOptions:
     """`--subnet-file`"""
     selection: Selection = field(default_factory=Selection)
     """`--iface`, `--iface-regex`, `--iface-can-reach`, `--public-ip`, `--public-ipv6`"""
+    services: tuple[IPNetwork, ...] = ()
+    """The range of Services, where it is known at start."""
     ip_masq: bool = True
     """`--ip-masq`"""
     forward_rules: bool = True

@@ -5,7 +5,7 @@ refused; one that pods use is kept and warned of (docs/decisions/0007-overlappin
 """
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pybernetes.flannel.config import ConfigError, FamilyConfig, IPNetwork, NetworkConfig
@@ -115,8 +115,3 @@ class Guard:
 
 
 _MOVE = "so move the other address away"
-
-
-def of_node(nl: Netlink, own: Iterable[IPNetwork], services: Sequence[IPNetwork]) -> Ground:
-    """The ground of this node."""
-    return Ground(without_pods(look(nl), own), tuple(services))

@@ -134,6 +134,7 @@ CLUSTER_ROLES: dict[str, Rules] = {
         ("get", "core", "pods"),
         (READ, "core", "nodes"),
         ("patch", "core", "nodes/status"),
+        ("list", "networking.k8s.io", "networkpolicies servicecidrs"),
     ),
 }
 
