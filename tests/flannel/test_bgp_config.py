@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pybernetes.flannel.backends import BACKENDS, make
@@ -72,6 +72,7 @@ def test_bad_options_are_refused(options: dict[str, Any], says: str) -> None:
         make("bgp", {key.lower(): value for key, value in options.items()})
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["asnumber", "mesh", "routereflectors", "peers", "gracefulrestarttime"]),
@@ -205,9 +206,18 @@ LEARNED = Route("10.244.2.0/24", gateway="192.0.2.2", device=2, metric=LEARNED_M
 
 def test_the_old_way_stays_until_the_learned_one_is_there() -> None:
     want = Desired(speakers=(SPEAKER,), learned=(LearnedRoute("10.244.2.0/24"),))
-    assert hold(want, Observed(routes=frozenset({OLD}))).routes == (OLD,)
-    assert hold(want, Observed(routes=frozenset({OLD}), learned=frozenset({LEARNED}))).routes == ()
-    assert hold(Desired(), Observed(routes=frozenset({OLD}))).routes == (), "a peer that has gone is not held"
+    held, (waiting,) = hold(want, Observed(routes=frozenset({OLD})))
+    assert held.routes == (OLD,)
+    assert waiting == "route to 10.244.2.0/24 stays on eth0 until BIRD learns another"
+    assert hold(want, Observed(routes=frozenset({OLD}), learned=frozenset({LEARNED}))) == (want, ())
+    assert hold(Desired(), Observed(routes=frozenset({OLD}))) == (Desired(), ()), "a peer that has gone is not held"
+
+
+def test_a_wider_route_is_an_old_way_too() -> None:
+    want = Desired(speakers=(SPEAKER,), learned=(LearnedRoute("10.244.2.0/24"), LearnedRoute("fd00:244::/64")))
+    held, (waiting,) = hold(want, Observed(routes=frozenset({PeerRoute("10.244.0.0/16", "", "flannel0")})))
+    assert held == want, "its backend lingers meanwhile"
+    assert waiting == "route to 10.244.2.0/24 stays on flannel0 until BIRD learns another"
 
 
 def test_leftovers_go_only_when_nobody_speaks() -> None:

@@ -1,8 +1,9 @@
 """The network config as it changes: a new one that is no good leaves the one before it in use."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from pybernetes.flannel.backends import BACKENDS, make
 from pybernetes.flannel.config import ConfigError, NetworkConfig, parse
@@ -17,6 +18,13 @@ class ConfigReader:
     def __init__(self, manager: SubnetManager) -> None:
         self._manager = manager
         self._config: tuple[str, NetworkConfig] | None = None
+
+    def recall(self, former: Mapping[str, Mapping[str, Any]]) -> NetworkConfig:
+        """The config, which now knows the options of backends that an earlier life had. After `read`."""
+        assert self._config is not None
+        text, config = self._config
+        self._config = text, replace(config, former={**former, **config.former})
+        return self._config[1]
 
     def read(self, check: Callable[[NetworkConfig], None] = lambda config: None) -> tuple[NetworkConfig, list[str]]:
         """The config, or the last good one and what is wrong with the new. `check` may refuse it by a ConfigError."""

@@ -248,7 +248,8 @@ class Outcome:
 def reconcile(nl: Netlink, want: Desired, *, private_key: str = "", clock: Callable[[], float] = time.time) -> Outcome:
     """One pass: make the kernel as wanted. The key is that of WireGuard devices; the clock tells Unix time."""
     have = observe(nl)
-    want, waiting = wireguard_peers.hold(hold(want, have), have.routes, have.links, have.wireguard)
+    want, unlearned = hold(want, have)
+    want, unanswered = wireguard_peers.hold(want, have.routes, have.links, have.wireguard)
     plan = plan_links(want, have)
     done, errors = _apply_links(nl, plan, have, private_key)
     if plan:
@@ -268,7 +269,7 @@ def reconcile(nl: Netlink, want: Desired, *, private_key: str = "", clock: Calla
         if link.ensure_deleted(nl, name):
             done.append(f"link {name} removed: no peer needs it")
     done += wireguard_peers.clean_up(nl.netns, peers)
-    return Outcome(tuple(done), tuple(errors), waiting)
+    return Outcome(tuple(done), tuple(errors), unlearned + unanswered)
 
 
 def _without_missing_links(want: Desired, present: set[str]) -> Desired:

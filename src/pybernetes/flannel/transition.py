@@ -1,21 +1,28 @@
-"""Who announced another backend before: by that one packets may still come.
+"""What stays while a network changes its backend: who is still reached, and may still send, in the old way.
 
 A peer reaches us in the way that we announce. If that needs something of the peer, as WireGuard needs its key, a peer
-that has changed over is still expected in the old way until we have changed over too.
+that has changed over is still expected in the old way until we have changed over too. And packets that were sent to
+us before our announcement was heard are still under way.
 """
 
-from collections.abc import Iterable
+import math
+from collections.abc import Collection, Iterable
 
+from pybernetes.flannel.backends import BACKENDS
 from pybernetes.flannel.lease import Lease
 
 
 class Former:
-    """Remembers the lease that a node had before it announced another backend, until `seconds` after its last use."""
+    """Remembers the lease that a node had before it announced another way, until `seconds` after its last use."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._last: dict[str, Lease] = {}
         self._former: dict[str, tuple[Lease, float]] = {}
+
+    def found(self, leases: Iterable[Lease]) -> None:
+        """An earlier life served these, perhaps until a moment ago."""
+        self._last |= {lease.node: lease for lease in leases}
 
     def follow(self, leases: Iterable[Lease], now: float, *, own: str) -> tuple[Lease, ...]:
         """Given the leases of this moment and our own backend, those that were replaced and are still of use."""
@@ -35,14 +42,72 @@ class Former:
 
 
 class Lingering:
-    """Remembers which backends were in use until `seconds` ago: their receiving side stays for so long."""
+    """Remembers which backends were in use until `seconds` ago: their receiving side stays for so long.
 
-    def __init__(self, seconds: float) -> None:
+    What was in use at one pass was so until the next. While a route of ours waits for its peer, in the old way,
+    the peer most likely waits in the same way for us: then the time does not begin to run, up to `patience` seconds.
+    """
+
+    def __init__(self, seconds: float, patience: float = 120.0) -> None:
         self._seconds = seconds
+        self._patience = patience
+        self._used: frozenset[str] = frozenset()
         self._seen: dict[str, float] = {}
+        self._waiting_since: float | None = None
 
-    def follow(self, used: Iterable[str], now: float) -> frozenset[str]:
+    def found(self, kinds: Iterable[str]) -> None:
+        """An earlier life used these, perhaps until a moment ago."""
+        self._used |= frozenset(kinds)
+
+    def follow(self, used: Iterable[str], now: float, *, waiting: bool = False) -> frozenset[str]:
         """Given the backends that are in use at this moment, those and the ones of a moment ago."""
-        self._seen |= dict.fromkeys(used, now)
+        used = frozenset(used)
+        self._seen |= dict.fromkeys(self._used | used, now)
+        self._used = used
+        if not waiting:
+            self._waiting_since = None
+        elif self._waiting_since is None:
+            self._waiting_since = now
+        if self._waiting_since is not None and now - self._waiting_since < self._patience:
+            self._seen = dict.fromkeys(self._seen, now)
         self._seen = {kind: seen for kind, seen in self._seen.items() if now - seen < self._seconds}
         return frozenset(self._seen)
+
+    def ends_in(self, now: float) -> float:
+        """Seconds until the first of those that linger has to go; infinite if there is none."""
+        ends = (seen + self._seconds for kind, seen in self._seen.items() if kind not in self._used)
+        return max(0.0, min(ends, default=math.inf) - now)
+
+
+class Transition:
+    """Both, as the daemon needs them."""
+
+    def __init__(self, seconds: float) -> None:
+        self._lingering = Lingering(seconds)
+        self._former = Former(seconds)
+        self._found = False
+
+    @property
+    def knows_its_past(self) -> bool:
+        """Whether `found` was told; before that, nothing may be removed."""
+        return self._found
+
+    def found(self, kinds: Iterable[str], leases: Iterable[Lease]) -> None:
+        """What an earlier life of this daemon left in the kernel."""
+        self._found = True
+        self._lingering.found(kinds)
+        self._former.found(leases)
+
+    def follow(
+        self, own: str, leases: Collection[Lease], now: float, *, waiting: bool
+    ) -> tuple[frozenset[str], tuple[Lease, ...]]:
+        """Given the backend that is configured and everybody's leases: the backends, and the leases of a moment ago,
+        by which packets may still come. `waiting`: a route of ours can't be moved yet.
+        """
+        used = {own, *(lease.backend for lease in leases if lease.backend in BACKENDS)}
+        linger = self._lingering.follow(used, now, waiting=waiting)
+        return linger, self._former.follow(leases, now, own=own)
+
+    def ends_in(self, now: float) -> float:
+        """Seconds until something has to go; infinite if nothing has."""
+        return self._lingering.ends_in(now)

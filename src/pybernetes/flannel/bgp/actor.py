@@ -201,8 +201,10 @@ class BirdActor:
         self._seen = now
 
     async def _stop(self) -> None:
-        """End it, with all its routes."""
+        """End it, with all its routes and files."""
         await self._end("down")
+        if self._folder.exists():
+            shutil.rmtree(self._folder)
 
     async def _end(self, command: str) -> None:
         keeper, process, self._keeper, self._text = self._keeper, self._process, None, ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TYPE_CHECKING
 
 from pybernetes.flannel.desired import Desired
@@ -39,17 +40,23 @@ def learned(nl: Netlink) -> list[route.Route]:
     return [r for r in map(route.decode, payloads) if is_learned(r)]
 
 
-def hold(want: Desired, have: Observed) -> Desired:
-    """`want`, and those ways of ours that have to stay until their learned routes are there."""
+def hold(want: Desired, have: Observed) -> tuple[Desired, tuple[str, ...]]:
+    """`want`, and those ways of ours that have to stay until their learned routes are there; a sentence for each."""
     arrived = {r.dst for r in have.learned}
-    waiting = {r.dst for r in want.learned} - arrived - {r.dst for r in want.routes}
-    held = tuple(r for r in have.routes if r.dst in waiting)
+    missing = {r.dst for r in want.learned} - arrived - {r.dst for r in want.routes}
+    if not missing or not have.routes:
+        return want, ()
+    held = tuple(r for r in have.routes if r.dst in missing)
+    wide = tuple((r, ip_network(r.dst)) for r in have.routes if r.link and r not in held)
+    covered = ((dst, r.link) for dst in missing for r, network in wide if _inside(dst, network))
+    old = {r.dst: r.link for r in held} | dict(covered)
+    waiting = tuple(f"route to {dst} stays on {name} until BIRD learns another" for dst, name in sorted(old.items()))
     if not held:
-        return want
+        return want, waiting
     gateways = {(r.link, r.gateway) for r in held}
     neighbours = tuple(n for n in have.neighbours if (n.link, n.ip) in gateways)
     macs = {(n.link, n.mac) for n in neighbours}
-    return replace(
+    kept = replace(
         want,
         routes=want.routes + held,
         neighbours=tuple(dict.fromkeys(want.neighbours + neighbours)),
@@ -58,6 +65,12 @@ def hold(want: Desired, have: Observed) -> Desired:
             dict.fromkeys([*want.addresses, *(a for a in have.addresses if a.link in {r.link for r in held})])
         ),
     )
+    return kept, waiting
+
+
+def _inside(dst: str, network: IPv4Network | IPv6Network) -> bool:
+    inner = ip_network(dst)
+    return inner.version == network.version and inner.subnet_of(network)  # type: ignore[arg-type]  # one family
 
 
 def leftovers(want: Desired, have: Observed) -> list[route.Route]:

@@ -1,0 +1,95 @@
+"""What stays during a change of backend, without a kernel."""
+
+import ipaddress
+import math
+
+from pybernetes.flannel.desired import Forwarding, Neighbour
+from pybernetes.flannel.kernel import Observed
+from pybernetes.flannel.lease import FamilyLease, Lease
+from pybernetes.flannel.remains import remains
+from pybernetes.flannel.transition import Lingering, Transition
+from pybernetes.linux import wireguard
+from pybernetes.linux.link import Link, VxlanInfo
+from pybernetes.linux.linkmsg import IFF_UP
+
+KEY = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
+MAC = "02:00:00:00:00:02"
+
+
+def lease(node: str, n: int, backend: str) -> Lease:
+    subnet = ipaddress.ip_network(f"10.244.{n}.0/24")
+    return Lease(node, backend, (FamilyLease(subnet, ipaddress.ip_address(f"192.0.2.{n}")),))
+
+
+def test_what_was_in_use_lingers() -> None:
+    lingering = Lingering(15)
+    assert lingering.follow({"vxlan"}, 0) == {"vxlan"}
+    assert lingering.ends_in(0) == math.inf
+    assert lingering.follow({"udp"}, 1) == {"vxlan", "udp"}
+    assert lingering.ends_in(1) == 15
+    assert lingering.follow({"udp"}, 15.5) == {"vxlan", "udp"}
+    assert lingering.follow({"udp"}, 16.5) == {"udp"}
+
+
+def test_use_lasts_until_the_pass_that_ends_it() -> None:
+    """However long ago the pass before was: nobody has heard of the change yet."""
+    lingering = Lingering(15)
+    lingering.follow({"vxlan"}, 0)
+    assert lingering.follow({"udp"}, 1000) == {"vxlan", "udp"}
+
+
+def test_while_routes_wait_nothing_goes_but_not_for_ever() -> None:
+    lingering = Lingering(15, patience=100)
+    lingering.follow({"vxlan"}, 0)
+    for now in (1, 20, 50, 90):
+        assert lingering.follow({"bgp"}, now, waiting=True) == {"vxlan", "bgp"}
+    assert lingering.follow({"bgp"}, 104, waiting=True) == {"vxlan", "bgp"}
+    assert lingering.follow({"bgp"}, 106, waiting=True) == {"bgp"}, "a peer that is dead is not waited for"
+    lingering.follow({"udp"}, 200)
+    assert lingering.follow({"udp"}, 210, waiting=True) == {"bgp", "udp"}, "a new wait has its own time"
+    assert lingering.follow({"udp"}, 224, waiting=False) == {"bgp", "udp"}
+    assert lingering.follow({"udp"}, 226) == {"udp"}
+
+
+def vxlan(name: str, vni: int) -> Link:
+    return Link(7, name, "02:00:00:00:00:01", 1450, IFF_UP, "vxlan", vxlan=VxlanInfo(vni, 4789, learning=False))
+
+
+KILLED = Observed(
+    links={"flannel.5": vxlan("flannel.5", 5), "eth0": Link(2, "eth0", "", 1500, IFF_UP, "veth")},
+    neighbours=frozenset({Neighbour("flannel.5", "10.244.2.0", MAC)}),
+    forwarding=frozenset({Forwarding("flannel.5", MAC, "192.0.2.2")}),
+)
+
+
+def test_a_device_tells_of_an_earlier_life() -> None:
+    left = remains(KILLED, [lease("b", 2, "host-gw"), lease("c", 3, "host-gw")])
+    assert left.options == {"vxlan": {"vni": 5, "port": 4789, "gbp": False, "learning": False}}
+    (former,) = left.leases
+    assert (former.node, former.backend) == ("b", "vxlan")
+    assert former.families[0].data == {"VNI": 5, "VtepMAC": MAC}
+
+
+def test_who_is_still_reached_so_is_no_former_peer() -> None:
+    assert remains(KILLED, [lease("b", 2, "vxlan")]).leases == ()
+
+
+def test_a_key_tells_of_an_earlier_life() -> None:
+    peers = (wireguard.Peer(KEY, allowed=frozenset({"10.244.2.0/24"})), wireguard.Peer(KEY))
+    devices = {"flannel-wg": wireguard.Device("flannel-wg", listen_port=51999, peers=peers)}
+    have = Observed(links={"flannel-wg": Link(3, "flannel-wg", "", 1420, IFF_UP, "wireguard")}, wireguard=devices)
+    left = remains(have, [lease("b", 2, "vxlan"), lease("c", 3, "vxlan")])
+    assert left.options == {"wireguard": {"listenport": 51999}}
+    assert [(f.node, f.backend, f.families[0].data) for f in left.leases] == [("b", "wireguard", {"PublicKey": KEY})]
+
+
+def test_a_successor_knows_what_was_found() -> None:
+    transition = Transition(15)
+    assert not transition.knows_its_past
+    now = lease("b", 2, "host-gw")
+    transition.found(["udp"], [lease("b", 2, "vxlan")])
+    linger, former = transition.follow("host-gw", [now, lease("x", 9, "nonsense")], 100, waiting=False)
+    assert linger == {"host-gw", "udp"}
+    assert [f.backend for f in former] == ["vxlan"]
+    assert transition.ends_in(101) == 14
+    assert transition.follow("host-gw", [now], 116, waiting=False) == ({"host-gw"}, ())
