@@ -51,7 +51,9 @@ def run(plugin: str, environ: Mapping[str, str], stdin: bytes) -> tuple[str, int
         call = spec.read_call(environ, config)
         version = call.version
         if call.command == "VERSION":
-            answer: spec.Json = {"cniVersion": spec.NEWEST, "supportedVersions": list(spec.VERSIONS)}
+            asked = call.config.get("cniVersion")
+            spoken = asked if isinstance(asked, str) else spec.NEWEST
+            answer: spec.Json = {"cniVersion": spoken, "supportedVersions": list(spec.VERSIONS)}
             return fastjson.dumps(answer), 0
         result = perform(plugin, call)
     except CniError as error:
