@@ -25,7 +25,17 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 QEMU = "qemu-system-x86_64"
 
 TOOLS = ("busybox", "ip", "ping", "nsenter", "nft", "sh")
-PACKAGES = ("pytest", "_pytest", "pytest_asyncio", "pluggy", "iniconfig", "packaging", "msgspec", "cryptography")
+PACKAGES = (
+    "pytest",
+    "_pytest",
+    "pytest_asyncio",
+    "pluggy",
+    "iniconfig",
+    "packaging",
+    "msgspec",
+    "cryptography",
+    "click",
+)
 PACKAGES_FOR_THOSE = (
     "pygments",
     "cffi",
@@ -146,7 +156,8 @@ def _python() -> list[Path]:
 
 
 def _ours() -> list[Path]:
-    return [REPOSITORY / "pyproject.toml", *_tree(REPOSITORY / "src"), *_tree(REPOSITORY / "tests" / "vm")]
+    folders = (REPOSITORY / "src", REPOSITORY / "tests" / "vm", REPOSITORY / "bench")
+    return [REPOSITORY / "pyproject.toml", *(path for folder in folders for path in _tree(folder))]
 
 
 def _tree(top: Path) -> list[Path]:

@@ -19,7 +19,7 @@ from pybernetes.flannel.interface import Selection
 from pybernetes.flannel.kernel import Observed, observe
 from pybernetes.flannel.lease import FamilyLease, Lease
 from pybernetes.flannel.manager import Held, Offer
-from pybernetes.flannel.masquerade import PodNetwork
+from pybernetes.flannel.masquerade import Wanted
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.linux import addr, link, netns, sysctl
 from pybernetes.linux.rtnl import Netlink
@@ -91,7 +91,7 @@ class BoardManager:
 class NoRules:
     """Masquerading is no part of this."""
 
-    async def ensure(self, networks: list[PodNetwork]) -> list[str]:
+    async def ensure(self, wanted: Wanted) -> list[str]:
         return []
 
 

@@ -1,0 +1,238 @@
+"""Every backend: from a pod on one node to a pod on another, beside the same path made by hand, in the same run.
+
+Two equal pairs of nodes stand side by side. In one flanneld runs, a process per node; in the other somebody typed the
+commands below. Measurements alternate between the two, and a share is the median of those of neighbouring runs, so
+that whatever else the machine does counts for both. What this kernel lacks is measured in a virtual machine whose
+instructions are translated: all is slow there, so the shares count, not the rates.
+
+For the udp backend, which has a process of ours on the way, the limit by profile (cProfile) under one TCP stream: the
+kernel takes and gives up to 64 KiB at a time on both sides (TUN offloads; UDP_SEGMENT and UDP_GRO at the socket), so
+Python runs once per 44 packets. About a third of a proxy's time is in system calls, which copy each byte twice; a third
+in NumPy, which sums payloads, since each TCP checksum has to be computed or verified; a third in the interpreter
+between these. Packets that the kernel does not join cost a read and a write of the TUN device each, which knows no call
+for several: some 15 µs, which bounds packets per second. A single byte that comes back wakes four threads.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+from bench import _traffic
+from bench._node import ROOT, NodeProcess, network, subnet
+from bench._nodes import Wire, address, pod, wire
+from bench._nodes import run as command
+from pybernetes.linux import link, wireguard
+from pybernetes.linux.rtnl import Netlink
+
+ROUNDS, SECONDS, TRIPS = 30, 0.2, 200
+_MARK = "ROWS "
+_VM_TIMEOUT = 900
+_KEYS = {n: base64.b64encode(bytes([8, *[n] * 30, 64])).decode() for n in (1, 2)}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A backend, and what is put beside it."""
+
+    title: str
+    backend: Mapping[str, Any]
+    device: str
+    """By which packets to pods leave a node."""
+    by_hand: Callable[[str, int, int], None]
+    """Given a node's namespace, its number and the other's."""
+    mtu: int
+    """Of pods, by hand; flanneld finds it by itself."""
+    beside: str = "by hand"
+    target: float | None = 0.98
+    """For throughput."""
+    packets: bool = False
+    """Whether to count small packets too."""
+    modules: Sequence[str] = field(default=())
+    """Those that the kernel of a build machine lacks."""
+
+
+# -- what somebody would type ----------------------------------------------------------------------------
+def hand_vxlan(space: str, number: int, other: int) -> None:
+    """A VXLAN device, and all that the kernel would otherwise have to ask for."""
+    mac, far = f"02:00:00:00:01:{number:02x}", f"02:00:00:00:01:{other:02x}"
+    here, there = (str(subnet(4, n).network_address) for n in (number, other))
+    words = f"ip link add hand address {mac} mtu 1450 type vxlan id 2 dstport 8472 local {address(number)} dev eth0"
+    command(space, *words.split(), "nolearning")
+    command(space, "ip", "link", "set", "hand", "up")
+    command(space, "ip", "addr", "add", f"{here}/32", "dev", "hand")
+    command(space, "ip", "route", "add", f"{there}/24", "via", there, "dev", "hand", "onlink")
+    command(space, "ip", "neigh", "add", there, "lladdr", far, "dev", "hand", "nud", "permanent")
+    command(space, "bridge", "fdb", "add", far, "dev", "hand", "dst", address(other), "self", "permanent")
+
+
+def hand_route(space: str, number: int, other: int) -> None:
+    """A route."""
+    command(space, "ip", "route", "add", str(subnet(4, other)), "via", address(other), "dev", "eth0")
+
+
+def hand_ipip(space: str, number: int, other: int) -> None:
+    """A tunnel of IPv4 in IPv4."""
+    words = f"ip link add hand mtu 1480 type ipip local {address(number)} ttl inherit"
+    command(space, *words.split())
+    command(space, "ip", "link", "set", "hand", "up")
+    command(space, "ip", "addr", "add", f"{subnet(4, number).network_address}/32", "dev", "hand")
+    command(space, "ip", "route", "add", str(subnet(4, other)), "via", address(other), "dev", "hand", "onlink")
+
+
+def hand_wireguard(space: str, number: int, other: int) -> None:
+    """A WireGuard device; the keys go in by a call, where `wg` may not be installed."""
+    command(space, "ip", "link", "add", "hand", "mtu", "1420", "type", "wireguard")
+    with wireguard.Wireguard(space) as wg:
+        keys = {}
+        for n in (other, number):  # the last one stays
+            wg.configure("hand", private_key=_KEYS[n], listen_port=51820)
+            keys[n] = wg.device("hand").public_key
+        end = wireguard.Endpoint(address(other), 51820)
+        wg.set_peers("hand", [wireguard.Peer(keys[other], end, frozenset({str(subnet(4, other))}))])
+    command(space, "ip", "link", "set", "hand", "up")
+    command(space, "ip", "addr", "add", f"{subnet(4, number).network_address}/32", "dev", "hand")
+    command(space, "ip", "route", "add", str(subnet(4, other)), "dev", "hand")
+
+
+#: All that carry packets.
+CASES = {
+    "vxlan": Case("vxlan", {"Type": "vxlan"}, "flannel.1", hand_vxlan, 1450),
+    "direct": Case("vxlan, DirectRouting", {"Type": "vxlan", "DirectRouting": True}, "eth0", hand_route, 1450),
+    "host-gw": Case("host-gw", {"Type": "host-gw"}, "eth0", hand_route, 1500),
+    "bgp": Case("bgp", {"Type": "bgp"}, "eth0", hand_route, 1500),
+    "udp": Case("udp", {"Type": "udp"}, "flannel0", hand_vxlan, 1450, "VXLAN by hand", None, packets=True),
+    "ipip": Case("ipip", {"Type": "ipip"}, "flannel.ipip", hand_ipip, 1480, modules=("ipip",)),
+    "wireguard": Case(
+        "wireguard", {"Type": "wireguard"}, "flannel-wg", hand_wireguard, 1420, modules=("wireguard",)
+    ),
+}  # fmt: skip
+_VM_MODULES = ("veth", "bridge", "vxlan", "tun", "nf_tables")
+
+
+# -- the two pairs ---------------------------------------------------------------------------------------
+@contextmanager
+def ours(case: Case) -> Iterator[Wire]:
+    """A pair with flanneld on both nodes, and each knowing the other's lease."""
+    with wire("ours") as made, tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        nodes = []
+        for number, space in enumerate(made.nodes, 1):
+            place = Path(folder) / str(number)
+            place.mkdir()
+            nodes.append(NodeProcess(space, number, network(case.backend, 4), place))
+            stack.callback(nodes[-1].stop)
+        for node, other in (nodes, nodes[::-1]):
+            threading.Thread(target=_pass_on, args=(node, other), daemon=True).start()
+        for node, space in zip(nodes, made.pods, strict=True):
+            _set_mtu(space, node.mtu())
+        yield made
+
+
+def _pass_on(source: NodeProcess, sink: NodeProcess) -> None:
+    """Leases of one are told to the other, until they end."""
+    try:
+        while True:
+            sink.send([source.lease()])
+    except (RuntimeError, ValueError, OSError):
+        return
+
+
+@contextmanager
+def hand_made(case: Case) -> Iterator[Wire]:
+    """The other pair."""
+    with wire("hand") as made:
+        for number, (node, inside) in enumerate(zip(made.nodes, made.pods, strict=True), 1):
+            case.by_hand(node, number, 3 - number)
+            _set_mtu(inside, case.mtu)
+        yield made
+
+
+def _set_mtu(space: str, mtu: int) -> None:
+    with Netlink(space) as nl:
+        link.set_mtu(nl, "eth0", mtu)
+
+
+# -- measuring -------------------------------------------------------------------------------------------
+def measure(case: Case) -> list[dict[str, Any]]:
+    """The rows of one backend."""
+    with ours(case) as mine, hand_made(case) as other, _traffic.far_end([mine.pods[1], other.pods[1]]):
+        paths = {"ours": _traffic.Path(mine.pods[0], pod(2)), "hand": _traffic.Path(other.pods[0], pod(2))}
+        for path in paths.values():
+            path.wait()
+        way = command(mine.nodes[0], "ip", "route", "get", pod(2))
+        if f" dev {case.device} " not in way:
+            raise RuntimeError(f"{case.title}: packets do not leave by {case.device}: {way}")
+        with _traffic.on_processor(0):
+            _alternate(paths, lambda path: [path.throughput(SECONDS)], 1)  # the first one of all is slower
+            rates = _alternate(paths, lambda path: [path.throughput(SECONDS)], ROUNDS)
+            delays = _alternate(paths, lambda path: path.round_trips(TRIPS), ROUNDS)
+            packets = _alternate(paths, lambda path: [path.packets(SECONDS)], ROUNDS // 4) if case.packets else {}
+    return _rows(case, rates, delays, packets)
+
+
+def _alternate(
+    paths: Mapping[str, _traffic.Path], work: Callable[[_traffic.Path], list[float]], rounds: int
+) -> dict[str, list[list[float]]]:
+    found: dict[str, list[list[float]]] = {kind: [] for kind in paths}
+    for turn in range(rounds):
+        for kind in sorted(paths, reverse=bool(turn % 2)):
+            found[kind].append(work(paths[kind]))
+    return found
+
+
+def _rows(case: Case, rates: Any, delays: Any, packets: Any) -> list[dict[str, Any]]:
+    """`rates` and the others: what was found, by round, ours and by hand."""
+    speed = {kind: [run[0] for run in runs] for kind, runs in rates.items()}
+    shares = [mine / other for mine, other in zip(speed["ours"], speed["hand"], strict=True)]
+    half = {kind: median(median(run) for run in runs) for kind, runs in delays.items()}
+    # Of the rounds the middle one: a single one in which the machine was busy would make the whole figure its own.
+    tail = {kind: median(quantiles(run, n=100)[98] for run in runs) for kind, runs in delays.items()}
+
+    def row(figure: str, values: Mapping[str, float], unit: str) -> dict[str, Any]:
+        return {"figure": f"{case.title}: {figure}", "value": values["ours"], "unit": unit, "alternative": case.beside,
+                "alternative_value": values["hand"]}  # fmt: skip
+
+    rows = [
+        row("TCP, share of the other", {"ours": median(shares), "hand": 1.0}, "") | {"target": case.target},
+        row("TCP", {kind: median(values) for kind, values in speed.items()}, "Gbit/s"),
+        row("answer, p50", half, "µs"),
+        row("answer, p99", tail, "µs"),
+    ]
+    if packets:
+        rate = {kind: median(run[0] for run in runs) for kind, runs in packets.items()}
+        rows.append(row("64-byte packets", rate, "/s"))
+    return rows
+
+
+def in_machine(names: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows of backends that this kernel lacks."""
+    sys.path.insert(0, str(ROOT / "tests"))  # the tests' own virtual machine
+    from vm.machine import run as boot
+
+    modules = [*_VM_MODULES, *(module for name in names for module in CASES[name].modules)]
+    result = boot([sys.executable, "-m", "bench.backends", *names], modules=modules, timeout=_VM_TIMEOUT)
+    found = [line for line in result.output.splitlines() if line.startswith(_MARK)]
+    if result.code or not found:
+        raise RuntimeError(f"in the virtual machine:\n{result.output}")
+    rows: list[dict[str, Any]] = json.loads(found[0].removeprefix(_MARK))
+    return [row | {"figure": f"{row['figure']} (virtual machine)"} for row in rows]
+
+
+def run() -> list[dict[str, Any]]:
+    """The figures."""
+    here = [name for name, case in CASES.items() if not case.modules]
+    rows = [row for name in here for row in measure(CASES[name])]
+    return rows + in_machine([name for name in CASES if name not in here])
+
+
+if __name__ == "__main__":
+    print(_MARK + json.dumps([row for name in sys.argv[1:] for row in measure(CASES[name])]))
