@@ -10,6 +10,7 @@ import ipaddress
 import json
 import os
 import random
+import subprocess
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -30,7 +31,6 @@ from pybernetes.linux.rtnl import Netlink
 from store.etcdserver import EtcdServer
 
 from .bgp_world import run_in
-from .test_etcd_manager import ctl
 
 PREFIX = "/coreos.com/network/"
 ROUTER = 254
@@ -53,6 +53,16 @@ async def until(true: Callable[[], object], seconds: float = 30.0) -> None:
 def address(segment: str, number: int, version: int = 4) -> str:
     """Without the prefix length."""
     return SEGMENTS[segment][version].format(number).partition("/")[0]
+
+
+def ctl(server: EtcdServer, *words: str) -> str:
+    """etcdctl, as an administrator would use it."""
+    command = ["etcdctl", f"--endpoints={server.url}"]
+    if pki := server.certificates:
+        command += [f"--cacert={pki}/ca.pem", f"--cert={pki}/client.pem", f"--key={pki}/client.key"]
+    done = subprocess.run([*command, *words], capture_output=True, env={"ETCDCTL_API": "3", "PATH": "/usr/bin"})
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()
 
 
 def subnet(number: int, version: int = 4) -> str:
