@@ -88,8 +88,19 @@ def test_a_successor_knows_what_was_found() -> None:
     assert not transition.knows_its_past
     now = lease("b", 2, "host-gw")
     transition.found(["udp"], [lease("b", 2, "vxlan")])
-    linger, former = transition.follow("host-gw", [now, lease("x", 9, "nonsense")], 100, waiting=False)
+    linger, former = transition.follow("host-gw", [now, lease("x", 9, "nonsense")], 100)
     assert linger == {"host-gw", "udp"}
     assert [f.backend for f in former] == ["vxlan"]
-    assert transition.ends_in(101) == 14
-    assert transition.follow("host-gw", [now], 116, waiting=False) == ({"host-gw"}, ())
+    assert 14 < transition.look_again(101, waiting=False) < 14.1
+    linger, former = transition.follow("host-gw", [now], 116)
+    assert (linger, former) == (frozenset({"host-gw"}), ())
+
+
+def test_an_answer_is_looked_for_often_then_now_and_then() -> None:
+    transition = Transition(15)
+    transition.follow("bgp", [lease("b", 2, "vxlan")], 0)
+    assert transition.look_again(0, waiting=False) == math.inf
+    assert transition.look_again(10, waiting=True) == 0.1
+    assert transition.look_again(20, waiting=True) == 0.1
+    assert transition.look_again(30, waiting=True) == 2
+    assert transition.look_again(31, waiting=False) == math.inf

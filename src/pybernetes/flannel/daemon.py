@@ -18,7 +18,6 @@ from typing import Protocol
 from pybernetes.flannel import interface, masquerade, network, overlap, pod_bridge, subnet_file
 from pybernetes.flannel.actor import Actor
 from pybernetes.flannel.actors import make_actors
-from pybernetes.flannel.backends import BACKENDS
 from pybernetes.flannel.backends.wireguard import PUBLIC_KEY
 from pybernetes.flannel.beside import Beside
 from pybernetes.flannel.bgp.actor import BirdActor
@@ -27,14 +26,15 @@ from pybernetes.flannel.config_reader import ConfigReader
 from pybernetes.flannel.desired import Desired, last_resort, merge
 from pybernetes.flannel.doubts import doubts
 from pybernetes.flannel.identity import Identity
-from pybernetes.flannel.kernel import reconcile
+from pybernetes.flannel.kernel import observe, reconcile
 from pybernetes.flannel.lease import Lease, LeaseError
 from pybernetes.flannel.manager import Away, SubnetManager
 from pybernetes.flannel.metrics import FlannelMetrics
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.flannel.peer_log import PeerLog
+from pybernetes.flannel.remains import remains
 from pybernetes.flannel.said import Said
-from pybernetes.flannel.transition import Former, Lingering
+from pybernetes.flannel.transition import Transition
 from pybernetes.flannel.wireguard.key_file import KeyFile, default_path
 from pybernetes.linux.errors import LinuxError
 from pybernetes.linux.rtnl import Netlink
@@ -44,8 +44,8 @@ log = logging.getLogger(__name__)
 _SETTLE = 0.02
 _STUCK = 60.0
 _RETRY_FIRST, _RETRY_MAX = 0.1, 5.0
-#: The kernel tells nobody of changes to WireGuard's peers: look after them, so often and while an answer is awaited.
-_UNTOLD, _ANSWER = 1.0, 0.1
+#: The kernel tells nobody of changes to WireGuard's peers: look after them so often.
+_UNTOLD = 1.0
 
 
 class Rules(Protocol):
@@ -110,8 +110,7 @@ class Flanneld:
         self._peers = PeerLog()
         self._memo = network.Memo()
         self._key = KeyFile(options.wireguard_key or default_path(os.environ, options.subnet_file.parent))
-        self._lingering = Lingering(options.linger_seconds)
-        self._former = Former(options.linger_seconds)
+        self._transition = Transition(options.linger_seconds)
         self._look_again = options.resync_seconds
         self._ready = asyncio.Event()
         self._ended = time.monotonic()
@@ -206,7 +205,9 @@ class Flanneld:
                 facts |= await actor.prepare(config)
             me = await self._identity.of(nl, config, facts)
             leases, bad = self._manager.leases(config)
-            linger, former = self._in_transition(config, leases)
+            if not self._transition.knows_its_past:
+                config = self._recall(nl, leases)
+            linger, former = self._transition.follow(config.backend, leases, time.monotonic())
             want = network.desired_state(config, me, leases, linger=linger, former=former, memo=self._memo)
             if self._options.blackhole:
                 want = merge([want, last_resort(me.lease)])
@@ -229,7 +230,8 @@ class Flanneld:
         self._write_subnet_file(config, me)
         self._said.report([*faults, *bad, *want.problems, *doubtful, *self._beside.problems, *errors])
         self._said.waiting(outcome.waiting)
-        self._look_again = _ANSWER if outcome.waiting else _UNTOLD if want.wireguards else self._resync(config)
+        again = self._transition.look_again(time.monotonic(), waiting=bool(outcome.waiting))
+        self._look_again = min(again, _UNTOLD if want.wireguards else self._resync(config))
         if errors:
             return False
         await self._manager.announce(me.lease)
@@ -260,14 +262,11 @@ class Flanneld:
             errors += await actor.apply(config, me, want)
         return errors
 
-    def _in_transition(self, config: NetworkConfig, leases: list[Lease]) -> tuple[frozenset[str], tuple[Lease, ...]]:
-        """Backends and leases of a moment ago, by which packets may still come."""
-        now = asyncio.get_running_loop().time()
-        used = {config.backend, *(lease.backend for lease in leases if lease.backend in BACKENDS)}
-        linger = self._lingering.follow(used, now)
-        if linger - {config.backend}:
-            asyncio.get_running_loop().call_later(self._options.linger_seconds + 0.1, self._wake.set)
-        return linger, self._former.follow(leases, now, own=config.backend)
+    def _recall(self, nl: Netlink, leases: list[Lease]) -> NetworkConfig:
+        """Learn from the kernel what an earlier life did; the config with that."""
+        left = remains(observe(nl), leases)
+        self._transition.found(left.options, left.leases)
+        return self._reader.recall(left.options)
 
     async def _ensure_rules(self, config: NetworkConfig, me: network.Node) -> list[str]:
         pods = [

@@ -11,6 +11,10 @@ from collections.abc import Collection, Iterable
 from pybernetes.flannel.backends import BACKENDS
 from pybernetes.flannel.lease import Lease
 
+#: How often to look for a peer's answer: at first, and after so many seconds.
+_SOON, _LATER, _EAGER = 0.1, 2.0, 15.0
+_MARGIN = 0.02
+
 
 class Former:
     """Remembers the lease that a node had before it announced another way, until `seconds` after its last use."""
@@ -87,6 +91,9 @@ class Transition:
         self._former = Former(seconds)
         self._found = False
 
+        self._waiting = False
+        self._wait_began = 0.0
+
     @property
     def knows_its_past(self) -> bool:
         """Whether `found` was told; before that, nothing may be removed."""
@@ -98,16 +105,18 @@ class Transition:
         self._lingering.found(kinds)
         self._former.found(leases)
 
-    def follow(
-        self, own: str, leases: Collection[Lease], now: float, *, waiting: bool
-    ) -> tuple[frozenset[str], tuple[Lease, ...]]:
+    def follow(self, own: str, leases: Collection[Lease], now: float) -> tuple[frozenset[str], tuple[Lease, ...]]:
         """Given the backend that is configured and everybody's leases: the backends, and the leases of a moment ago,
-        by which packets may still come. `waiting`: a route of ours can't be moved yet.
+        by which packets may still come.
         """
         used = {own, *(lease.backend for lease in leases if lease.backend in BACKENDS)}
-        linger = self._lingering.follow(used, now, waiting=waiting)
+        linger = self._lingering.follow(used, now, waiting=self._waiting)
         return linger, self._former.follow(leases, now, own=own)
 
-    def ends_in(self, now: float) -> float:
-        """Seconds until something has to go; infinite if nothing has."""
-        return self._lingering.ends_in(now)
+    def look_again(self, now: float, *, waiting: bool) -> float:
+        """Given whether a route of ours can't be moved yet: in how many seconds to see to it, or to what has to go."""
+        if waiting and not self._waiting:
+            self._wait_began = now
+        self._waiting = waiting
+        soon = _SOON if now - self._wait_began < _EAGER else _LATER
+        return min(soon if waiting else math.inf, self._lingering.ends_in(now) + _MARGIN)
