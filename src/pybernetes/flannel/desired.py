@@ -75,6 +75,16 @@ class WireguardPeer:
 
 
 @dataclass(frozen=True, slots=True)
+class XfrmLink:
+    """An xfrm interface: what is sent through it is encrypted by the IPsec policies with its id, or dropped."""
+
+    name: str
+    if_id: int
+    mtu: int
+    reason: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class LinkAddress:
     """An address on a link of ours."""
 
@@ -189,6 +199,33 @@ class LearnedRoute:
 
 
 @dataclass(frozen=True, slots=True)
+class IpsecEnd:
+    """What charon needs to know for all peers."""
+
+    psk: str = field(repr=False)
+    proposal: str
+    encap: bool
+    """ESP in UDP in any case."""
+
+
+@dataclass(frozen=True, slots=True)
+class IpsecPeer:
+    """An ESP tunnel to a peer."""
+
+    node: str
+    local: str
+    """The tunnel's address here; `identity` is the one that peers know, which may be a NAT's."""
+    identity: str
+    remote: str
+    near: str
+    """Our subnet; `far` is theirs."""
+    far: str
+    link: str
+    if_id: int
+    reason: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Desired:
     """All of it. `problems` are sentences about what could not be fulfilled, each naming its cause."""
 
@@ -197,6 +234,9 @@ class Desired:
     ipips: tuple[IpipLink, ...] = ()
     wireguards: tuple[WireguardLink, ...] = ()
     wireguard_peers: tuple[WireguardPeer, ...] = ()
+    xfrms: tuple[XfrmLink, ...] = ()
+    ipsec_ends: tuple[IpsecEnd, ...] = ()
+    ipsec_peers: tuple[IpsecPeer, ...] = ()
     addresses: tuple[LinkAddress, ...] = ()
     routes: tuple[PeerRoute, ...] = ()
     neighbours: tuple[Neighbour, ...] = ()
@@ -210,9 +250,9 @@ class Desired:
     problems: tuple[str, ...] = ()
 
     @property
-    def devices(self) -> tuple[VxlanLink | TunLink | IpipLink | WireguardLink, ...]:
+    def devices(self) -> tuple[VxlanLink | TunLink | IpipLink | WireguardLink | XfrmLink, ...]:
         """Links of every kind."""
-        return (*self.links, *self.tuns, *self.ipips, *self.wireguards)
+        return (*self.links, *self.tuns, *self.ipips, *self.wireguards, *self.xfrms)
 
 
 def last_resort(own: Lease) -> Desired:
@@ -232,6 +272,9 @@ def merge(parts: Iterable[Desired]) -> Desired:
         ipips=_union([p.ipips for p in items]),
         wireguards=_union([p.wireguards for p in items]),
         wireguard_peers=_union([p.wireguard_peers for p in items]),
+        xfrms=_union([p.xfrms for p in items]),
+        ipsec_ends=_union([p.ipsec_ends for p in items]),
+        ipsec_peers=_union([p.ipsec_peers for p in items]),
         addresses=_union([p.addresses for p in items]),
         routes=_union([p.routes for p in items]),
         neighbours=_union([p.neighbours for p in items]),

@@ -8,12 +8,12 @@ import os
 import re
 from collections.abc import Mapping
 
-from pybernetes.flannel.desired import IpipLink, TunLink, VxlanLink, WireguardLink
+from pybernetes.flannel.desired import IpipLink, TunLink, VxlanLink, WireguardLink, XfrmLink
 from pybernetes.linux import link, wireguard
 from pybernetes.linux.errors import Missing, NetlinkError, NotSupported
 from pybernetes.linux.rtnl import Netlink
 
-Device = VxlanLink | TunLink | IpipLink | WireguardLink
+Device = VxlanLink | TunLink | IpipLink | WireguardLink | XfrmLink
 
 #: Links of ours, by kind of link and name.
 OURS = {
@@ -21,6 +21,7 @@ OURS = {
     "tun": re.compile(r"flannel\d+"),
     "ipip": re.compile(r"flannel\.ipip"),
     "wireguard": re.compile(r"flannel-wg(-v6)?"),
+    "xfrm": re.compile(r"flannel-ipsec6?"),
 }
 
 
@@ -36,6 +37,8 @@ def fits(want: Device, have: link.Link, links: Mapping[str, link.Link]) -> bool:
             return have.kind == "tun"
         case WireguardLink():
             return have.kind == "wireguard"
+        case XfrmLink():
+            return have.if_id == want.if_id
         case IpipLink():
             return have.ipip is not None and (have.ipip.local, have.ipip.remote) == (want.local, "")
         case VxlanLink():
@@ -80,6 +83,8 @@ def describe(want: Device) -> str:
             return f"ipip local {want.local}"
         case WireguardLink():
             return f"wireguard port {want.port}"
+        case XfrmLink():
+            return f"xfrm id {want.if_id}"
 
 
 def create(nl: Netlink, want: Device, links: Mapping[str, link.Link], private_key: str = "") -> None:
@@ -101,6 +106,8 @@ def _create(nl: Netlink, want: Device, links: Mapping[str, link.Link], private_k
             link.add_ipip(nl, want.name, local=want.local, mtu=want.mtu, up=True)
         case WireguardLink():
             _create_wireguard(nl, want, private_key)
+        case XfrmLink():
+            link.add_xfrm(nl, want.name, want.if_id, mtu=want.mtu, up=True)
         case VxlanLink():
             underlay = links.get(want.underlay)
             if underlay is None:
@@ -144,4 +151,4 @@ def _mac(want: Device) -> str:
 
 def _module(want: Device) -> str:
     names: dict[type[Device], str] = {IpipLink: "ipip", WireguardLink: "wireguard", VxlanLink: "vxlan", TunLink: "tun"}
-    return names[type(want)]
+    return names.get(type(want), "xfrm_interface")

@@ -19,7 +19,7 @@ from pybernetes.linux.monitor import (
 )
 from pybernetes.linux.route import Route
 
-_OUR_LINK = re.compile(r"flannel(-v6)?\.\d+|flannel\.?\w*|flannel-wg(-v6)?|cni0")
+_OUR_LINK = re.compile(r"flannel(-v6)?\.\d+|flannel\.?\w*|flannel-wg(-v6)?|flannel-ipsec6?|cni0")
 
 
 class KernelDrift:

@@ -15,6 +15,7 @@ from typing import TypeVar
 from pybernetes.flannel import devices
 from pybernetes.flannel.bgp.learned import hold, learned, leftovers
 from pybernetes.flannel.desired import Desired, Forwarding, LinkAddress, Neighbour, PeerRoute
+from pybernetes.flannel.ipsec import policies as ipsec_policies
 from pybernetes.flannel.wireguard import peers as wireguard_peers
 from pybernetes.linux import addr, fdb, ipmsg, link, neigh, route
 from pybernetes.linux.errors import Missing, NetlinkError
@@ -40,6 +41,8 @@ class Observed:
     """Routes that BIRD brought."""
     wireguard: wireguard_peers.Devices = field(default_factory=dict)
     """WireGuard devices of ours, by name."""
+    ipsec: ipsec_policies.Security = field(default_factory=ipsec_policies.Security)
+    """Policies and states of our xfrm interfaces."""
 
     @property
     def ours(self) -> dict[str, link.Link]:
@@ -71,6 +74,7 @@ def observe(nl: Netlink) -> Observed:
         ),
         learned=frozenset(learned(nl)),
         wireguard=wireguard_peers.observe(nl.netns, seen.ours),
+        ipsec=ipsec_policies.observe(nl.netns, seen.ours),
     )
 
 
@@ -212,9 +216,9 @@ def _through_pinhole(change: Change, r: PeerRoute, index: Mapping[str, int]) -> 
 def _removals(extra: Observed, want: Desired, have: Observed, index: Mapping[str, int]) -> list[Change]:
     changes = []
     # A route that was replaced in place is gone already: in IPv4 the kernel knows one per destination and metric.
-    replaced = {r.dst for r in want.routes if ":" not in r.dst} if extra.routes else set()
+    replaced = {(r.dst, r.kind) for r in want.routes if ":" not in r.dst} if extra.routes else set()
     for r in extra.routes:
-        if r.dst not in replaced:
+        if (r.dst, r.kind) not in replaced:
             text = f"route to {r.dst} via {r.gateway or r.link or r.kind} removed: nobody has that subnet"
             changes.append(Change(text, route.request("delete", _kernel_route(r, index)), True))
     for rest in leftovers(want, have):
@@ -250,6 +254,7 @@ def reconcile(nl: Netlink, want: Desired, *, private_key: str = "", clock: Calla
     have = observe(nl)
     want, unlearned = hold(want, have)
     want, unanswered = wireguard_peers.hold(want, have.routes, have.links, have.wireguard)
+    want, unsecured = ipsec_policies.hold(want, have.routes, have.links, have.ipsec, clock())
     plan = plan_links(want, have)
     done, errors = _apply_links(nl, plan, have, private_key)
     if plan:
@@ -258,6 +263,8 @@ def reconcile(nl: Netlink, want: Desired, *, private_key: str = "", clock: Calla
     for words, more in zip((done, errors), wireguard_peers.set_up(nl.netns, peers, private_key), strict=True):
         words += more
     present = set(have.links)
+    for words, more in zip((done, errors), ipsec_policies.set_up(nl.netns, want, have.ipsec, present), strict=True):
+        words += more
     possible = _without_missing_links(want, present)
     changes = plan_entries(possible, have)
     for change, error in zip(changes, nl.batch([c.request for c in changes]), strict=True):
@@ -269,7 +276,8 @@ def reconcile(nl: Netlink, want: Desired, *, private_key: str = "", clock: Calla
         if link.ensure_deleted(nl, name):
             done.append(f"link {name} removed: no peer needs it")
     done += wireguard_peers.clean_up(nl.netns, peers)
-    return Outcome(tuple(done), tuple(errors), unlearned + unanswered)
+    done += ipsec_policies.clean_up(nl.netns, want, have.ipsec)
+    return Outcome(tuple(done), tuple(errors), unlearned + unanswered + unsecured)
 
 
 def _without_missing_links(want: Desired, present: set[str]) -> Desired:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from pybernetes.flannel.backends import BACKENDS, Backend, make
+from pybernetes.flannel.backends import BACKENDS, Backend, make, make_for_peers
 from pybernetes.flannel.config import FamilyConfig, NetworkConfig
 from pybernetes.flannel.desired import Desired, merge
 from pybernetes.flannel.lease import FamilyLease, Lease, Underlay
@@ -82,7 +82,7 @@ def desired_state(
     peers, problems = usable(config, node.lease, leases, memo)
     memo.peers = peers
     in_use = {config.backend, *linger, *(peer.backend for peer in peers)}
-    backends: dict[str, Backend] = {kind: make(kind, _options(config, kind)) for kind in sorted(in_use)}
+    backends: dict[str, Backend] = {kind: _backend(config, kind) for kind in sorted(in_use)}
     parts = [Desired(problems=tuple(problems))]
     for family in config.families:
         parts += [backend.local(family, node.lease, node.underlay) for backend in backends.values()]
@@ -105,9 +105,9 @@ def desired_state(
     return merge(parts)
 
 
-def _options(config: NetworkConfig, kind: str) -> Mapping[str, object]:
+def _backend(config: NetworkConfig, kind: str) -> Backend:
     """The configured backend has the configured options; another one, those it had before, or its defaults."""
-    return config.options if kind == config.backend else config.former.get(kind, {})
+    return make(kind, config.options) if kind == config.backend else make_for_peers(kind, config.former.get(kind))
 
 
 def mtu(config: NetworkConfig, underlay: Underlay) -> int:

@@ -70,6 +70,8 @@ class Link:
     """Bridge ports only."""
     vxlan: VxlanInfo | None = None
     ipip: IpipInfo | None = None
+    if_id: int = 0
+    """xfrm interfaces only."""
 
     @property
     def up(self) -> bool:
@@ -112,6 +114,7 @@ def decode(payload: bytes) -> Link:
         hairpin=hairpin,
         vxlan=_decode_vxlan(data) if kind == "vxlan" else None,
         ipip=_decode_ipip(data) if kind == "ipip" else None,
+        if_id=read_u32(parse_attrs(data).get(linkmsg.IFLA_XFRM_IF_ID)) if kind == "xfrm" else 0,
     )
 
 
@@ -246,6 +249,11 @@ def add_ipip(
     """An IPIP tunnel. Exists when there is one with the same ends already, as `tunl0` is for none at all."""
     here, there = (ipmsg.pack(end) if end else b"" for end in (local, remote))
     return _make(nl, linkmsg.ipip(name, local=here, remote=there, device=device, mtu=mtu, up=up))
+
+
+def add_xfrm(nl: Netlink, name: str, if_id: int, *, mtu: int = 0, up: bool = False) -> Link:
+    """An xfrm interface; see `xfrm` for what gives it policies. Exists when another one has that id."""
+    return _make(nl, linkmsg.xfrm(name, if_id, mtu=mtu, up=up))
 
 
 def add_wireguard(nl: Netlink, name: str, *, mtu: int = 0) -> Link:

@@ -13,6 +13,7 @@ from pybernetes.flannel.backends.bgp import Bgp
 from pybernetes.flannel.backends.extension import Extension
 from pybernetes.flannel.backends.host_gw import HostGateway
 from pybernetes.flannel.backends.ipip import Ipip
+from pybernetes.flannel.backends.ipsec import Ipsec
 from pybernetes.flannel.backends.udp import Udp
 from pybernetes.flannel.backends.vxlan import Vxlan
 from pybernetes.flannel.backends.wireguard import Wireguard
@@ -42,6 +43,11 @@ def make(kind: str, options: Mapping[str, Any]) -> Backend:
     return BACKENDS[kind](options)
 
 
+def make_for_peers(kind: str, options: Mapping[str, Any] | None) -> Backend:
+    """The backend of peers that is not ours; its options are not known if it never was."""
+    return Ipsec.of_others(options or {}) if kind == "ipsec" else make(kind, options or {})
+
+
 #: Every backend type by the name it has in `Backend.Type` and in leases.
 BACKENDS: dict[
     str,
@@ -50,6 +56,7 @@ BACKENDS: dict[
     | type[Extension]
     | type[HostGateway]
     | type[Ipip]
+    | type[Ipsec]
     | type[Udp]
     | type[Vxlan]
     | type[Wireguard],
@@ -58,6 +65,7 @@ BACKENDS: dict[
     "host-gw": HostGateway,
     "ipip": Ipip,
     "wireguard": Wireguard,
+    "ipsec": Ipsec,
     "udp": Udp,
     "bgp": Bgp,
     "extension": Extension,

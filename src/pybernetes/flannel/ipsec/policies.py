@@ -1,0 +1,103 @@
+"""IPsec policies: those that are wanted beside those that the kernel has, and routes that wait for their tunnels.
+
+As with WireGuard one end always changes over first, and a tunnel needs both. So a peer's route stays where it is until
+the tunnel stands; in a network that starts with ipsec nothing is held back.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from pybernetes.flannel.backends.ipsec import IF_IDS
+from pybernetes.flannel.desired import Desired, IpsecPeer, PeerRoute
+from pybernetes.linux import link, xfrm
+from pybernetes.linux.errors import Missing, NetlinkError
+from pybernetes.linux.netns import Netns
+
+#: By it states are bound to policies; the original has the same.
+REQID = 11
+#: The end that answers has its states before the end that asked. Until a tunnel is so old, packets may be too early.
+_SETTLED = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """What of IPsec is ours in the kernel."""
+
+    policies: frozenset[xfrm.Policy] = frozenset()
+    states: tuple[xfrm.State, ...] = ()
+
+
+def observe(netns: Netns | None, links: Mapping[str, link.Link]) -> Security:
+    """All of it, if there is an interface of ours among these links."""
+    ids = [li.if_id for li in links.values() if li.kind == "xfrm" and li.if_id in IF_IDS.values()]
+    if not ids:
+        return Security()
+    with xfrm.Xfrm(netns) as nl:
+        policies = frozenset(policy for if_id in ids for policy in nl.policies(if_id))
+        return Security(policies, tuple(state for if_id in ids for state in nl.states(if_id)))
+
+
+def policies_for(peer: IpsecPeer) -> tuple[xfrm.Policy, ...]:
+    """Out, in, and for packets that are passed on to pods."""
+    out = xfrm.Policy("out", peer.near, peer.far, peer.local, peer.remote, REQID, peer.if_id)
+    back = xfrm.Policy("in", peer.far, peer.near, peer.remote, peer.local, REQID, peer.if_id)
+    return out, back, replace(back, direction="fwd")
+
+
+def hold(
+    want: Desired, routes: frozenset[PeerRoute], links: Mapping[str, link.Link], have: Security, now: float
+) -> tuple[Desired, tuple[str, ...]]:
+    """What is possible now, and a sentence for each route that waits for its tunnel."""
+    behind = {(p.link, p.far): p for p in want.ipsec_peers}
+    if not behind:
+        return want, ()
+    old = {r.dst: r for r in routes if r.link in links and links[r.link].up}
+    ready = {(s.src, s.dst) for s in have.states if now - s.added >= _SETTLED}
+    kept: list[PeerRoute] = []
+    waiting = []
+    for r in want.routes:
+        peer, before = behind.get((r.link, r.dst)), old.get(r.dst)
+        if peer is not None and before is not None and before.link != r.link:
+            ends = (peer.local, peer.remote)
+            if ends not in ready or ends[::-1] not in ready:
+                waiting.append(f"route to {r.dst} stays on {before.link} until the tunnel to {peer.remote} stands")
+                r = replace(before, reason=r.reason)
+        kept.append(r)
+    return replace(want, routes=tuple(kept)), tuple(waiting)
+
+
+def set_up(netns: Netns | None, want: Desired, have: Security, present: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Policies that are missing; what was done and what went wrong, in words."""
+    links = set(present)
+    wanted = [p for peer in want.ipsec_peers if peer.link in links for p in policies_for(peer)]
+    missing = [p for p in wanted if p not in have.policies]
+    if not missing:
+        return [], []
+    try:
+        with xfrm.Xfrm(netns) as nl:
+            outcome = list(zip(missing, nl.add_policies(missing), strict=True))
+    except NetlinkError as error:
+        return [], [str(error)]
+    done = [xfrm.describe(policy) for policy, error in outcome if error is None]
+    return done, [f"{error}" for _, error in outcome if error is not None]
+
+
+def clean_up(netns: Netns | None, want: Desired, have: Security) -> list[str]:
+    """Remove what nobody wants; what was done, in words."""
+    wanted = {p for peer in want.ipsec_peers for p in policies_for(peer)}
+    # One that was replaced in place is gone already: there is one for a direction and its networks.
+    kept = {(p.direction, p.src, p.dst, p.if_id) for p in wanted}
+    policies = [p for p in have.policies if (p.direction, p.src, p.dst, p.if_id) not in kept]
+    ends = {pair for peer in want.ipsec_peers for pair in ((peer.local, peer.remote), (peer.remote, peer.local))}
+    states = [s for s in have.states if (s.src, s.dst) not in ends]
+    if not policies and not states:
+        return []
+    with xfrm.Xfrm(netns) as nl:
+        results = [*nl.remove_policies(policies), *nl.remove_states(states)]
+    words = [f"{xfrm.describe(p)} removed" for p in policies]
+    words += [f"IPsec state {s.spi} from {s.src} to {s.dst} removed" for s in states]
+    return [
+        text if error is None else f"{text}: {error}"
+        for text, error in zip(words, results, strict=True)
+        if not isinstance(error, Missing)
+    ]
