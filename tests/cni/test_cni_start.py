@@ -105,6 +105,14 @@ def test_a_damaged_bundle_is_passed_over(tmp_path: Path, damage: bytes) -> None:
     assert json.loads(done.stdout)["cniVersion"] == "1.1.0"
 
 
+@pytest.mark.parametrize("stdin", [b"", b"{", b"[1", b'{"a":1} x', b"\xff\xfe", b"nul", b"[" * 100_000, b'{"a":NaN}'])
+def test_a_process_of_its_own_says_what_is_no_json(bin_dir: Path, stdin: bytes) -> None:
+    """In a test's process all of the standard library may be loaded; here it is not."""
+    env = {"CNI_COMMAND": "ADD", "CNI_CONTAINERID": "a", "CNI_NETNS": "/x", "CNI_IFNAME": "eth0", "CNI_PATH": "/x"}
+    done = subprocess.run([str(bin_dir / "bridge")], env=env, input=stdin, capture_output=True)
+    assert (done.returncode, done.stderr) == (1, b"") and json.loads(done.stdout)["code"] == 6
+
+
 @pytest.mark.parametrize("plugin", PLUGINS)
 def test_launchers_run_from_anywhere(bin_dir: Path, plugin: str) -> None:
     env = {"CNI_COMMAND": "VERSION"}

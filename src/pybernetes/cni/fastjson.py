@@ -38,6 +38,11 @@ def loads(data: bytes) -> Any:
         value, end = make_scanner(_Context)(text, start)  # type: ignore[arg-type]
     except StopIteration as stop:
         raise ValueError(f"not JSON at character {stop.value}") from None
+    except SystemError:
+        # The scanner borrows the words for what is wrong from the package, and fails where that is not loaded.
+        import json
+
+        return json.loads(text)
     except RecursionError:
         raise ValueError("JSON nested too deeply") from None
     rest = text[end:].strip(_BLANK)

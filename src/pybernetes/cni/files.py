@@ -35,6 +35,11 @@ def read(path: str, limit: int = 1 << 20) -> str:
         posix.close(fd)
 
 
+def exists(path: str) -> bool:
+    """Whether there is anything at `path`."""
+    return posix.access(path, posix.F_OK)
+
+
 def remove(path: str) -> None:
     """Remove a file, unless somebody else has."""
     try:

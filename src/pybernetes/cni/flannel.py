@@ -31,11 +31,22 @@ def _prepare(call: spec.Call) -> spec.Json:
 
 def delete(call: spec.Call) -> None:
     """Detach as noted at ADD. Without a note there is nothing of ours (CNI: DEL of what is gone succeeds)."""
-    config = _load(_note(call))
+    config = _load(_note(call)) or _presumed(call)
     if config is None:
         return
     delegate.run(call, config["type"], _passed(call, config))
     files.remove(_note(call))
+
+
+def _presumed(call: spec.Call) -> spec.Json | None:
+    """In place of a note that cannot be read: what ADD would do now. None when there is no note, or no subnet.env."""
+    if not files.exists(_note(call)):
+        return None
+    try:
+        return _prepare(call)
+    except CniError:
+        files.remove(_note(call))
+        return None
 
 
 def check(call: spec.Call) -> None:
