@@ -3,6 +3,7 @@
 `kube.py` says what a lease looks like on a Node; this follows the Nodes and the file, and writes our own Node.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -26,9 +27,19 @@ class KubeManager:
     """A SubnetManager; see there."""
 
     def __init__(
-        self, client: Client, nodes: Informer[Node], *, node_name: str, net_conf: Path, set_condition: bool = True
+        self,
+        client: Client,
+        nodes: Informer[Node],
+        *,
+        node_name: str,
+        net_conf: Path,
+        set_condition: bool = True,
+        patience: float = 5.0,
     ) -> None:
-        """`set_condition`: whether NetworkUnavailable is ours to clear."""
+        """`set_condition`: whether NetworkUnavailable is ours to clear; `patience`: seconds to wait for an answer,
+        during which no pass looks after the kernel.
+        """
+        self._patience = patience
         self._set_condition = set_condition
         self._client = client.of(Node)
         self._nodes = nodes
@@ -84,25 +95,31 @@ class KubeManager:
 
     async def announce(self, lease: Lease) -> None:
         """Write our annotations, and clear the condition that keeps pods away. Raises LeaseError where we may not."""
-        node, notes = self._node(), kube.annotations(lease)
         try:
-            if any(node.metadata.annotations.get(key) != value for key, value in notes.items()):
-                # With the status, as the original does it: so its role, which may write no more than that, is enough.
-                await self._client.patch(node.metadata.name, {"metadata": {"annotations": notes}}, subresource="status")
-                log.info("announced %s: %s", lease.backend, ", ".join(str(f.subnet) for f in lease.families))
-            cleared = any(c.type == "NetworkUnavailable" and c.status == "False" for c in node.status.conditions)
-            if self._set_condition and not cleared:
-                now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-                await self._client.patch(
-                    node.metadata.name,
-                    {"status": {"conditions": [kube.condition(now)]}},
-                    subresource="status",
-                    content_type=STRATEGIC_MERGE_PATCH,
-                )
+            async with asyncio.timeout(self._patience):
+                await self._announce(lease)
         except Forbidden as error:
             raise LeaseError(f"lease not announced: {error}") from error
         except (ApiError, Unreachable) as error:
             raise Away(f"lease not announced: {error}") from error
+        except TimeoutError as error:
+            raise Away(f"lease not announced: no answer for {self._patience:.0f} s") from error
+
+    async def _announce(self, lease: Lease) -> None:
+        node, notes = self._node(), kube.annotations(lease)
+        if any(node.metadata.annotations.get(key) != value for key, value in notes.items()):
+            # With the status, as the original does it: so its role, which may write no more than that, is enough.
+            await self._client.patch(node.metadata.name, {"metadata": {"annotations": notes}}, subresource="status")
+            log.info("announced %s: %s", lease.backend, ", ".join(str(f.subnet) for f in lease.families))
+        cleared = any(c.type == "NetworkUnavailable" and c.status == "False" for c in node.status.conditions)
+        if self._set_condition and not cleared:
+            now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            await self._client.patch(
+                node.metadata.name,
+                {"status": {"conditions": [kube.condition(now)]}},
+                subresource="status",
+                content_type=STRATEGIC_MERGE_PATCH,
+            )
 
     def leases(self, config: NetworkConfig) -> tuple[list[Lease], list[str]]:
         """From everybody's annotations."""
