@@ -55,6 +55,12 @@ class TestByteCode:
         command = [sys.executable, "-c", "import made; print(made.twice('p'))"]
         assert subprocess.check_output(command, cwd=tmp_path, text=True) == "pp\n"
 
+    def test_what_is_no_python_stays_as_it_is(self, tmp_path: Path) -> None:
+        (tmp_path / "template.py").write_text("class {name}:\n")
+        assert python.as_file("a/template.py", tmp_path / "template.py").path == "a/template.py"
+        (tmp_path / "template.py").write_text("class Name: pass\n")
+        assert python.as_file("a/template.py", tmp_path / "template.py").path == "a/template.pyc"
+
     def test_a_distribution_brings_what_it_requires(self) -> None:
         names = {found.name.lower() for found in python.distributions(["aiohttp"])}
         assert {"aiohttp", "yarl", "multidict"} <= names and "numpy" not in names

@@ -13,6 +13,7 @@ import re
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,9 +116,10 @@ def modules(distribution: importlib.metadata.Distribution) -> Iterator[tuple[str
 
 
 def as_file(path: str, file: Path) -> File:
-    """A module as a file to be: source as byte code, all else as it is."""
+    """A module as a file to be: source as byte code, all else as it is; so is what only looks like a module."""
     if file.suffix == ".py":
-        return File(f"{path}c", byte_code(file.read_bytes(), path))
+        with suppress(SyntaxError):
+            return File(f"{path}c", byte_code(file.read_bytes(), path))
     return File(path, file.read_bytes(), 0o755 if file.suffix == ".so" else 0o644)
 
 
