@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import random
+import socket
 import struct
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pybernetes.flannel.udp import batch
 from pybernetes.flannel.udp import packets as packets
 from pybernetes.flannel.udp import segments as segments
 
 
-def slow_sum(data: bytes) -> int:
+def slow_sum(data: bytes | bytearray) -> int:
     """RFC 1071 by the letter."""
     total = 0
     for at in range(0, len(data), 2):
@@ -31,13 +33,15 @@ def ip(
     return bytes(head) + payload
 
 
-def tcp(body: bytes, *, seq: int = 1000, flags: int = 0x10, options: bytes = b"", **fields: int) -> bytes:
+def tcp(
+    body: bytes, *, seq: int = 1000, flags: int = 0x10, options: bytes = b"", ttl: int = 64, ident: int = 7
+) -> bytes:
     words = 5 + len(options) // 4
     head = bytearray(struct.pack("!HHIIBBHHH", 4000, 5201, seq % 2**32, 77, words << 4, flags, 500, 0, 0) + options)
     whole = bytes(head) + body
     pseudo = bytes.fromhex("0af401010af40201") + struct.pack("!HH", 6, len(whole))
     struct.pack_into("!H", head, 16, 0xFFFF - slow_sum(pseudo + whole + b"\0" * (len(whole) % 2)))
-    return ip(6, bytes(head) + body, **fields)
+    return ip(6, bytes(head) + body, ttl=ttl, ident=ident)
 
 
 @given(st.binary(max_size=300))
@@ -170,3 +174,17 @@ def test_two_streams_in_one_burst_are_told_apart() -> None:
 @settings(deadline=None)
 def test_any_burst_comes_out_whole(data: bytes, size: int) -> None:
     assert b"".join(bytes(p) for h, p in segments.join(memoryview(bytearray(data)), size)) == data
+
+
+def test_a_datagram_keeps_its_address_until_it_is_sent() -> None:
+    """The table of routes may be replaced between the two."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, socket.socket(socket.AF_INET, 2) as there:
+        there.bind(("127.0.0.1", 0))
+        there.settimeout(5)
+        sender = batch.Sender(sock.fileno(), 0)
+        for _ in range(batch.SLOTS):
+            sender.views[sender.slot][:2] = b"hi"
+            sender.add(2, batch.sockaddr(*there.getsockname()))
+            others = [batch.sockaddr("127.0.0.9", 9) for _ in range(50)]
+        assert sender.flush() == 0 and others
+        assert [there.recv(9) for _ in range(batch.SLOTS)] == [b"hi"] * batch.SLOTS

@@ -74,6 +74,8 @@ class Sender(_Batch):
         for message in self._messages:
             message.hdr.namelen = ctypes.sizeof(SockAddr)
         self._ready = 0
+        #: The kernel is given a pointer only; a table of routes that is replaced meanwhile must not take these along.
+        self._addresses: list[SockAddr | None] = [None] * SLOTS
 
     @property
     def slot(self) -> int:
@@ -86,7 +88,8 @@ class Sender(_Batch):
         return self._ready == SLOTS
 
     def add(self, length: int, address: SockAddr) -> None:
-        """The next slot holds a datagram of this length. The address must live until it is sent."""
+        """The next slot holds a datagram of this length."""
+        self._addresses[self._ready] = address
         self._iovecs[self._ready].length = length
         self._messages[self._ready].hdr.name = ctypes.addressof(address)
         self._ready += 1

@@ -2,12 +2,13 @@
 
 Two threads, each with one direction: what the TUN device gives goes to the node whose subnet has the destination;
 what the socket gets goes to the TUN device. Threads do, since nearly all of the time is spent in system calls, which
-release the interpreter. Three things keep these few: many datagrams per call (`udp_batch`), large TCP packets in one
-piece through the TUN device (`udp_segments`), and letting the kernel divide and join datagrams (UDP_SEGMENT, UDP_GRO).
+release the interpreter. Three things keep these few: many datagrams per call (`batch.py`), large TCP packets in one
+piece through the TUN device (`segments.py`), and letting the kernel divide and join datagrams (UDP_SEGMENT, UDP_GRO).
 """
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
 import select
@@ -27,6 +28,8 @@ from pybernetes.linux.rtnl import Netlink
 _VNET = segments.VNET.size
 _BUFFER = 4 << 20
 _KNOWN_MAX = 4096
+#: So many batches, and it is looked whether it is time to stop.
+_ROUNDS = 64
 _SOL_RAW, _ICMP_FILTER = 255, 1
 
 
@@ -169,11 +172,14 @@ class UdpProxy:
 
     def _outward(self, sock: socket.socket) -> None:
         batch = Sender(sock.fileno(), _VNET)
-        while self._wait(self._tun):
-            more = True
-            while more:
+        going = True
+        while going:
+            going = self._wait(self._tun)  # what has come by the end is carried on
+            for _ in range(_ROUNDS):
                 more = self._read_batch(sock, batch)
                 self.counters.unsent += batch.flush()
+                if not more:
+                    break
 
     def _read_batch(self, sock: socket.socket, batch: Sender) -> bool:
         """Fill the batch; whether there may be more to read."""
@@ -231,8 +237,13 @@ class UdpProxy:
 
     def _inward(self, sock: socket.socket) -> None:
         batch = Receiver(sock.fileno())
-        while self._wait(sock.fileno()):
-            while received := batch.receive():
+        going = True
+        while going:
+            going = self._wait(sock.fileno())
+            for _ in range(_ROUNDS):
+                received = batch.receive()
+                if not received:
+                    break
                 for data, size in received:
                     if size:
                         self._incoming(data, size)
@@ -260,6 +271,9 @@ class UdpProxy:
         except BlockingIOError:
             self.counters.unsent += 1
         except OSError as error:
-            if error.errno != 22:  # EINVAL: the kernel does not take this packet
+            if error.errno == errno.EIO:  # the device is down; it will be put right
+                self.counters.unsent += 1
+            elif error.errno == errno.EINVAL:  # the kernel does not take this packet
+                self.counters.garbage += 1
+            else:
                 raise
-            self.counters.garbage += 1
