@@ -1,6 +1,8 @@
 """macvlan and ipvlan: the pod gets an interface of its own on the node's network card.
 
-macvlan gives it a MAC of its own, ipvlan shares the card's. The kernel may lack either: the error says so.
+macvlan gives it a MAC of its own, ipvlan shares the card's. The kernel may lack either: the error says so. ipvlan may
+follow another plugin: the one interface that came before is then its master, and without `ipam` it takes over the
+addresses.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from pybernetes.cni.bridge_config import read_mtu, requested_mac
 from pybernetes.cni.errors import CniError, invalid_config
 from pybernetes.linux import ipmsg, linkmsg
 from pybernetes.linux.errors import Missing, NotSupported
-from pybernetes.linux.rtnl import Netlink, Request, read_u32
+from pybernetes.linux.rtnl import Netlink, Request, parse_attrs, read_text, read_u32
 
 
 def add(call: spec.Call) -> spec.Json:
@@ -22,10 +24,8 @@ def add(call: spec.Call) -> spec.Json:
         index, mac = _create(node, sandbox, call)
         allocated = False
         try:
-            result = delegate.ipam(call)
+            result = _addresses(call)
             allocated = True
-            if spec.section(call.config, "ipam").get("type") and not result.get("ips"):
-                raise CniError(errors.DELEGATE_FAILED, "IPAM plugin returned missing IP config")
             for ip in result.get("ips") or []:
                 ip["interface"] = 0
             iface.configure(sandbox, call.ifname, index, result)
@@ -38,6 +38,22 @@ def add(call: spec.Call) -> spec.Json:
     result["interfaces"] = [{"name": call.ifname, "mac": mac, "sandbox": call.netns}]
     result["dns"] = call.config.get("dns") or result.get("dns") or {}
     return result
+
+
+def _addresses(call: spec.Call) -> spec.Json:
+    """What the interface gets: from the IPAM plugin, or for ipvlan from the plugin before."""
+    if spec.section(call.config, "ipam").get("type"):
+        result = delegate.ipam(call)
+        if not result.get("ips"):
+            delegate.undo_ipam(call)
+            raise CniError(errors.DELEGATE_FAILED, "IPAM plugin returned missing IP config")
+        return result
+    if not _is_ipvlan(call):
+        return {}
+    before = spec.previous_result(call)
+    if not before.get("ips"):
+        raise invalid_config("ipvlan needs addresses: there is no 'ipam', and none came in prevResult")
+    return {key: before[key] for key in ("ips", "routes", "dns") if key in before}
 
 
 def _is_ipvlan(call: spec.Call) -> bool:
@@ -97,12 +113,21 @@ def _request(home: Netlink, sandbox: iface.Sandbox, call: spec.Call, name: str) 
 
 
 def _parent(nl: Netlink, call: spec.Call) -> tuple[int, int]:
-    """(index, MTU) of `master`, by default of the device of the default route."""
-    name = str(call.config.get("master") or "")
+    """(index, MTU) of `master`, by default of the interface before in the chain, else of that of the default route."""
+    name = str(call.config.get("master") or _chained_master(call))
     try:
         return _link(nl, name or _default_device(nl))
     except Missing as gone:
         raise invalid_config(f"failed to lookup master {name!r}") from gone
+
+
+def _chained_master(call: spec.Call) -> str:
+    if not _is_ipvlan(call) or call.config.get("prevResult") is None or call.command != "ADD":
+        return ""
+    names = [entry.get("name") for entry in spec.previous_result(call).get("interfaces") or []]
+    if len(names) != 1 or not names[0]:
+        raise invalid_config("chained master failure. PrevResult lacks a single named interface")
+    return str(names[0])
 
 
 def _link(nl: Netlink, which: str | int) -> tuple[int, int]:
@@ -127,6 +152,25 @@ def check(call: spec.Call) -> None:
     result = spec.previous_result(call, needed="CHECK")
     delegate.ipam(call)
     iface.check(call, result)
+    _check_kind(call)
+
+
+def _check_kind(call: spec.Call) -> None:
+    """The pod's interface is of the right kind and mode."""
+    kind, modes, number = ("macvlan", linkmsg.MACVLAN_MODES, linkmsg.IFLA_MACVLAN_MODE)
+    if _is_ipvlan(call):
+        kind, modes, number = ("ipvlan", linkmsg.IPVLAN_MODES, linkmsg.IFLA_IPVLAN_MODE)
+    with iface.Sandbox(call.netns) as sandbox:
+        info = parse_attrs(sandbox.link(call.ifname)[2].get(linkmsg.IFLA_LINKINFO, b""))
+    found = read_text(info.get(linkmsg.IFLA_INFO_KIND))
+    if found != kind:
+        text = f"interface {call.ifname} is of kind {found or 'none'}, expected {kind}"
+        raise CniError(errors.CHECK_FAILED, text)
+    wanted = _read_mode(call)
+    value = read_u32(parse_attrs(info.get(linkmsg.IFLA_INFO_DATA, b"")).get(number))
+    if value != modes[wanted]:
+        present = next((name for name, which in modes.items() if which == value), value)
+        raise CniError(errors.CHECK_FAILED, f"interface {call.ifname} has mode {present}, expected {wanted}")
 
 
 def gc(call: spec.Call) -> None:
