@@ -6,6 +6,7 @@ shared libraries, our source and tests, each under the path that it has here. Th
 What the command prints comes out of the second serial port; the first is the kernel's console.
 """
 
+import os
 import re
 import shlex
 import shutil
@@ -83,11 +84,18 @@ class Result:
 
 
 def run(
-    command: Sequence[str], *, modules: Iterable[str], python: bool = True, timeout: float = 120, memory_mib: int = 1024
+    command: Sequence[str],
+    *,
+    modules: Iterable[str],
+    files: Sequence[Path] = (),
+    python: bool = True,
+    timeout: float = 120,
+    memory_mib: int = 1024,
 ) -> Result:
     """Boot, load the modules, run the command in the repository's folder, switch off.
 
-    Without `python` there are just the tools, and the machine starts sooner. Raises KernelMissing or MachineError.
+    `files` are there besides what always is; programs among them come with their libraries. Without `python` there
+    are just the tools, and the machine starts sooner. Raises KernelMissing or MachineError.
     """
     if shutil.which(QEMU) is None:
         raise MachineError(f"{QEMU} is missing: run tools/install.sh dev")
@@ -95,7 +103,7 @@ def run(
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="pbt-vm-") as folder:
         first, console = Path(folder) / "initramfs", Path(folder) / "console"
-        build(first, kernel.in_order(list(modules)), command, python=python)
+        build(first, kernel.in_order(list(modules)), command, files, python=python)
         argv = [QEMU, "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", f"{memory_mib}"]
         argv += ["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-nic", "none"]
         argv += ["-serial", f"file:{console}", "-serial", "stdio"]
@@ -115,7 +123,9 @@ def run(
     return Result(int(end[1]), text[: end.start()] + warnings, time.monotonic() - began)
 
 
-def build(target: Path, modules: Sequence[Path], command: Sequence[str], *, python: bool = True) -> None:
+def build(
+    target: Path, modules: Sequence[Path], command: Sequence[str], more: Sequence[Path] = (), *, python: bool = True
+) -> None:
     """Write the first file system."""
     with target.open("wb") as file:
         archive = Archive(file)
@@ -131,7 +141,7 @@ def build(target: Path, modules: Sequence[Path], command: Sequence[str], *, pyth
         archive.file("/modules/order", "".join(f"{module.name}\n" for module in modules).encode())
         archive.file("/busybox", Path(_where("busybox")).read_bytes(), mode=0o755)
         tools = [Path(_where(tool)) for tool in TOOLS]
-        files = [*tools, *(_python() if python else ()), *_ours()]
+        files = [*tools, *(_python() if python else ()), *_ours(), *more]
         for path in [*files, *_libraries(files)]:
             archive.copy(path)
         archive.close()
@@ -174,6 +184,6 @@ def _tree(top: Path) -> list[Path]:
 
 def _libraries(files: Iterable[Path]) -> list[Path]:
     """The shared libraries that programs and extension modules need, and what loads them."""
-    binaries = [str(path) for path in files if path.suffix == ".so" or path.parent.name in ("bin", "sbin")]
+    binaries = [str(path) for path in files if path.suffix == ".so" or os.access(path, os.X_OK)]
     listing = subprocess.run(["ldd", *binaries], capture_output=True, text=True).stdout
     return [Path(name) for name in sorted(set(re.findall(r"(/\S+) \(0x", listing)))]
