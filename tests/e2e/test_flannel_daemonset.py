@@ -5,6 +5,7 @@ Nodes are as a stock kubelet finds them before any network is installed: no plug
 
 import copy
 import json
+import os
 import re
 import signal
 import subprocess
@@ -250,3 +251,25 @@ def test_it_replaces_the_originals_manifest_in_place(flannel: Kubectl, bare: Clu
         flannel("apply", "-f", str(MANIFEST))
         up_again(flannel)
     assert flannel.json("get", DAEMONS)["spec"]["template"]["spec"] == before
+
+
+def test_the_pages_commands(flannel: Kubectl, bare: Cluster, tmp_path: Path) -> None:
+    """Those of docs/tasks/from-go-flannel.md up to the way back, for which the original would have to be pulled."""
+    page = (ROOT / "docs/tasks/from-go-flannel.md").read_text()
+    part = page[page.index("## Kubernetes") : page.index("Back again")]
+    commands = re.findall(r"^ {4}(kubectl .*)$", part, re.MULTILINE)
+    assert len(commands) == 8
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    for command in commands:
+        done = subprocess.run(
+            ["sh", "-c", command],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            env={**os.environ, **bare.env},
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        if "custom-columns" in command:
+            assert re.search(r"^node-1 +10\.244\.\d\.0/24 +vxlan$", done.stdout, re.MULTILINE), done.stdout
+    assert "net-conf.json" in (tmp_path / "kube-flannel-cfg.yml").read_text()
