@@ -9,6 +9,9 @@ from pybernetes.cni.errors import CniError
 from pybernetes.linux import tool
 from pybernetes.linux.errors import LinuxError
 
+IPAM = ("host-local", "static")
+"""Those of ours that give addresses; any other that is installed will do as well."""
+
 
 def run(call: spec.Call, plugin: str, config: spec.Json) -> spec.Json:
     """Run `plugin` with `config` for the same attachment and command; the result of ADD, else {}."""
@@ -23,6 +26,8 @@ def ipam(call: spec.Call) -> spec.Json:
     plugin = section.get("type")
     if not plugin:
         return {}
+    if plugin in main.PLUGINS and plugin not in IPAM:
+        raise errors.invalid_config(f"ipam.type {plugin!r} is no IPAM plugin: expected one of {', '.join(IPAM)}")
     return run(call, str(plugin), call.config)
 
 
@@ -49,7 +54,7 @@ def _execute(call: spec.Call, plugin: str, config: spec.Json) -> spec.Json:
     if not isinstance(answer, dict):
         raise CniError(errors.DELEGATE_FAILED, f"plugin {plugin} printed no JSON object")
     if code == 0:
-        return answer
+        return spec.read_result(answer, f"result of plugin {plugin}")
     message = answer.get("msg") or err.decode(errors="replace").strip() or f"ended with {code}"
     number = answer.get("code")
     raise CniError(

@@ -150,6 +150,8 @@ def delegate_config(call: spec.Call, env: SubnetEnv) -> spec.Json:
     kind = config.setdefault("type", "bridge")
     if not isinstance(kind, str) or not kind:
         raise invalid_config(f"'delegate' dictionary, if present, must have (string) 'type' field, got {kind!r}")
+    if kind == "flannel":
+        raise invalid_config("'delegate' cannot be flannel itself: expected bridge or another plugin")
     config["name"] = call.network
     config.setdefault("ipMasq", not env.ipmasq)
     config.setdefault("mtu", env.mtu)

@@ -187,13 +187,24 @@ def previous_result(call: Call, *, needed: str = "") -> Json:
         raise invalid_config(f"{needed} must be called as chained plugin: prevResult is missing")
     if previous is None:
         return {}
-    if not isinstance(previous, dict):
-        raise CniError(errors.DECODING_FAILURE, "prevResult: expected an object")
-    for key in ("interfaces", "ips", "routes"):
-        entries = previous.get(key) or []
+    return read_result(previous, "prevResult")
+
+
+# What the entries of a result must have.
+_IDENTITY = {"interfaces": "name", "ips": "address", "routes": "dst"}
+
+
+def read_result(result: object, what: str) -> Json:
+    """A result that somebody else wrote; DECODING_FAILURE when its form is none. `what` names it."""
+    if not isinstance(result, dict):
+        raise CniError(errors.DECODING_FAILURE, f"{what}: expected an object")
+    for key, name in _IDENTITY.items():
+        entries = result.get(key) or []
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise CniError(errors.DECODING_FAILURE, f"prevResult.{key}: expected a list of objects")
-    return previous
+            raise CniError(errors.DECODING_FAILURE, f"{what}.{key}: expected a list of objects")
+        if not all(isinstance(entry.get(name), str) for entry in entries):
+            raise CniError(errors.DECODING_FAILURE, f"{what}.{key}: expected a text {name!r} in each")
+    return result
 
 
 def render(result: Json, version: str) -> Json:
