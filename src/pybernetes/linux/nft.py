@@ -59,6 +59,20 @@ def list_table(family: str, table: str, netns: Netns | None = None) -> list[dict
     return [entry for entry in objects if "metainfo" not in entry]
 
 
+def list_all(netns: Netns | None = None) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """The objects of every table, in JSON form, by (family, name)."""
+    import json
+
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for entry in json.loads(_nft(["-j", "list", "ruleset"], "", netns))["nftables"]:
+        ((kind, body),) = entry.items()
+        if kind == "table":
+            found.setdefault((body["family"], body["name"]), [])
+        elif kind != "metainfo":
+            found.setdefault((body["family"], body["table"]), []).append(entry)
+    return found
+
+
 def rules_of(family: str, table: str, netns: Netns | None = None) -> list[dict[str, Any]]:
     """The rules of a table, each with `chain`, `handle` and, where there is one, `comment`; none without nft."""
     if tool.find("nft") is None:

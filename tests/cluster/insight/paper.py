@@ -1,25 +1,36 @@
 """Clusters on paper, whole and healthy, and ways to break them."""
 
+import base64
 import ipaddress
 import json
 from dataclasses import replace
 from typing import Any
 
-from pybernetes.cluster.insight.facts import ClusterFacts, KernelFacts, NodeFacts
+from pybernetes.cluster.insight.facts import BirdFacts, ClusterFacts, KernelFacts, NodeFacts
 from pybernetes.cluster.insight.hops import PodFacts, World
 from pybernetes.flannel import config, network
 from pybernetes.flannel.backends import BACKENDS
+from pybernetes.flannel.bgp.bird import protocol_name
+from pybernetes.flannel.bgp.control import SessionState
+from pybernetes.flannel.bgp.learned import BIRD_PROTOCOL, LEARNED_METRIC
 from pybernetes.flannel.desired import Desired
 from pybernetes.flannel.lease import FamilyLease, Lease, Underlay
 from pybernetes.linux.addr import SCOPES, Address
 from pybernetes.linux.fdb import FdbEntry
-from pybernetes.linux.link import Link, VxlanInfo
+from pybernetes.linux.link import IpipInfo, Link, VxlanInfo
 from pybernetes.linux.linkmsg import IFF_LOOPBACK, IFF_RUNNING, IFF_UP
 from pybernetes.linux.neigh import Neighbour
 from pybernetes.linux.route import Route
+from pybernetes.linux.wireguard import Device, Peer
 
 LO, ETH0, FLANNEL, CNI0, VETH = 1, 2, 3, 4, 5
 _FLAGS = IFF_UP | IFF_RUNNING
+SETTINGS = {
+    "net.bridge.bridge-nf-call-iptables": "1",
+    "net.netfilter.nf_conntrack_count": "100",
+    "net.netfilter.nf_conntrack_max": "65536",
+    "net/ipv4/conf/all/rp_filter": "2",
+}
 RULES = "table ip flannel-ipv4 {\n\tchain postrtg {\n\t\tip saddr 10.244.0.0/16 masquerade\n\t}\n}\n"
 
 
@@ -30,6 +41,11 @@ def subnet(number: int) -> str:
 def public(number: int, racks: int) -> str:
     """Nodes 1, 3, ... are in the first rack if there are two."""
     return f"192.0.{2 + (number - 1) % racks}.{10 + number}"
+
+
+def wireguard_key(number: int) -> str:
+    """The public key of a node."""
+    return base64.b64encode(bytes([number]) * 32).decode()
 
 
 def link(index: int, name: str, kind: str = "", **values: Any) -> Link:
@@ -48,7 +64,11 @@ def cluster(backend: str = "vxlan", nodes: int = 2, racks: int = 1, **options: A
 
 
 def _lease(backend: str, number: int, racks: int) -> Lease:
-    data = {"VNI": 1, "VtepMAC": f"02:00:00:00:01:{number:02x}"} if backend == "vxlan" else {}
+    data: dict[str, Any] = {
+        "vxlan": {"VNI": 1, "VtepMAC": f"02:00:00:00:01:{number:02x}"},
+        "wireguard": {"PublicKey": wireguard_key(number)},
+        "bgp": {"ASNumber": 64512},
+    }.get(backend, {})
     part = FamilyLease(ipaddress.ip_network(subnet(number)), ipaddress.ip_address(public(number, racks)), data)
     return Lease(f"node-{number}", backend, (part,))
 
@@ -66,20 +86,43 @@ def _node(parsed: config.NetworkConfig, leases: list[Lease], number: int, racks:
         name=f"node-{number}",
         internal_ips=(address,),
         lease=leases[number - 1],
-        kernel=_kernel(want, number, own, mtu),
+        kernel=_kernel(want, number, own, mtu, racks),
+        bird=_bird(want),
         subnet_env=f"{env}FLANNEL_IPMASQ=true\n",
         rules={"flannel-ipv4": RULES},
         rules_right={"flannel-ipv4": RULES},
     )
 
 
-def _kernel(want: Desired, number: int, own: Any, mtu: int) -> KernelFacts:
-    links = [link(LO, "lo", flags=_FLAGS | IFF_LOOPBACK), link(ETH0, "eth0", "veth")]
+def _learned(dst: str, racks: int, router: str) -> Route:
+    """By the peer itself, or by the router between the racks."""
+    peer = public(int(dst.split(".")[2]), racks)
+    direct = peer.rpartition(".")[0] == router.rpartition(".")[0]
+    return Route(dst, ETH0, peer if direct else router, protocol=BIRD_PROTOCOL, metric=LEARNED_METRIC)
+
+
+def _device(want: Desired, name: str, number: int) -> Device:
+    peers = tuple(Peer(p.public_key, p.endpoint, frozenset(p.allowed)) for p in want.wireguard_peers if p.link == name)
+    return Device(name, wireguard_key(number), listen_port=51820, peers=peers)
+
+
+def _bird(want: Desired) -> BirdFacts | None:
+    states = tuple(SessionState(protocol_name(s.address), True, "Established") for s in want.sessions)
+    return BirdFacts("/run/bird.ctl", True, states) if want.speakers else None
+
+
+def _kernel(want: Desired, number: int, own: Any, mtu: int, racks: int) -> KernelFacts:
+    links = [
+        link(LO, "lo", flags=_FLAGS | IFF_LOOPBACK),
+        link(ETH0, "eth0", "veth", mac=f"02:00:00:00:03:{number:02x}"),
+    ]
     links += [
         link(FLANNEL, v.name, "vxlan", mtu=v.mtu, mac=v.mac, vxlan=VxlanInfo(v.vni, v.port, v.local, ETH0, v.learning))
         for v in want.links
     ]
     links += [link(FLANNEL, tun.name, "tun", mtu=tun.mtu) for tun in want.tuns]
+    links += [link(FLANNEL, t.name, "ipip", mtu=t.mtu, ipip=IpipInfo(t.local)) for t in want.ipips]
+    links += [link(FLANNEL, wg.name, "wireguard", mtu=wg.mtu) for wg in want.wireguards]
     links += [link(CNI0, "cni0", "bridge", mtu=mtu), link(VETH, "veth1", "veth", master=CNI0, peer=2, mtu=mtu)]
     index = {li.name: li.index for li in links}
     addresses = [Address(LO, "127.0.0.1/8", SCOPES["host"]), Address(ETH0, str(own))]
@@ -92,6 +135,7 @@ def _kernel(want: Desired, number: int, own: Any, mtu: int) -> KernelFacts:
         Route(str(own.network), ETH0, protocol=2),
         Route(subnet(number), CNI0, protocol=2),
         *(Route(r.dst, index[r.link], r.gateway, protocol=70, onlink=r.onlink) for r in want.routes),
+        *(_learned(r.dst, racks, router) for r in want.learned),
     ]
     return KernelFacts(
         links=tuple(links),
@@ -99,6 +143,9 @@ def _kernel(want: Desired, number: int, own: Any, mtu: int) -> KernelFacts:
         routes=(*local, *routes),
         neighbours=tuple(Neighbour(index[n.link], n.ip, n.mac) for n in want.neighbours),
         forwarding=tuple(FdbEntry(index[f.link], f.mac, f.dst) for f in want.forwarding),
+        settings=SETTINGS,
+        udp_ports=frozenset(end.port for end in want.udp_ends),
+        wireguards=tuple(_device(want, wg.name, number) for wg in want.wireguards),
     )
 
 

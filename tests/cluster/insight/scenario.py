@@ -6,6 +6,11 @@
     set link node-1 flannel.1 mtu=1500
     set fdb node-1 dst=192.0.2.99
     set node node-1 agent=false ready=false
+    remove peers|proxy|bird node-1
+    set lease node-2 subnet=10.244.1.0/24
+    set setting node-1 net.bridge.bridge-nf-call-iptables=0
+    set session node-1 node-2 Active Socket: Connection refused
+    set wireguard node-1 allowed=10.244.9.0/24
     add address node-1 eth0 10.244.9.1/24
     add route node-1 10.244.2.0/25 eth0 192.0.2.1
     check                          what `network check` finds without probes
@@ -14,16 +19,20 @@
 Text after `----` is the answer; INSIGHT_REWRITE=1 writes it anew.
 """
 
+import ipaddress
 import os
 from dataclasses import replace
 from pathlib import Path
 
 from cluster.insight import paper
 from pybernetes.cluster.insight.check import judge
-from pybernetes.cluster.insight.facts import ClusterFacts
+from pybernetes.cluster.insight.facts import BirdFacts, ClusterFacts
 from pybernetes.cluster.insight.trace import Target, trace
+from pybernetes.flannel.bgp.bird import protocol_name
+from pybernetes.flannel.bgp.control import SessionState
 from pybernetes.linux.addr import Address
 from pybernetes.linux.route import Route
+from pybernetes.linux.wireguard import Endpoint
 
 
 class Script:
@@ -73,6 +82,13 @@ class Script:
         elif what == "link":
             self.facts = paper.relink(self.facts, node, which)
             return
+        elif what == "peers":
+            (device,) = kernel.wireguards
+            values = {"wireguards": (replace(device, peers=()),)}
+        elif what == "proxy":
+            values = {"udp_ports": frozenset()}
+        elif what == "bird":
+            values = {"bird": BirdFacts("/run/bird.ctl", False)}
         elif what == "rules":
             values = {"rules": {"flannel-ipv4": None}}
         else:
@@ -85,6 +101,9 @@ class Script:
             values = {k: _value(v) for k, v in (setting.split("=") for setting in rest[1:])}
             self.facts = paper.relink(self.facts, node, rest[0], **values)
             return
+        if what == "session":
+            self._set_session(node, rest)
+            return
         values = {k: _value(v) for k, v in (setting.split("=", 1) for setting in rest)}
         if what == "fdb":
             self.facts = paper.change(
@@ -96,13 +115,57 @@ class Script:
             )
         elif what == "forwards":
             self.facts = paper.change(self.facts, node, forwards={4: bool(values["on"]), 6: True})
+        elif what == "setting":
+            told = {k: str(v) for k, v in values.items()}
+            self.facts = paper.change(self.facts, node, settings={**kernel.settings, **told})
+        elif what == "lease":
+            self._set_lease(node, values)
+        elif what == "wireguard":
+            self._set_wireguard(node, values)
         else:
             self.facts = paper.change(self.facts, node, **values)
+
+    def _set_lease(self, node: str, values: dict[str, object]) -> None:
+        """`subnet=`, `public_ip=`, or what the backend announces."""
+        facts = self.facts.node(node)
+        assert facts is not None and facts.lease is not None
+        (part,) = facts.lease.families
+        known = {"subnet": ipaddress.ip_network, "public_ip": ipaddress.ip_address}
+        own = {key: known[key](values[key]) for key in known if key in values}
+        data = {**part.data, **{key: value for key, value in values.items() if key not in known}}
+        part = replace(part, data=data, **own)
+        self.facts = paper.change(self.facts, node, lease=replace(facts.lease, families=(part,)))
+
+    def _set_session(self, node: str, rest: list[str]) -> None:
+        """The session with a peer is down; the words after its name are BIRD's."""
+        facts = self.facts.node(node)
+        assert facts is not None and facts.bird is not None
+        peer = self.facts.node(rest[0])
+        assert peer is not None and peer.lease is not None
+        name = protocol_name(str(peer.lease.families[0].public_ip))
+        states = [
+            SessionState(name, False, " ".join(rest[1:])) if state.name == name else state
+            for state in facts.bird.sessions
+        ]
+        self.facts = paper.change(self.facts, node, bird=replace(facts.bird, sessions=tuple(states)))
+
+    def _set_wireguard(self, node: str, values: dict[str, object]) -> None:
+        """`public_key=`; or `allowed=`, `endpoint=` of the first peer."""
+        (device,) = paper.kernel(self.facts, node).wireguards
+        (first, *others) = device.peers
+        if "allowed" in values:
+            first = replace(first, allowed=frozenset([str(values["allowed"])]))
+        if "endpoint" in values:
+            first = replace(first, endpoint=Endpoint(str(values["endpoint"]), 51820))
+        device = replace(device, public_key=str(values.get("public_key", device.public_key)), peers=(first, *others))
+        self.facts = paper.change(self.facts, node, wireguards=(device,))
 
 
 def _value(text: str) -> object:
     if text in ("true", "false"):
         return text == "true"
+    if text == "none":
+        return None
     return int(text) if text.isdigit() else text
 
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from pybernetes.cluster.insight import gather, payload
+from pybernetes.cluster.insight import observe, payload
 from pybernetes.cluster.insight.capture import Point, Taps
 from pybernetes.cluster.insight.echo import Pinger
 from pybernetes.linux import addr, link, netns, nft, sysctl
@@ -121,7 +121,7 @@ async def test_damaged_and_lost_payload_is_noticed(pair: dict[str, str]) -> None
 
 
 def test_facts_of_a_namespace(pair: dict[str, str]) -> None:
-    facts = gather.kernel(pair["one"], rules=True)
+    facts = observe.kernel(pair["one"], rules=True)
     owner = facts.owner("192.0.2.1")
     assert owner is not None and owner.name == "eth0" and facts.nft == {}
     assert any(route.dst == "192.0.2.0/24" for route in facts.routes)

@@ -12,6 +12,7 @@ from pybernetes.cluster.insight import gather
 from pybernetes.cluster.insight.check_node import check_node
 from pybernetes.cluster.insight.check_pairs import check_pairs
 from pybernetes.cluster.insight.check_place import check_ranges
+from pybernetes.cluster.insight.check_together import check_together
 from pybernetes.cluster.insight.facts import ClusterFacts
 from pybernetes.cluster.insight.findings import Finding, faults
 from pybernetes.cluster.insight.measured import PairProbe
@@ -40,8 +41,10 @@ def judge(facts: ClusterFacts, probes: list[PairProbe]) -> list[Finding]:
     found = list(check_ranges(facts))
     for node in facts.nodes:
         found += check_node(facts, node)
+    found += check_together(facts)
     found += check_pairs(facts, found, probes)
-    return sorted(found, key=lambda f: (f.severity.value, f.node, f.peer, f.code))
+    once = {(finding.identity, finding.cause): finding for finding in reversed(found)}
+    return sorted(once.values(), key=lambda f: (f.severity.value, f.node, f.peer, f.code))
 
 
 async def look(layout: Layout, client: Client, *, deep: bool = True) -> Checked:

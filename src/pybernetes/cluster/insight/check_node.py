@@ -1,17 +1,25 @@
 """Faults that the state of one node's kernel and files shows, beside what flannel would have there. Pure."""
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator
 
-from pybernetes.cluster.insight import fib, wanted
+from pybernetes.cluster.insight import check_written, fib, wanted
+from pybernetes.cluster.insight.check_backend import check_backend
+from pybernetes.cluster.insight.check_filters import check_filters
 from pybernetes.cluster.insight.check_place import check_place
+from pybernetes.cluster.insight.check_words import mender, peer_of
 from pybernetes.cluster.insight.facts import ClusterFacts, KernelFacts, NodeFacts
 from pybernetes.cluster.insight.findings import Finding, Severity
 from pybernetes.flannel.desired import Desired, PeerRoute, VxlanLink
-from pybernetes.flannel.subnet_file import SubnetFile
+from pybernetes.flannel.devices import Device, describe, fits, is_ours
 from pybernetes.linux import addr
 from pybernetes.linux.link import Link
 
+BRIDGE = "cni0"
 _GLOBAL = addr.SCOPES["global"]
+
+#: How a lease is refused that wants another's subnet.
+_TWICE = re.compile(r"subnet (\S+) belongs to (\S+) already")
 
 Check = Callable[[ClusterFacts, NodeFacts, KernelFacts, Desired], Iterator[Finding]]
 
@@ -29,45 +37,31 @@ def check_node(cluster: ClusterFacts, node: NodeFacts) -> list[Finding]:
     return found
 
 
-def mender(cluster: ClusterFacts, node: NodeFacts) -> str:
-    """Who puts things right, as a sentence."""
-    if node.agent:
-        return (
-            f"the agent of {node.name} should mend this within a second; "
-            f"'pybernetes logs --name {cluster.name} node-{node.name}' tells why it does not"
-        )
-    return f"start the agent of {node.name}, which mends it: 'pybernetes up --name {cluster.name}'"
-
-
-def peer_of(reason: str) -> str:
-    """The node that a kernel object's reason names."""
-    return reason.removeprefix("lease of ") if reason.startswith("lease of ") else ""
-
-
 def _links(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, want: Desired) -> Iterator[Finding]:
     mend = mender(cluster, node)
-    for link in wanted.devices(want):
+    for link in want.devices:
         have = kernel.link(link.name)
         if have is None:
             yield Finding("link-missing", node.name, f"{link.name} is not there: somebody removed it", mend)
             continue
-        differs = _differences(kernel, link, have) if isinstance(link, VxlanLink) else []
+        differs = _differences(kernel, link, have)
         if differs:
             yield Finding("link-wrong", node.name, f"{link.name}: {', '.join(differs)}", mend)
         if not have.up:
             yield Finding("link-down", node.name, f"{link.name} is down: somebody set it down", mend)
+    names = {link.name for link in want.devices}
     for leftover in kernel.links:
-        if (
-            leftover.kind in ("vxlan", "tun")
-            and leftover.name.startswith("flannel")
-            and leftover.name not in _names(want)
-        ):
+        if is_ours(leftover.name, leftover.kind) and leftover.name not in names:
             cause = f"{leftover.name} is no longer needed by the backend {cluster.config.backend}"
             fix = "it goes by itself about 15 s after the last node has changed over"
             yield Finding("leftover", node.name, cause, fix, severity=Severity.WARNING)
 
 
-def _differences(kernel: KernelFacts, want: VxlanLink, have: Link) -> list[str]:
+def _differences(kernel: KernelFacts, want: Device, have: Link) -> list[str]:
+    """In what a device is not what it should be, of what can't be changed in place."""
+    if not isinstance(want, VxlanLink):
+        by_name = {li.name: li for li in kernel.links}
+        return [] if fits(want, have, by_name) else [f"it is a {have.kind or 'plain'} device, not {describe(want)}"]
     info = have.vxlan
     if info is None:
         return [f"it is a {have.kind or 'plain'} device and no VXLAN"]
@@ -85,7 +79,7 @@ def _differences(kernel: KernelFacts, want: VxlanLink, have: Link) -> list[str]:
 
 
 def _names(want: Desired) -> set[str]:
-    return {link.name for link in wanted.devices(want)}
+    return {link.name for link in want.devices}
 
 
 def _addresses(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, want: Desired) -> Iterator[Finding]:
@@ -100,6 +94,27 @@ def _addresses(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, want
         if stray.scope == _GLOBAL and link in _names(want) and (link, stray.cidr) not in ours:
             cause = f"{link} has the address {stray.cidr}, which is not ours"
             yield Finding("address-stray", node.name, cause, mender(cluster, node), severity=Severity.WARNING)
+
+
+def _bridge(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, want: Desired) -> Iterator[Finding]:
+    """The gateway of the node's own pods, on the bridge that CNI made."""
+    bridge = kernel.link(BRIDGE)
+    if bridge is None or bridge.kind != "bridge" or node.lease is None:
+        return
+    have = [a.cidr for a in kernel.addresses if a.index == bridge.index and a.scope == _GLOBAL]
+    right = [f"{part.gateway}/{part.subnet.prefixlen}" for part in node.lease.families]
+    for gateway in right:
+        if gateway not in have:
+            other = f"has {', '.join(have)}" if have else "has no address"
+            cause = f"{BRIDGE} of {node.name} {other} and not {gateway}, the gateway of its pods: they reach nobody"
+            yield Finding("gateway-missing", node.name, cause, mender(cluster, node))
+    for stray in have:
+        if stray not in right and set(right) <= set(have):
+            cause = (
+                f"{BRIDGE} of {node.name} has the address {stray} beside its own, of an earlier subnet or a stranger"
+            )
+            fix = f"ip addr del {stray} dev {BRIDGE} on {node.name}"
+            yield Finding("address-stray", node.name, cause, fix, severity=Severity.WARNING)
 
 
 def _routes(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, want: Desired) -> Iterator[Finding]:
@@ -174,97 +189,40 @@ def _forwarding(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, wan
             yield Finding("fdb-wrong", node.name, cause, mender(cluster, node), peer)
 
 
-def _mtu(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, want: Desired) -> Iterator[Finding]:
-    right = wanted.mtu(cluster, node)
-    mend = mender(cluster, node)
-    for link in wanted.devices(want):
-        have = kernel.link(link.name)
-        if have is not None and have.mtu > link.mtu:
-            cause = (
-                f"the MTU of {link.name} is {have.mtu}, more than the {link.mtu} that fit through the interface "
-                "below with the outer headers: large packets are cut in pieces or lost"
-            )
-            yield Finding("mtu-too-big", node.name, cause, mend)
-        elif have is not None and have.mtu < link.mtu:
-            cause = f"the MTU of {link.name} is {have.mtu}; {link.mtu} would fit"
-            yield Finding("mtu-small", node.name, cause, mend, severity=Severity.WARNING)
-    told = _env(node.subnet_env or "").get("FLANNEL_MTU", "")
-    if told.isdigit() and right and int(told) > right:
-        cause = f"subnet.env gives pods an MTU of {told}, and only {right} fit through the network under the nodes"
-        yield Finding("mtu-too-big", node.name, cause, mend, peer="")
-
-
-def _rules(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, want: Desired) -> Iterator[Finding]:
-    for table, right in node.rules_right.items():
-        now = node.rules.get(table)
-        mend = mender(cluster, node)
-        if now is None:
-            cause = f"the nftables table {table} is gone: pods are not masqueraded, and a firewall may drop them"
-            yield Finding("rules-missing", node.name, cause, mend)
-        elif now != right:
-            before, after = _rule_lines(right), _rule_lines(now)
-            lost, added = [x for x in before if x not in after], [x for x in after if x not in before]
-            if before and not after:
-                cause = f"the nftables table {table} is empty: pods are not masqueraded, and a firewall may drop them"
-                yield Finding("rules-missing", node.name, cause, mend)
-                continue
-            what = f"without {lost[0]!r}" if lost else f"with {added[0]!r}" if added else "in another order"
-            more = len(lost) + len(added) - 1
-            cause = f"the nftables table {table} was changed: it is {what}{f' and {more} more' if more > 0 else ''}"
-            yield Finding("rules-changed", node.name, cause, mend)
-
-
-def _rule_lines(printed: str) -> list[str]:
-    """The lines of a listing that are rules, and not the frame around them."""
-    lines = [line.strip() for line in printed.splitlines()]
-    return [x for x in lines if x and not x.endswith(("{", "}")) and not x.startswith(("type ", "comment "))]
-
-
-def _subnet_env(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, want: Desired) -> Iterator[Finding]:
-    if node.lease is None:
-        return
-    families = {
-        family.version: (str(family.network), f"{part.gateway}/{part.subnet.prefixlen}")
-        for family in cluster.config.families
-        if (part := node.lease.family(family.version)) is not None
-    }
-    right = _env(SubnetFile(families, wanted.mtu(cluster, node), True).render())
-    if node.subnet_env is None:
-        cause = "subnet.env is missing: no new pod can be attached"
-        yield Finding("subnet-env-missing", node.name, cause, mender(cluster, node))
-        return
-    have = _env(node.subnet_env)
-    for key, value in right.items():
-        if have.get(key) != value and not (key == "FLANNEL_MTU" and have.get(key, "").isdigit()):
-            cause = f"subnet.env says {key}={have.get(key, 'nothing')}, and it should be {value}"
-            yield Finding(
-                "subnet-env-wrong", node.name, f"{cause}: new pods get addresses of it", mender(cluster, node)
-            )
-
-
-def _env(text: str) -> Mapping[str, str]:
-    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-
-
 def _refused(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, want: Desired) -> Iterator[Finding]:
     for problem in want.problems:
-        peer = problem.partition(" ")[0].rstrip(":")
+        name, _, rest = problem.partition(": ")
+        peer = name.partition(" ")[0]
         known = peer if cluster.node(peer) is not None else ""
-        segment = "is not on the segment" in problem
-        code = "other-segment" if segment else "lease-refused"
-        fix = (
-            f"'pybernetes network set-backend vxlan --option DirectRouting=true --name {cluster.name}' reaches "
-            "every node, and without a tunnel where it can"
-            if segment
-            else f"correct the annotations of Node {known or peer}; its agent writes them anew when it is restarted"
-        )
-        yield Finding(
-            code,
-            node.name if segment else known,
-            problem if segment else problem.partition(": ")[2] or problem,
-            fix,
-            known if segment else "",
-        )
+        twice = _TWICE.search(rest)
+        if "is not on the segment" in problem or "is behind a router" in problem:
+            fix = (
+                f"'pybernetes network set-backend vxlan --option DirectRouting=true --name {cluster.name}' reaches "
+                "every node, and without a tunnel where it can"
+            )
+            yield Finding("other-segment", node.name, problem, fix, known)
+        elif twice is not None:
+            one, other = sorted((peer, twice[2]))
+            cause = f"{one} and {other} have the same subnet {twice[1]}: pods of both get the same addresses"
+            fix = f"kubectl delete node {other}, and start its kubelet anew: it gets another subnet"
+            yield Finding("subnet-duplicate", one, cause, fix, other)
+        else:
+            fix = f"correct the annotations of Node {known or peer}; its agent writes them anew when it is restarted"
+            yield Finding("lease-refused", known, rest or problem, fix)
 
 
-CHECKS: tuple[Check, ...] = (_refused, _links, _addresses, _routes, _neighbours, _forwarding, _mtu, _rules, _subnet_env)
+CHECKS: tuple[Check, ...] = (
+    # What is refused, and what is no device, explains much of what the later ones find.
+    _refused,
+    _links,
+    _addresses,
+    _bridge,
+    _routes,
+    _neighbours,
+    _forwarding,
+    check_backend,
+    check_written.mtu,
+    check_written.rules,
+    check_filters,
+    check_written.subnet_env,
+)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from pybernetes.cluster.insight import wanted
 from pybernetes.cluster.insight.facts import ClusterFacts
 from pybernetes.cluster.insight.findings import SEVERING, SEVERING_PAIR, Finding, faults
 from pybernetes.cluster.insight.measured import PairProbe, Stage
@@ -96,10 +97,11 @@ def _too_large(cluster: ClusterFacts, probe: PairProbe) -> Finding:
     trail = probe.trail
     if trail and trail.seen and any(s.node == probe.dst and s.link == probe.device for s in trail.seen):
         return _damaged(probe)
+    differ = _different(cluster, probe)
     fits = f"{probe.path_mtu} bytes pass" if probe.path_mtu else "smaller ones pass"
     cause = (
         f"packets of {probe.size} bytes, which pods of {probe.src} send, do not reach {probe.dst}; {fits}: "
-        f"the MTU is too big for {_UNDER}"
+        f"the MTU is too big for {_UNDER}{differ}"
     )
     option = f" --option MTU={probe.path_mtu}" if probe.path_mtu and cluster.config.backend == "vxlan" else ""
     fix = f"raise the MTU of {_UNDER}, or lower that of the pods: " + (
@@ -108,6 +110,18 @@ def _too_large(cluster: ClusterFacts, probe: PairProbe) -> Finding:
         else "set a smaller MTU on the nodes' interface, and flannel follows"
     )
     return Finding("mtu-too-big", probe.src, cause, fix, probe.dst)
+
+
+def _different(cluster: ClusterFacts, probe: PairProbe) -> str:
+    """What the interfaces of the two nodes say, if that explains it."""
+    found = []
+    for name in (probe.src, probe.dst):
+        node = cluster.node(name)
+        below = wanted.underlay(node.kernel, node.lease) if node and node.kernel and node.lease else None
+        found.append((name, below.link, below.mtu) if below else (name, "", 0))
+    if len({mtu for _, _, mtu in found}) == 1:
+        return ""
+    return "; " + " and ".join(f"{link} of {name} has {mtu}" for name, link, mtu in found)
 
 
 def _damaged(probe: PairProbe) -> Finding:

@@ -111,8 +111,8 @@ def _overlap(one: Network, other: Network) -> bool:
 def _ours(node: NodeFacts, kernel: KernelFacts, index: int, ip: str) -> bool:
     """Whether flannel or a CNI plugin put the address there: tunnels, and gateways of the node's own subnet."""
     link = kernel.link(index)
-    if link is not None and link.name.startswith("flannel"):
-        return True
+    if link is not None and (link.name.startswith("flannel") or (link.name, link.kind) == ("cni0", "bridge")):
+        return True  # what is wrong there is said of the device
     if link is None or link.kind not in ("bridge", "veth") or ip in node.internal_ips:
         return False
     return node.lease is None or any(ip == str(part.gateway) for part in node.lease.families)

@@ -115,17 +115,23 @@ def _targets(expression: object) -> Iterator[str]:
 
 def _iptables(tables: Mapping[str, str], ip: str, protocol: str, port: int) -> Verdict:
     place = re.compile(rf"-d {re.escape(ip)}/\d+ -p {protocol} .*--dport {port}\b.* -j (\S+)")
-    nat = tables.get("ip nat", "").splitlines()
+    family = "ip6" if ":" in ip else "ip"
+    nat = _lines(tables, f"{family} nat")
     for line in nat:
         found = place.search(line) if line.startswith("-A KUBE-SERVICES ") else None
         if found:
             endpoints = tuple(dict.fromkeys(_iptables_destinations(nat, found[1], set())))
             return Verdict("endpoints" if endpoints else "drop", endpoints, f"iptables KUBE-SERVICES -> {found[1]}")
-    for line in tables.get("ip filter", "").splitlines():
+    for line in _lines(tables, f"{family} filter"):
         found = place.search(line) if line.startswith("-A KUBE-REJECTS ") else None
         if found:
             return Verdict("drop" if found[1] == "DROP" else "reject", rule=f"iptables KUBE-REJECTS -> {found[1]}")
     return Verdict("nothing")
+
+
+def _lines(tables: Mapping[str, str], table: str) -> list[str]:
+    """Of both of iptables' kernel backends."""
+    return [line for key, text in tables.items() if key.partition(" (")[0] == table for line in text.splitlines()]
 
 
 def _iptables_destinations(lines: list[str], chain: str, visited: set[str]) -> Iterator[Address]:

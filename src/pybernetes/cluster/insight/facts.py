@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
+from pybernetes.flannel.bgp.control import SessionState
 from pybernetes.flannel.config import NetworkConfig
 from pybernetes.flannel.lease import Lease
 from pybernetes.linux.addr import Address
@@ -12,6 +13,7 @@ from pybernetes.linux.fdb import FdbEntry
 from pybernetes.linux.link import Link
 from pybernetes.linux.neigh import Neighbour
 from pybernetes.linux.route import Route
+from pybernetes.linux.wireguard import Device as WireguardDevice
 
 Network = IPv4Network | IPv6Network
 
@@ -32,9 +34,15 @@ class KernelFacts:
     nft: Mapping[str, NftObjects] = field(default_factory=dict)
     """By family and name, such as `ip kube-proxy`."""
     iptables: Mapping[str, str] = field(default_factory=dict)
-    """What iptables-save prints of the table nat (and filter), by family and table, such as `ip nat`."""
+    """What iptables-save prints of the tables nat and filter, such as `ip nat`, or `ip nat (legacy)`."""
     forwards: Mapping[int, bool] = field(default_factory=lambda: {4: True, 6: True})
     """Whether packets are forwarded, by family."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Kernel settings by name, of those that `gather` knows to matter; one that the kernel lacks is left out."""
+    udp_ports: frozenset[int] = frozenset()
+    """Those that somebody listens on."""
+    wireguards: tuple[WireguardDevice, ...] = ()
+    """Without their private keys."""
 
     def link(self, which: str | int) -> Link | None:
         """The link of that name or index."""
@@ -49,6 +57,20 @@ class KernelFacts:
         """The link that has an address."""
         index = next((a.index for a in self.addresses if a.ip == ip), 0)
         return self.link(index) if index else None
+
+
+@dataclass(frozen=True, slots=True)
+class BirdFacts:
+    """A node's BIRD, which the bgp backend runs."""
+
+    socket: str
+    """Of its control socket, for birdc."""
+    answers: bool
+    sessions: tuple[SessionState, ...] = ()
+
+    def session(self, name: str) -> SessionState | None:
+        """The session of that name."""
+        return next((s for s in self.sessions if s.name == name), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +94,11 @@ class NodeFacts:
     subnet_env: str | None = None
     """The content of subnet.env."""
     rules: Mapping[str, str | None] = field(default_factory=dict)
-    """Our nftables tables as the kernel prints them, by name; None where there is none."""
+    """Our nftables tables, or our rules in iptables (`iptables IPv4`), as printed; None where there is none."""
     rules_right: Mapping[str, str] = field(default_factory=dict)
     """The same as they should be, also printed by a kernel."""
+    bird: BirdFacts | None = None
+    """None: nobody has asked, since the network is not of the backend bgp."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

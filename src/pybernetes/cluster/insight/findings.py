@@ -55,6 +55,9 @@ SEVERING = frozenset(
         "address-overlap",
         "lease-refused",
         "agent-stopped",
+        "proxy-missing",
+        "key-wrong",
+        "gateway-missing",
     }
 )
 #: Faults that explain why one node does not reach one other.
@@ -68,5 +71,11 @@ SEVERING_PAIR = frozenset(
         "fdb-missing",
         "fdb-wrong",
         "other-segment",
+        "session-down",
+        "as-wrong",
+        "route-not-learned",
+        "wireguard-peer-missing",
+        "wireguard-peer-wrong",
+        "mac-duplicate",
     }
 )

@@ -13,7 +13,8 @@ from pybernetes.client import kubeconfig
 from pybernetes.client.client import Client
 from pybernetes.client.http import HttpTransport
 from pybernetes.cluster.errors import ConfigError
-from pybernetes.cluster.insight.facts import ClusterFacts, KernelFacts, NftObjects, NodeFacts
+from pybernetes.cluster.insight import observe
+from pybernetes.cluster.insight.facts import BirdFacts, ClusterFacts, KernelFacts, NodeFacts
 from pybernetes.cluster.layout import Layout
 from pybernetes.cluster.names import MARK
 from pybernetes.cluster.pod_network import net_conf_path
@@ -23,16 +24,17 @@ from pybernetes.cluster.up import admin_kubeconfig, is_ready
 from pybernetes.flannel import config as network_config
 from pybernetes.flannel import masquerade
 from pybernetes.flannel.backends import BACKENDS
+from pybernetes.flannel.bgp.control import BirdError, ask, sessions
 from pybernetes.flannel.config import NetworkConfig
 from pybernetes.flannel.kube import annotations as kube
 from pybernetes.flannel.lease import Lease, LeaseError
-from pybernetes.linux import addr, fdb, ipmsg, link, neigh, netns, nft, route, sysctl
-from pybernetes.linux.errors import LinuxError, NetlinkError
+from pybernetes.flannel.rules import IptablesRules
+from pybernetes.linux import addr, netns, nft
+from pybernetes.linux.errors import LinuxError
 from pybernetes.linux.iptables import Iptables
 from pybernetes.linux.rtnl import Netlink
 
-_FORWARDING = {4: "net.ipv4.ip_forward", 6: "net.ipv6.conf.all.forwarding"}
-_PROXY_TABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"), ("ip", "flannel-ipv4"), ("ip6", "flannel-ipv6"))
+_LEGACY = " (legacy)"
 
 
 def open_client(layout: Layout) -> Client:
@@ -49,60 +51,20 @@ def read_config(layout: Layout) -> NetworkConfig:
         raise ConfigError(f"{path}: {error}") from error
 
 
-def kernel(namespace: netns.Netns | None, *, rules: bool = False) -> KernelFacts:
-    """One namespace; `rules` asks for packet filters too, which takes a process per table."""
-    tables = _nft(namespace) if rules else {}
-    with Netlink(namespace) as nl:
-        routes = [r for r in route.routes(nl) if r.table in (ipmsg.RT_TABLE_MAIN, 255)]
-        return KernelFacts(
-            links=tuple(link.links(nl)),
-            addresses=tuple(addr.addresses(nl)),
-            routes=tuple(routes),
-            neighbours=tuple(neigh.neighbours(nl)),
-            forwarding=tuple(fdb.entries(nl)),
-            nft=tables,
-            # Asking iptables may load its tables, so it is asked only where Services are not in nftables.
-            iptables=_iptables(namespace) if rules and "ip kube-proxy" not in tables else {},
-            forwards={version: _on(name, namespace) for version, name in _FORWARDING.items()},
-        )
-
-
-def _on(name: str, namespace: netns.Netns | None) -> bool:
-    try:
-        return sysctl.read(name, namespace) != "0"
-    except NetlinkError:
-        return False
-
-
-def _nft(namespace: netns.Netns | None) -> dict[str, NftObjects]:
-    there = set(nft.list_tables(namespace))
-    return {
-        f"{family} {table}": tuple(nft.list_table(family, table, namespace) or ())
-        for family, table in _PROXY_TABLES
-        if (family, table) in there
-    }
-
-
-def _iptables(namespace: netns.Netns | None) -> dict[str, str]:
-    tool = Iptables(4, netns=namespace)
-    if not tool.available():
-        return {}
-    with suppress(LinuxError):
-        return {f"ip {table}": tool.save(table) for table in ("nat", "filter")}
-    return {}
-
-
 async def cluster(layout: Layout, client: Client) -> ClusterFacts:
     """The whole cluster, except for what only probes can tell."""
     config = read_config(layout)
     records = Registry().nodes(layout.cluster)
     by_name = {node.metadata.name: node for node in (await client.of(Node).list()).items}
     running = _agents(layout)
-    with _scratch(layout) as scratch:
-        nodes = [
-            await asyncio.to_thread(_node, layout, record, by_name.get(record.name), config, scratch)
+    async with asyncio.TaskGroup() as group:
+        reading = [
+            group.create_task(_with_bird(layout, record, by_name.get(record.name), config), name=f"facts {record.name}")
             for record in records
         ]
+    nodes = [task.result() for task in reading]
+    with _scratch(layout) as scratch:
+        nodes = [replace(node, rules_right=await _right(node, config, scratch)) for node in nodes]
     return ClusterFacts(
         name=layout.cluster,
         config=config,
@@ -137,16 +99,23 @@ def _scratch(layout: Layout) -> Iterator[str]:
         netns.delete(name)
 
 
-def _node(layout: Layout, record: NodeRecord, node: Node | None, config: NetworkConfig, scratch: str) -> NodeFacts:
+async def _with_bird(layout: Layout, record: NodeRecord, node: Node | None, config: NetworkConfig) -> NodeFacts:
+    facts = await asyncio.to_thread(_node, layout, record, node, config)
+    if config.backend != "bgp":
+        return facts
+    socket = layout.node(record.name).subnet_env.parent / "bird" / "bird.ctl"
+    try:
+        bird = BirdFacts(str(socket), True, tuple(sessions(await ask(socket, "show protocols"))))
+    except BirdError:
+        bird = BirdFacts(str(socket), False)
+    return replace(facts, bird=bird)
+
+
+def _node(layout: Layout, record: NodeRecord, node: Node | None, config: NetworkConfig) -> NodeFacts:
     paths = layout.node(record.name)
     lease, fault = _lease(node, config)
     ready = next((c for c in node.status.conditions if c.type == "Ready"), None) if node else None
-    pods = [
-        masquerade.PodNetwork(family.network, part.subnet)
-        for family in config.families
-        if lease is not None and (part := lease.family(family.version)) is not None
-    ]
-    there = netns.exists(paths.netns)
+    kernel = observe.kernel(paths.netns, rules=True) if netns.exists(paths.netns) else None
     return NodeFacts(
         name=record.name,
         ready=node is not None and is_ready(node),
@@ -155,11 +124,18 @@ def _node(layout: Layout, record: NodeRecord, node: Node | None, config: Network
         overwritten=node is not None and any(key in node.metadata.annotations for key in kube.OVERWRITE.values()),
         lease=lease,
         lease_fault=fault,
-        kernel=kernel(paths.netns, rules=True) if there else None,
+        kernel=kernel,
         subnet_env=_text(paths.subnet_env),
-        rules=_printed(pods, paths.netns) if there else {},
-        rules_right=_right(pods, scratch),
+        rules=_printed(_pods(lease, config), kernel, config, paths.netns) if kernel is not None else {},
     )
+
+
+def _pods(lease: Lease | None, config: NetworkConfig) -> list[masquerade.PodNetwork]:
+    return [
+        masquerade.PodNetwork(family.network, part.subnet)
+        for family in config.families
+        if lease is not None and (part := lease.family(family.version)) is not None
+    ]
 
 
 def _lease(node: Node | None, config: NetworkConfig) -> tuple[Lease | None, str]:
@@ -181,15 +157,43 @@ def _text(path: Path) -> str | None:
         return None
 
 
-def _printed(pods: list[masquerade.PodNetwork], namespace: str) -> dict[str, str | None]:
-    return {net.table: nft.list_text("ip" if net.version == 4 else "ip6", net.table, namespace) for net in pods}
+def _in_nftables(config: NetworkConfig) -> bool:
+    """Where flannel puts its rules."""
+    return config.enable_nftables or not Iptables(4).available()
 
 
-def _right(pods: list[masquerade.PodNetwork], scratch: str) -> dict[str, str]:
-    if not pods:
+def _printed(
+    pods: list[masquerade.PodNetwork], kernel: KernelFacts, config: NetworkConfig, namespace: str
+) -> dict[str, str | None]:
+    if _in_nftables(config):
+        return {net.table: nft.list_text("ip" if net.version == 4 else "ip6", net.table, namespace) for net in pods}
+    return {f"iptables IPv{net.version}": _ours(kernel, net.version) or None for net in pods}
+
+
+def _ours(kernel: KernelFacts, version: int) -> str:
+    """Flannel's rules in iptables, and the jumps to them."""
+    family = "ip" if version == 4 else "ip6"
+    names = [f"{family} {table}{note}" for note in ("", _LEGACY) for table in ("nat", "filter")]
+    targets = tuple(f"-j {target}" for _, _, target, _ in masquerade.JUMPS)
+    lines = [line for name in names for line in kernel.iptables.get(name, "").splitlines()]
+    return "\n".join(line for line in lines if line.startswith("-A FLANNEL-") or line.endswith(targets))
+
+
+async def _right(node: NodeFacts, config: NetworkConfig, scratch: str) -> dict[str, str]:
+    """Flannel's rules as this kernel prints them when they are whole."""
+    pods = _pods(node.lease, config)
+    if not pods or node.kernel is None:
         return {}
-    nft.apply(masquerade.nft_script(pods, masquerade=True, forward=True), scratch)
-    return {name: text or "" for name, text in _printed(pods, scratch).items()}
+    if _in_nftables(config):
+        script = masquerade.nft_script(pods, masquerade=True, forward=True)
+        await asyncio.to_thread(nft.apply, script, scratch)
+        facts = KernelFacts()
+    else:
+        backend = "legacy" if any(_LEGACY in name for name in node.kernel.iptables) else "nft"
+        rules = IptablesRules(masquerade=True, forward=True, backend=backend, netns=scratch)
+        await rules.ensure(masquerade.Wanted(tuple(pods), nftables=False))
+        facts = await asyncio.to_thread(observe.kernel, scratch, rules=True)
+    return {name: text or "" for name, text in _printed(pods, facts, config, scratch).items()}
 
 
 def pod_namespace(layout: Layout, node: str, ip: str) -> str | None:

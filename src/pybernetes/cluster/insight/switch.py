@@ -108,7 +108,7 @@ def behind(facts: ClusterFacts, node: NodeFacts) -> str:
     want = wanted.desired(facts, node)
     if want is None:
         return "has no usable interface"
-    names = {link.name for link in wanted.devices(want)}
+    names = {link.name for link in want.devices}
     old = [li.name for li in node.kernel.links if li.name.startswith("flannel") and li.name not in names]
     missing = [name for name in sorted(names) if node.kernel.link(name) is None]
     if missing:

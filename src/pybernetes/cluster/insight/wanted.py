@@ -5,7 +5,7 @@ from ipaddress import ip_interface
 
 from pybernetes.cluster.insight.facts import ClusterFacts, KernelFacts, NodeFacts
 from pybernetes.flannel import network
-from pybernetes.flannel.desired import Desired, TunLink, VxlanLink
+from pybernetes.flannel.desired import Desired
 from pybernetes.flannel.lease import Lease, Underlay
 from pybernetes.linux.link import Link
 
@@ -38,11 +38,6 @@ def desired(cluster: ClusterFacts, node: NodeFacts) -> Desired | None:
         return None
     me = network.Node(node.lease, below)
     return network.desired_state(cluster.config, me, cluster.leases, linger=NOBODY)
-
-
-def devices(want: Desired) -> tuple[VxlanLink | TunLink, ...]:
-    """All network devices among them."""
-    return (*want.links, *want.tuns)
 
 
 def mtu(cluster: ClusterFacts, node: NodeFacts) -> int:

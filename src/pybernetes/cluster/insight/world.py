@@ -11,7 +11,7 @@ from pybernetes.api.discovery.endpoint_slice import EndpointSlice
 from pybernetes.client.client import Client
 from pybernetes.client.errors import NotFound
 from pybernetes.cluster.errors import ConfigError
-from pybernetes.cluster.insight import gather
+from pybernetes.cluster.insight import gather, observe
 from pybernetes.cluster.insight.hops import PodFacts, ServiceFacts, Trace, World
 from pybernetes.cluster.insight.trace import Target, trace
 from pybernetes.cluster.layout import Layout
@@ -163,6 +163,6 @@ def _look_into(layout: Layout, pod: PodFacts) -> PodFacts:
     """With the pod's own namespace, if it still has one."""
     try:
         path = gather.pod_namespace(layout, pod.node, pod.ip)
-        return replace(pod, kernel=gather.kernel(path)) if path else pod
+        return replace(pod, kernel=observe.kernel(path)) if path else pod
     except LinuxError:
         return pod
