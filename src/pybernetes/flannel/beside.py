@@ -21,8 +21,9 @@ def ways(config: NetworkConfig, me: network.Node, peers: Iterable[Lease]) -> lis
     """To whom, and how large the packets are that carry the largest ones of pods."""
     backend = make(config.backend, config.options)
     mtu, underlay = network.mtu(config, me.underlay), me.underlay
+    settable = hasattr(backend, "mtu")
     return [
-        Way(peer.node, part.public_ip, min(underlay.mtu, mtu + overhead), overhead, underlay.link)
+        Way(peer.node, part.public_ip, min(underlay.mtu, mtu + overhead), overhead * settable, underlay.link)
         for peer in peers
         if peer.backend == config.backend
         for part in peer.families

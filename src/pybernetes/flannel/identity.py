@@ -43,13 +43,15 @@ class Identity:
         self._follow = follow
         self._rng = rng
         self._macs: dict[str, str] = {}
-        self._chosen = ""
+        self._chosen: tuple[str, tuple[str, ...]] = ("", ())
+        self._public: Mapping[int, IPAddress] = {}
         self._held: Held | None = None
 
     async def of(self, nl: Netlink, config: NetworkConfig, facts: Mapping[str, str]) -> network.Node:
         """This node's own lease, as it will be announced. Raises InterfaceError, LeaseError, Away."""
         versions = self._manager.versions(config)
-        choice = interface.choose(nl, self._selection, versions)
+        choice = interface.choose(nl, self._selection, versions, self._public)
+        self._public = choice.public
         self._tell_interface(choice)
         backend = make(config.backend, config.options)
         known = {**facts, **self._link_macs(nl, config, backend, choice.public)}
@@ -68,13 +70,16 @@ class Identity:
         return network.Node(Lease(held.name, config.backend, parts), choice.underlay)
 
     def _tell_interface(self, choice: interface.Choice) -> None:
-        if choice.underlay.link == self._chosen:
+        own = [str(choice.underlay.source(ip)) for ip in choice.public.values()]
+        public = [str(ip) for ip in choice.public.values()]
+        chosen = choice.underlay.link, (*own, *public)
+        if chosen == self._chosen:
             return
-        self._chosen = choice.underlay.link
-        self._follow(self._chosen)
-        own = [str(i.ip) for i in choice.underlay.addresses if i.version in choice.public]
-        log.info("Using interface with name %s and address %s: it %s", self._chosen, ", ".join(own), choice.reason)
-        log.info("Using %s as external address", ", ".join(str(ip) for ip in choice.public.values()))
+        self._chosen = chosen
+        self._follow(choice.underlay.link)
+        name, addresses = choice.underlay.link, ", ".join(own)
+        log.info("Using interface with name %s and address %s: it %s", name, addresses, choice.reason)
+        log.info("Using %s as external address", ", ".join(public))
 
     def _tell_change(self, held: Held) -> None:
         """Say what a new subnet means for the pods that are there."""

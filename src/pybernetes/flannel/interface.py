@@ -2,14 +2,16 @@
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from pybernetes.flannel.config import IPAddress
 from pybernetes.flannel.lease import Underlay
 from pybernetes.linux import addr, link, route
 from pybernetes.linux.errors import NetlinkError
 from pybernetes.linux.rtnl import Netlink
+
+Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
 
 class InterfaceError(Exception):
@@ -41,13 +43,53 @@ class Choice:
     """All addresses of this node: a public one that is not among them is a translator's."""
 
 
-def choose(nl: Netlink, wish: Selection, versions: Sequence[int]) -> Choice:
-    """Find the interface. Raises InterfaceError."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    index: int
+    reason: str
+    wanted: tuple[str, ...] = ()
+    """Addresses of it that the wish itself points at."""
+
+
+def choose(
+    nl: Netlink, wish: Selection, versions: Sequence[int], former: Mapping[int, IPAddress] | None = None
+) -> Choice:
+    """Find the interface. `former` are the addresses chosen before: of several that would do they are kept. Raises
+    InterfaceError.
+    """
     links = {li.index: li for li in link.links(nl)}
     addresses = [a for a in addr.addresses(nl) if a.index in links]
-    index, reason = _find(nl, wish, links, addresses, versions)
-    chosen = _choice(links[index], [a for a in addresses if a.index == index], wish, versions, reason)
-    return replace(chosen, everywhere=frozenset(ipaddress.ip_address(a.ip) for a in addresses))
+    found = _find(nl, wish, links, addresses, versions)
+    everywhere = frozenset(ipaddress.ip_address(a.ip) for a in addresses)
+    interfaces, wanted = _addresses(found, addresses)
+    li, public = links.get(found.index), dict[int, IPAddress]()
+    if li is None:
+        raise InterfaceError(f"the interface that {found.reason} has gone")
+    for version in versions:
+        own = [i.ip for i in interfaces if i.version == version]
+        if not own:
+            hint = "; name another one with --iface" if li.loopback else ""
+            raise InterfaceError(f"{li.name} ({found.reason}) has no global IPv{version} address{hint}")
+        told = (wish.public_ips or {}).get(version)
+        before = (former or {}).get(version)
+        kept = (before,) if before in own else ()
+        public[version] = ipaddress.ip_address(told) if told else next(ip for ip in (*wanted, *kept, *own) if ip in own)
+    return Choice(Underlay(li.name, li.index, li.mtu, interfaces, wanted), public, found.reason, everywhere)
+
+
+def _addresses(found: _Found, addresses: Iterable[addr.Address]) -> tuple[tuple[Interface, ...], tuple[IPAddress, ...]]:
+    """The interface's addresses, those first that last; and the ones that were asked for."""
+    usable = sorted(_usable(addresses, found.index), key=lambda a: bool(a.flags & _PASSING))
+    interfaces = tuple(ipaddress.ip_interface(a.cidr) for a in usable)
+    return interfaces, tuple(i.ip for i in interfaces if str(i.ip) in found.wanted)
+
+
+#: Secondary or temporary, failed to be unique, deprecated, not yet known to be unique (linux/if_addr.h).
+_PASSING = 0x01 | 0x08 | 0x20 | 0x40
+
+
+def _usable(addresses: Iterable[addr.Address], index: int) -> list[addr.Address]:
+    return [a for a in addresses if a.index == index and a.scope == 0]
 
 
 def _find(
@@ -56,28 +98,46 @@ def _find(
     links: Mapping[int, link.Link],
     addresses: Sequence[addr.Address],
     versions: Sequence[int],
-) -> tuple[int, str]:
+) -> _Found:
     for name in wish.names:
         for index, li in links.items():
             if li.name == name or any(a.ip == name for a in addresses if a.index == index):
-                return index, f"named by --iface={name}"
+                return _Found(index, f"is named by --iface={name}", tuple(wish.names))
     for pattern in wish.patterns:
-        try:
-            regex = re.compile(pattern)
-        except re.error as error:
-            raise InterfaceError(f"--iface-regex {pattern!r} is not a regular expression: {error}") from error
-        for index, li in links.items():
-            if regex.search(li.name) or any(regex.search(a.ip) for a in addresses if a.index == index):
-                return index, f"matches --iface-regex={pattern}"
+        if (found := _matching(pattern, links, addresses, versions)) is not None:
+            return found
     if wish.names or wish.patterns:
         wanted = ", ".join([*wish.names, *wish.patterns])
-        raise InterfaceError(f"no interface matches {wanted}; there are {', '.join(li.name for li in links.values())}")
+        raise InterfaceError(f"no interface matches {wanted}; there are {_listed(links, addresses)}")
     if wish.can_reach:
         try:
-            return route.lookup(nl, wish.can_reach).device, f"reaches --iface-can-reach={wish.can_reach}"
+            way = route.lookup(nl, wish.can_reach)
         except (NetlinkError, ValueError) as error:
             raise InterfaceError(f"--iface-can-reach {wish.can_reach}: {error}") from error
-    return _default(nl, versions), "has the default route"
+        return _Found(way.device, f"reaches --iface-can-reach={wish.can_reach}", (way.src,))
+    return _Found(_default(nl, versions), "has the default route")
+
+
+def _matching(
+    pattern: str, links: Mapping[int, link.Link], addresses: Sequence[addr.Address], versions: Sequence[int]
+) -> _Found | None:
+    """The first interface with an address that matches; if there is none, the first whose name does."""
+    try:
+        regex = re.compile(pattern)
+    except re.error as error:
+        raise InterfaceError(f"--iface-regex {pattern!r} is not a regular expression: {error}") from error
+    reason = f"matches --iface-regex={pattern}"
+    for index in links:
+        usable = [a.ip for a in _usable(addresses, index) if a.family in versions and regex.search(a.ip)]
+        if usable:
+            return _Found(index, reason, tuple(usable))
+    return next((_Found(index, reason) for index, li in links.items() if regex.search(li.name)), None)
+
+
+def _listed(links: Mapping[int, link.Link], addresses: Sequence[addr.Address]) -> str:
+    """All interfaces with their addresses, for people."""
+    found = {li.name: ", ".join(a.ip for a in _usable(addresses, index)) for index, li in links.items()}
+    return ", ".join(f"{name} ({ips})" if ips else name for name, ips in found.items())
 
 
 def _default(nl: Netlink, versions: Sequence[int]) -> int:
@@ -87,19 +147,3 @@ def _default(nl: Netlink, versions: Sequence[int]) -> int:
         if found:
             return found[0][1]
     raise InterfaceError("there is no default route to tell the interface by; name one with --iface")
-
-
-def _choice(
-    li: link.Link, addresses: Sequence[addr.Address], wish: Selection, versions: Sequence[int], reason: str
-) -> Choice:
-    usable = [a for a in addresses if a.scope == 0]
-    interfaces = tuple(ipaddress.ip_interface(a.cidr) for a in usable)
-    named = tuple(i.ip for i in interfaces if str(i.ip) in wish.names)
-    public: dict[int, IPAddress] = {}
-    for version in versions:
-        told = (wish.public_ips or {}).get(version)
-        own = [i.ip for i in interfaces if i.version == version]
-        if not own:
-            raise InterfaceError(f"{li.name} ({reason}) has no global IPv{version} address")
-        public[version] = ipaddress.ip_address(told) if told else next((ip for ip in named if ip in own), own[0])
-    return Choice(Underlay(li.name, li.index, li.mtu, interfaces, named), public, reason)

@@ -35,7 +35,7 @@ class Way:
     size: int
     """Of the outer packet, its IP header included."""
     overhead: int
-    """Of it, what encapsulation takes."""
+    """Of it, what encapsulation takes, where Backend.MTU says how large the rest is; else 0."""
     link: str
 
 
