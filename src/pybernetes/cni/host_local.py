@@ -12,7 +12,7 @@ from pybernetes.linux.ipmsg import pack, unpack
 def add(call: spec.Call) -> spec.Json:
     """One address out of each range set, or nothing at all."""
     ipam, sets = _read(call)
-    wanted = _requested(call)
+    wanted, dns = _requested(call), _read_dns(ipam)
     taken: list[str] = []
     ips: list[spec.Json] = []
     with _open(call, ipam) as store:
@@ -27,7 +27,7 @@ def add(call: spec.Call) -> spec.Json:
         except BaseException:
             store.release(taken)
             raise
-    return {"ips": ips, "routes": ipam.get("routes") or [], "dns": _read_dns(ipam)}
+    return {"ips": ips, "routes": ipam.get("routes") or [], "dns": dns}
 
 
 def delete(call: spec.Call) -> None:

@@ -6,10 +6,12 @@ Two renderers for the same mappings: `portmap_nft` (default; one table of our ow
 
 from __future__ import annotations
 
+import errno
+
 from pybernetes.cni import errors, iface, spec
 from pybernetes.cni.errors import CniError, invalid_config
 from pybernetes.linux import conntrack, ipmsg, sysctl, tool
-from pybernetes.linux.errors import LinuxError, Missing
+from pybernetes.linux.errors import LinuxError, Missing, NetlinkError
 from pybernetes.linux.rtnl import Netlink, read_text
 
 TYPE_CHECKING = False
@@ -190,8 +192,10 @@ def _allow_localhost(found: list[Mapping]) -> None:
                     device = int.from_bytes(fields.attrs[ipmsg.RTA_OIF], "little")
                     name = _link_name(nl, device)
                 sysctl.ensure(f"net/ipv4/conf/{name}/route_localnet", "1")
-            except Missing:
-                pass  # no route to the pod yet: then there is nothing to allow
+            except NetlinkError as error:
+                # No route to the pod, so far: then there is nothing to allow.
+                if not isinstance(error, Missing) and error.errno not in (errno.ENETUNREACH, errno.EHOSTUNREACH):
+                    raise
             return
 
 
