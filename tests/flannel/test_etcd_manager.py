@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from pybernetes.etcd import EtcdClient, EtcdTls
+from pybernetes.etcd import EtcdClient, EtcdTls, put
 from pybernetes.etcd.etcdpb import etcd_pb2 as pb
 from pybernetes.flannel.backends import BACKENDS
 from pybernetes.flannel.config import ConfigError, NetworkConfig, parse
@@ -80,8 +80,10 @@ class Running:
 
 
 @asynccontextmanager
-async def managing(*urls: str, tls: EtcdTls | None = None, **options: Any) -> AsyncIterator[Running]:
-    client = EtcdClient(urls, tls, 1.0)
+async def managing(
+    *urls: str, tls: EtcdTls | None = None, timeout: float = 1.0, **options: Any
+) -> AsyncIterator[Running]:
+    client = EtcdClient(urls, tls, timeout)
     running = Running(EtcdManager(client, rng=random.Random(1), **options), client)
     task = asyncio.create_task(running.manager.run(running.changed), name="manager")
     try:
@@ -222,6 +224,21 @@ async def test_a_lost_lease(etcd: EtcdServer, caplog: pytest.LogCaptureFixture, 
         again = await node.manager.acquire(config(), offer(1))
         assert (again != held) == taken
         assert f"lease {held.name} is lost" in caplog.text
+
+
+async def test_a_write_that_came_late_does_not_keep_a_second_subnet(etcd: EtcdServer) -> None:
+    """Given up, but done all the same, when the node had another subnet. What an administrator reserved stays."""
+    async with managing(etcd.url) as node:
+        held = await node.manager.acquire(config(), offer(1))
+        value = b'{"PublicIP":"192.0.2.1","BackendType":"host-gw"}'
+        number = await node.client.grant(600)
+        late, kept = f"{PREFIX}subnets/10.5.77.0-24", f"{PREFIX}subnets/10.5.78.0-24"
+        await node.client.txn(pb.TxnRequest(success=[put(late, value, lease=number), put(kept, value)]))
+        await until(lambda: len(node.subnets()) == 3)
+        assert await node.manager.acquire(config(), offer(1)) == held
+        assert ctl(etcd, "get", "--prefix", "--keys-only", PREFIX).split() == sorted(
+            [f"{PREFIX}subnets/{held.name}", kept]
+        )
 
 
 async def test_a_new_network_gives_a_new_lease_and_deletes_the_old(etcd: EtcdServer) -> None:

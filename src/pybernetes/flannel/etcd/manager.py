@@ -54,6 +54,8 @@ class EtcdManager:
         self._rng = rng or random.Random()
         self._held: Held | None = None
         self._checked: tuple[object, ...] = ()
+        self._strays: tuple[str, ...] = ()
+        """Leases that name this node, beside the one that it holds."""
         self._taken: dict[str, tuple[int, Taken | None]] = {}
         self._leases: dict[str, tuple[int, Lease | str]] = {}
         self._conflicts: tuple[int, dict[str, str]] = (-1, {})
@@ -97,6 +99,7 @@ class EtcdManager:
         """Reuse, or create; see `allocate.choose`."""
         if self._held is not None:
             if self._still_held(config, offer):
+                await self._drop_strays()
                 return self._held
             log.warning(
                 "lease %s is lost: pods go on running, but packets to them may go astray until there is one again",
@@ -216,6 +219,12 @@ class EtcdManager:
             request = pb.TxnRequest(compare=[unchanged(key, entry.modified)], success=[delete(key)])
             await self._client.txn(request)
 
+    async def _drop_strays(self) -> None:
+        """A write that we had given up may come late, when we hold another subnet: nobody else would free that one."""
+        with _answers():
+            await self._drop([name for name in self._strays if _SUBNETS + name in self._view.keys])
+        self._strays = ()
+
     def _still_held(self, config: NetworkConfig, offer: Offer) -> bool:
         """Whether the lease that we hold is there, ours, and what the config would give out."""
         held = self._held
@@ -230,6 +239,11 @@ class EtcdManager:
             log.warning("lease %s overlaps %s, which came first", mine.name, winner.name)
             return False
         self._checked = situation
+        self._strays = tuple(
+            key.name
+            for key in taken
+            if key.name != mine.name and not key.reserved and allocate.is_mine(key, offer.public)
+        )
         return True
 
     def _lease_number(self) -> int:
