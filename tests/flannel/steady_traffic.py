@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from flannel.bgp_world import Host, World
+from flannel.bgp_world import Host, World, run_in
 from pybernetes.linux import addr, link, netns, route
 from pybernetes.linux.rtnl import Netlink
 
@@ -93,8 +93,11 @@ class Ping:
 
 @asynccontextmanager
 async def pinging(*pairs: tuple[Host, Host]) -> AsyncIterator[list[Ping]]:
-    """Pings between the pods of these hosts, each pair one way."""
+    """Pings between the pods of these hosts, each pair one way, once it has a way at all."""
     pings = []
+    for here, there in pairs:
+        code, out = await run_in(f"{here.netns}p", "ping", "-c1", "-w", "20", "-i", "0.2", f"10.244.{there.number}.2")
+        assert code == 0, out
     try:
         for here, there in pairs:
             argv = ["ping", "-i", "0.01", "-W", "2", f"10.244.{there.number}.2"]

@@ -120,7 +120,7 @@ def there(host: Host, way: str) -> bool:
         and {r.link for r in seen.routes} <= {BY[way]}
         and len(seen.learned) == (peers if way == "bgp" else 0)
         and len(seen.neighbours) == len(seen.forwarding) == tunnels
-        and (host.bird.pid is not None) == (way == "bgp")
+        and (host.folder / "bird" / "bird.ctl").exists() == (way == "bgp")
     )
 
 
