@@ -13,13 +13,14 @@ from pybernetes.cni import delegate, errors, iface, spec
 from pybernetes.cni.bridge_config import read_mtu, requested_mac
 from pybernetes.cni.errors import CniError, invalid_config
 from pybernetes.linux import ipmsg, linkmsg
-from pybernetes.linux.errors import Missing, NotSupported
+from pybernetes.linux.errors import Missing, NetlinkError, NotSupported
 from pybernetes.linux.rtnl import Netlink, Request, parse_attrs, read_text, read_u32
 
 
 def add(call: spec.Call) -> spec.Json:
     """Born under a passing name on the node, moved, then renamed: its final name may be taken on the node."""
     _read_mode(call)
+    spec.previous_result(call)
     with Netlink() as node, iface.Sandbox(call.netns) as sandbox:
         index, mac = _create(node, sandbox, call)
         allocated = False
@@ -80,11 +81,15 @@ def _create(node: Netlink, sandbox: iface.Sandbox, call: spec.Call) -> tuple[int
     # With `linkInContainer` the master is in the pod's namespace already, and so is what sits on it.
     home = sandbox.nl if call.config.get("linkInContainer") else node
     name = f"cni{posix.urandom(5).hex()}"
+    kind = call.config.get("type")
+    index, attrs = _parent(home, call)
     try:
-        home.request(_request(home, sandbox, call, name))
+        home.request(_request(sandbox, call, name, index, read_u32(attrs.get(linkmsg.IFLA_MTU))))
     except NotSupported as lacking:
-        text = f"this kernel has no {call.config.get('type')} devices"
-        raise CniError(errors.UNSUPPORTED_FIELD, text, str(lacking)) from lacking
+        raise CniError(errors.UNSUPPORTED_FIELD, f"this kernel has no {kind} devices", str(lacking)) from lacking
+    except NetlinkError as refused:
+        master = read_text(attrs.get(linkmsg.IFLA_IFNAME))
+        raise CniError(errors.KERNEL_REFUSED, f"failed to create {kind} on {master!r}: {refused}") from refused
     index, _, attrs = sandbox.link(name)
     try:
         sandbox.nl.request(linkmsg.change(index, name=call.ifname))
@@ -94,8 +99,7 @@ def _create(node: Netlink, sandbox: iface.Sandbox, call: spec.Call) -> tuple[int
     return index, linkmsg.mac_text(attrs.get(linkmsg.IFLA_ADDRESS))
 
 
-def _request(home: Netlink, sandbox: iface.Sandbox, call: spec.Call, name: str) -> Request:
-    parent, limit = _parent(home, call)
+def _request(sandbox: iface.Sandbox, call: spec.Call, name: str, parent: int, limit: int) -> Request:
     mtu = read_mtu(call.config)
     if mtu > limit:
         raise invalid_config(f"invalid MTU {mtu}, must be [0, master MTU({limit})]")
@@ -112,11 +116,12 @@ def _request(home: Netlink, sandbox: iface.Sandbox, call: spec.Call, name: str) 
     )
 
 
-def _parent(nl: Netlink, call: spec.Call) -> tuple[int, int]:
-    """(index, MTU) of `master`, by default of the interface before in the chain, else of that of the default route."""
+def _parent(nl: Netlink, call: spec.Call) -> tuple[int, dict[int, bytes]]:
+    """(index, attributes) of `master`; by default the interface before in the chain, else that of the default route."""
     name = str(call.config.get("master") or _chained_master(call))
     try:
-        return _link(nl, name or _default_device(nl))
+        index, _, attrs = linkmsg.decode(nl.request(linkmsg.get(name or _default_device(nl)))[0])
+        return index, attrs
     except Missing as gone:
         raise invalid_config(f"failed to lookup master {name!r}") from gone
 
@@ -128,11 +133,6 @@ def _chained_master(call: spec.Call) -> str:
     if len(names) != 1 or not names[0]:
         raise invalid_config("chained master failure. PrevResult lacks a single named interface")
     return str(names[0])
-
-
-def _link(nl: Netlink, which: str | int) -> tuple[int, int]:
-    index, _, attrs = linkmsg.decode(nl.request(linkmsg.get(which))[0])
-    return index, read_u32(attrs.get(linkmsg.IFLA_MTU))
 
 
 def _default_device(nl: Netlink) -> int:
