@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pybernetes.cni import iface, spec
 from pybernetes.cni.names import chain_name, comment, quote, rule_comment, rule_owner
+from pybernetes.cni.turns import exclusively
 from pybernetes.linux import ipmsg, nft, tool
 from pybernetes.linux.errors import ToolError
 
@@ -68,12 +69,18 @@ def nft_script(network: str, container_id: str, ifname: str, addresses: list[str
 
 def delete(call: spec.Call) -> None:
     """Remove an attachment's rules, whichever backend made them."""
-    _delete_chains({chain_name(call.network, call.container_id)})
+    exclusively(lambda: _delete_chains({chain_name(call.network, call.container_id)}))
     nft.delete_rules("inet", TABLE, rule_owner(call.network, call.container_id, call.ifname))
 
 
 def gc(call: spec.Call) -> None:
     """Remove the rules of this network's containers that are no more."""
+    exclusively(lambda: _gc_chains(call))
+    living = tuple(rule_owner(call.network, *pair) for pair in call.valid_attachments())
+    nft.delete_rules("inet", TABLE, rule_owner(call.network), keep=living)
+
+
+def _gc_chains(call: spec.Call) -> None:
     keep = {chain_name(call.network, container) for container, _ in call.valid_attachments()}
     prefix = f'name: "{call.network}" id: '
     doomed = set()
@@ -82,8 +89,6 @@ def gc(call: spec.Call) -> None:
             if line.startswith("-A POSTROUTING ") and prefix in line.replace('\\"', '"'):
                 doomed.add(line.rpartition(" -j ")[2].strip())
     _delete_chains(doomed - keep)
-    living = tuple(rule_owner(call.network, *pair) for pair in call.valid_attachments())
-    nft.delete_rules("inet", TABLE, rule_owner(call.network), keep=living)
 
 
 def _delete_chains(chains: set[str]) -> None:

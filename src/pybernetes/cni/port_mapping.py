@@ -10,6 +10,7 @@ import errno
 
 from pybernetes.cni import errors, iface, spec
 from pybernetes.cni.errors import CniError, invalid_config
+from pybernetes.cni.turns import exclusively
 from pybernetes.linux import conntrack, ipmsg, sysctl, tool
 from pybernetes.linux.errors import LinuxError, Missing, NetlinkError
 from pybernetes.linux.rtnl import Netlink, read_text
@@ -51,7 +52,7 @@ def add(call: spec.Call, result: spec.Json) -> None:
         return
     backend = _backend(call.config)
     try:
-        backend.add(call, found)
+        exclusively(lambda: backend.add(call, found))
         if snat(call.config):
             _allow_localhost(found)
     except LinuxError:
@@ -62,7 +63,7 @@ def add(call: spec.Call, result: spec.Json) -> None:
 
 def delete(call: spec.Call) -> None:
     for backend in _all_backends():
-        backend.delete(call)
+        exclusively(lambda backend=backend: backend.delete(call))  # type: ignore[misc]
 
 
 def check(call: spec.Call, result: spec.Json) -> None:
@@ -73,7 +74,7 @@ def check(call: spec.Call, result: spec.Json) -> None:
 
 def gc(call: spec.Call) -> None:
     for backend in _all_backends():
-        backend.gc(call)
+        exclusively(lambda backend=backend: backend.gc(call))  # type: ignore[misc]
 
 
 def status(call: spec.Call) -> None:
