@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,10 @@ from vm.machine import MachineError, run
 TUNNELS = ("ipip", "wireguard", "veth", "bridge", "vxlan", "tun", "nf_tables")
 
 
-def vm_tests(path: str, *modules: str, timeout: float) -> None:
+def vm_tests(paths: str, *modules: str, timeout: float, files: Sequence[Path] = ()) -> None:
     """Run a selection of tests inside; fails with what they printed."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--color=no", path]
-    result = run(command, modules=modules, timeout=timeout)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--color=no", *paths.split()]
+    result = run(command, modules=modules, timeout=timeout, files=files)
     if result.code != 0 or " passed" not in result.output:
         pytest.fail(f"in the virtual machine:\n{result.output}", pytrace=False)
 
@@ -25,7 +26,17 @@ def vm_tests(path: str, *modules: str, timeout: float) -> None:
 @pytest.mark.slow
 def test_tunnels() -> None:
     """IPIP and WireGuard: devices, backends, repair, switching."""
-    vm_tests("tests/vm/inside", *TUNNELS, timeout=240)
+    vm_tests("tests/vm/inside/test_backends.py tests/vm/inside/test_devices.py", *TUNNELS, timeout=240)
+
+
+@pytest.mark.vm
+@pytest.mark.slow
+def test_ipvlan() -> None:
+    """The CNI plugin, in turn with the stock one."""
+    stock = [Path("/usr/lib/cni", plugin) for plugin in ("ipvlan", "host-local", "static")]
+    world = [machine.REPOSITORY / "tests" / "cni" / name for name in ("__init__.py", "cni_world.py")]
+    modules = ("ipvlan", "veth", "bridge")
+    vm_tests("tests/vm/inside/test_ipvlan.py", *modules, timeout=400, files=[*stock, *world])
 
 
 @pytest.mark.vm
