@@ -1,10 +1,11 @@
 """From leases to the desired kernel state: the heart of the pod network, without any I/O."""
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
 from pybernetes.flannel.backends import BACKENDS, Backend, make, make_for_peers
+from pybernetes.flannel.claims import Claims
 from pybernetes.flannel.config import FamilyConfig, NetworkConfig
 from pybernetes.flannel.desired import Desired, merge
 from pybernetes.flannel.lease import FamilyLease, Lease, Underlay
@@ -124,24 +125,25 @@ def usable(
     memo = memo or Memo()
     peers: list[Lease] = []
     problems: list[str] = []
-    claimed: dict[object, str] = {f.subnet: own.node for f in own.families}
-    for lease in sorted(leases, key=lambda lease: lease.node):
+    versions = {family.version for family in config.families}
+    claims = Claims()
+    claims.take(own)
+    # Where two claim the same, the one whose subnet is cut like our own is more likely to be right.
+    sizes = {f.subnet.version: f.subnet.prefixlen for f in own.families}
+
+    def rank(lease: Lease) -> tuple[bool, str]:
+        return any(f.subnet.prefixlen != sizes.get(f.subnet.version) for f in lease.families), lease.node
+
+    for lease in sorted(leases, key=rank):
         if lease.node == own.node:
             continue
-        fault = memo.fault(lease, partial(_fault, config, own, lease)) or _claim_fault(config, lease, claimed)
+        fault = memo.fault(lease, partial(_fault, config, own, lease)) or claims.fault(lease, versions)
         if fault:
             problems.append(f"{lease.node}: {fault}; skipped")
             continue
-        claimed.update({f.subnet: lease.node for f in lease.families})
+        claims.take(lease)
         peers.append(lease)
     return peers, problems
-
-
-def _claim_fault(config: NetworkConfig, lease: Lease, claimed: Mapping[object, str]) -> str:
-    for part in lease.families:
-        if part.subnet in claimed and config.family(part.subnet.version) is not None:
-            return f"subnet {part.subnet} belongs to {claimed[part.subnet]} already"
-    return ""
 
 
 def _fault(config: NetworkConfig, own: Lease, lease: Lease) -> str:

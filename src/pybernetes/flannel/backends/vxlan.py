@@ -26,7 +26,7 @@ from typing import Any
 from pybernetes.flannel.backends.options import behind_nat, flag, number
 from pybernetes.flannel.config import FamilyConfig
 from pybernetes.flannel.desired import Desired, Forwarding, LinkAddress, Neighbour, PeerRoute, VxlanLink
-from pybernetes.flannel.lease import Lease, Underlay
+from pybernetes.flannel.lease import FamilyLease, Lease, Underlay
 
 DEFAULT_VNI = 1
 DEFAULT_PORT = 8472
@@ -101,16 +101,29 @@ class Vxlan:
         name = self.link_name(family.version)
         endpoint = str(theirs.subnet.network_address)
         route = PeerRoute(str(theirs.subnet), endpoint, name, onlink=True, reason=peer.reason)
-        return Desired(routes=(route,), **tunnel)
+        return Desired(routes=(route,), problems=self._other_tunnel(peer, theirs), **tunnel)
+
+    def _other_tunnel(self, peer: Lease, theirs: FamilyLease) -> tuple[str, ...]:
+        """A receiver drops what comes with another number than its own."""
+        vni = theirs.data.get("VNI", self.vni)
+        if vni == self.vni:
+            return ()
+        words = f"announces VNI {vni!r:.20}, this node {self.vni}: packets between them are lost"
+        return (f"{peer.node} {words}; give both the same Backend.VNI",)
 
     def _tunnel(self, family: FamilyConfig, peer: Lease) -> dict[str, Any]:
         """The entries by which a peer's tunnel endpoint is found; empty if the lease has no MAC."""
         theirs = peer.family(family.version)
         mac = str(theirs.data.get("VtepMAC", "")).lower() if theirs else ""
-        if theirs is None or not _MAC.fullmatch(mac):
+        if theirs is None or not _is_unicast(mac):
             return {}
         name = self.link_name(family.version)
         return {
             "neighbours": (Neighbour(name, str(theirs.subnet.network_address), mac, peer.reason),),
             "forwarding": (Forwarding(name, mac, str(theirs.public_ip), peer.reason),),
         }
+
+
+def _is_unicast(mac: str) -> bool:
+    """Whether it can be one node's: neither a group's nor all zeros, which the kernel takes for everybody's."""
+    return _MAC.fullmatch(mac) is not None and not int(mac[:2], 16) & 1 and mac.strip("0:") != ""
