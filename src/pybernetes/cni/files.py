@@ -21,7 +21,7 @@ def write_whole(path: str, text: str, staging: str) -> None:
         raise
 
 
-def read(path: str, limit: int = 1 << 20) -> str:
+def read(path: str, limit: int = 1 << 16) -> str:
     """The text of a file without blanks around it; empty when there is none."""
     try:
         fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)

@@ -92,5 +92,5 @@ class Store:
                 pack(name)
             except ValueError:
                 continue
-            owner, _, interface = files.read(f"{self.directory}/{name}").partition("\n")
+            owner, _, interface = files.read(f"{self.directory}/{name}", 4096).partition("\n")
             yield name, owner.strip(), interface.strip()
