@@ -122,8 +122,8 @@ class Xfrm(Netlink):
         except Exists:
             return
         except NetlinkError as error:
-            if error.errno in (errno.ENOSYS, errno.EPROTONOSUPPORT):
-                raise NotSupported(error.errno, error.op, error.what, _hint("esp4 or gcm")) from error
+            if error.errno in (errno.ENOSYS, errno.EPROTONOSUPPORT, errno.ENOENT):
+                raise NotSupported(error.errno, error.op, error.what, _hint("esp4, gcm or seqiv")) from error
             raise
         self.run([_delete_state("127.0.0.1", spi)])
 
@@ -134,7 +134,7 @@ def describe(policy: Policy) -> str:
 
 
 def _hint(modules: str) -> str:
-    load = f"modprobe -a {modules.replace(' or', '')}"
+    load = f"modprobe -a {modules.replace(' or', '').replace(',', '')}"
     return f"this kernel lacks the module {modules}: load it ('{load}'), or choose another backend"
 
 

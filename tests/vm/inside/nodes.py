@@ -111,7 +111,7 @@ class Host:
             return observe(nl)
 
     def routes(self) -> dict[str, str]:
-        return {r.dst: r.link for r in self.seen.routes}
+        return {r.dst: r.link for r in self.seen.routes if r.link}
 
     async def run(self, *argv: str) -> tuple[int, str]:
         process = await asyncio.create_subprocess_exec(
