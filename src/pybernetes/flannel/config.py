@@ -48,6 +48,8 @@ class NetworkConfig:
     options: Mapping[str, Any] = field(default_factory=dict)
     """The backend's own options, keys in lower case."""
     enable_nftables: bool = False
+    unknown: tuple[str, ...] = ()
+    """Keys that mean nothing, as they were written: often a slip."""
     former: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The options of backends that were configured before, by type: what is still under way was sent with them."""
 
@@ -64,7 +66,8 @@ def parse(text: str | bytes, backends: frozenset[str]) -> NetworkConfig:
         raise ConfigError(f"network config is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise ConfigError(f"network config must be a JSON object, found {_show(document)}")
-    keys = {key.lower(): value for key, value in document.items()}
+    # Null leaves the default as it is, as Go's decoder has it.
+    keys = {key.lower(): value for key, value in document.items() if value is not None}
     families = []
     if _bool(keys, "EnableIPv4", True):
         families.append(_family(keys, 4, "Network", "Subnet"))
@@ -73,7 +76,17 @@ def parse(text: str | bytes, backends: frozenset[str]) -> NetworkConfig:
     if not families:
         raise ConfigError("no address family is enabled: set EnableIPv4 or EnableIPv6 to true")
     backend, options = _backend(keys.get("backend"), backends)
-    return NetworkConfig(tuple(families), backend, options, _bool(keys, "EnableNFTables", False))
+    unknown = tuple(key for key in document if key.lower() not in _KEYS)
+    return NetworkConfig(tuple(families), backend, options, _bool(keys, "EnableNFTables", False), unknown)
+
+
+_FAMILY_KEYS = ("Network", "SubnetLen", "SubnetMin", "SubnetMax")
+_KEYS = {key.lower() for name in _FAMILY_KEYS for key in (name, f"IPv6{name}")} | {
+    "enableipv4",
+    "enableipv6",
+    "enablenftables",
+    "backend",
+}
 
 
 def _show(value: object) -> str:
@@ -99,7 +112,7 @@ def _backend(value: object, known: frozenset[str]) -> tuple[str, dict[str, Any]]
         value = {}
     if not isinstance(value, dict):
         raise ConfigError(f"Backend must be an object with a Type, found {_show(value)}")
-    options = {key.lower(): option for key, option in value.items()}
+    options = {key.lower(): option for key, option in value.items() if option is not None}
     kind = options.pop("type", "vxlan")
     if not isinstance(kind, str) or kind.lower() not in known:
         raise ConfigError(f"Backend.Type must be one of {', '.join(sorted(known))}; found {_show(kind)}")

@@ -37,6 +37,8 @@ class ConfigReader:
                 if self._config is not None:
                     before = self._config[1]
                     config = replace(config, former={**before.former, before.backend: before.options})
+                if config.unknown:
+                    log.warning("network config has keys that mean nothing: %s", ", ".join(config.unknown))
                 log.info("Found network config - Backend type: %s", config.backend)
                 if describe := getattr(backend, "describe", None):
                     log.info("%s", describe())
