@@ -10,6 +10,7 @@ from pybernetes.cli import options
 from pybernetes.cluster.insight import gather, world
 from pybernetes.cluster.insight.hops import Trace
 from pybernetes.cluster.layout import Layout
+from pybernetes.cluster.pod_network import require_ours
 from pybernetes.cluster.up import layout_of
 
 
@@ -26,7 +27,7 @@ def command(pod: str, target: str, port: str, namespace: str, output: str, name:
     TARGET is an address, a Service (NAME, NAME.NAMESPACE, service/NAME) or a pod (NAME, pod/NAME). What counts is
     the state of the kernels; nothing is sent. Exit code 1 if the packet is lost on a way; that hop is marked X.
     """
-    found = asyncio.run(_follow(layout_of(name), pod, target, port, namespace))
+    found = asyncio.run(_follow(require_ours(layout_of(name)), pod, target, port, namespace))
     click.echo(json.dumps(found.document(), indent=2) if output == "json" else "\n".join(found.lines()))
     sys.exit(0 if found.arrives else 1)
 
