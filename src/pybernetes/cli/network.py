@@ -10,6 +10,7 @@ import click
 
 from pybernetes.cli import options
 from pybernetes.client.client import Client
+from pybernetes.cluster import backend_choice
 from pybernetes.cluster.insight import check, gather, show, switch
 from pybernetes.cluster.layout import Layout
 from pybernetes.cluster.pod_network import require_ours
@@ -68,7 +69,13 @@ def check_command(name: str, output: str) -> None:
 
 @command.command("set-backend")
 @click.argument("backend", metavar="TYPE")
-@click.option("--option", "settings", multiple=True, metavar="KEY=VALUE", help="An option of the backend; repeatable.")
+@click.option(
+    "--option",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An option of the backend, such as VNI=2; KEY=@FILE reads a secret from a file. Repeatable.",
+)
 @click.option("--force", is_flag=True, help="Go on although some nodes will not reach each other.")
 @click.option("--timeout", default=60.0, show_default=True, metavar="SECONDS", help="How long to wait for all nodes.")
 @options.name
@@ -78,5 +85,5 @@ def set_backend_command(backend: str, settings: tuple[str, ...], force: bool, ti
     Waits until every node has changed over and nothing of the old backend is left.
     """
     layout = require_ours(layout_of(name))
-    wish = switch.Wish(backend, switch.parse_options(settings), force=force, timeout=timeout)
+    wish = switch.Wish(backend, backend_choice.parse_options(settings), force=force, timeout=timeout)
     _with_client(layout, lambda client: switch.switch(layout, client, wish, click.echo))

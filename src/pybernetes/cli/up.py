@@ -7,7 +7,22 @@ import click
 from pybernetes.cli import options
 from pybernetes.cli.spinner import Lines
 from pybernetes.cli.values import DURATION
+from pybernetes.cluster.pod_network import NONE
 from pybernetes.cluster.up import UpOptions, up
+
+
+class _BackendType(click.ParamType[str]):
+    """The type of a backend, or none; backends are imported only when one is named."""
+
+    name = "TYPE"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """In lower case."""
+        from pybernetes.flannel.backends import BACKENDS
+
+        if value.lower() not in (*BACKENDS, NONE):
+            self.fail(f"{value!r} is not one of {', '.join([*BACKENDS, NONE])}", param, ctx)
+        return value.lower()
 
 
 @click.command("up")
@@ -19,9 +34,17 @@ from pybernetes.cluster.up import UpOptions, up
 )
 @click.option(
     "--backend",
-    type=click.Choice(["vxlan", "host-gw", "none"]),
+    type=_BackendType(),
     default=None,
-    help="Pod network [what the cluster has; vxlan for a new one]. none: you install one yourself.",
+    help="Pod network [what the cluster has; vxlan for a new one]: vxlan, host-gw, bgp, udp, ipip, wireguard, ipsec, "
+    "extension, alloc. none: you install one yourself.",
+)
+@click.option(
+    "--backend-option",
+    "backend_options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An option of --backend, such as DirectRouting=true; KEY=@FILE reads a secret from a file. Repeatable.",
 )
 @click.option(
     "--proxy-mode",
@@ -52,6 +75,7 @@ def command(
     racks: int,
     api_port: int | None,
     backend: str | None,
+    backend_options: tuple[str, ...],
     proxy_mode: str,
     simulated_nodes: int,
     node_monitor_grace_period: float,
@@ -69,6 +93,7 @@ def command(
         racks=racks,
         api_port=api_port,
         backend=backend or "",
+        backend_options=backend_options,
         proxy_mode=proxy_mode,
         simulated_nodes=simulated_nodes,
         node_monitor_grace_period=node_monitor_grace_period,

@@ -1,7 +1,9 @@
 """The files by which a local cluster tells flannel and containerd what the pod network is."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pybernetes.cluster.errors import ConfigError
 from pybernetes.cluster.layout import Layout, NodePaths
@@ -32,9 +34,9 @@ def require_ours(layout: Layout) -> Layout:
     return layout
 
 
-def net_conf(layout: Layout, backend: str) -> str:
+def net_conf(layout: Layout, backend: str, options: Mapping[str, Any] | None = None) -> str:
     """A network config for flannel. Rules are in nftables, which tells of changes; flannel's default is iptables."""
-    config = {"Network": layout.pod_cidr, "EnableNFTables": True, "Backend": {"Type": backend}}
+    config = {"Network": layout.pod_cidr, "EnableNFTables": True, "Backend": {"Type": backend, **(options or {})}}
     return json.dumps(config, indent=2) + "\n"
 
 

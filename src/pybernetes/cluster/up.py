@@ -9,10 +9,11 @@ import logging
 import platform
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pybernetes import cni
 from pybernetes.api.core.node import Node
@@ -66,6 +67,8 @@ class UpOptions:
     api_port: int | None = None
     backend: str = ""
     """Empty: what the cluster has already, and vxlan if it is new; `none`: somebody else installs a pod network."""
+    backend_options: tuple[str, ...] = ()
+    """`KEY=VALUE`"""
     proxy_mode: str = "nftables"
     simulated_nodes: int = 0
     node_monitor_grace_period: float = DEFAULTS.node_monitor_grace_period
@@ -85,6 +88,7 @@ def up(options: UpOptions, progress: Progress, registry: Registry | None = None)
     steps = Steps(progress)
     steps.begin("checking this machine")
     doctor.require()
+    wish = _backend_options(options)
     # What is not a kubeconfig now would still be none at the end, with the cluster made for nothing.
     kubeconfig.read(kubeconfig.user_path())
     steps.done("machine checked")
@@ -95,7 +99,7 @@ def up(options: UpOptions, progress: Progress, registry: Registry | None = None)
         _require_port(layout)
         surplus = [node.name for node in registry.nodes(options.name) if node.name not in names]
         steps.begin("writing certificates and kubeconfigs")
-        _write_network_config(layout, options.backend)
+        _write_network_config(layout, options.backend, wish)
         prepare_host(registry, file_view.PLACES if is_left_to_others(layout) else ())
         _write_identities(layout, nodes)
         steps.done("certificates and kubeconfigs written")
@@ -173,7 +177,19 @@ def _write_identities(layout: Layout, nodes: list[NodeRecord]) -> None:
     kubeconfig.write_components(layout, pki, [node.name for node in nodes])
 
 
-def _write_network_config(layout: Layout, backend: str) -> None:
+def _backend_options(options: UpOptions) -> dict[str, Any]:
+    """Checked, before anything is made. Raises ConfigError."""
+    if options.backend in ("", NONE):
+        if options.backend_options:
+            raise ConfigError("--backend-option needs the --backend that it is an option of")
+        return {}
+    # Imported when needed: all backends are.
+    from pybernetes.cluster import backend_choice
+
+    return backend_choice.checked(options.backend, options.backend_options)
+
+
+def _write_network_config(layout: Layout, backend: str, wish: Mapping[str, Any] | None = None) -> None:
     path = net_conf_path(layout)
     if path.exists() and backend and (backend == NONE) != is_left_to_others(layout):
         raise ConfigError(
@@ -183,7 +199,8 @@ def _write_network_config(layout: Layout, backend: str) -> None:
     if not backend and path.exists():
         return  # `network set-backend` may have changed it
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_if_changed(path, net_conf(layout, backend or "vxlan"), 0o644)
+    # An option may be a secret.
+    write_if_changed(path, net_conf(layout, backend or "vxlan", wish), 0o600 if wish else 0o644)
 
 
 def process_specs(layout: Layout, nodes: list[NodeRecord], options: UpOptions) -> list[ProcessSpec]:

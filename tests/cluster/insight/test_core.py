@@ -11,6 +11,7 @@ import pytest
 from cluster.insight import paper
 from pybernetes.api.core.pod import Pod
 from pybernetes.api.core.service import Service
+from pybernetes.cluster import backend_choice
 from pybernetes.cluster.errors import ConfigError
 from pybernetes.cluster.insight import dnat, switch, world
 from pybernetes.cluster.insight.check import judge
@@ -224,7 +225,7 @@ CONF = '{"Network": "10.244.0.0/16", "SubnetLen": 25, "backend": {"Type": "vxlan
 
 
 def test_a_wish_changes_the_backend_and_nothing_else() -> None:
-    options = switch.parse_options(["directrouting=true", "VNI=2"])
+    options = backend_choice.parse_options(["directrouting=true", "VNI=2"])
     text, config = switch.rewritten(CONF, switch.Wish("vxlan", options))
     assert json.loads(text) == {
         "Network": "10.244.0.0/16",
@@ -249,7 +250,7 @@ def test_a_wish_changes_the_backend_and_nothing_else() -> None:
 )
 def test_bad_wishes(backend: str, settings: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        switch.rewritten(CONF, switch.Wish(backend, switch.parse_options(settings)))
+        switch.rewritten(CONF, switch.Wish(backend, backend_choice.parse_options(settings)))
 
 
 def test_a_broken_config_is_not_replaced() -> None:
@@ -335,7 +336,7 @@ def test_bgp_across_racks_needs_a_router_that_learns() -> None:
     _, config = switch.rewritten(CONF, switch.Wish("bgp"))
     with pytest.raises(ConfigError, match=r"router between node-1 and node-2; .* give --option Peers="):
         switch._refuse(config, facts, switch.Wish("bgp"))
-    peers = switch.parse_options(['peers=[{"Address": "192.0.2.254", "ASNumber": 64600}]', "ASNumber=65001"])
+    peers = backend_choice.parse_options(['peers=[{"Address": "192.0.2.254", "ASNumber": 64600}]', "ASNumber=65001"])
     text, config = switch.rewritten(CONF, switch.Wish("bgp", peers))
     assert json.loads(text)["Backend"]["ASNumber"] == 65001
     switch._refuse(config, facts, switch.Wish("bgp"))

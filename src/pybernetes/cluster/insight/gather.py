@@ -179,6 +179,12 @@ def _ours(kernel: KernelFacts, version: int) -> str:
     return "\n".join(line for line in lines if line.startswith("-A FLANNEL-") or line.endswith(targets))
 
 
+def _backend(kernel: KernelFacts) -> str:
+    """Iptables' kernel backend that a newcomer follows: the one with more rules."""
+    legacy = sum(text.count("\n-A ") * (1 if _LEGACY in name else -1) for name, text in kernel.iptables.items())
+    return "legacy" if legacy > 0 else "nft"
+
+
 async def _right(node: NodeFacts, config: NetworkConfig, scratch: str) -> dict[str, str]:
     """Flannel's rules as this kernel prints them when they are whole."""
     pods = _pods(node.lease, config)
@@ -189,10 +195,10 @@ async def _right(node: NodeFacts, config: NetworkConfig, scratch: str) -> dict[s
         await asyncio.to_thread(nft.apply, script, scratch)
         facts = KernelFacts()
     else:
-        backend = "legacy" if any(_LEGACY in name for name in node.kernel.iptables) else "nft"
-        rules = IptablesRules(masquerade=True, forward=True, backend=backend, netns=scratch)
+        rules = IptablesRules(masquerade=True, forward=True, backend=_backend(node.kernel), netns=scratch)
         await rules.ensure(masquerade.Wanted(tuple(pods), nftables=False))
         facts = await asyncio.to_thread(observe.kernel, scratch, rules=True)
+        await rules.remove()
     return {name: text or "" for name, text in _printed(pods, facts, config, scratch).items()}
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from pybernetes.cluster import backend_choice
 from pybernetes.cluster.insight import wanted
 from pybernetes.cluster.insight.check import Checked
 from pybernetes.cluster.insight.facts import NodeFacts
@@ -16,7 +17,7 @@ def document(checked: Checked) -> dict[str, Any]:
     return {
         "cluster": facts.name,
         "backend": facts.config.backend,
-        "options": dict(facts.config.options),
+        "options": backend_choice.shown(facts.config.options),
         "networks": [str(family.network) for family in facts.config.families],
         "nodes": [_node(checked, node) for node in facts.nodes],
         "paths": [_path(probe) for probe in checked.probes],

@@ -3,11 +3,12 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pybernetes.client.client import Client
+from pybernetes.cluster import backend_choice
 from pybernetes.cluster.errors import ConfigError, StartTimeout
 from pybernetes.cluster.files import write_atomic
 from pybernetes.cluster.insight import gather, wanted
@@ -16,18 +17,10 @@ from pybernetes.cluster.layout import Layout
 from pybernetes.cluster.pod_network import net_conf_path
 from pybernetes.cluster.registry import Registry
 from pybernetes.flannel import config as network_config
-from pybernetes.flannel.backends import BACKENDS, make
+from pybernetes.flannel.backends import BACKENDS
 from pybernetes.flannel.bgp.learned import is_learned
 from pybernetes.flannel.config import NetworkConfig
 
-#: Options by backend, to catch misspelt ones, which flannel would ignore. Of other backends all are let through.
-OPTIONS: dict[str, tuple[str, ...]] = {
-    "vxlan": ("VNI", "Port", "GBP", "DirectRouting", "Learning", "MTU", "MacPrefix"),
-    "host-gw": (),
-    "alloc": (),
-    "udp": ("Port",),
-    "bgp": ("ASNumber", "Mesh", "RouteReflectors", "Peers", "GracefulRestartTime"),
-}
 _LOOK_EVERY = 0.2
 
 
@@ -41,50 +34,15 @@ class Wish:
     timeout: float = 60.0
 
 
-def parse_options(settings: Iterable[str]) -> dict[str, Any]:
-    """`VNI=2`, `RouteReflectors=["a"]`: numbers, true/false and lists as JSON has them, all else as text.
-
-    Raises ConfigError.
-    """
-    parsed: dict[str, Any] = {}
-    for setting in settings:
-        key, equals, text = setting.partition("=")
-        if not key or not equals:
-            raise ConfigError(f"--option {setting!r} is not KEY=VALUE; write one such as DirectRouting=true")
-        if key.lower() in (known.lower() for known in parsed):
-            raise ConfigError(f"--option {key} is given twice")
-        try:
-            value = json.loads(text)
-        except ValueError:
-            value = text
-        parsed[key] = value if isinstance(value, bool | int | list) else text
-    return parsed
-
-
 def rewritten(text: str, wish: Wish) -> tuple[str, NetworkConfig]:
     """The config with another backend, all else untouched. Raises ConfigError."""
+    backend = backend_choice.document(wish.backend, wish.options)
     try:
-        document = json.loads(text)
-        kept = {key: value for key, value in document.items() if key.lower() != "backend"}
-        kept["Backend"] = {"Type": wish.backend, **_spelt(wish)}
-        made = json.dumps(kept, indent=2) + "\n"
-        config = network_config.parse(made, frozenset(BACKENDS))
-        make(config.backend, config.options)
+        kept = {key: value for key, value in json.loads(text).items() if key.lower() != "backend"}
+        made = json.dumps({**kept, "Backend": backend}, indent=2) + "\n"
+        return made, network_config.parse(made, frozenset(BACKENDS))
     except (ValueError, AttributeError, network_config.ConfigError) as error:
         raise ConfigError(str(error)) from error
-    return made, config
-
-
-def _spelt(wish: Wish) -> dict[str, Any]:
-    known = OPTIONS.get(wish.backend.lower())
-    if known is None:
-        return dict(wish.options)
-    names = {name.lower(): name for name in known}
-    for key in wish.options:
-        if key.lower() not in names:
-            there = f"there are {', '.join(known)}" if known else "it has none"
-            raise ConfigError(f"backend {wish.backend} has no option {key!r}; {there}")
-    return {names[key.lower()]: value for key, value in wish.options.items()}
 
 
 def unreachable(facts: ClusterFacts) -> list[tuple[str, str]]:
@@ -131,10 +89,12 @@ async def switch(layout: Layout, client: Client, wish: Wish, say: Callable[[str]
     path = net_conf_path(layout)
     with Registry().exclusive(layout.cluster):
         text, config = rewritten(path.read_text(), wish)
+        backend_choice.require(config.backend)
         facts = await gather.cluster(layout, client)
         _refuse(config, facts, wish)
-        write_atomic(path, text, 0o644)
-    say(f"{path}: backend {facts.config.backend} -> {json.dumps(json.loads(text)['Backend'])}")
+        write_atomic(path, text, 0o600 if backend_choice.is_secret(config.options) else 0o644)
+    said = backend_choice.shown(json.loads(text)["Backend"])
+    say(f"{path}: backend {facts.config.backend} -> {json.dumps(said)}")
     await _watch(layout, client, wish, say)
 
 
