@@ -1,36 +1,26 @@
 # ruff: noqa: RUF009 - `flag` gives a dataclass field
 """pybernetes flanneld: the pod network alone, with the flags and variables of flanneld."""
 
-import asyncio
 import logging
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from pybernetes.api.core.pod import Pod
 from pybernetes.cli.component import health_context
 from pybernetes.cli.flags import component, flag, ignored, listed, repeated
 from pybernetes.cli.run import run_until_signal
 from pybernetes.cli.values import ADDRESS, BOOL, FILE, PATH, PORT
 from pybernetes.cli.version import VERSION
-from pybernetes.client.client import Client
-from pybernetes.client.informer import Informers
-from pybernetes.cluster.connection import connect, endpoint
-from pybernetes.cluster.errors import ConfigError
-from pybernetes.cluster.node_parts import flannel_with, make_flannel
-from pybernetes.etcd import BadEndpoint, Credentials, EtcdClient, EtcdTls
-from pybernetes.flannel.daemon import Flanneld
-from pybernetes.flannel.etcd.manager import DEFAULT_PREFIX, EtcdManager
 from pybernetes.flannel.interface import Selection
 from pybernetes.flannel.options import FlannelOptions
-from pybernetes.flannel.subnet_file import previous_subnets
+
+if TYPE_CHECKING:
+    from pybernetes.flannel.daemon import Flanneld
 
 log = logging.getLogger(__name__)
-
-_ETCD_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +58,7 @@ class Flags:
     etcd_endpoints: tuple[str, ...] = listed(
         ("http://127.0.0.1:4001", "http://127.0.0.1:2379"), "etcd servers, where leases are in etcd."
     )
-    etcd_prefix: str = flag(DEFAULT_PREFIX, "Where in etcd config and leases are.")
+    etcd_prefix: str = flag("/coreos.com/network", "Where in etcd config and leases are.")
     etcd_cafile: Path | None = flag(None, "CA that signed etcd's certificate.", type=FILE)
     etcd_certfile: Path | None = flag(None, "Our certificate for etcd.", type=FILE)
     etcd_keyfile: Path | None = flag(None, "Its key.", type=FILE)
@@ -90,8 +80,15 @@ def run(flags: Flags, level: str) -> None:
     Flags are those of flanneld; each can also be a variable: --ip-masq is FLANNELD_IP_MASQ. The node's name is in
     NODE_NAME, or found through the pod in POD_NAME and POD_NAMESPACE.
     """
-    work = _on_nodes(flags, os.environ) if flags.kube_subnet_mgr else _on_etcd(flags)
-    run_until_signal(work, level)
+    # Only the one of the two that is asked for is loaded: each brings an HTTP or gRPC client along.
+    if flags.kube_subnet_mgr:
+        from pybernetes.cli import flanneld_kube
+
+        run_until_signal(flanneld_kube.run(flags, os.environ), level)
+    else:
+        from pybernetes.cli import flanneld_etcd
+
+        run_until_signal(flanneld_etcd.run(flags), level)
 
 
 def options(flags: Flags, node: str) -> FlannelOptions:
@@ -117,61 +114,7 @@ def options(flags: Flags, node: str) -> FlannelOptions:
     )
 
 
-async def node_of(client: Client, environment: Mapping[str, str]) -> str:
-    """Which Node this is. Raises ConfigError."""
-    if environment.get("NODE_NAME"):
-        return environment["NODE_NAME"]
-    pod, namespace = environment.get("POD_NAME", ""), environment.get("POD_NAMESPACE", "")
-    if not pod or not namespace:
-        raise ConfigError("which Node is this? Set NODE_NAME, or POD_NAME and POD_NAMESPACE within a pod")
-    found = await client.of(Pod).get(pod, namespace=namespace)
-    if not found.spec.node_name:
-        raise ConfigError(f"pod {namespace}/{pod} is on no node yet; set NODE_NAME")
-    return found.spec.node_name
-
-
-def _etcd(flags: Flags) -> EtcdClient:
-    """Raises ConfigError that names the flag."""
-    if bool(flags.etcd_certfile) != bool(flags.etcd_keyfile):
-        raise ConfigError("--etcd-certfile and --etcd-keyfile need each other")
-    tls = EtcdTls(flags.etcd_cafile, flags.etcd_certfile, flags.etcd_keyfile)
-    credentials = Credentials(flags.etcd_username, flags.etcd_password) if flags.etcd_username else None
-    try:
-        return EtcdClient(flags.etcd_endpoints, tls, _ETCD_SECONDS, credentials)
-    except BadEndpoint as error:
-        raise ConfigError(f"--etcd-endpoints: {error}") from error
-
-
-async def _on_etcd(flags: Flags) -> None:
-    client = _etcd(flags)
-    settings = options(flags, "")
-    manager = EtcdManager(
-        client,
-        prefix=flags.etcd_prefix,
-        previous=previous_subnets(settings.subnet_file),
-        margin_seconds=60.0 * flags.subnet_lease_renew_margin,
-    )
-    try:
-        await _serve(flags, flannel_with(settings, manager))
-    finally:
-        await client.close()
-
-
-async def _on_nodes(flags: Flags, environment: Mapping[str, str]) -> None:
-    client = connect(
-        endpoint(flags.kubeconfig_file, flags.kube_api_url, flag="--kubeconfig-file"), "pybernetes-flanneld"
-    )
-    informers = Informers(client)
-    try:
-        flannel = make_flannel(options(flags, await node_of(client, environment)), client, informers)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(informers.run(), name="informers")
-            group.create_task(_serve(flags, flannel), name="flannel")
-    finally:
-        await client.close()
-
-
-async def _serve(flags: Flags, flannel: Flanneld) -> None:
+async def serve(flags: Flags, flannel: "Flanneld") -> None:
     """Run it, with its health beside it: it is well while it runs, and ready when the network is."""
 
     def ready() -> str:

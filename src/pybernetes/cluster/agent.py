@@ -14,11 +14,12 @@ from pybernetes.client.http import HttpTransport
 from pybernetes.client.informer import Informers
 from pybernetes.cluster.errors import ConfigError
 from pybernetes.cluster.files import write_if_changed
+from pybernetes.cluster.flannel_on_nodes import make_flannel
 from pybernetes.cluster.healthz import health
 from pybernetes.cluster.kubeconfig import component_path
 from pybernetes.cluster.layout import Layout
 from pybernetes.cluster.network import node_addresses
-from pybernetes.cluster.node_parts import make_flannel, make_proxy, run_dns, run_kubelet
+from pybernetes.cluster.node_parts import make_proxy, run_dns, run_kubelet
 from pybernetes.cluster.nodes import has_ipv6, resolv_conf
 from pybernetes.cluster.pki import Pki
 from pybernetes.cluster.pod_network import cni_conflist, is_left_to_others, net_conf_path
