@@ -83,7 +83,7 @@ def test_modules_come_out_of_the_bundle_unless_they_have_changed(bin_dir: Path, 
     data = place.read_bytes()
     length = int.from_bytes(data[:4], "little")
     _, entries = marshal.loads(data[4 : 4 + length])
-    found = bundle.Bundle(-1, 0, entries)
+    found = bundle.Bundle(str(tmp_path), -1, 0, entries)
     assert found.find_spec("pybernetes.cni.errors") is not None and found.find_spec("elsewhere") is None
     (tmp_path / "pybernetes" / "cni" / "errors.py").write_text("changed = True\n")
     assert found.find_spec("pybernetes.cni.errors") is None
@@ -96,10 +96,12 @@ def test_modules_come_out_of_the_bundle_unless_they_have_changed(bin_dir: Path, 
 )
 def test_a_damaged_bundle_is_passed_over(tmp_path: Path, damage: bytes) -> None:
     text = launcher("bridge", os.path.realpath(sys.executable), str(Path(pybernetes.__file__).parent.parent))
-    broken = tmp_path / "plugins."
     (tmp_path / f"plugins.{sys.implementation.cache_tag}").write_bytes(damage)
     script = tmp_path / "bridge"
-    script.write_text(text.replace(str(bundle.path_of(Path(pybernetes.__file__).parent, "")), str(broken)))
+    script.write_text(
+        text.replace('parent + "/pybernetes/cni/__pycache__/plugins."', f"{str(tmp_path / 'plugins.')!r}")
+    )
+    assert str(tmp_path) in script.read_text()
     script.chmod(0o755)
     done = subprocess.run([str(script)], env={"CNI_COMMAND": "VERSION"}, input=b"", capture_output=True, check=True)
     assert json.loads(done.stdout)["cniVersion"] == "1.1.0"

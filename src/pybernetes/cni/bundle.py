@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from types import CodeType, ModuleType
 
 Entry = tuple[str, int, int, int, int]
-"""(source file, its size, when it was changed in ns, where its byte code begins, its length)."""
+"""(source file, its size, when it was changed in ns, where its byte code begins, its length).
+
+Our own sources are named from the folder that holds the package: it may be mounted elsewhere when plugins run.
+"""
 
 STANDARD = ("struct", "_struct", "_socket", "_json", "_ctypes", "fcntl")
 """Modules of the standard library that our own import. Those in C are only found here, where they are files at all."""
@@ -31,7 +34,8 @@ STANDARD = ("struct", "_struct", "_socket", "_json", "_ctypes", "fcntl")
 class Bundle:
     """Finds and loads modules out of an open bundle; stands first in sys.meta_path."""
 
-    def __init__(self, file: int, start: int, entries: Mapping[str, Entry]) -> None:
+    def __init__(self, parent: str, file: int, start: int, entries: Mapping[str, Entry]) -> None:
+        self._parent = parent
         self._file = file
         self._start = start
         self._entries = entries
@@ -42,6 +46,8 @@ class Bundle:
         if entry is None:
             return None
         source, size, changed, _, _ = entry
+        if source[0] != "/":
+            source = f"{self._parent}/{source}"
         try:
             found = posix.stat(source)
         except OSError:
@@ -79,7 +85,8 @@ def write(package: Path, roots: list[str], path: Path) -> None:
         # Looked at before it is read: a change in between is noticed later.
         found = source.stat()
         code = marshal.dumps(_code(source)) if source.suffix == ".py" else b""
-        entries[name] = (str(source), found.st_size, found.st_mtime_ns, offset, len(code))
+        place = source.relative_to(package.parent) if source.is_relative_to(package.parent) else source
+        entries[name] = (str(place), found.st_size, found.st_mtime_ns, offset, len(code))
         codes.append(code)
         offset += len(code)
     head = marshal.dumps((_code(package / "cni" / "bundle.py"), entries))

@@ -21,13 +21,14 @@ _SHEBANG_LIMIT = 255
 _BODY = """\
 import gc, marshal, posix, sys
 gc.disable()
-sys.path.append({parent!r})
+parent = {parent!r}
+sys.path.append(parent)
 try:
-    file = posix.open({bundle!r} + sys.implementation.cache_tag, posix.O_RDONLY | posix.O_CLOEXEC)
+    file = posix.open(parent + {bundle!r} + sys.implementation.cache_tag, posix.O_RDONLY | posix.O_CLOEXEC)
     length = int.from_bytes(posix.read(file, 4), "little")
     code, entries = marshal.loads(posix.read(file, length))
     exec(code, space := {{"__name__": "bundle"}})
-    sys.meta_path.insert(0, space["Bundle"](file, 4 + length, entries))
+    sys.meta_path.insert(0, space["Bundle"](parent, file, 4 + length, entries))
 except (OSError, ValueError, TypeError, EOFError):
     pass  # not for this interpreter: one module at a time, then
 from pybernetes.cni.main import main
@@ -66,7 +67,7 @@ def _compile(package: Path) -> None:
 
 def launcher(plugin: str, interpreter: str, parent: str) -> str:
     """The text of a launcher."""
-    place = bundle.path_of(Path(parent) / "pybernetes", "")
+    place = bundle.path_of(Path("/pybernetes"), "")
     body = _BODY.format(parent=parent, bundle=str(place), plugin=plugin)
     first = f"#!{interpreter} -ISE"
     if len(first) > _SHEBANG_LIMIT or " " in interpreter:
