@@ -9,10 +9,12 @@ from pybernetes.flannel.backends import make
 from pybernetes.flannel.config import NetworkConfig
 from pybernetes.flannel.desired import Desired
 from pybernetes.flannel.lease import Lease
+from pybernetes.flannel.masquerade import pod_networks
 from pybernetes.flannel.metrics import FlannelMetrics
 from pybernetes.flannel.offload import Offload, Prober, Tunnel
 from pybernetes.flannel.path_mtu import PathMtu, Way
 from pybernetes.flannel.reach import Reachability
+from pybernetes.flannel.strangers import Strangers
 from pybernetes.linux import link
 from pybernetes.linux.rtnl import Netlink
 
@@ -44,7 +46,7 @@ def tunnels(nl: Netlink, want: Desired, underlay: int) -> list[Tunnel]:
 
 
 class Beside:
-    """Who answers, how large packets get, and whether the card computes checksums right."""
+    """Who answers, how large packets get, whether the card computes checksums right, and what others' rules do."""
 
     def __init__(
         self, peers: Callable[[], Iterable[Lease]], target: str | None, metrics: FlannelMetrics, rng: random.Random
@@ -53,6 +55,7 @@ class Beside:
         reach = self._reach = Reachability(peers, target)
         mtu = self._mtu = PathMtu(lambda: self._ways, target)
         offload = self._offload = Offload(Prober(target, rng), rng, target)
+        self._strangers = Strangers(target)
         metrics.reachable, metrics.round_trips = lambda: reach.answered, lambda: reach.seconds
         metrics.path_mtus, metrics.offload_off = lambda: mtu.sizes, lambda: offload.switched_off
 
@@ -62,12 +65,13 @@ class Beside:
             "flannel: reachability": self._reach.run(),
             "flannel: path MTU": self._mtu.run(changed),
             "flannel: checksum offload": self._offload.run(),
+            "flannel: rules of others": self._strangers.run(changed),
         }
 
     @property
     def problems(self) -> list[str]:
         """What was found, a sentence each."""
-        return self._mtu.problems
+        return [*self._mtu.problems, *self._strangers.problems]
 
     def after(
         self, nl: Netlink, config: NetworkConfig, me: network.Node, peers: list[Lease], want: Desired
@@ -75,4 +79,5 @@ class Beside:
         """Take note of what a pass left; returns what had to be mended, in words."""
         self._ways = ways(config, me, peers)
         self._mtu.look()
+        self._strangers.see(pod_networks(config, me.lease), frozenset(r.link for r in want.routes if r.link))
         return self._offload.see(tunnels(nl, want, me.underlay.index))

@@ -269,12 +269,8 @@ class Flanneld:
         return self._reader.recall(left.options)
 
     async def _ensure_rules(self, config: NetworkConfig, me: network.Node) -> list[str]:
-        pods = [
-            masquerade.PodNetwork(family.network, part.subnet)
-            for family in config.families
-            if (part := me.lease.family(family.version)) is not None
-        ]
-        done = await self._rules.ensure(masquerade.Wanted(tuple(pods), config.enable_nftables))
+        pods = masquerade.pod_networks(config, me.lease)
+        done = await self._rules.ensure(masquerade.Wanted(pods, config.enable_nftables))
         for line in done:
             log.info("%s", line)
         return done

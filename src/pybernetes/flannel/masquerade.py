@@ -18,7 +18,8 @@ Pure: text for `nft -f` and `iptables-restore`. Tables, chains and iptables rule
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pybernetes.flannel.config import IPNetwork
+from pybernetes.flannel.config import IPNetwork, NetworkConfig
+from pybernetes.flannel.lease import Lease
 
 #: Set by kube-proxy on packets that it masquerades itself.
 _MARK = "0x4000"
@@ -42,6 +43,15 @@ class PodNetwork:
     def table(self) -> str:
         """Name of the nftables table."""
         return f"flannel-ipv{self.version}"
+
+
+def pod_networks(config: NetworkConfig, own: Lease) -> tuple[PodNetwork, ...]:
+    """Those of a node with this lease."""
+    return tuple(
+        PodNetwork(family.network, part.subnet)
+        for family in config.families
+        if (part := own.family(family.version)) is not None
+    )
 
 
 @dataclass(frozen=True, slots=True)
