@@ -98,9 +98,8 @@ def test_a_damaged_bundle_is_passed_over(tmp_path: Path, damage: bytes) -> None:
     text = launcher("bridge", os.path.realpath(sys.executable), str(Path(pybernetes.__file__).parent.parent))
     (tmp_path / f"plugins.{sys.implementation.cache_tag}").write_bytes(damage)
     script = tmp_path / "bridge"
-    script.write_text(
-        text.replace('parent + "/pybernetes/cni/__pycache__/plugins."', f"{str(tmp_path / 'plugins.')!r}")
-    )
+    place = str(bundle.path_of(Path("/pybernetes"), ""))
+    script.write_text(text.replace(f"parent + {place!r}", repr(str(tmp_path / "plugins."))))
     assert str(tmp_path) in script.read_text()
     script.chmod(0o755)
     done = subprocess.run([str(script)], env={"CNI_COMMAND": "VERSION"}, input=b"", capture_output=True, check=True)

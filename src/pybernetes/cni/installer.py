@@ -29,7 +29,7 @@ try:
     code, entries = marshal.loads(posix.read(file, length))
     exec(code, space := {{"__name__": "bundle"}})
     sys.meta_path.insert(0, space["Bundle"](parent, file, 4 + length, entries))
-except (OSError, ValueError, TypeError, EOFError):
+except (OSError, ValueError, TypeError, EOFError, KeyError):
     pass  # not for this interpreter: one module at a time, then
 from pybernetes.cni.main import main
 main({plugin!r})
