@@ -11,6 +11,19 @@ from vm import machine
 from vm.guest_kernel import GuestKernel, KernelMissing, needs
 from vm.machine import MachineError, run
 
+IPSEC = ("veth", "bridge", "vxlan", "nf_tables", "xfrm_user", "xfrm_interface", "esp4", "esp6")
+IPSEC += (
+    "gcm",
+    "ghash_generic",
+    "ctr",
+    "crypto_null",
+    "drbg",
+    "jitterentropy_rng",
+    "seqiv",
+    "echainiv",
+    "authenc",
+    "sha512_generic",
+)
 TUNNELS = ("ipip", "wireguard", "veth", "bridge", "vxlan", "tun", "nf_tables")
 
 
@@ -27,6 +40,19 @@ def vm_tests(paths: str, *modules: str, timeout: float, files: Sequence[Path] = 
 def test_tunnels() -> None:
     """IPIP and WireGuard: devices, backends, repair, switching."""
     vm_tests("tests/vm/inside/test_backends.py tests/vm/inside/test_devices.py", *TUNNELS, timeout=240)
+
+
+def strongswan() -> list[Path]:
+    """charon, its libraries and plugins."""
+    programs = [Path("/usr/sbin/charon-systemd"), Path("/usr/bin/setpriv")]
+    return [*programs, *(path for path in Path("/usr/lib/ipsec").rglob("*") if not path.is_dir())]
+
+
+@pytest.mark.vm
+@pytest.mark.slow
+def test_ipsec() -> None:
+    """Tunnels by strongSwan: packets, repair, switching."""
+    vm_tests("tests/vm/inside/test_ipsec.py", *IPSEC, timeout=300, files=strongswan())
 
 
 @pytest.mark.vm

@@ -254,7 +254,7 @@ def reconcile(nl: Netlink, want: Desired, *, private_key: str = "", clock: Calla
     have = observe(nl)
     want, unlearned = hold(want, have)
     want, unanswered = wireguard_peers.hold(want, have.routes, have.links, have.wireguard)
-    want, unsecured = ipsec_policies.hold(want, have.routes, have.links, have.ipsec, clock())
+    want, unsecured = ipsec_policies.hold(want, have, clock())
     plan = plan_links(want, have)
     done, errors = _apply_links(nl, plan, have, private_key)
     if plan:

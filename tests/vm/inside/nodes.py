@@ -187,7 +187,7 @@ async def until(true: Callable[[], bool], seconds: float = 20.0) -> float:
 
 
 @asynccontextmanager
-async def pair(folder: Path, backend: Mapping[str, Any], *versions: int) -> AsyncIterator[Pair]:
+async def pair(folder: Path, backend: Mapping[str, Any], *versions: int, linger: float = 1.5) -> AsyncIterator[Pair]:
     """Two nodes with running daemons, in a network of these families."""
     spaces = [f"pbt-{os.getpid()}-{n}" for n in (1, 2)]
     for space in spaces:
@@ -195,7 +195,8 @@ async def pair(folder: Path, backend: Mapping[str, Any], *versions: int) -> Asyn
     wire(spaces)
     board = Board()
     hosts = [
-        _host(board, n, space, folder / f"node-{n}", network(backend, *versions)) for n, space in enumerate(spaces, 1)
+        _host(board, n, space, folder / f"node-{n}", network(backend, *versions), linger)
+        for n, space in enumerate(spaces, 1)
     ]
     tasks = [asyncio.create_task(host.daemon.run(), name=f"flanneld {host.number}") for host in hosts]
     try:
@@ -209,14 +210,14 @@ async def pair(folder: Path, backend: Mapping[str, Any], *versions: int) -> Asyn
             netns.delete(space)
 
 
-def _host(board: Board, number: int, space: str, folder: Path, text: str) -> Host:
+def _host(board: Board, number: int, space: str, folder: Path, text: str, linger: float) -> Host:
     folder.mkdir()
     options = FlannelOptions(
         node_name=f"node-{number}",
         subnet_file=folder / "subnet.env",
         selection=Selection(names=("eth0",)),
         netns=space,
-        linger_seconds=1.5,
+        linger_seconds=linger,
     )
     manager = BoardManager(board, number, text)
     daemon = Flanneld(options, manager, rules=NoRules(), drift=KernelDrift(space), rng=random.Random(number))

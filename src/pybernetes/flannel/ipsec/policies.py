@@ -4,8 +4,11 @@ As with WireGuard one end always changes over first, and a tunnel needs both. So
 the tunnel stands; in a network that starts with ipsec nothing is held back.
 """
 
-from collections.abc import Iterable, Mapping
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from pybernetes.flannel.backends.ipsec import IF_IDS
 from pybernetes.flannel.desired import Desired, IpsecPeer, PeerRoute
@@ -13,10 +16,14 @@ from pybernetes.linux import link, xfrm
 from pybernetes.linux.errors import Missing, NetlinkError
 from pybernetes.linux.netns import Netns
 
+if TYPE_CHECKING:
+    from pybernetes.flannel.kernel import Observed
+
 #: By it states are bound to policies; the original has the same.
 REQID = 11
-#: The end that answers has its states before the end that asked. Until a tunnel is so old, packets may be too early.
-_SETTLED = 2.0
+#: The end that answers has its states before the end that asked: packets of a tunnel that is younger may be too early.
+#: The kernel tells the age in whole seconds, so that this is at least 0.3.
+_SETTLED = 1.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +51,15 @@ def policies_for(peer: IpsecPeer) -> tuple[xfrm.Policy, ...]:
     return out, back, replace(back, direction="fwd")
 
 
-def hold(
-    want: Desired, routes: frozenset[PeerRoute], links: Mapping[str, link.Link], have: Security, now: float
-) -> tuple[Desired, tuple[str, ...]]:
+def hold(want: Desired, have: Observed, now: float) -> tuple[Desired, tuple[str, ...]]:
     """What is possible now, and a sentence for each route that waits for its tunnel."""
     behind = {(p.link, p.far): p for p in want.ipsec_peers}
     if not behind:
         return want, ()
-    old = {r.dst: r for r in routes if r.link in links and links[r.link].up}
-    ready = {(s.src, s.dst) for s in have.states if now - s.added >= _SETTLED}
+    old = {r.dst: r for r in have.routes if r.link in have.links and have.links[r.link].up}
+    ready = {(s.src, s.dst) for s in have.ipsec.states if now - s.added >= _SETTLED}
     kept: list[PeerRoute] = []
+    held: list[PeerRoute] = []
     waiting = []
     for r in want.routes:
         peer, before = behind.get((r.link, r.dst)), old.get(r.dst)
@@ -62,8 +68,26 @@ def hold(
             if ends not in ready or ends[::-1] not in ready:
                 waiting.append(f"route to {r.dst} stays on {before.link} until the tunnel to {peer.remote} stands")
                 r = replace(before, reason=r.reason)
+                held.append(r)
         kept.append(r)
-    return replace(want, routes=tuple(kept)), tuple(waiting)
+    return _with_what_they_need(replace(want, routes=tuple(kept)), held, have), tuple(waiting)
+
+
+def _with_what_they_need(want: Desired, held: Sequence[PeerRoute], have: Observed) -> Desired:
+    """`want`, and the neighbours, forwarding entries and addresses by which these routes lead somewhere."""
+    if not held:
+        return want
+    gateways, names = {(r.link, r.gateway) for r in held}, {r.link for r in held}
+    neighbours = [n for n in have.neighbours if (n.link, n.ip) in gateways]
+    macs = {(n.link, n.mac) for n in neighbours}
+    forwarding = [f for f in have.forwarding if (f.link, f.mac) in macs]
+    addresses = [a for a in have.addresses if a.link in names]
+    return replace(
+        want,
+        neighbours=tuple(dict.fromkeys([*want.neighbours, *neighbours])),
+        forwarding=tuple(dict.fromkeys([*want.forwarding, *forwarding])),
+        addresses=tuple(dict.fromkeys([*want.addresses, *addresses])),
+    )
 
 
 def set_up(netns: Netns | None, want: Desired, have: Security, present: Iterable[str]) -> tuple[list[str], list[str]]:

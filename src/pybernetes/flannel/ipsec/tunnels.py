@@ -21,7 +21,7 @@ from pybernetes.linux import xfrm
 log = logging.getLogger(__name__)
 
 #: How long the node that does not go first leaves it to the other.
-_COURTESY = 2.0
+_COURTESY = 1.0
 _RETRY_MAX = 15.0
 _INITIATE_SECONDS = 20.0
 #: A problem is told if it lasts: while a network changes over, peers are not ready yet.
