@@ -82,7 +82,9 @@ def test_commands_newer_than_the_configuration() -> None:
 
 def test_version_needs_nothing() -> None:
     out, code = main.run("bridge", {"CNI_COMMAND": "VERSION"}, b"")
-    assert code == 0 and json.loads(out)["supportedVersions"] == list(spec.VERSIONS)
+    assert code == 0 and json.loads(out) == {"cniVersion": "1.1.0", "supportedVersions": list(spec.VERSIONS)}
+    out, _ = main.run("bridge", {"CNI_COMMAND": "VERSION"}, b'{"cniVersion":"0.4.0"}')
+    assert json.loads(out)["cniVersion"] == "0.4.0", "the asker's own comes back"
 
 
 def test_del_without_a_namespace_succeeds(tmp_path: Path) -> None:
@@ -135,6 +137,45 @@ def test_masquerading_is_done_once() -> None:
     env = flannel.parse_subnet_env(GOOD_ENV, "x")
     assert flannel.delegate_config(_call(), env)["ipMasq"] is True
     assert flannel.delegate_config(_call(delegate={"ipMasq": False}), env)["ipMasq"] is False
+
+
+def test_what_an_administrator_wishes_is_kept() -> None:
+    dual = GOOD_ENV + "FLANNEL_IPV6_NETWORK=fd00:5::/48\nFLANNEL_IPV6_SUBNET=fd00:5:0:3::1/64\n"
+    ipam = {"ranges": [[{"subnet": "10.99.0.0/24"}]], "routes": [{"dst": "10.98.0.0/16"}], "resolvConf": "/x"}
+    wishes = {"mtu": 1300, "isGateway": False, "ipMasqBackend": "nftables", "hairpinMode": True}
+    call = _call(delegate=wishes, ipam=ipam, runtimeConfig={"mac": "02:00:00:00:00:01"}, cniVersion="0.3.1")
+    config = flannel.delegate_config(call, flannel.parse_subnet_env(dual, "x"))
+    assert {key: config[key] for key in wishes} == wishes
+    assert (config["type"], config["cniVersion"], config["ipMasq"]) == ("bridge", "0.3.1", True)
+    assert config["runtimeConfig"] == {"mac": "02:00:00:00:00:01"}
+    subnets = [entry["subnet"] for entries in config["ipam"]["ranges"] for entry in entries]
+    assert subnets == ["10.99.0.0/24", "10.5.3.0/24", "fd00:5:0:3::/64"]
+    assert [route["dst"] for route in config["ipam"]["routes"]] == ["10.98.0.0/16", "10.5.0.0/16", "fd00:5::/48"]
+    assert (config["ipam"]["type"], config["ipam"]["resolvConf"]) == ("host-local", "/x")
+
+
+def test_what_nobody_wishes_is_filled_in() -> None:
+    config = flannel.delegate_config(_call(), flannel.parse_subnet_env(GOOD_ENV, "x"))
+    assert (config["type"], config["isGateway"], config["mtu"]) == ("bridge", True, 1450)
+    assert config["ipam"] == {"type": "host-local", "subnet": "10.5.3.0/24", "routes": [{"dst": "10.5.0.0/16"}]}
+    other = flannel.delegate_config(_call(delegate={"type": "ptp"}), flannel.parse_subnet_env(GOOD_ENV, "x"))
+    assert "isGateway" not in other and other["ipam"]["type"] == "host-local"
+
+
+def test_plugins_that_would_call_themselves() -> None:
+    with pytest.raises(CniError, match="cannot be flannel itself"):
+        flannel.delegate_config(_call(delegate={"type": "flannel"}), flannel.parse_subnet_env(GOOD_ENV, "x"))
+    answer = run({**CONFIG, "ipam": {"type": "bridge"}}, plugin="bridge", CNI_COMMAND="STATUS")
+    assert (answer["code"], "no IPAM plugin" in answer["msg"]) == (errors.INVALID_CONFIG, True)
+
+
+@pytest.mark.parametrize(
+    "previous",
+    [5, [], {"ips": 5}, {"ips": [5]}, {"ips": [{}]}, {"routes": [{"gw": "x"}]}, {"interfaces": [{"name": 5}]}],
+)
+@pytest.mark.parametrize("plugin", ["portmap", "tuning", "bandwidth"])
+def test_a_previous_result_that_is_none(plugin: str, previous: Any) -> None:
+    assert run({**CONFIG, "prevResult": previous}, plugin=plugin)["code"] == errors.DECODING_FAILURE
 
 
 @pytest.mark.parametrize("key", ["name", "ipam"])
