@@ -122,6 +122,7 @@ def _kernel(want: Desired, number: int, own: Any, mtu: int, racks: int) -> Kerne
     ]
     links += [link(FLANNEL, tun.name, "tun", mtu=tun.mtu) for tun in want.tuns]
     links += [link(FLANNEL, t.name, "ipip", mtu=t.mtu, ipip=IpipInfo(t.local)) for t in want.ipips]
+    links += [link(FLANNEL, x.name, "xfrm", mtu=x.mtu, if_id=x.if_id) for x in want.xfrms]
     links += [link(FLANNEL, wg.name, "wireguard", mtu=wg.mtu) for wg in want.wireguards]
     links += [link(CNI0, "cni0", "bridge", mtu=mtu), link(VETH, "veth1", "veth", master=CNI0, peer=2, mtu=mtu)]
     index = {li.name: li.index for li in links}
@@ -134,7 +135,7 @@ def _kernel(want: Desired, number: int, own: Any, mtu: int, racks: int) -> Kerne
         Route("0.0.0.0/0", ETH0, router),
         Route(str(own.network), ETH0, protocol=2),
         Route(subnet(number), CNI0, protocol=2),
-        *(Route(r.dst, index[r.link], r.gateway, protocol=70, onlink=r.onlink) for r in want.routes),
+        *(Route(r.dst, index[r.link], r.gateway, protocol=70, onlink=r.onlink) for r in want.routes if r.link),
         *(_learned(r.dst, racks, router) for r in want.learned),
     ]
     return KernelFacts(

@@ -43,6 +43,9 @@ def judge(facts: ClusterFacts, probes: list[PairProbe]) -> list[Finding]:
         found += check_node(facts, node)
     found += check_together(facts)
     found += check_pairs(facts, found, probes)
+    # Who announces an address that it does not have is on nobody's segment.
+    misplaced = {finding.node for finding in found if finding.code == "wrong-interface"}
+    found = [f for f in found if f.code != "other-segment" or f.peer not in misplaced]
     once = {(finding.identity, finding.cause): finding for finding in reversed(found)}
     return sorted(once.values(), key=lambda f: (f.severity.value, f.node, f.peer, f.code))
 

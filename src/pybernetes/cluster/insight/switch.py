@@ -72,7 +72,8 @@ def behind(facts: ClusterFacts, node: NodeFacts) -> str:
     if missing:
         return f"has no {missing[0]} yet"
     routes = {(r.dst, r.gateway, node.kernel.name(r.device)) for r in node.kernel.routes}
-    if any((r.dst, r.gateway, r.link) not in routes for r in want.routes):
+    # Blackholes are for when all else is gone.
+    if any((r.dst, r.gateway, r.link) not in routes for r in want.routes if r.link):
         return "moves its routes"
     learned = {r.dst for r in node.kernel.routes if is_learned(r)}
     if unknown := [r.dst for r in want.learned if r.dst not in learned]:

@@ -7,7 +7,8 @@ from pybernetes.cluster.insight import dnat, fib
 from pybernetes.cluster.insight.facts import NodeFacts
 from pybernetes.cluster.insight.hops import Hop, PodFacts, ServiceFacts, State, Trace, Way, World
 from pybernetes.cluster.insight.snat import Packet
-from pybernetes.cluster.insight.way import Lost, cross, deliver, leave_pod
+from pybernetes.cluster.insight.walking import Lost
+from pybernetes.cluster.insight.way import cross, deliver, leave_pod
 
 _MARK = 0x4000
 _WAYS = 8
@@ -89,7 +90,9 @@ def _picked(world: World, service: ServiceFacts | None, ip: str, port: int) -> H
 def _way(world: World, pod: PodFacts, node: NodeFacts, ip: str, title: str, start: list[Hop]) -> Way:
     """There, and back if it arrives."""
     hops = [Hop(node.name, h.what, h.why, h.state) if not h.where else h for h in start]
-    mark = _MARK if pod.host_network and any("nft map" in hop.what for hop in start) else 0
+    mark = (
+        _MARK if pod.host_network and any("nft map" in hop.what or "iptables KUBE-" in hop.what for hop in start) else 0
+    )
     hops += _collect(_there(world, pod, node, Packet(pod.ip, ip, mark)))
     if hops and hops[-1].state is State.LOST:
         return Way(title, tuple(hops))
