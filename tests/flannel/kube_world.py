@@ -107,12 +107,23 @@ class KubeNode:
 
 @asynccontextmanager
 async def kube_node(
-    folder: Path, tag: str, admin: Client, pki: Pki, port: int, *, silence: float = 150.0, **options: Any
+    folder: Path,
+    tag: str,
+    admin: Client,
+    pki: Pki,
+    port: int,
+    *,
+    silence: float = 150.0,
+    told: str = "",
+    **options: Any,
 ) -> AsyncIterator[KubeNode]:
-    """Node 1, running. `options` are the manager's."""
+    """Node 1, running. `told`: backend data that it finds on its Node; `options` are the manager's."""
     try:
         prepare(f"{tag}-0", [f"{tag}-1"])
-        await admin.of(Node).create(Node(metadata=ObjectMeta(name="node-1"), spec=paper_node(1).spec))
+        notes = {f"{NOTES}backend-data": told} if told else {}
+        await admin.of(Node).create(
+            Node(metadata=ObjectMeta(name="node-1", annotations=notes), spec=paper_node(1).spec)
+        )
         transport = HttpTransport(endpoint(pki, port), silence=silence)
         node = KubeNode(1, f"{tag}-1", folder, transport, options)
         (folder / "run").mkdir(exist_ok=True)

@@ -122,6 +122,21 @@ async def test_the_overwritten_address_is_what_everybody_reads(admin: Client, ht
         assert "BehindNAT" not in (await notes())[NOTES + "backend-data"]
 
 
+GARBAGE = ('{"VtepMAC":"; reboot"}', '{"VtepMAC":7}', '{"VtepMAC":"ff:ff:ff:ff:ff:ff"}', "[", '"x"')
+
+
+@pytest.mark.parametrize("data", GARBAGE)
+async def test_garbage_that_this_node_is_said_to_have_told_is_replaced(
+    admin: Client, https: Listening, start: Start, data: str
+) -> None:
+    """A stranger wrote into our own annotations: the MAC is taken from there after a reboot, but not such a one."""
+    await admin.of(Node).create(paper_node(2))
+    async with start(https.port, told=data) as node:
+        await until(lambda: node.daemon.ready)
+        notes = (await admin.of(Node).get("node-1")).metadata.annotations
+        assert f'"VtepMAC":"{node.seen.links["flannel.1"].mac}"' in notes[NOTES + "backend-data"]
+
+
 # -- a full disk -----------------------------------------------------------------------------------------
 @contextmanager
 def tiny_disk(path: Path) -> Iterator[None]:

@@ -109,6 +109,17 @@ def test_what_peers_are_told(space: str, name: str, public: str | None, source: 
 
 
 @pytest.mark.kernel
+@pytest.mark.parametrize("text", ["here", "2001:db8::1", "300.0.0.1"])
+def test_a_public_address_of_no_use_is_refused(space: str, text: str) -> None:
+    wish = Selection(names=("eth0",), public_ips={4: text})
+    with (
+        Netlink(space) as nl,
+        pytest.raises(InterfaceError, match=f"--public-ip must be an IPv4 address, found '{text}"),
+    ):
+        interface.choose(nl, wish, [4])
+
+
+@pytest.mark.kernel
 def test_a_public_address_does_not_make_up_for_an_interface_without_one(space: str) -> None:
     with Netlink(space) as nl, pytest.raises(InterfaceError, match=r"eth2 .* has no global IPv4 address"):
         interface.choose(nl, Selection(names=("eth2",), public_ips={4: "203.0.113.9"}), [4])

@@ -7,6 +7,7 @@ from typing import Any
 
 from pybernetes.flannel import interface, network
 from pybernetes.flannel.backends import Backend, make
+from pybernetes.flannel.backends.vxlan import is_unicast
 from pybernetes.flannel.config import IPAddress, NetworkConfig
 from pybernetes.flannel.lease import BEHIND_NAT, FamilyLease, Lease
 from pybernetes.flannel.manager import Held, Offer, SubnetManager
@@ -111,6 +112,7 @@ class Identity:
             if present is not None and present.kind == "vxlan":
                 self._macs.setdefault(name, present.mac)
             elif name not in self._macs:
-                before = told.get(version, {}).get("VtepMAC", "")
-                self._macs[name] = str(before) or random_mac(self._rng)
+                before = told.get(version, {}).get("VtepMAC")
+                good = isinstance(before, str) and is_unicast(before.lower())
+                self._macs[name] = str(before).lower() if good else random_mac(self._rng)
         return self._macs

@@ -73,8 +73,20 @@ def choose(
         told = (wish.public_ips or {}).get(version)
         before = (former or {}).get(version)
         kept = (before,) if before in own else ()
-        public[version] = ipaddress.ip_address(told) if told else next(ip for ip in (*wanted, *kept, *own) if ip in own)
+        public[version] = _told(told, version) if told else next(ip for ip in (*wanted, *kept, *own) if ip in own)
     return Choice(Underlay(li.name, li.index, li.mtu, interfaces, wanted), public, found.reason, everywhere)
+
+
+def _told(text: str, version: int) -> IPAddress:
+    """The public address that a user gave for a family."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        address = None
+    if address is None or address.version != version:
+        flag = "--public-ip" if version == 4 else "--public-ipv6"
+        raise InterfaceError(f"{flag} must be an IPv{version} address, found {text!r:.60}")
+    return address
 
 
 def _addresses(found: _Found, addresses: Iterable[addr.Address]) -> tuple[tuple[Interface, ...], tuple[IPAddress, ...]]:

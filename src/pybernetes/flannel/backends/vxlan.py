@@ -115,7 +115,7 @@ class Vxlan:
         """The entries by which a peer's tunnel endpoint is found; empty if the lease has no MAC."""
         theirs = peer.family(family.version)
         mac = str(theirs.data.get("VtepMAC", "")).lower() if theirs else ""
-        if theirs is None or not _is_unicast(mac):
+        if theirs is None or not is_unicast(mac):
             return {}
         name = self.link_name(family.version)
         return {
@@ -124,6 +124,6 @@ class Vxlan:
         }
 
 
-def _is_unicast(mac: str) -> bool:
+def is_unicast(mac: str) -> bool:
     """Whether it can be one node's: neither a group's nor all zeros, which the kernel takes for everybody's."""
     return _MAC.fullmatch(mac) is not None and not int(mac[:2], 16) & 1 and mac.strip("0:") != ""
