@@ -35,7 +35,7 @@ ORIGINAL = {
     "ip-masq-fully-random-disable": "true",
     "kube-subnet-mgr": "true",
     "kube-api-url": "https://192.0.2.9:6443",
-    "kube-annotation-prefix": "flannel.alpha.coreos.com",
+    "kube-annotation-prefix": "other.example.com/second",
     "kubeconfig-file": __file__,
     "healthz-ip": "127.0.0.1",
     "healthz-port": "8471",
@@ -62,6 +62,7 @@ ENDS: dict[str, tuple[str, Any]] = {
     "iptables-resync": ("rules_seconds", 9.0),
     "ip-blackhole-route": ("blackhole", True),
     "set-node-network-unavailable": ("set_condition", False),
+    "kube-annotation-prefix": ("annotation_prefix", "other.example.com/second"),
 }
 
 
@@ -98,9 +99,8 @@ def test_every_spelling_and_the_variable_say_the_same(name: str, monkeypatch: py
     monkeypatch.setenv(variable(name), value)
     found.append(getattr(parsed(), field))
     assert all(one == found[0] for one in found) and found[0] is not None
-    if name != "kube-annotation-prefix":
-        monkeypatch.delenv(variable(name))
-        assert found[0] != getattr(parsed(), field), "it is not the default"
+    monkeypatch.delenv(variable(name))
+    assert found[0] != getattr(parsed(), field), "it is not the default"
 
 
 @pytest.mark.parametrize("name", ENDS)
@@ -140,7 +140,8 @@ def test_switches_and_repeated_flags(monkeypatch: pytest.MonkeyPatch) -> None:
         ("--iface-can-reach=gateway", "is not an IP address"),
         ("--etcd-cafile=/nowhere/ca.pem", "/nowhere/ca.pem"),
         ("--ip-masq=perhaps", "perhaps"),
-        ("--kube-annotation-prefix=x", "'x' is not"),
+        ("--kube-annotation-prefix=x", "'x' can't begin an annotation; write one such as flannel.alpha.coreos.com"),
+        ("--kube-annotation-prefix=a.b/c/d", "can't begin an annotation"),
         ("--frobnicate", "No such option"),
     ],
 )

@@ -145,13 +145,16 @@ def test_flags_at_work(assembly: Assembly) -> None:
     add_nodes(assembly)
     configure(assembly)
     flags = ("--ip-masq", "--ip-masq-fully-random-disable", "--iptables-forward-rules=false", "--ip-blackhole-route")
-    start(assembly, *flags, "--public-ip=192.0.2.111", "--set-node-network-unavailable=false")
+    flags += ("--public-ip=192.0.2.111", "--set-node-network-unavailable=false")
+    start(assembly, *flags, "-kube-annotation-prefix=other.example.com/second")
     assembly.wait("readiness", lambda: ready(assembly), "flanneld")
     saved = in_namespace(assembly, "iptables-save")
     assert "FLANNEL-POSTRTG" in saved and "--random-fully" not in saved and "FLANNEL-FWD" not in saved
     assert "blackhole 10.244.1.0/24" in in_namespace(assembly, "ip", "route")
     told = json.loads(assembly.kubectl("get", "node", "pbt-1", "-o", "json"))
-    assert told["metadata"]["annotations"][f"{PREFIX}/public-ip"] == "192.0.2.111"
+    assert told["metadata"]["annotations"]["other.example.com/second-public-ip"] == "192.0.2.111"
+    assert f"{PREFIX}/public-ip" not in told["metadata"]["annotations"]
+    assert not in_namespace(assembly, "ip", "route", "show", "10.244.2.0/24"), "the other node has another prefix"
     assert not [c for c in told["status"].get("conditions", []) if c["type"] == "NetworkUnavailable"]
     assert "192.0.2.111 is no address of this node but a translator's (here it is 192.0.2.1)" in assembly.log(
         "flanneld"

@@ -5,7 +5,7 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,6 +23,25 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+_PREFIX = "flannel.alpha.coreos.com"
+
+
+class _AnnotationPrefix(click.ParamType[str]):
+    """What the names of annotations may begin with."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value != _PREFIX:
+            from pybernetes.flannel.kube.annotations import Names
+
+            try:
+                Names(value)
+            except ValueError as error:
+                self.fail(str(error), param, ctx)
+        return str(value)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flags:
     """The flags of flanneld."""
@@ -30,11 +49,7 @@ class Flags:
     kube_subnet_mgr: bool = flag("false", "Keep leases in Node objects, not in etcd.", type=BOOL)
     kubeconfig_file: Path | None = flag(None, "How to reach the API server.", type=FILE, shown="the pod's own account")
     kube_api_url: str = flag("", "URL of the API server, in place of the kubeconfig's.")
-    kube_annotation_prefix: str = flag(
-        "flannel.alpha.coreos.com",
-        "Prefix of the annotations on Nodes.",
-        type=click.Choice(["flannel.alpha.coreos.com"]),
-    )
+    kube_annotation_prefix: str = flag(_PREFIX, "Prefix of the annotations on Nodes.", type=_AnnotationPrefix())
     net_config_path: Path = flag("/etc/kube-flannel/net-conf.json", "The network's configuration.", type=PATH)
     subnet_file: Path = flag("/run/flannel/subnet.env", "Where CNI plugins read the node's subnet.", type=PATH)
     iface: tuple[str, ...] = listed(
@@ -109,6 +124,7 @@ def options(flags: Flags, node: str) -> FlannelOptions:
         random_ports=not flags.ip_masq_fully_random_disable,
         blackhole=flags.ip_blackhole_route,
         set_condition=flags.set_node_network_unavailable,
+        annotation_prefix=flags.kube_annotation_prefix,
         resync_seconds=float(flags.iptables_resync),
         rules_seconds=float(flags.iptables_resync),
     )

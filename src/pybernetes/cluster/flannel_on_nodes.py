@@ -20,5 +20,6 @@ def make_flannel(options: FlannelOptions, client: Client, informers: Informers) 
         node_name=options.node_name,
         net_conf=options.net_conf,
         set_condition=options.set_condition,
+        prefix=options.annotation_prefix,
     )
     return flannel_with(options, manager, ApiFacts(client, os.environ))

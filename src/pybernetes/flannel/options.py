@@ -32,6 +32,8 @@ class FlannelOptions:
     """not `--ip-masq-fully-random-disable`"""
     blackhole: bool = False
     """`--ip-blackhole-route`"""
+    annotation_prefix: str = "flannel.alpha.coreos.com"
+    """`--kube-annotation-prefix`"""
     set_condition: bool = True
     """`--set-node-network-unavailable`"""
     rules_seconds: float = 5.0

@@ -5,6 +5,7 @@ Names of annotations and of the condition are the original's, so that Go flannel
 
 import ipaddress
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -16,11 +17,29 @@ from pybernetes.flannel.lease import FamilyLease, Lease
 from pybernetes.flannel.lease import LeaseError as LeaseError
 
 PREFIX = "flannel.alpha.coreos.com/"
-BACKEND_TYPE = PREFIX + "backend-type"
-KUBE_SUBNET_MANAGER = PREFIX + "kube-subnet-manager"
-BACKEND_DATA = {4: PREFIX + "backend-data", 6: PREFIX + "backend-v6-data"}
-PUBLIC_IP = {4: PREFIX + "public-ip", 6: PREFIX + "public-ipv6"}
-OVERWRITE = {4: PREFIX + "public-ip-overwrite", 6: PREFIX + "public-ipv6-overwrite"}
+_PREFIX = re.compile(r"([a-z0-9_-]+\.)+[a-z0-9_-]+/([a-z0-9_-]+-)?")
+
+
+class Names:
+    """The annotations' names; a cluster that has more than one flannel gives each a prefix of its own."""
+
+    def __init__(self, prefix: str = PREFIX) -> None:
+        """`prefix` is as `--kube-annotation-prefix` has it. Raises ValueError for one that no annotation can have."""
+        self.prefix = prefix + "/" if "/" not in prefix else prefix
+        if not self.prefix.endswith(("/", "-")):
+            self.prefix += "-"
+        if _PREFIX.fullmatch(self.prefix) is None:
+            raise ValueError(f"{prefix!r} can't begin an annotation; write one such as flannel.alpha.coreos.com")
+        self.backend_type = self.prefix + "backend-type"
+        self.kube_subnet_manager = self.prefix + "kube-subnet-manager"
+        self.backend_data = {4: self.prefix + "backend-data", 6: self.prefix + "backend-v6-data"}
+        self.public_ip = {4: self.prefix + "public-ip", 6: self.prefix + "public-ipv6"}
+        self.overwrite = {4: self.prefix + "public-ip-overwrite", 6: self.prefix + "public-ipv6-overwrite"}
+
+
+USUAL = Names()
+BACKEND_TYPE, KUBE_SUBNET_MANAGER = USUAL.backend_type, USUAL.kube_subnet_manager
+BACKEND_DATA, PUBLIC_IP, OVERWRITE = USUAL.backend_data, USUAL.public_ip, USUAL.overwrite
 
 NO_SUBNET = "the node has no podCIDR: is the controller manager run with --allocate-node-cidrs and --cluster-cidr?"
 
@@ -38,23 +57,23 @@ def subnets(node: Node, config: NetworkConfig) -> dict[int, Any]:
     return found
 
 
-def lease_of(node: Node, config: NetworkConfig) -> Lease | None:
+def lease_of(node: Node, config: NetworkConfig, names: Names = USUAL) -> Lease | None:
     """The lease that a node's annotations tell of; None while it has none yet. Raises LeaseError for garbage."""
     notes = node.metadata.annotations
-    if notes.get(KUBE_SUBNET_MANAGER) != "true":
+    if notes.get(names.kube_subnet_manager) != "true":
         return None
     families = []
     for version, subnet in sorted(subnets(node, config).items()):
-        key = OVERWRITE[version] if notes.get(OVERWRITE[version]) else PUBLIC_IP[version]
+        key = names.overwrite[version] if notes.get(names.overwrite[version]) else names.public_ip[version]
         if key not in notes:
             continue
-        families.append(FamilyLease(subnet, _address(key, notes[key], version), _data(notes, version)))
+        families.append(FamilyLease(subnet, _address(key, notes[key], version), _data(notes, version, names)))
     if not families:
         return None
-    return Lease(node.metadata.name, notes.get(BACKEND_TYPE, "").lower(), tuple(families))
+    return Lease(node.metadata.name, notes.get(names.backend_type, "").lower(), tuple(families))
 
 
-def overwritten(node: Node) -> dict[int, Any]:
+def overwritten(node: Node, names: Names = USUAL) -> dict[int, Any]:
     """The public addresses that an administrator gave this node, by family.
 
     They go into `public-ip` too, as with the original, which has peers read only that. Garbage counts as nothing
@@ -62,7 +81,7 @@ def overwritten(node: Node) -> dict[int, Any]:
     """
     notes = node.metadata.annotations
     found = {}
-    for version, key in OVERWRITE.items():
+    for version, key in names.overwrite.items():
         with suppress(LeaseError):
             if notes.get(key):
                 found[version] = _address(key, notes[key], version)
@@ -79,24 +98,25 @@ def _address(key: str, text: str, version: int) -> Any:
     return address
 
 
-def _data(notes: Mapping[str, str], version: int) -> Mapping[str, Any]:
-    text = notes.get(BACKEND_DATA[version], "")
+def _data(notes: Mapping[str, str], version: int, names: Names) -> Mapping[str, Any]:
+    key = names.backend_data[version]
+    text = notes.get(key, "")
     if text == "":
         return {}
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise LeaseError(f"annotation {BACKEND_DATA[version]} is not JSON: {error}") from error
-    return from_json(data, f"annotation {BACKEND_DATA[version]}")
+        raise LeaseError(f"annotation {key} is not JSON: {error}") from error
+    return from_json(data, f"annotation {key}")
 
 
-def annotations(lease: Lease) -> dict[str, str]:
+def annotations(lease: Lease, names: Names = USUAL) -> dict[str, str]:
     """What a lease looks like on its Node."""
-    notes = {KUBE_SUBNET_MANAGER: "true", BACKEND_TYPE: lease.backend}
+    notes = {names.kube_subnet_manager: "true", names.backend_type: lease.backend}
     for family in lease.families:
         version = family.subnet.version
-        notes[PUBLIC_IP[version]] = str(family.public_ip)
-        notes[BACKEND_DATA[version]] = json.dumps(to_json(family.data), separators=(",", ":"))
+        notes[names.public_ip[version]] = str(family.public_ip)
+        notes[names.backend_data[version]] = json.dumps(to_json(family.data), separators=(",", ":"))
     return notes
 
 
@@ -112,12 +132,12 @@ def condition(now: str) -> dict[str, str]:
     }
 
 
-def announced(node: Node) -> dict[int, Mapping[str, Any]]:
+def announced(node: Node, names: Names = USUAL) -> dict[int, Mapping[str, Any]]:
     """The backend data that this node told its peers before, by family; garbage counts as nothing."""
     found = {}
-    for version in BACKEND_DATA:
+    for version in names.backend_data:
         try:
-            found[version] = _data(node.metadata.annotations, version)
+            found[version] = _data(node.metadata.annotations, version, names)
         except LeaseError:
             continue
     return found

@@ -35,10 +35,12 @@ class KubeManager:
         net_conf: Path,
         set_condition: bool = True,
         patience: float = 5.0,
+        prefix: str = kube.PREFIX,
     ) -> None:
         """`set_condition`: whether NetworkUnavailable is ours to clear; `patience`: seconds to wait for an answer,
-        during which no pass looks after the kernel.
+        during which no pass looks after the kernel; `prefix`: of annotations.
         """
+        self._names = kube.Names(prefix)
         self._patience = patience
         self._set_condition = set_condition
         self._client = client.of(Node)
@@ -56,7 +58,7 @@ class KubeManager:
 
         def node_changed(old: Node | None, new: Node | None) -> None:
             # Heartbeats change Nodes all the time; only what leases are made of counts.
-            if old is None or new is None or _lease_facts(old) != _lease_facts(new):
+            if old is None or new is None or self._lease_facts(old) != self._lease_facts(new):
                 changed()
 
         self._nodes.add_handler(node_changed)
@@ -86,12 +88,12 @@ class KubeManager:
 
     def told(self, config: NetworkConfig, public: Mapping[int, IPAddress]) -> Mapping[int, Mapping[str, Any]]:
         """From our annotations."""
-        return kube.announced(self._node())
+        return kube.announced(self._node(), self._names)
 
     async def acquire(self, config: NetworkConfig, offer: Offer) -> Held:
         """The controller manager gave them; an administrator may have said how peers are to reach us."""
         node = self._node()
-        return Held(self._node_name, kube.subnets(node, config), kube.overwritten(node))
+        return Held(self._node_name, kube.subnets(node, config), kube.overwritten(node, self._names))
 
     async def announce(self, lease: Lease) -> None:
         """Write our annotations, and clear the condition that keeps pods away. Raises LeaseError where we may not."""
@@ -106,7 +108,7 @@ class KubeManager:
             raise Away(f"lease not announced: no answer for {self._patience:.0f} s") from error
 
     async def _announce(self, lease: Lease) -> None:
-        node, notes = self._node(), kube.annotations(lease)
+        node, notes = self._node(), kube.annotations(lease, self._names)
         if any(node.metadata.annotations.get(key) != value for key, value in notes.items()):
             # With the status, as the original does it: so its role, which may write no more than that, is enough.
             await self._client.patch(node.metadata.name, {"metadata": {"annotations": notes}}, subresource="status")
@@ -139,10 +141,10 @@ class KubeManager:
 
     def _lease_of(self, node: Node, config: NetworkConfig) -> Lease | None:
         """The lease of a Node; the very same object as before where nothing that makes it has changed."""
-        facts = (config, _lease_facts(node))
+        facts = (config, self._lease_facts(node))
         known = self._known.get(node.metadata.name)
         if known is None or known[0] != facts:
-            known = self._known[node.metadata.name] = (facts, kube.lease_of(node, config))
+            known = self._known[node.metadata.name] = (facts, kube.lease_of(node, config, self._names))
         return known[1]
 
     def _node(self) -> Node:
@@ -151,9 +153,8 @@ class KubeManager:
             raise LeaseError(f"node {self._node_name} is not registered yet")
         return node
 
-
-def _lease_facts(node: Node) -> tuple[Any, ...]:
-    notes = node.metadata.annotations
-    ours = tuple(sorted((k, v) for k, v in notes.items() if k.startswith(kube.PREFIX)))
-    unavailable = any(c.type == "NetworkUnavailable" and c.status != "False" for c in node.status.conditions)
-    return (ours, tuple(node.spec.pod_cidrs), node.spec.pod_cidr, unavailable)
+    def _lease_facts(self, node: Node) -> tuple[Any, ...]:
+        notes = node.metadata.annotations
+        ours = tuple(sorted((k, v) for k, v in notes.items() if k.startswith(self._names.prefix)))
+        unavailable = any(c.type == "NetworkUnavailable" and c.status != "False" for c in node.status.conditions)
+        return (ours, tuple(node.spec.pod_cidrs), node.spec.pod_cidr, unavailable)
