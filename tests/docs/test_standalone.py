@@ -9,9 +9,13 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
+from pybernetes.flannel.backends import BACKENDS
+from pybernetes.flannel.config import parse
 from pybernetes.linux import addr, link, netns
 from pybernetes.linux.rtnl import Netlink
 
@@ -99,6 +103,21 @@ def test_the_flags_of_the_unit_are_flags() -> None:
     words = [*line.split(), "--help"]
     done = subprocess.run([sys.executable, "-m", "pybernetes.cli.main", *words], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_dual_stack_differs_in_the_network_alone() -> None:
+    def objects(command: list[str]) -> dict[str, Any]:
+        text = subprocess.check_output(command, text=True)
+        return {each["kind"]: each for each in yaml.safe_load_all(text)}
+
+    plain = objects(["cat", str(ROOT / "examples/flannel/kube-flannel.yml")])
+    assert objects(["kubectl", "kustomize", str(ROOT / "examples/flannel")]) == plain
+    dual = objects(["kubectl", "kustomize", str(ROOT / "examples/flannel-dual-stack")])
+    network = parse(dual["ConfigMap"]["data"].pop("net-conf.json"), frozenset(BACKENDS))
+    assert [family.version for family in network.families] == [4, 6]
+    network = parse(plain["ConfigMap"]["data"].pop("net-conf.json"), frozenset(BACKENDS))
+    assert [family.version for family in network.families] == [4]
+    assert dual == plain
 
 
 def test_the_manifest_is_the_one_of_the_page() -> None:
