@@ -1,0 +1,244 @@
+"""The ipsec backend without charon: options, what it wants of the kernel, what charon is told, routes that wait."""
+
+import ipaddress
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pybernetes.flannel.backends import BACKENDS, make
+from pybernetes.flannel.backends.ipsec import IF_IDS, Ipsec
+from pybernetes.flannel.config import ConfigError, NetworkConfig
+from pybernetes.flannel.config import parse as parse_config
+from pybernetes.flannel.desired import Desired, IpsecEnd, IpsecPeer, LinkAddress, Neighbour, PeerRoute, XfrmLink
+from pybernetes.flannel.ipsec import charon
+from pybernetes.flannel.ipsec.actor import CharonActor
+from pybernetes.flannel.ipsec.connections import connection, goes_first, name_of, reason, shared, tunnels
+from pybernetes.flannel.ipsec.policies import REQID, Security, hold, policies_for
+from pybernetes.flannel.ipsec.vici import Message
+from pybernetes.flannel.kernel import Observed
+from pybernetes.flannel.lease import FamilyLease, Lease, LeaseError, Underlay
+from pybernetes.flannel.network import Node, desired_state, mtu
+from pybernetes.linux import linkmsg, xfrm
+from pybernetes.linux.errors import ProtocolError
+from pybernetes.linux.link import Link
+
+PSK = "0123456789abcdef" * 6
+ETH0 = Underlay("eth0", 2, 1500, (ipaddress.ip_interface("192.0.2.1/24"), ipaddress.ip_interface("2001:db8::1/64")))
+PEER = IpsecPeer(
+    "b", "192.0.2.1", "192.0.2.1", "192.0.2.2", "10.244.1.0/24", "10.244.2.0/24", "flannel-ipsec", IF_IDS[4]
+)
+
+
+def lease(node: str, n: int, backend: str = "ipsec", public: str = "") -> Lease:
+    subnet = ipaddress.ip_network(f"10.244.{n}.0/24")
+    return Lease(node, backend, (FamilyLease(subnet, ipaddress.ip_address(public or f"192.0.2.{n}")),))
+
+
+def config(backend: str = "ipsec", former: dict[str, Any] | None = None, **options: Any) -> NetworkConfig:
+    family = parse_config('{"Network": "10.244.0.0/16"}', frozenset(BACKENDS)).families
+    if backend == "ipsec":
+        options = {"PSK": PSK, **options}
+    return NetworkConfig(family, backend, {key.lower(): value for key, value in options.items()}, former=former or {})
+
+
+# -- options ---------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({}, r"Backend\.PSK must be a string of at least 96 characters; found none"),
+        ({"PSK": "top-secret"}, r"Backend\.PSK must be a string of at least 96 characters; found 10, which are not"),
+        ({"PSK": 4711}, r"Backend\.PSK must be a string of at least 96 characters; found something else"),
+        ({"PSK": ["top-secret"]}, "found something else, which is not shown"),
+        ({"PSK": "\ud800" * 96}, "that can be written as UTF-8"),
+        ({"PSK": "top-secret" * 7000}, r"Backend\.PSK must have at most 65535 bytes; found 70000"),
+        ({"PSK": PSK, "UDPEncap": "yes"}, r"Backend\.UDPEncap must be true or false, found 'yes'"),
+        ({"PSK": PSK, "ESPProposal": 1}, r"Backend\.ESPProposal must be such as aes128gcm16-.*, found 1"),
+        ({"PSK": PSK, "ESPProposal": "aes128 sha1"}, r"found 'aes128 sha1'"),
+        ({"PSK": PSK, "ESPProposal": "aes128\nsha1"}, "found"),
+    ],
+)
+def test_bad_options_are_refused_and_no_secret_is_told(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says) as refused:
+        make("ipsec", {key.lower(): value for key, value in options.items()})
+    assert "top-secret" not in str(refused.value) and PSK not in str(refused.value)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["psk", "udpencap", "espproposal"]),
+        st.none() | st.booleans() | st.integers() | st.text(max_size=120) | st.lists(st.text(), max_size=2),
+    )
+)
+def test_any_options_make_a_backend_or_a_config_error(options: dict[str, Any]) -> None:
+    try:
+        made = make("ipsec", options)
+    except ConfigError:
+        return
+    assert made.overhead(4) >= 77
+
+
+@pytest.mark.parametrize(
+    ("options", "overhead"),
+    [
+        ({}, 77),
+        ({"UDPEncap": True}, 85),
+        ({"ESPProposal": "aes256-sha512-ecp256"}, 93),
+        ({"ESPProposal": "aes256-sha384", "UDPEncap": True}, 93),
+    ],
+)
+def test_the_mtu_leaves_room(options: dict[str, Any], overhead: int) -> None:
+    assert mtu(config(**options), ETH0) == 1500 - overhead
+    assert make("ipsec", config(**options).options).overhead(6) == overhead + 20
+
+
+# -- the desired state -----------------------------------------------------------------------------------
+def test_what_is_wanted() -> None:
+    want = desired_state(config(), Node(lease("me", 1), ETH0), [lease("b", 2)], linger=frozenset())
+    assert want.xfrms == (XfrmLink("flannel-ipsec", IF_IDS[4], 1423),)
+    assert want.addresses == (LinkAddress("flannel-ipsec", "10.244.1.0/32"),)
+    assert want.ipsec_ends == (IpsecEnd(PSK, "aes128gcm16-sha256-prfsha256-ecp256", False),)
+    assert want.ipsec_peers == (PEER,)
+    assert want.routes == (
+        PeerRoute("10.244.2.0/24", "", "flannel-ipsec"),
+        PeerRoute("10.244.2.0/24", "", "", kind="blackhole"),
+    )
+    assert want.problems == () and PSK not in repr(want)
+    assert Ipsec({"psk": PSK}).announce(4, {}) == {}
+
+
+def test_behind_nat_the_tunnel_ends_at_the_interface() -> None:
+    want = desired_state(
+        config(), Node(lease("me", 1, public="203.0.113.7"), ETH0), [lease("b", 2)], linger=frozenset()
+    )
+    (peer,) = want.ipsec_peers
+    assert (peer.local, peer.identity) == ("192.0.2.1", "203.0.113.7")
+
+
+def test_a_peer_that_is_first_waits_for_us_to_have_a_secret() -> None:
+    want = desired_state(config("vxlan"), Node(lease("me", 1, "vxlan"), ETH0), [lease("b", 2)], linger=frozenset())
+    assert want.ipsec_ends == () and want.ipsec_peers == (PEER,)
+    former = config("vxlan", former={"ipsec": {"psk": PSK}})
+    want = desired_state(former, Node(lease("me", 1, "vxlan"), ETH0), [lease("b", 2)], linger=frozenset())
+    assert [end.psk for end in want.ipsec_ends] == [PSK], "which we had until a moment ago"
+
+
+# -- routes that wait ------------------------------------------------------------------------------------
+NOW = 1_000_000.0
+WANT = Desired(ipsec_peers=(PEER,), routes=(PeerRoute("10.244.2.0/24", "", "flannel-ipsec"),))
+OLD = PeerRoute("10.244.2.0/24", "10.244.2.0", "flannel.1", onlink=True)
+NEIGHBOUR = Neighbour("flannel.1", "10.244.2.0", "02:00:00:00:00:02")
+
+
+def state(src: str, dst: str, age: float) -> xfrm.State:
+    return xfrm.State(src, dst, "c0000001", REQID, IF_IDS[4], int(NOW - age), 0)
+
+
+def seen(*states: xfrm.State, up: bool = True) -> Observed:
+    link = Link(7, "flannel.1", "", 1450, linkmsg.IFF_UP if up else 0, "vxlan")
+    return Observed(
+        links={"flannel.1": link},
+        routes=frozenset({OLD}),
+        neighbours=frozenset({NEIGHBOUR}),
+        ipsec=Security(states=states),
+    )
+
+
+OUT, IN = ("192.0.2.1", "192.0.2.2"), ("192.0.2.2", "192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("have", "waits"),
+    [
+        (seen(), True),
+        (seen(state(*OUT, 5)), True),
+        (seen(state(*OUT, 5), state(*IN, 0)), True),
+        (seen(state(*OUT, 5), state(*IN, 5)), False),
+        (seen(up=False), False),
+    ],
+    ids=["no tunnel", "half a tunnel", "a new tunnel", "a tunnel", "nothing to lose"],
+)
+def test_a_route_waits_for_its_tunnel(have: Observed, waits: bool) -> None:
+    want, waiting = hold(WANT, have, NOW)
+    assert [r.link for r in want.routes] == ["flannel.1" if waits else "flannel-ipsec"]
+    assert want.neighbours == ((NEIGHBOUR,) if waits else ()), "and leads somewhere until then"
+    assert bool(waiting) == waits
+
+
+# -- policies as netlink has them ------------------------------------------------------------------------
+def test_policies_survive_the_wire() -> None:
+    for policy in policies_for(PEER):
+        assert xfrm._decode_policy(xfrm.encode_policy(policy)) == policy
+    six = IpsecPeer("b", "2001:db8::1", "x", "2001:db8::2", "fd00:1::/64", "fd00:2::/64", "flannel-ipsec6", 9)
+    assert {xfrm._decode_policy(xfrm.encode_policy(p)) for p in policies_for(six)} == set(policies_for(six))
+
+
+@given(st.binary(max_size=400))
+def test_garbage_from_netlink_is_a_protocol_error(data: bytes) -> None:
+    for decode in (xfrm.decode_state, xfrm._decode_policy):
+        try:
+            decode(data)
+        except ProtocolError:
+            continue
+
+
+# -- what charon is told ---------------------------------------------------------------------------------
+def test_connections() -> None:
+    end = IpsecEnd(PSK, "aes128gcm16", True)
+    assert shared(end, PEER)["owners"] == ["192.0.2.1", "192.0.2.2"]
+    made = json.loads(json.dumps(connection(end, PEER)))[name_of(PEER)]
+    assert (made["local_addrs"], made["remote_addrs"], made["encap"]) == (["192.0.2.1"], ["192.0.2.2"], "yes")
+    assert "aes256-sha256-modp4096" in made["proposals"], "the original's"
+    (child,) = made["children"].values()
+    assert (child["local_ts"], child["remote_ts"]) == (["10.244.1.0/24"], ["10.244.2.0/24"])
+    assert child["esp_proposals"] == ["aes128gcm16"] and child["policies"] == "no"
+    assert PSK not in json.dumps(made) and PSK not in repr(end)
+
+
+def test_of_two_nodes_one_goes_first() -> None:
+    other = IpsecPeer("a", "192.0.2.2", "192.0.2.2", "192.0.2.1", PEER.far, PEER.near, PEER.link, PEER.if_id)
+    assert goes_first(PEER) and not goes_first(other)
+
+
+def test_which_tunnels_stand() -> None:
+    child: Message = {"state": "INSTALLED", "spi-in": "c1", "spi-out": "c2"}
+    events: list[Message] = [
+        {"flannel-192.0.2.2": {"uniqueid": "7", "child-sas": {"x-1": child, "x-2": {**child, "state": "DELETING"}}}},
+        {"flannel-192.0.2.3": {"uniqueid": "8", "state": "CONNECTING"}},
+        {"garbage": "text", "more": ["of", "it"]},
+    ]
+    (found,) = tunnels(events)
+    assert (found.connection, found.ike, found.spis) == ("flannel-192.0.2.2", "7", ("c1", "c2"))
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        (["received AUTHENTICATION_FAILED notify error", "establishing failed"], "the same Backend.PSK"),
+        (["received NO_PROPOSAL_CHOSEN notify error"], "compare Backend.ESPProposal"),
+        (["giving up after 5 retransmits"], "does not answer on UDP port 500 or 4500"),
+        (["something new", ""], "charon says: something new"),
+        ([], "charon gives no reason"),
+    ],
+)
+def test_why_there_is_no_tunnel(lines: list[str], says: str) -> None:
+    assert says in reason(lines)
+
+
+def test_charons_config(tmp_path: Path) -> None:
+    text = charon.render(tmp_path)
+    assert f'socket = "unix://{tmp_path}/charon.vici"' in text
+    assert text.count("{") == text.count("}")
+    with pytest.raises(ValueError, match="quotation mark"):
+        charon.render(Path('/tmp/a"b'))
+
+
+async def test_a_missing_strongswan_is_named(tmp_path: Path) -> None:
+    made = CharonActor(tmp_path / "charon", search=str(tmp_path))
+    with pytest.raises(LeaseError, match="apt-get install charon-systemd libstrongswan-standard-plugins"):
+        await made.prepare(config())
+    assert await made.prepare(config("vxlan")) == {}
+    assert not (tmp_path / "charon").exists()
