@@ -4,9 +4,10 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
+import yaml
 
 from pybernetes.cli import options
 from pybernetes.client.client import Client
@@ -18,7 +19,10 @@ from pybernetes.cluster.up import layout_of
 
 T = TypeVar("T")
 
-_output = click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Form of output.")
+_FORMS = ["text", "wide", "json", "yaml"]
+_WATCH_SECONDS = 2.0
+_output = click.option("-o", "--output", type=click.Choice(_FORMS), default="text", help="Form of output.")
+_json = click.option("--json", "output", flag_value="json", help="The same as -o json.")
 
 
 @click.group("network")
@@ -37,32 +41,63 @@ def _with_client(layout: Layout, work: Callable[[Client], Awaitable[T]]) -> T:
     return asyncio.run(session())
 
 
+def _say(document: dict[str, Any], output: str) -> bool:
+    """Print a document, if it is to be one."""
+    if output == "json":
+        click.echo(json.dumps(document, indent=2))
+    elif output == "yaml":
+        click.echo(yaml.safe_dump(document, sort_keys=False), nl=False)
+    return output in ("json", "yaml")
+
+
 @command.command("show")
 @options.name
 @_output
-def show_command(name: str, output: str) -> None:
-    """Show nodes, subnets and the ways between the nodes, each measured now."""
+@_json
+@click.option("-w", "--watch", is_flag=True, help="Go on, and show it anew when something has changed.")
+def show_command(name: str, output: str, watch: bool) -> None:
+    """Show nodes, subnets and the ways between the nodes, each measured now.
+
+    PEERS is how many of a node's peers answer through the pod network. A way is direct or a tunnel, with the device
+    that it leaves by; what is wrong with one is found by 'network check'. Exit code 0 also if something is wrong.
+    """
     layout = require_ours(layout_of(name))
-    found = _with_client(layout, lambda client: check.look(layout, client, deep=False))
-    if output == "json":
-        click.echo(json.dumps(show.document(found), indent=2))
-    else:
-        click.echo("\n".join(show.tables(found)))
+
+    def say(found: check.Checked) -> None:
+        if not _say(show.document(found), output):
+            click.echo("\n".join(show.tables(found, wide=output == "wide")))
+
+    async def work(client: Client) -> None:
+        before: list[object] = []
+        while True:
+            found = await check.look(layout, client, deep=False)
+            if before != (now := show.states(found)):
+                if before and output in ("text", "wide"):
+                    click.echo()
+                say(found)
+            before = now
+            if not watch:
+                return
+            await asyncio.sleep(_WATCH_SECONDS)
+
+    _with_client(layout, work)
 
 
 @command.command("check")
 @options.name
 @_output
+@_json
 def check_command(name: str, output: str) -> None:
     """Check every pair of nodes: reachability, MTU, checksums, and all that flannel keeps in the kernel.
 
-    For each fault its cause and its fix are named. Exit code 1 if there are faults.
+    For each fault its cause and its fix are named. Exit code 0 if there is no fault (warnings are none), 1 if there
+    are faults or the check itself could not be made, 2 for a wrong command line.
     """
     layout = require_ours(layout_of(name))
     found = _with_client(layout, lambda client: check.check(layout, client))
-    if output == "json":
-        click.echo(json.dumps(show.document(found), indent=2))
-    else:
+    if not _say(show.document(found), output):
+        if output == "wide":
+            click.echo("\n".join([*show.tables(found, wide=True), ""]))
         click.echo("\n".join(show.report(found)))
     sys.exit(0 if found.healthy else 1)
 
@@ -82,7 +117,8 @@ def check_command(name: str, output: str) -> None:
 def set_backend_command(backend: str, settings: tuple[str, ...], force: bool, timeout: float, name: str) -> None:
     """Change the backend of the living pod network to TYPE, without losing a packet.
 
-    Waits until every node has changed over and nothing of the old backend is left.
+    Waits until every node has changed over and nothing of the old backend is left. Exit code 1, and nothing changed,
+    if the wish is refused; also 1 if nodes have not followed in time.
     """
     layout = require_ours(layout_of(name))
     wish = switch.Wish(backend, backend_choice.parse_options(settings), force=force, timeout=timeout)

@@ -115,6 +115,8 @@ class Script:
             )
         elif what == "forwards":
             self.facts = paper.change(self.facts, node, forwards={4: bool(values["on"]), 6: True})
+        elif what == "forwards6":
+            self.facts = paper.change(self.facts, node, forwards={4: True, 6: bool(values["on"])})
         elif what == "setting":
             told = {k: str(v) for k, v in values.items()}
             self.facts = paper.change(self.facts, node, settings={**kernel.settings, **told})

@@ -105,8 +105,8 @@ def _bridge(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, want: D
     right = [f"{part.gateway}/{part.subnet.prefixlen}" for part in node.lease.families]
     for gateway in right:
         if gateway not in have:
-            other = f"has {', '.join(have)}" if have else "has no address"
-            cause = f"{BRIDGE} of {node.name} {other} and not {gateway}, the gateway of its pods: they reach nobody"
+            has = f", but {', '.join(have)}" if have else ""
+            cause = f"{BRIDGE} of {node.name} does not have {gateway}, the gateway of its pods{has}: they reach nobody"
             yield Finding("gateway-missing", node.name, cause, mender(cluster, node))
     for stray in have:
         if stray not in right and set(right) <= set(have):
@@ -195,6 +195,10 @@ def _refused(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, want: 
         peer = name.partition(" ")[0]
         known = peer if cluster.node(peer) is not None else ""
         twice = _TWICE.search(rest)
+        if "carries IPv4 only" in problem:
+            fix = f"'pybernetes network set-backend vxlan --name {cluster.name}' carries both families"
+            yield Finding("family-unsupported", "", problem, fix)
+            continue
         if "is not on the segment" in problem or "is behind a router" in problem:
             fix = (
                 f"'pybernetes network set-backend vxlan --option DirectRouting=true --name {cluster.name}' reaches "

@@ -37,7 +37,28 @@ def _node(checked: Checked, node: NodeFacts) -> dict[str, Any]:
         "backend": lease.backend if lease else "",
         "interface": _interface(node),
         "mtu": wanted.mtu(checked.facts, node),
+        "note": _note(node),
+        "peers": _peers([probe for probe in checked.probes if probe.src == node.name]),
+        "devices": [li.name for li in node.kernel.links if li.name.startswith("flannel")] if node.kernel else [],
+        "sessions": {"up": sum(s.up for s in node.bird.sessions), "all": len(node.bird.sessions)}
+        if node.bird
+        else None,
     }
+
+
+def _note(node: NodeFacts) -> str:
+    """Why a node takes no part, or may not."""
+    if node.kernel is None:
+        return "its network namespace is gone"
+    if node.lease is None:
+        return f"no lease: {node.lease_fault or 'its flannel has not announced one yet'}"
+    return "" if node.ready else f"not Ready: {node.ready_text}"
+
+
+def _peers(probes: list[PairProbe]) -> dict[str, int]:
+    """How many ways to other nodes there are, how many could be tried, and how many are well."""
+    states = [health(probe) for probe in probes]
+    return {"ok": states.count("ok"), "tried": len(states) - states.count("unknown"), "all": len(states)}
 
 
 def _interface(node: NodeFacts) -> str:
@@ -79,12 +100,18 @@ def health(probe: PairProbe) -> str:
     return "ok" if probe.full and not probe.payload else "impaired"
 
 
-def tables(checked: Checked, *, most: int = 90) -> list[str]:
+def tables(checked: Checked, *, wide: bool = False, most: int = 90) -> list[str]:
     """Two tables: nodes, and the ways between them (beyond `most` pairs, only those that are not well)."""
     facts = checked.facts
-    rows = [("NODE", "SUBNET", "PUBLIC-IP", "BACKEND", "INTERFACE", "MTU", "AGENT", "READY")]
+    further = ("DEVICES", "BGP") if wide else ()
+    rows = [("NODE", "SUBNET", "PUBLIC-IP", "BACKEND", "INTERFACE", "MTU", "PEERS", "AGENT", "READY", *further)]
+    notes = []
     for node in facts.nodes:
         about = _node(checked, node)
+        if about["note"]:
+            notes.append(f"{node.name}: {about['note']}")
+        peers, sessions = about["peers"], about["sessions"]
+        more = (",".join(about["devices"]) or "-", f"{sessions['up']}/{sessions['all']}" if sessions else "-")
         rows.append(
             (
                 node.name,
@@ -93,23 +120,32 @@ def tables(checked: Checked, *, most: int = 90) -> list[str]:
                 about["backend"] or "-",
                 about["interface"] or "-",
                 str(about["mtu"] or "-"),
+                f"{peers['ok']}/{peers['all']}" if peers["tried"] else "-",
                 "running" if node.agent else "stopped",
                 "yes" if node.ready else "no",
+                *(more if wide else ()),
             )
         )
     probes = checked.probes
     shown = probes if len(probes) <= most else [probe for probe in probes if health(probe) != "ok"]
-    ways = [("FROM", "TO", "PATH", "HEALTH", "PING")]
+    ways: list[tuple[str, ...]] = [("FROM", "TO", "PATH", "HEALTH", "PING", *(("UNDERLAY", "SIZE") if wide else ()))]
     for probe in shown:
         way = f"{probe.path} ({probe.device})" if probe.path else "none"
         time = f"{probe.pods * 1000:.2f} ms" if probe.pods is not None else "-"
         word = health(probe)
         note = "no pod there yet; the node answers" if word == "unknown" else word
-        ways.append((probe.src, probe.dst, way, note, time))
-    lines = [*columns(rows), "", *columns(ways)]
+        below = f"{probe.underlay * 1000:.2f} ms" if probe.underlay is not None else "-"
+        ways.append((probe.src, probe.dst, way, note, time, *((below, str(probe.size or "-")) if wide else ())))
+    lines = [*columns(rows), *notes, "", *columns(ways)]
     if len(shown) < len(probes):
         lines.append(f"({len(probes) - len(shown)} more ways, all ok)")
     return lines
+
+
+def states(checked: Checked) -> list[object]:
+    """What has to differ for --watch to show anew: all but measured times."""
+    nodes = [_node(checked, node) for node in checked.facts.nodes]
+    return [nodes, [(p.src, p.dst, p.path, p.device, health(p)) for p in checked.probes]]
 
 
 def columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
