@@ -1,18 +1,27 @@
 """A network card that writes wrong checksums inside a VXLAN: found, gone around, and kept so."""
 
 import asyncio
+import ipaddress
 import random
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from pybernetes.flannel.daemon import Flanneld
+from pybernetes.flannel.drift import KernelDrift
+from pybernetes.flannel.interface import Selection
+from pybernetes.flannel.lease import FamilyLease, Lease
 from pybernetes.flannel.offload import Offload, Prober, Tunnel, answers, syn, verdict
+from pybernetes.flannel.options import FlannelOptions
 from pybernetes.flannel.reach import checksum
+from pybernetes.flannel.rules import NftRules
 from pybernetes.linux import ethtool, link, netns
 from pybernetes.linux.errors import Missing
 from pybernetes.linux.rtnl import Netlink
 
+from .bgp_world import Board, BoardManager, until
 from .broken_card import Pair, pair, tunnel
 
 OWN = {4: ("10.244.1.0", "10.244.2.0"), 6: ("fd00:244:0:1::", "fd00:244:0:2::")}
@@ -151,3 +160,41 @@ def test_the_packet_made_by_hand_has_a_right_checksum() -> None:
     header = syn("192.0.2.1", "192.0.2.2", 20001, 7)
     ends = bytes([192, 0, 2, 1, 192, 0, 2, 2])
     assert checksum(ends + bytes([0, 6, 0, len(header)]) + header) == 0
+
+
+@pytest.mark.kernel
+@pytest.mark.slow
+async def test_the_daemon_finds_it_and_keeps_it_so(nodes: Pair, tmp_path: Path) -> None:
+    where = nodes.spaces[0]
+    tunnel(nodes.spaces[1], 2, 1)
+    leases = {
+        name: Lease(name, "vxlan", (FamilyLease(ipaddress.ip_network(subnet), ipaddress.ip_address(public), data),))
+        for name, subnet, public, data in (
+            ("a", "10.244.1.0/24", "192.0.2.1", {"VNI": 1, "VtepMAC": "02:00:00:00:00:01"}),
+            ("b", "10.244.2.0/24", "192.0.2.2", {"VNI": 1, "VtepMAC": "02:00:00:00:00:02"}),
+        )
+    }
+    board = Board({"a": '{"Network": "10.244.0.0/16", "Backend": {"Type": "vxlan"}}'}, leases)
+    daemon = Flanneld(
+        FlannelOptions(
+            node_name="a", subnet_file=tmp_path / "subnet.env", selection=Selection(names=("eth0",)), netns=where
+        ),
+        BoardManager(board, "a", 1),
+        rules=NftRules(masquerade=True, forward=True, netns=where),
+        drift=KernelDrift(where),
+        actors=[],
+        rng=random.Random(1),
+    )
+    task = asyncio.create_task(daemon.run(), name="flanneld")
+    try:
+        await until(lambda: ethtool.tx_checksum("flannel.1", where) is False, 60)
+        assert await connects(nodes)
+        await until(lambda: b'checksum_offload_disabled{device="flannel.1"} 1.0' in daemon.metrics.expose())
+        ethtool.set_tx_checksum("flannel.1", True, where)
+        await until(lambda: ethtool.tx_checksum("flannel.1", where) is False, 30)
+        with Netlink(where) as nl:
+            link.delete(nl, "flannel.1")
+        await until(lambda: ethtool.tx_checksum("flannel.1", where) is False, 30)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
