@@ -187,17 +187,16 @@ class GoFlanneld:
 
 
 def annotations(number: int, mac: str, families: Sequence[Family]) -> dict[str, str]:
-    """A lease of the vxlan backend as the original writes it on a Node."""
-    notes = {"backend-type": "vxlan", "kube-subnet-manager": "true"}
+    """A lease as the original writes it on a Node: of the vxlan backend, or without a MAC of host-gw."""
+    notes = {"backend-type": "vxlan" if mac else "host-gw", "kube-subnet-manager": "true"}
     for family in families:
         data, public = family.keys
-        notes |= {data: f'{{"VNI":1,"VtepMAC":"{mac}"}}', public: family.public.format(n=number)}
+        notes[data] = f'{{"VNI":1,"VtepMAC":"{mac}"}}' if mac else "null"
+        notes[public] = family.public.format(n=number)
     return {f"flannel.alpha.coreos.com/{key}": value for key, value in notes.items()}
 
 
 def etcd_value(number: int, mac: str) -> str:
     """The same in etcd."""
-    return (
-        f'{{"PublicIP":"192.0.2.{number}","PublicIPv6":null,"BackendType":"vxlan",'
-        f'"BackendData":{{"VNI":1,"VtepMAC":"{mac}"}}}}'
-    )
+    told = f'"vxlan","BackendData":{{"VNI":1,"VtepMAC":"{mac}"}}' if mac else '"host-gw"'
+    return f'{{"PublicIP":"192.0.2.{number}","PublicIPv6":null,"BackendType":{told}}}'

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import random
 import re
 import signal
@@ -13,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from cni.cni_world import STOCK
 from pybernetes.api.core.node import Node, NodeSpec
 from pybernetes.api.meta import ObjectMeta
 from pybernetes.apiserver import bootstrap, codec
@@ -21,6 +19,7 @@ from pybernetes.apiserver.config import ServerConfig
 from pybernetes.apiserver.inprocess import InProcessTransport
 from pybernetes.apiserver.server import build_server
 from pybernetes.client.client import Client
+from pybernetes.client.errors import AlreadyExists
 from pybernetes.client.informer import Informer
 from pybernetes.etcd import EtcdClient
 from pybernetes.flannel.daemon import Flanneld
@@ -50,7 +49,10 @@ class Leases(Protocol):
     """Where they are kept."""
 
     async def write(self, number: int, mac: str) -> None:
-        """As the original does it."""
+        """As the original does it: with vxlan, or with host-gw where there is no MAC."""
+
+    async def configure(self, config: dict[str, Any]) -> None:
+        """Where the configuration is kept there too."""
 
     async def text(self, number: int) -> Any:
         """All that is to be read there of a node's lease."""
@@ -71,7 +73,13 @@ class OnNodes:
     async def write(self, number: int, mac: str) -> None:
         cidrs = [Peer(number, mac).subnet(family) for family in self._families]
         meta = ObjectMeta(name=f"node-{number}", annotations=annotations(number, mac, self._families))
-        await self._nodes.create(Node(metadata=meta, spec=NodeSpec(pod_cidr=cidrs[0], pod_cidrs=cidrs)))
+        try:
+            await self._nodes.create(Node(metadata=meta, spec=NodeSpec(pod_cidr=cidrs[0], pod_cidrs=cidrs)))
+        except AlreadyExists:
+            await self._nodes.patch(meta.name, {"metadata": {"annotations": meta.annotations}})
+
+    async def configure(self, config: dict[str, Any]) -> None:
+        """It is in the file."""
 
     async def text(self, number: int) -> Any:
         return (await self._nodes.get(f"node-{number}")).metadata.annotations
@@ -95,6 +103,9 @@ class InEtcd:
     async def write(self, number: int, mac: str) -> None:
         granted = ctl(self._server, "lease", "grant", "86400").split()[1]
         ctl(self._server, "put", f"--lease={granted}", f"{SUBNETS}10.244.{number}.0-24", etcd_value(number, mac))
+
+    async def configure(self, config: dict[str, Any]) -> None:
+        ctl(self._server, "put", "/coreos.com/network/config", json.dumps(config))
 
     async def text(self, number: int) -> Any:
         return ctl(self._server, "get", f"{SUBNETS}10.244.{number}.0-24")
@@ -193,6 +204,19 @@ class World:
     def macs(self) -> list[Peer]:
         return [Peer(machine.number, f"0e:11:22:33:44:0{machine.number}") for machine in self.machines]
 
+    async def configure(self, backend: str) -> None:
+        """Another backend, for daemons that start from now on."""
+        for machine in self.machines:
+            path = machine.folder / "net-conf.json"
+            wanted = {**json.loads(path.read_text()), "Backend": {"Type": backend}}
+            path.write_text(json.dumps(wanted))
+            await self.leases.configure(wanted)
+
+    async def tell_plain(self) -> None:
+        """All leases as the original writes them with host-gw: without data."""
+        for machine in self.machines:
+            await self.leases.write(machine.number, "")
+
     async def all_go(self) -> None:
         """The original everywhere, and a pod on each node."""
         for machine, own in zip(self.machines, self.macs, strict=True):
@@ -222,44 +246,6 @@ class World:
             counts = re.search(r"(\d+) packets transmitted, (\d+) received", text)
             # The last one may still have been on its way.
             assert counts is not None and 10 < int(counts[1]) <= int(counts[2]) + 1, text
-
-
-def stock(machine: Machine, command: str) -> None:
-    """The stock `bridge` and `host-local`, as the original's CNI plugin calls them; and the note that it keeps."""
-    config = {
-        "cniVersion": "0.3.1",
-        "name": "cbr0",
-        "type": "bridge",
-        "hairpinMode": True,
-        "isDefaultGateway": True,
-        "isGateway": True,
-        "ipMasq": False,
-        "mtu": 1450,
-        "ipam": {
-            "type": "host-local",
-            "subnet": f"10.244.{machine.number}.0/24",
-            "routes": [{"dst": NETWORK}],
-            "dataDir": str(machine.folder / "networks"),
-        },
-    }
-    text = json.dumps(config)
-    call(machine, STOCK / "bridge", command, text)
-    (machine.folder / "flannel").mkdir(exist_ok=True)
-    (machine.folder / "flannel" / "pod").write_text(text)
-
-
-def call(machine: Machine, plugin: Path, command: str, config: str) -> None:
-    env = {
-        "CNI_COMMAND": command,
-        "CNI_CONTAINERID": "pod",
-        "CNI_NETNS": f"/run/netns/{machine.pod}",
-        "CNI_IFNAME": "eth0",
-        "CNI_PATH": str(STOCK),
-        "PATH": os.environ["PATH"],
-    }
-    argv = netns.argv_in(machine.space, [str(plugin)])
-    done = subprocess.run(argv, input=config, capture_output=True, text=True, env=env, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 async def leases_of(kind: str, folder: Path, stack: AsyncExitStack) -> Leases:

@@ -8,6 +8,7 @@ import asyncio
 import ipaddress
 import json
 import os
+import subprocess
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from cni.cni_world import STOCK
 from pybernetes import cni
 from pybernetes.flannel.subnet_file import previous_subnets
 from pybernetes.linux import netns
@@ -25,19 +27,53 @@ from .go_world import (
     DEVICE,
     DUAL,
     NETWORK,
-    InEtcd,
     Machine,
     World,
     add_ipv6,
-    call,
     families_of,
     leases_of,
-    stock,
 )
 from .test_daemon import prepare, until
-from .test_etcd_manager import ctl
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
+
+
+def stock(machine: Machine, command: str) -> None:
+    """The stock `bridge` and `host-local`, as the original's CNI plugin calls them; and the note that it keeps."""
+    config = {
+        "cniVersion": "0.3.1",
+        "name": "cbr0",
+        "type": "bridge",
+        "hairpinMode": True,
+        "isDefaultGateway": True,
+        "isGateway": True,
+        "ipMasq": False,
+        "mtu": 1450,
+        "ipam": {
+            "type": "host-local",
+            "subnet": f"10.244.{machine.number}.0/24",
+            "routes": [{"dst": NETWORK}],
+            "dataDir": str(machine.folder / "networks"),
+        },
+    }
+    text = json.dumps(config)
+    call(machine, STOCK / "bridge", command, text)
+    (machine.folder / "flannel").mkdir(exist_ok=True)
+    (machine.folder / "flannel" / "pod").write_text(text)
+
+
+def call(machine: Machine, plugin: Path, command: str, config: str) -> None:
+    env = {
+        "CNI_COMMAND": command,
+        "CNI_CONTAINERID": "pod",
+        "CNI_NETNS": f"/run/netns/{machine.pod}",
+        "CNI_IFNAME": "eth0",
+        "CNI_PATH": str(STOCK),
+        "PATH": os.environ["PATH"],
+    }
+    argv = netns.argv_in(machine.space, [str(plugin)])
+    done = subprocess.run(argv, input=config, capture_output=True, text=True, env=env, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(params=["nodes", "etcd", "dual"])
@@ -158,8 +194,7 @@ async def test_rules_of_the_original_go_when_nftables_are_wanted(world: World) -
     path = machine.folder / "net-conf.json"
     wanted = {**json.loads(path.read_text()), "EnableNFTables": True}
     path.write_text(json.dumps(wanted))
-    if isinstance(world.leases, InEtcd):
-        ctl(world.leases._server, "put", "/coreos.com/network/config", json.dumps(wanted))
+    await world.leases.configure(wanted)
     async with world.unbroken():
         await machine.start_ours()
         await until(lambda: not machine.kernel()["rules"])
@@ -170,3 +205,30 @@ def test_the_subnet_file_of_the_original_is_understood(tmp_path: Path) -> None:
     text = f"FLANNEL_NETWORK={NETWORK}\nFLANNEL_SUBNET=10.244.1.1/24\nFLANNEL_MTU=1450\nFLANNEL_IPMASQ=true\n"
     (tmp_path / "subnet.env").write_text(text)
     assert previous_subnets(tmp_path / "subnet.env") == {4: ipaddress.ip_network("10.244.1.0/24")}
+
+
+async def test_plain_routes_of_the_original_are_taken_over(world: World) -> None:
+    """The host-gw backend: the original's routes lie on the interface itself, where others' routes are too."""
+    for machine, own in zip(world.machines, world.macs, strict=True):
+        other = next(peer for peer in world.macs if peer != own)
+        machine.go.removed(other)
+        for family in machine.go.families:
+            machine.go.run("ip", "link", "del", family.device)
+            machine.go.run(
+                "ip", "route", "replace", other.subnet(family), "via", other.public_ip(family), "dev", "eth0"
+            )
+    await world.configure("host-gw")
+    await world.tell_plain()
+
+    def routes(machine: Machine) -> list[list[str]]:
+        found = machine.go.run("ip", "route", "show") + machine.go.run("ip", "-6", "route", "show")
+        return [line.split() for line in found.splitlines() if " via " in line]
+
+    before = [[line[:5] for line in routes(machine)] for machine in world.machines]
+    async with world.unbroken():
+        for machine in world.machines:
+            await machine.start_ours()
+    for machine, were in zip(world.machines, before, strict=True):
+        now = routes(machine)
+        assert [line[:5] for line in now] == were and all("70" in line for line in now), now
+        await machine.stop_ours()
