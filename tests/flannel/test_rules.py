@@ -238,6 +238,30 @@ async def test_pods_see_each_other_and_the_world_sees_the_node(node: str, far: t
     assert got == expected
 
 
+JOIN = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", 7)); s.settimeout(20)
+group = socket.inet_aton("224.0.0.77") + socket.inet_aton("192.0.2.9")
+s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
+print("bound", flush=True); print(s.recvfrom(9)[1][0], flush=True); print(s.recvfrom(9)[1][0])
+"""
+
+
+@pytest.mark.parametrize("nftables", [True, False])
+async def test_multicast_keeps_its_source(node: str, far: tuple[str, str], nftables: bool) -> None:
+    await configured(masquerade=True, forward=True, netns=node).ensure(Wanted((V4,), nftables=nftables))
+    argv = netns.argv_in(far[1], ["python3", "-c", JOIN])
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as receiver:  # noqa: ASYNC220 - a few milliseconds
+        assert receiver.stdout and receiver.stdout.readline() == "bound\n"
+        with netns.run_in(node, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sender:
+            sender.bind(("172.7.21.1", 0))
+            sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("192.0.2.1"))
+            sender.sendto(b"x", ("224.0.0.77", 7))
+            assert receiver.stdout.readline() == "172.7.21.1\n"
+            sender.sendto(b"x", ("192.0.2.9", 7))
+            assert receiver.stdout.readline() == "192.0.2.1\n"
+
+
 async def test_without_iptables_it_is_nftables(node: str) -> None:
     absent = iptables_rules(node, "absent")
     await ConfiguredRules(NftRules(masquerade=True, forward=True, netns=node), absent).ensure(Wanted((V4,), False))
