@@ -18,11 +18,12 @@ def check_pairs(cluster: ClusterFacts, known: list[Finding], probes: Iterable[Pa
     # A route that serves all peers, as that of the udp backend, names none.
     severed = {f.node for f in faults(known) if f.code in SEVERING or (f.code in SEVERING_PAIR and not f.peer)}
     severed_pairs = {(finding.node, finding.peer) for finding in known if finding.code in SEVERING_PAIR}
+    twins = {frozenset((finding.node, finding.peer)) for finding in known if finding.code == "mac-duplicate"}
     large = {finding.node for finding in known if finding.code == "mtu-too-big"}
     found: list[Finding] = []
     for probe in probes:
         ends = {probe.src, probe.dst}
-        if ends & severed or "" in severed:
+        if ends & severed or "" in severed or frozenset(ends) in twins:
             continue
         if {(probe.src, probe.dst), (probe.dst, probe.src)} & severed_pairs and probe.underlay is not None:
             continue
@@ -51,10 +52,16 @@ def _pair(cluster: ClusterFacts, probe: PairProbe) -> Iterator[Finding]:
 def _lost(cluster: ClusterFacts, probe: PairProbe) -> Finding:
     last = probe.trail.last if probe.trail else None
     missing = probe.trail.missing if probe.trail else None
-    if missing is None:
+    if last is None and missing is None:
         cause = f"{probe.src} reaches {probe.dst} itself but not its pod network, and state and way look right"
         fix = f"look for the packets: tcpdump -ni {probe.device} icmp on both nodes"
         return Finding("unreachable", probe.src, cause, fix, probe.dst)
+    if last is not None and _at_end(last, missing):
+        what = f"packets from {probe.src}" if missing else f"the answers of {probe.dst}"
+        cause = f"{what} arrive at {last.link} of {last.node} and get no further: {last.node} itself drops them"
+        fix = f"on {last.node}, see what its packet filter does with packets from {last.link}: nft list ruleset"
+        return Finding("filtered", probe.src, cause, fix, probe.dst)
+    assert missing is not None, "a packet that was seen everywhere was dropped at the end"
     what = f"the answers of {probe.dst}" if missing.answer else f"packets for pods of {probe.dst}"
     if probe.path == "tunnel":
         port = _port(cluster)
@@ -72,6 +79,13 @@ def _lost(cluster: ClusterFacts, probe: PairProbe) -> Finding:
         f"let {_UNDER} pass addresses of the pod network (source checks, port security), or use a tunnel: "
         f"'pybernetes network set-backend vxlan --name {cluster.name}'",
         probe.dst,
+    )
+
+
+def _at_end(last: Stage, missing: Stage | None) -> bool:
+    """Whether it came out where it is for, as a request or as an answer."""
+    return missing is None or (
+        missing.answer and not last.answer and (last.node, last.link) == (missing.node, missing.link)
     )
 
 
