@@ -80,6 +80,8 @@ def test_modules_come_out_of_the_bundle_unless_they_have_changed(bin_dir: Path, 
     place = tmp_path / "plugins"
     shutil.copytree(Path(pybernetes.__file__).parent / "cni", tmp_path / "pybernetes" / "cni")
     bundle.write(tmp_path / "pybernetes", ["pybernetes.cni.errors"], place)
+    assert bundle.is_current(tmp_path / "pybernetes", ["pybernetes.cni.errors"], place)
+    assert not bundle.is_current(tmp_path / "pybernetes", ["pybernetes.cni.bridge"], place), "it is not in there"
     data = place.read_bytes()
     length = int.from_bytes(data[:4], "little")
     _, entries = marshal.loads(data[4 : 4 + length])
@@ -87,6 +89,8 @@ def test_modules_come_out_of_the_bundle_unless_they_have_changed(bin_dir: Path, 
     assert found.find_spec("pybernetes.cni.errors") is not None and found.find_spec("elsewhere") is None
     (tmp_path / "pybernetes" / "cni" / "errors.py").write_text("changed = True\n")
     assert found.find_spec("pybernetes.cni.errors") is None
+    assert not bundle.is_current(tmp_path / "pybernetes", ["pybernetes.cni.errors"], place)
+    assert not bundle.is_current(tmp_path / "pybernetes", [], tmp_path / "none")
     source.unlink()
     assert found.find_spec("pybernetes") is None
 

@@ -76,6 +76,17 @@ def path_of(package: Path, tag: str) -> Path:
     return package / "cni" / "__pycache__" / f"plugins.{tag}"
 
 
+def is_current(package: Path, roots: list[str], path: Path) -> bool:
+    """Whether the bundle holds the roots, and nothing in it has changed since."""
+    try:
+        data = path.read_bytes()
+        _, entries = marshal.loads(data[4 : 4 + int.from_bytes(data[:4], "little")])
+        found = Bundle(str(package.parent), -1, 0, entries)
+        return all(found.find_spec(name) is not None for name in [*roots, *entries])
+    except (OSError, ValueError, TypeError, EOFError):
+        return False
+
+
 def write(package: Path, roots: list[str], path: Path) -> None:
     """Bundle the modules `roots` and all of ours that they import, in one step."""
     entries: dict[str, Entry] = {}

@@ -56,8 +56,10 @@ def _compile(package: Path) -> None:
     for part in ("linux", "cni"):
         compileall.compile_dir(package / part, quiet=2)
     plugins = ["pybernetes.cni.main", *(f"pybernetes.cni.{module}" for module in PLUGINS.values())]
+    place = bundle.path_of(package, str(sys.implementation.cache_tag))
     try:
-        bundle.write(package, plugins, bundle.path_of(package, str(sys.implementation.cache_tag)))
+        if not bundle.is_current(package, plugins, place):
+            bundle.write(package, plugins, place)
     except PermissionError:
         pass
     except OSError as error:
