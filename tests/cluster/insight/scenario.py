@@ -10,6 +10,7 @@
     set lease node-2 subnet=10.244.1.0/24
     set setting node-1 net.bridge.bridge-nf-call-iptables=0
     set session node-1 node-2 Active Socket: Connection refused
+    set policies default=2
     set wireguard node-1 allowed=10.244.9.0/24
     add address node-1 eth0 10.244.9.1/24
     add route node-1 10.244.2.0/25 eth0 192.0.2.1
@@ -52,6 +53,9 @@ class Script:
                 return "\n".join(trace(world, world.pods[source], Target(target, target)).lines()) + "\n"
             case ["cluster", backend, *settings]:
                 self.facts = paper.cluster(backend, **{k: _value(v) for k, v in (s.split("=") for s in settings)})
+            case ["set", "policies", *counts]:
+                found = {name: int(count) for name, count in (text.split("=") for text in counts)}
+                self.facts = replace(self.facts, policies=found)
             case ["remove", what, node, *which]:
                 self._remove(what, node, which[0] if which else "")
             case ["set", what, node, *rest]:

@@ -5,13 +5,18 @@ from collections.abc import Iterator
 
 from pybernetes.cluster.insight import wanted
 from pybernetes.cluster.insight.facts import ClusterFacts
-from pybernetes.cluster.insight.findings import Finding
+from pybernetes.cluster.insight.findings import Finding, Severity
+from pybernetes.flannel.api_facts import unenforced
 
 
 def check_together(cluster: ClusterFacts) -> Iterator[Finding]:
     """All nodes."""
     yield from _macs_of_leases(cluster)
     yield from _macs_below(cluster)
+    if cluster.policies:
+        fix = "put a policy engine beside flannel, such as kube-network-policies, or remove them"
+        told = unenforced(cluster.policies).partition(". ")[0]
+        yield Finding("policies-unenforced", "", told, fix, severity=Severity.WARNING)
 
 
 def _macs_of_leases(cluster: ClusterFacts) -> Iterator[Finding]:

@@ -110,6 +110,8 @@ class ClusterFacts:
     services: tuple[Network, ...] = ()
     """The ranges of cluster IPs."""
     nodes: tuple[NodeFacts, ...] = ()
+    policies: Mapping[str, int] = field(default_factory=dict)
+    """How many NetworkPolicies there are, by namespace."""
 
     @property
     def leases(self) -> tuple[Lease, ...]:

@@ -3,14 +3,19 @@
 import asyncio
 import ipaddress
 import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
+
 from pybernetes.api.core.node import Node
+from pybernetes.api.meta import ObjectMeta
 from pybernetes.client import kubeconfig
 from pybernetes.client.client import Client
+from pybernetes.client.errors import ApiError
 from pybernetes.client.http import HttpTransport
 from pybernetes.cluster.errors import ConfigError
 from pybernetes.cluster.insight import observe
@@ -70,7 +75,25 @@ async def cluster(layout: Layout, client: Client) -> ClusterFacts:
         config=config,
         services=(ipaddress.ip_network(layout.service_cidr),),
         nodes=tuple(replace(node, agent=node.name in running) for node in nodes),
+        policies=await _policies(client),
     )
+
+
+class _Policy(msgspec.Struct):
+    metadata: ObjectMeta
+
+
+class _Policies(msgspec.Struct):
+    items: list[_Policy] = []
+
+
+async def _policies(client: Client) -> dict[str, int]:
+    """Nothing where the API does not know NetworkPolicies."""
+    try:
+        body = await client.raw("GET", "/apis/networking.k8s.io/v1/networkpolicies")
+        return Counter(policy.metadata.namespace for policy in msgspec.json.decode(body, type=_Policies).items)
+    except (ApiError, msgspec.DecodeError):
+        return {}
 
 
 def _agents(layout: Layout) -> set[str]:
