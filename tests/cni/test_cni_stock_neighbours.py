@@ -129,8 +129,7 @@ def test_bandwidth(world: World, maker: str, remover: str) -> None:
     limits = {"ingressRate": 8_000_000, "ingressBurst": 800_000, "egressRate": 4_000_000, "egressBurst": 400_000}
     config = {"cniVersion": VERSION, "name": "cbr0", "type": "bandwidth", "prevResult": result, **limits}
     limited = world.call("bandwidth", "ADD", config, "a", bin_dir=places[maker])
-    if maker == "ours":
-        world.call("bandwidth", "CHECK", {**config, "prevResult": limited}, "a")
+    world.call("bandwidth", "CHECK", {**config, "prevResult": limited}, "a", bin_dir=places[remover])
     assert "1 received" in world.run("a", "ping", "-c1", "-W2", "172.20.1.1")
     assert any(name.startswith("bwp") for name in _links(world, "node"))
     world.call("bandwidth", "DEL", config, "a", bin_dir=places[remover])
