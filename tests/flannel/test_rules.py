@@ -15,6 +15,7 @@ import pytest
 from pybernetes.flannel.masquerade import PodNetwork, Wanted
 from pybernetes.flannel.rules import ConfiguredRules, IptablesRules, NftRules, configured
 from pybernetes.linux import netns
+from pybernetes.linux.iptables import Iptables
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
@@ -266,3 +267,12 @@ async def test_without_iptables_it_is_nftables(node: str) -> None:
     absent = iptables_rules(node, "absent")
     await ConfiguredRules(NftRules(masquerade=True, forward=True, netns=node), absent).ensure(Wanted((V4,), False))
     assert "flannel-ipv4" in run(node, "nft list tables")
+
+
+@pytest.mark.parametrize("backend", ["nft", "legacy"])
+def test_looking_makes_nothing(node: str, backend: str) -> None:
+    iptables = Iptables(4, backend=backend, netns=node)
+    assert not iptables.listing("nat", "FLANNEL-POSTRTG")
+    assert "nat" not in run(node, "cat /proc/net/ip_tables_names") and not run(node, "nft list tables")
+    run(node, f"iptables-{backend} -t nat -N MINE")
+    assert iptables.listing("nat", "MINE") == ["-N MINE"] and iptables.listing("nat", "OTHER") is None

@@ -142,23 +142,23 @@ class IptablesRules:
 
 
 def _ours(iptables: Iptables) -> list[str]:
-    """Our rules, and the jumps to them, as iptables-save prints them."""
-    lines = [line for table in ("nat", "filter") for line in iptables.save(table).splitlines()]
-    targets = tuple(f"-j {target}" for _, _, target, _ in JUMPS)
-    return [line for line in lines if line.startswith("-A FLANNEL-") or line.endswith(targets)]
+    """Our rules, and the jumps to them, as iptables prints them."""
+    lines = []
+    for table, chain, target, _ in JUMPS:
+        lines += iptables.listing(table, target) or []
+        lines += [line for line in iptables.listing(table, chain) or [] if line.endswith(f" -j {target}")]
+    return lines
 
 
 def _chains(printed: list[str]) -> list[str]:
-    return [line for line in printed if line.startswith("-A FLANNEL-")]
+    return [line for line in printed if line.split()[1].startswith("FLANNEL-")]
 
 
 def _clear(iptables: Iptables, jumps: tuple[tuple[str, str, str, str], ...]) -> list[str]:
     """Remove jumps and the chains behind them, where they are."""
     done = []
-    # Asked for by name, a table would be made; all of them together are only looked at.
-    lines = iptables.save().splitlines()
     for table, chain, target, comment in jumps:
-        if not any(line.startswith(f":{target} ") for line in lines):
+        if iptables.listing(table, target) is None:
             continue
         while iptables.delete_rule(table, chain, ["-m", "comment", "--comment", comment, "-j", target]):
             pass

@@ -121,12 +121,8 @@ class Strangers:
             for backend in BACKENDS:
                 iptables = Iptables(net.version, backend=backend, netns=self._netns)
                 try:
-                    lines = iptables.save().splitlines() if iptables.available() else []
+                    rules = iptables.listing("nat", "POSTROUTING") if iptables.available() else None
                 except LinuxError:
                     continue  # a kernel without this backend has no such rules
-                found += [
-                    sentence(line, net)
-                    for line in lines
-                    if line.startswith("-A POST") and hiding(line, net, self._links)
-                ]
+                found += [sentence(rule, net) for rule in rules or () if hiding(rule, net, self._links)]
         return list(dict.fromkeys(found))
