@@ -8,7 +8,7 @@ import random
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ class Board:
     configs: dict[str, str] = field(default_factory=dict)
     leases: dict[str, Lease] = field(default_factory=dict)
     listeners: list[Callable[[], None]] = field(default_factory=list)
+    notes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What somebody else wrote on leases, by node: all see it as part of them."""
 
     def changed(self) -> None:
         for tell in list(self.listeners):
@@ -87,7 +89,13 @@ class BoardManager:
             self.board.changed()
 
     def leases(self, config: NetworkConfig) -> tuple[list[Lease], list[str]]:
-        return list(self.board.leases.values()), []
+        return [self._annotated(lease) for lease in self.board.leases.values()], []
+
+    def _annotated(self, lease: Lease) -> Lease:
+        notes = self.board.notes.get(lease.node)
+        if notes is None:
+            return lease
+        return replace(lease, families=tuple(replace(f, data={**f.data, **notes}) for f in lease.families))
 
 
 async def run_in(space: str, *argv: str) -> tuple[int, str]:

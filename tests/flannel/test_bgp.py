@@ -87,6 +87,8 @@ async def test_racks_with_a_router_that_learns(tmp_path: Path) -> None:
         nodes = {"10.244.1.0/24": "192.0.2.1", "10.244.2.0/24": "192.0.2.2", "10.244.3.0/24": "198.51.100.3"}
         await until(lambda: by_router() == nodes)
         assert await a.reaches(c) and await c.reaches(b) and await a.reaches(b)
+        world.configure({"Type": "vxlan"})
+        await until(lambda: by_router() == {}, 30)
 
 
 async def test_route_reflectors(tmp_path: Path) -> None:

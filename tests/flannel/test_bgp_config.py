@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pybernetes.api.core.node import Node as KubeNode
+from pybernetes.api.core.node import NodeSpec
+from pybernetes.api.meta import ObjectMeta
 from pybernetes.flannel.backends import BACKENDS, make
 from pybernetes.flannel.bgp import bird
 from pybernetes.flannel.bgp.control import BirdError, SessionState, ask, sessions
-from pybernetes.flannel.bgp.learned import LEARNED_METRIC, hold, leftovers
+from pybernetes.flannel.bgp.learned import BACKUP_METRIC, LEARNED_METRIC, backups, hold, leftovers
 from pybernetes.flannel.config import ConfigError, NetworkConfig
 from pybernetes.flannel.config import parse as parse_config
 from pybernetes.flannel.desired import BgpSession, BgpSpeaker, Desired, LearnedRoute, PeerRoute
 from pybernetes.flannel.kernel import Observed
+from pybernetes.flannel.kube import annotations
 from pybernetes.flannel.lease import FamilyLease, Lease, Underlay
 from pybernetes.flannel.network import Node, desired_state
 from pybernetes.linux.route import Route
@@ -51,6 +56,10 @@ def state(*peers: Lease, me: str = "me", **options: Any) -> Desired:
         ({"Mesh": "yes"}, r"Backend\.Mesh must be true or false, found 'yes'"),
         ({"Mesh": False}, r"Backend\.Mesh is false: give RouteReflectors or Peers"),
         ({"Mesh": True, "RouteReflectors": ["a"]}, "give one of them only"),
+        ({"Password": 7}, r"Backend\.Password must have 1 to 80 printable"),
+        ({"Password": 'a"b'}, "no quotation mark; it is not shown"),
+        ({"Password": "x" * 81}, "1 to 80"),
+        ({"Peers": [{"Address": "192.0.2.9", "ASNumber": 1, "Password": "a\nb"}]}, r"Peers\[0\]\.Password must have"),
         ({"RouteReflectors": "node-1"}, r'RouteReflectors must be a list of node names such as \["node-1"\], found'),
         ({"RouteReflectors": [1]}, "must be a list of node names"),
         ({"RouteReflectors": [""]}, "must be a list of node names"),
@@ -62,7 +71,7 @@ def state(*peers: Lease, me: str = "me", **options: Any) -> Desired:
         ({"Peers": [{"Address": "fe80::1%eth0", "ASNumber": 1}]}, "is none that a router can have"),
         ({"Peers": [{"Address": "192.0.2.9"}]}, r"Backend\.Peers\[0\]\.ASNumber must lie between .* found None"),
         ({"Peers": [{"Address": "192.0.2.9", "ASNumber": True}]}, "found True"),
-        ({"Peers": [{"Address": "192.0.2.9", "ASNumber": 1, "Password": "x"}]}, "has no key 'password'"),
+        ({"Peers": [{"Address": "192.0.2.9", "ASNumber": 1, "Secret": "x"}]}, "has no key 'secret'"),
         ({"Peers": [{"Address": "192.0.2.9", "ASNumber": 1, "Nodes": "a"}]}, r"Peers\[0\]\.Nodes must be a list"),
         ({"Peers": [{"Address": "192.0.2.9", "ASNumber": n} for n in (1, 2)]}, r"Peers\[1\].*is there twice"),
     ],
@@ -119,6 +128,63 @@ def test_reflectors() -> None:
     assert "route reflector typo has no lease" in problem
 
 
+def test_reflectors_by_address() -> None:
+    peers = (lease("10.244.2.0/24", 2), lease("c", 3))
+    assert [s.node for s in state(*peers, RouteReflectors=["192.0.2.2"]).sessions] == ["10.244.2.0/24"]
+    (session,) = state(lease("c", 3), RouteReflectors=["192.0.2.1"]).sessions
+    assert session.client, "we are one"
+
+
+def test_reflectors_by_annotation_end_the_mesh() -> None:
+    rr = lease("rr", 2, RouteReflectorClusterID="244.0.0.1")
+    peers = (rr, lease("c", 3), lease("d", 4))
+    assert [s.node for s in state(*peers).sessions] == ["rr"]
+    assert {s.node for s in state(*peers, Mesh=True).sessions} == {"rr", "c", "d"}
+    mine = state(lease("me", 1, RouteReflectorClusterID="244.0.0.1"), *peers).sessions
+    assert {(s.node, s.client, s.cluster) for s in mine} == {
+        ("rr", False, "244.0.0.1"),
+        ("c", True, "244.0.0.1"),
+        ("d", True, "244.0.0.1"),
+    }
+
+
+@pytest.mark.parametrize("garbage", ["", "yes", "1.2.3", "::1", 7, None, ["x"]])
+def test_a_garbled_cluster_id_is_named_and_makes_no_reflector(garbage: object) -> None:
+    want = state(lease("rr", 2, RouteReflectorClusterID=garbage), lease("c", 3))
+    assert {s.node for s in want.sessions} == {"rr", "c"}
+    (problem,) = want.problems
+    assert "rr: RouteReflectorClusterID must look like 244.0.0.1, found" in problem
+
+
+def test_calicos_annotation_makes_a_reflector() -> None:
+    notes = {annotations.KUBE_SUBNET_MANAGER: "true", annotations.BACKEND_TYPE: "bgp"}
+    notes |= {annotations.PUBLIC_IP[4]: "192.0.2.2", "projectcalico.org/RouteReflectorClusterID": "244.0.0.1"}
+    node = KubeNode(metadata=ObjectMeta(name="rr", annotations=notes), spec=NodeSpec(pod_cidr="10.244.2.0/24"))
+    told = annotations.lease_of(node, config())
+    assert told is not None
+    assert [s.node for s in state(told, lease("c", 3)).sessions] == ["rr"]
+
+
+def test_passwords_are_told_to_bird_only() -> None:
+    peers = [{"Address": "192.0.2.254", "ASNumber": 64600, "Password": "s3cret-router"}]
+    want = state(lease("b", 2), Password="s3cret-nodes", Peers=peers)
+    assert {s.node: s.password for s in want.sessions} == {"b": "s3cret-nodes", "peer 192.0.2.254": "s3cret-router"}
+    assert "s3cret" not in repr(want)
+    text = bird.render([SPEAKER], want.sessions, Path("/run/bird.log"))
+    assert '  password "s3cret-nodes";' in text and '  password "s3cret-router";' in text
+
+
+def test_a_learned_route_has_a_copy_until_its_lease_goes() -> None:
+    want = Desired(speakers=(SPEAKER,), learned=(LearnedRoute("10.244.2.0/24"),))
+    copy = replace(LEARNED, metric=BACKUP_METRIC)
+    assert backups(want, Observed(learned=frozenset({LEARNED}))) == ([copy], [])
+    other = replace(copy, gateway="192.0.2.9")
+    assert backups(want, Observed(learned=frozenset({LEARNED}), backups=frozenset({other}))) == ([copy], [])
+    assert backups(want, Observed(learned=frozenset({LEARNED}), backups=frozenset({copy}))) == ([], [])
+    assert backups(want, Observed(backups=frozenset({copy}))) == ([], []), "BIRD took its own away"
+    assert backups(Desired(), Observed(learned=frozenset({LEARNED}), backups=frozenset({copy}))) == ([], [copy])
+
+
 def test_peers_of_some_nodes() -> None:
     peers = [
         {"address": "192.0.2.254", "asnumber": 64600, "NODES": ["me"]},
@@ -160,7 +226,7 @@ def test_bird_takes_every_kind_of_session(tmp_path: Path) -> None:
     v6 = BgpSpeaker("fd00:244::/48", "fd00:244:0:1::/64", "2001:db8::1", 64512, 1800)
     made = [
         BgpSession("b", "192.0.2.2", 64512, "192.0.2.1"),
-        BgpSession("c", "192.0.2.3", 64512, "192.0.2.1", client=True),
+        BgpSession("c", "192.0.2.3", 64512, "192.0.2.1", client=True, cluster="244.0.0.1", password="~ !x'"),
         BgpSession("peer", "192.0.2.254", 64600, "192.0.2.1", outside=True),
         BgpSession("far", "203.0.113.1", 64601, "192.0.2.1", outside=True, direct=False),
         BgpSession("b", "2001:db8::2", 4200000000, "2001:db8::1"),
@@ -255,6 +321,8 @@ async def test_no_bird_no_answer(tmp_path: Path) -> None:
         (b"nonsense\n", "no line of its protocol"),
         (b"0013 ready", "does not answer"),
         (b"\xff\xfe\n", "no line of its protocol"),
+        (b" " * 100_000 + b"\n", "a line of more than 65536 bytes"),
+        (b" x\n" * 140_000, "more than 131072 lines"),
     ],
 )
 async def test_what_birds_socket_may_say(tmp_path: Path, answer: bytes, says: str | None) -> None:

@@ -183,10 +183,13 @@ class BgpSession:
     local: str
     client: bool = False
     """We reflect routes for it."""
+    cluster: str = ""
+    """The ID that we have in common with other reflectors; empty: BIRD takes our router ID."""
     outside: bool = False
     """It is no node."""
     direct: bool = True
     """On our segment."""
+    password: str = field(default="", repr=False)
     reason: str = field(default="", compare=False)
 
 

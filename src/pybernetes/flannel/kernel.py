@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TypeVar
 
 from pybernetes.flannel import devices
-from pybernetes.flannel.bgp.learned import hold, learned, leftovers
+from pybernetes.flannel.bgp.learned import BACKUP_METRIC, backups, hold, learned, leftovers
 from pybernetes.flannel.desired import Desired, Forwarding, LinkAddress, Neighbour, PeerRoute
 from pybernetes.flannel.ipsec import policies as ipsec_policies
 from pybernetes.flannel.wireguard import peers as wireguard_peers
@@ -39,6 +39,8 @@ class Observed:
     forwarding: frozenset[Forwarding] = frozenset()
     learned: frozenset[route.Route] = frozenset()
     """Routes that BIRD brought."""
+    backups: frozenset[route.Route] = frozenset()
+    """Our copies of those."""
     wireguard: wireguard_peers.Devices = field(default_factory=dict)
     """WireGuard devices of ours, by name."""
     ipsec: ipsec_policies.Security = field(default_factory=ipsec_policies.Security)
@@ -56,6 +58,7 @@ def observe(nl: Netlink) -> Observed:
     seen = Observed(links={li.name: li for li in by_index.values()})
     names = {li.index: name for name, li in seen.ours.items()}
     label = {index: li.name for index, li in by_index.items()}
+    routes = _our_routes(nl)
     return replace(
         seen,
         addresses=frozenset(
@@ -63,7 +66,7 @@ def observe(nl: Netlink) -> Observed:
             for a in addr.addresses(nl)
             if a.index in names and a.scope != _LINK_LOCAL
         ),
-        routes=frozenset(_peer_route(r, label.get(r.device, "")) for r in _our_routes(nl)),
+        routes=frozenset(_peer_route(r, label.get(r.device, "")) for r in routes if r.metric != BACKUP_METRIC),
         neighbours=frozenset(
             Neighbour(names[n.index], n.ip, n.mac) for n in neigh.neighbours(nl, permanent=True) if n.index in names
         ),
@@ -73,6 +76,7 @@ def observe(nl: Netlink) -> Observed:
             if e.index in names and e.dst and e.permanent
         ),
         learned=frozenset(learned(nl)),
+        backups=frozenset(r for r in routes if r.metric == BACKUP_METRIC),
         wireguard=wireguard_peers.observe(nl.netns, seen.ours),
         ipsec=ipsec_policies.observe(nl.netns, seen.ours),
     )
@@ -141,7 +145,7 @@ def plan_entries(want: Desired, have: Observed) -> list[Change]:
     """Compare everything but the devices, given that these are as wanted."""
     index = {name: li.index for name, li in have.links.items()}
     missing, extra = _compare(want, have)
-    return [*_additions(missing, have, index), *_removals(extra, want, have, index)]
+    return [*_additions(missing, have, index), *_copies(want, have), *_removals(extra, want, have, index)]
 
 
 def _compare(want: Desired, have: Observed) -> tuple[Desired, Observed]:
@@ -197,6 +201,16 @@ def _additions(missing: Desired, have: Observed, index: Mapping[str, int]) -> li
         moved = r.dst in taken and r.onlink and ":" in r.dst
         changes += _through_pinhole(change, r, index) if moved else [change]
     return changes
+
+
+def _copies(want: Desired, have: Observed) -> list[Change]:
+    """Changes of our copies of learned routes."""
+    missing, extra = backups(want, have)
+    made = [replace(r, protocol=ROUTE_PROTOCOL) for r in missing]
+    return [
+        *(Change(f"copy of the learned route to {r.dst}", route.request("replace", r)) for r in made),
+        *(Change(f"copy of the route to {r.dst} removed", route.request("delete", r), True) for r in extra),
+    ]
 
 
 def _through_pinhole(change: Change, r: PeerRoute, index: Mapping[str, int]) -> list[Change]:

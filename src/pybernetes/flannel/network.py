@@ -84,11 +84,12 @@ def desired_state(
     memo.peers = peers
     in_use = {config.backend, *linger, *(peer.backend for peer in peers)}
     backends: dict[str, Backend] = {kind: _backend(config, kind) for kind in sorted(in_use)}
+    own = _as_told(node.lease, leases)
     parts = [Desired(problems=tuple(problems))]
     for family in config.families:
         parts += [backend.local(family, node.lease, node.underlay) for backend in backends.values()]
         parts += [
-            tell(family, node.lease, peers, node.underlay)
+            tell(family, own, peers, node.underlay)
             for backend in backends.values()
             if (tell := getattr(backend, "tell", None))
         ]
@@ -104,6 +105,13 @@ def desired_state(
         if lease.backend in backends and now.get(lease.node, lease.backend) != lease.backend:
             parts += [replace(part, routes=(), learned=(), problems=()) for part in reach(lease)]
     return merge(parts)
+
+
+def _as_told(own: Lease, leases: Iterable[Lease]) -> Lease:
+    """Our lease, with what somebody else wrote on it, such as that we are a route reflector."""
+    told = next((lease for lease in leases if lease.node == own.node), own)
+    parts = [(part, told.family(part.subnet.version)) for part in own.families]
+    return replace(own, families=tuple(replace(p, data={**o.data, **p.data}) if o else p for p, o in parts))
 
 
 def _backend(config: NetworkConfig, kind: str) -> Backend:

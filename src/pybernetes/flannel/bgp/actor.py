@@ -12,6 +12,7 @@
 import asyncio
 import logging
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -34,6 +35,9 @@ _RETRY_FIRST, _RETRY_MAX = 0.02, 5.0
 #: A BIRD that lived so long was well; when it dies, it is started without delay.
 _HEALTHY_SECONDS = 2.0
 _WATCH_SECONDS = 2.0
+#: So many short lives in a row are a fault; one is told of each, then only of the fault.
+_TOO_MANY = 4
+_STAMP = re.compile(r"^[-0-9]+ [:.0-9]+ ")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MISSING = "the bgp backend needs BIRD 2: install it (Debian: apt-get install bird2)"
 
@@ -51,6 +55,10 @@ class BirdActor:
         self._process: asyncio.subprocess.Process | None = None
         self._answers = asyncio.Event()
         self._seen: dict[str, SessionState] = {}
+        self._changed: Callable[[], None] = lambda: None
+        self._deaths = 0
+        self._fault = ""
+        """Why BIRD can't live; empty: it can."""
         self.starts = 0
         """How often BIRD was started."""
 
@@ -80,7 +88,8 @@ class BirdActor:
         metrics.bird_starts = lambda: self.starts
 
     def start(self, changed: Callable[[], None]) -> None:
-        """Nothing: the kernel tells of BIRD's routes."""
+        """The kernel tells of BIRD's routes; we of a BIRD that can't live."""
+        self._changed = changed
 
     async def prepare(self, config: NetworkConfig) -> Mapping[str, str]:
         """Before peers are told to use bgp, there must be something that speaks it."""
@@ -99,14 +108,17 @@ class BirdActor:
         try:
             text = bird.render(want.speakers, want.sessions, self._folder / "bird.log")
             if text == self._text:
-                return []
+                return [self._fault] if self._fault else []
             await self._write(program, text)
             self._names = {bird.protocol_name(s.address): s.node for s in want.sessions}
             running = self._keeper is not None
             if self._keeper is None:
                 self._keeper = asyncio.create_task(self._keep(program), name="flannel: bird")
             async with asyncio.timeout(_START_SECONDS):
-                await self._answers.wait()
+                while not self._answers.is_set():
+                    if self._fault:
+                        return [self._fault]
+                    await asyncio.sleep(0.01)
             if running:
                 await ask(self.socket, "configure")
             self._text = text
@@ -125,6 +137,8 @@ class BirdActor:
         """Put the config in place, unless BIRD would not take it. Raises BirdError, OSError."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         fresh = self._folder / "bird.conf.new"
+        fresh.unlink(missing_ok=True)
+        fresh.touch(mode=0o600)  # it may hold passwords
         fresh.write_text(text)
         check = await asyncio.create_subprocess_exec(
             *(program, "-p", "-c", str(fresh)), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
@@ -140,10 +154,26 @@ class BirdActor:
         while True:
             began = loop.time()
             await self._run(program)
-            delay = _RETRY_FIRST if loop.time() - began > _HEALTHY_SECONDS else min(delay * 2, _RETRY_MAX)
+            well = loop.time() - began > _HEALTHY_SECONDS
+            delay = _RETRY_FIRST if well else min(delay * 2, _RETRY_MAX)
+            self._deaths = 1 if well else self._deaths + 1
             code = self._process.returncode if self._process else None
-            log.warning("BIRD ended with code %s; starting it anew", code)
+            level = logging.DEBUG if self._deaths > _TOO_MANY else logging.WARNING
+            log.log(level, "BIRD ended with code %s; starting it anew", code)
+            if self._deaths == _TOO_MANY:
+                self._fault = self._why()
+                self._changed()
             await asyncio.sleep(delay)
+
+    def _why(self) -> str:
+        """Why it dies, in its own last words; the time in front of them would be another one each time."""
+        log_file = self._folder / "bird.log"
+        try:
+            last = log_file.read_text(errors="replace").rstrip().rpartition("\n")[2]
+        except OSError:
+            last = ""
+        why = _STAMP.sub("", last)[:200] or "its log says nothing"
+        return f"BIRD ends as soon as it is started, again and again: {why}; see {log_file}"
 
     async def _run(self, program: str) -> None:
         """One life of BIRD."""
@@ -183,6 +213,10 @@ class BirdActor:
             self._answers.set()
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
+            self._deaths = 0
+            if self._fault:
+                self._fault = ""
+                self._changed()
             try:
                 self._tell({state.name: state for state in sessions(await ask(self.socket, "show protocols"))})
             except BirdError as error:
@@ -208,6 +242,7 @@ class BirdActor:
 
     async def _end(self, command: str) -> None:
         keeper, process, self._keeper, self._text = self._keeper, self._process, None, ""
+        self._deaths, self._fault = 0, ""
         if keeper is None:
             return
         keeper.cancel()

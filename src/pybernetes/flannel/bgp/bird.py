@@ -87,6 +87,7 @@ def _session(speaker: BgpSpeaker, session: BgpSession) -> list[str]:
         f'  description "{_UNSAFE.sub("?", session.node)}";',
         f"  local {session.local} as {speaker.asn};",
         f"  neighbor {session.address} as {session.asn};",
+        *([f'  password "{session.password}";'] if session.password else []),
         "  graceful restart on;",
         f"  graceful restart time {speaker.restart};",
         "  connect delay time 1;",
@@ -96,6 +97,8 @@ def _session(speaker: BgpSpeaker, session: BgpSession) -> list[str]:
     internal = session.asn == speaker.asn
     if internal and session.client:
         lines.append("  rr client;")
+        if session.cluster:
+            lines.append(f"  rr cluster id {session.cluster};")
     if not internal:
         if not session.direct:
             lines.append("  multihop;")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 _SECONDS = 5.0
 _LINE = re.compile(r"(?:(\d{4})([ -])| )(.*)")
-#: Longest answer: a few hundred bytes per session.
-_LIMIT = 1 << 24
+#: Longest line, and most lines: a few per session.
+_LIMIT, _MOST = 1 << 16, 1 << 17
 
 
 class BirdError(Exception):
@@ -44,13 +44,15 @@ async def ask(socket: Path, command: str) -> list[str]:
                 writer.close()
                 with contextlib.suppress(OSError):
                     await writer.wait_closed()
+    except asyncio.LimitOverrunError as error:
+        raise BirdError(f"BIRD answered on {socket} with a line of more than {_LIMIT} bytes") from error
     except (OSError, TimeoutError, EOFError, ValueError) as error:
         raise BirdError(f"BIRD does not answer on {socket}: {error or 'time is up'}") from error
 
 
 async def _answer(reader: asyncio.StreamReader) -> list[str]:
-    lines = []
-    while True:
+    lines: list[str] = []
+    while len(lines) < _MOST:
         line = (await reader.readuntil(b"\n")).decode(errors="replace").rstrip("\n")
         match = _LINE.fullmatch(line)
         if match is None:
@@ -61,6 +63,7 @@ async def _answer(reader: asyncio.StreamReader) -> list[str]:
             if int(code) >= 8000:
                 raise BirdError("; ".join(filter(None, lines)))
             return lines
+    raise BirdError(f"BIRD answered with more than {_MOST} lines")
 
 
 def sessions(lines: Sequence[str]) -> list[SessionState]:

@@ -3,6 +3,10 @@
 While BIRD runs they are its own affair. They are less preferred than ours, so that of two ways the one with a route
 of ours is taken: when a network moves to bgp, the old way is used until the learned route is there and only then
 goes; when it moves away, the new way wins at once.
+
+Beside each stands a copy of our own, which is less preferred still. When BIRD takes its route away although the
+lease is there (a session that begins anew with another AS number, a mesh that becomes a tree of reflectors, a
+reflector that went), the kernel goes on with the copy, until BIRD knows better or the lease has gone.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 
 #: Metric of routes from our BIRD; another BIRD on this host has other ones. Above 1024, the default for IPv6.
 LEARNED_METRIC = 2070
+BACKUP_METRIC = LEARNED_METRIC + 1
 #: Route protocol of every BIRD.
 BIRD_PROTOCOL = 12
 
@@ -71,6 +76,22 @@ def hold(want: Desired, have: Observed) -> tuple[Desired, tuple[str, ...]]:
 def _inside(dst: str, network: IPv4Network | IPv6Network) -> bool:
     inner = ip_network(dst)
     return inner.version == network.version and inner.subnet_of(network)  # type: ignore[arg-type]  # one family
+
+
+def backups(want: Desired, have: Observed) -> tuple[list[route.Route], list[route.Route]]:
+    """Copies of learned routes: those that are missing, and those that nobody needs any more."""
+    wanted = {r.dst for r in want.learned}
+    there = {r.dst: r for r in have.backups}
+    missing = [
+        replace(r, metric=BACKUP_METRIC)
+        for r in sorted(have.learned, key=lambda r: r.dst)
+        if r.dst in wanted and r.gateway and not _same_way(r, there.get(r.dst))
+    ]
+    return missing, [r for dst, r in sorted(there.items()) if dst not in wanted]
+
+
+def _same_way(r: route.Route, other: route.Route | None) -> bool:
+    return other is not None and (r.gateway, r.device) == (other.gateway, other.device)
 
 
 def leftovers(want: Desired, have: Observed) -> list[route.Route]:

@@ -17,6 +17,8 @@ from pybernetes.flannel.lease import FamilyLease, Lease
 from pybernetes.flannel.lease import LeaseError as LeaseError
 
 PREFIX = "flannel.alpha.coreos.com/"
+#: Calico's name for what makes a node a route reflector; the bgp backend knows it by the part after the slash.
+CLUSTER_ID = "projectcalico.org/RouteReflectorClusterID"
 _PREFIX = re.compile(r"([a-z0-9_-]+\.)+[a-z0-9_-]+/([a-z0-9_-]+-)?")
 
 
@@ -67,7 +69,10 @@ def lease_of(node: Node, config: NetworkConfig, names: Names = USUAL) -> Lease |
         key = names.overwrite[version] if notes.get(names.overwrite[version]) else names.public_ip[version]
         if key not in notes:
             continue
-        families.append(FamilyLease(subnet, _address(key, notes[key], version), _data(notes, version, names)))
+        data = dict(_data(notes, version, names))
+        if CLUSTER_ID in notes:
+            data[CLUSTER_ID.partition("/")[2]] = notes[CLUSTER_ID]
+        families.append(FamilyLease(subnet, _address(key, notes[key], version), data))
     if not families:
         return None
     return Lease(node.metadata.name, notes.get(names.backend_type, "").lower(), tuple(families))

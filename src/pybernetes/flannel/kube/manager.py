@@ -155,6 +155,7 @@ class KubeManager:
 
     def _lease_facts(self, node: Node) -> tuple[Any, ...]:
         notes = node.metadata.annotations
-        ours = tuple(sorted((k, v) for k, v in notes.items() if k.startswith(self._names.prefix)))
+        wanted = self._names.prefix
+        ours = tuple(sorted((k, v) for k, v in notes.items() if k.startswith(wanted) or k == kube.CLUSTER_ID))
         unavailable = any(c.type == "NetworkUnavailable" and c.status != "False" for c in node.status.conditions)
         return (ours, tuple(node.spec.pod_cidrs), node.spec.pod_cidr, unavailable)
