@@ -197,7 +197,7 @@ class Flanneld:
     async def _pass(self) -> bool:
         """One pass; whether everything is as it should be."""
         with Netlink(self._options.netns) as nl:
-            config, faults = self._reader.read(lambda config: self._guard.refuse(config, self._ground(nl, config)))
+            config, faults = self._reader.read(partial(self._refuse_overlap, nl))
             facts: dict[str, str] = {}
             if config.backend == "wireguard":
                 facts[PUBLIC_KEY] = await asyncio.to_thread(self._key.public)
@@ -219,7 +219,8 @@ class Flanneld:
             mended = pod_bridge.mend(nl, gateways, network.mtu(config, me.underlay))
             mended += self._beside.after(nl, config, me, self._memo.peers, want)
             doubtful = doubts(me.lease, me.underlay, self._memo.peers)
-            doubtful += self._guard.warnings(config, self._ground(nl, config)) if self.ready else []
+            if self.ready:
+                doubtful += self._guard.warnings(config, self._ground(nl, [part.subnet for part in me.lease.families]))
         for line in (*outcome.done, *mended):
             log.info("%s", line)
         errors += outcome.errors
@@ -241,15 +242,18 @@ class Flanneld:
         self._guard.used(config)
         return True
 
-    def _ground(self, nl: Netlink, config: NetworkConfig) -> overlap.Ground:
-        """What the pod network must not lie on."""
-        addresses = overlap.look(nl)
-        here = {address.ip for _, address in addresses}
+    def _refuse_overlap(self, nl: Netlink, config: NetworkConfig) -> None:
+        """Before we have a lease: this node's subnets are those of an earlier life. Raises ConfigError."""
+        here = {address.ip for _, address in overlap.look(nl)}
         leases, _ = self._manager.leases(config)
         own = [part.subnet for lease in leases for part in lease.families if part.public_ip in here]
         own += subnet_file.previous_subnets(self._options.subnet_file).values()
+        self._guard.refuse(config, self._ground(nl, own))
+
+    def _ground(self, nl: Netlink, own: Sequence[IPNetwork]) -> overlap.Ground:
+        """What the pod network must not lie on; `own` are this node's subnets."""
         services = self._options.services + (self._facts.services if self._facts is not None else ())
-        return overlap.Ground(overlap.without_pods(addresses, own), services)
+        return overlap.Ground(overlap.without_pods(overlap.look(nl), own), services)
 
     def _resync(self, config: NetworkConfig) -> float:
         """iptables tells nobody when rules are changed, so they have to be looked at."""
