@@ -14,7 +14,7 @@ from pybernetes.cluster.insight.check_pairs import check_pairs
 from pybernetes.cluster.insight.check_place import check_ranges
 from pybernetes.cluster.insight.check_together import check_together
 from pybernetes.cluster.insight.facts import ClusterFacts
-from pybernetes.cluster.insight.findings import Finding, faults
+from pybernetes.cluster.insight.findings import SEVERING_PAIR, Finding, faults
 from pybernetes.cluster.insight.measured import PairProbe
 from pybernetes.cluster.insight.probe import Prober
 from pybernetes.cluster.layout import Layout
@@ -43,9 +43,9 @@ def judge(facts: ClusterFacts, probes: list[PairProbe]) -> list[Finding]:
         found += check_node(facts, node)
     found += check_together(facts)
     found += check_pairs(facts, found, probes)
-    # Who announces an address that it does not have is on nobody's segment.
+    # Who announces an address that it does not have is looked for in vain by all others.
     misplaced = {finding.node for finding in found if finding.code == "wrong-interface"}
-    found = [f for f in found if f.code != "other-segment" or f.peer not in misplaced]
+    found = [f for f in found if f.code not in SEVERING_PAIR or not misplaced & {f.node, f.peer}]
     once = {(finding.identity, finding.cause): finding for finding in reversed(found)}
     return sorted(once.values(), key=lambda f: (f.severity.value, f.node, f.peer, f.code))
 

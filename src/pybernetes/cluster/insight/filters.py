@@ -169,6 +169,8 @@ def _nft_match(objects: NftObjects, match: Mapping[str, Any], packet: Packet) ->
     left = _nft_value(match.get("left"), packet)
     if left is None:
         return None
+    if left == "":
+        return False  # of the other family: no comparison holds, != neither
     same = _nft_equal(objects, left, match.get("right"))
     return not same if match.get("op") == "!=" else same
 
