@@ -187,7 +187,7 @@ async def test_the_daemon_finds_it_and_keeps_it_so(nodes: Pair, tmp_path: Path) 
     )
     task = asyncio.create_task(daemon.run(), name="flanneld")
     try:
-        await until(lambda: ethtool.tx_checksum("flannel.1", where) is False, 60)
+        await until(lambda: ethtool.tx_checksum("flannel.1", where) is False, 120)
         assert await connects(nodes)
         await until(lambda: b'checksum_offload_disabled{device="flannel.1"} 1.0' in daemon.metrics.expose())
         ethtool.set_tx_checksum("flannel.1", True, where)

@@ -50,8 +50,8 @@ async def test_the_daemon_tells_once_and_measures(world: World, caplog: pytest.L
     # Pods' packets fit both families' tunnels, so IPv4's stay smaller than the interface's MTU.
     for peer, size, address in (("node-2", 1480, FAR), ("node-2", 1500, FAR6), ("node-1", 1480, "192.0.2.1")):
         told = f"{peer}: packets of {size} bytes from eth0 do not reach {address} whole, those of 1400 do"
-        await until(lambda told=told: told in caplog.text)  # type: ignore[misc]
-    await until(lambda: caplog.text.count("whole, those of 1400 do") == 4)
+        await until(lambda told=told: told in caplog.text, 90)  # type: ignore[misc]
+    await until(lambda: caplog.text.count("whole, those of 1400 do") == 4, 90)
     a = world.hosts[0].daemon
     for _ in range(3):
         a.poke()
@@ -93,7 +93,7 @@ async def test_a_new_way_is_tested_at_once(world: World) -> None:
         await asyncio.sleep(0)
         ways.append(way())
         tested.look()
-        await asyncio.wait_for(told.wait(), 30)
+        await asyncio.wait_for(told.wait(), 90)
         assert tested.problems
     finally:
         task.cancel()
