@@ -15,6 +15,8 @@ from pybernetes.etcd.etcdpb import etcd_pb2 as pb
 log = logging.getLogger(__name__)
 
 _DELAY_FIRST, _DELAY_MAX = 0.05, 5.0
+#: A watch that lasted this long is a success; what ends sooner is begun anew with ever longer pauses.
+_STEADY = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +71,33 @@ class EtcdView:
 
     async def follow(self, changed: Callable[[], None]) -> None:
         """Keep up until cancelled; calls `changed` after each change."""
+        loop = asyncio.get_running_loop()
         delay = _DELAY_FIRST
         while True:
-            try:
-                before = self.version
-                await self._read(anew=True)
-                self._tell_back()
-                if self.version != before:
-                    changed()
+            begun = loop.time()
+            if await self._catch_up(changed):
+                try:
+                    await self._watch(changed)
+                except EtcdError as error:
+                    # Perhaps it was one member of several: reading tells whether anybody is there.
+                    log.info("%s; reading everything anew", error)
+            if loop.time() - begun >= _STEADY:
                 delay = _DELAY_FIRST
-                await self._watch(changed)
-            except EtcdError as error:
-                self._tell_away(error)
             await asyncio.sleep(delay)
             delay = min(delay * 2, _DELAY_MAX)
+
+    async def _catch_up(self, changed: Callable[[], None]) -> bool:
+        """Read everything; whether that succeeded."""
+        before = self.version
+        try:
+            await self._read(anew=True)
+        except EtcdError as error:
+            self._tell_away(error)
+            return False
+        self._tell_back()
+        if self.version != before:
+            changed()
+        return True
 
     async def _watch(self, changed: Callable[[], None]) -> None:
         """Apply news until the watch ends. Raises EtcdError."""
