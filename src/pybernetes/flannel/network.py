@@ -1,8 +1,9 @@
 """From leases to the desired kernel state: the heart of the pod network, without any I/O."""
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import attrgetter
 
 from pybernetes.flannel.backends import BACKENDS, Backend, make, make_for_peers
 from pybernetes.flannel.claims import Claims
@@ -19,6 +20,17 @@ class Node:
     underlay: Underlay
 
 
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a lease is by itself, without looking at others."""
+
+    fault: str
+    claims: tuple[str, ...]
+    """What nobody else may have, in words."""
+    regular: bool
+    """Its subnets are cut like our own, so that they overlap others only if they are equal."""
+
+
 class Memo:
     """What was found out about peers before. A pass over 1,000 leases of which one is new then costs that of one.
 
@@ -28,7 +40,7 @@ class Memo:
     def __init__(self) -> None:
         self._settings: tuple[object, ...] = ()
         self._parts: dict[str, tuple[Lease, tuple[Desired, ...]]] = {}
-        self._faults: dict[str, tuple[Lease, str]] = {}
+        self._facts: dict[str, tuple[Lease, Facts]] = {}
         self.peers: list[Lease] = []
         """Those that were served in the last pass."""
 
@@ -37,13 +49,13 @@ class Memo:
         if settings != self._settings:
             self._settings = settings
             self._parts.clear()
-            self._faults.clear()
+            self._facts.clear()
 
-    def fault(self, lease: Lease, find: Callable[[], str]) -> str:
-        """What is wrong with a lease by itself."""
-        known = self._faults.get(lease.node)
+    def facts(self, lease: Lease, find: Callable[[Lease], Facts]) -> Facts:
+        """What a lease is by itself."""
+        known = self._facts.get(lease.node)
         if known is None or known[0] is not lease:
-            known = self._faults[lease.node] = (lease, find())
+            known = self._facts[lease.node] = (lease, find(lease))
         return known[1]
 
     def parts(self, lease: Lease, make: Callable[[], tuple[Desired, ...]]) -> tuple[Desired, ...]:
@@ -55,7 +67,7 @@ class Memo:
 
     def keep(self, nodes: Container[str]) -> None:
         """Forget the peers that have gone."""
-        for known in (self._parts, self._faults):
+        for known in (self._parts, self._facts):
             for node in [node for node in known if node not in nodes]:
                 del known[node]
 
@@ -131,27 +143,39 @@ def usable(
 ) -> tuple[list[Lease], list[str]]:
     """The peers that can be served, and a sentence for each lease that can't."""
     memo = memo or Memo()
-    peers: list[Lease] = []
-    problems: list[str] = []
-    versions = {family.version for family in config.families}
-    claims = Claims()
+    sizes: dict[int, int] = {f.subnet.version: f.subnet.prefixlen for f in own.families}
+    find = partial(_facts, config, own, sizes)
+    others = sorted((lease for lease in leases if lease.node != own.node), key=attrgetter("node"))
+    found = [(lease, memo.facts(lease, find)) for lease in others]
+    problems = [f"{lease.node}: {facts.fault}; skipped" for lease, facts in found if facts.fault]
+    sound = [(lease, facts) for lease, facts in found if not facts.fault]
+    if _are_apart([find(own), *(facts for _, facts in sound)]):
+        return [lease for lease, _ in sound], problems
+    claims, peers = Claims(), []
     claims.take(own)
+    versions = {family.version for family in config.families}
     # Where two claim the same, the one whose subnet is cut like our own is more likely to be right.
-    sizes = {f.subnet.version: f.subnet.prefixlen for f in own.families}
-
-    def rank(lease: Lease) -> tuple[bool, str]:
-        return any(f.subnet.prefixlen != sizes.get(f.subnet.version) for f in lease.families), lease.node
-
-    for lease in sorted(leases, key=rank):
-        if lease.node == own.node:
-            continue
-        fault = memo.fault(lease, partial(_fault, config, own, lease)) or claims.fault(lease, versions)
-        if fault:
+    for lease, _ in sorted(sound, key=lambda pair: not pair[1].regular):
+        if fault := claims.fault(lease, versions):
             problems.append(f"{lease.node}: {fault}; skipped")
             continue
         claims.take(lease)
         peers.append(lease)
     return peers, problems
+
+
+def _are_apart(found: list[Facts]) -> bool:
+    """Whether nobody claims what is another's. If not so, it may still be that each of two is right."""
+    claimed = [claim for facts in found for claim in facts.claims]
+    return len(set(claimed)) == len(claimed) and all(facts.regular for facts in found)
+
+
+def _facts(config: NetworkConfig, own: Lease, sizes: Mapping[int, int], lease: Lease) -> Facts:
+    claims = [str(part.subnet) for part in lease.families]
+    claims += [f"{p.subnet.version} {str(mac).lower()}" for p in lease.families if (mac := p.data.get("VtepMAC"))]
+    regular = all(part.subnet.prefixlen == sizes.get(part.subnet.version) for part in lease.families)
+    fault = "" if lease is own else _fault(config, own, lease)
+    return Facts(fault, tuple(claims), regular)
 
 
 def _fault(config: NetworkConfig, own: Lease, lease: Lease) -> str:
