@@ -43,9 +43,9 @@ def judge(facts: ClusterFacts, probes: list[PairProbe]) -> list[Finding]:
         found += check_node(facts, node)
     found += check_together(facts)
     found += check_pairs(facts, found, probes)
-    # Who announces an address that it does not have is looked for in vain by all others.
-    misplaced = {finding.node for finding in found if finding.code == "wrong-interface"}
-    found = [f for f in found if f.code not in SEVERING_PAIR or not misplaced & {f.node, f.peer}]
+    # Who is cut off, or announces an address that it does not have, is looked for in vain by all others.
+    away = {finding.node for finding in found if finding.code in ("wrong-interface", "underlay-down", "node-gone")}
+    found = [f for f in found if f.code not in SEVERING_PAIR or not away & {f.node, f.peer}]
     once = {(finding.identity, finding.cause): finding for finding in reversed(found)}
     return sorted(once.values(), key=lambda f: (f.severity.value, f.node, f.peer, f.code))
 

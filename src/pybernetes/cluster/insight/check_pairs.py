@@ -145,9 +145,14 @@ def _damaged(probe: PairProbe) -> Finding:
     return Finding("checksum", probe.src, cause, fix, probe.dst)
 
 
+#: Ways in which a packet is lost: of one cause there may be another for each direction.
+_LOST = ("port-blocked", "direct-blocked", "filtered", "unreachable")
+
+
 def _merged(found: list[Finding]) -> list[Finding]:
     """The same fault of both directions once; the first direction stands for both."""
     kept: dict[tuple[str, frozenset[str]], Finding] = {}
     for finding in found:
-        kept.setdefault((finding.code, frozenset((finding.node, finding.peer))), finding)
+        code = "lost" if finding.code in _LOST else finding.code
+        kept.setdefault((code, frozenset((finding.node, finding.peer))), finding)
     return list(kept.values())
