@@ -195,8 +195,18 @@ def test_duplicate_addresses_are_looked_for_when_asked(world: World) -> None:
     assert list((world.root / "other" / "other").glob("fd00*")) == []
 
 
+@pytest.mark.kernel
 def test_status_asks_the_ipam_plugin_too(world: World) -> None:
     world.call("bridge", "STATUS", world.bridge("1.1.0"), "x")
     broken = world.bridge("1.1.0")
     broken["ipam"]["ranges"] = []
     assert "no IP ranges" in world.fails("bridge", "STATUS", broken, "x")["msg"]
+
+
+@pytest.mark.kernel
+def test_flannel_is_ready_when_its_bridge_is(world: World) -> None:
+    world.call("flannel", "STATUS", world.flannel("1.1.0"), "x")
+    answer = world.fails("flannel", "STATUS", world.flannel("1.1.0", mtu="big"), "x")
+    assert (answer["code"], "invalid MTU" in answer["msg"]) == (50, True)
+    world.subnet_file.unlink()
+    assert world.fails("flannel", "STATUS", world.flannel("1.1.0"), "x")["code"] == 50

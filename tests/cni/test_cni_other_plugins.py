@@ -71,6 +71,7 @@ def test_tuning(world: World) -> None:
         "sysctl": {"net.ipv4.conf.IFNAME.log_martians": "1", "net.core.somaxconn": "500"},
         "mac": "02:00:00:00:00:42",
         "mtu": 1300,
+        "dataDir": str(world.root / "tuning"),
         "prevResult": result,
     }
     tuned = world.call("tuning", "ADD", config, "a")

@@ -13,9 +13,14 @@ IPAM = ("host-local", "static")
 """Those of ours that give addresses; any other that is installed will do as well."""
 
 
+def is_ours(plugin: str) -> bool:
+    """Whether a plugin is run in this process."""
+    return plugin in main.PLUGINS
+
+
 def run(call: spec.Call, plugin: str, config: spec.Json) -> spec.Json:
     """Run `plugin` with `config` for the same attachment and command; the result of ADD, else {}."""
-    if plugin in main.PLUGINS:
+    if is_ours(plugin):
         return main.perform(plugin, call.derive(config)) or {}
     return _execute(call, plugin, config)
 
@@ -26,7 +31,7 @@ def ipam(call: spec.Call) -> spec.Json:
     plugin = section.get("type")
     if not plugin:
         return {}
-    if plugin in main.PLUGINS and plugin not in IPAM:
+    if is_ours(plugin) and plugin not in IPAM:
         raise errors.invalid_config(f"ipam.type {plugin!r} is no IPAM plugin: expected one of {', '.join(IPAM)}")
     return run(call, str(plugin), call.config)
 

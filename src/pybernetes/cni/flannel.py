@@ -57,9 +57,11 @@ def check(call: spec.Call) -> None:
 
 
 def status(call: spec.Call) -> None:
-    """Able to serve ADD as soon as flanneld has written its file."""
+    """Able to serve ADD as soon as flanneld has written its file, and the delegate is ready (one of ours is asked)."""
     try:
-        _prepare(call)
+        config = _prepare(call)
+        if delegate.is_ours(config["type"]):
+            delegate.run(call, config["type"], _passed(call, config))
     except CniError as error:
         raise CniError(errors.NOT_AVAILABLE, error.message, error.details) from error
 
