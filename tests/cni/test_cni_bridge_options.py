@@ -121,6 +121,7 @@ def _send_as(world: World, pod: str, mac: str) -> None:
 
 
 @pytest.mark.kernel
+@pytest.mark.slow
 def test_a_pod_is_held_to_its_mac(world: World) -> None:
     for pod in ("a", "b"):
         world.make(pod)
@@ -153,6 +154,7 @@ def test_a_pod_is_held_to_its_mac(world: World) -> None:
 
 
 @pytest.mark.kernel
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["iptables", "nftables"])
 def test_masquerading_comes_and_goes(world: World, backend: str) -> None:
     for pod in ("a", "b"):

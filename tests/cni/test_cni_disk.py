@@ -45,6 +45,7 @@ def _links(world: World, name: str) -> set[str]:
 
 
 @pytest.mark.kernel
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["networks", "flannel"])
 def test_a_full_disk_fails_the_pod_and_keeps_nothing_of_it(world: World, small: Path, which: str) -> None:
     config = world.flannel()
