@@ -22,6 +22,7 @@ from store.etcdserver import EtcdServer, free_ports
 from .black_hole import BlackHole
 from .test_etcd_manager import etcd, shared
 from .topology import PREFIX, Node, World, ctl, make_world, subnet, until
+from .traffic import ping
 
 __all__ = ["etcd", "shared"]
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
@@ -33,15 +34,21 @@ async def pinging(world: World, a: Node, b: Node) -> AsyncIterator[None]:
     """An uninterrupted ping from pod to pod, of which every packet is answered."""
     source, target = a.pod(world), b.pod(world)
     command = netns.argv_in(source.netns, ["ping", "-i", "0.02", "-W", "2", target.ips[4]])
+    # A new interface may lose the first packet, and it takes a second until ARP asks again.
+    code, out = await ping(source, target.ips[4], "-W5")
+    assert code == 0, out
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    await process.stdout.readline()
+    await process.stdout.readline()
     try:
         yield
         await asyncio.sleep(0.4)  # what was done last must show too
     finally:
         process.send_signal(signal.SIGINT)
-        out, _ = await process.communicate()
-    found = re.search(r"(\d+) packets transmitted, (\d+) received", out.decode())
-    assert found and int(found[1]) > 10, out[-300:]
+        said, _ = await process.communicate()
+    found = re.search(r"(\d+) packets transmitted, (\d+) received", said.decode())
+    assert found and int(found[1]) > 10, said[-300:]
     assert int(found[1]) - int(found[2]) <= 1, "at most the one that was on its way in the end is unanswered"
 
 
