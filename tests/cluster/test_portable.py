@@ -1,5 +1,7 @@
 """Plugins and an image that run where no Python is: in a root directory that holds nothing else."""
 
+import ast
+import importlib.metadata
 import io
 import json
 import os
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import pybernetes
 from pybernetes.cluster.errors import ConfigError
 from pybernetes.cluster.images import shell_files
 from pybernetes.cluster.oci import File, Image, architecture, image_tar, manifest_digest
@@ -71,6 +74,26 @@ def other(path: Path) -> Path:
     path.write_text("#!/bin/sh\necho a stock plugin\n")
     path.chmod(0o755)
     return path
+
+
+def imported(package: Path) -> set[str]:
+    """Top-level names that the modules of a package import, wherever in them."""
+    names = set()
+    for path in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.partition(".")[0])
+    return names - sys.stdlib_module_names - {"pybernetes"}
+
+
+@pytest.mark.parametrize("package", ["flannel", "etcd", "client", "linux", "api", "cni"])
+def test_the_image_has_every_package_that_is_imported(package: str) -> None:
+    provided = {found.name for found in python.distributions(image.PACKAGES)}
+    owners = importlib.metadata.packages_distributions()
+    for name in imported(Path(pybernetes.__file__).parent / package):
+        assert provided & set(owners.get(name, ())), f"{name} is imported by {package}: name its package in PACKAGES"
 
 
 class TestInstall:
@@ -185,6 +208,7 @@ def test_the_image_holds_all_that_flanneld_needs(tmp_path: Path) -> None:
     said = {
         ("/opt/bin/flanneld", "--help"): "--kube-subnet-mgr",
         ("pybernetes", "--version"): "pybernetes",
+        (python.running().name, "-c", "import numpy, grpc, cryptography.fernet as f; print(f)"): "fernet",
         ("nft", "--version"): "nftables",
         ("iptables-nft", "--version"): "nf_tables",
         ("ip6tables-legacy-restore", "--version"): "legacy",

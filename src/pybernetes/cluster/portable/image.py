@@ -12,7 +12,7 @@ at the original's paths: `/opt/bin/flanneld`, and a shell for `cp`.
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import pybernetes
@@ -24,7 +24,7 @@ from pybernetes.cluster.portable import libraries, python
 
 REPOSITORY = "docker.io/pybernetes/flannel"
 #: What flanneld and its command line import.
-PACKAGES = ("aiohttp", "click", "grpcio", "msgspec", "prometheus-client", "protobuf", "PyYAML")
+PACKAGES = ("aiohttp", "click", "cryptography", "grpcio", "msgspec", "numpy", "prometheus-client", "protobuf", "PyYAML")
 
 _PREFIX = "usr/local"
 _SBIN = "usr/sbin"
@@ -53,7 +53,7 @@ def flannel_image(name: str, version: str) -> Image:
         return Image(
             names=(name,),
             layers=(
-                tuple(system.files(file for _, file in packages if file.suffix == ".so")),
+                tuple(system.files([file for _, file in packages if file.suffix != ".py"])),
                 tuple(_site_packages(found, packages)),
                 tuple(_ours(found)),
             ),
@@ -87,8 +87,8 @@ class _System:
         self._scratch = scratch
         self._strip = shutil.which("strip")
 
-    def files(self, native: Iterable[Path]) -> Iterator[File]:
-        """All of it; `native` are shared objects of the packages, whose libraries belong here."""
+    def files(self, native: Collection[Path]) -> Iterator[File]:
+        """All of it; `native` are shared objects of the packages: libraries that they don't bring belong here."""
         found, ld = self._python, libraries.loader(self._python.program)
         modules = list(python.standard_library(found))
         tools = {name: _program(name, package) for name, package in _TOOLS.items()}
@@ -97,7 +97,10 @@ class _System:
         needed = libraries.closure(ld, [found.program, *objects])
         yield from shell_files()
         yield self._copy(str(ld)[1:], ld)
+        brought = {file.resolve() for file in native}
         for name, place in needed.items():
+            if place.resolve() in brought:
+                continue
             yield self._copy(f"{str(needed['libc.so.6'].parent)[1:]}/{name}", place)
         yield self._copy(f"{_PREFIX}/bin/{found.name}", found.program)
         for path, file in modules:

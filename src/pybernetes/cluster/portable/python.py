@@ -107,11 +107,10 @@ def distributions(names: Iterable[str]) -> list[importlib.metadata.Distribution]
 
 
 def modules(distribution: importlib.metadata.Distribution) -> Iterator[tuple[str, Path]]:
-    """Modules of a distribution, as (path below site-packages, file)."""
+    """Modules of a distribution and the libraries that it brings, as (path below site-packages, file)."""
     for entry in distribution.files or ():
-        path = str(entry)
-        parts = set(entry.parts)
-        if entry.suffix in (".py", ".so") and not path.startswith("..") and not parts & {"__pycache__", "tests"}:
+        path, code = str(entry), entry.suffix in (".py", ".so") or ".so." in entry.name
+        if code and not path.startswith("..") and not set(entry.parts) & {"__pycache__", "tests"}:
             yield path, Path(str(distribution.locate_file(entry)))
 
 
