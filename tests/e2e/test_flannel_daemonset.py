@@ -258,7 +258,7 @@ def original() -> list[dict[str, Any]]:
     plugin["args"] = ["-f", "/flannel", "/opt/cni/bin/flannel"]
     conflist["image"] = daemon["image"] = "ghcr.io/flannel-io/flannel:v0.27.4"
     daemon["args"] = ["--ip-masq", "--kube-subnet-mgr"]
-    del daemon["livenessProbe"], daemon["readinessProbe"]
+    del daemon["livenessProbe"], daemon["readinessProbe"], daemon["securityContext"]["capabilities"]["drop"]
     daemon["resources"]["requests"] = {"cpu": "100m", "memory": "50Mi"}
     return objects
 
