@@ -25,7 +25,7 @@ _CHUNK = 1 << 20
 _BUFFER = 1 << 20
 _SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
 _SMALL = b"x" * 64
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 
 
 @contextmanager

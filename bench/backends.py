@@ -104,6 +104,27 @@ def hand_wireguard(space: str, number: int, other: int) -> None:
     command(space, "ip", "route", "add", str(subnet(4, other)), "dev", "hand")
 
 
+def hand_ipsec(space: str, number: int, other: int) -> None:
+    """An xfrm interface, with states and policies of its own; the keys stay as they are."""
+    command(space, "ip", "link", "add", "hand", "mtu", "1423", "type", "xfrm", "dev", "eth0", "if_id", "7")
+    command(space, "ip", "link", "set", "hand", "up")
+    command(space, "ip", "addr", "add", f"{subnet(4, number).network_address}/32", "dev", "hand")
+    here, there = (address(number), str(subnet(4, number))), (address(other), str(subnet(4, other)))
+    for source, sink, spi, ways in ((here, there, number, ("out",)), (there, here, other, ("in", "fwd"))):
+        ends = f"src {source[0]} dst {sink[0]} proto esp"
+        words = f"ip xfrm state add {ends} spi {0x1000 + spi} reqid 7 mode tunnel replay-window 32 if_id 7 aead"
+        command(space, *words.split(), "rfc4106(gcm(aes))", "0x" + f"{spi:02x}" * 20, "128")
+        for way in ways:
+            words = (
+                f"ip xfrm policy add src {source[1]} dst {sink[1]} dir {way} if_id 7 tmpl {ends} reqid 7 mode tunnel"
+            )
+            command(space, *words.split())
+    command(space, "ip", "route", "add", str(subnet(4, other)), "dev", "hand")
+
+
+_XFRM = ("xfrm_user", "xfrm_interface", "esp4", "gcm", "ghash_generic", "ctr", "crypto_null", "drbg")
+_XFRM += ("jitterentropy_rng", "seqiv", "echainiv", "authenc")
+
 #: All that carry packets.
 CASES = {
     "vxlan": Case("vxlan", {"Type": "vxlan"}, "flannel.1", hand_vxlan, 1450),
@@ -115,6 +136,7 @@ CASES = {
     "wireguard": Case(
         "wireguard", {"Type": "wireguard"}, "flannel-wg", hand_wireguard, 1420, modules=("wireguard",)
     ),
+    "ipsec": Case("ipsec", {"Type": "ipsec", "PSK": "bench" * 20}, "flannel-ipsec", hand_ipsec, 1423, modules=_XFRM),
 }  # fmt: skip
 _VM_MODULES = ("veth", "bridge", "vxlan", "tun", "nf_tables")
 
@@ -217,9 +239,12 @@ def in_machine(names: Sequence[str]) -> list[dict[str, Any]]:
     """Rows of backends that this kernel lacks."""
     sys.path.insert(0, str(ROOT / "tests"))  # the tests' own virtual machine
     from vm.machine import run as boot
+    from vm.test_other_kernel import strongswan
 
     modules = [*_VM_MODULES, *(module for name in names for module in CASES[name].modules)]
-    result = boot([sys.executable, "-m", "bench.backends", *names], modules=modules, timeout=_VM_TIMEOUT)
+    result = boot(
+        [sys.executable, "-m", "bench.backends", *names], modules=modules, files=strongswan(), timeout=_VM_TIMEOUT
+    )
     found = [line for line in result.output.splitlines() if line.startswith(_MARK)]
     if result.code or not found:
         raise RuntimeError(f"in the virtual machine:\n{result.output}")
