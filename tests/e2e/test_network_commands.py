@@ -1,28 +1,22 @@
 """The commands for people, on a living cluster: each fault is named, no packet is lost, packets and pods explained."""
 
-import asyncio
 import json
 import os
 import re
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import pytest
-from click.testing import CliRunner
+import yaml
 
 from e2e.conftest import PYBERNETES, Cluster, eventually, hello, own_cluster, rolled, run_raw, service, shell_pod
+from e2e.insight import asked, halted, looked, refusal
 from e2e.transfer import Transfer
-from pybernetes.cli.failures import expected
-from pybernetes.cli.main import command
-from pybernetes.cluster.insight.check import Checked, look
 from pybernetes.cluster.insight.findings import faults
-from pybernetes.cluster.insight.gather import open_client, pod_namespace
+from pybernetes.cluster.insight.gather import pod_namespace
 from pybernetes.cluster.pod_network import net_conf_path
 from pybernetes.cluster.registry import Registry
-from pybernetes.cluster.supervise import process
 
 TWO = ["node-1", "node-2"]
 
@@ -41,32 +35,6 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield made
 
 
-def asked(net: Cluster, *args: str) -> tuple[int, Any]:
-    """Exit code and JSON of a command, without the start of a process."""
-    done = CliRunner().invoke(command, [*args, "--name", net.name, "-o", "json"], catch_exceptions=False)
-    return done.exit_code, json.loads(done.stdout)
-
-
-def refusal(net: Cluster, *args: str) -> str:
-    """The message by which a command refuses."""
-    done = CliRunner().invoke(command, [*args, "--name", net.name])
-    assert done.exit_code == 1 and done.exception is not None, done.output
-    return expected(done.exception) or repr(done.exception)  # type: ignore[arg-type]
-
-
-def looked(net: Cluster) -> Checked:
-    """One look of `network check`: for states that nobody is mending meanwhile."""
-
-    async def work() -> Checked:
-        client = open_client(net.layout)
-        try:
-            return await look(net.layout, client)
-        finally:
-            await client.close()
-
-    return asyncio.run(work())
-
-
 def ip_of(net: Cluster, pod: str) -> str:
     return net.kubectl()("get", "pod", pod, "-o", "jsonpath={.status.podIP}")
 
@@ -79,18 +47,6 @@ def link_of(net: Cluster, node: str) -> str:
 
 def in_router(net: Cluster, *argv: str) -> None:
     subprocess.run(["nsenter", f"--net=/run/netns/{net.layout.router_netns}", *argv], check=True)
-
-
-@contextmanager
-def halted(net: Cluster, node: str) -> Iterator[None]:
-    """While the node's agent is halted nothing is mended."""
-    agent = process(net.layout, f"node-{node}")
-    assert agent is not None
-    os.kill(agent.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(agent.pid, signal.SIGCONT)
 
 
 def healthy(net: Cluster) -> bool:
@@ -107,6 +63,34 @@ def test_healthy_cluster_raises_no_alarm(net: Cluster) -> None:
     assert {(p["path"], p["device"], p["health"]) for p in shown["paths"]} == {("tunnel", "flannel.1", "ok")}
     text = net.cli("network", "show", "--name", net.name)
     assert "10.244." in text and "vxlan" in text
+
+
+def test_forms_of_output(net: Cluster) -> None:
+    wide = net.cli("network", "show", "-o", "wide", "--name", net.name)
+    assert "DEVICES" in wide and "flannel.1" in wide
+    told = [json.loads(net.cli("network", "show", form, "--name", net.name)) for form in ("--json", "-ojson")]
+    told.append(yaml.safe_load(net.cli("network", "check", "-o", "yaml", "--name", net.name)))
+    assert all([node["name"] for node in document["nodes"]] == TWO for document in told)
+    refused = run_raw([*PYBERNETES, "network", "show", "-o", "xml", "--name", net.name], env=net.env)
+    assert refused.returncode == 2 and "yaml" in refused.stderr
+
+
+def test_watch_shows_what_changes(net: Cluster) -> None:
+    argv = [*PYBERNETES, "network", "show", "--watch", "--name", net.name]
+    watching = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env={**os.environ, **net.env})
+    assert watching.stdout is not None
+    try:
+        for line in watching.stdout:
+            if line.startswith("node-2  node-1"):
+                break
+        with halted(net, "node-1"):
+            for line in watching.stdout:
+                if line.startswith("node-1  10.244."):
+                    break
+        assert "stopped" in line
+    finally:
+        watching.send_signal(signal.SIGINT)
+        watching.communicate(timeout=10)
 
 
 def block(hook: str) -> str:
@@ -333,23 +317,3 @@ def test_unknown_things_are_named(net: Cluster) -> None:
         (["why", "nobody-there"], "there is no pod default/nobody-there"),
     ):
         assert message in refusal(net, *args)
-
-
-def test_two_racks_and_iptables(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """host-gw is refused where a router stands between nodes; Services are found in iptables too."""
-    shape = ["--nodes", "2", "--racks", "2", "--proxy-mode", "iptables"]
-    with own_cluster("net-racks", tmp_path_factory.mktemp("racks"), *shape) as made:
-        assert looked(made).findings == []
-        wish = ["network", "set-backend", "host-gw"]
-        assert "router between node-1 and node-2" in refusal(made, *wish)
-        kubectl = made.kubectl()
-        eventually(lambda: kubectl.raw("get", "sa", "default").returncode == 0, what="default service account")
-        kubectl.apply(shell_pod("a", "node-1"), service("nobody"))
-        kubectl.wait("pod/a")
-        code, found = asked(made, "trace", "a", "kubernetes")
-        told = [hop["what"] for hop in found["ways"][0]["hops"]]
-        assert code == 0 and any(what.startswith("iptables KUBE-SERVICES -> KUBE-SVC-") for what in told), told
-        code, found = asked(made, "trace", "a", "nobody")
-        assert code == 1 and "KUBE-REJECTS -> REJECT" in found["ways"][0]["hops"][-1]["what"]
-        assert "lingers" in refusal(made, *wish, "--force", "--timeout", "2")
-        assert {f.code for f in faults(looked(made).findings)} == {"other-segment"}

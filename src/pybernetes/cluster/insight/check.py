@@ -20,6 +20,8 @@ from pybernetes.cluster.insight.probe import Prober
 from pybernetes.cluster.layout import Layout
 
 _PATIENCE = 1.2
+#: BIRD waits as long before it tries a session again.
+_PATIENCE_BGP = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +59,12 @@ async def look(layout: Layout, client: Client, *, deep: bool = True) -> Checked:
     return Checked(facts, probes, judge(facts, probes))
 
 
-async def check(layout: Layout, client: Client, *, patience: float = _PATIENCE) -> Checked:
+async def check(layout: Layout, client: Client) -> Checked:
     """`look`, twice if the first look finds faults; only what both see is reported."""
     first = await look(layout, client)
     if first.healthy:
         return first
-    await asyncio.sleep(patience)
+    await asyncio.sleep(_PATIENCE_BGP if first.facts.config.backend == "bgp" else _PATIENCE)
     second = await look(layout, client)
     before = {finding.identity for finding in first.findings}
     lasting = [finding for finding in second.findings if finding.identity in before]

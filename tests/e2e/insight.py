@@ -1,0 +1,56 @@
+"""The commands about the pod network, asked from within a test, and a node on which nobody mends anything."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from click.testing import CliRunner
+
+from e2e.conftest import Cluster
+from pybernetes.cli.failures import expected
+from pybernetes.cli.main import command
+from pybernetes.cluster.insight.check import Checked, look
+from pybernetes.cluster.insight.gather import open_client
+from pybernetes.cluster.supervise import process
+
+
+def asked(net: Cluster, *args: str) -> tuple[int, Any]:
+    """Exit code and JSON of a command, without the start of a process."""
+    done = CliRunner().invoke(command, [*args, "--name", net.name, "-o", "json"], catch_exceptions=False)
+    return done.exit_code, json.loads(done.stdout)
+
+
+def refusal(net: Cluster, *args: str) -> str:
+    """The message by which a command refuses."""
+    done = CliRunner().invoke(command, [*args, "--name", net.name])
+    assert done.exit_code == 1 and done.exception is not None, done.output
+    return expected(done.exception) or repr(done.exception)  # type: ignore[arg-type]
+
+
+def looked(net: Cluster) -> Checked:
+    """One look of `network check`: for states that nobody is mending meanwhile."""
+
+    async def work() -> Checked:
+        client = open_client(net.layout)
+        try:
+            return await look(net.layout, client)
+        finally:
+            await client.close()
+
+    return asyncio.run(work())
+
+
+@contextmanager
+def halted(net: Cluster, node: str) -> Iterator[None]:
+    """While the node's agent is halted nothing is mended."""
+    agent = process(net.layout, f"node-{node}")
+    assert agent is not None
+    os.kill(agent.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(agent.pid, signal.SIGCONT)

@@ -1,0 +1,57 @@
+"""The network commands where a router stands between nodes, and where rules are in iptables."""
+
+import pytest
+
+from e2e.conftest import Cluster, eventually, own_cluster, service, shell_pod
+from e2e.insight import asked, halted, looked, refusal
+from pybernetes.cluster.insight.findings import faults
+from pybernetes.cluster.pod_network import net_conf_path
+
+
+def test_two_racks_and_iptables(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """host-gw is refused where a router stands between nodes; Services are found in iptables too."""
+    shape = ["--nodes", "2", "--racks", "2", "--proxy-mode", "iptables"]
+    with own_cluster("net-racks", tmp_path_factory.mktemp("racks"), *shape) as made:
+        assert looked(made).findings == []
+        wish = ["network", "set-backend", "host-gw"]
+        assert "router between node-1 and node-2" in refusal(made, *wish)
+        kubectl = made.kubectl()
+        eventually(lambda: kubectl.raw("get", "sa", "default").returncode == 0, what="default service account")
+        kubectl.apply(shell_pod("a", "node-1"), service("nobody"))
+        kubectl.wait("pod/a")
+        code, found = asked(made, "trace", "a", "kubernetes")
+        told = [hop["what"] for hop in found["ways"][0]["hops"]]
+        assert code == 0 and any(what.startswith("iptables KUBE-SERVICES -> KUBE-SVC-") for what in told), told
+        code, found = asked(made, "trace", "a", "nobody")
+        assert code == 1 and "KUBE-REJECTS -> REJECT" in found["ways"][0]["hops"][-1]["what"]
+        assert "lingers" in refusal(made, *wish, "--force", "--timeout", "2")
+        assert {f.code for f in faults(looked(made).findings)} == {"other-segment"}
+
+
+def in_iptables(made: Cluster) -> None:
+    """Have flannel keep its rules there."""
+    path = net_conf_path(made.layout)
+    path.write_text(path.read_text().replace('"EnableNFTables": true', '"EnableNFTables": false'))
+
+
+def codes(made: Cluster) -> set[str]:
+    return {f.code for f in looked(made).findings}
+
+
+def test_rules_in_iptables(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Missing, changed, and behind somebody else's."""
+    with own_cluster("net-iptables", tmp_path_factory.mktemp("iptables"), "--nodes", "2") as made:
+        in_iptables(made)
+        eventually(lambda: not codes(made), what="rules in iptables, and no fault")
+        for steps, code in (
+            ("iptables -t nat -D FLANNEL-POSTRTG 2", "rules-changed"),
+            ("iptables -t nat -F FLANNEL-POSTRTG; iptables -F FLANNEL-FWD", "rules-changed"),
+            ("iptables -t nat -F; iptables -F", "rules-missing"),
+            ("iptables -I FORWARD -s 10.244.0.0/16 -j DROP", "forward-drop"),
+        ):
+            with halted(made, "node-1"):
+                made.in_node("node-1", "sh", "-c", steps)
+                assert codes(made) == {code, "agent-stopped"}, looked(made).findings
+            if code == "forward-drop":
+                made.in_node("node-1", "iptables", "-D", "FORWARD", "-s", "10.244.0.0/16", "-j", "DROP")
+            eventually(lambda: not codes(made), timeout=60, what=f"mended after: {steps}")
