@@ -123,10 +123,21 @@ def test_a_lease_that_makes_no_sense_is_named_and_harms_nobody(manager: str, wro
 
 
 def test_another_tunnels_number_is_named() -> None:
-    """The packets arrive, and the receiver drops them without a word."""
+    """It is met there; the original's daemon would not meet us."""
     lease = from_node("10.244.9.0/24", IP, "vxlan", '{"VNI":2,"VtepMAC":"02:00:00:00:00:09"}')
-    (problem,) = desired_state(config(), Me(mine(), ETH0), [lease], linger=frozenset()).problems
-    assert "announces VNI 2, this node 1: packets between them are lost" in problem
+    want = desired_state(config(), Me(mine(), ETH0), [lease], linger=frozenset())
+    (problem,) = want.problems
+    assert "announces VNI 2, this node 1: there is a tunnel for each" in problem
+    assert {link.name for link in want.links} == {"flannel.1", "flannel.2"}
+    assert [want.routes[0].link, want.neighbours[0].link, want.forwarding[0].link] == ["flannel.2"] * 3
+
+
+@pytest.mark.parametrize("vni", ["2", 0, -1, 2**24, 10_000_000, True, 1.5, [1]])
+def test_a_number_that_no_tunnel_can_have_is_named(vni: object) -> None:
+    lease = from_node("10.244.9.0/24", IP, "vxlan", json.dumps({"VNI": vni, "VtepMAC": "02:00:00:00:00:09"}))
+    want = desired_state(config(), Me(mine(), ETH0), [lease], linger=frozenset())
+    assert any("has no usable VNI" in problem for problem in want.problems)
+    assert not want.routes and {link.name for link in want.links} == {"flannel.1"}
 
 
 def test_one_node_may_have_two_leases_for_a_moment() -> None:

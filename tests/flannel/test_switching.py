@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +12,7 @@ import pytest
 
 from flannel.bgp_world import Host, World, make_world, run_in, until
 from flannel.steady_traffic import add_pod, pinging, streaming
+from pybernetes.flannel.options import FlannelOptions
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
@@ -138,6 +139,68 @@ async def change(world: World, way: str, turn: int) -> None:
     for place in range(3):
         world.configure(WAYS[way], world.hosts[(turn + place) % 3])
         await asyncio.sleep(0.05 * (turn % 4))
+
+
+OPTIONS: dict[str, dict[str, object]] = {
+    "one": {"Type": "vxlan"},
+    "seven": {"Type": "vxlan", "VNI": 7},
+    "direct": {"Type": "vxlan", "VNI": 7, "DirectRouting": True},
+    "narrow": {"Type": "vxlan", "MTU": 1440, "Learning": True},
+}
+
+
+async def test_vxlans_options_change_under_traffic(tmp_path: Path) -> None:
+    """Another number of the tunnel, plain routes where they will do, another MTU, learning: nothing is lost."""
+    async with make_world(tmp_path, linger=1.5) as world:
+        world.configure(OPTIONS["one"])
+        for host in world.hosts:
+            add_pod(world, host)
+        await world.start()
+        await settled(world, "vxlan")
+        a, b, c = world.hosts
+        first = [await picture(host) for host in world.hosts]
+        async with pinging((a, b), (b, a), (c, a)) as pings:
+            for name in ("seven", "one", "direct", "narrow", "one"):
+                options = OPTIONS[name]
+                for host in world.hosts:
+                    world.configure(options, host)
+                    await asyncio.sleep(0.2)
+                link, mtu = f"flannel.{options.get('VNI', 1)}", options.get("MTU", 1450)
+                way = "eth0" if "DirectRouting" in options else link
+
+                def done(
+                    link: str = link, mtu: object = mtu, way: str = way, options: Mapping[str, object] = options
+                ) -> bool:
+                    seen = [host.seen for host in world.hosts]
+                    return all(
+                        [v.vxlan and v.vxlan.learning for v in s.ours.values()] == [options.get("Learning", False)]
+                        and s.ours.keys() == {link}
+                        and s.ours[link].mtu == mtu
+                        and {r.link for r in s.routes} == {way}
+                        for s in seen
+                    )
+
+                await until(done, 30)
+                for ping in pings:
+                    await ping.answers()
+                    assert not ping.lost, f"{ping.name}, to {name}: {ping.lost}"
+        assert differences(first, [await picture(host) for host in world.hosts]) == []
+
+
+async def test_with_the_usual_time_to_linger(tmp_path: Path) -> None:
+    async with make_world(tmp_path, linger=FlannelOptions(node_name="").linger_seconds) as world:
+        world.configure(WAYS["vxlan"])
+        for host in world.hosts:
+            add_pod(world, host)
+        await world.start()
+        await settled(world, "vxlan")
+        a, b, c = world.hosts
+        async with streaming(a, b), pinging((a, b), (b, a), (c, a)) as pings:
+            await change(world, "udp", 1)
+            await settled(world, "udp")
+            for ping in pings:
+                await ping.answers()
+        assert [ping.lost for ping in pings] == [[], [], []]
 
 
 async def test_from_each_to_each_other_under_traffic(tmp_path: Path) -> None:

@@ -3,11 +3,11 @@
 import ipaddress
 import math
 
-from pybernetes.flannel.desired import Forwarding, Neighbour
+from pybernetes.flannel.desired import Desired, Forwarding, LinkAddress, Neighbour, VxlanLink, merge
 from pybernetes.flannel.kernel import Observed
 from pybernetes.flannel.lease import FamilyLease, Lease
-from pybernetes.flannel.remains import remains
-from pybernetes.flannel.transition import Lingering, Transition
+from pybernetes.flannel.remains import Remains, remains
+from pybernetes.flannel.transition import Devices, Lingering, Transition
 from pybernetes.linux import wireguard
 from pybernetes.linux.link import Link, VxlanInfo
 from pybernetes.linux.linkmsg import IFF_UP
@@ -87,13 +87,31 @@ def test_a_successor_knows_what_was_found() -> None:
     transition = Transition(15)
     assert not transition.knows_its_past
     now = lease("b", 2, "host-gw")
-    transition.found(["udp"], [lease("b", 2, "vxlan")])
+    transition.found(Remains({"udp": {}}, (lease("b", 2, "vxlan"),)))
     linger, former = transition.follow("host-gw", [now, lease("x", 9, "nonsense")], 100)
     assert linger == {"host-gw", "udp"}
     assert [f.backend for f in former] == ["vxlan"]
     assert 14 < transition.look_again(101, waiting=False) < 14.1
     linger, former = transition.follow("host-gw", [now], 116)
     assert (linger, former) == (frozenset({"host-gw"}), ())
+
+
+def device(name: str) -> Desired:
+    link = VxlanLink(name, 1, 8472, "192.0.2.1", "eth0", 1450, MAC)
+    return Desired(links=(link,), addresses=(LinkAddress(name, "10.244.1.0/32"),))
+
+
+def test_a_device_that_gave_way_to_another_lingers() -> None:
+    devices = Devices(15)
+    one, two = device("flannel.1"), device("flannel.2")
+    assert devices.follow(one, 0, used=True) == one
+    assert devices.follow(two, 100, used=True) == merge((two, one))
+    assert devices.ends_in(100) == 15
+    assert devices.follow(two, 114, used=True) == merge((two, one))
+    assert devices.follow(two, 116, used=True) == two
+    assert devices.ends_in(116) == math.inf
+    assert devices.follow(two, 120, used=False) == two, "the whole backend lingers"
+    assert devices.follow(Desired(), 132, used=False) == Desired(), "and is not kept for longer"
 
 
 def test_an_answer_is_looked_for_often_then_now_and_then() -> None:

@@ -209,6 +209,7 @@ class Flanneld:
                 config = self._recall(nl, leases)
             linger, former = self._transition.follow(config.backend, leases, time.monotonic())
             want = network.desired_state(config, me, leases, linger=linger, former=former, memo=self._memo)
+            want = self._transition.keep(want, time.monotonic())
             if self._options.blackhole:
                 want = merge([want, last_resort(me.lease)])
             # Before the kernel: a route must not lead to a device that nobody reads yet.
@@ -269,7 +270,7 @@ class Flanneld:
     def _recall(self, nl: Netlink, leases: list[Lease]) -> NetworkConfig:
         """Learn from the kernel what an earlier life did; the config with that."""
         left = remains(observe(nl), leases)
-        self._transition.found(left.options, left.leases)
+        self._transition.found(left)
         return self._reader.recall(left.options)
 
     async def _ensure_rules(self, config: NetworkConfig, me: network.Node) -> list[str]:

@@ -53,7 +53,6 @@ def _vxlan_fits(want: VxlanLink, info: link.VxlanInfo | None, underlay: link.Lin
         and info.port == want.port
         and info.local == want.local
         and info.device == underlay.index
-        and info.learning == want.learning
         and info.gbp == want.gbp
     )
 
@@ -61,7 +60,8 @@ def _vxlan_fits(want: VxlanLink, info: link.VxlanInfo | None, underlay: link.Lin
 def is_right(want: Device, have: link.Link) -> bool:
     """Whether a device that fits is also as it should be in what can be changed."""
     mac = _mac(want)
-    return have.up and have.mtu == want.mtu and (not mac or have.mac == mac)
+    learning = not isinstance(want, VxlanLink) or have.vxlan is None or have.vxlan.learning == want.learning
+    return have.up and have.mtu == want.mtu and (not mac or have.mac == mac) and learning
 
 
 def put_right(nl: Netlink, want: Device) -> None:
@@ -69,6 +69,8 @@ def put_right(nl: Netlink, want: Device) -> None:
     link.set_mtu(nl, want.name, want.mtu)
     if mac := _mac(want):
         link.set_mac(nl, want.name, mac)
+    if isinstance(want, VxlanLink):
+        link.set_vxlan_learning(nl, want.name, want.learning)
     link.set_up(nl, want.name)
 
 

@@ -5,9 +5,10 @@ neighbours and keys of that are still there, and packets may still come by them.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from pybernetes.flannel.desired import LinkAddress, VxlanLink
 from pybernetes.flannel.kernel import Observed
 from pybernetes.flannel.lease import FamilyLease, Lease
 
@@ -20,12 +21,23 @@ class Remains:
     """The backends that have devices here, each with those of its options that devices show."""
     leases: tuple[Lease, ...]
     """What peers announced before: as much of it as tells their packets."""
+    links: tuple[VxlanLink, ...] = ()
+    addresses: tuple[LinkAddress, ...] = ()
 
 
 def remains(have: Observed, leases: Collection[Lease]) -> Remains:
     """Compare the kernel with everybody's leases of this moment."""
     former = [*_by_vxlan(have, leases), *_by_wireguard(have, leases)]
-    return Remains(_options(have), tuple(former))
+    return Remains(_options(have), tuple(former), tuple(_links(have)), tuple(have.addresses))
+
+
+def _links(have: Observed) -> Iterator[VxlanLink]:
+    names = {link.index: name for name, link in have.links.items()}
+    for name, link in sorted(have.ours.items()):
+        info = link.vxlan
+        if info is not None and info.device in names:
+            kept = VxlanLink(name, info.vni, info.port, info.local, names[info.device], link.mtu, link.mac)
+            yield replace(kept, learning=info.learning, gbp=info.gbp, reason="of an earlier life")
 
 
 def _options(have: Observed) -> dict[str, Mapping[str, Any]]:

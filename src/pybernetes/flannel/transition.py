@@ -9,7 +9,9 @@ import math
 from collections.abc import Collection, Iterable
 
 from pybernetes.flannel.backends import BACKENDS
+from pybernetes.flannel.desired import Desired, LinkAddress, VxlanLink, merge
 from pybernetes.flannel.lease import Lease
+from pybernetes.flannel.remains import Remains
 
 #: How often to look for a peer's answer: at first, and after so many seconds.
 _SOON, _LATER, _EAGER = 0.1, 2.0, 15.0
@@ -83,14 +85,54 @@ class Lingering:
         return max(0.0, min(ends, default=math.inf) - now)
 
 
+class Devices:
+    """Remembers the VXLAN devices that were wanted until `seconds` ago, with their addresses.
+
+    A network that changes the number of its tunnel has a new device, while what is under way comes by the old one.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._seen: dict[str, tuple[VxlanLink, tuple[LinkAddress, ...], float]] = {}
+        self._wanted: frozenset[str] = frozenset()
+
+    def found(self, links: Iterable[VxlanLink], addresses: Collection[LinkAddress]) -> None:
+        """An earlier life had these, perhaps until a moment ago."""
+        for link in links:
+            self._seen[link.name] = link, tuple(a for a in addresses if a.link == link.name), -math.inf
+        self._wanted |= self._seen.keys()
+
+    def follow(self, want: Desired, now: float, *, used: bool) -> Desired:
+        """`want`, and the devices of a moment ago. `used`: vxlan is in use, and does not only linger."""
+        wanted = frozenset(link.name for link in want.links)
+        if used:
+            for link in want.links:
+                self._seen[link.name] = link, tuple(a for a in want.addresses if a.link == link.name), now
+            for name in self._wanted - wanted:
+                self._seen[name] = (*self._seen[name][:2], now)
+        self._wanted = wanted if used else frozenset()
+        self._seen = {name: kept for name, kept in self._seen.items() if now - kept[2] < self._seconds}
+        more = [kept for name, kept in self._seen.items() if name not in wanted]
+        if not more:
+            return want
+        return merge((want, *(Desired(links=(link,), addresses=addresses) for link, addresses, _ in more)))
+
+    def ends_in(self, now: float) -> float:
+        """As that of Lingering."""
+        ends = (kept[2] + self._seconds for name, kept in self._seen.items() if name not in self._wanted)
+        return max(0.0, min(ends, default=math.inf) - now)
+
+
 class Transition:
-    """Both, as the daemon needs them."""
+    """All of them, as the daemon needs them."""
 
     def __init__(self, seconds: float) -> None:
         self._lingering = Lingering(seconds)
         self._former = Former(seconds)
+        self._devices = Devices(seconds)
         self._found = False
 
+        self._used: set[str] = set()
         self._waiting = False
         self._wait_began = 0.0
 
@@ -99,19 +141,24 @@ class Transition:
         """Whether `found` was told; before that, nothing may be removed."""
         return self._found
 
-    def found(self, kinds: Iterable[str], leases: Iterable[Lease]) -> None:
+    def found(self, left: Remains) -> None:
         """What an earlier life of this daemon left in the kernel."""
         self._found = True
-        self._lingering.found(kinds)
-        self._former.found(leases)
+        self._lingering.found(left.options)
+        self._former.found(left.leases)
+        self._devices.found(left.links, left.addresses)
 
     def follow(self, own: str, leases: Collection[Lease], now: float) -> tuple[frozenset[str], tuple[Lease, ...]]:
         """Given the backend that is configured and everybody's leases: the backends, and the leases of a moment ago,
         by which packets may still come.
         """
-        used = {own, *(lease.backend for lease in leases if lease.backend in BACKENDS)}
+        used = self._used = {own, *(lease.backend for lease in leases if lease.backend in BACKENDS)}
         linger = self._lingering.follow(used, now, waiting=self._waiting)
         return linger, self._former.follow(leases, now, own=own)
+
+    def keep(self, want: Desired, now: float) -> Desired:
+        """What is wanted, and devices that were until a moment ago."""
+        return self._devices.follow(want, now, used="vxlan" in self._used)
 
     def look_again(self, now: float, *, waiting: bool) -> float:
         """Given whether a route of ours can't be moved yet: in how many seconds to see to it, or to what has to go."""
@@ -119,4 +166,5 @@ class Transition:
             self._wait_began = now
         self._waiting = waiting
         soon = _SOON if now - self._wait_began < _EAGER else _LATER
-        return min(soon if waiting else math.inf, self._lingering.ends_in(now) + _MARGIN)
+        ends = min(self._lingering.ends_in(now), self._devices.ends_in(now))
+        return min(soon if waiting else math.inf, ends + _MARGIN)

@@ -332,6 +332,11 @@ def set_promiscuous(nl: Netlink, which: str | int, on: bool) -> None:
     nl.request(linkmsg.change(which, promiscuous=on))
 
 
+def set_vxlan_learning(nl: Netlink, name: str, on: bool) -> None:
+    """Whether the device learns who is where."""
+    nl.request(linkmsg.vxlan_learning(name, on))
+
+
 def set_gso_max(nl: Netlink, which: str | int, size: int) -> None:
     """No packet that the device is to divide will be larger than this many bytes."""
     nl.request(linkmsg.change(which, gso_max=size))

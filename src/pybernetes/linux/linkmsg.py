@@ -246,6 +246,13 @@ def vxlan(
     return new(name, "vxlan", data=data, mtu=mtu, mac=mac, up=up)
 
 
+def vxlan_learning(name: str, on: bool) -> Request:
+    """Change whether an existing VXLAN device learns who is where."""
+    data = nested(IFLA_INFO_DATA, u8(IFLA_VXLAN_LEARNING, int(on)))
+    body = header() + text(IFLA_IFNAME, name) + nested(IFLA_LINKINFO, text(IFLA_INFO_KIND, "vxlan") + data)
+    return Request(RTM_NEWLINK, 0, body, "change link", name)
+
+
 def ipip(
     name: str, *, local: bytes = b"", remote: bytes = b"", device: int = 0, ttl: int = 0, mtu: int = 0, up: bool = False
 ) -> Request:

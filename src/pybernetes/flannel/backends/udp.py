@@ -9,7 +9,8 @@ In the kernel:
 | route | the whole network `dev flannel0`; the node's own subnet has a narrower one on its bridge |
 
 and beside it the proxy (`flannel/udp`): it knows each peer's subnet and public IP, and listens on port 8285 of the
-node's own. IPv4 only, as in the original.
+node's own. IPv4 only, as in the original. A change of Port while pods talk loses packets until both ends have it, since
+leases do not tell it, as the original's.
 """
 
 from collections.abc import Mapping, Sequence

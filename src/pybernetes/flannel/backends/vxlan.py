@@ -17,6 +17,15 @@ and per peer:
 
 So the kernel never has to ask anybody: the route gives the next hop, the neighbour its MAC, the FDB entry the outer
 address. With DirectRouting, peers on the same segment get a plain route instead, as with host-gw.
+
+What a change of options costs while pods talk:
+
+| option | what is done | packets |
+|---|---|---|
+| VNI | peers are met at the number that they announce, each by a device for it; the old one lingers | none lost |
+| DirectRouting, MTU, Learning | routes are replaced in place, the device is changed in place | none lost |
+| GBP | the device is replaced, since the kernel can't change it or have both | those of some 50 ms |
+| Port | the same; leases do not tell it, as the original's | all, until both ends have it |
 """
 
 import re
@@ -25,7 +34,7 @@ from typing import Any
 
 from pybernetes.flannel.backends.options import behind_nat, flag, number
 from pybernetes.flannel.config import FamilyConfig
-from pybernetes.flannel.desired import Desired, Forwarding, LinkAddress, Neighbour, PeerRoute, VxlanLink
+from pybernetes.flannel.desired import Desired, Forwarding, LinkAddress, Neighbour, PeerRoute, VxlanLink, merge
 from pybernetes.flannel.lease import FamilyLease, Lease, Underlay
 
 DEFAULT_VNI = 1
@@ -48,7 +57,7 @@ class Vxlan:
 
     def link_name(self, version: int) -> str:
         """`flannel.1`, `flannel-v6.1`"""
-        return f"flannel.{self.vni}" if version == 4 else f"flannel-v6.{self.vni}"
+        return _link_name(version, self.vni)
 
     def announce(self, version: int, facts: Mapping[str, str]) -> dict[str, Any]:
         """The tunnel's number and this end's MAC, as Go flannel writes them."""
@@ -70,10 +79,13 @@ class Vxlan:
         mine = own.family(family.version)
         if mine is None:
             return Desired()
-        name = self.link_name(family.version)
+        return self._device(family, mine, underlay, self.vni)
+
+    def _device(self, family: FamilyConfig, mine: FamilyLease, underlay: Underlay, vni: int) -> Desired:
+        name = _link_name(family.version, vni)
         link = VxlanLink(
             name=name,
-            vni=self.vni,
+            vni=vni,
             port=self.port,
             local=str(underlay.source(mine.public_ip)),
             underlay=underlay.link,
@@ -88,40 +100,59 @@ class Vxlan:
 
     def peer(self, family: FamilyConfig, own: Lease, peer: Lease, underlay: Underlay) -> Desired:
         """A route through the tunnel, or beside it."""
-        theirs = peer.family(family.version)
+        theirs, mine = peer.family(family.version), own.family(family.version)
         if theirs is None:
             return Desired()
+        vni = theirs.data.get("VNI", self.vni)
+        if not _is_vni(family.version, vni):
+            return Desired(problems=(f"{peer.node}: lease of {theirs.subnet} has no usable VNI: {vni!r:.40}",))
+        way = self._way(family, peer, theirs, underlay, vni)
+        if vni == self.vni or mine is None:
+            return way
+        # A peer that changed to another number is met there, by a device for that.
+        return merge((self._device(family, mine, underlay, vni), way))
+
+    def _way(self, family: FamilyConfig, peer: Lease, theirs: FamilyLease, underlay: Underlay, vni: int) -> Desired:
         if self.direct_routing and underlay.next_to(theirs):
             direct = PeerRoute(str(theirs.subnet), str(theirs.public_ip), underlay.link, reason=peer.reason)
-            return Desired(routes=(direct,), **self._tunnel(family, peer))
-        tunnel = self._tunnel(family, peer)
+            return Desired(routes=(direct,), **self._tunnel(family, peer, vni))
+        tunnel = self._tunnel(family, peer, vni)
         if not tunnel:
             mac = theirs.data.get("VtepMAC")
             return Desired(problems=(f"{peer.node}: lease of {theirs.subnet} has no usable VtepMAC: {mac!r:.40}",))
-        name = self.link_name(family.version)
+        name = _link_name(family.version, vni)
         endpoint = str(theirs.subnet.network_address)
         route = PeerRoute(str(theirs.subnet), endpoint, name, onlink=True, reason=peer.reason)
-        return Desired(routes=(route,), problems=self._other_tunnel(peer, theirs), **tunnel)
+        return Desired(routes=(route,), problems=self._other_tunnel(peer, vni), **tunnel)
 
-    def _other_tunnel(self, peer: Lease, theirs: FamilyLease) -> tuple[str, ...]:
-        """A receiver drops what comes with another number than its own."""
-        vni = theirs.data.get("VNI", self.vni)
+    def _other_tunnel(self, peer: Lease, vni: int) -> tuple[str, ...]:
+        """The original's daemon has one tunnel, and sends all by that."""
         if vni == self.vni:
             return ()
-        words = f"announces VNI {vni!r:.20}, this node {self.vni}: packets between them are lost"
+        words = f"announces VNI {vni}, this node {self.vni}: there is a tunnel for each"
         return (f"{peer.node} {words}; give both the same Backend.VNI",)
 
-    def _tunnel(self, family: FamilyConfig, peer: Lease) -> dict[str, Any]:
+    def _tunnel(self, family: FamilyConfig, peer: Lease, vni: int) -> dict[str, Any]:
         """The entries by which a peer's tunnel endpoint is found; empty if the lease has no MAC."""
         theirs = peer.family(family.version)
         mac = str(theirs.data.get("VtepMAC", "")).lower() if theirs else ""
         if theirs is None or not is_unicast(mac):
             return {}
-        name = self.link_name(family.version)
+        name = _link_name(family.version, vni)
         return {
             "neighbours": (Neighbour(name, str(theirs.subnet.network_address), mac, peer.reason),),
             "forwarding": (Forwarding(name, mac, str(theirs.public_ip), peer.reason),),
         }
+
+
+def _link_name(version: int, vni: int) -> str:
+    return f"flannel.{vni}" if version == 4 else f"flannel-v6.{vni}"
+
+
+def _is_vni(version: int, vni: object) -> bool:
+    """Whether a device can have it, and a name that tells it (of up to 15 characters)."""
+    is_number = isinstance(vni, int) and not isinstance(vni, bool)
+    return is_number and 0 < vni < 2**24 and len(_link_name(version, vni)) < 16  # type: ignore[operator, arg-type]
 
 
 def is_unicast(mac: str) -> bool:
