@@ -168,12 +168,17 @@ async def test_what_the_original_left_to_nodes_that_are_gone(world: World) -> No
     machine = world.machines[0]
     before = machine.kernel()
     await asyncio.to_thread(machine.go.added, Peer(9, "0e:11:22:33:44:09"))
-    machine.go.run("ip", "route", "add", "198.51.100.0/24", "via", "192.0.2.2")
-    assert len(machine.kernel()["routes"]) == 2
+    others = ("198.51.100.0/24", "via", "192.0.2.2"), ("198.51.101.0/24", "via", "10.244.2.0", "dev", DEVICE, "onlink")
+    for words in others:
+        machine.go.run("ip", "route", "add", *words)
+    assert len(machine.kernel()["routes"]) == 3
     async with world.unbroken():
         await machine.start_ours()
-        await until(lambda: machine.kernel() == before)
-    assert machine.go.show("route", "show", "198.51.100.0/24"), "a route of somebody else stays"
+        await until(lambda: len(machine.kernel()["routes"]) == 2)
+    for words in others:
+        assert machine.go.show("route", "show", words[0]), "a route of somebody else stays"
+        machine.go.run("ip", "route", "del", *words)
+    assert machine.kernel() == before
 
 
 async def test_a_device_of_another_kind_is_made_anew_and_told(world: World) -> None:

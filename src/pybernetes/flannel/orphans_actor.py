@@ -1,9 +1,11 @@
 """Routes on our links that an earlier flanneld of another make left to nodes which are no more.
 
 Its routes to living nodes are replaced by ours, one by one and in place. Those to nodes that went while nobody looked
-carry no mark of ours, and would stay for ever; but they lead into our tunnel, so no one else can have meant them.
+carry no mark of ours, and would stay for ever. They are known by their form: into our tunnel, to a subnet of the pod
+network, by way of the subnet's own first address. What somebody else leads into the tunnel is left alone.
 """
 
+import ipaddress
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
@@ -15,6 +17,13 @@ from pybernetes.linux import ipmsg, link, route
 from pybernetes.linux.rtnl import Netlink
 
 log = logging.getLogger(__name__)
+
+
+def _is_lease(config: NetworkConfig, found: route.Route) -> bool:
+    subnet = ipaddress.ip_network(found.dst)
+    family = config.family(subnet.version)
+    inside = family is not None and subnet.subnet_of(family.network)  # type: ignore[arg-type]  # the family is the same
+    return inside and found.gateway == str(subnet.network_address)
 
 
 class OrphansActor:
@@ -41,7 +50,7 @@ class OrphansActor:
                 if not is_ours(found.name, found.kind):
                     continue
                 for orphan in route.routes(nl, protocol=ipmsg.RTPROT_BOOT, device=found.index):
-                    if orphan.gateway and orphan.dst not in wanted:
+                    if orphan.dst not in wanted and _is_lease(config, orphan):
                         route.ensure_deleted(nl, orphan)
                         log.info("route to %s dev %s removed: nobody has that subnet", orphan.dst, found.name)
         self._looked = True
