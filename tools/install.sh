@@ -14,7 +14,8 @@ nsenter:util-linux nft:nftables iptables:iptables ipset:ipset conntrack:conntrac
 if [ "${1:-}" = dev ]; then
     wanted="$wanted ping:iputils-ping dig:bind9-dnsutils etcd:etcd-server etcdctl:etcd-client tcpdump:tcpdump
 iperf3:iperf3 dnsmasq:dnsmasq-base curl:curl /usr/lib/cni/bridge:containernetworking-plugins
-bird:bird2 qemu-system-x86_64:qemu-system-x86"
+bird:bird2 charon-systemd:charon-systemd charon-systemd:libstrongswan-standard-plugins
+qemu-system-x86_64:qemu-system-x86"
 fi
 
 missing=""
@@ -32,6 +33,10 @@ if [ -n "$missing" ]; then
     # Services that come with packages are not wanted: each node runs a containerd of its own.
     # shellcheck disable=SC2086
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing >/dev/null
+    # Theirs would hold the ports that a node of the ipsec backend needs on this machine.
+    case "$missing" in
+    *charon-systemd*) [ ! -d /run/systemd/system ] || as_root systemctl disable --now -q strongswan.service ;;
+    esac
 fi
 
 # The kernel of virtual machines is unpacked where it is found again, and never installed as this machine's own.

@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from pybernetes.flannel.config import parse as parse_config
 from pybernetes.flannel.desired import Desired, IpsecEnd, IpsecPeer, LinkAddress, Neighbour, PeerRoute, XfrmLink
 from pybernetes.flannel.ipsec import charon
 from pybernetes.flannel.ipsec.actor import CharonActor
-from pybernetes.flannel.ipsec.connections import connection, goes_first, name_of, reason, shared, tunnels
+from pybernetes.flannel.ipsec.connections import Tunnel, connection, goes_first, name_of, reason, shared, tunnels
 from pybernetes.flannel.ipsec.policies import REQID, Security, hold, policies_for
+from pybernetes.flannel.ipsec.tunnels import outlived
 from pybernetes.flannel.ipsec.vici import Message
 from pybernetes.flannel.kernel import Observed
 from pybernetes.flannel.lease import FamilyLease, Lease, LeaseError, Underlay
@@ -212,6 +214,16 @@ def test_which_tunnels_stand() -> None:
     ]
     (found,) = tunnels(events)
     assert (found.connection, found.ike, found.spis) == ("flannel-192.0.2.2", "7", ("c1", "c2"))
+
+
+def test_tunnels_that_were_outlived() -> None:
+    """Ages in seconds: the peer of 1 and 2 started anew twice, that of 4 and 5 greeted us as we greeted it."""
+    listed = [Tunnel("b", "1", ("a1", "a2")), Tunnel("b", "2", ("b1", "b2")), Tunnel("b", "3", ("c1", "c2"))]
+    listed += [Tunnel("c", "4", ("d1", "d2")), Tunnel("c", "5", ("e1", "e2")), Tunnel("c", "6", ("gone", "f2"))]
+    ages = {"a": 100, "b": 50, "c": 9, "d": 30, "e": 28, "f": 200}
+    states = [replace(state(*OUT, age), spi=f"{name}{n}") for name, age in ages.items() for n in (1, 2)]
+    assert outlived(listed, states, NOW) == ["1", "2"]
+    assert outlived(listed, states, NOW - 5) == [], "the youngest has not proved itself"
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,9 @@
 | what happens | what we do | packets |
 |---|---|---|
 | peers come and go | connections are loaded and unloaded, other tunnels stay | none lost |
-| charon dies | another one sets up tunnels anew; the dead one's states serve until then | at most those of a moment |
+| charon dies | another one sets up tunnels anew; the dead one's states serve until then | those of a round trip |
 | flanneld ends or is killed | charon is killed with it: the states stay | none lost for an hour, the life of keys |
+| flanneld starts again | as when charon dies | those of a round trip |
 | another backend | charon tells its peers and ends, once nobody uses the tunnels | none lost |
 | a stranger flushes states | the tunnels are set up anew | those of a second |
 """
@@ -48,6 +49,7 @@ class CharonActor:
         self._able = False
         self._changed: Callable[[], None] = lambda: None
         self._reported: str = ""
+        self._turn = asyncio.Lock()
 
     def start(self, changed: Callable[[], None]) -> None:
         """States that come and go ask for a pass."""
@@ -68,6 +70,10 @@ class CharonActor:
 
     async def apply(self, config: NetworkConfig, me: Node, want: Desired) -> Sequence[str]:
         """Start, stop, or tell of other peers."""
+        async with self._turn:
+            return await self._apply(want)
+
+    async def _apply(self, want: Desired) -> Sequence[str]:
         if not want.ipsec_ends:
             await self._stop(leave_states=False)
             return []
@@ -78,11 +84,20 @@ class CharonActor:
             return [_MISSING]
         try:
             if not self.charon.running:
+                if taken := await self._taken_ports():
+                    return [taken]
                 self._tunnels.forget()
                 self.charon.start(program)
             async with asyncio.timeout(_START_SECONDS):
                 await self.charon.answers.wait()
-            return await self._tunnels.look(end, want.ipsec_peers)
+            try:
+                return await self._tunnels.look(end, want.ipsec_peers)
+            except ViciError:
+                # It may have died this moment; the next one will do.
+                await asyncio.sleep(_LOOK_SECONDS)
+                async with asyncio.timeout(_START_SECONDS):
+                    await self.charon.answers.wait()
+                return await self._tunnels.look(end, want.ipsec_peers)
         except TimeoutError:
             return [f"charon does not start; see {self.charon.log}"]
         except (ViciError, LinuxError, OSError, ValueError) as error:
@@ -90,7 +105,17 @@ class CharonActor:
 
     async def close(self) -> None:
         """The data path stays: states are left in the kernel, and peers are not told."""
-        await self._stop(leave_states=True)
+        async with self._turn:
+            await self._stop(leave_states=True)
+
+    async def _taken_ports(self) -> str:
+        """As `charon.taken_ports`; a charon that is about to die with the flanneld before us is no reason to worry."""
+        for _ in range(10):
+            taken = charon.taken_ports(self._netns)
+            if not taken:
+                break
+            await asyncio.sleep(0.2)
+        return taken
 
     def _program(self) -> str | None:
         return charon.find(self._search) if self._search is not None else charon.find()
@@ -123,7 +148,10 @@ class CharonActor:
         self.charon.trim_log()
         try:
             problems = await self._tunnels.look(*self._want)
-        except (ViciError, LinuxError, OSError) as error:
+        except ViciError as error:
+            log.debug("%s", error)  # if it does not end, the next pass tells of it
+            return
+        except (LinuxError, OSError) as error:
             problems = [str(error)]
         text = "; ".join(problems)
         if text and text != self._reported:

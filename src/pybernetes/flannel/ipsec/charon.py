@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import shutil
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 
 PROGRAM = "charon-systemd"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PORTS = (500, 4500)
 _RETRY_FIRST, _RETRY_MAX = 0.05, 5.0
 #: A charon that lived so long was well; when it dies, it is started without delay.
 _HEALTHY_SECONDS = 2.0
@@ -75,6 +77,20 @@ charon-systemd {{
 def find(search: str = _PATH) -> str | None:
     """The program, if it is installed."""
     return shutil.which(PROGRAM, path=search)
+
+
+def taken_ports(target: str | None) -> str:
+    """What is wrong when another key exchange daemon has our ports; else empty. charon itself would share them."""
+    for port in _PORTS:
+        with netns.enter(target):
+            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        with sock:
+            try:
+                sock.bind(("", port))
+            except OSError as error:
+                hint = "is another IKE daemon running, such as strongswan.service? Stop and disable it"
+                return f"charon can't have UDP port {port}: {error.strerror}; {hint}"
+    return ""
 
 
 class Charon:
@@ -138,7 +154,6 @@ class Charon:
             log.warning("charon did not end within %.0f s: killed", _STOP_SECONDS)
             process.kill()
             await process.wait()
-        self.socket.unlink(missing_ok=True)
         log.info("charon ended")
 
     def trim_log(self) -> None:

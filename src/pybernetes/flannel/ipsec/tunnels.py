@@ -26,8 +26,9 @@ _RETRY_MAX = 15.0
 _INITIATE_SECONDS = 20.0
 #: A problem is told if it lasts: while a network changes over, peers are not ready yet.
 _TELL_AFTER = 2
-#: States that no charon knows are of one that died. They go when new ones have been in use for so long.
-_ORPHAN_SECONDS = 10
+#: What a charon that died left, here and at its peers, goes when new states have been in use for so long.
+_ORPHAN_SECONDS = 5
+_SAME_TIME = 3
 _AT_ONCE = 8
 
 
@@ -39,6 +40,20 @@ class _Attempt:
     failures: int = 0
     told: str = ""
     task: asyncio.Task[None] | None = None
+
+
+def outlived(listed: Sequence[Tunnel], states: Sequence[xfrm.State], now: float) -> list[str]:
+    """charon's numbers of tunnels whose other end was replaced: there are younger ones, in use for a while.
+
+    Two of about the same age are left alone: both nodes went first, and each might take another for the older.
+    """
+    added = {state.spi: state.added for state in states}
+    born = {t: min(added[spi] for spi in t.spis) for t in listed if all(spi in added for spi in t.spis)}
+    youngest: dict[str, int] = {}
+    for tunnel, time_of in born.items():
+        youngest[tunnel.connection] = max(time_of, youngest.get(tunnel.connection, 0))
+    kept = {t.ike for t, time_of in born.items() if youngest[t.connection] - time_of <= _SAME_TIME}
+    return [t.ike for t in born if t.ike not in kept and now - youngest[t.connection] > _ORPHAN_SECONDS]
 
 
 class Tunnels:
@@ -70,15 +85,19 @@ class Tunnels:
             with xfrm.Xfrm(self._netns) as nl:
                 states = [state for if_id in IF_IDS.values() for state in nl.states(if_id)]
                 self._drop_orphans(nl, listed, states)
+            for ike in outlived(listed, states, time.time()):
+                await self._terminate(vici, ike)
             dead = {t for t in listed if t.connection in self._loaded and not {s.spi for s in states} >= set(t.spis)}
             # One that is being renewed may be listed and gone: only what is so twice is so.
+            alive = {t.connection for t in listed if t not in dead}
             for tunnel in dead & self._suspects:
-                log.warning("the kernel lost the IPsec states of %s: setting up others", tunnel.connection)
+                if tunnel.connection not in alive:
+                    log.warning("the kernel lost the IPsec states of %s: setting up others", tunnel.connection)
                 await self._terminate(vici, tunnel.ike)
             if dead:
                 self.again.set()
             self._suspects = dead - self._suspects
-        self._set_up({t.connection for t in listed if t not in dead})
+        self._set_up(alive)
         return problems
 
     async def _load(self, vici: Vici, end: IpsecEnd, wanted: dict[str, IpsecPeer]) -> list[str]:
