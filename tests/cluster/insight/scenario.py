@@ -11,6 +11,7 @@
     set setting node-1 net.bridge.bridge-nf-call-iptables=0
     set session node-1 node-2 Active Socket: Connection refused
     set policies default=2
+    firewall node-1 -o flannel.1 -j ACCEPT
     set wireguard node-1 allowed=10.244.9.0/24
     add address node-1 eth0 10.244.9.1/24
     add route node-1 10.244.2.0/25 eth0 192.0.2.1
@@ -53,6 +54,10 @@ class Script:
                 return "\n".join(trace(world, world.pods[source], Target(target, target)).lines()) + "\n"
             case ["cluster", backend, *settings]:
                 self.facts = paper.cluster(backend, **{k: _value(v) for k, v in (s.split("=") for s in settings)})
+            case ["firewall", node, *rule]:
+                # In iptables: the policy drops, but for the rule, if there is one.
+                told = "\n".join(["filter", ":FORWARD DROP [0:0]", f"-A FORWARD {' '.join(rule)}" if rule else ""])
+                self.facts = paper.change(self.facts, node, iptables={"ip filter": told})
             case ["set", "policies", *counts]:
                 found = {name: int(count) for name, count in (text.split("=") for text in counts)}
                 self.facts = replace(self.facts, policies=found)

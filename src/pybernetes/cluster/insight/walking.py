@@ -1,11 +1,15 @@
 """What every part of a packet's way is told with: who has an address, how a route reads, where it ends. Pure."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import ip_address
 
+from pybernetes.cluster.insight import fib
 from pybernetes.cluster.insight.facts import KernelFacts, NodeFacts
+from pybernetes.cluster.insight.filters import Packet, bases
 from pybernetes.cluster.insight.hops import Hop, State, World
 from pybernetes.flannel.lease import FamilyLease, Lease
+from pybernetes.linux.link import Link
 from pybernetes.linux.route import Route
 
 DEFAULTS = ("0.0.0.0/0", "::/0")
@@ -24,6 +28,22 @@ def underlay(peer: NodeFacts, kernel: KernelFacts, outer: str) -> Iterator[Hop]:
     doubt = State.OK if peer.ready else State.DOUBT
     why = f"public address of {peer.name}"
     yield Hop(peer.name, f"arrives at {link.name}", why if peer.ready else f"{why}; NotReady: {peer.ready_text}", doubt)
+
+
+def forwarded(node: NodeFacts, kernel: KernelFacts, packet: Packet, leaves: Link) -> Iterator[Hop]:
+    """What the packet filter of a node that forwards it does; a hop only if that is to drop it. Raises Lost."""
+    if kernel.owner(packet.source) is not None:
+        return  # it is the node's own, and not forwarded
+    back = fib.lookup(kernel, packet.source)
+    came = kernel.name(back.device) if back is not None and back.device else ""
+    for base in bases(kernel, "forward", "filter", replace(packet, came_by=came, leaves_by=leaves.name)):
+        found = base.decide()
+        if found.verdict not in ("drop", "reject"):
+            continue
+        what = f"{found.chain}: {found.rule or 'policy'} {found.verdict}"
+        if found.sure:
+            yield from lost(node.name, what, "a packet filter that is not the cluster's; 'network check' names the fix")
+        yield Hop(node.name, what, "unless a rule that is not understood here accepts it", State.DOUBT)
 
 
 def lease_of(world: World, ip: str) -> tuple[Lease | None, FamilyLease | None]:

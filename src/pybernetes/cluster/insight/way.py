@@ -7,7 +7,7 @@ from pybernetes.cluster.insight.facts import KernelFacts, NodeFacts
 from pybernetes.cluster.insight.hops import Hop, PodFacts, State, World
 from pybernetes.cluster.insight.snat import Packet, masquerade
 from pybernetes.cluster.insight.tunnels import through
-from pybernetes.cluster.insight.walking import DEFAULTS, arrival, lease_of, lost, route_text, underlay
+from pybernetes.cluster.insight.walking import DEFAULTS, arrival, forwarded, lease_of, lost, route_text, underlay
 from pybernetes.flannel.bgp.learned import is_learned
 from pybernetes.flannel.kernel import ROUTE_PROTOCOL
 from pybernetes.flannel.lease import Lease
@@ -74,6 +74,7 @@ def cross(world: World, node: NodeFacts, packet: Packet) -> Iterator[Hop]:
     if not kernel.forwards.get(route.family, True) and kernel.owner(packet.source) is None:
         yield from lost(node.name, "does not forward packets", "net.ipv4.ip_forward is 0")
     yield Hop(node.name, f"route {route_text(route, kernel)}", _reason(route, link, lease, world))
+    yield from forwarded(node, kernel, packet, link)
     if link.kind == "bridge":
         yield from deliver(world, node, link, packet)
         return
@@ -141,6 +142,7 @@ def _onward(world: World, peer: NodeFacts, packet: Packet) -> Iterator[Hop]:
         yield from lost(peer.name, f"{how} for {packet.target}", "its bridge, or the bridge's address, is gone")
     else:
         yield Hop(peer.name, f"route {route_text(route, peer.kernel)}", "the node's own subnet, made by CNI")
+        yield from forwarded(peer, peer.kernel, packet, link)
         yield from deliver(world, peer, link, packet)
 
 
