@@ -69,8 +69,12 @@ def test_all_else_is_the_machines(nodes: list[NodePaths], tmp_path: Path) -> Non
 def test_directories_that_were_made_go_unless_they_are_used(registry: Registry, places: tuple[str, ...]) -> None:
     top = Path(places[0]).parents[2]
     top.mkdir()
+    registry.allocate("dev", ["node-1"], api_port=46443, port_is_free=lambda port: True)
     prepare_host(registry, places)
     prepare_host(registry, places)
+    restore_host(registry)
+    assert all(Path(place).is_dir() for place in places), "there is a cluster"
+    registry.release("dev")
     (Path(places[1]) / "somebody").touch()
     restore_host(registry)
     assert sorted(str(path.relative_to(top)) for path in top.rglob("*")) == [

@@ -118,6 +118,28 @@ class TestInstall:
         assert len(list(tmp_path.glob(".pybernetes-*"))) == 1
 
 
+@pytest.mark.slow
+def test_killed_at_any_moment_it_leaves_plugins_that_run_or_none(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pybernetes.cli.main", "cni", "install", "--self-contained", str(tmp_path)]
+
+    def runs() -> bool:
+        found = subprocess.run([tmp_path / "flannel"], env={"CNI_COMMAND": "VERSION"}, input=b"", capture_output=True)
+        return found.returncode == 0 and b"supportedVersions" in found.stdout
+
+    for number in range(6):
+        install = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        try:
+            install.wait(0.3 + 0.1 * number)
+        except subprocess.TimeoutExpired:
+            install.kill()
+            install.wait()
+        assert not (tmp_path / "flannel").exists() or runs()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    assert runs()
+    left = {path.name for path in tmp_path.iterdir()} - PLUGINS.keys()
+    assert len(left) == 1 and not left.pop().endswith(".new")
+
+
 def unpack(files: tuple[File, ...], root: Path) -> None:
     archive = image_tar([Image(names=("test/root:1",), layers=(files,))], architecture())
     for layer in layers(archive):

@@ -166,7 +166,7 @@ class Registry:
         with self.locked():
             file = self.read()
             file.clusters.pop(cluster, None)
-            if file.clusters or file.host_sysctls or file.made_netns_dir:
+            if file.clusters or file.host_sysctls or file.made_netns_dir or file.made_directories:
                 data = msgspec.json.format(msgspec.json.encode(file))
                 write_atomic(self._path, data, 0o644, durable=True)
             else:
