@@ -8,6 +8,10 @@ from pybernetes.cluster.insight.findings import faults
 from pybernetes.cluster.pod_network import net_conf_path
 
 
+def codes(made: Cluster) -> set[str]:
+    return {f.code for f in looked(made).findings}
+
+
 def test_two_racks_and_iptables(tmp_path_factory: pytest.TempPathFactory) -> None:
     """host-gw is refused where a router stands between nodes; Services are found in iptables too."""
     shape = ["--nodes", "2", "--racks", "2", "--proxy-mode", "iptables"]
@@ -24,6 +28,11 @@ def test_two_racks_and_iptables(tmp_path_factory: pytest.TempPathFactory) -> Non
         assert code == 0 and any(what.startswith("iptables KUBE-SERVICES -> KUBE-SVC-") for what in told), told
         code, found = asked(made, "trace", "a", "nobody")
         assert code == 1 and "KUBE-REJECTS -> REJECT" in found["ways"][0]["hops"][-1]["what"]
+        made.in_node("node-1", "iptables", "-P", "FORWARD", "DROP")
+        code, found = asked(made, "trace", "a", "kubernetes")
+        assert code == 1 and found["ways"][0]["hops"][-1]["what"] == "iptables FORWARD: policy drop"
+        assert codes(made) == {"forward-drop"}
+        made.in_node("node-1", "iptables", "-P", "FORWARD", "ACCEPT")
         assert "lingers" in refusal(made, *wish, "--force", "--timeout", "2")
         assert {f.code for f in faults(looked(made).findings)} == {"other-segment"}
 
@@ -32,10 +41,6 @@ def in_iptables(made: Cluster) -> None:
     """Have flannel keep its rules there."""
     path = net_conf_path(made.layout)
     path.write_text(path.read_text().replace('"EnableNFTables": true', '"EnableNFTables": false'))
-
-
-def codes(made: Cluster) -> set[str]:
-    return {f.code for f in looked(made).findings}
 
 
 def test_rules_in_iptables(tmp_path_factory: pytest.TempPathFactory) -> None:
