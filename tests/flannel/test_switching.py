@@ -12,6 +12,7 @@ import pytest
 
 from flannel.bgp_world import Host, World, make_world, run_in, until
 from flannel.steady_traffic import add_pod, pinging, streaming
+from flannel.test_bgp import ROUTER_CONFIG, stock_bird
 from pybernetes.flannel.options import FlannelOptions
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
@@ -139,6 +140,37 @@ async def change(world: World, way: str, turn: int) -> None:
     for place in range(3):
         world.configure(WAYS[way], world.hosts[(turn + place) % 3])
         await asyncio.sleep(0.05 * (turn % 4))
+
+
+async def test_with_a_router_between(tmp_path: Path) -> None:
+    """The third node is in another rack; the router learns by BGP, and is told before that way is taken."""
+    peers = [
+        {"Address": "192.0.2.254", "ASNumber": 64600, "Nodes": ["node-1", "node-2"]},
+        {"Address": "198.51.100.254", "ASNumber": 64600, "Nodes": ["node-3"]},
+    ]
+    ways = {way: WAYS[way] for way in ("vxlan", "direct", "udp")} | {"bgp": {"Type": "bgp", "Peers": peers}}
+    async with make_world(tmp_path, racks=(1, 1, 2), linger=3.0) as world:
+        world.stack.enter_context(stock_bird(world.router, tmp_path / "router", ROUTER_CONFIG))
+        world.configure(ways["vxlan"])
+        for host in world.hosts:
+            add_pod(world, host)
+        await world.start()
+        a, _, c = world.hosts
+        await until(lambda: all(len(host.seen.routes) == 2 for host in world.hosts))
+        async with pinging((a, c), (c, a)) as pings:
+            for turn, way in enumerate(("udp", "direct", "bgp", "vxlan", "bgp", "udp", "vxlan")):
+                for host in world.hosts:
+                    world.configure(ways[way], host)
+                    await asyncio.sleep(0.05 * turn)
+                links = LINKS.get(way, set())
+
+                def done(links: set[str] = links) -> bool:
+                    return all(host.seen.ours.keys() == links for host in world.hosts)
+
+                await until(done, 40)
+                for ping in pings:
+                    await ping.answers()
+                    assert not ping.lost, f"{ping.name}, to {way}: {ping.lost}"
 
 
 OPTIONS: dict[str, dict[str, object]] = {

@@ -31,6 +31,7 @@ from pybernetes.linux.rtnl import Netlink
 log = logging.getLogger(__name__)
 
 _START_SECONDS, _STOP_SECONDS = 5.0, 5.0
+_INTRODUCE_SECONDS = 5.0
 _RETRY_FIRST, _RETRY_MAX = 0.02, 5.0
 #: A BIRD that lived so long was well; when it dies, it is started without delay.
 _HEALTHY_SECONDS = 2.0
@@ -121,10 +122,21 @@ class BirdActor:
                     await asyncio.sleep(0.01)
             if running:
                 await ask(self.socket, "configure")
+            else:
+                await self._introduce({bird.protocol_name(s.address) for s in want.sessions if s.outside})
             self._text = text
         except (BirdError, OSError, ValueError) as error:
             return [f"BIRD: {error or 'it does not start; see ' + str(self._folder / 'bird.log')}"]
         return []
+
+    async def _introduce(self, routers: set[str]) -> None:
+        """Wait a while until the routers know us: who hears of us sends by them. Raises BirdError."""
+        end = asyncio.get_running_loop().time() + _INTRODUCE_SECONDS
+        while routers and asyncio.get_running_loop().time() < end:
+            routers = routers - {s.name for s in sessions(await ask(self.socket, "show protocols")) if s.up}
+            await asyncio.sleep(0.05)
+        for name in sorted(routers):
+            log.warning("%s does not answer yet; it goes on without", self._names[name])
 
     async def close(self) -> None:
         """The data path stays: BIRD leaves its routes in the kernel, and peers wait for it to come back."""
