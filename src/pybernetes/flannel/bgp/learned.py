@@ -52,9 +52,7 @@ def hold(want: Desired, have: Observed) -> tuple[Desired, tuple[str, ...]]:
     if not missing or not have.routes:
         return want, ()
     held = tuple(r for r in have.routes if r.dst in missing)
-    wide = tuple((r, ip_network(r.dst)) for r in have.routes if r.link and r not in held)
-    covered = ((dst, r.link) for dst in missing for r, network in wide if _inside(dst, network))
-    old = {r.dst: r.link for r in held} | dict(covered)
+    old = {r.dst: r.link for r in held} | _covered(missing, have)
     waiting = tuple(f"route to {dst} stays on {name} until BIRD learns another" for dst, name in sorted(old.items()))
     if not held:
         return want, waiting
@@ -71,6 +69,18 @@ def hold(want: Desired, have: Observed) -> tuple[Desired, tuple[str, ...]]:
         ),
     )
     return kept, waiting
+
+
+def _covered(missing: set[str], have: Observed) -> dict[str, str]:
+    """Which of these lie inside a wider route of ours, and through which link that goes."""
+    shortest = {v6: min((_length(dst) for dst in missing if (":" in dst) == v6), default=0) for v6 in (False, True)}
+    # Routes to single peers, of which there may be thousands, are as narrow as what is missing.
+    wide = [(r, ip_network(r.dst)) for r in have.routes if r.link and _length(r.dst) < shortest[":" in r.dst]]
+    return {dst: r.link for r, network in wide for dst in missing if _inside(dst, network)}
+
+
+def _length(dst: str) -> int:
+    return int(dst.rpartition("/")[2])
 
 
 def _inside(dst: str, network: IPv4Network | IPv6Network) -> bool:
