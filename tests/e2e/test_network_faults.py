@@ -254,3 +254,9 @@ def test_up_with_udp(tmp_path_factory: pytest.TempPathFactory) -> None:
         assert "8286" in run(["nsenter", f"--net={made.layout.node('node-1').netns_path}", "ss", "-lunH"])
         trace = made.cli("trace", "a", target, "--name", made.name)
         assert "flannel0: the agent sends it by UDP" in trace and "port 8286" in trace
+        made.cli("network", "set-backend", "alloc", "--name", made.name)
+        assert well(made), "with alloc others carry the packets, and nothing is to be said"
+        way = "ip route replace $SUBNET via $PUBLIC_IP proto 99"
+        made.cli("network", "set-backend", "extension", "--option", f"SubnetAddCommand={way}", "--name", made.name)
+        talk(made)
+        eventually(lambda: well(made), what="no fault with commands of one's own")

@@ -89,6 +89,15 @@ def test_a_warning_explains_no_loss() -> None:
     ]
 
 
+def test_of_what_others_carry_only_the_nodes_count() -> None:
+    lost = probe(pods=None, path="", device="")
+    assert check_pairs(paper.cluster("alloc"), [], [lost]) == []
+    (found,) = check_pairs(paper.cluster("extension"), [], [lost])
+    assert found.code == "unreachable" and "SubnetAddCommand" in found.fix
+    (found,) = check_pairs(paper.cluster("alloc"), [], [probe(pods=None, underlay=None)])
+    assert found.code == "underlay-unreachable"
+
+
 def test_both_directions_of_a_fault_are_one_finding() -> None:
     probes = [probe(pods=None, trail=trail(2)), probe(src="node-2", dst="node-1", pods=None, trail=trail(2))]
     assert len(check_pairs(paper.cluster(), [], probes)) == 1

@@ -39,8 +39,8 @@ def _pair(cluster: ClusterFacts, probe: PairProbe) -> Iterator[Finding]:
             fix = f"see whether {probe.dst} is up, and what lies between the two: cable, switch, router, firewall"
             yield Finding("underlay-unreachable", probe.src, cause, fix, probe.dst)
         return
-    if not probe.tried:
-        return
+    if not probe.tried or cluster.config.backend == "alloc":
+        return  # with alloc, who carries the packets, and how large they may be, is not ours to say
     if probe.pods is None:
         yield _lost(cluster, probe)
     elif not probe.full:
@@ -52,6 +52,12 @@ def _pair(cluster: ClusterFacts, probe: PairProbe) -> Iterator[Finding]:
 def _lost(cluster: ClusterFacts, probe: PairProbe) -> Finding:
     last = probe.trail.last if probe.trail else None
     missing = probe.trail.missing if probe.trail else None
+    if cluster.config.backend == "extension" and not probe.path:
+        cause = (
+            f"there is no way from {probe.src} to the pods of {probe.dst}: the backend's own commands have made none"
+        )
+        fix = f"see what SubnetAddCommand says: 'pybernetes logs --name {cluster.name} node-{probe.src}'"
+        return Finding("unreachable", probe.src, cause, fix, probe.dst)
     if last is None and missing is None:
         cause = f"{probe.src} reaches {probe.dst} itself but not its pod network, and state and way look right"
         fix = f"look for the packets: tcpdump -ni {probe.device} icmp on both nodes"
