@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,9 +72,45 @@ def test_another_daemon_on_our_ports_is_named(space: str, port: int) -> None:
     assert charon.taken_ports(space) == ""
 
 
+def lives(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+OWNER = """
+import asyncio, sys
+from pathlib import Path
+from pybernetes.flannel.ipsec import charon
+
+async def main():
+    made = charon.Charon(Path(sys.argv[2]), sys.argv[1], asyncio.Event().wait)
+    made.start(charon.find())
+    await made.answers.wait()
+    print(made.pid, flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
 @pytest.mark.kernel
 @pytest.mark.slow
-async def test_charon_comes_back_and_dies_with_us(space: str, tmp_path: Path) -> None:
+async def test_charon_dies_with_a_flanneld_that_is_killed(space: str, tmp_path: Path) -> None:
+    owner = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", OWNER, space, str(tmp_path / "charon"), stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert owner.stdout is not None
+        pid = int(await owner.stdout.readline())
+        assert lives(pid)
+    finally:
+        owner.kill()
+        await owner.wait()
+    await until(lambda: not lives(pid))
+
+
+@pytest.mark.kernel
+@pytest.mark.slow
+async def test_charon_comes_back(space: str, tmp_path: Path) -> None:
     lives = 0
 
     async def alive() -> None:

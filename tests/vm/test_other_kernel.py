@@ -52,7 +52,7 @@ def strongswan() -> list[Path]:
 @pytest.mark.slow
 def test_ipsec() -> None:
     """Tunnels by strongSwan: packets, repair, switching."""
-    vm_tests("tests/vm/inside/test_ipsec.py", *IPSEC, timeout=300, files=strongswan())
+    vm_tests("tests/vm/inside/test_ipsec.py", *IPSEC, timeout=420, files=strongswan())
 
 
 @pytest.mark.vm
