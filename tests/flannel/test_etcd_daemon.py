@@ -200,6 +200,32 @@ async def test_without_etcd_the_data_path_stays_and_is_mended(cluster: Cluster) 
     assert await a.reaches(c), "the node whose lease was deleted has taken the same subnet again"
 
 
+async def test_without_etcd_a_node_with_a_new_address_is_mended_too(cluster: Cluster) -> None:
+    """What the lease says can't be confirmed then, but the kernel need not wait for that."""
+    a, b, _ = cluster.hosts
+    cluster.server.kill()
+    await a.run("ip", "addr", "del", "192.0.2.1/24", "dev", "eth0")
+    await a.run("ip", "addr", "add", "192.0.2.101/24", "dev", "eth0")
+    await until(lambda: tunnel_source(a) == "192.0.2.101")
+    await a.run("ip", "route", "del", "10.244.2.0/24")
+    await until(lambda: len(a.routes()) == 2)
+    assert '"PublicIP":"192.0.2.1"' in await asyncio.to_thread(lease_of_first, cluster)
+    await until(lambda: any(f.dst == "192.0.2.101" for f in b.seen.forwarding), 20)
+    assert await a.reaches(b)
+
+
+def tunnel_source(host: Host) -> str:
+    """The outer source address; empty while the device is replaced."""
+    device = host.seen.links.get("flannel.1")
+    return device.vxlan.local if device and device.vxlan else ""
+
+
+def lease_of_first(cluster: Cluster) -> str:
+    """Once etcd is back."""
+    cluster.server.start()
+    return ctl(cluster.server, "get", f"{PREFIX}subnets/10.244.1.0-24", "--print-value-only")
+
+
 async def test_a_daemon_that_restarts_drops_no_packet(cluster: Cluster) -> None:
     a, b, _ = cluster.hosts
     ping = asyncio.create_task(a.run("ping", "-i", "0.01", "-c", "100", "-W", "1", "10.244.2.1"))

@@ -234,7 +234,7 @@ class Flanneld:
         self._said.waiting(outcome.waiting)
         again = self._transition.look_again(time.monotonic(), waiting=bool(outcome.waiting))
         self._look_again = min(again, _UNTOLD if want.wireguards else self._resync(config))
-        if errors:
+        if errors or not self._identity.confirmed:
             return False
         await self._manager.announce(me.lease)
         if not self.ready:

@@ -10,7 +10,7 @@ from pybernetes.flannel.backends import Backend, make
 from pybernetes.flannel.backends.vxlan import is_unicast
 from pybernetes.flannel.config import IPAddress, NetworkConfig
 from pybernetes.flannel.lease import BEHIND_NAT, FamilyLease, Lease
-from pybernetes.flannel.manager import Held, Offer, SubnetManager
+from pybernetes.flannel.manager import Away, Held, Offer, SubnetManager
 from pybernetes.linux import link
 from pybernetes.linux.rtnl import Netlink
 
@@ -47,9 +47,14 @@ class Identity:
         self._chosen: tuple[str, tuple[str, ...]] = ("", ())
         self._public: Mapping[int, IPAddress] = {}
         self._held: Held | None = None
+        self.confirmed = False
+        """Whether the subnets are known to be ours still; false while nobody answers who could tell."""
 
     async def of(self, nl: Netlink, config: NetworkConfig, facts: Mapping[str, str]) -> network.Node:
-        """This node's own lease, as it will be announced. Raises InterfaceError, LeaseError, Away."""
+        """This node's own lease, as it will be announced. Raises InterfaceError, LeaseError, Away.
+
+        While nobody answers, a lease that we once had still says what the kernel should hold.
+        """
         versions = self._manager.versions(config)
         choice = interface.choose(nl, self._selection, versions, self._public)
         self._public = choice.public
@@ -61,14 +66,26 @@ class Identity:
             told = known | _translated(choice, public)
             return {version: backend.announce(version, told) for version in versions}
 
-        held = await self._manager.acquire(config, Offer(config.backend, choice.public, data(choice.public)))
-        self._tell_change(held)
+        held = await self._acquire(config, Offer(config.backend, choice.public, data(choice.public)))
         public = {**choice.public, **held.public}
         tell = data(public)
         parts = tuple(
             FamilyLease(subnet, public[version], tell[version]) for version, subnet in sorted(held.subnets.items())
         )
         return network.Node(Lease(held.name, config.backend, parts), choice.underlay)
+
+    async def _acquire(self, config: NetworkConfig, offer: Offer) -> Held:
+        try:
+            held = await self._manager.acquire(config, offer)
+        except Away as error:
+            if self._held is None or self._held.subnets.keys() != offer.public.keys():
+                raise
+            log.debug("%s", error)
+            self.confirmed = False
+            return self._held
+        self.confirmed = True
+        self._tell_change(held)
+        return held
 
     def _tell_interface(self, choice: interface.Choice) -> None:
         own = [str(choice.underlay.source(ip)) for ip in choice.public.values()]
@@ -115,4 +132,22 @@ class Identity:
                 before = told.get(version, {}).get("VtepMAC")
                 good = isinstance(before, str) and is_unicast(before.lower())
                 self._macs[name] = str(before).lower() if good else random_mac(self._rng)
+            if self._macs[name] in self._macs_of_others(config, version, public, told):
+                self._macs[name] = random_mac(self._rng)
         return self._macs
+
+    def _macs_of_others(
+        self,
+        config: NetworkConfig,
+        version: int,
+        public: Mapping[int, IPAddress],
+        told: Mapping[int, Mapping[str, Any]],
+    ) -> set[str]:
+        """Peers take a MAC for that of the lease which came first: it may be one of ours under a former address."""
+        ours = told.get(version, {}).get("VtepMAC"), self._held.name if self._held else ""
+        parts = [(lease.node, lease.family(version)) for lease in self._manager.leases(config)[0]]
+        return {
+            str(part.data.get("VtepMAC", "")).lower()
+            for node, part in parts
+            if part and part.public_ip != public[version] and part.data.get("VtepMAC") != ours[0] and node != ours[1]
+        }

@@ -53,6 +53,8 @@ class EtcdManager:
         self._renewal = Renewal(client, self._lease_number, margin_seconds=margin_seconds, clock=clock)
         self._rng = rng or random.Random()
         self._held: Held | None = None
+        self._number = 0
+        """The etcd lease under which we got it; 0: it is a reservation."""
         self._checked: tuple[object, ...] = ()
         self._strays: tuple[str, ...] = ()
         """Leases that name this node, beside the one that it holds."""
@@ -177,6 +179,7 @@ class EtcdManager:
                 await self._renewal.start(number)
             except LeaseGone:
                 return None
+            self._number = number
             return Held(choice.held.name, choice.subnets)
         if choice.previous:
             log.info("Found previously leased subnet (%s), reusing", _text(choice.subnets))
@@ -201,6 +204,7 @@ class EtcdManager:
             await self._client.revoke(number)
             return None
         await self._renewal.start(number)
+        self._number = number
         return Held(name, subnets)
 
     def _better_right(self, name: str) -> str:
@@ -233,7 +237,10 @@ class EtcdManager:
             return True
         taken = self._all_taken()
         mine = next((t for t in taken if held is not None and t.name == held.name), None)
-        if mine is None or not allocate.is_mine(mine, offer.public) or not allocate.fits(config, mine.subnets):
+        if mine is None or not allocate.fits(config, mine.subnets):
+            return False
+        # Our address may have changed since; the key that hangs on our etcd lease is ours all the same.
+        if not allocate.is_mine(mine, offer.public) and not 0 < self._number == self._lease_number():
             return False
         if winner := allocate.loses(mine, taken):
             log.warning("lease %s overlaps %s, which came first", mine.name, winner.name)
