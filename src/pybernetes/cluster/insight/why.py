@@ -14,6 +14,7 @@ from pybernetes.api.core.service import Service
 from pybernetes.client.client import Client
 from pybernetes.client.errors import NotFound
 from pybernetes.cluster.errors import ConfigError
+from pybernetes.cluster.insight.reference import pod_reference
 from pybernetes.cluster.insight.show import columns
 from pybernetes.scheduler.defaultspread import DefaultSelectors
 from pybernetes.scheduler.explain import Verdict, explain
@@ -183,8 +184,9 @@ def _event(event: Event) -> str:
     return f"{_when(event)}  {event.type:7}  {event.reason}{times}: {event.message}"
 
 
-async def why(client: Client, name: str, namespace: str) -> Explanation:
+async def why(client: Client, pod_name: str, namespace: str) -> Explanation:
     """Ask the API server for all that counts. Raises ConfigError."""
+    namespace, name = pod_reference(pod_name, namespace)
     try:
         pod = await client.of(Pod).get(name, namespace=namespace)
     except NotFound:

@@ -13,6 +13,7 @@ from pybernetes.client.errors import NotFound
 from pybernetes.cluster.errors import ConfigError
 from pybernetes.cluster.insight import gather, observe
 from pybernetes.cluster.insight.hops import PodFacts, ServiceFacts, Trace, World
+from pybernetes.cluster.insight.reference import pod_reference
 from pybernetes.cluster.insight.trace import Target, trace
 from pybernetes.cluster.layout import Layout
 from pybernetes.linux.errors import LinuxError
@@ -129,10 +130,11 @@ def _of_service(service: Service, port: tuple[int, str]) -> Target:
 async def follow(layout: Layout, client: Client, pod: str, target: str, port: str, namespace: str) -> Trace:
     """Gather, and trace. Raises ConfigError."""
     wish = parse_port(port) if port else (0, "")
+    namespace, name = pod_reference(pod, namespace)
     try:
-        source = await client.of(Pod).get(pod, namespace=namespace)
+        source = await client.of(Pod).get(name, namespace=namespace)
     except NotFound:
-        raise ConfigError(f"there is no pod {namespace}/{pod}") from None
+        raise ConfigError(f"there is no pod {namespace}/{name}") from None
     pods = (await client.of(Pod).list()).items
     services = (await client.of(Service).list()).items
     slices = (await client.of(EndpointSlice).list()).items
