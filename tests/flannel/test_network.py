@@ -119,3 +119,14 @@ def test_the_memo_changes_no_result() -> None:
         assert desired_state(settings, me, peers, linger=none, memo=memo) == desired_state(
             settings, me, peers, linger=none
         )
+
+
+def test_a_number_too_long_for_the_name_of_ipv6s_device_is_reported() -> None:
+    config = parse(
+        '{"EnableIPv4": false, "EnableIPv6": true, "IPv6Network": "fd00::/48", "Backend": {"VNI": 10000}}',
+        frozenset(BACKENDS),
+    )
+    part = FamilyLease(ipaddress.ip_network("fd00:0:0:1::/64"), ipaddress.ip_address("2001:db8::1"), {})
+    want = desired_state(config, Node(Lease("me", "vxlan", (part,)), ETH0), (), linger=frozenset())
+    assert want.problems == ("Backend.VNI 10000 is too long: no device can be named flannel-v6.10000",)
+    assert not want.links

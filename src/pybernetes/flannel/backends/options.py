@@ -18,6 +18,12 @@ def number(options: Mapping[str, Any], name: str, default: int, low: int, high: 
     return value
 
 
+def mtu(options: Mapping[str, Any]) -> int:
+    """The device's MTU; 0: what the underlay leaves. Every IPv4 host takes packets of 576 bytes (RFC 791)."""
+    value = number(options, "MTU", 0, 0, 65535)
+    return value and number(options, "MTU", 0, 576, 65535)
+
+
 def behind_nat(version: int, facts: Mapping[str, str]) -> dict[str, Any]:
     """What a backend that may use peers as gateways tells of a node whose public address is a translator's."""
     own = facts.get(f"{BEHIND_NAT}{version}")

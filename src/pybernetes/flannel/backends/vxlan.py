@@ -32,13 +32,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pybernetes.flannel.backends.options import behind_nat, flag, number
+from pybernetes.flannel.backends.options import behind_nat, flag, mtu, number
 from pybernetes.flannel.config import FamilyConfig
 from pybernetes.flannel.desired import Desired, Forwarding, LinkAddress, Neighbour, PeerRoute, VxlanLink, merge
 from pybernetes.flannel.lease import FamilyLease, Lease, Underlay
 
 DEFAULT_VNI = 1
 DEFAULT_PORT = 8472
+#: Not 2**24 - 1: the device is named after it, `flannel.9999999`, and the kernel takes 15 characters.
+VNI_MAX = 9_999_999
 #: Outer Ethernet, IP, UDP and VXLAN headers.
 OVERHEAD = {4: 50, 6: 70}
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", re.IGNORECASE)
@@ -48,12 +50,12 @@ class Vxlan:
     """A tunnel through UDP."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        self.vni = number(options, "VNI", DEFAULT_VNI, 1, 2**24 - 1)
+        self.vni = number(options, "VNI", DEFAULT_VNI, 1, VNI_MAX)
         self.port = number(options, "Port", DEFAULT_PORT, 1, 65535)
         self.gbp = flag(options, "GBP")
         self.learning = flag(options, "Learning")
         self.direct_routing = flag(options, "DirectRouting")
-        self.mtu = number(options, "MTU", 0, 0, 65535)
+        self.mtu = mtu(options)
 
     def link_name(self, version: int) -> str:
         """`flannel.1`, `flannel-v6.1`"""
@@ -79,6 +81,9 @@ class Vxlan:
         mine = own.family(family.version)
         if mine is None:
             return Desired()
+        if not _is_vni(family.version, self.vni):
+            name = self.link_name(family.version)
+            return Desired(problems=(f"Backend.VNI {self.vni} is too long: no device can be named {name}",))
         return self._device(family, mine, underlay, self.vni)
 
     def _device(self, family: FamilyConfig, mine: FamilyLease, underlay: Underlay, vni: int) -> Desired:

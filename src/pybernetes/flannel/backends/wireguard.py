@@ -33,7 +33,7 @@ one as `{"PublicKey": "..."}`, which is what the original reads and writes.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pybernetes.flannel.backends.options import number
+from pybernetes.flannel.backends.options import mtu, number
 from pybernetes.flannel.config import ConfigError, FamilyConfig
 from pybernetes.flannel.desired import Desired, LinkAddress, PeerRoute, WireguardLink, WireguardPeer
 from pybernetes.flannel.lease import FamilyLease, Lease, Underlay
@@ -54,7 +54,7 @@ class Wireguard:
     def __init__(self, options: Mapping[str, Any]) -> None:
         self.port = number(options, "ListenPort", 51820, 1, 65535)
         self.port_v6 = number(options, "ListenPortV6", 51821, 1, 65535)
-        self.mtu = number(options, "MTU", 0, 0, 65535)
+        self.mtu = mtu(options)
         self.keepalive = number(options, "PersistentKeepaliveInterval", 0, 0, 65535)
         self.mode = options.get("mode") or "separate"
         if self.mode not in _MODES:
