@@ -18,7 +18,7 @@ from pybernetes.api.meta import ObjectMeta
 from pybernetes.flannel.backends import BACKENDS, make
 from pybernetes.flannel.bgp import bird
 from pybernetes.flannel.bgp.control import BirdError, SessionState, ask, sessions
-from pybernetes.flannel.bgp.learned import BACKUP_METRIC, LEARNED_METRIC, backups, hold, leftovers
+from pybernetes.flannel.bgp.learned import BACKUP_METRIC, LEARNED_METRIC, backups, leftovers, unlearned
 from pybernetes.flannel.config import ConfigError, NetworkConfig
 from pybernetes.flannel.config import parse as parse_config
 from pybernetes.flannel.desired import BgpSession, BgpSpeaker, Desired, LearnedRoute, PeerRoute
@@ -266,24 +266,16 @@ def test_router_ids_differ_and_are_never_zero() -> None:
     assert str(bird.router_id("::")) == "0.0.0.1"
 
 
-OLD = PeerRoute("10.244.2.0/24", "192.0.2.2", "eth0")
 LEARNED = Route("10.244.2.0/24", gateway="192.0.2.2", device=2, metric=LEARNED_METRIC, protocol=12)
 
 
-def test_the_old_way_stays_until_the_learned_one_is_there() -> None:
-    want = Desired(speakers=(SPEAKER,), learned=(LearnedRoute("10.244.2.0/24"),))
-    held, (waiting,) = hold(want, Observed(routes=frozenset({OLD})))
-    assert held.routes == (OLD,)
-    assert waiting == "route to 10.244.2.0/24 stays on eth0 until BIRD learns another"
-    assert hold(want, Observed(routes=frozenset({OLD}), learned=frozenset({LEARNED}))) == (want, ())
-    assert hold(Desired(), Observed(routes=frozenset({OLD}))) == (Desired(), ()), "a peer that has gone is not held"
-
-
-def test_a_wider_route_is_an_old_way_too() -> None:
+def test_what_waits_for_bird() -> None:
     want = Desired(speakers=(SPEAKER,), learned=(LearnedRoute("10.244.2.0/24"), LearnedRoute("fd00:244::/64")))
-    held, (waiting,) = hold(want, Observed(routes=frozenset({PeerRoute("10.244.0.0/16", "", "flannel0")})))
-    assert held == want, "its backend lingers meanwhile"
-    assert waiting == "route to 10.244.2.0/24 stays on flannel0 until BIRD learns another"
+    assert list(unlearned(want, Observed())) == ["10.244.2.0/24", "fd00:244::/64"]
+    assert list(unlearned(want, Observed(learned=frozenset({LEARNED})))) == ["fd00:244::/64"]
+    ours = replace(want, routes=(PeerRoute("fd00:244::/64", "", "flannel-wg"),))
+    assert list(unlearned(ours, Observed())) == ["10.244.2.0/24"], "a former peer of ours, which came back"
+    assert unlearned(Desired(), Observed()) == {}
 
 
 def test_leftovers_go_only_when_nobody_speaks() -> None:

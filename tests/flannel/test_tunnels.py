@@ -12,8 +12,8 @@ import pytest
 
 from pybernetes.flannel.backends import BACKENDS, make
 from pybernetes.flannel.config import ConfigError, parse
-from pybernetes.flannel.desired import Desired, PeerRoute
-from pybernetes.flannel.kernel import reconcile
+from pybernetes.flannel.desired import Desired
+from pybernetes.flannel.kernel import Observed, reconcile
 from pybernetes.flannel.lease import FamilyLease, Lease, Underlay
 from pybernetes.flannel.network import Node, desired_state, mtu
 from pybernetes.flannel.transition import Former
@@ -163,24 +163,15 @@ def test_a_former_lease_is_kept_while_its_backend_is_our_own() -> None:
 
 
 # -- peers -----------------------------------------------------------------------------------------------
-OLD = PeerRoute("10.244.2.0/24", "10.244.2.0", "flannel.1", True)
-LINKS = {"flannel.1": link.Link(3, "flannel.1", "", 1450, 1, "vxlan")}
-
-
-def test_a_route_waits_until_its_peer_has_answered() -> None:
+def test_what_waits_until_its_peer_has_answered() -> None:
     want = state({"Type": "wireguard"}, lease("b", 2, "wireguard"))
-    held, waiting = wireguard_peers.hold(want, frozenset({OLD}), LINKS, {})
-    assert OLD in held.routes
-    assert {r.link for r in held.routes} == {"flannel.1", "flannel-wg-v6"}
-    assert waiting == ("route to 10.244.2.0/24 stays on flannel.1 until 192.0.2.2:51820 answers on flannel-wg",)
-    assert {p.link: p.keepalive for p in held.wireguard_peers} == {"flannel-wg": 1, "flannel-wg-v6": 0}
+    waiting = wireguard_peers.unanswered(want, Observed())
+    assert waiting["10.244.2.0/24"] == "192.0.2.2:51820 answers on flannel-wg"
+    greeted = wireguard_peers.greet(want, {"10.244.2.0/24"})
+    assert {p.link: p.keepalive for p in greeted.wireguard_peers} == {"flannel-wg": 1, "flannel-wg-v6": 0}
     answered = wireguard.Device("flannel-wg", peers=(Peer(KEYS[2], last_handshake=1.0),))
-    assert wireguard_peers.hold(want, frozenset({OLD}), LINKS, {"flannel-wg": answered}) == (want, ())
-
-
-def test_a_route_whose_old_way_is_dead_does_not_wait() -> None:
-    want = state({"Type": "wireguard"}, lease("b", 2, "wireguard"))
-    assert wireguard_peers.hold(want, frozenset({OLD}), {}, {}) == (want, ())
+    assert list(wireguard_peers.unanswered(want, Observed(wireguard={"flannel-wg": answered}))) == ["fd00:244:0:2::/64"]
+    assert wireguard_peers.greet(want, ()) is want
 
 
 def planned(*known: Peer, now: float = 1000.0) -> wireguard_peers.DevicePlan:

@@ -13,8 +13,9 @@ from functools import lru_cache
 from typing import TypeVar
 
 from pybernetes.flannel import devices
-from pybernetes.flannel.bgp.learned import BACKUP_METRIC, backups, hold, learned, leftovers
+from pybernetes.flannel.bgp.learned import BACKUP_METRIC, backups, learned, leftovers, unlearned
 from pybernetes.flannel.desired import Desired, Forwarding, LinkAddress, Neighbour, PeerRoute
+from pybernetes.flannel.held import hold
 from pybernetes.flannel.ipsec import policies as ipsec_policies
 from pybernetes.flannel.wireguard import peers as wireguard_peers
 from pybernetes.linux import addr, fdb, ipmsg, link, neigh, route
@@ -266,9 +267,7 @@ class Outcome:
 def reconcile(nl: Netlink, want: Desired, *, private_key: str = "", clock: Callable[[], float] = time.time) -> Outcome:
     """One pass: make the kernel as wanted. The key is that of WireGuard devices; the clock tells Unix time."""
     have = observe(nl)
-    want, unlearned = hold(want, have)
-    want, unanswered = wireguard_peers.hold(want, have.routes, have.links, have.wireguard)
-    want, unsecured = ipsec_policies.hold(want, have, clock())
+    want, waiting = with_old_ways(want, have, clock())
     plan = plan_links(want, have)
     done, errors = _apply_links(nl, plan, have, private_key)
     if plan:
@@ -291,7 +290,15 @@ def reconcile(nl: Netlink, want: Desired, *, private_key: str = "", clock: Calla
             done.append(f"link {name} removed: no peer needs it")
     done += wireguard_peers.clean_up(nl.netns, peers)
     done += ipsec_policies.clean_up(nl.netns, want, have.ipsec)
-    return Outcome(tuple(done), tuple(errors), unlearned + unanswered + unsecured)
+    return Outcome(tuple(done), tuple(errors), waiting)
+
+
+def with_old_ways(want: Desired, have: Observed, now: float) -> tuple[Desired, tuple[str, ...]]:
+    """What is possible now, and a sentence for each route that waits for its peer."""
+    silent = wireguard_peers.unanswered(want, have)
+    until = {**unlearned(want, have), **silent, **ipsec_policies.unsecured(want, have, now)}
+    want, waiting = hold(want, have, until)
+    return wireguard_peers.greet(want, waiting.keys() & silent.keys()), tuple(waiting.values())
 
 
 def _without_missing_links(want: Desired, present: set[str]) -> Desired:

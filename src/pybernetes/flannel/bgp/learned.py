@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TYPE_CHECKING
 
 from pybernetes.flannel.desired import Desired
@@ -45,47 +44,10 @@ def learned(nl: Netlink) -> list[route.Route]:
     return [r for r in map(route.decode, payloads) if is_learned(r)]
 
 
-def hold(want: Desired, have: Observed) -> tuple[Desired, tuple[str, ...]]:
-    """`want`, and those ways of ours that have to stay until their learned routes are there; a sentence for each."""
-    arrived = {r.dst for r in have.learned}
-    missing = {r.dst for r in want.learned} - arrived - {r.dst for r in want.routes}
-    if not missing or not have.routes:
-        return want, ()
-    held = tuple(r for r in have.routes if r.dst in missing)
-    old = {r.dst: r.link for r in held} | _covered(missing, have)
-    waiting = tuple(f"route to {dst} stays on {name} until BIRD learns another" for dst, name in sorted(old.items()))
-    if not held:
-        return want, waiting
-    gateways = {(r.link, r.gateway) for r in held}
-    neighbours = tuple(n for n in have.neighbours if (n.link, n.ip) in gateways)
-    macs = {(n.link, n.mac) for n in neighbours}
-    kept = replace(
-        want,
-        routes=want.routes + held,
-        neighbours=tuple(dict.fromkeys(want.neighbours + neighbours)),
-        forwarding=tuple(dict.fromkeys([*want.forwarding, *(f for f in have.forwarding if (f.link, f.mac) in macs)])),
-        addresses=tuple(
-            dict.fromkeys([*want.addresses, *(a for a in have.addresses if a.link in {r.link for r in held})])
-        ),
-    )
-    return kept, waiting
-
-
-def _covered(missing: set[str], have: Observed) -> dict[str, str]:
-    """Which of these lie inside a wider route of ours, and through which link that goes."""
-    shortest = {v6: min((_length(dst) for dst in missing if (":" in dst) == v6), default=0) for v6 in (False, True)}
-    # Routes to single peers, of which there may be thousands, are as narrow as what is missing.
-    wide = [(r, ip_network(r.dst)) for r in have.routes if r.link and _length(r.dst) < shortest[":" in r.dst]]
-    return {dst: r.link for r, network in wide for dst in missing if _inside(dst, network)}
-
-
-def _length(dst: str) -> int:
-    return int(dst.rpartition("/")[2])
-
-
-def _inside(dst: str, network: IPv4Network | IPv6Network) -> bool:
-    inner = ip_network(dst)
-    return inner.version == network.version and inner.subnet_of(network)  # type: ignore[arg-type]  # one family
+def unlearned(want: Desired, have: Observed) -> dict[str, str]:
+    """The destinations whose routes BIRD has not brought yet, and what each waits for."""
+    missing = {r.dst for r in want.learned} - {r.dst for r in have.learned} - {r.dst for r in want.routes}
+    return dict.fromkeys(sorted(missing), "BIRD learns another")
 
 
 def backups(want: Desired, have: Observed) -> tuple[list[route.Route], list[route.Route]]:

@@ -1,17 +1,17 @@
 """IPsec policies: those that are wanted beside those that the kernel has, and routes that wait for their tunnels.
 
-As with WireGuard one end always changes over first, and a tunnel needs both. So a peer's route stays where it is until
+As with WireGuard one end always changes over first, and a tunnel needs both. So a peer's route waits (`held.py`) until
 the tunnel stands; in a network that starts with ipsec nothing is held back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pybernetes.flannel.backends.ipsec import IF_IDS
-from pybernetes.flannel.desired import Desired, IpsecPeer, PeerRoute
+from pybernetes.flannel.desired import Desired, IpsecPeer
 from pybernetes.linux import link, xfrm
 from pybernetes.linux.errors import Missing, NetlinkError
 from pybernetes.linux.netns import Netns
@@ -51,43 +51,18 @@ def policies_for(peer: IpsecPeer) -> tuple[xfrm.Policy, ...]:
     return out, back, replace(back, direction="fwd")
 
 
-def hold(want: Desired, have: Observed, now: float) -> tuple[Desired, tuple[str, ...]]:
-    """What is possible now, and a sentence for each route that waits for its tunnel."""
+def unsecured(want: Desired, have: Observed, now: float) -> dict[str, str]:
+    """The destinations behind tunnels that do not stand yet, and what each waits for."""
     behind = {(p.link, p.far): p for p in want.ipsec_peers}
     if not behind:
-        return want, ()
-    old = {r.dst: r for r in have.routes if r.link in have.links and have.links[r.link].up}
+        return {}
     ready = {(s.src, s.dst) for s in have.ipsec.states if now - s.added >= _SETTLED}
-    kept: list[PeerRoute] = []
-    held: list[PeerRoute] = []
-    waiting = []
-    for r in want.routes:
-        peer, before = behind.get((r.link, r.dst)), old.get(r.dst)
-        if peer is not None and before is not None and before.link != r.link:
-            ends = (peer.local, peer.remote)
-            if ends not in ready or ends[::-1] not in ready:
-                waiting.append(f"route to {r.dst} stays on {before.link} until the tunnel to {peer.remote} stands")
-                r = replace(before, reason=r.reason)
-                held.append(r)
-        kept.append(r)
-    return _with_what_they_need(replace(want, routes=tuple(kept)), held, have), tuple(waiting)
-
-
-def _with_what_they_need(want: Desired, held: Sequence[PeerRoute], have: Observed) -> Desired:
-    """`want`, and the neighbours, forwarding entries and addresses by which these routes lead somewhere."""
-    if not held:
-        return want
-    gateways, names = {(r.link, r.gateway) for r in held}, {r.link for r in held}
-    neighbours = [n for n in have.neighbours if (n.link, n.ip) in gateways]
-    macs = {(n.link, n.mac) for n in neighbours}
-    forwarding = [f for f in have.forwarding if (f.link, f.mac) in macs]
-    addresses = [a for a in have.addresses if a.link in names]
-    return replace(
-        want,
-        neighbours=tuple(dict.fromkeys([*want.neighbours, *neighbours])),
-        forwarding=tuple(dict.fromkeys([*want.forwarding, *forwarding])),
-        addresses=tuple(dict.fromkeys([*want.addresses, *addresses])),
-    )
+    found = [(r.dst, behind.get((r.link, r.dst))) for r in want.routes]
+    return {
+        dst: f"the tunnel to {peer.remote} stands"
+        for dst, peer in found
+        if peer is not None and not {(peer.local, peer.remote), (peer.remote, peer.local)} <= ready
+    }
 
 
 def set_up(netns: Netns | None, want: Desired, have: Security, present: Iterable[str]) -> tuple[list[str], list[str]]:

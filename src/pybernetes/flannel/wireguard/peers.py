@@ -1,18 +1,24 @@
 """WireGuard's peers: those that are wanted beside those that the devices have, and routes that wait for an answer.
 
 WireGuard differs from other tunnels: both ends must know each other's key before the first packet. While a network
-changes over to it, one end is always first. So a peer's route stays where it is until the peer has answered; from a
+changes over to it, one end is always first. So a peer's route waits (`held.py`) until the peer has answered; from a
 network that starts with WireGuard nothing is held back.
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from pybernetes.flannel.desired import Desired, PeerRoute, WireguardLink, WireguardPeer
+from pybernetes.flannel.desired import Desired, WireguardLink, WireguardPeer
 from pybernetes.linux import link, wireguard
 from pybernetes.linux.errors import Missing, NetlinkError
 from pybernetes.linux.netns import Netns
+
+if TYPE_CHECKING:
+    from pybernetes.flannel.kernel import Observed
 
 #: After so many seconds without a new handshake a session is dead (REJECT_AFTER_TIME in the protocol).
 _SESSION = 180.0
@@ -34,29 +40,26 @@ def observe(netns: Netns | None, links: Mapping[str, link.Link]) -> dict[str, wi
     return found
 
 
-def hold(
-    want: Desired, routes: frozenset[PeerRoute], links: Mapping[str, link.Link], devices: Devices
-) -> tuple[Desired, tuple[str, ...]]:
-    """What is possible now, and a sentence for each route that waits for its peer's answer."""
+def unanswered(want: Desired, have: Observed) -> dict[str, str]:
+    """The destinations behind peers that have not answered yet, and what each waits for."""
     behind = {(p.link, cidr): p for p in want.wireguard_peers for cidr in p.allowed}
-    old = {r.dst: r for r in routes if r.link in links and links[r.link].up} if behind else {}
-    kept: list[PeerRoute] = []
-    greet: set[tuple[str, str]] = set()
-    waiting = []
-    for r in want.routes:
-        peer, before = behind.get((r.link, r.dst)), old.get(r.dst)
-        if peer is not None and before is not None and before.link != r.link and not _answered(peer, devices):
-            greet.add((peer.link, peer.public_key))
-            waiting.append(f"route to {r.dst} stays on {before.link} until {peer.endpoint} answers on {r.link}")
-            r = replace(before, reason=r.reason)
-        kept.append(r)
-    if not greet:
-        return want, ()
+    found = [(r, behind.get((r.link, r.dst))) for r in want.routes] if behind else []
+    return {
+        r.dst: f"{peer.endpoint} answers on {r.link}"
+        for r, peer in found
+        if peer is not None and not _answered(peer, have.wireguard)
+    }
+
+
+def greet(want: Desired, waiting: Collection[str]) -> Desired:
+    """`want`, in which the peers behind these destinations are spoken to although no packet goes there."""
+    if not waiting:
+        return want
     peers = tuple(
-        replace(p, keepalive=p.keepalive or _GREET) if (p.link, p.public_key) in greet else p
+        replace(p, keepalive=p.keepalive or _GREET) if any(cidr in waiting for cidr in p.allowed) else p
         for p in want.wireguard_peers
     )
-    return replace(want, routes=tuple(kept), wireguard_peers=peers), tuple(waiting)
+    return replace(want, wireguard_peers=peers)
 
 
 def _answered(peer: WireguardPeer, devices: Devices) -> bool:
