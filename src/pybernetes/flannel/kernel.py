@@ -285,11 +285,12 @@ def reconcile(nl: Netlink, want: Desired, *, private_key: str = "", clock: Calla
             done.append(change.text)
         elif not (change.gone_is_fine and isinstance(error, Missing)):
             errors.append(f"{change.text}: {error}")
+    # Before the links: without one of ours nobody would know these again as ours.
+    done += ipsec_policies.clean_up(nl.netns, want, have.ipsec)
     for name in plan.leave:
         if link.ensure_deleted(nl, name):
             done.append(f"link {name} removed: no peer needs it")
     done += wireguard_peers.clean_up(nl.netns, peers)
-    done += ipsec_policies.clean_up(nl.netns, want, have.ipsec)
     return Outcome(tuple(done), tuple(errors), waiting)
 
 

@@ -1,9 +1,11 @@
 """What an earlier life of this daemon left in the kernel: by which backends, and with which peers, it was at work.
 
 A daemon may be killed while its network changes over. Its successor has no memory of the old way, but the devices,
-neighbours and keys of that are still there, and packets may still come by them.
+neighbours, keys and policies of that are still there, and packets may still come by them. What the kernel does not
+tell is lost: ipsec's secret, so that its tunnels serve as they are, and no charon renews them.
 """
 
+import ipaddress
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,7 +29,7 @@ class Remains:
 
 def remains(have: Observed, leases: Collection[Lease]) -> Remains:
     """Compare the kernel with everybody's leases of this moment."""
-    former = [*_by_vxlan(have, leases), *_by_wireguard(have, leases)]
+    former = [*_by_vxlan(have, leases), *_by_wireguard(have, leases), *_by_ipsec(have, leases)]
     return Remains(_options(have), tuple(former), tuple(_links(have)), tuple(have.addresses))
 
 
@@ -51,6 +53,8 @@ def _options(have: Observed) -> dict[str, Mapping[str, Any]]:
                 found["udp"] = {}
             case "ipip":
                 found["ipip"] = {}
+            case "xfrm":
+                found["ipsec"] = {"udpencap": any(state.encap for state in have.ipsec.states)}
             case "wireguard":
                 device = have.wireguard.get(name)
                 key = "listenportv6" if name.endswith("-v6") else "listenport"
@@ -83,3 +87,15 @@ def _by_wireguard(have: Observed, leases: Collection[Lease]) -> Iterator[Lease]:
         ]
         if parts and lease.backend != "wireguard":
             yield Lease(lease.node, "wireguard", tuple(parts))
+
+
+def _by_ipsec(have: Observed, leases: Collection[Lease]) -> Iterator[Lease]:
+    ends = {policy.dst: policy.far for policy in have.ipsec.policies if policy.direction == "out"}
+    for lease in leases:
+        parts = [
+            FamilyLease(part.subnet, ipaddress.ip_address(ends[str(part.subnet)]))
+            for part in lease.families
+            if str(part.subnet) in ends
+        ]
+        if parts and lease.backend != "ipsec":
+            yield Lease(lease.node, "ipsec", tuple(parts))

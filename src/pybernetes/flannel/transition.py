@@ -30,8 +30,12 @@ class Former:
         """An earlier life served these, perhaps until a moment ago."""
         self._last |= {lease.node: lease for lease in leases}
 
-    def follow(self, leases: Iterable[Lease], now: float, *, own: str) -> tuple[Lease, ...]:
-        """Given the leases of this moment and our own backend, those that were replaced and are still of use."""
+    def follow(self, leases: Iterable[Lease], now: float, *, own: str, waiting: bool = False) -> tuple[Lease, ...]:
+        """Given the leases of this moment and our own backend, those that were replaced and are still of use.
+
+        While routes of ours wait, all are: the old way of a peer needs more than what the kernel tells of it, such as
+        a line in the udp proxy's table or a tunnel that charon renews.
+        """
         present = {lease.node: lease for lease in leases}
         for node, lease in present.items():
             before = self._last.get(node)
@@ -41,40 +45,54 @@ class Former:
         self._former = {
             node: (lease, since)
             for node, (lease, last_use) in self._former.items()
-            for since in [now if lease.backend == own else last_use]
+            for since in [now if waiting or lease.backend == own else last_use]
             if node in present and now - since < self._seconds
         }
         return tuple(lease for lease, _ in self._former.values())
 
 
+class Patience:
+    """While a route of ours waits for its peer, in the old way, the peer most likely waits in the same way for us.
+
+    Then the time of what lingers does not begin to run, up to `seconds`: a peer that is dead is not waited for.
+    """
+
+    def __init__(self, seconds: float = 120.0) -> None:
+        self._seconds = seconds
+        self._since: float | None = None
+
+    def follow(self, waiting: bool, now: float) -> bool:
+        """Given whether a route waits, whether that is still a reason to keep things."""
+        if not waiting:
+            self._since = None
+        elif self._since is None:
+            self._since = now
+        return self._since is not None and now - self._since < self._seconds
+
+
 class Lingering:
     """Remembers which backends were in use until `seconds` ago: their receiving side stays for so long.
 
-    What was in use at one pass was so until the next. While a route of ours waits for its peer, in the old way,
-    the peer most likely waits in the same way for us: then the time does not begin to run, up to `patience` seconds.
+    What was in use at one pass was so until the next.
     """
 
-    def __init__(self, seconds: float, patience: float = 120.0) -> None:
+    def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._patience = patience
         self._used: frozenset[str] = frozenset()
         self._seen: dict[str, float] = {}
-        self._waiting_since: float | None = None
 
     def found(self, kinds: Iterable[str]) -> None:
         """An earlier life used these, perhaps until a moment ago."""
         self._used |= frozenset(kinds)
 
     def follow(self, used: Iterable[str], now: float, *, waiting: bool = False) -> frozenset[str]:
-        """Given the backends that are in use at this moment, those and the ones of a moment ago."""
+        """Given the backends that are in use at this moment, those and the ones of a moment ago, or all while routes
+        wait.
+        """
         used = frozenset(used)
         self._seen |= dict.fromkeys(self._used | used, now)
         self._used = used
-        if not waiting:
-            self._waiting_since = None
-        elif self._waiting_since is None:
-            self._waiting_since = now
-        if self._waiting_since is not None and now - self._waiting_since < self._patience:
+        if waiting:
             self._seen = dict.fromkeys(self._seen, now)
         self._seen = {kind: seen for kind, seen in self._seen.items() if now - seen < self._seconds}
         return frozenset(self._seen)
@@ -127,6 +145,7 @@ class Transition:
     """All of them, as the daemon needs them."""
 
     def __init__(self, seconds: float) -> None:
+        self._patience = Patience()
         self._lingering = Lingering(seconds)
         self._former = Former(seconds)
         self._devices = Devices(seconds)
@@ -153,8 +172,9 @@ class Transition:
         by which packets may still come.
         """
         used = self._used = {own, *(lease.backend for lease in leases if lease.backend in BACKENDS)}
-        linger = self._lingering.follow(used, now, waiting=self._waiting)
-        return linger, self._former.follow(leases, now, own=own)
+        waiting = self._patience.follow(self._waiting, now)
+        linger = self._lingering.follow(used, now, waiting=waiting)
+        return linger, self._former.follow(leases, now, own=own, waiting=waiting)
 
     def keep(self, want: Desired, now: float) -> Desired:
         """What is wanted, and devices that were until a moment ago."""

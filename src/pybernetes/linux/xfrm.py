@@ -23,7 +23,7 @@ NETLINK_XFRM = 6
 NEWSA, DELSA, GETSA, NEWPOLICY, DELPOLICY, GETPOLICY = 0x10, 0x11, 0x12, 0x13, 0x14, 0x15
 EXPIRE, UPDPOLICY, UPDSA, FLUSHSA, FLUSHPOLICY = 0x18, 0x19, 0x1A, 0x1C, 0x1D
 GROUPS = {"expire": 2, "state": 3, "policy": 4}
-_TMPL, _ALG_AEAD, _IF_ID = 5, 18, 31
+_ENCAP, _TMPL, _ALG_AEAD, _IF_ID = 4, 5, 18, 31
 _ESP = 50
 _TUNNEL = 1
 _INFINITE = 2**64 - 1
@@ -72,6 +72,8 @@ class State:
     added: int
     """Unix time in seconds."""
     packets: int
+    encap: bool = False
+    """In UDP."""
 
 
 class Xfrm(Netlink):
@@ -212,6 +214,7 @@ def decode_state(payload: bytes) -> State | None:
         if_id=read_u32(attrs.get(_IF_ID)),
         added=lifetime[10],
         packets=lifetime[9],
+        encap=_ENCAP in attrs,
     )
 
 
