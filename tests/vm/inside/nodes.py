@@ -104,6 +104,18 @@ class Host:
     folder: Path
     manager: BoardManager
     daemon: Flanneld
+    task: asyncio.Task[None] = field(repr=False)
+    successor: Callable[[], Flanneld] = field(repr=False)
+
+    async def end(self) -> None:
+        """The daemon ends, and leaves behind what one that is killed leaves."""
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+    def start(self) -> None:
+        """Another daemon, which knows nothing of the one before."""
+        self.daemon = self.successor()
+        self.task = asyncio.create_task(self.daemon.run(), name=f"flanneld {self.number}")
 
     @property
     def seen(self) -> Observed:
@@ -198,14 +210,12 @@ async def pair(folder: Path, backend: Mapping[str, Any], *versions: int, linger:
         _host(board, n, space, folder / f"node-{n}", network(backend, *versions), linger)
         for n, space in enumerate(spaces, 1)
     ]
-    tasks = [asyncio.create_task(host.daemon.run(), name=f"flanneld {host.number}") for host in hosts]
     try:
         yield Pair(hosts[0], hosts[1], versions)
-        assert not any(task.done() for task in tasks), tasks
+        assert not any(host.task.done() for host in hosts), hosts
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for host in hosts:
+            await host.end()
         for space in spaces:
             netns.delete(space)
 
@@ -220,8 +230,14 @@ def _host(board: Board, number: int, space: str, folder: Path, text: str, linger
         linger_seconds=linger,
     )
     manager = BoardManager(board, number, text)
-    daemon = Flanneld(options, manager, rules=NoRules(), drift=KernelDrift(space), rng=random.Random(number))
-    return Host(number, space, folder, manager, daemon)
+
+    def daemon() -> Flanneld:
+        rng = random.Random(number)
+        return Flanneld(options, manager, rules=NoRules(), drift=KernelDrift(space), rng=rng)
+
+    first = daemon()
+    task = asyncio.create_task(first.run(), name=f"flanneld {number}")
+    return Host(number, space, folder, manager, first, task, daemon)
 
 
 def wire(spaces: Sequence[str]) -> None:

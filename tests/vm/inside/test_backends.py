@@ -197,3 +197,34 @@ async def test_switching_loses_no_packet(
         print(*out.splitlines()[-2:])
         longest = float(out.splitlines()[-1].split("/")[-2])
         assert longest < BETWEEN * 800, out
+
+
+async def test_a_peer_that_answers_late_is_reached_in_the_old_way(tmp_path: Path) -> None:
+    """Something between the nodes drops WireGuard's packets, for longer than anything lingers."""
+    async with pair(tmp_path, VXLAN, 4) as made:
+        await made.settled("flannel.1")
+        neighbours, forwarding = made.a.seen.neighbours, made.a.seen.forwarding
+        assert len(neighbours) == len(forwarding) == 1
+        for host in made.hosts:
+            for rule in (
+                "add table inet pbt",
+                "add chain inet pbt ear { type filter hook input priority 0; }",
+                "add rule inet pbt ear udp dport 51820 drop",
+            ):
+                code, out = await host.run("nft", rule)
+                assert code == 0, out
+        ping = await asyncio.create_subprocess_exec(
+            *netns.argv_in(made.a.netns, ["ping", "-q", "-i", "0.01", POD[4].format(2)]), stdout=asyncio.subprocess.PIPE
+        )
+        made.configure(WIREGUARD)
+        await until(lambda: all("flannel-wg" in host.seen.ours for host in made.hosts))
+        await asyncio.sleep(2 * BETWEEN)
+        assert [set(host.routes().values()) for host in made.hosts] == [{"flannel.1"}] * 2
+        assert (made.a.seen.neighbours, made.a.seen.forwarding) == (neighbours, forwarding)
+        for host in made.hosts:
+            assert (await host.run("nft", "delete table inet pbt"))[0] == 0
+        await made.settled("flannel-wg")
+        ping.send_signal(signal.SIGINT)
+        out = (await ping.communicate())[0].decode()
+        print(*out.splitlines()[-2:])
+        assert " 0% packet loss" in out, out

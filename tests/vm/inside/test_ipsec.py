@@ -68,6 +68,7 @@ async def test_packets_travel_encrypted(
         await until(lambda: secured(made))
         frames = [f for f in await heard(made.a, made.b, "10.244.2.1") if protocol(f)]
         assert kinds(frames) == {carrier}
+        assert {s.encap for host in made.hosts for s in host.seen.ipsec.states} == {carrier == socket.IPPROTO_UDP}
         if carrier == socket.IPPROTO_UDP:
             assert {f[34:38] for f in frames} == {b"\x11\x94\x11\x94"}, "from port 4500 to port 4500"
         assert not any(SECRET in f or socket.inet_aton("10.244.2.1") in f for f in frames)
@@ -315,3 +316,29 @@ async def test_switching_loses_no_packet(tmp_path: Path, version: int) -> None:
             assert not (await host.run("ip", "xfrm", "state"))[1].strip()
             assert "tmpl" not in (await host.run("ip", "xfrm", "policy"))[1]
             assert {r.kind for r in host.seen.routes} == {"unicast"}
+
+
+async def test_a_successor_amid_a_change_learns_the_old_way_from_the_kernel(tmp_path: Path) -> None:
+    """It knows no PSK and starts no charon; but the peer, which sends by ipsec until it hears otherwise, is heard."""
+    async with pair(tmp_path, IPSEC, 4, linger=6) as made:
+        await made.settled("flannel-ipsec")
+        await until(lambda: secured(made))
+        ping = await asyncio.create_subprocess_exec(
+            *netns.argv_in(made.b.netns, ["ping", "-q", "-i", "0.01", POD[4].format(1)]), stdout=asyncio.subprocess.PIPE
+        )
+        policies = made.a.seen.ipsec.policies
+        await made.a.end()
+        made.configure(VXLAN)
+        await until(lambda: made.b.manager.posted().backend == "vxlan")
+        assert set(made.b.routes().values()) == {"flannel-ipsec"}
+        made.a.start()
+        await until(lambda: set(made.a.routes().values()) == {"flannel.1"})
+        assert len(policies) == 3 and made.a.seen.ipsec.policies == policies
+        await made.settled("flannel.1")
+        ping.send_signal(signal.SIGINT)
+        out = (await ping.communicate())[0].decode()
+        print(*out.splitlines()[-2:])
+        assert " 0% packet loss" in out, out
+        for host in made.hosts:
+            assert not (await host.run("ip", "xfrm", "state"))[1].strip()
+            assert "tmpl" not in (await host.run("ip", "xfrm", "policy"))[1]
