@@ -100,8 +100,8 @@ async def test_a_reflector_that_dies_with_another_left(tmp_path: Path) -> None:
                 assert a.bird.pid is not None
                 a.bird._search = str(tmp_path)
                 os.kill(a.bird.pid, signal.SIGKILL)
-                if a.bird._keeper is not None:
-                    a.bird._keeper.cancel()  # and it does not come back
+                if a.bird._child._keeper is not None:
+                    a.bird._child._keeper.cancel()  # and it does not come back
                 await until(lambda: d.bird.session_states.get("node-1") == 0.0)
                 await asyncio.sleep(3)  # longer than GracefulRestartTime
                 for ping in pings:

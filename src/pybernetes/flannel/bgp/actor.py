@@ -11,8 +11,6 @@
 
 import asyncio
 import logging
-import os
-import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,48 +18,34 @@ from pathlib import Path
 from pybernetes.flannel.bgp import bird
 from pybernetes.flannel.bgp.control import BirdError, SessionState, ask, sessions
 from pybernetes.flannel.bgp.learned import learned
+from pybernetes.flannel.child import PATH, Child, Process
 from pybernetes.flannel.config import NetworkConfig
 from pybernetes.flannel.desired import Desired
 from pybernetes.flannel.lease import LeaseError
 from pybernetes.flannel.metrics import FlannelMetrics
 from pybernetes.flannel.network import Node
-from pybernetes.linux import netns
 from pybernetes.linux.rtnl import Netlink
 
 log = logging.getLogger(__name__)
 
-_START_SECONDS, _STOP_SECONDS = 5.0, 5.0
+_START_SECONDS = 5.0
 _INTRODUCE_SECONDS = 5.0
-_RETRY_FIRST, _RETRY_MAX = 0.02, 5.0
-#: A BIRD that lived so long was well; when it dies, it is started without delay.
-_HEALTHY_SECONDS = 2.0
 _WATCH_SECONDS = 2.0
-#: So many short lives in a row are a fault; one is told of each, then only of the fault.
-_TOO_MANY = 4
-_STAMP = re.compile(r"^[-0-9]+ [:.0-9]+ ")
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MISSING = "the bgp backend needs BIRD 2: install it (Debian: apt-get install bird2)"
 
 
 class BirdActor:
     """An Actor; see there. Everything it writes is in `folder`."""
 
-    def __init__(self, folder: Path, target: str | None = None, *, search: str = _PATH) -> None:
+    def __init__(self, folder: Path, target: str | None = None, *, search: str = PATH) -> None:
         self._folder = folder
         self._netns = target
         self._search = search
         self._text = ""
         self._names: dict[str, str] = {}
-        self._keeper: asyncio.Task[None] | None = None
-        self._process: asyncio.subprocess.Process | None = None
-        self._answers = asyncio.Event()
+        self._program = ""
+        self._child = Child("BIRD", target, folder / "bird.log", argv=self._argv, live=self._watch)
         self._seen: dict[str, SessionState] = {}
-        self._changed: Callable[[], None] = lambda: None
-        self._deaths = 0
-        self._fault = ""
-        """Why BIRD can't live; empty: it can."""
-        self.starts = 0
-        """How often BIRD was started."""
 
     @property
     def socket(self) -> Path:
@@ -71,12 +55,12 @@ class BirdActor:
     @property
     def pid(self) -> int | None:
         """The running BIRD's."""
-        return self._process.pid if self._process is not None and self._process.returncode is None else None
+        return self._child.pid
 
     @property
     def ready(self) -> bool:
         """Whether BIRD answers."""
-        return self._answers.is_set()
+        return self._child.answers.is_set()
 
     @property
     def session_states(self) -> Mapping[str, float]:
@@ -86,15 +70,15 @@ class BirdActor:
     def count(self, metrics: FlannelMetrics) -> None:
         """Show our figures there."""
         metrics.bgp_sessions = lambda: self.session_states
-        metrics.bird_starts = lambda: self.starts
+        metrics.bird_starts = lambda: self._child.starts
 
     def start(self, changed: Callable[[], None]) -> None:
         """The kernel tells of BIRD's routes; we of a BIRD that can't live."""
-        self._changed = changed
+        self._child.changed = changed
 
     async def prepare(self, config: NetworkConfig) -> Mapping[str, str]:
         """Before peers are told to use bgp, there must be something that speaks it."""
-        if config.backend == "bgp" and self._program() is None:
+        if config.backend == "bgp" and self._find() is None:
             raise LeaseError(_MISSING)
         return {}
 
@@ -103,30 +87,28 @@ class BirdActor:
         if not want.speakers:
             await self._stop()
             return []
-        program = self._program()
+        program = self._find()
         if program is None:
             return [_MISSING]
         try:
-            text = bird.render(want.speakers, want.sessions, self._folder / "bird.log")
+            text = bird.render(want.speakers, want.sessions, self._child.log)
             if text == self._text:
-                return [self._fault] if self._fault else []
+                return [self._child.fault] if self._child.fault else []
             await self._write(program, text)
             self._names = {bird.protocol_name(s.address): s.node for s in want.sessions}
-            running = self._keeper is not None
-            if self._keeper is None:
-                self._keeper = asyncio.create_task(self._keep(program), name="flannel: bird")
-            async with asyncio.timeout(_START_SECONDS):
-                while not self._answers.is_set():
-                    if self._fault:
-                        return [self._fault]
-                    await asyncio.sleep(0.01)
+            running = self._child.running
+            if not running:
+                self._program = program
+                self._child.begin()
+            if fault := await self._child.answered(_START_SECONDS):
+                return [fault]
             if running:
                 await ask(self.socket, "configure")
             else:
                 await self._introduce({bird.protocol_name(s.address) for s in want.sessions if s.outside})
             self._text = text
         except (BirdError, OSError, ValueError) as error:
-            return [f"BIRD: {error or 'it does not start; see ' + str(self._folder / 'bird.log')}"]
+            return [f"BIRD: {error or 'it does not start; see ' + str(self._child.log)}"]
         return []
 
     async def _introduce(self, routers: set[str]) -> None:
@@ -142,7 +124,7 @@ class BirdActor:
         """The data path stays: BIRD leaves its routes in the kernel, and peers wait for it to come back."""
         await self._end("graceful restart")
 
-    def _program(self) -> str | None:
+    def _find(self) -> str | None:
         return shutil.which("bird", path=self._search)
 
     async def _write(self, program: str, text: str) -> None:
@@ -160,75 +142,27 @@ class BirdActor:
             raise BirdError(f"its config is refused: {out.decode(errors='replace').strip()}")
         fresh.replace(self._folder / "bird.conf")
 
-    async def _keep(self, program: str) -> None:
-        """Run BIRD, again and again."""
-        loop, delay = asyncio.get_running_loop(), _RETRY_FIRST
-        while True:
-            began = loop.time()
-            await self._run(program)
-            well = loop.time() - began > _HEALTHY_SECONDS
-            delay = _RETRY_FIRST if well else min(delay * 2, _RETRY_MAX)
-            self._deaths = 1 if well else self._deaths + 1
-            code = self._process.returncode if self._process else None
-            level = logging.DEBUG if self._deaths > _TOO_MANY else logging.WARNING
-            log.log(level, "BIRD ended with code %s; starting it anew", code)
-            if self._deaths == _TOO_MANY:
-                self._fault = self._why()
-                self._changed()
-            await asyncio.sleep(delay)
-
-    def _why(self) -> str:
-        """Why it dies, in its own last words; the time in front of them would be another one each time."""
-        log_file = self._folder / "bird.log"
-        try:
-            last = log_file.read_text(errors="replace").rstrip().rpartition("\n")[2]
-        except OSError:
-            last = ""
-        why = _STAMP.sub("", last)[:200] or "its log says nothing"
-        return f"BIRD ends as soon as it is started, again and again: {why}; see {log_file}"
-
-    async def _run(self, program: str) -> None:
-        """One life of BIRD."""
-        self.starts += 1
+    def _argv(self) -> Sequence[str]:
+        """How to start it."""
         self.socket.unlink(missing_ok=True)
         with Netlink(self._netns) as nl:
             # Routes of the one before: they are taken over, not flushed.
             recovery = ["-R"] if learned(nl) else []
-        # It must not outlive us: `setpriv` asks the kernel for that, and `exec`s.
-        argv = ["setpriv", "--pdeathsig", "KILL", program, "-f", *recovery]
-        argv += ["-c", str(self._folder / "bird.conf"), "-s", str(self.socket), "-P", str(self._folder / "bird.pid")]
-        process = await asyncio.create_subprocess_exec(
-            *netns.argv_in(self._netns, argv),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            env={"PATH": os.environ.get("PATH", _PATH)},
-        )
-        self._process = process
-        watch = asyncio.create_task(self._watch(process.pid), name="flannel: bird sessions")
-        try:
-            await process.wait()
-        finally:
-            self._answers.clear()
-            watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
+        files = ["-c", str(self._folder / "bird.conf"), "-s", str(self.socket), "-P", str(self._folder / "bird.pid")]
+        return [self._program, "-f", *recovery, *files]
 
     async def _watch(self, pid: int) -> None:
         """Wait until BIRD answers; then tell of sessions that come and go."""
-        while not self._answers.is_set():
+        while not self.ready:
             try:
                 await ask(self.socket, "show status")
             except BirdError:
                 await asyncio.sleep(0.02)
                 continue
             log.info("BIRD runs with process id %d, its socket is %s", pid, self.socket)
-            self._answers.set()
+            self._child.answers.set()
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
-            self._deaths = 0
-            if self._fault:
-                self._fault = ""
-                self._changed()
             try:
                 self._tell({state.name: state for state in sessions(await ask(self.socket, "show protocols"))})
             except BirdError as error:
@@ -253,25 +187,13 @@ class BirdActor:
             shutil.rmtree(self._folder)
 
     async def _end(self, command: str) -> None:
-        keeper, process, self._keeper, self._text = self._keeper, self._process, None, ""
-        self._deaths, self._fault = 0, ""
-        if keeper is None:
-            return
-        keeper.cancel()
-        await asyncio.gather(keeper, return_exceptions=True)
+        async def goodbye(process: Process) -> None:
+            try:
+                await ask(self.socket, command)
+            except BirdError as error:
+                log.warning("%s", error)
+                process.terminate()
+
+        self._text = ""
+        await self._child.finish(goodbye)
         self._seen = {}
-        if process is None or process.returncode is not None:
-            return
-        try:
-            await ask(self.socket, command)
-        except BirdError as error:
-            log.warning("%s", error)
-            process.terminate()
-        try:
-            async with asyncio.timeout(_STOP_SECONDS):
-                await process.wait()
-        except TimeoutError:
-            log.warning("BIRD did not end within %.0f s: killed", _STOP_SECONDS)
-            process.kill()
-            await process.wait()
-        log.info("BIRD ended")

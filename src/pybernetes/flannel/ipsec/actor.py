@@ -53,7 +53,7 @@ class CharonActor:
 
     def start(self, changed: Callable[[], None]) -> None:
         """States that come and go ask for a pass."""
-        self._changed = changed
+        self._changed = self.charon.changed = changed
 
     async def prepare(self, config: NetworkConfig) -> Mapping[str, str]:
         """Before peers are told to use ipsec: is there a charon, and a kernel that can do it?"""
@@ -88,15 +88,15 @@ class CharonActor:
                     return [taken]
                 self._tunnels.forget()
                 self.charon.start(program)
-            async with asyncio.timeout(_START_SECONDS):
-                await self.charon.answers.wait()
+            if fault := await self.charon.answered(_START_SECONDS):
+                return [fault]
             try:
                 return await self._tunnels.look(end, want.ipsec_peers)
             except ViciError:
                 # It may have died this moment; the next one will do.
                 await asyncio.sleep(_LOOK_SECONDS)
-                async with asyncio.timeout(_START_SECONDS):
-                    await self.charon.answers.wait()
+                if fault := await self.charon.answered(_START_SECONDS):
+                    return [fault]
                 return await self._tunnels.look(end, want.ipsec_peers)
         except TimeoutError:
             return [f"charon does not start; see {self.charon.log}"]
