@@ -111,15 +111,16 @@ class Child:
 
     async def _keep(self) -> None:
         while True:
+            refused = ""
             try:
                 end = f"ended with code {await self._run()}"
             except (OSError, LinuxError) as error:
-                end = f"could not be started: {error}"
+                end = refused = f"could not be started: {error}"
             self._deaths += 1
             level = logging.DEBUG if self._deaths > _TOO_MANY else logging.WARNING
             log.log(level, "%s %s; starting it anew (its log is %s)", self._name, end, self.log)
             if self._deaths == _TOO_MANY:
-                self._tell(f"{self._name} ends as soon as it is started, again and again: {self._why()}")
+                self._tell(f"{self._name} {refused or self._why()}")
             await asyncio.sleep(min(_RETRY_FIRST * 2 ** min(self._deaths - 1, 10), _RETRY_MAX))
 
     async def _run(self) -> int:
@@ -162,4 +163,5 @@ class Child:
             last = self.log.read_text(errors="replace").rstrip().rpartition("\n")[2]
         except OSError:
             last = ""
-        return f"{_STAMP.sub('', last)[:200] or 'its log says nothing'}; see {self.log}"
+        words = _STAMP.sub("", last)[:200] or "its log says nothing"
+        return f"ends as soon as it is started, again and again: {words}; see {self.log}"
