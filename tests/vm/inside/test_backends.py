@@ -32,7 +32,12 @@ async def heard(host: Host, other: Host, target: str) -> list[bytes]:
             try:
                 frames.append(ear.recv(65536))
             except BlockingIOError:
-                return frames
+                return [frame for frame in frames if not is_probe(frame)]
+
+
+def is_probe(frame: bytes) -> bool:
+    """Whether it is an echo from node to node, by which daemons learn who answers; pods' have SECRET in them."""
+    return (protocol(frame), int.from_bytes(frame[12:14], "big")) == (1, 0x0800) and SECRET not in frame
 
 
 def protocol(frame: bytes) -> int:
