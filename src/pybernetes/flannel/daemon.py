@@ -25,8 +25,9 @@ from pybernetes.flannel.config import ConfigError, IPNetwork, NetworkConfig
 from pybernetes.flannel.config_reader import ConfigReader
 from pybernetes.flannel.desired import Desired, last_resort, merge
 from pybernetes.flannel.doubts import doubts
+from pybernetes.flannel.hurry import Reconciler
 from pybernetes.flannel.identity import Identity
-from pybernetes.flannel.kernel import observe, reconcile
+from pybernetes.flannel.kernel import observe
 from pybernetes.flannel.lease import Lease, LeaseError
 from pybernetes.flannel.manager import Away, SubnetManager
 from pybernetes.flannel.metrics import FlannelMetrics
@@ -109,6 +110,7 @@ class Flanneld:
         self._identity = Identity(options.selection, manager, drift.follow, rng)
         self._peers = PeerLog()
         self._memo = network.Memo()
+        self._kernel = Reconciler()
         self._key = KeyFile(options.wireguard_key or default_path(os.environ, options.subnet_file.parent))
         self._transition = Transition(options.linger_seconds)
         self._look_again = options.resync_seconds
@@ -215,7 +217,7 @@ class Flanneld:
             # Before the kernel: a route must not lead to a device that nobody reads yet.
             errors = await self._act(config, me, want)
             key = self._key.private() if want.wireguards else ""
-            outcome = await asyncio.to_thread(partial(reconcile, nl, want, private_key=key))
+            outcome = await asyncio.to_thread(partial(self._kernel.reconcile, nl, want, private_key=key))
             gateways = [f"{part.gateway}/{part.subnet.prefixlen}" for part in me.lease.families]
             mended = pod_bridge.mend(nl, gateways, network.mtu(config, me.underlay))
             mended += self._beside.after(nl, config, me, self._memo.peers, want)
