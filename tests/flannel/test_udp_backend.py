@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import socket
 import struct
@@ -66,6 +67,41 @@ async def test_large_transfers_arrive_whole(cluster: Cluster) -> None:
 
     assert sent.strip() == "5000000"
     assert got.split() == ["20000000", hashlib.md5(random.Random(1).randbytes(20_000_000)).hexdigest()]
+
+
+async def test_a_pods_large_packets_pass_the_device_in_one_piece(cluster: Cluster) -> None:
+    """The kernel divides what comes from another device if the TUN device takes less than that may send."""
+    a, b, _ = await udp(cluster)
+    name = f"{a.netns}-pod"
+    netns.create(name)
+    try:
+        await _attach(a, name, "10.244.1.9")
+        receive = "import socket;s=socket.create_server(('10.244.2.1',7001));c,_=s.accept();n=0\n"
+        receive += "while d:=c.recv(1<<20): n+=len(d)\nprint(n)"
+        server = asyncio.create_task(b.run("python3", "-c", receive))
+        send = "import socket,time\nfor _ in range(200):\n try: s=socket.create_connection(('10.244.2.1',7001));break\n"
+        send += " except OSError: time.sleep(0.05)\ns.sendall(bytes(30_000_000))"
+        code, out = await a.run("nsenter", f"--net=/run/netns/{name}", "python3", "-c", send)
+        assert code == 0, out
+        assert (await server)[1].strip() == "30000000"
+        _, shown = await a.run("ip", "-j", "-s", "link", "show", "flannel0")
+        sent = json.loads(shown)[0]["stats64"]["tx"]
+        assert sent["bytes"] / sent["packets"] > 2 * 1472, sent
+    finally:
+        netns.delete(name)
+
+
+async def _attach(host: Host, name: str, address: str) -> None:
+    """A pod on the node's bridge."""
+    for command in (
+        f"ip link add podport type veth peer name eth0 netns {name}",
+        "ip link set podport master cni0 up",
+        f"nsenter --net=/run/netns/{name} ip addr add {address}/24 dev eth0",
+        f"nsenter --net=/run/netns/{name} ip link set eth0 mtu 1472 up",
+        f"nsenter --net=/run/netns/{name} ip route add default via 10.244.{host.number}.1",
+    ):
+        code, out = await host.run(*command.split())
+        assert code == 0, out
 
 
 async def test_udp_datagrams_have_right_checksums(cluster: Cluster) -> None:

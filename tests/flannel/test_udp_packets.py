@@ -120,6 +120,13 @@ def test_a_large_packet_is_divided_as_the_kernel_would(
     assert got == want
 
 
+def test_the_largest_packet_makes_two_bursts_of_nearly_one_size() -> None:
+    whole = memoryview(tcp(bytes(65_495), seq=1, flags=0x10, options=b"", ident=1))
+    first, second = segments.divide(whole, 1392, 20)
+    assert len(whole) == 65_535
+    assert len(first.data) // first.size == 24 and -(-len(second.data) // second.size) == 24
+
+
 def joined(parts: list[bytes]) -> list[tuple[bytes, bytes]]:
     return [(bytes(h), bytes(p)) for h, p in segments.join(memoryview(bytearray(b"".join(parts))), len(parts[0]))]
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from pybernetes.flannel.bgp.learned import is_learned
 from pybernetes.flannel.kernel import ROUTE_PROTOCOL
 from pybernetes.linux import ipmsg, netns, nftwatch
+from pybernetes.linux.link import links
 from pybernetes.linux.monitor import (
     AddressEvent,
     Event,
@@ -18,6 +19,7 @@ from pybernetes.linux.monitor import (
     RouteEvent,
 )
 from pybernetes.linux.route import Route
+from pybernetes.linux.rtnl import Netlink
 
 _OUR_LINK = re.compile(r"flannel(-v6)?\.\d+|flannel\.?\w*|flannel-wg(-v6)?|flannel-ipsec6?|cni0")
 
@@ -42,13 +44,15 @@ class KernelDrift:
             nftwatch.watch(self._target) as rules,
             asyncio.TaskGroup() as group,
         ):
-            links = group.create_task(self._follow_links(events, queue), name="flannel: netlink events")
+            with Netlink(self._target) as nl:
+                self._names |= {li.index: li.name for li in links(nl)}
+            entries = group.create_task(self._follow_links(events, queue), name="flannel: netlink events")
             tables = group.create_task(_follow_rules(rules, queue), name="flannel: nftables events")
             try:
                 while True:
                     yield await queue.get()
             finally:
-                links.cancel()
+                entries.cancel()
                 tables.cancel()
 
     async def _follow_links(self, events: Monitor, queue: asyncio.Queue[str]) -> None:
@@ -73,11 +77,9 @@ class KernelDrift:
                 return f"route to {route.dst} by {self._name(route.device) or 'another way'}"
             case AddressEvent(address, _) if self._ours(address.index):
                 return f"address {address.cidr} changed"
-            case NeighbourEvent(neighbour, _) if self._ours(neighbour.index) and "cni" not in self._name(
-                neighbour.index
-            ):
+            case NeighbourEvent(neighbour, _) if self._has_entries(neighbour.index):
                 return f"neighbour {neighbour.ip} changed"
-            case FdbEvent(entry, _) if self._ours(entry.index) and "cni" not in self._name(entry.index):
+            case FdbEvent(entry, _) if self._has_entries(entry.index):
                 return f"forwarding of {entry.mac} changed"
         return ""
 
@@ -88,6 +90,11 @@ class KernelDrift:
         name = self._name(index)
         # A link that has not been heard of yet may be ours: a needless pass does no harm.
         return not name or name in self._extra or _OUR_LINK.fullmatch(name) is not None
+
+    def _has_entries(self, index: int) -> bool:
+        """Whether neighbours and forwarding of the link are ours; those of the underlay and the bridge are not."""
+        name = self._name(index)
+        return not name or (name != "cni0" and _OUR_LINK.fullmatch(name) is not None)
 
 
 def _may_displace(route: Route) -> bool:

@@ -337,11 +337,6 @@ def set_vxlan_learning(nl: Netlink, name: str, on: bool) -> None:
     nl.request(linkmsg.vxlan_learning(name, on))
 
 
-def set_gso_max(nl: Netlink, which: str | int, size: int) -> None:
-    """No packet that the device is to divide will be larger than this many bytes."""
-    nl.request(linkmsg.change(which, gso_max=size))
-
-
 def set_hairpin(nl: Netlink, index: int, on: bool) -> None:
     """Bridge port: let a packet leave by the port it came in."""
     nl.request(linkmsg.bridge_port(index, hairpin=on))

@@ -48,7 +48,6 @@ IFLA_LINKINFO = 18
 IFLA_IFALIAS = 20
 IFLA_AF_SPEC = 26
 IFLA_NET_NS_FD = 28
-IFLA_GSO_MAX_SIZE = 41
 IFLA_EXT_MASK = 29
 IFLA_PROMISCUITY = 30
 IFLA_NUM_TX_QUEUES = 31
@@ -317,7 +316,6 @@ def change(
     netns_fd: int = -1,
     alias: str | None = None,
     txqlen: int = -1,
-    gso_max: int = 0,
     port: bytes = b"",
 ) -> Request:
     """Change what is given of an existing link. `master=0` releases it; renaming needs an index.
@@ -339,8 +337,6 @@ def change(
         body += text(IFLA_IFALIAS, alias)
     if master is not None:
         body += u32(IFLA_MASTER, master)
-    if gso_max:
-        body += u32(IFLA_GSO_MAX_SIZE, gso_max)
     if port:
         body += nested(IFLA_LINKINFO, text(IFLA_INFO_SLAVE_KIND, "bridge") + nested(IFLA_INFO_SLAVE_DATA, port))
     return Request(RTM_NEWLINK, 0, body, "change link", str(which))

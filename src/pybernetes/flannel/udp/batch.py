@@ -13,7 +13,8 @@ import struct
 
 _libc = ctypes.CDLL(None, use_errno=True)
 SLOTS = 16
-SLOT_SIZE = 65_536
+SLOT_SIZE = 65_536 + 64
+"""The longest IP packet, and what the TUN device puts before it."""
 UDP_SEGMENT, UDP_GRO = 103, 104
 _CONTROL = 64
 _CMSG = struct.Struct("@Niii")  # cmsg_len, cmsg_level, cmsg_type, and the size that follows for UDP_GRO

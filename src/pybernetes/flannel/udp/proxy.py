@@ -106,8 +106,6 @@ class UdpProxy:
         """Open device and socket. Raises OSError, LinuxError."""
         with Netlink(self.config.netns) as nl:
             self._tun = link.add_tun(nl, self.config.tun, offload=True)
-            # A large packet then makes one burst, not a burst and a remainder that costs as much.
-            link.set_gso_max(nl, self.config.tun, segments.largest(self.config.mtu))
         try:
             with netns.enter(self.config.netns):
                 self._socket = sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)

@@ -30,14 +30,6 @@ MAX_PAYLOAD = 65_507
 """Of one call, for UDP over IPv4."""
 
 
-_LONGEST_HEADERS = 20 + 60  # IPv4 without options, TCP with all
-
-
-def largest(mtu: int) -> int:
-    """The longest TCP packet that becomes one burst of segments of this MTU."""
-    return min(MAX_DATAGRAMS, MAX_PAYLOAD // mtu) * (mtu - _LONGEST_HEADERS)
-
-
 @dataclass(frozen=True, slots=True)
 class Burst:
     """Packets of one size, one after the other; the last may be shorter."""
@@ -51,7 +43,9 @@ def divide(packet: memoryview, payload: int, tcp: int) -> Iterator[Burst]:
     header = tcp + (packet[tcp + 12] >> 4) * 4
     body = np.frombuffer(packet, np.uint8, offset=header)
     size = header + payload
-    rows = max(1, min(MAX_DATAGRAMS, MAX_PAYLOAD // size))
+    total = max(1, -(-len(body) // payload))
+    bursts = -(-total // max(1, min(MAX_DATAGRAMS, MAX_PAYLOAD // size)))
+    rows = -(-total // bursts)  # as many in each: a small remainder would cost the whole way for little
     template = np.frombuffer(packet, np.uint8, count=header)
     for start in range(0, len(body), rows * payload):
         part = body[start : start + rows * payload]
