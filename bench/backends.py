@@ -7,7 +7,7 @@ instructions are translated: all is slow there, so the shares count, not the rat
 
 For the udp backend, which has a process of ours on the way, the limit by profile (cProfile) under one TCP stream: the
 kernel takes and gives up to 64 KiB at a time on both sides (TUN offloads; UDP_SEGMENT and UDP_GRO at the socket), so
-Python runs once per 44 packets. About a third of a proxy's time is in system calls, which copy each byte twice; a third
+Python runs once per 24 packets. About a third of a proxy's time is in system calls, which copy each byte twice; a third
 in NumPy, which sums payloads, since each TCP checksum has to be computed or verified; a third in the interpreter
 between these. Packets that the kernel does not join cost a read and a write of the TUN device each, which knows no call
 for several: some 15 µs, which bounds packets per second. A single byte that comes back wakes four threads.
