@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 from types import TracebackType
 
-from pybernetes.linux import addr, fdb, ipmsg, link, linkmsg, neigh, netns, route, rtnl
+from pybernetes.linux import addr, fdb, ipmsg, link, linkmsg, multicast, neigh, netns, route, rtnl
 from pybernetes.linux.errors import ProtocolError
 
 # linux/rtnetlink.h, RTNLGRP_*
@@ -21,7 +21,6 @@ GROUPS = {"link": (1,), "neigh": (3,), "addr": (5, 9), "route": (7, 11)}
 ALL = tuple(GROUPS)
 
 _PENDING_LIMIT = 20_000
-_SO_RCVBUFFORCE = 33
 _RECEIVE_BUFFER = 8 << 20
 
 
@@ -114,14 +113,8 @@ class Monitor:
         self._socket: socket.socket | None = None
 
     async def __aenter__(self) -> Monitor:
-        with netns.enter(self._netns):
-            kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
-            self._socket = socket.socket(socket.AF_NETLINK, kind, rtnl.NETLINK_ROUTE)
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, self._receive_buffer)
-        self._socket.bind((0, 0))
-        for group in self._groups:
-            for number in GROUPS[group]:
-                self._socket.setsockopt(rtnl.SOL_NETLINK, rtnl.NETLINK_ADD_MEMBERSHIP, number)
+        groups = [number for group in self._groups for number in GROUPS[group]]
+        self._socket = multicast.subscribe(self._netns, rtnl.NETLINK_ROUTE, groups, buffer=self._receive_buffer)
         asyncio.get_running_loop().add_reader(self._socket.fileno(), self._readable)
         return self
 

@@ -13,7 +13,7 @@ import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from pybernetes.linux import netns, rtnl
+from pybernetes.linux import multicast, netns, rtnl
 from pybernetes.linux.errors import ProtocolError
 
 # linux/netfilter/nfnetlink.h and nf_tables.h
@@ -96,18 +96,7 @@ class NftWatch:
 @asynccontextmanager
 async def watch(target: netns.Netns | None = None) -> AsyncIterator[NftWatch]:
     """Watch the nftables of a namespace (None: our own)."""
-    with netns.enter(target):
-        kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
-        sock = socket.socket(socket.AF_NETLINK, kind, rtnl.NETLINK_NETFILTER)
-    loop = asyncio.get_running_loop()
-    try:
-        sock.bind((0, 0))
-        sock.setsockopt(rtnl.SOL_NETLINK, rtnl.NETLINK_ADD_MEMBERSHIP, _NFNLGRP_NFTABLES)
-        watcher = NftWatch(sock)
-        loop.add_reader(sock.fileno(), watcher._readable)
-        try:
-            yield watcher
-        finally:
-            loop.remove_reader(sock.fileno())
-    finally:
-        sock.close()
+    sock = multicast.subscribe(target, rtnl.NETLINK_NETFILTER, [_NFNLGRP_NFTABLES])
+    watcher = NftWatch(sock)
+    with multicast.reading(sock, watcher._readable):
+        yield watcher

@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from pybernetes.linux import netns, rtnl, xfrm
+from pybernetes.linux import multicast, netns, rtnl, xfrm
 
 
 class XfrmWatch:
@@ -38,19 +38,7 @@ class XfrmWatch:
 @asynccontextmanager
 async def watch(target: netns.Netns | None = None) -> AsyncIterator[XfrmWatch]:
     """Watch a namespace (None: our own)."""
-    with netns.enter(target):
-        kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
-        sock = socket.socket(socket.AF_NETLINK, kind, xfrm.NETLINK_XFRM)
-    loop = asyncio.get_running_loop()
-    try:
-        sock.bind((0, 0))
-        for group in xfrm.GROUPS.values():
-            sock.setsockopt(rtnl.SOL_NETLINK, rtnl.NETLINK_ADD_MEMBERSHIP, group)
-        watcher = XfrmWatch(sock)
-        loop.add_reader(sock.fileno(), watcher._readable)
-        try:
-            yield watcher
-        finally:
-            loop.remove_reader(sock.fileno())
-    finally:
-        sock.close()
+    sock = multicast.subscribe(target, xfrm.NETLINK_XFRM, xfrm.GROUPS.values())
+    watcher = XfrmWatch(sock)
+    with multicast.reading(sock, watcher._readable):
+        yield watcher
