@@ -10,19 +10,18 @@ from typing import Protocol
 from pybernetes.api.core.service import Service
 from pybernetes.api.discovery.endpoint_slice import EndpointSlice
 from pybernetes.client.informer import Informer
+from pybernetes.client.service_tracker import ServiceTracker
 from pybernetes.linux import conntrack, nftwatch
 from pybernetes.linux.errors import LinuxError
 from pybernetes.proxy.flows import StaleFlows
 from pybernetes.proxy.iptables_renderer import IptablesRenderer
-from pybernetes.proxy.model import VirtualServer
 from pybernetes.proxy.nft_renderer import NftRenderer, strangers
 from pybernetes.proxy.options import ProxyOptions
-from pybernetes.proxy.tracker import Tracker
+from pybernetes.proxy.server_changes import Change, ServerChanges
 
 log = logging.getLogger(__name__)
 
 _RETRY_FIRST, _RETRY_MAX = 0.2, 10.0
-Change = tuple[VirtualServer | None, VirtualServer | None]
 
 
 class Renderer(Protocol):
@@ -57,9 +56,9 @@ class KubeProxy:
         self._options = options
         self._informers = (services, slices)
         self._wake = asyncio.Event()
-        self._tracker = Tracker(
-            services, slices, node=options.node_name, versions=options.versions, changed=self._wake.set
-        )
+        self._tracker = ServiceTracker(changed=self._wake.set)
+        self._tracker.follow(services, slices)
+        self._changes = ServerChanges(options.node_name, options.versions)
         self._renderers: dict[int, Renderer] = {v: MODES[options.mode](options, v) for v in options.versions}
         self._watch: nftwatch.NftWatch | None = None
         self._ready = asyncio.Event()
@@ -126,7 +125,7 @@ class KubeProxy:
 
     async def _update(self, delay: float) -> float:
         """Apply what changed; returns how long to wait before a retry, or 0."""
-        changes = self._tracker.take()
+        changes = self._changes.update(self._tracker.take())
         failed = False
         for version, renderer in self._renderers.items():
             try:

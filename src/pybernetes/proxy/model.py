@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from pybernetes.api.core.service import Service, ServicePort
 from pybernetes.api.discovery.endpoint_slice import Endpoint as SliceEndpoint
 from pybernetes.api.discovery.endpoint_slice import EndpointSlice
+from pybernetes.api.wellknown import LABEL_HEADLESS
 
-SERVICE_NAME = "kubernetes.io/service-name"
 SERVICE_PROXY_NAME = "service.kubernetes.io/service-proxy-name"
-HEADLESS = "service.kubernetes.io/headless"
 DEFAULT_AFFINITY_SECONDS = 10800
 
 
@@ -74,7 +73,9 @@ def virtual_servers(service: Service, slices: Iterable[EndpointSlice], node: str
     cluster_ip = _cluster_ip(service, version)
     if not cluster_ip or spec.type == "ExternalName" or SERVICE_PROXY_NAME in service.metadata.labels:
         return []
-    parts = [part for part in slices if part.address_type == f"IPv{version}" and HEADLESS not in part.metadata.labels]
+    parts = [
+        part for part in slices if part.address_type == f"IPv{version}" and LABEL_HEADLESS not in part.metadata.labels
+    ]
     return [_server(service, port, parts, cluster_ip, node, version) for port in spec.ports]
 
 
