@@ -129,7 +129,7 @@ async def test_reviews(api: Api) -> None:
 
 
 async def test_a_second_start_changes_nothing(api: Api, config: ServerConfig) -> None:
-    store = api.server.core.store
+    store = api.server.context.store
     before = store.revision
     again = assemble(config, store, Security(signing_key=generate()), rng=random.Random(2))
     await again.start()

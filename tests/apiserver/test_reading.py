@@ -57,7 +57,7 @@ async def test_an_expired_page_offers_an_inconsistent_rest(api: Api) -> None:
     await make(api, 4)
     first = await api.json("GET", f"{CMS}?limit=2")
     await api.json("POST", CMS, config_map("c0015"), status=201)
-    await api.server.core.store.compact(api.server.core.store.revision)
+    await api.server.context.store.compact(api.server.context.store.revision)
     status = await api.json("GET", f"{CMS}?limit=2&continue={first['metadata']['continue']}", status=410)
     assert status["reason"] == "Expired"
     assert status["message"].startswith("The provided continue parameter is too old")
@@ -182,7 +182,7 @@ async def test_yaml(api: Api) -> None:
 
 
 async def test_long_lists_come_in_parts_and_whole(api: Api) -> None:
-    store = api.server.core.store
+    store = api.server.context.store
     values = [(f"c{i:03}", msgspec.json.encode(config_map(f"c{i:03}"))) for i in range(450)]
     await asyncio.gather(*(store.put(f"/registry/configmaps/default/{name}", value) for name, value in values))
     found = await api.json("GET", CMS)

@@ -99,7 +99,7 @@ async def test_at_the_same_time_one_gets_the_address(api: Api) -> None:
 
 async def test_a_restarted_server_knows_what_is_taken(api: Api) -> None:
     await make(api, clusterIP="10.96.0.88", type="NodePort", ports=[{"port": 80, "nodePort": 30088}])
-    core = api.server.core
+    core = api.server.context
     again = Api(build_server(core.config, core.store, CertificateUsers(), MastersOnly(), rng=random.Random(2)))
     status = await make(again, "two", 422, clusterIP="10.96.0.88")
     assert "already allocated" in status["message"]

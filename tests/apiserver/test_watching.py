@@ -57,7 +57,7 @@ async def test_every_change_arrives_in_order(api: Api) -> None:
     last = await stream.next()
     assert last["type"] == "DELETED"
     assert last["object"]["data"] == {"b": "2"}
-    assert int(last["object"]["metadata"]["resourceVersion"]) == api.server.core.store.revision
+    assert int(last["object"]["metadata"]["resourceVersion"]) == api.server.context.store.revision
     await stream.close()
 
 
@@ -134,7 +134,7 @@ async def test_options_that_make_no_sense(api: Api, query: str, words: str) -> N
 
 async def test_too_old_and_too_new_revisions_are_error_events(api: Api) -> None:
     await api.json("POST", CMS, config_map(), status=201)
-    store = api.server.core.store
+    store = api.server.context.store
     await store.compact(store.revision)
     stream = Stream(api, CMS, {"resourceVersion": "1"})
     event = await stream.next()
@@ -208,5 +208,5 @@ class TestBookmarks:
         await api.json("POST", PODS, pod(), status=201)
         mark = await waiting
         assert mark["type"] == "BOOKMARK"
-        assert int(mark["object"]["metadata"]["resourceVersion"]) == api.server.core.store.revision
+        assert int(mark["object"]["metadata"]["resourceVersion"]) == api.server.context.store.revision
         await stream.close()

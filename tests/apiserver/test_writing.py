@@ -60,9 +60,9 @@ async def test_generated_names(api: Api) -> None:
 
 
 async def test_dry_run_changes_nothing(api: Api) -> None:
-    before = api.server.core.store.revision
+    before = api.server.context.store.revision
     await api.json("POST", f"{CMS}?dryRun=All", config_map(), status=201)
-    assert api.server.core.store.revision == before
+    assert api.server.context.store.revision == before
     await api.json("POST", f"{CMS}?dryRun=Some", config_map(), status=422)
 
 

@@ -11,7 +11,7 @@ from pybernetes.api import time
 from pybernetes.api.meta import DeleteOptions, ListMeta, Status, StatusDetails
 from pybernetes.apiserver import codec, errors, options, reading, rendering
 from pybernetes.apiserver.admission.request import Admission, AdmissionRequest
-from pybernetes.apiserver.call import Call, Core
+from pybernetes.apiserver.context import ResourceRequest, ServerContext
 from pybernetes.apiserver.selection import selection
 from pybernetes.apiserver.types import StreamResponse
 from pybernetes.apiserver.writing import Writer, is_finished
@@ -42,81 +42,85 @@ _ORPHANS_BY_DEFAULT = frozenset({"replicationcontrollers"})
 class Deleter:
     """Deletes objects."""
 
-    def __init__(self, core: Core, admission: Admission, writer: Writer) -> None:
-        self._core = core
+    def __init__(self, context: ServerContext, admission: Admission, writer: Writer) -> None:
+        self._context = context
         self._admission = admission
         self._writer = writer
 
-    async def delete(self, call: Call) -> Response:
+    async def delete(self, request: ResourceRequest) -> Response:
         """DELETE of one object."""
-        asked = options.delete_options(call.query, call.all_of("dryRun"), call.request.body, call.content_type)
-        kv, gone = await self.remove(call, call.info.name, asked)
-        kind = call.resource.kind
+        asked = options.delete_options(request.query, request.all_of("dryRun"), request.http.body, request.content_type)
+        kv, gone = await self.remove(request, request.info.name, asked)
+        kind = request.resource.kind
         status = 200 if gone or not _wants_cascade(asked) else 202
         if gone and kind.resource not in _RETURNS_OBJECT:
-            return rendering.response(200, codec.encode_status(_success(call, kv)), call.form)
-        body = call.resource.shown(kv.value)
-        return rendering.obj(body, call.resource, call.form, now=self._core.now(), status=status)
+            return rendering.response(200, codec.encode_status(_success(request, kv)), request.form)
+        body = request.resource.to_served(kv.value)
+        return rendering.obj(body, request.resource, request.form, now=self._context.now(), status=status)
 
-    async def delete_collection(self, call: Call) -> Response | StreamResponse:
+    async def delete_collection(self, request: ResourceRequest) -> Response | StreamResponse:
         """DELETE of all objects that selectors choose; answers with the list of them."""
-        chosen = options.list_options(call.query, watch=False)
-        asked = options.delete_options(call.query, call.all_of("dryRun"), call.request.body, call.content_type)
-        wanted = selection(call.resource, chosen.label_selector, chosen.field_selector)
-        page = await reading.select(self._core, call, wanted, chosen)
+        chosen = options.list_options(request.query, watch=False)
+        asked = options.delete_options(request.query, request.all_of("dryRun"), request.http.body, request.content_type)
+        wanted = selection(request.resource, chosen.label_selector, chosen.field_selector)
+        page = await reading.select(self._context, request, wanted, chosen)
         done: list[KeyValue] = []
         for item in page.items:
             name = item.key.rpartition("/")[2]
             try:
-                done.append((await self.remove(call, name, asked, key=item.key))[0])
+                done.append((await self.remove(request, name, asked, key=item.key))[0])
             except NotFound:
                 continue
-        meta = ListMeta(resource_version=str(self._core.store.revision))
-        return await rendering.collection(done, call.resource, call.form, meta, now=self._core.now())
+        meta = ListMeta(resource_version=str(self._context.store.revision))
+        return await rendering.collection(done, request.resource, request.form, meta, now=self._context.now())
 
-    async def remove(self, call: Call, name: str, asked: DeleteOptions, *, key: str = "") -> tuple[KeyValue, bool]:
+    async def remove(
+        self, request: ResourceRequest, name: str, asked: DeleteOptions, *, key: str = ""
+    ) -> tuple[KeyValue, bool]:
         """Delete or mark one object: its last version, and whether it is gone. Raises NotFound, Conflict, Forbidden."""
-        resource = call.resource
-        key = key or resource.key(call.namespace, name)
+        resource = request.resource
+        key = key or resource.key(request.namespace, name)
         for _ in range(_RETRIES):
-            kv = self._core.store.get(key)
+            kv = self._context.store.get(key)
             if kv is None:
                 raise errors.not_found(resource.kind, name)
             old = resource.read(kv)
-            _preconditions(call, old, asked)
-            await self.admit(call, old, asked)
+            _preconditions(request, old, asked)
+            await self.admit(request, old, asked)
             try:
-                return await self._remove(call, kv, old, asked)
+                return await self._remove(request, kv, old, asked)
             except store_errors.Conflict:
                 continue
             except store_errors.NotFound as error:
                 raise errors.not_found(resource.kind, name) from error
         raise errors.conflict(resource.kind, name)
 
-    async def admit(self, call: Call, old: Any, asked: DeleteOptions) -> None:
+    async def admit(self, request: ResourceRequest, old: Any, asked: DeleteOptions) -> None:
         """Whether admission lets the object go. Raises Forbidden."""
-        request = AdmissionRequest(
+        change = AdmissionRequest(
             operation="DELETE",
-            kind=call.resource.kind,
+            kind=request.resource.kind,
             namespace=old.metadata.namespace,
             name=old.metadata.name,
-            user=call.user,
+            user=request.user,
             old=old,
             dry_run=bool(asked.dry_run),
         )
-        await self._admission.admit(request)
-        await self._admission.validate(request)
+        await self._admission.admit(change)
+        await self._admission.validate(change)
 
-    async def _remove(self, call: Call, kv: KeyValue, old: Any, asked: DeleteOptions) -> tuple[KeyValue, bool]:
-        store, resource = self._core.store, call.resource
+    async def _remove(
+        self, request: ResourceRequest, kv: KeyValue, old: Any, asked: DeleteOptions
+    ) -> tuple[KeyValue, bool]:
+        store, resource = self._context.store, request.resource
         new = resource.read(kv)
-        if not mark(new, asked, resource.kind.resource, self._core):
+        if not mark(new, asked, resource.kind.resource, self._context):
             return kv, False
         if is_finished(new):
             if asked.dry_run:
                 return kv, True
             gone = await store.delete(kv.key, expect=kv.revision)
-            self._writer.released(call, old)
+            self._writer.released(request, old)
             return gone, True
         value = resource.write(new)
         if asked.dry_run:
@@ -124,14 +128,14 @@ class Deleter:
         return await store.put(kv.key, value, expect=kv.revision), False
 
 
-def mark(new: Any, asked: DeleteOptions, resource: str, core: Core) -> bool:
+def mark(new: Any, asked: DeleteOptions, resource: str, context: ServerContext) -> bool:
     """Write into an object that it is to go. False: it was said before, and nothing is new."""
     meta = new.metadata
     before = list(meta.finalizers), meta.deletion_timestamp, meta.deletion_grace_period_seconds
     meta.finalizers = _finalizers(meta.finalizers, asked, resource)
     grace = _grace(new, asked, resource)
     if not meta.deletion_timestamp:
-        meta.deletion_timestamp = time.seconds(core.now() + timedelta(seconds=grace))
+        meta.deletion_timestamp = time.seconds(context.now() + timedelta(seconds=grace))
         meta.deletion_grace_period_seconds = grace
         if meta.generation:
             meta.generation += 1
@@ -178,22 +182,22 @@ def _wants_cascade(asked: DeleteOptions) -> bool:
     return asked.orphan_dependents is False or asked.propagation_policy == "Foreground"
 
 
-def _preconditions(call: Call, old: Any, asked: DeleteOptions) -> None:
+def _preconditions(request: ResourceRequest, old: Any, asked: DeleteOptions) -> None:
     wanted, meta = asked.preconditions, old.metadata
     if wanted is None:
         return
     if wanted.uid is not None and wanted.uid != meta.uid:
         why = f"Precondition failed: UID in precondition: {wanted.uid}, UID in object meta: {meta.uid}"
-        raise errors.conflict(call.resource.kind, meta.name, why)
+        raise errors.conflict(request.resource.kind, meta.name, why)
     if wanted.resource_version is not None and wanted.resource_version != meta.resource_version:
         why = (
             f"Precondition failed: ResourceVersion in precondition: {wanted.resource_version}, "
             f"ResourceVersion in object meta: {meta.resource_version}"
         )
-        raise errors.conflict(call.resource.kind, meta.name, why)
+        raise errors.conflict(request.resource.kind, meta.name, why)
 
 
-def _success(call: Call, kv: KeyValue) -> Status:
-    kind, obj = call.resource.kind, call.resource.read(kv)
+def _success(request: ResourceRequest, kv: KeyValue) -> Status:
+    kind, obj = request.resource.kind, request.resource.read(kv)
     details = StatusDetails(name=obj.metadata.name, group=kind.group, kind=kind.plural, uid=obj.metadata.uid)
     return Status(status="Success", details=details)

@@ -82,7 +82,7 @@ class Front:
 
     def __init__(self, server: ApiServer) -> None:
         self._server = server
-        self._config = server.core.config
+        self._config = server.context.config
         self._endless: set[asyncio.Task[Any]] = set()
         self._closing = False
         self._random = random.Random()
@@ -262,7 +262,7 @@ class Listening:
 async def serve_https(server: ApiServer, hosts: Sequence[str] | str, port: int, tls: TlsFiles | None) -> Listening:
     """Listen on every host. `tls` None serves plain HTTP, for benchmarks and for behind a proxy that has TLS."""
     loop = asyncio.get_running_loop()
-    limit = server.core.config.max_body
+    limit = server.context.config.max_body
 
     def factory(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> BaseRequest:
         return BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=limit)

@@ -14,7 +14,7 @@ from yarl import URL
 from pybernetes.api.core.node import KIND as NODE
 from pybernetes.api.core.node import Node
 from pybernetes.apiserver import codec, errors
-from pybernetes.apiserver.call import Core
+from pybernetes.apiserver.context import ServerContext
 from pybernetes.apiserver.types import StreamResponse, Tunnel
 
 DEFAULT_PORT = 10250
@@ -42,18 +42,18 @@ _HOP_BY_HOP = frozenset(
 class Nodes:
     """Connections to nodes and to what runs on them."""
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
+    def __init__(self, context: ServerContext) -> None:
+        self._context = context
         self._session: aiohttp.ClientSession | None = None
         self._tls: ssl.SSLContext | None = None
 
     def kubelet(self, name: str) -> tuple[str, int]:
         """Address and port of a node's kubelet. Raises NotFound, or ServerError for a node without an address."""
-        kv = self._core.store.get(NODE.key("", name))
+        kv = self._context.store.get(NODE.key("", name))
         if kv is None:
             raise errors.not_found(NODE, name)
         status = codec.decode(kv.value, Node).status
-        client = self._core.config.kubelet_client
+        client = self._context.config.kubelet_client
         wanted = client.address_types if client is not None else ("InternalIP", "ExternalIP", "Hostname")
         for kind in wanted:
             for address in status.addresses:
@@ -65,7 +65,7 @@ class Nodes:
     def tls(self) -> ssl.SSLContext:
         """The server's side of TLS with a kubelet. Raises ServerError when it has no certificate for that."""
         if self._tls is None:
-            client = self._core.config.kubelet_client
+            client = self._context.config.kubelet_client
             if client is None:
                 raise errors.unavailable("the server has no client certificate for kubelets")
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -7,7 +7,7 @@ from pybernetes.api.meta import ObjectMeta, Time
 from pybernetes.apiserver import errors
 
 
-def begin(meta: ObjectMeta, kind: Kind[Any], *, namespace: str, uid: str, now: Time) -> None:
+def initialize(meta: ObjectMeta, kind: Kind[Any], *, namespace: str, uid: str, now: Time) -> None:
     """Fill in what a new object gets from the server, and drop what only the server may set."""
     meta.namespace = namespace if kind.namespaced else ""
     meta.uid = uid
@@ -30,7 +30,7 @@ def carry_over(new: ObjectMeta, old: ObjectMeta) -> None:
     new.self_link = ""
 
 
-def place(meta: ObjectMeta, kind: Kind[Any], *, namespace: str, name: str = "") -> None:
+def check_namespace(meta: ObjectMeta, kind: Kind[Any], *, namespace: str, name: str = "") -> None:
     """Check that an object goes where its own metadata says. Raises BadRequest."""
     if kind.namespaced:
         if meta.namespace and meta.namespace != namespace:

@@ -7,7 +7,7 @@ import msgspec
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import StatusCause
 from pybernetes.apiserver import codec, errors
-from pybernetes.apiserver.call import Call
+from pybernetes.apiserver.context import ResourceRequest
 from pybernetes.apiserver.options import WriteOptions
 from pybernetes.apiserver.patch import json_patch, merge, strategic
 from pybernetes.apiserver.patch.apply import server_side_apply
@@ -37,19 +37,19 @@ class Maker(Protocol):
 
 
 def patch_maker(
-    call: Call, asked: WriteOptions, now: str, subresource: str, *, resource: Resource | None = None
+    request: ResourceRequest, asked: WriteOptions, now: str, subresource: str, *, resource: Resource | None = None
 ) -> Maker:
-    """What applies the request's body; `resource` is what it is applied to, where that is not the call's own.
+    """What applies the request's body; `resource` is what it is applied to, where that is not the request's own.
 
     Raises 415 for a form that is not known, BadRequest for a bad body.
     """
-    kind = (resource or call.resource).kind
-    form = codec.media_type(call.content_type)
+    kind = (resource or request.resource).kind
+    form = codec.media_type(request.content_type)
     if form not in TYPES:
         raise errors.unsupported_media_type(TYPES)
     if form == APPLY_PATCH:
-        return _Apply(call, kind, asked, now, subresource)
-    return _Patch(kind, form, codec.plain(call.request.body))
+        return _Apply(request, kind, asked, now, subresource)
+    return _Patch(kind, form, codec.plain(request.http.body))
 
 
 class _Patch:
@@ -90,13 +90,15 @@ class _Apply:
 
     creates = True
 
-    def __init__(self, call: Call, kind: Kind[Any], asked: WriteOptions, now: str, subresource: str) -> None:
+    def __init__(
+        self, request: ResourceRequest, kind: Kind[Any], asked: WriteOptions, now: str, subresource: str
+    ) -> None:
         self._kind = kind
-        self._name = call.info.name
+        self._name = request.info.name
         self._asked = asked
         self._now = now
         self._subresource = subresource
-        self._applied = codec.plain(codec.yaml_to_json(call.request.body))
+        self._applied = codec.plain(codec.yaml_to_json(request.http.body))
         self._check()
 
     def _check(self) -> None:

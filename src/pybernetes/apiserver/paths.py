@@ -7,7 +7,7 @@ import msgspec
 from pybernetes.api.kinds import KINDS
 from pybernetes.apiserver import errors, metrics, version
 from pybernetes.apiserver.auth.tokens import ServiceAccountTokens
-from pybernetes.apiserver.call import Core
+from pybernetes.apiserver.context import ServerContext
 from pybernetes.apiserver.health import Health
 from pybernetes.apiserver.metrics import Metrics
 from pybernetes.apiserver.requests import RequestInfo
@@ -21,8 +21,10 @@ _JSON = {"content-type": "application/json", "cache-control": "no-cache, private
 class Paths:
     """Answers paths that name no resource."""
 
-    def __init__(self, core: Core, health: Health, counted: Metrics, tokens: ServiceAccountTokens | None) -> None:
-        config = core.config
+    def __init__(
+        self, context: ServerContext, health: Health, counted: Metrics, tokens: ServiceAccountTokens | None
+    ) -> None:
+        config = context.config
         self._discovery = Discovery(KINDS, f"{config.advertise_address}:{config.advertise_port}")
         self._openapi = OpenApi(KINDS)
         self._building = asyncio.Lock()

@@ -9,7 +9,7 @@ import msgspec
 
 from pybernetes.api.meta import ListMeta
 from pybernetes.apiserver import errors, options, rendering
-from pybernetes.apiserver.call import Call, Core
+from pybernetes.apiserver.context import ResourceRequest, ServerContext
 from pybernetes.apiserver.options import ListOptions
 from pybernetes.apiserver.selection import Selection, selection
 from pybernetes.apiserver.types import StreamResponse
@@ -56,39 +56,43 @@ class ContinueToken(msgspec.Struct, omit_defaults=True):
         return token
 
 
-async def get(core: Core, call: Call) -> Response:
+async def get(context: ServerContext, request: ResourceRequest) -> Response:
     """One object."""
-    revision = call.query.get("resourceVersion", "")
-    await _reached(core, options.list_options({"resourceVersion": revision}, watch=False) if revision else _LATEST)
-    kv = find(core, call)
-    include = call.query.get("includeObject", "")
-    return rendering.obj(call.resource.shown(kv.value), call.resource, call.form, now=core.now(), include=include)
+    revision = request.query.get("resourceVersion", "")
+    await _reached(context, options.list_options({"resourceVersion": revision}, watch=False) if revision else _LATEST)
+    kv = find(context, request)
+    include = request.query.get("includeObject", "")
+    return rendering.obj(
+        request.resource.to_served(kv.value), request.resource, request.form, now=context.now(), include=include
+    )
 
 
-def find(core: Core, call: Call) -> KeyValue:
+def find(context: ServerContext, request: ResourceRequest) -> KeyValue:
     """The stored object that a request names. Raises NotFound."""
-    kv = core.store.get(call.resource.key(call.namespace, call.info.name))
+    kv = context.store.get(request.resource.key(request.namespace, request.info.name))
     if kv is None:
-        raise errors.not_found(call.resource.kind, call.info.name)
+        raise errors.not_found(request.resource.kind, request.info.name)
     return kv
 
 
-async def list_(core: Core, call: Call) -> Response | StreamResponse:
+async def list_(context: ServerContext, request: ResourceRequest) -> Response | StreamResponse:
     """A collection, or one page of it."""
-    asked = options.list_options(call.query, watch=False)
-    chosen = selection(call.resource, asked.label_selector, asked.field_selector, call.info.name)
-    await _reached(core, asked)
-    page = await select(core, call, chosen, asked)
-    include = call.query.get("includeObject", "")
-    return await rendering.collection(page.items, call.resource, call.form, page.meta, now=core.now(), include=include)
+    asked = options.list_options(request.query, watch=False)
+    chosen = selection(request.resource, asked.label_selector, asked.field_selector, request.info.name)
+    await _reached(context, asked)
+    page = await select(context, request, chosen, asked)
+    include = request.query.get("includeObject", "")
+    return await rendering.collection(
+        page.items, request.resource, request.form, page.meta, now=context.now(), include=include
+    )
 
 
-async def _reached(core: Core, asked: ListOptions) -> None:
+async def _reached(context: ServerContext, asked: ListOptions) -> None:
     """Wait until memory shows what was acknowledged; refuse revisions of the future."""
-    if not asked.resource_version or asked.revision > core.store.revision:
-        await core.store.read_barrier()
-    if asked.revision > core.store.revision:
-        raise errors.revision_too_large(asked.revision, core.store.revision)
+    if not asked.resource_version or asked.revision > context.store.revision:
+        await context.store.read_barrier()
+    if asked.revision > context.store.revision:
+        raise errors.revision_too_large(asked.revision, context.store.revision)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +103,17 @@ class Selected:
     meta: ListMeta
 
 
-async def select(core: Core, call: Call, chosen: Selection, asked: ListOptions) -> Selected:
+async def select(context: ServerContext, request: ResourceRequest, chosen: Selection, asked: ListOptions) -> Selected:
     """Read one page. Raises Gone when its revision is no longer kept."""
-    prefix = call.resource.prefix(call.namespace)
-    if chosen.name and not asked.continue_token and (call.namespace or not call.resource.kind.namespaced):
-        kv = core.store.get(call.resource.key(call.namespace, chosen.name)) if _is_now(asked) else None
+    prefix = request.resource.prefix(request.namespace)
+    if chosen.name and not asked.continue_token and (request.namespace or not request.resource.kind.namespaced):
+        kv = context.store.get(request.resource.key(request.namespace, chosen.name)) if _is_now(asked) else None
         if kv is not None and chosen.matches(kv):
-            return Selected([kv], ListMeta(resource_version=str(core.store.revision)))
+            return Selected([kv], ListMeta(resource_version=str(context.store.revision)))
     token = ContinueToken.decode(asked.continue_token) if asked.continue_token else None
     if token is not None and asked.resource_version not in ("", "0"):
         raise errors.bad_request("specifying resource version is not allowed when using continue")
-    page = _page(core, prefix, chosen, asked, token)
+    page = _page(context, prefix, chosen, asked, token)
     items = page.items
     if not chosen.everything:
         items = await _matching(items, chosen)
@@ -134,7 +138,9 @@ def _is_now(asked: ListOptions) -> bool:
     return not asked.limit or asked.resource_version in ("", "0") or asked.match == options.NOT_OLDER
 
 
-def _page(core: Core, prefix: str, chosen: Selection, asked: ListOptions, token: ContinueToken | None) -> Page:
+def _page(
+    context: ServerContext, prefix: str, chosen: Selection, asked: ListOptions, token: ContinueToken | None
+) -> Page:
     revision = 0 if _is_now(asked) else asked.revision
     start = ""
     if token is not None:
@@ -142,12 +148,12 @@ def _page(core: Core, prefix: str, chosen: Selection, asked: ListOptions, token:
         start = prefix + token.start.removesuffix("\0")
     limit = asked.limit if chosen.everything else 0
     try:
-        return core.store.range(prefix, start=start, limit=limit, revision=revision)
+        return context.store.range(prefix, start=start, limit=limit, revision=revision)
     except store_errors.Compacted as error:
         if token is None:
             raise errors.expired(f"The resourceVersion for the provided list is too old: {revision}") from error
         again = ContinueToken(v=token.v, rv=-1, start=token.start).encode()
-        raise errors.expired(EXPIRED, again, str(core.store.revision)) from error
+        raise errors.expired(EXPIRED, again, str(context.store.revision)) from error
     except store_errors.FutureRevision as error:
         raise errors.revision_too_large(revision, error.current) from error
 

@@ -108,10 +108,10 @@ def _head(kind: Kind[Object], form: Form, meta: ListMeta) -> bytes:
 
 def _chunk(resource: Resource, form: Form, now: datetime, include: str):  # type: ignore[no-untyped-def]
     """The function that turns stored values into the items of a list."""
-    shown = resource.shown
+    to_served = resource.to_served
 
     def plain(part: Sequence[KeyValue]) -> Iterator[bytes]:
-        return (shown(kv.value) for kv in part) if resource.converts else (kv.value for kv in part)
+        return (to_served(kv.value) for kv in part) if resource.converts else (kv.value for kv in part)
 
     if form.transform == TABLE:
         row = tables.row_maker(resource.kind, now=now, include=include, version=form.version)

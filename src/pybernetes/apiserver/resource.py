@@ -23,12 +23,12 @@ def _same(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Resource:
-    """`shown` maps stamped stored bytes to the bytes of this kind; `kept` maps an object to the form that is stored."""
+    """`to_served` maps stamped stored bytes to the bytes of this kind, `to_storage` an object to its stored form."""
 
     kind: Kind[Any]
     storage: Kind[Any]
-    shown: Callable[[bytes], bytes] = _same
-    kept: Callable[[Any], Object] = _same
+    to_served: Callable[[bytes], bytes] = _same
+    to_storage: Callable[[Any], Object] = _same
     converts: bool = False
 
     def prefix(self, namespace: str = "") -> str:
@@ -42,14 +42,14 @@ class Resource:
 
     def read(self, kv: KeyValue) -> Any:
         """A private copy of a stored object."""
-        return codec.decode(self.shown(kv.value), self.kind.struct)
+        return codec.decode(self.to_served(kv.value), self.kind.struct)
 
     def write(self, obj: Object) -> bytes:
         """The bytes to store: without a revision."""
         meta = obj.metadata
         if meta.resource_version:
             meta.resource_version = ""
-        return codec.encode(self.kept(obj))
+        return codec.encode(self.to_storage(obj))
 
 
 def resources() -> dict[tuple[str, str, str], Resource]:
@@ -58,7 +58,7 @@ def resources() -> dict[tuple[str, str, str], Resource]:
     core = found["", "v1", "events"].kind
     newer = found["events.k8s.io", "v1", "events"].kind
     found["events.k8s.io", "v1", "events"] = Resource(
-        newer, core, shown=_newer_event, kept=convert.to_core, converts=True
+        newer, core, to_served=_newer_event, to_storage=convert.to_core, converts=True
     )
     return found
 

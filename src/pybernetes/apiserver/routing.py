@@ -8,14 +8,14 @@ from pybernetes.api.kind import Kind
 from pybernetes.api.kinds import BY_RESOURCE
 from pybernetes.apiserver import errors, media, reading
 from pybernetes.apiserver.admission.request import Admission
-from pybernetes.apiserver.asking import Asking
 from pybernetes.apiserver.auth.reviews import Reviews
 from pybernetes.apiserver.auth.tokens import ServiceAccountTokens
-from pybernetes.apiserver.call import Call, Core
+from pybernetes.apiserver.context import ResourceRequest, ServerContext
 from pybernetes.apiserver.deleting import Deleter
 from pybernetes.apiserver.kubelet import Nodes
 from pybernetes.apiserver.replacing import Replacer
 from pybernetes.apiserver.requests import RequestInfo
+from pybernetes.apiserver.reviews import ReviewHandler
 from pybernetes.apiserver.service_reserve import ServiceReserve
 from pybernetes.apiserver.subresources import pod_parts
 from pybernetes.apiserver.subresources.binding import BindingSubresource
@@ -31,7 +31,7 @@ from pybernetes.apiserver.writing import Writer
 from pybernetes.client.transport import Request, Response
 
 Answer = Response | StreamResponse | Tunnel
-Verb = Callable[[Call], Awaitable[Answer]]
+Verb = Callable[[ResourceRequest], Awaitable[Answer]]
 _WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 _PROXY_VERBS = ("get", "create", "update", "patch", "delete", "options")
 
@@ -40,18 +40,23 @@ class Router:
     """Routes requests about resources. Without `tokens` or `reviews` the kinds that need them answer 404."""
 
     def __init__(
-        self, core: Core, admission: Admission, *, tokens: ServiceAccountTokens | None, reviews: Reviews | None
+        self,
+        context: ServerContext,
+        admission: Admission,
+        *,
+        tokens: ServiceAccountTokens | None,
+        reviews: Reviews | None,
     ) -> None:
-        self._core = core
-        pools = {"services": ServiceReserve(core)}
+        self._context = context
+        pools = {"services": ServiceReserve(context)}
         self._pooled = frozenset(pools)
         self._writing: set[asyncio.Future[Answer]] = set()
-        self._writer = Writer(core, admission, dict(pools))
-        self._replacer = Replacer(core, self._writer)
-        deleter = Deleter(core, admission, self._writer)
-        self.watching = Watching(core)
-        self.nodes = Nodes(core)
-        self._asking = Asking(core, reviews) if reviews is not None else None
+        self._writer = Writer(context, admission, dict(pools))
+        self._replacer = Replacer(context, self._writer)
+        deleter = Deleter(context, admission, self._writer)
+        self.watching = Watching(context)
+        self.nodes = Nodes(context)
+        self._reviews = ReviewHandler(context, reviews) if reviews is not None else None
         self._verbs: Mapping[str, Verb] = {
             "get": self._get,
             "list": self._list,
@@ -62,28 +67,30 @@ class Router:
             "delete": deleter.delete,
             "deletecollection": deleter.delete_collection,
         }
-        self._binding = BindingSubresource(core, self._writer)
+        self._binding = BindingSubresource(context, self._writer)
         self._subresources = self._table(deleter, tokens)
 
     def _table(self, deleter: Deleter, tokens: ServiceAccountTokens | None) -> dict[tuple[str, str], Verb]:
         """(subresource, verb) -> answer. Which kinds have which is said by the kinds themselves."""
-        core, writer, replacer = self._core, self._writer, self._replacer
-        scale = ScaleSubresource(core, writer)
-        connect = Connect(core, self.nodes)
-        proxy = Proxy(core, self.nodes)
+        context, writer, replacer = self._context, self._writer, self._replacer
+        scale = ScaleSubresource(context, writer)
+        connect = Connect(context, self.nodes)
+        proxy = Proxy(context, self.nodes)
         ephemeral = pod_parts.PodPart(
-            core, writer, replacer, "ephemeralcontainers", pod_parts.take_ephemeral, pod_parts.check_ephemeral
+            context, writer, replacer, "ephemeralcontainers", pod_parts.take_ephemeral, pod_parts.check_ephemeral
         )
-        resize = pod_parts.PodPart(core, writer, replacer, "resize", pod_parts.take_resources, pod_parts.check_resize)
+        resize = pod_parts.PodPart(
+            context, writer, replacer, "resize", pod_parts.take_resources, pod_parts.check_resize
+        )
         table: dict[tuple[str, str], Verb] = {
             ("status", "get"): self._get,
-            ("status", "update"): lambda call: replacer.update(call, subresource="status"),
-            ("status", "patch"): lambda call: replacer.patch(call, subresource="status"),
+            ("status", "update"): lambda request: replacer.update(request, subresource="status"),
+            ("status", "patch"): lambda request: replacer.patch(request, subresource="status"),
             ("scale", "get"): scale.get,
             ("scale", "update"): scale.update,
             ("scale", "patch"): scale.patch,
             ("binding", "create"): self._binding.create,
-            ("eviction", "create"): EvictionSubresource(core, writer, deleter).create,
+            ("eviction", "create"): EvictionSubresource(context, writer, deleter).create,
             ("finalize", "update"): FinalizeSubresource(writer, replacer).update,
             ("log", "get"): connect.log,
         }
@@ -97,26 +104,24 @@ class Router:
             table |= {(name, "get"): stream, (name, "create"): stream}
         table |= {("proxy", verb): proxy.any for verb in _PROXY_VERBS}
         if tokens is not None:
-            table["token", "create"] = TokenSubresource(core, tokens).create
+            table["token", "create"] = TokenSubresource(context, tokens).create
         return table
 
-    async def route(self, request: Request, user: User, info: RequestInfo, query: Mapping[str, str]) -> Answer:
+    async def route(self, http: Request, user: User, info: RequestInfo, query: Mapping[str, str]) -> Answer:
         """Answer a request about a resource. Raises ApiError."""
-        found = self._core.resources.get((info.group, info.version, info.resource))
+        found = self._context.resources.get((info.group, info.version, info.resource))
         if found is None:
-            return await self._unstored(request, user, info, query)
+            return await self._unstored(http, user, info, query)
         kind = found.kind
         if kind.namespaced and not info.namespace and info.name:
             raise errors.no_such_path()
         transforms = not info.subresource or info.subresource in ("status", "scale")
-        form = (
-            media.PLAIN if _is_raw(info) else media.negotiate(request.headers.get("accept", ""), transforms=transforms)
-        )
-        call = Call(request=request, user=user, info=info, query=query, resource=found, form=form)
+        form = media.PLAIN if _is_raw(info) else media.negotiate(http.headers.get("accept", ""), transforms=transforms)
+        request = ResourceRequest(http=http, user=user, info=info, query=query, resource=found, form=form)
         verb = self._subresource(kind, info) if info.subresource else self._verb(kind, info)
         if kind.resource in self._pooled and not info.subresource and info.verb in _WRITES:
-            return with_warnings(await self._to_the_end(verb(call)), call.warnings)
-        return with_warnings(await verb(call), call.warnings)
+            return with_warnings(await self._to_the_end(verb(request)), request.warnings)
+        return with_warnings(await verb(request), request.warnings)
 
     async def _to_the_end(self, work: Awaitable[Answer]) -> Answer:
         """Finish a write even if its client goes away: what it reserved must end up either stored or given back."""
@@ -143,7 +148,7 @@ class Router:
             raise errors.method_not_allowed()
         return verb
 
-    async def _unstored(self, request: Request, user: User, info: RequestInfo, query: Mapping[str, str]) -> Answer:
+    async def _unstored(self, http: Request, user: User, info: RequestInfo, query: Mapping[str, str]) -> Answer:
         """Reviews, and POST to /bindings."""
         kind = BY_RESOURCE.get((info.group, info.version, info.resource))
         if kind is None or not kind.verbs or info.name:
@@ -151,23 +156,25 @@ class Router:
         if info.verb != "create":
             raise errors.method_not_allowed()
         if kind.name == "Binding":
-            return await self._bind(request, user, info, query)
-        if self._asking is None:
+            return await self._bind(http, user, info, query)
+        if self._reviews is None:
             raise errors.no_such_path()
-        return await self._asking.answer(request, user, info, kind)
+        return await self._reviews.answer(http, user, info, kind)
 
-    async def _bind(self, request: Request, user: User, info: RequestInfo, query: Mapping[str, str]) -> Answer:
-        pods = self._core.resources["", "v1", "pods"]
-        return await self._binding.create_named(Call(request=request, user=user, info=info, query=query, resource=pods))
+    async def _bind(self, http: Request, user: User, info: RequestInfo, query: Mapping[str, str]) -> Answer:
+        pods = self._context.resources["", "v1", "pods"]
+        return await self._binding.create_named(
+            ResourceRequest(http=http, user=user, info=info, query=query, resource=pods)
+        )
 
-    async def _get(self, call: Call) -> Answer:
-        return await reading.get(self._core, call)
+    async def _get(self, request: ResourceRequest) -> Answer:
+        return await reading.get(self._context, request)
 
-    async def _list(self, call: Call) -> Answer:
-        return await reading.list_(self._core, call)
+    async def _list(self, request: ResourceRequest) -> Answer:
+        return await reading.list_(self._context, request)
 
-    async def _watch(self, call: Call) -> Answer:
-        return self.watching.start(call)
+    async def _watch(self, request: ResourceRequest) -> Answer:
+        return self.watching.start(request)
 
 
 def _is_raw(info: RequestInfo) -> bool:

@@ -20,8 +20,8 @@ from pybernetes.apiserver.auth.messages import forbidden_message
 from pybernetes.apiserver.auth.rbac import Rbac
 from pybernetes.apiserver.auth.reviews import Reviews
 from pybernetes.apiserver.auth.tokens import ServiceAccountTokens
-from pybernetes.apiserver.call import Core
 from pybernetes.apiserver.config import ServerConfig
+from pybernetes.apiserver.context import ServerContext
 from pybernetes.apiserver.health import Health
 from pybernetes.apiserver.inprocess import InProcessTransport
 from pybernetes.apiserver.media import JSON
@@ -47,7 +47,7 @@ class ApiServer:
 
     def __init__(
         self,
-        core: Core,
+        context: ServerContext,
         *,
         authenticator: Authenticator,
         authorizer: Authorizer,
@@ -56,7 +56,7 @@ class ApiServer:
         metrics: Metrics,
         rbac: Rbac | None,
     ) -> None:
-        self.core = core
+        self.context = context
         self.authenticator = authenticator
         self._authorizer = authorizer
         self._router = router
@@ -70,10 +70,10 @@ class ApiServer:
 
     async def start(self) -> None:
         """Write what every cluster has, and begin to follow roles. Call once, before serving."""
-        await bootstrap.run(self, self.core.config)
+        await bootstrap.run(self, self.context.config)
         if self._rbac is not None:
             client = Client(InProcessTransport(self, bootstrap.SYSTEM_USER))
-            feed = RbacFeed(self.core.store, self._rbac)
+            feed = RbacFeed(self.context.store, self._rbac)
             feed.load()
             await default_rbac.write_defaults(client, list(feed.objects()))
             feed.load()
@@ -109,7 +109,7 @@ class ApiServer:
         inflight = self._metrics.inflight
         inflight[kind] += 1
         try:
-            async with asyncio.timeout(None if is_long_running(info) else self.core.config.request_seconds):
+            async with asyncio.timeout(None if is_long_running(info) else self.context.config.request_seconds):
                 return await self._handle(request, user, info, query)
         except ApiError as error:
             return refusal(error)
@@ -186,7 +186,7 @@ def build_server(
     `rbac` is the authorizer's own, to be kept in step with the stored roles; `assembly` puts all of it together.
     """
     config.check()
-    core = Core(
+    context = ServerContext(
         config=config,
         store=store,
         resources=resource.resources(),
@@ -194,18 +194,18 @@ def build_server(
         # For names and uids, which are no secrets: asking the kernel each time would hand over the interpreter lock.
         random=rng or random.Random(),
     )
-    router = Router(core, Admission(plugins(core, authorizer, rbac)), tokens=tokens, reviews=reviews)
-    metrics = Metrics(_gauges(core, router))
+    router = Router(context, Admission(plugins(context, authorizer, rbac)), tokens=tokens, reviews=reviews)
+    metrics = Metrics(_gauges(context, router))
     health = Health(
         live={"ping": lambda: "", "log": lambda: "", "etcd": lambda: _store_is_open(store)},
         ready={"poststarthook/bootstrap": lambda: "" if server.started else "not finished"},
     )
     server = ApiServer(
-        core,
+        context,
         authenticator=authenticator,
         authorizer=authorizer,
         router=router,
-        paths=Paths(core, health, metrics, tokens),
+        paths=Paths(context, health, metrics, tokens),
         metrics=metrics,
         rbac=rbac,
     )
@@ -221,8 +221,8 @@ def _store_is_open(store: Store) -> str:
     return ""
 
 
-def _gauges(core: Core, router: Router) -> dict[str, tuple[str, Callable[[], float]]]:
-    store, watching = core.store, router.watching
+def _gauges(context: ServerContext, router: Router) -> dict[str, tuple[str, Callable[[], float]]]:
+    store, watching = context.store, router.watching
     return {
         "apiserver_registered_watchers": ("Watches under way.", lambda: watching.active),
         "apiserver_storage_objects_total": ("Stored objects.", lambda: store.count("/registry/")),

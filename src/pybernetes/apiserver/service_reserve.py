@@ -10,7 +10,7 @@ from pybernetes.api.core.service import KIND, Service, ServicePort, ServiceSpec
 from pybernetes.api.field import Errors
 from pybernetes.apiserver import codec, errors
 from pybernetes.apiserver.allocate import Changes, Full, IpPool, OutOfRange, PortPool, Taken
-from pybernetes.apiserver.call import Core
+from pybernetes.apiserver.context import ServerContext
 
 SINGLE, PREFER, REQUIRE = "SingleStack", "PreferDualStack", "RequireDualStack"
 NONE = "None"
@@ -19,12 +19,12 @@ NONE = "None"
 class ServiceReserve:
     """Implements `writing.Reserve` for Services."""
 
-    def __init__(self, core: Core) -> None:
-        networks = core.config.networks()
-        self._ips = {f"IPv{n.version}": IpPool(n, core.random) for n in networks}
-        self._ports = PortPool(core.config.node_port_range, core.random)
+    def __init__(self, context: ServerContext) -> None:
+        networks = context.config.networks()
+        self._ips = {f"IPv{n.version}": IpPool(n, context.random) for n in networks}
+        self._ports = PortPool(context.config.node_port_range, context.random)
         self._first = str(networks[0][1])
-        for kv in core.store.range(KIND.key_prefix).items:
+        for kv in context.store.range(KIND.key_prefix).items:
             self._claim(codec.decode(kv.value, Service))
 
     def _claim(self, service: Service) -> None:

@@ -13,7 +13,7 @@ import msgspec
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import ListMeta, Object, ObjectMeta, Status
 from pybernetes.apiserver import codec, errors, options, tables
-from pybernetes.apiserver.call import Call, Core
+from pybernetes.apiserver.context import ResourceRequest, ServerContext
 from pybernetes.apiserver.media import JSON, PARTIAL, PARTIAL_LIST, TABLE, YAML
 from pybernetes.apiserver.options import ListOptions
 from pybernetes.apiserver.resource import Resource
@@ -46,7 +46,7 @@ class Lines:
         if found is None:
             if len(self._lines) >= self._limit:
                 self._lines.clear()
-            found = self._lines[key] = line(kind, resource.shown(kv.value))
+            found = self._lines[key] = line(kind, resource.to_served(kv.value))
         return found
 
 
@@ -63,34 +63,36 @@ def error_line(status: Status) -> bytes:
 class Watching:
     """Serves watches."""
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
+    def __init__(self, context: ServerContext) -> None:
+        self._context = context
         self._lines = Lines()
         self.active = 0
 
-    def start(self, call: Call) -> StreamResponse:
+    def start(self, request: ResourceRequest) -> StreamResponse:
         """Begin a watch. Raises BadRequest, Invalid, NotAcceptable; what comes later is an ERROR event."""
-        asked = options.list_options(call.query, watch=True)
-        chosen = selection(call.resource, asked.label_selector, asked.field_selector, call.info.name)
-        if call.form.media_type == YAML:
+        asked = options.list_options(request.query, watch=True)
+        chosen = selection(request.resource, asked.label_selector, asked.field_selector, request.info.name)
+        if request.form.media_type == YAML:
             raise errors.not_acceptable((f"{JSON};stream=watch",))
-        return StreamResponse(200, _HEADERS, self._run(call, asked, chosen))
+        return StreamResponse(200, _HEADERS, self._run(request, asked, chosen))
 
-    async def _run(self, call: Call, asked: ListOptions, chosen: Selection) -> AsyncGenerator[bytes, None]:
-        core = self._core
-        if asked.revision > core.store.revision:
-            await core.store.read_barrier()
-        if asked.revision > core.store.revision:
-            refusal = errors.revision_too_large(asked.revision, core.store.revision)
+    async def _run(
+        self, request: ResourceRequest, asked: ListOptions, chosen: Selection
+    ) -> AsyncGenerator[bytes, None]:
+        context = self._context
+        if asked.revision > context.store.revision:
+            await context.store.read_barrier()
+        if asked.revision > context.store.revision:
+            refusal = errors.revision_too_large(asked.revision, context.store.revision)
             yield error_line(refusal.status)
             return
         initial = _wants_initial(asked)
-        prefix = _prefix(call, chosen)
+        prefix = _prefix(request, chosen)
         try:
             # No await between the two: nothing can happen between the state and the watch.
-            state = core.store.range(prefix).items if initial else []
-            since = core.store.revision if initial or not asked.revision else asked.revision
-            watch = core.store.watch(prefix, from_revision=since)
+            state = context.store.range(prefix).items if initial else []
+            since = context.store.revision if initial or not asked.revision else asked.revision
+            watch = context.store.watch(prefix, from_revision=since)
         except store_errors.Compacted as error:
             refusal = errors.expired(f"too old resource version: {asked.revision} ({error.compacted})")
             yield error_line(refusal.status)
@@ -98,7 +100,7 @@ class Watching:
         self.active += 1
         try:
             async with watch:
-                shown = _Shown(self._lines, call, core)
+                shown = _Shown(self._lines, request, context)
                 async with aclosing(self._events(shown, watch, state, since, asked, chosen)) as events:
                     async for chunk in events:
                         yield chunk
@@ -122,10 +124,10 @@ class Watching:
         self, shown: "_Shown", watch: Watch, asked: ListOptions, chosen: Selection
     ) -> AsyncGenerator[bytes, None]:
         loop = asyncio.get_running_loop()
-        config = self._core.config
+        config = self._context.config
         seconds: float = asked.timeout_seconds or 0
         if seconds <= 0:
-            seconds = config.min_watch_seconds * (1 + self._core.random.random())
+            seconds = config.min_watch_seconds * (1 + self._context.random.random())
         end = loop.time() + seconds
         tick = loop.time() + config.bookmark_seconds if asked.bookmarks else end
         while True:
@@ -156,11 +158,11 @@ def _wants_initial(asked: ListOptions) -> bool:
     return not asked.revision
 
 
-def _prefix(call: Call, chosen: Selection) -> str:
+def _prefix(request: ResourceRequest, chosen: Selection) -> str:
     """The smallest part of the store that holds all that may match."""
-    if chosen.name and (call.namespace or not call.resource.kind.namespaced):
-        return call.resource.key(call.namespace, chosen.name)
-    return call.resource.prefix(call.namespace)
+    if chosen.name and (request.namespace or not request.resource.kind.namespaced):
+        return request.resource.key(request.namespace, chosen.name)
+    return request.resource.prefix(request.namespace)
 
 
 def select_event(event: Event, chosen: Selection, show: Callable[[str, KeyValue], bytes]) -> bytes | None:
@@ -186,19 +188,19 @@ def select_event(event: Event, chosen: Selection, show: Callable[[str, KeyValue]
 class _Shown:
     """The form of one watch's events."""
 
-    def __init__(self, lines: Lines, call: Call, core: Core) -> None:
+    def __init__(self, lines: Lines, request: ResourceRequest, context: ServerContext) -> None:
         self._lines = lines
-        self._resource = call.resource
-        self._form = call.form
-        self._core = core
-        self._include = call.query.get("includeObject", "")
+        self._resource = request.resource
+        self._form = request.form
+        self._context = context
+        self._include = request.query.get("includeObject", "")
         self._first = True
 
     def line(self, kind: str, kv: KeyValue) -> bytes:
         """The line of one event."""
         if self._form.plain:
             return self._lines.line(kind, kv, self._resource)
-        return line(kind, self._transformed(self._resource.shown(kv.value)))
+        return line(kind, self._transformed(self._resource.to_served(kv.value)))
 
     def _transformed(self, body: bytes) -> bytes:
         if self._form.transform in (PARTIAL, PARTIAL_LIST):
@@ -209,7 +211,7 @@ class _Shown:
             self._resource.kind,
             [body],
             meta,
-            now=self._core.now(),
+            now=self._context.now(),
             include=self._include,
             version=self._form.version,
             columns=first,

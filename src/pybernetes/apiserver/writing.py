@@ -19,7 +19,7 @@ from pybernetes.api.meta_validation import validate_meta, validate_meta_update
 from pybernetes.apiserver import codec, errors, fieldmanagers, metadata
 from pybernetes.apiserver.admission.request import Admission, AdmissionRequest, Operation
 from pybernetes.apiserver.allocate import Changes, Reservation
-from pybernetes.apiserver.call import Call, Core
+from pybernetes.apiserver.context import ResourceRequest, ServerContext
 from pybernetes.apiserver.options import WriteOptions
 from pybernetes.store import errors as store_errors
 from pybernetes.store.types import KeyValue
@@ -58,54 +58,54 @@ class Reserve(Protocol):
 class Writer:
     """Writes objects. `reserves`: the pools, by resource."""
 
-    def __init__(self, core: Core, admission: Admission, reserves: dict[str, Reserve]) -> None:
-        self._core = core
+    def __init__(self, context: ServerContext, admission: Admission, reserves: dict[str, Reserve]) -> None:
+        self._context = context
         self._admission = admission
         self._reserves = reserves
 
-    async def create(self, call: Call, obj: Any, options: WriteOptions) -> Written:
+    async def create(self, request: ResourceRequest, obj: Any, options: WriteOptions) -> Written:
         """Store a new object. Raises AlreadyExists, Invalid, Forbidden."""
         meta = obj.metadata
         if meta.resource_version and meta.resource_version != "0":
             raise errors.bad_request("resourceVersion should not be set on objects to be created")
-        metadata.place(meta, call.resource.kind, namespace=call.namespace, name=call.info.name)
+        metadata.check_namespace(meta, request.resource.kind, namespace=request.namespace, name=request.info.name)
         prefix = meta.generate_name if not meta.name else ""
         for _ in range(_NAME_TRIES if prefix else 1):
             if prefix:
-                meta.name = names.generate(prefix, self._core.random)
-            kind = call.resource.kind
-            if self._core.store.get(call.resource.key(call.namespace, meta.name)) is None:
-                return await self._create(call, obj, options)
+                meta.name = names.generate(prefix, self._context.random)
+            kind = request.resource.kind
+            if self._context.store.get(request.resource.key(request.namespace, meta.name)) is None:
+                return await self._create(request, obj, options)
         raise errors.name_conflict(kind, meta.name) if prefix else errors.already_exists(kind, meta.name)
 
-    async def _create(self, call: Call, obj: Any, options: WriteOptions) -> Written:
-        core, resource, kind = self._core, call.resource, call.resource.kind
-        now, meta = core.timestamp(), obj.metadata
+    async def _create(self, request: ResourceRequest, obj: Any, options: WriteOptions) -> Written:
+        context, resource, kind = self._context, request.resource, request.resource.kind
+        now, meta = context.timestamp(), obj.metadata
         kind.default(obj)
         kind.prepare_create(obj)
-        metadata.begin(meta, kind, namespace=call.namespace, uid=self._uid(), now=now)
-        request = self._request("CREATE", call, obj, None, options)
-        await self._admission.admit(request)
+        metadata.initialize(meta, kind, namespace=request.namespace, uid=self._uid(), now=now)
+        change = self._admission_request("CREATE", request, obj, None, options)
+        await self._admission.admit(change)
         kind.default(obj)
         self._check(kind, obj)
-        await self._admission.validate(request)
+        await self._admission.validate(change)
         reserved = self._reserve(kind, obj, None)
         try:
             self._track(kind, obj, None, options, "")
             value = resource.write(obj)
             if options.dry_run:
-                return Written(resource.shown(value), created=True)
-            kv = await core.store.put(resource.key(call.namespace, meta.name), value, expect=0)
+                return Written(resource.to_served(value), created=True)
+            kv = await context.store.put(resource.key(request.namespace, meta.name), value, expect=0)
             reserved.keep()
         except store_errors.AlreadyExists as error:
             raise errors.already_exists(kind, meta.name) from error
         finally:
             reserved.undo()
-        return Written(resource.shown(kv.value), created=True)
+        return Written(resource.to_served(kv.value), created=True)
 
     async def update(
         self,
-        call: Call,
+        request: ResourceRequest,
         make: Make,
         options: WriteOptions,
         *,
@@ -116,14 +116,14 @@ class Writer:
 
         `check` stands in for the kind's own validation of an update, for subresources with rules of their own.
         """
-        resource, name = call.resource, call.info.name
-        key = resource.key(call.namespace, name)
+        resource, name = request.resource, request.info.name
+        key = resource.key(request.namespace, name)
         for attempt in range(RETRIES + 1):
-            kv = self._core.store.get(key)
+            kv = self._context.store.get(key)
             if kv is None:
                 raise errors.not_found(resource.kind, name)
             try:
-                return await self._update(call, kv, make, options, subresource, check)
+                return await self._update(request, kv, make, options, subresource, check)
             except store_errors.Conflict as error:
                 if attempt == RETRIES:
                     raise errors.conflict(resource.kind, name) from error
@@ -131,17 +131,17 @@ class Writer:
 
     async def _update(
         self,
-        call: Call,
+        request: ResourceRequest,
         kv: KeyValue,
         make: Make,
         options: WriteOptions,
         subresource: str,
         check: Callable[[Any, Any, Errors], None] | None,
     ) -> Written:
-        resource, kind = call.resource, call.resource.kind
+        resource, kind = request.resource, request.resource.kind
         old = resource.read(kv)
-        new = make(resource.read(kv), resource.shown(kv.value))
-        self._same(call, new, old)
+        new = make(resource.read(kv), resource.to_served(kv.value))
+        self._check_preconditions(request, new, old)
         metadata.carry_over(new.metadata, old.metadata)
         kind.default(new)
         if subresource == "status":
@@ -154,14 +154,14 @@ class Writer:
         # A binding is no change of what the client wants: the node was left open.
         if kind.has_generation and subresource != "binding" and metadata.spec_changed(new, old):
             new.metadata.generation = old.metadata.generation + 1
-        request = self._request("UPDATE", call, new, old, options, subresource)
-        await self._admission.admit(request)
+        change = self._admission_request("UPDATE", request, new, old, options, subresource)
+        await self._admission.admit(change)
         kind.default(new)
         self._check_update(kind, new, old, subresource, check)
-        await self._admission.validate(request)
+        await self._admission.validate(change)
         reserved = self._reserve(kind, new, old) if not subresource else Changes()
         try:
-            written = await self._store(call, kv, new, old, options, subresource)
+            written = await self._store(request, kv, new, old, options, subresource)
             if not options.dry_run:
                 reserved.keep()
         finally:
@@ -169,26 +169,26 @@ class Writer:
         return written
 
     async def _store(
-        self, call: Call, kv: KeyValue, new: Any, old: Any, options: WriteOptions, subresource: str
+        self, request: ResourceRequest, kv: KeyValue, new: Any, old: Any, options: WriteOptions, subresource: str
     ) -> Written:
-        core, resource = self._core, call.resource
+        context, resource = self._context, request.resource
         self._track(resource.kind, new, old, options, subresource)
         value = resource.write(new)
         if value == codec.unstamped(kv.value):
-            return Written(resource.shown(kv.value))
+            return Written(resource.to_served(kv.value))
         if options.dry_run:
-            return Written(resource.shown(codec.stamp(value, kv.revision)))
+            return Written(resource.to_served(codec.stamp(value, kv.revision)))
         if old.metadata.deletion_timestamp and is_finished(new):
-            await core.store.delete(kv.key, expect=kv.revision)
-            self.released(call, new)
-            return Written(resource.shown(codec.stamp(value, core.store.revision)), deleted=True)
-        stored = await core.store.put(kv.key, value, expect=kv.revision)
-        return Written(resource.shown(stored.value))
+            await context.store.delete(kv.key, expect=kv.revision)
+            self.released(request, new)
+            return Written(resource.to_served(codec.stamp(value, context.store.revision)), deleted=True)
+        stored = await context.store.put(kv.key, value, expect=kv.revision)
+        return Written(resource.to_served(stored.value))
 
-    def _same(self, call: Call, new: Any, old: Any) -> None:
+    def _check_preconditions(self, request: ResourceRequest, new: Any, old: Any) -> None:
         """The client's idea of which object, and which version of it, must be right."""
-        kind, name = call.resource.kind, call.info.name
-        metadata.place(new.metadata, kind, namespace=call.namespace, name=name)
+        kind, name = request.resource.kind, request.info.name
+        metadata.check_namespace(new.metadata, kind, namespace=request.namespace, name=name)
         asked, uid = new.metadata.resource_version, new.metadata.uid
         if not asked or asked == "0":
             if kind.resource in _CONDITIONAL:
@@ -204,15 +204,15 @@ class Writer:
                 f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old.metadata.uid}",
             )
 
-    def released(self, call: Call, gone: Any) -> None:
+    def released(self, request: ResourceRequest, gone: Any) -> None:
         """An object was deleted: its reservations end."""
-        pool = self._reserves.get(call.resource.kind.resource)
+        pool = self._reserves.get(request.resource.kind.resource)
         if pool is not None:
             pool.release(gone)
 
     def _track(self, kind: Kind[Any], new: Any, old: Any | None, options: WriteOptions, subresource: str) -> None:
         if not options.is_apply:
-            manager, now = options.field_manager, self._core.timestamp()
+            manager, now = options.field_manager, self._context.timestamp()
             fieldmanagers.track(new, old, kind=kind, manager=manager, now=now, subresource=subresource)
 
     def _reserve(self, kind: Kind[Any], new: Any, old: Any | None) -> Reservation:
@@ -248,15 +248,21 @@ class Writer:
         if found:
             raise errors.invalid(kind, new.metadata.name, found.items)
 
-    def _request(
-        self, operation: Operation, call: Call, new: Any, old: Any, options: WriteOptions, subresource: str = ""
+    def _admission_request(
+        self,
+        operation: Operation,
+        request: ResourceRequest,
+        new: Any,
+        old: Any,
+        options: WriteOptions,
+        subresource: str = "",
     ) -> AdmissionRequest:
         return AdmissionRequest(
             operation=operation,
-            kind=call.resource.kind,
-            namespace=call.namespace,
+            kind=request.resource.kind,
+            namespace=request.namespace,
             name=new.metadata.name,
-            user=call.user,
+            user=request.user,
             obj=new,
             old=old,
             subresource=subresource,
@@ -264,7 +270,7 @@ class Writer:
         )
 
     def _uid(self) -> str:
-        return str(uuid.UUID(int=self._core.random.getrandbits(128), version=4))
+        return str(uuid.UUID(int=self._context.random.getrandbits(128), version=4))
 
 
 def is_finished(obj: Any) -> bool:

@@ -9,16 +9,16 @@ from pybernetes.apiserver.admission.request import Plugin
 from pybernetes.apiserver.admission.service_account import ServiceAccountAdmission
 from pybernetes.apiserver.admission.taint_nodes import TaintNodesByCondition
 from pybernetes.apiserver.auth.rbac import Rbac
-from pybernetes.apiserver.call import Core
+from pybernetes.apiserver.context import ServerContext
 from pybernetes.apiserver.types import Authorizer
 
 
-def plugins(core: Core, authorizer: Authorizer, rbac: Rbac | None) -> tuple[Plugin, ...]:
+def plugins(context: ServerContext, authorizer: Authorizer, rbac: Rbac | None) -> tuple[Plugin, ...]:
     """Every plugin, in order. Without `rbac` nobody checks roles for escalation."""
     escalation = (EscalationCheck(rbac, authorizer),) if rbac is not None else ()
     return (
-        NamespaceLifecycle(core.store),
-        ServiceAccountAdmission(core.store, core.random),
+        NamespaceLifecycle(context.store),
+        ServiceAccountAdmission(context.store, context.random),
         NodeRestriction(),
         TaintNodesByCondition(),
         Priority(),

@@ -8,7 +8,7 @@ from pybernetes.api.core.pod_status import PodCondition
 from pybernetes.api.field import Errors
 from pybernetes.api.meta import Status
 from pybernetes.apiserver import codec, errors, rendering
-from pybernetes.apiserver.call import Call, Core
+from pybernetes.apiserver.context import ResourceRequest, ServerContext
 from pybernetes.apiserver.replacing import write_options
 from pybernetes.apiserver.writing import Writer
 from pybernetes.client.transport import Response
@@ -17,36 +17,36 @@ from pybernetes.client.transport import Response
 class BindingSubresource:
     """POST to pods/<name>/binding, and to /bindings."""
 
-    def __init__(self, core: Core, writer: Writer) -> None:
-        self._core = core
+    def __init__(self, context: ServerContext, writer: Writer) -> None:
+        self._context = context
         self._writer = writer
 
-    async def create(self, call: Call) -> Response:
+    async def create(self, request: ResourceRequest) -> Response:
         """Bind the pod to the node. Raises Conflict when it has one already."""
-        return await self._bind(call, _binding(call))
+        return await self._bind(request, _binding(request))
 
-    async def create_named(self, call: Call) -> Response:
+    async def create_named(self, request: ResourceRequest) -> Response:
         """The same where the pod's name is in the body only."""
-        binding = _binding(call)
-        info = dataclasses.replace(call.info, name=binding.metadata.name, resource="pods", subresource="binding")
-        return await self._bind(dataclasses.replace(call, info=info), binding)
+        binding = _binding(request)
+        info = dataclasses.replace(request.info, name=binding.metadata.name, resource="pods", subresource="binding")
+        return await self._bind(dataclasses.replace(request, info=info), binding)
 
-    async def _bind(self, call: Call, binding: Binding) -> Response:
-        _check(binding, call.info.name)
-        now = self._core.timestamp()
+    async def _bind(self, request: ResourceRequest, binding: Binding) -> Response:
+        _check(binding, request.info.name)
+        now = self._context.timestamp()
 
         def make(pod: Pod, _: bytes) -> Pod:
-            _may_bind(call, pod, binding)
+            _may_bind(request, pod, binding)
             return bound(pod, binding, now)
 
         await self._writer.update(
-            call, make, write_options(call, "CreateOptions"), subresource="binding", check=_no_rules
+            request, make, write_options(request, "CreateOptions"), subresource="binding", check=_no_rules
         )
-        return rendering.response(201, codec.encode_status(Status(status="Success", code=201)), call.form)
+        return rendering.response(201, codec.encode_status(Status(status="Success", code=201)), request.form)
 
 
-def _binding(call: Call) -> Binding:
-    return codec.object_from(codec.json_body(call.request.body, call.content_type), KIND)
+def _binding(request: ResourceRequest) -> Binding:
+    return codec.object_from(codec.json_body(request.http.body, request.content_type), KIND)
 
 
 def _no_rules(new: Pod, old: Pod, found: Errors) -> None:
@@ -74,8 +74,8 @@ def _check(binding: Binding, name: str) -> None:
         raise errors.invalid(KIND, name, found.items)
 
 
-def _may_bind(call: Call, pod: Pod, binding: Binding) -> None:
-    kind, name, meta = call.resource.kind, pod.metadata.name, binding.metadata
+def _may_bind(request: ResourceRequest, pod: Pod, binding: Binding) -> None:
+    kind, name, meta = request.resource.kind, pod.metadata.name, binding.metadata
     if meta.uid and meta.uid != pod.metadata.uid:
         why = f"Precondition failed: UID in precondition: {meta.uid}, UID in object meta: {pod.metadata.uid}"
         raise errors.conflict(kind, name, why)

@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from pybernetes.api.core.pod import Pod
 from pybernetes.apiserver import errors, reading
-from pybernetes.apiserver.call import Call, Core
+from pybernetes.apiserver.context import ResourceRequest, ServerContext
 from pybernetes.apiserver.kubelet import Nodes, is_upgrade, path_of, url_of, with_query
 from pybernetes.apiserver.types import StreamResponse, Tunnel
 from pybernetes.client.errors import ApiError
@@ -30,19 +30,19 @@ _STREAMS = (("stdin", "input"), ("stdout", "output"), ("stderr", "error"), ("tty
 class Connect:
     """Answers for running pods."""
 
-    def __init__(self, core: Core, nodes: Nodes) -> None:
-        self._core = core
+    def __init__(self, context: ServerContext, nodes: Nodes) -> None:
+        self._context = context
         self._nodes = nodes
 
-    async def log(self, call: Call) -> Response | StreamResponse:
+    async def log(self, request: ResourceRequest) -> Response | StreamResponse:
         """GET of /log. A pod without a node has said nothing yet."""
-        pod = self._pod(call)
-        container = _container(pod, call.query.get("container", ""), default=True)
-        _check_log(call)
+        pod = self._pod(request)
+        container = _container(pod, request.query.get("container", ""), default=True)
+        _check_log(request)
         if not pod.spec.node_name:
             return Response(200, {"content-type": "text/plain"}, b"")
         host, port = self._nodes.kubelet(pod.spec.node_name)
-        query = [(name, call.query[name]) for name in _LOG_PARAMETERS if call.query.get(name)]
+        query = [(name, request.query[name]) for name in _LOG_PARAMETERS if request.query.get(name)]
         meta = pod.metadata
         target = with_query(path_of("containerLogs", meta.namespace, meta.name, container), query)
         url = url_of("https", host, port, target)
@@ -51,39 +51,41 @@ class Connect:
             raise await _refusal(answer)
         return StreamResponse(answer.status, {"content-type": "text/plain", **answer.headers}, answer.body)
 
-    async def exec(self, call: Call) -> Tunnel:
+    async def exec(self, request: ResourceRequest) -> Tunnel:
         """GET or POST of /exec."""
-        return self._stream(call, "exec", [("command", part) for part in call.all_of("command")])
+        return self._stream(request, "exec", [("command", part) for part in request.all_of("command")])
 
-    async def attach(self, call: Call) -> Tunnel:
+    async def attach(self, request: ResourceRequest) -> Tunnel:
         """GET or POST of /attach."""
-        return self._stream(call, "attach", [])
+        return self._stream(request, "attach", [])
 
-    def _stream(self, call: Call, verb: str, extra: list[tuple[str, str]]) -> Tunnel:
-        pod = self._pod(call)
-        container = _container(pod, call.query.get("container", ""), default=True)
-        query = [(theirs, "1") for ours, theirs in _STREAMS if call.query.get(ours) in ("true", "1")]
+    def _stream(self, request: ResourceRequest, verb: str, extra: list[tuple[str, str]]) -> Tunnel:
+        pod = self._pod(request)
+        container = _container(pod, request.query.get("container", ""), default=True)
+        query = [(theirs, "1") for ours, theirs in _STREAMS if request.query.get(ours) in ("true", "1")]
         meta = pod.metadata
-        return self._tunnel(call, pod, with_query(path_of(verb, meta.namespace, meta.name, container), query + extra))
+        return self._tunnel(
+            request, pod, with_query(path_of(verb, meta.namespace, meta.name, container), query + extra)
+        )
 
-    async def port_forward(self, call: Call) -> Tunnel:
+    async def port_forward(self, request: ResourceRequest) -> Tunnel:
         """GET or POST of /portforward."""
-        pod = self._pod(call)
-        ports = [("port", port) for port in call.all_of("ports")]
+        pod = self._pod(request)
+        ports = [("port", port) for port in request.all_of("ports")]
         path = path_of("portForward", pod.metadata.namespace, pod.metadata.name)
-        return self._tunnel(call, pod, with_query(path, ports))
+        return self._tunnel(request, pod, with_query(path, ports))
 
-    def _tunnel(self, call: Call, pod: Pod, target: str) -> Tunnel:
+    def _tunnel(self, request: ResourceRequest, pod: Pod, target: str) -> Tunnel:
         if not pod.spec.node_name:
             raise errors.bad_request(f"pod {pod.metadata.name} does not have a host assigned")
-        headers = call.request.headers
+        headers = request.http.headers
         if not is_upgrade(headers):
             raise errors.bad_request("Upgrade request required")
         host, port = self._nodes.kubelet(pod.spec.node_name)
-        return self._nodes.tunnel(host, port, target, headers, self._nodes.tls(), call.request.method)
+        return self._nodes.tunnel(host, port, target, headers, self._nodes.tls(), request.http.method)
 
-    def _pod(self, call: Call) -> Pod:
-        pod: Pod = call.resource.read(reading.find(self._core, call))
+    def _pod(self, request: ResourceRequest) -> Pod:
+        pod: Pod = request.resource.read(reading.find(self._context, request))
         return pod
 
 
@@ -112,10 +114,10 @@ async def _refusal(answer: StreamResponse) -> ApiError:
     return errors.bad_request(text) if answer.status < 500 else errors.internal(text)
 
 
-def _check_log(call: Call) -> None:
+def _check_log(request: ResourceRequest) -> None:
     for name, least in (("tailLines", 0), ("sinceSeconds", 1), ("limitBytes", 1)):
-        text = call.query.get(name, "")
+        text = request.query.get(name, "")
         if text and not (text.isascii() and text.isdigit() and int(text) >= least):
             raise errors.bad_request(f"{name}: Invalid value: {text[:40]!r}: must be greater than or equal to {least}")
-    if call.query.get("sinceSeconds") and call.query.get("sinceTime"):
+    if request.query.get("sinceSeconds") and request.query.get("sinceTime"):
         raise errors.bad_request("at most one of sinceTime or sinceSeconds may be specified")

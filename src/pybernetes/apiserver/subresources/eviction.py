@@ -19,7 +19,7 @@ from pybernetes.api.policy.pod_disruption_budget import KIND as BUDGET
 from pybernetes.api.policy.pod_disruption_budget import PodDisruptionBudget
 from pybernetes.apiserver import codec, errors, metadata, options, reading, rendering
 from pybernetes.apiserver.bootstrap import SYSTEM_USER
-from pybernetes.apiserver.call import Call, Core
+from pybernetes.apiserver.context import ResourceRequest, ServerContext
 from pybernetes.apiserver.deleting import Deleter
 from pybernetes.apiserver.options import WriteOptions
 from pybernetes.apiserver.subresources import budget as rules
@@ -36,35 +36,35 @@ _V1BETA1 = dataclasses.replace(KIND, version="v1beta1")
 class EvictionSubresource:
     """POST to pods/<name>/eviction."""
 
-    def __init__(self, core: Core, writer: Writer, deleter: Deleter) -> None:
-        self._core = core
+    def __init__(self, context: ServerContext, writer: Writer, deleter: Deleter) -> None:
+        self._context = context
         self._writer = writer
         self._deleter = deleter
 
-    async def create(self, call: Call) -> Response:
+    async def create(self, request: ResourceRequest) -> Response:
         """Delete the pod. Raises NotFound, Conflict, Forbidden, and TooManyRequests when a budget forbids it."""
-        asked = _asked(call)
-        await self._core.store.read_barrier()
-        pod: Pod = self._pod(call)
-        await self._deleter.admit(call, pod, asked)
-        if not await self._evict_unprotected(call, asked):
-            await self._evict_protected(call, asked)
-        return rendering.response(201, codec.encode_status(Status(status="Success", code=201)), call.form)
+        asked = _asked(request)
+        await self._context.store.read_barrier()
+        pod: Pod = self._pod(request)
+        await self._deleter.admit(request, pod, asked)
+        if not await self._evict_unprotected(request, asked):
+            await self._evict_protected(request, asked)
+        return rendering.response(201, codec.encode_status(Status(status="Success", code=201)), request.form)
 
-    def _pod(self, call: Call) -> Pod:
-        pod: Pod = call.resource.read(reading.find(self._core, call))
+    def _pod(self, request: ResourceRequest) -> Pod:
+        pod: Pod = request.resource.read(reading.find(self._context, request))
         return pod
 
-    async def _evict_unprotected(self, call: Call, asked: DeleteOptions) -> bool:
+    async def _evict_unprotected(self, request: ResourceRequest, asked: DeleteOptions) -> bool:
         """Delete a pod that no budget protects. False: budgets have a say."""
         for attempt in range(_RETRIES):
-            pod = self._pod(call)
+            pod = self._pod(request)
             if not rules.is_unprotected(pod):
                 return False
             # A pending pod might become ready just now; one that has ended stays so.
             pinned = asked if rules.has_ended(pod) else _pinned(asked, pod)
             try:
-                await self._mark_and_delete(call, pinned)
+                await self._mark_and_delete(request, pinned)
             except Conflict:
                 if _has_revision(asked) or attempt == _RETRIES - 1:
                     raise
@@ -72,87 +72,87 @@ class EvictionSubresource:
             return True
         raise AssertionError("unreachable")
 
-    async def _evict_protected(self, call: Call, asked: DeleteOptions) -> None:
-        pod = self._pod(call)
-        budgets = [budget for budget in self._budgets(call.namespace) if rules.selects(budget, pod)]
+    async def _evict_protected(self, request: ResourceRequest, asked: DeleteOptions) -> None:
+        pod = self._pod(request)
+        budgets = [budget for budget in self._budgets(request.namespace) if rules.selects(budget, pod)]
         if len(budgets) > 1:
             raise errors.misconfigured(rules.SEVERAL)
         if not budgets or not rules.costs_nothing(pod, budgets[0]):
             if budgets:
-                await self._spend(call, budgets[0].metadata.name, dry_run=bool(asked.dry_run))
-            await self._mark_and_delete(call, asked)
+                await self._spend(request, budgets[0].metadata.name, dry_run=bool(asked.dry_run))
+            await self._mark_and_delete(request, asked)
             return
         try:
-            await self._mark_and_delete(call, _pinned(asked, pod))
+            await self._mark_and_delete(request, _pinned(asked, pod))
         except Conflict as error:
             if _has_revision(asked):
                 raise
             raise rules.still_processing(budgets[0].metadata.name) from error
 
     def _budgets(self, namespace: str) -> list[PodDisruptionBudget]:
-        resource = self._core.resources[BUDGET.group, BUDGET.version, BUDGET.plural]
-        return [resource.read(kv) for kv in self._core.store.range(resource.prefix(namespace)).items]
+        resource = self._context.resources[BUDGET.group, BUDGET.version, BUDGET.plural]
+        return [resource.read(kv) for kv in self._context.store.range(resource.prefix(namespace)).items]
 
-    async def _spend(self, call: Call, name: str, *, dry_run: bool) -> None:
+    async def _spend(self, request: ResourceRequest, name: str, *, dry_run: bool) -> None:
         """Lower the budget by one. Raises TooManyRequests, Forbidden, and Timeout when others are always faster."""
-        now = self._core.timestamp()
+        now = self._context.timestamp()
 
         def make(budget: PodDisruptionBudget, _: bytes) -> PodDisruptionBudget:
             refused = rules.refusal(budget)
             if refused is not None:
                 raise refused
-            rules.spend(budget, call.info.name, now)
+            rules.spend(budget, request.info.name, now)
             return budget
 
         info = dataclasses.replace(
-            call.info,
+            request.info,
             group=BUDGET.group,
             version=BUDGET.version,
             resource=BUDGET.plural,
             subresource="status",
             name=name,
         )
-        resource = self._core.resources[BUDGET.group, BUDGET.version, BUDGET.plural]
-        own = dataclasses.replace(call, info=info, resource=resource, user=SYSTEM_USER)
+        resource = self._context.resources[BUDGET.group, BUDGET.version, BUDGET.plural]
+        own = dataclasses.replace(request, info=info, resource=resource, user=SYSTEM_USER)
         how = WriteOptions(dry_run=dry_run, field_manager=_MANAGER)
         try:
             await self._writer.update(own, make, how, subresource="status", check=_no_rules)
         except Conflict as error:
             raise errors.timeout(f'couldn\'t update PodDisruptionBudget "{name}" due to conflicts', 10) from error
 
-    async def _mark_and_delete(self, call: Call, asked: DeleteOptions) -> None:
+    async def _mark_and_delete(self, request: ResourceRequest, asked: DeleteOptions) -> None:
         if not asked.dry_run:
-            revision = await self._mark(call, asked)
+            revision = await self._mark(request, asked)
             if asked.preconditions is not None and _has_revision(asked):
                 asked = replace(asked, preconditions=replace(asked.preconditions, resource_version=revision))
-        await self._deleter.remove(call, call.info.name, asked)
+        await self._deleter.remove(request, request.info.name, asked)
 
-    async def _mark(self, call: Call, asked: DeleteOptions) -> str:
+    async def _mark(self, request: ResourceRequest, asked: DeleteOptions) -> str:
         """Write into the pod why it goes, on the deletion's own conditions. Returns the pod's revision then."""
-        now = self._core.timestamp()
+        now = self._context.timestamp()
 
         def make(pod: Pod, _: bytes) -> Pod:
-            refused = _unmet(call, pod, asked)
+            refused = _unmet(request, pod, asked)
             if refused is not None:
                 raise refused
             pod.status.conditions = _with_target(pod.status.conditions, now)
             return pod
 
-        own = dataclasses.replace(call, user=SYSTEM_USER)
+        own = dataclasses.replace(request, user=SYSTEM_USER)
         how = WriteOptions(field_manager=_MANAGER)
         written = await self._writer.update(own, make, how, subresource="status", check=_no_rules)
         return codec.decode(written.body, Pod).metadata.resource_version
 
 
-def _asked(call: Call) -> DeleteOptions:
+def _asked(request: ResourceRequest) -> DeleteOptions:
     """The options of the deletion. Bodies of policy/v1beta1, the version before, mean the same."""
-    body = codec.json_body(call.request.body, call.content_type)
+    body = codec.json_body(request.http.body, request.content_type)
     older = codec.api_version_of(body) == _V1BETA1.api_version
     eviction: Eviction = codec.object_from(body, _V1BETA1 if older else KIND)
-    if eviction.metadata.name and eviction.metadata.name != call.info.name:
+    if eviction.metadata.name and eviction.metadata.name != request.info.name:
         raise errors.bad_request("name in URL does not match name in Eviction object")
-    metadata.place(eviction.metadata, KIND, namespace=call.namespace)
-    asked, dry_run = eviction.delete_options or DeleteOptions(), call.all_of("dryRun")
+    metadata.check_namespace(eviction.metadata, KIND, namespace=request.namespace)
+    asked, dry_run = eviction.delete_options or DeleteOptions(), request.all_of("dryRun")
     if dry_run and asked.dry_run and dry_run != asked.dry_run:
         shown = f"[{' '.join(dry_run)}] and [{' '.join(asked.dry_run)}]"
         raise errors.bad_request(f"Non-matching dry-run options in request and content: {shown}")
@@ -173,10 +173,10 @@ def _pinned(asked: DeleteOptions, pod: Pod) -> DeleteOptions:
     return replace(asked, preconditions=replace(wanted, resource_version=pod.metadata.resource_version))
 
 
-def _unmet(call: Call, pod: Pod, asked: DeleteOptions) -> ApiError | None:
+def _unmet(request: ResourceRequest, pod: Pod, asked: DeleteOptions) -> ApiError | None:
     """The precondition that does not hold. An empty one counts as none, as in the original."""
     wanted, meta = asked.preconditions or Preconditions(), pod.metadata
-    named: Any = dataclasses.replace(call.resource.kind, plural="Pod")
+    named: Any = dataclasses.replace(request.resource.kind, plural="Pod")
     if wanted.uid and wanted.uid != meta.uid:
         why = (
             f"the UID in the precondition ({wanted.uid}) does not match the UID in record ({meta.uid}). "

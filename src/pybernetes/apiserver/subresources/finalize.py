@@ -5,7 +5,7 @@ from typing import Any
 from pybernetes.api.core.namespace import Namespace
 from pybernetes.api.field import Errors
 from pybernetes.apiserver import codec, errors
-from pybernetes.apiserver.call import Call
+from pybernetes.apiserver.context import ResourceRequest
 from pybernetes.apiserver.replacing import Replacer, body_object, write_options
 from pybernetes.apiserver.writing import Writer
 from pybernetes.client.transport import Response
@@ -18,11 +18,11 @@ class FinalizeSubresource:
         self._writer = writer
         self._replacer = replacer
 
-    async def update(self, call: Call) -> Response:
+    async def update(self, request: ResourceRequest) -> Response:
         """Take over spec.finalizers and nothing else."""
-        asked = write_options(call, "UpdateOptions")
-        sent: Namespace = body_object(call, asked)
-        if sent.metadata.name != call.info.name:
+        asked = write_options(request, "UpdateOptions")
+        sent: Namespace = body_object(request, asked)
+        if sent.metadata.name != request.info.name:
             raise errors.bad_request("name must be provided" if not sent.metadata.name else "name does not match URL")
 
         def make(old: Any, body: bytes) -> Any:
@@ -32,8 +32,8 @@ class FinalizeSubresource:
             new.metadata.uid = sent.metadata.uid or new.metadata.uid
             return new
 
-        written = await self._writer.update(call, make, asked, subresource="finalize", check=_no_rules)
-        return self._replacer.answer(call, written)
+        written = await self._writer.update(request, make, asked, subresource="finalize", check=_no_rules)
+        return self._replacer.answer(request, written)
 
 
 def _no_rules(new: Namespace, old: Namespace, found: Errors) -> None:

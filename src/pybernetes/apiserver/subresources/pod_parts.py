@@ -7,7 +7,7 @@ from pybernetes.api.core.pod import KIND, Pod
 from pybernetes.api.core.pod_strategy import qos_class
 from pybernetes.api.field import Errors
 from pybernetes.apiserver import codec, reading, rendering
-from pybernetes.apiserver.call import Call, Core
+from pybernetes.apiserver.context import ResourceRequest, ServerContext
 from pybernetes.apiserver.patching import patch_maker
 from pybernetes.apiserver.replacing import Replacer, body_object, write_options
 from pybernetes.apiserver.writing import Make, Writer
@@ -22,48 +22,50 @@ class PodPart:
 
     def __init__(
         self,
-        core: Core,
+        context: ServerContext,
         writer: Writer,
         replacer: Replacer,
         name: str,
         take: Take,
         check: Callable[[Pod, Pod, Errors], None],
     ) -> None:
-        self._core = core
+        self._context = context
         self._writer = writer
         self._replacer = replacer
         self._name = name
         self._take = take
         self._check = check
 
-    async def get(self, call: Call) -> Response:
+    async def get(self, request: ResourceRequest) -> Response:
         """The whole pod."""
-        kv = reading.find(self._core, call)
-        return rendering.obj(call.resource.shown(kv.value), call.resource, call.form, now=self._core.now())
+        kv = reading.find(self._context, request)
+        return rendering.obj(
+            request.resource.to_served(kv.value), request.resource, request.form, now=self._context.now()
+        )
 
-    async def update(self, call: Call) -> Response:
+    async def update(self, request: ResourceRequest) -> Response:
         """Take the part from the pod sent."""
-        asked = write_options(call, "UpdateOptions")
-        sent = body_object(call, asked)
-        return await self._write(call, lambda old, _: sent, "UpdateOptions")
+        asked = write_options(request, "UpdateOptions")
+        sent = body_object(request, asked)
+        return await self._write(request, lambda old, _: sent, "UpdateOptions")
 
-    async def patch(self, call: Call) -> Response:
+    async def patch(self, request: ResourceRequest) -> Response:
         """Take the part from the patched pod."""
-        asked = write_options(call, "PatchOptions")
-        maker = patch_maker(call, asked, self._core.timestamp(), self._name)
-        return await self._write(call, maker.make, "PatchOptions")
+        asked = write_options(request, "PatchOptions")
+        maker = patch_maker(request, asked, self._context.timestamp(), self._name)
+        return await self._write(request, maker.make, "PatchOptions")
 
-    async def _write(self, call: Call, change: Make, options: str) -> Response:
+    async def _write(self, request: ResourceRequest, change: Make, options: str) -> Response:
         def make(old: Any, body: bytes) -> Any:
             sent = change(old, body)
-            new = self._take(codec.decode(body, call.resource.kind.struct), sent)
+            new = self._take(codec.decode(body, request.resource.kind.struct), sent)
             new.metadata.resource_version = sent.metadata.resource_version
             new.metadata.managed_fields = sent.metadata.managed_fields
             return new
 
-        asked = write_options(call, options)
-        written = await self._writer.update(call, make, asked, subresource=self._name, check=self._check)
-        return self._replacer.answer(call, written)
+        asked = write_options(request, options)
+        written = await self._writer.update(request, make, asked, subresource=self._name, check=self._check)
+        return self._replacer.answer(request, written)
 
 
 def take_ephemeral(present: Pod, sent: Pod) -> Pod:

@@ -8,7 +8,7 @@ from pybernetes.api.core.endpoints import Endpoints
 from pybernetes.api.core.pod import Pod
 from pybernetes.api.core.service import Service
 from pybernetes.apiserver import codec, errors
-from pybernetes.apiserver.call import Call, Core
+from pybernetes.apiserver.context import ResourceRequest, ServerContext
 from pybernetes.apiserver.kubelet import Nodes, is_upgrade, path_of, url_of, with_query
 from pybernetes.apiserver.types import StreamResponse, Tunnel
 from pybernetes.client.transport import Response
@@ -20,34 +20,34 @@ Target = tuple[str, str, int]
 class Proxy:
     """Answers any method of /proxy."""
 
-    def __init__(self, core: Core, nodes: Nodes) -> None:
-        self._core = core
+    def __init__(self, context: ServerContext, nodes: Nodes) -> None:
+        self._context = context
         self._nodes = nodes
 
-    async def any(self, call: Call) -> Response | StreamResponse | Tunnel:
+    async def any(self, request: ResourceRequest) -> Response | StreamResponse | Tunnel:
         """Find where to, and pass the request on."""
-        scheme, host, port = self._target(call)
+        scheme, host, port = self._target(request)
         tls: ssl.SSLContext | None = None
         if scheme == "https":
-            tls = self._nodes.tls() if call.resource.kind.plural == "nodes" else _unchecked()
-        query = list(call.request.query)
-        target = with_query(path_of(*call.info.rest.removeprefix("/").split("/")), query)
-        headers = call.request.headers
+            tls = self._nodes.tls() if request.resource.kind.plural == "nodes" else _unchecked()
+        query = list(request.http.query)
+        target = with_query(path_of(*request.info.rest.removeprefix("/").split("/")), query)
+        headers = request.http.headers
         if is_upgrade(headers):
-            return self._nodes.tunnel(host, port, target, headers, tls, call.request.method)
+            return self._nodes.tunnel(host, port, target, headers, tls, request.http.method)
         url = url_of(scheme, host, port, target)
-        return await self._nodes.forward(call.request.method, url, headers, call.request.body, tls)
+        return await self._nodes.forward(request.http.method, url, headers, request.http.body, tls)
 
-    def _target(self, call: Call) -> Target:
-        scheme, name, port = split(call.info.name)
-        plural = call.resource.kind.plural
+    def _target(self, request: ResourceRequest) -> Target:
+        scheme, name, port = split(request.info.name)
+        plural = request.resource.kind.plural
         if plural == "nodes":
             host, kubelet_port = self._nodes.kubelet(name)
             return scheme or "https", host, int(port) if port.isdigit() else kubelet_port
-        kv = self._core.store.get(call.resource.key(call.namespace, name))
+        kv = self._context.store.get(request.resource.key(request.namespace, name))
         if kv is None:
-            raise errors.not_found(call.resource.kind, name)
-        obj = call.resource.read(kv)
+            raise errors.not_found(request.resource.kind, name)
+        obj = request.resource.read(kv)
         if plural == "pods":
             return scheme or "http", *_pod(obj, port)
         return scheme or "http", *self._service(obj, port)
@@ -59,7 +59,7 @@ class Proxy:
         known = next((p for p in ports if wanted and wanted in (p.name, str(p.port))), None)
         if known is not None:
             name = known.name
-        kv = self._core.store.get(ENDPOINTS.key(service.metadata.namespace, service.metadata.name))
+        kv = self._context.store.get(ENDPOINTS.key(service.metadata.namespace, service.metadata.name))
         subsets = codec.decode(kv.value, Endpoints).subsets if kv is not None else []
         found = [
             (address.ip, port.port)
@@ -70,7 +70,7 @@ class Proxy:
         ]
         if not found:
             raise errors.unavailable(f'no endpoints available for service "{service.metadata.name}"')
-        host, port = self._core.random.choice(found)
+        host, port = self._context.random.choice(found)
         return _may_reach(host), port
 
 

@@ -9,7 +9,7 @@ from pybernetes.api.field import Errors
 from pybernetes.api.kind import ScalePaths
 from pybernetes.api.meta import ObjectMeta
 from pybernetes.apiserver import codec, errors, reading, rendering
-from pybernetes.apiserver.call import Call, Core
+from pybernetes.apiserver.context import ResourceRequest, ServerContext
 from pybernetes.apiserver.media import YAML
 from pybernetes.apiserver.patching import patch_maker
 from pybernetes.apiserver.replacing import write_options
@@ -23,28 +23,28 @@ _RESOURCE = Resource(KIND, KIND)
 class ScaleSubresource:
     """GET, PUT and PATCH of /scale."""
 
-    def __init__(self, core: Core, writer: Writer) -> None:
-        self._core = core
+    def __init__(self, context: ServerContext, writer: Writer) -> None:
+        self._context = context
         self._writer = writer
 
-    async def get(self, call: Call) -> Response:
+    async def get(self, request: ResourceRequest) -> Response:
         """The object seen as a Scale."""
-        obj = call.resource.read(reading.find(self._core, call))
-        return self._answer(call, obj)
+        obj = request.resource.read(reading.find(self._context, request))
+        return self._answer(request, obj)
 
-    async def update(self, call: Call) -> Response:
+    async def update(self, request: ResourceRequest) -> Response:
         """Replace the number of replicas."""
-        asked = codec.object_from(codec.json_body(call.request.body, call.content_type), KIND)
-        return await self._write(call, lambda scale: asked, "UpdateOptions")
+        asked = codec.object_from(codec.json_body(request.http.body, request.content_type), KIND)
+        return await self._write(request, lambda scale: asked, "UpdateOptions")
 
-    async def patch(self, call: Call) -> Response:
+    async def patch(self, request: ResourceRequest) -> Response:
         """Patch the Scale, then replace."""
-        options = write_options(call, "PatchOptions")
-        maker = patch_maker(call, options, self._core.timestamp(), "scale", resource=_RESOURCE)
-        return await self._write(call, lambda scale: maker.make(scale, msgspec.json.encode(scale)), "PatchOptions")
+        options = write_options(request, "PatchOptions")
+        maker = patch_maker(request, options, self._context.timestamp(), "scale", resource=_RESOURCE)
+        return await self._write(request, lambda scale: maker.make(scale, msgspec.json.encode(scale)), "PatchOptions")
 
-    async def _write(self, call: Call, change: Any, options: str) -> Response:
-        paths = _paths(call)
+    async def _write(self, request: ResourceRequest, change: Any, options: str) -> Response:
+        paths = _paths(request)
 
         def make(old: Any, _: bytes) -> Any:
             wanted: Scale = change(scale_of(old, paths))
@@ -55,19 +55,19 @@ class ScaleSubresource:
                 new.metadata.uid = wanted.metadata.uid
             return new
 
-        written = await self._writer.update(call, make, write_options(call, options), subresource="scale")
-        return self._answer(call, codec.decode(written.body, call.resource.kind.struct))
+        written = await self._writer.update(request, make, write_options(request, options), subresource="scale")
+        return self._answer(request, codec.decode(written.body, request.resource.kind.struct))
 
-    def _answer(self, call: Call, obj: Any) -> Response:
-        form = call.form
-        body = codec.encode(scale_of(obj, _paths(call)))
+    def _answer(self, request: ResourceRequest, obj: Any) -> Response:
+        form = request.form
+        body = codec.encode(scale_of(obj, _paths(request)))
         if form.media_type == YAML or not form.transform:
             return rendering.response(200, body, form)
-        return rendering.obj(body, _RESOURCE, form, now=self._core.now())
+        return rendering.obj(body, _RESOURCE, form, now=self._context.now())
 
 
-def _paths(call: Call) -> ScalePaths:
-    paths = call.resource.kind.scale
+def _paths(request: ResourceRequest) -> ScalePaths:
+    paths = request.resource.kind.scale
     if paths is None:
         raise errors.no_such_path()
     return paths

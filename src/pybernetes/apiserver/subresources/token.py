@@ -12,7 +12,7 @@ from pybernetes.api.core.service_account import ServiceAccount
 from pybernetes.api.field import Errors
 from pybernetes.apiserver import codec, errors, reading, rendering
 from pybernetes.apiserver.auth.tokens import DEFAULT_SECONDS, MIN_SECONDS, Grant, Ref, ServiceAccountTokens
-from pybernetes.apiserver.call import Call, Core
+from pybernetes.apiserver.context import ResourceRequest, ServerContext
 from pybernetes.client.transport import Response
 
 _MAX_SECONDS = 1 << 32
@@ -21,27 +21,27 @@ _MAX_SECONDS = 1 << 32
 class TokenSubresource:
     """POST to serviceaccounts/<name>/token."""
 
-    def __init__(self, core: Core, tokens: ServiceAccountTokens) -> None:
-        self._core = core
+    def __init__(self, context: ServerContext, tokens: ServiceAccountTokens) -> None:
+        self._context = context
         self._tokens = tokens
 
-    async def create(self, call: Call) -> Response:
+    async def create(self, request: ResourceRequest) -> Response:
         """Mint one. Raises NotFound, Invalid, Conflict."""
-        asked = codec.object_from(codec.json_body(call.request.body, call.content_type), KIND)
-        account: ServiceAccount = call.resource.read(reading.find(self._core, call))
+        asked = codec.object_from(codec.json_body(request.http.body, request.content_type), KIND)
+        account: ServiceAccount = request.resource.read(reading.find(self._context, request))
         if asked.spec.expiration_seconds is None:
             asked.spec.expiration_seconds = DEFAULT_SECONDS
-        _check(asked, call.info.name)
-        grant = self._grant(call, asked, account)
+        _check(asked, request.info.name)
+        grant = self._grant(request, asked, account)
         token, expires = self._tokens.mint(grant)
         asked.spec.audiences = asked.spec.audiences or list(self._tokens.audiences)
         asked.status.token, asked.status.expiration_timestamp = token, time.seconds(expires)
         asked.metadata.name, asked.metadata.namespace = account.metadata.name, account.metadata.namespace
-        asked.metadata.creation_timestamp = self._core.timestamp()
-        return rendering.response(201, codec.encode(asked), call.form)
+        asked.metadata.creation_timestamp = self._context.timestamp()
+        return rendering.response(201, codec.encode(asked), request.form)
 
-    def _grant(self, call: Call, asked: TokenRequest, account: ServiceAccount) -> Grant:
-        pod, secret, node = self._bound(call, asked, account)
+    def _grant(self, request: ResourceRequest, asked: TokenRequest, account: ServiceAccount) -> Grant:
+        pod, secret, node = self._bound(request, asked, account)
         return Grant(
             namespace=account.metadata.namespace,
             service_account=Ref(account.metadata.name, account.metadata.uid),
@@ -53,55 +53,55 @@ class TokenSubresource:
         )
 
     def _bound(
-        self, call: Call, asked: TokenRequest, account: ServiceAccount
+        self, request: ResourceRequest, asked: TokenRequest, account: ServiceAccount
     ) -> tuple[Ref | None, Ref | None, Ref | None]:
         """(pod, secret, node) that the token is to live and die with. Raises NotFound, BadRequest, Conflict."""
         wanted = asked.spec.bound_object_ref
         if wanted is None:
             return None, None, None
         if (wanted.api_version, wanted.kind) == ("v1", "Pod"):
-            return self._pod(call, wanted.name, wanted.uid, account)
+            return self._pod(request, wanted.name, wanted.uid, account)
         if (wanted.api_version, wanted.kind) == ("v1", "Secret"):
-            kv = self._core.store.get(SECRET.key(call.namespace, wanted.name))
+            kv = self._context.store.get(SECRET.key(request.namespace, wanted.name))
             if kv is None:
                 raise errors.not_found(SECRET, wanted.name)
             secret = codec.decode(kv.value, Secret)
-            _same_uid(call, wanted.uid, secret.metadata.uid)
+            _same_uid(request, wanted.uid, secret.metadata.uid)
             return None, Ref(secret.metadata.name, secret.metadata.uid), None
         if (wanted.api_version, wanted.kind) == ("v1", "Node"):
-            kv = self._core.store.get(NODE.key("", wanted.name))
+            kv = self._context.store.get(NODE.key("", wanted.name))
             if kv is None:
                 raise errors.not_found(NODE, wanted.name)
             node = codec.decode(kv.value, Node)
-            _same_uid(call, wanted.uid, node.metadata.uid)
+            _same_uid(request, wanted.uid, node.metadata.uid)
             return None, None, Ref(node.metadata.name, node.metadata.uid)
         raise errors.bad_request(f"cannot bind token to object of type {wanted.api_version}, Kind={wanted.kind}")
 
     def _pod(
-        self, call: Call, name: str, uid: str, account: ServiceAccount
+        self, request: ResourceRequest, name: str, uid: str, account: ServiceAccount
     ) -> tuple[Ref | None, Ref | None, Ref | None]:
-        kv = self._core.store.get(POD.key(call.namespace, name))
+        kv = self._context.store.get(POD.key(request.namespace, name))
         if kv is None:
             raise errors.not_found(POD, name)
         pod = codec.decode(kv.value, Pod)
-        _same_uid(call, uid, pod.metadata.uid)
+        _same_uid(request, uid, pod.metadata.uid)
         if pod.spec.service_account_name != account.metadata.name:
             raise errors.bad_request(
                 f"cannot bind token for serviceaccount {account.metadata.name!r} to pod running with different "
                 f"serviceaccount name."
             )
-        kv = self._core.store.get(NODE.key("", pod.spec.node_name)) if pod.spec.node_name else None
+        kv = self._context.store.get(NODE.key("", pod.spec.node_name)) if pod.spec.node_name else None
         node = codec.decode(kv.value, Node).metadata if kv is not None else None
         return Ref(pod.metadata.name, pod.metadata.uid), None, Ref(node.name, node.uid) if node else None
 
 
-def _same_uid(call: Call, wanted: str, found: str) -> None:
+def _same_uid(request: ResourceRequest, wanted: str, found: str) -> None:
     if wanted and wanted != found:
         why = (
             f"the UID in the bound object reference ({wanted}) does not match the UID in record. "
             "The object might have been deleted and then recreated"
         )
-        raise errors.conflict(call.resource.kind, call.info.name, why)
+        raise errors.conflict(request.resource.kind, request.info.name, why)
 
 
 def _check(asked: TokenRequest, name: str) -> None:

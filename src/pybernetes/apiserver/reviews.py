@@ -5,17 +5,17 @@ from typing import Any
 from pybernetes.api.kind import Kind
 from pybernetes.apiserver import codec, media, rendering
 from pybernetes.apiserver.auth.reviews import Reviews
-from pybernetes.apiserver.call import Core
+from pybernetes.apiserver.context import ServerContext
 from pybernetes.apiserver.requests import RequestInfo
 from pybernetes.apiserver.types import User
 from pybernetes.client.transport import Request, Response
 
 
-class Asking:
+class ReviewHandler:
     """Answers POST to the review kinds."""
 
-    def __init__(self, core: Core, reviews: Reviews) -> None:
-        self._core = core
+    def __init__(self, context: ServerContext, reviews: Reviews) -> None:
+        self._context = context
         self._reviews = reviews
 
     async def answer(self, request: Request, user: User, info: RequestInfo, kind: Kind[Any]) -> Response:
@@ -25,6 +25,6 @@ class Asking:
         obj = codec.object_from(body, kind)
         if kind.namespaced:
             obj.metadata.namespace = obj.metadata.namespace or info.namespace
-        obj.metadata.creation_timestamp = self._core.timestamp()
+        obj.metadata.creation_timestamp = self._context.timestamp()
         answered = await self._reviews.review(kind.name, obj, user, info.namespace)
         return rendering.response(201, codec.encode(answered), form)

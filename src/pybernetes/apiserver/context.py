@@ -1,4 +1,4 @@
-"""One request on its way through the stages, and what the stages share."""
+"""What the stages of a request share: the context of the server, and the request itself."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from pybernetes.store.types import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Core:
+class ServerContext:
     """What every stage works with. Time and randomness come from here, so that tests choose them."""
 
     config: ServerConfig
@@ -32,10 +32,10 @@ class Core:
 
 
 @dataclass(slots=True, kw_only=True)
-class Call:
+class ResourceRequest:
     """A request about a resource. `warnings` go out as Warning headers."""
 
-    request: Request
+    http: Request
     user: User
     info: RequestInfo
     query: Mapping[str, str]
@@ -50,14 +50,14 @@ class Call:
 
     def all_of(self, name: str) -> list[str]:
         """Every value of a repeated query parameter."""
-        return [value for key, value in self.request.query if key == name and value]
+        return [value for key, value in self.http.query if key == name and value]
 
     @property
     def content_type(self) -> str:
         """The Content-Type of the body."""
-        return self.request.headers.get("content-type", "")
+        return self.http.headers.get("content-type", "")
 
     @property
     def user_agent(self) -> str:
         """The client's own name."""
-        return self.request.headers.get("user-agent", "")
+        return self.http.headers.get("user-agent", "")
