@@ -13,9 +13,9 @@ from click.testing import CliRunner
 from e2e.conftest import Cluster
 from pybernetes.cli.failures import expected
 from pybernetes.cli.main import command
-from pybernetes.cluster.insight.check import Checked, look
-from pybernetes.cluster.insight.gather import open_client
 from pybernetes.cluster.supervise import process
+from pybernetes.insight.check import Checked, look
+from pybernetes.insight.gather import open_client
 
 
 def asked(net: Cluster, *args: str) -> tuple[int, Any]:

@@ -13,10 +13,10 @@ import yaml
 from e2e.conftest import PYBERNETES, Cluster, eventually, hello, own_cluster, rolled, run_raw, service, shell_pod
 from e2e.insight import asked, halted, looked, refusal
 from e2e.transfer import Transfer
-from pybernetes.cluster.insight.findings import faults
-from pybernetes.cluster.insight.gather import pod_namespace
 from pybernetes.cluster.pod_network import net_conf_path
 from pybernetes.cluster.registry import Registry
+from pybernetes.insight.findings import faults
+from pybernetes.insight.gather import pod_namespace
 
 TWO = ["node-1", "node-2"]
 
@@ -265,8 +265,8 @@ def test_bad_wishes_are_refused(net: Cluster) -> None:
 def test_trace_names_what_is_behind_each_hop(net: Cluster) -> None:
     web = net.kubectl()("get", "pod", "-l", "app=web", "-o", "jsonpath={.items[0].status.podIP}")
     code, found = asked(net, "trace", "a", "web")
-    reasons = "\n".join(hop["why"] for hop in found["ways"][0]["hops"])
-    told = "\n".join(hop["what"] for hop in found["ways"][0]["hops"])
+    reasons = "\n".join(hop["why"] for hop in found["paths"][0]["hops"])
+    told = "\n".join(hop["what"] for hop in found["paths"][0]["hops"])
     assert code == 0 and found["arrives"]
     assert f"destination becomes {web}:8080" in told and "source stays" in told and "UDP 8472 VNI 1" in told
     for part in ("Service default/web", "EndpointSlice web-", "lease of node-2", "port of default/web-"):
@@ -288,7 +288,7 @@ def test_trace_marks_where_it_is_lost(net: Cluster, target: str, break_it: list[
         if break_it:
             net.in_node("node-1", *(known.get(word, word) for word in break_it))
         code, found = asked(net, "trace", "a", target)
-    last = found["ways"][0]["hops"][-1]
+    last = found["paths"][0]["hops"][-1]
     assert code == 1 and not found["arrives"] and last["state"] == "lost"
     assert where in last["what"] and why in last["why"], last
     eventually(lambda: asked(net, "trace", "a", "web")[0] == 0, timeout=75, what="the agent mends it")

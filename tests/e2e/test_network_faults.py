@@ -12,8 +12,8 @@ import pytest
 
 from e2e.conftest import Cluster, eventually, own_cluster, run, shell_pod
 from e2e.insight import halted, looked
-from pybernetes.cluster.insight.check import Checked
-from pybernetes.cluster.insight.gather import read_config
+from pybernetes.insight.check import Checked
+from pybernetes.insight.gather import read_config
 
 NOTE = "flannel.alpha.coreos.com/public-ip"
 

@@ -4,8 +4,8 @@ import pytest
 
 from e2e.conftest import Cluster, eventually, own_cluster, service, shell_pod
 from e2e.insight import asked, halted, looked, refusal
-from pybernetes.cluster.insight.findings import faults
 from pybernetes.cluster.pod_network import net_conf_path
+from pybernetes.insight.findings import faults
 
 
 def codes(made: Cluster) -> set[str]:
@@ -24,13 +24,13 @@ def test_two_racks_and_iptables(tmp_path_factory: pytest.TempPathFactory) -> Non
         kubectl.apply(shell_pod("a", "node-1"), service("nobody"))
         kubectl.wait("pod/a")
         code, found = asked(made, "trace", "a", "kubernetes")
-        told = [hop["what"] for hop in found["ways"][0]["hops"]]
+        told = [hop["what"] for hop in found["paths"][0]["hops"]]
         assert code == 0 and any(what.startswith("iptables KUBE-SERVICES -> KUBE-SVC-") for what in told), told
         code, found = asked(made, "trace", "a", "nobody")
-        assert code == 1 and "KUBE-REJECTS -> REJECT" in found["ways"][0]["hops"][-1]["what"]
+        assert code == 1 and "KUBE-REJECTS -> REJECT" in found["paths"][0]["hops"][-1]["what"]
         made.in_node("node-1", "iptables", "-P", "FORWARD", "DROP")
         code, found = asked(made, "trace", "a", "kubernetes")
-        assert code == 1 and found["ways"][0]["hops"][-1]["what"] == "iptables FORWARD: policy drop"
+        assert code == 1 and found["paths"][0]["hops"][-1]["what"] == "iptables FORWARD: policy drop"
         assert codes(made) == {"forward-drop"}
         made.in_node("node-1", "iptables", "-P", "FORWARD", "ACCEPT")
         assert "lingers" in refusal(made, *wish, "--force", "--timeout", "2")

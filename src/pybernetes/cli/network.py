@@ -12,10 +12,10 @@ import yaml
 from pybernetes.cli import options
 from pybernetes.client.client import Client
 from pybernetes.cluster import backend_choice
-from pybernetes.cluster.insight import check, gather, show, switch
 from pybernetes.cluster.layout import Layout
 from pybernetes.cluster.pod_network import require_ours
 from pybernetes.cluster.up import layout_of
+from pybernetes.insight import check, gather, show, switch_backend
 
 T = TypeVar("T")
 
@@ -118,8 +118,10 @@ def set_backend_command(backend: str, settings: tuple[str, ...], force: bool, ti
     """Change the backend of the living pod network to TYPE, without losing a packet.
 
     Waits until every node has changed over and nothing of the old backend is left. Exit code 1, and nothing changed,
-    if the wish is refused; also 1 if nodes have not followed in time.
+    if the request is refused; also 1 if nodes have not followed in time.
     """
     layout = require_ours(layout_of(name))
-    wish = switch.Wish(backend, backend_choice.parse_options(settings), force=force, timeout=timeout)
-    _with_client(layout, lambda client: switch.switch(layout, client, wish, click.echo))
+    request = switch_backend.SwitchRequest(
+        backend, backend_choice.parse_options(settings), force=force, timeout=timeout
+    )
+    _with_client(layout, lambda client: switch_backend.switch(layout, client, request, click.echo))

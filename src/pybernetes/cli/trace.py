@@ -7,11 +7,11 @@ import sys
 import click
 
 from pybernetes.cli import options
-from pybernetes.cluster.insight import gather, world
-from pybernetes.cluster.insight.hops import Trace
 from pybernetes.cluster.layout import Layout
 from pybernetes.cluster.pod_network import require_ours
 from pybernetes.cluster.up import layout_of
+from pybernetes.insight import gather, trace_gather
+from pybernetes.insight.hop import Trace
 
 
 @click.command("trace")
@@ -36,6 +36,6 @@ def command(pod: str, target: str, port: str, namespace: str, output: str, name:
 async def _follow(layout: Layout, pod: str, target: str, port: str, namespace: str) -> Trace:
     client = gather.open_client(layout)
     try:
-        return await world.follow(layout, client, pod, target, port, namespace)
+        return await trace_gather.run(layout, client, pod, target, port, namespace)
     finally:
         await client.close()

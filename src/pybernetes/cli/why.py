@@ -6,10 +6,10 @@ import json
 import click
 
 from pybernetes.cli import options
-from pybernetes.cluster.insight import gather
-from pybernetes.cluster.insight.why import Explanation, why
 from pybernetes.cluster.layout import Layout
 from pybernetes.cluster.up import layout_of
+from pybernetes.insight import gather
+from pybernetes.insight.why import Explanation, why
 
 
 @click.command("why")

@@ -1,0 +1,164 @@
+"""Faults that only packets show: what probes found, and what the nodes' own faults do not explain already. Pure."""
+
+from collections.abc import Iterable, Iterator
+
+from pybernetes.flannel.backends import make
+from pybernetes.insight import expected
+from pybernetes.insight.facts import ClusterFacts
+from pybernetes.insight.findings import SEVERING, SEVERING_PAIR, Finding, faults
+from pybernetes.insight.probe_result import PairProbe, Stage
+
+_UNDER = "the network under the nodes"
+#: What follows from an MTU that is known to be wrong.
+_OF_SIZE = ("mtu-too-big", "checksum")
+
+
+def check_pairs(cluster: ClusterFacts, known: list[Finding], probes: Iterable[PairProbe]) -> list[Finding]:
+    """Findings beyond those `known`."""
+    # A route that serves all peers, as that of the udp backend, names none.
+    severed = {f.node for f in faults(known) if f.code in SEVERING or (f.code in SEVERING_PAIR and not f.peer)}
+    severed_pairs = {(finding.node, finding.peer) for finding in known if finding.code in SEVERING_PAIR}
+    twins = {frozenset((finding.node, finding.peer)) for finding in known if finding.code == "mac-duplicate"}
+    large = {finding.node for finding in known if finding.code == "mtu-too-big"}
+    found: list[Finding] = []
+    for probe in probes:
+        ends = {probe.src, probe.dst}
+        if ends & severed or "" in severed or frozenset(ends) in twins:
+            continue
+        if {(probe.src, probe.dst), (probe.dst, probe.src)} & severed_pairs and probe.underlay is not None:
+            continue
+        found += [f for f in _pair(cluster, probe) if not (f.code in _OF_SIZE and ends & large)]
+    return _merged(found)
+
+
+def _pair(cluster: ClusterFacts, probe: PairProbe) -> Iterator[Finding]:
+    if probe.underlay is None:
+        # Echo requests may be forbidden where all else is not.
+        if probe.pods is None:
+            cause = f"{probe.src} does not reach {probe.dst} at all, not even by its own address"
+            fix = f"see whether {probe.dst} is up, and what lies between the two: cable, switch, router, firewall"
+            yield Finding("underlay-unreachable", probe.src, cause, fix, probe.dst)
+        return
+    if not probe.tried or cluster.config.backend == "alloc":
+        return  # with alloc, who carries the packets, and how large they may be, is not ours to say
+    if probe.pods is None:
+        yield _lost(cluster, probe)
+    elif not probe.full:
+        yield _too_large(cluster, probe)
+    elif probe.payload:
+        yield _damaged(probe)
+
+
+def _lost(cluster: ClusterFacts, probe: PairProbe) -> Finding:
+    last = probe.trail.last if probe.trail else None
+    missing = probe.trail.missing if probe.trail else None
+    if cluster.config.backend == "extension" and not probe.path:
+        cause = (
+            f"there is no way from {probe.src} to the pods of {probe.dst}: the backend's own commands have made none"
+        )
+        fix = f"see what SubnetAddCommand says: 'pybernetes logs --name {cluster.name} node-{probe.src}'"
+        return Finding("unreachable", probe.src, cause, fix, probe.dst)
+    if last is None and missing is None:
+        cause = f"{probe.src} reaches {probe.dst} itself but not its pod network, and state and way look right"
+        fix = f"look for the packets: tcpdump -ni {probe.device} icmp on both nodes"
+        return Finding("unreachable", probe.src, cause, fix, probe.dst)
+    if last is not None and _at_end(last, missing):
+        what = f"packets from {probe.src}" if missing else f"the answers of {probe.dst}"
+        cause = f"{what} arrive at {last.link} of {last.node} and get no further: {last.node} itself drops them"
+        fix = f"on {last.node}, see what its packet filter does with packets from {last.link}: nft list ruleset"
+        return Finding("filtered", probe.src, cause, fix, probe.dst)
+    assert missing is not None, "a packet that was seen everywhere was dropped at the end"
+    what = f"the answers of {probe.dst}" if missing.answer else f"packets for pods of {probe.dst}"
+    if probe.path == "tunnel":
+        port = _port(cluster)
+        return Finding(
+            "port-blocked",
+            probe.src,
+            f"{port} is blocked {_between(last, missing)}: {what} {_seen(last)}",
+            f"allow {port} between all nodes, in the packet filter of {missing.node} and of what lies between",
+            probe.dst,
+        )
+    return Finding(
+        "direct-blocked",
+        probe.src,
+        f"packets with pods' addresses are dropped {_between(last, missing)}: {what} {_seen(last)}",
+        f"let {_UNDER} pass addresses of the pod network (source checks, port security), or use a tunnel: "
+        f"'pybernetes network set-backend vxlan --name {cluster.name}'",
+        probe.dst,
+    )
+
+
+def _at_end(last: Stage, missing: Stage | None) -> bool:
+    """Whether it came out where it is for, as a request or as an answer."""
+    return missing is None or (
+        missing.answer and not last.answer and (last.node, last.link) == (missing.node, missing.link)
+    )
+
+
+def _port(cluster: ClusterFacts) -> str:
+    port = getattr(make(cluster.config.backend, cluster.config.options), "port", None)
+    return f"UDP port {port}" if port else "the tunnel"
+
+
+def _between(last: Stage | None, missing: Stage) -> str:
+    if last is None or last.node == missing.node:
+        return f"on {missing.node}"
+    return f"between {last.node} and {missing.node}"
+
+
+def _seen(last: Stage | None) -> str:
+    if last is None:
+        return "do not even leave"
+    verb = "leave" if last.direction == "out" else "arrive at"
+    return f"{verb} {last.link} of {last.node} and are not seen after that"
+
+
+def _too_large(cluster: ClusterFacts, probe: PairProbe) -> Finding:
+    trail = probe.trail
+    if trail and trail.seen and any(s.node == probe.dst and s.link == probe.device for s in trail.seen):
+        return _damaged(probe)
+    differ = _different(cluster, probe)
+    fits = f"{probe.path_mtu} bytes pass" if probe.path_mtu else "smaller ones pass"
+    cause = (
+        f"packets of {probe.size} bytes, which pods of {probe.src} send, do not reach {probe.dst}; {fits}: "
+        f"the MTU is too big for {_UNDER}{differ}"
+    )
+    option = f" --option MTU={probe.path_mtu}" if probe.path_mtu and cluster.config.backend == "vxlan" else ""
+    fix = f"raise the MTU of {_UNDER}, or lower that of the pods: " + (
+        f"'pybernetes network set-backend {cluster.config.backend}{option} --name {cluster.name}'"
+        if option
+        else "set a smaller MTU on the nodes' interface, and flannel follows"
+    )
+    return Finding("mtu-too-big", probe.src, cause, fix, probe.dst)
+
+
+def _different(cluster: ClusterFacts, probe: PairProbe) -> str:
+    """What the interfaces of the two nodes say, if that explains it."""
+    found = []
+    for name in (probe.src, probe.dst):
+        node = cluster.node(name)
+        below = expected.underlay(node.kernel, node.lease) if node and node.kernel and node.lease else None
+        found.append((name, below.link, below.mtu) if below else (name, "", 0))
+    if len({mtu for _, _, mtu in found}) == 1:
+        return ""
+    return "; " + " and ".join(f"{link} of {name} has {mtu}" for name, link, mtu in found)
+
+
+def _damaged(probe: PairProbe) -> Finding:
+    what = "; ".join(probe.payload) or f"packets of {probe.size} bytes arrive and are not understood"
+    cause = f"small pings pass from {probe.src} to {probe.dst}, and {what}: checksums go wrong on the way"
+    fix = f"switch checksum offload off on {probe.src}: ethtool -K {probe.device} tx-checksum-ip-generic off"
+    return Finding("checksum", probe.src, cause, fix, probe.dst)
+
+
+#: Ways in which a packet is lost: of one cause there may be another for each direction.
+_LOST = ("port-blocked", "direct-blocked", "filtered", "unreachable")
+
+
+def _merged(found: list[Finding]) -> list[Finding]:
+    """The same fault of both directions once; the first direction stands for both."""
+    kept: dict[tuple[str, frozenset[str]], Finding] = {}
+    for finding in found:
+        code = "lost" if finding.code in _LOST else finding.code
+        kept.setdefault((code, frozenset((finding.node, finding.peer))), finding)
+    return list(kept.values())

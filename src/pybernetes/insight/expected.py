@@ -1,0 +1,57 @@
+"""What flannel would put into a node's kernel, worked out from what is there: the measure for `network check`. Pure."""
+
+from collections.abc import Iterator
+from ipaddress import ip_interface
+
+from pybernetes.flannel import network
+from pybernetes.flannel.desired import Desired
+from pybernetes.flannel.lease import Lease, Underlay
+from pybernetes.insight.facts import ClusterFacts, KernelFacts, NodeFacts
+from pybernetes.linux.link import Link
+
+NOBODY: frozenset[str] = frozenset()
+
+
+def underlay(kernel: KernelFacts, lease: Lease) -> Underlay | None:
+    """The interface that has the lease's public address, or the one with the default route."""
+    found = next((li for part in lease.families if (li := kernel.owner(str(part.public_ip))) is not None), None)
+    found = found or default_link(kernel)
+    if found is None:
+        return None
+    own = [ip_interface(a.cidr) for a in kernel.addresses if a.index == found.index and a.scope == 0]
+    return Underlay(found.name, found.index, found.mtu, tuple(own))
+
+
+def default_link(kernel: KernelFacts) -> Link | None:
+    """The interface of the default route with the lowest metric, IPv4 first."""
+    defaults = [r for r in kernel.routes if r.dst in ("0.0.0.0/0", "::/0") and r.device and r.kind == "unicast"]
+    best = min(defaults, key=lambda r: (r.family, r.metric), default=None)
+    return kernel.link(best.device) if best else None
+
+
+def desired(cluster: ClusterFacts, node: NodeFacts) -> Desired | None:
+    """The kernel objects that this node should hold; None where that can't be told for want of a lease."""
+    if node.lease is None or node.kernel is None:
+        return None
+    below = underlay(node.kernel, node.lease)
+    if below is None:
+        return None
+    me = network.Node(node.lease, below)
+    return network.desired_state(cluster.config, me, cluster.leases, linger=NOBODY)
+
+
+def mtu(cluster: ClusterFacts, node: NodeFacts) -> int:
+    """The MTU that pods of this node should have; 0 where that can't be told."""
+    if node.lease is None or node.kernel is None:
+        return 0
+    below = underlay(node.kernel, node.lease)
+    return network.mtu(cluster.config, below) if below else 0
+
+
+def pairs(cluster: ClusterFacts) -> Iterator[tuple[NodeFacts, NodeFacts]]:
+    """Every node with every other, of those that take part in the pod network."""
+    members = [node for node in cluster.nodes if node.lease is not None and node.kernel is not None]
+    for node in members:
+        for peer in members:
+            if peer is not node:
+                yield node, peer

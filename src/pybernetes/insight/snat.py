@@ -1,0 +1,31 @@
+"""Under which source address a packet leaves a node: the postrouting rules that are in its kernel, followed. Pure."""
+
+from dataclasses import dataclass
+
+from pybernetes.insight.facts import KernelFacts
+from pybernetes.insight.filters import Packet, bases
+
+__all__ = ["Masquerade", "Packet", "masquerade"]
+
+
+@dataclass(frozen=True, slots=True)
+class Masquerade:
+    """Whether the source address is changed, and the rule that says so."""
+
+    changed: bool
+    rule: str
+
+
+def masquerade(kernel: KernelFacts, packet: Packet) -> Masquerade:
+    """Follow the chains at postrouting in the order of their priority; the first that changes the source decides."""
+    kept = Masquerade(False, "no rule changes the source address")
+    for base in bases(kernel, "postrouting", "nat", packet):
+        found = base.decide()
+        where = f"{found.chain}, {found.rule}"
+        if found.verdict in ("masquerade", "snat"):
+            return Masquerade(True, where)
+        ours = base.table.endswith(("flannel-ipv4", "flannel-ipv6")) or "-A FLANNEL-" in found.rule
+        if ours and found.rule:
+            # A line of iptables says so itself.
+            kept = Masquerade(False, where if "-j RETURN" in where else f"{where}: return")
+    return kept
