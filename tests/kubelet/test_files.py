@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from pybernetes.kubelet.errors import VolumesNotReady
 from pybernetes.kubelet.logs.cri_log import parse, tail_text, time_key
 from pybernetes.kubelet.logs.files import tidy
 from pybernetes.kubelet.logs.reader import LogOptions, read_log
-from pybernetes.kubelet.services import VolumesNotReady
 from pybernetes.kubelet.volumes import atomic_writer, host_path, ownership
 from pybernetes.kubelet.volumes.manager import VolumeManager
 from pybernetes.kubelet.volumes.payload import File, Sources

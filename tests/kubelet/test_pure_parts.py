@@ -5,28 +5,30 @@ from typing import Any
 import msgspec
 import pytest
 
+from pybernetes.api.core.pod import Pod
+from pybernetes.api.core.probe import Probe
 from pybernetes.api.core.selectors import ResourceFieldSelector
 from pybernetes.api.core.service import Service
 from pybernetes.api.meta import Status
 from pybernetes.client.errors import NotFound
 from pybernetes.kubelet.config import ConfigError, KubeletConfig
 from pybernetes.kubelet.environment import environment
+from pybernetes.kubelet.errors import StartFailed
 from pybernetes.kubelet.expand import expand
 from pybernetes.kubelet.field_path import BadFieldPath, field_value, resource_value
+from pybernetes.kubelet.health import Health
 from pybernetes.kubelet.image_gc import removable
 from pybernetes.kubelet.images import docker_auths
 from pybernetes.kubelet.objects import references
 from pybernetes.kubelet.podspec import qos_class
-from pybernetes.kubelet.probes.manager import remembered
-from pybernetes.kubelet.probes.threshold import Streak
+from pybernetes.kubelet.probes.state import ProbeKind, ProbeState, first_delay, first_state, health_of, may_run
 from pybernetes.kubelet.resolver import hosts_file, parse_resolv_conf, pod_dns, sandbox_hostname
 from pybernetes.kubelet.resources import container_resources, pod_limits
 from pybernetes.kubelet.runtime import Dns, ImageInfo
 from pybernetes.kubelet.security import container_security, sandbox_security
-from pybernetes.kubelet.services import StartFailed
 from pybernetes.kubelet.static_pods import ManifestError, manifest_pod
 
-from .builders import info, pod
+from .builders import info, pod, state
 
 
 @pytest.mark.parametrize(
@@ -310,13 +312,45 @@ def test_manifest() -> None:
     assert found.metadata.uid != manifest_pod(data + b"\n", "node-1").metadata.uid
 
 
-def test_streaks() -> None:
-    streak = Streak()
+def test_a_probe_changes_its_finding_at_its_thresholds() -> None:
+    probe = ProbeState(kind="liveness", successes_needed=2, failures_needed=3)
     findings = []
     for ok in (True, False, False, True, False, False, False, True, True):
-        streak = streak.after(ok, successes=2, failures=3)
-        findings.append(streak.finding)
+        probe = probe.after(ok)
+        findings.append(probe.finding)
     assert findings == [None, None, None, None, None, None, False, False, True]
+
+
+def test_a_startup_probe_holds_back_the_others_and_ends_when_it_passes() -> None:
+    startup = ProbeState(kind="startup", finding=None)
+    states = {("c-0", "startup"): startup, ("c-0", "readiness"): ProbeState(kind="readiness", finding=True)}
+    assert may_run(("c-0", "startup"), states)
+    assert not may_run(("c-0", "readiness"), states)
+    assert health_of(state(info()), states) == Health()
+    states["c-0", "startup"] = startup.after(True)
+    assert states["c-0", "startup"].finished
+    assert may_run(("c-0", "readiness"), states)
+    assert health_of(state(info()), states) == Health({"c-0"}, {"c-0"})
+
+
+def test_failed_startup_and_liveness_probes_make_a_container_unhealthy() -> None:
+    for kind in ("startup", "liveness"):
+        found = health_of(state(info()), {("c-0", kind): ProbeState(kind=kind, finding=False)})
+        assert found.unhealthy == {"c-0": kind}
+    assert health_of(state(info(state="exited")), {}) == Health()
+
+
+@pytest.mark.parametrize(
+    ("age", "delay"),
+    [
+        pytest.param(0.0, 30.0, id="initial delay"),
+        pytest.param(20.0, 10.0, id="rest of the initial delay"),
+        pytest.param(31.0, 0.1, id="just over"),
+        pytest.param(99.0, 0.5, id="old container: spread"),
+    ],
+)
+def test_the_first_delay_of_a_probe(age: float, delay: float) -> None:
+    assert first_delay(Probe(initial_delay_seconds=30, period_seconds=60 if age < 99 else 10), age, 0.5) == delay
 
 
 def test_references() -> None:
@@ -349,12 +383,16 @@ def test_bad_configurations_name_the_fix(changes: dict[str, Any]) -> None:
         KubeletConfig(**{"node_name": "n", "node_ips": ("1.2.3.4",), **changes}).check()
 
 
-def test_a_new_kubelet_believes_what_the_former_one_found() -> None:
-    of = pod()
+def test_findings_survive_a_restart_of_the_kubelet() -> None:
     found = [{"name": "c", "containerID": "containerd://c-0", "ready": True, "started": True}]
-    known = msgspec.structs.replace(of, status=msgspec.convert({"containerStatuses": found}, type(of.status)))
-    assert remembered(known, info(), "readiness").finding
-    assert remembered(known, info(), "startup").finding
-    assert remembered(known, info(), "liveness").finding is None
-    assert remembered(known, info(attempt=1), "readiness").finding is None
-    assert remembered(of, info(), "readiness").finding is None
+    new = pod()
+    known = msgspec.structs.replace(new, status=msgspec.convert({"containerStatuses": found}, type(new.status)))
+
+    def finding(of: Pod, kind: ProbeKind, attempt: int = 0) -> bool | None:
+        return first_state(of, info(attempt=attempt), kind, Probe()).finding
+
+    assert finding(known, "readiness")
+    assert finding(known, "startup")
+    assert finding(known, "liveness") is None
+    assert finding(known, "readiness", attempt=1) is None
+    assert finding(new, "readiness") is None

@@ -13,9 +13,9 @@ from typing import Protocol
 from pybernetes.api.core.container import Container, EnvVar, EphemeralContainer
 from pybernetes.api.core.pod import Pod
 from pybernetes.api.core.service import Service
+from pybernetes.kubelet.errors import StartFailed
 from pybernetes.kubelet.expand import expand
 from pybernetes.kubelet.field_path import BadFieldPath, field_value, resource_value
-from pybernetes.kubelet.services import StartFailed
 
 _CONFIG_ERROR = "CreateContainerConfigError"
 _NAME = re.compile(r"^[-._a-zA-Z][-._a-zA-Z0-9]*$")

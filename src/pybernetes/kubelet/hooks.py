@@ -7,12 +7,12 @@ from pybernetes.api.core.pod import Pod
 from pybernetes.api.core.probe import LifecycleHandler
 from pybernetes.kubelet import names
 from pybernetes.kubelet.config import KubeletConfig
+from pybernetes.kubelet.errors import HookFailed
 from pybernetes.kubelet.layout import PodDirs
 from pybernetes.kubelet.logs.cri_log import tail_text
 from pybernetes.kubelet.podspec import AnyContainer
 from pybernetes.kubelet.probes import checks
 from pybernetes.kubelet.runtime import ContainerInfo, RuntimeFailure, Streams
-from pybernetes.kubelet.services import HookFailed
 
 _MAX_MESSAGE = 4096
 _MAX_LOG_LINES = 80

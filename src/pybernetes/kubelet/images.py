@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pybernetes.api.core.pod import Pod
 from pybernetes.client.errors import ApiError, Unreachable
 from pybernetes.kubelet.crash_loop import Backoff
+from pybernetes.kubelet.errors import StartFailed
 from pybernetes.kubelet.objects import ObjectCache
 from pybernetes.kubelet.podspec import AnyContainer, container_reference
 from pybernetes.kubelet.runtime import ImagePullFailed, Images, RegistryAuth, RuntimeFailure
-from pybernetes.kubelet.services import StartFailed
 from pybernetes.kubelet.types import Clock, Recorder
 
 

@@ -3,9 +3,10 @@
 import asyncio
 
 from pybernetes.api.core.pod import Pod
+from pybernetes.kubelet.errors import HookFailed
 from pybernetes.kubelet.podspec import AnyContainer, container_reference, find_container, is_sidecar
 from pybernetes.kubelet.runtime import ContainerInfo, PodState
-from pybernetes.kubelet.services import HookFailed, Services
+from pybernetes.kubelet.services import Services
 
 _MINIMUM_AFTER_HOOK = 2
 """Seconds that a process gets to end by itself even if the hook has used up the time."""

@@ -12,7 +12,7 @@ from pybernetes.kubelet.api_source import NodePods
 from pybernetes.kubelet.cgroups import NoCgroups
 from pybernetes.kubelet.config import KubeletConfig
 from pybernetes.kubelet.node import machine
-from pybernetes.kubelet.node.machine import Pressure
+from pybernetes.kubelet.node.node_object import Pressure
 from pybernetes.kubelet.node.reporter import NodeReporter
 from pybernetes.kubelet.pods import PodManager, PodRegistry
 from pybernetes.kubelet.real_node import RealNode

@@ -9,7 +9,6 @@ import msgspec
 from pybernetes.api.core.container import Container, EphemeralContainer
 from pybernetes.api.core.pod import Pod
 from pybernetes.api.core.reference import ObjectReference
-from pybernetes.client.events import reference
 from pybernetes.kubelet.names import CONFIG_SOURCE
 
 QosClass = Literal["Guaranteed", "Burstable", "BestEffort"]
@@ -43,7 +42,16 @@ def container_reference(pod: Pod, name: str) -> ObjectReference:
         section = "ephemeralContainers"
     else:
         section = "containers"
-    return reference(pod, f"spec.{section}{{{name}}}")
+    meta = pod.metadata
+    return ObjectReference(
+        kind="Pod",
+        namespace=meta.namespace,
+        name=meta.name,
+        uid=meta.uid,
+        api_version="v1",
+        resource_version=meta.resource_version,
+        field_path=f"spec.{section}{{{name}}}",
+    )
 
 
 def is_static(pod: Pod) -> bool:

@@ -2,9 +2,9 @@
 
 from pybernetes.api.core.pod import Pod
 from pybernetes.api.core.security import AppArmorProfile, SeccompProfile, SecurityContext
+from pybernetes.kubelet.errors import StartFailed
 from pybernetes.kubelet.podspec import AnyContainer, all_containers
 from pybernetes.kubelet.runtime import ImageInfo, Namespaces, Profile, Security
-from pybernetes.kubelet.services import StartFailed
 
 # What a container must not see or write below /proc and /sys unless procMount is Unmasked; runc's usual list.
 MASKED = (

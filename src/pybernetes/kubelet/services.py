@@ -1,38 +1,16 @@
 """What a pod's worker works with, each a small protocol, so that simulated pods can leave most of it out."""
 
-from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from pybernetes.api.core.pod import Pod
 from pybernetes.kubelet.config import KubeletConfig
+from pybernetes.kubelet.health import Health
 from pybernetes.kubelet.plan import ContainerKind
 from pybernetes.kubelet.podspec import AnyContainer
 from pybernetes.kubelet.runtime import ContainerInfo, ContainerSpec, PodState, Runtime, SandboxSpec
 from pybernetes.kubelet.status_manager import StatusManager
 from pybernetes.kubelet.types import Clock, Recorder
-
-
-class StartFailed(Exception):
-    """A container cannot be started now; `reason` and the text become its waiting state."""
-
-    def __init__(self, reason: str, message: str, retry_after: float = 10.0) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.retry_after = retry_after
-
-
-class VolumesNotReady(Exception):
-    """A pod's volumes cannot be set up now; the text says which and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """What probes have found, by container id."""
-
-    started: Set[str] = frozenset()
-    ready: Set[str] = frozenset()
-    unhealthy: Mapping[str, str] = field(default_factory=dict)
 
 
 class Probes(Protocol):
@@ -104,10 +82,6 @@ class Hooks(Protocol):
 
     def termination_message(self, info: ContainerInfo) -> str:
         """What an ended container has written as its last word."""
-
-
-class HookFailed(Exception):
-    """A lifecycle hook failed; the text says how."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from pybernetes.api.core.pod import Pod
 from pybernetes.kubelet import names
+from pybernetes.kubelet.health import Health
 from pybernetes.kubelet.plan import ContainerKind
 from pybernetes.kubelet.podspec import AnyContainer, container_hash
 from pybernetes.kubelet.runtime import ContainerInfo, ContainerSpec, PodState, SandboxSpec, Security
 from pybernetes.kubelet.security import namespaces
-from pybernetes.kubelet.services import Health
 
 
 class NoVolumes:

@@ -13,6 +13,7 @@ from pybernetes.api.quantity import value
 from pybernetes.kubelet import names
 from pybernetes.kubelet.config import KubeletConfig
 from pybernetes.kubelet.environment import Objects, environment
+from pybernetes.kubelet.errors import StartFailed
 from pybernetes.kubelet.expand import expand
 from pybernetes.kubelet.layout import PodDirs
 from pybernetes.kubelet.plan import ContainerKind
@@ -27,7 +28,7 @@ from pybernetes.kubelet.resolver import (
 from pybernetes.kubelet.resources import container_resources
 from pybernetes.kubelet.runtime import ContainerSpec, Images, Mount, PodState, PortMapping, Propagation, SandboxSpec
 from pybernetes.kubelet.security import container_security, sandbox_security
-from pybernetes.kubelet.services import Cgroups, StartFailed
+from pybernetes.kubelet.services import Cgroups
 from pybernetes.kubelet.volumes.manager import host_directory, source_of
 from pybernetes.kubelet.volumes.sub_path import SubPathRefused, bind_sub_path
 

@@ -1,10 +1,11 @@
 """Making and starting one container, and what users are told of it."""
 
 from pybernetes.api.core.pod import Pod
+from pybernetes.kubelet.errors import HookFailed, StartFailed
 from pybernetes.kubelet.plan import Start
 from pybernetes.kubelet.podspec import container_reference
 from pybernetes.kubelet.runtime import ContainerSpec, PodState, RuntimeFailure, RuntimeUnavailable, Sandbox
-from pybernetes.kubelet.services import HookFailed, Services, StartFailed
+from pybernetes.kubelet.services import Services
 
 
 async def start_container(services: Services, pod: Pod, state: PodState, start: Start) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from pybernetes.api.core.pod import Pod
 from pybernetes.kubelet.container_statuses import Seen
 from pybernetes.kubelet.crash_loop import Backoff
+from pybernetes.kubelet.errors import StartFailed, VolumesNotReady
 from pybernetes.kubelet.garbage import garbage
 from pybernetes.kubelet.killing import kill_container, kill_pod
 from pybernetes.kubelet.logs.files import remove_logs
@@ -19,7 +20,7 @@ from pybernetes.kubelet.plan import Inputs, Plan, make_plan
 from pybernetes.kubelet.pod_status import Context, make_status
 from pybernetes.kubelet.podspec import container_reference, grace_period, is_static
 from pybernetes.kubelet.runtime import PodState, RuntimeFailure, RuntimeUnavailable
-from pybernetes.kubelet.services import Services, StartFailed, VolumesNotReady
+from pybernetes.kubelet.services import Services
 from pybernetes.kubelet.starting import start_container
 from pybernetes.kubelet.types import seconds_of
 

@@ -2,12 +2,12 @@
 
 import os
 import platform
-from dataclasses import dataclass
 from pathlib import Path
 
 from pybernetes.api.core.node import NodeSystemInfo
 from pybernetes.api.quantity import milli, value
 from pybernetes.kubelet.config import KubeletConfig
+from pybernetes.kubelet.node.node_object import Pressure
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "riscv64": "riscv64"}
 _PRESSURE_MEMORY = 100 << 20
@@ -44,15 +44,6 @@ def allocatable(config: KubeletConfig, amounts: dict[str, str]) -> dict[str, str
             left = max(value(result.get(name, "0")) - value(reserved), 0)
             result[name] = f"{left // 1024}Ki" if name != "pods" else str(left)
     return result
-
-
-@dataclass(frozen=True, slots=True)
-class Pressure:
-    """Whether the machine runs short of something."""
-
-    memory: bool = False
-    disk: bool = False
-    pids: bool = False
 
 
 def pressure(config: KubeletConfig) -> Pressure:

@@ -15,11 +15,19 @@ from pybernetes.api.core.node import (
 )
 from pybernetes.api.meta import ObjectMeta
 from pybernetes.kubelet.config import KubeletConfig
-from pybernetes.kubelet.node.machine import Pressure
 from pybernetes.kubelet.runtime import ImageInfo, RuntimeStatus
 from pybernetes.kubelet.types import rfc3339
 
 _MAX_IMAGES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """Whether the machine runs short of something."""
+
+    memory: bool = False
+    disk: bool = False
+    pids: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,9 +13,9 @@ from pybernetes.client.client import Client
 from pybernetes.client.errors import AlreadyExists, ApiError, Conflict, NotFound, Unreachable
 from pybernetes.kubelet.config import KubeletConfig
 from pybernetes.kubelet.node import machine
-from pybernetes.kubelet.node.machine import Pressure
 from pybernetes.kubelet.node.node_object import (
     Facts,
+    Pressure,
     node_labels,
     node_status,
     registration,

@@ -4,7 +4,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from pybernetes.kubelet.services import VolumesNotReady
+from pybernetes.kubelet.errors import VolumesNotReady
 
 _CHECKS: dict[str, tuple[Callable[[int], bool], str]] = {
     "Directory": (stat.S_ISDIR, "directory"),

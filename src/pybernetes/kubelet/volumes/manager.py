@@ -15,9 +15,9 @@ from pybernetes.api.core.pod import Pod
 from pybernetes.api.core.volume import EmptyDirVolumeSource, Volume
 from pybernetes.api.quantity import value
 from pybernetes.kubelet.config import KubeletConfig
+from pybernetes.kubelet.errors import VolumesNotReady
 from pybernetes.kubelet.layout import PodDirs
 from pybernetes.kubelet.names import log_directory
-from pybernetes.kubelet.services import VolumesNotReady
 from pybernetes.kubelet.types import Clock
 from pybernetes.kubelet.volumes import atomic_writer, host_path, ownership
 from pybernetes.kubelet.volumes.payload import Payload, Sources, payload

@@ -10,8 +10,8 @@ from pybernetes.api.core.selectors import KeyToPath
 from pybernetes.api.core.volume import DownwardAPIVolumeFile, ServiceAccountTokenProjection, Volume, VolumeProjection
 from pybernetes.client.errors import ApiError, NotFound, Unreachable
 from pybernetes.kubelet.environment import Objects
+from pybernetes.kubelet.errors import VolumesNotReady
 from pybernetes.kubelet.field_path import BadFieldPath, field_value, resource_value
-from pybernetes.kubelet.services import VolumesNotReady
 
 DEFAULT_MODE = 0o644
 
