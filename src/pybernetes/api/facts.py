@@ -5,6 +5,7 @@ Names follow OpenAPI's `x-kubernetes-list-type`, `x-kubernetes-list-map-keys` an
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -51,4 +52,11 @@ class DateTime:
     micro: bool = False
 
 
-Fact = ListMap | ListSet | Atomic | RetainKeys | Replace | Immutable | DateTime
+@dataclass(frozen=True, slots=True)
+class Default:
+    """The value that an absent field stands for, as OpenAPI publishes it."""
+
+    value: Any
+
+
+Fact = ListMap | ListSet | Atomic | RetainKeys | Replace | Immutable | DateTime | Default

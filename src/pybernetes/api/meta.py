@@ -8,11 +8,11 @@ Conventions of every type in this package (msgspec structs, JSON names by `namin
 """
 
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import msgspec
 
-from pybernetes.api.facts import Atomic, DateTime, ListMap, ListSet
+from pybernetes.api.facts import Atomic, DateTime, Fact, ListMap, ListSet
 from pybernetes.api.naming import camel
 
 T = TypeVar("T")
@@ -46,10 +46,14 @@ class Struct(msgspec.Struct, kw_only=True, omit_defaults=True, rename=camel, gc=
     They are trees, so reference counts free them; the collector need not look at the many that a cache holds.
     """
 
+    type_facts: ClassVar[tuple[Fact, ...]] = ()
+    """Facts that hold wherever the type is used."""
+
 
 class OwnerReference(Struct, kw_only=True):
     """An object that this one belongs to; the garbage collector deletes what has lost all its owners."""
 
+    type_facts: ClassVar = (Atomic(),)
     api_version: str = always(str)
     """API version of the owner."""
     kind: str = always(str)
@@ -158,6 +162,7 @@ class FieldSelectorRequirement(Struct, kw_only=True):
 class LabelSelector(Struct, kw_only=True):
     """A query over labels: all of `match_labels` and `match_expressions` must hold. Empty selects everything."""
 
+    type_facts: ClassVar = (Atomic(),)
     match_labels: dict[str, str] = {}
     """Labels that must have just these values."""
     match_expressions: Annotated[list[LabelSelectorRequirement], Atomic()] = []

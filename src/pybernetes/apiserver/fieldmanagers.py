@@ -6,6 +6,7 @@ import msgspec
 
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import ManagedFieldsEntry, Time
+from pybernetes.api.shape import shape_of
 from pybernetes.apiserver import errors
 from pybernetes.apiserver.patch import managed
 from pybernetes.apiserver.patch.errors import PatchError
@@ -22,7 +23,7 @@ def track(new: Any, old: Any | None, *, kind: Kind[Any], manager: str, now: Time
         entries = managed.track_update(
             msgspec.to_builtins(old, enc_hook=msgspec.json.decode) if old is not None else None,
             msgspec.to_builtins(new, enc_hook=msgspec.json.decode),  # the hook meets raw JSON only
-            struct=kind.struct,
+            shape=shape_of(kind.struct),
             api_version=kind.api_version,
             manager=manager,
             now=now,

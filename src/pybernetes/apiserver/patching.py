@@ -6,6 +6,7 @@ import msgspec
 
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import StatusCause
+from pybernetes.api.shape import shape_of
 from pybernetes.apiserver import codec, errors
 from pybernetes.apiserver.context import ResourceRequest
 from pybernetes.apiserver.options import WriteOptions
@@ -78,7 +79,7 @@ class _Patch:
             return json_patch.apply(doc, self._patch)
         if self._form == MERGE_PATCH:
             return merge.apply(doc, self._patch)
-        return strategic.apply(doc, self._patch, self._kind.struct)
+        return strategic.apply(doc, self._patch, shape_of(self._kind.struct))
 
     def first(self) -> Any:
         """A patch changes what is there, and makes nothing."""
@@ -132,7 +133,7 @@ class _Apply:
             merged = server_side_apply(
                 live,
                 self._applied,
-                struct=self._kind.struct,
+                shape=shape_of(self._kind.struct),
                 api_version=self._kind.api_version,
                 manager=self._asked.field_manager,
                 force=self._asked.force,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pybernetes.api.shape import Shape, shape_of
 from pybernetes.apiserver import codec, errors, options, rendering
 from pybernetes.apiserver.context import ResourceRequest, ServerContext
 from pybernetes.apiserver.options import WriteOptions
@@ -79,17 +80,17 @@ def body_object(request: ResourceRequest, asked: WriteOptions) -> Any:
     kind = request.resource.kind
     obj = codec.object_from(codec.json_body(body, request.content_type), kind)
     if codec.media_type(request.content_type) != codec.PROTOBUF:  # Its fields have numbers: none has a wrong name.
-        complain(request, asked, body, kind.struct)
+        complain(request, asked, body, shape_of(kind.struct))
     return obj
 
 
-def complain(request: ResourceRequest, asked: WriteOptions, body: bytes, struct: type[Any]) -> None:
+def complain(request: ResourceRequest, asked: WriteOptions, body: bytes, shape: Shape) -> None:
     """Unknown and duplicate fields: a warning, a refusal, or nothing. The default is Warn, as in the original."""
     if asked.field_validation == "Ignore" or not body:
         return
     if request.user.name.startswith("system:") and not asked.field_validation:
         return  # Components of the cluster send what their structs encode.
-    problems = strict.find_problems(body, struct)
+    problems = strict.find_problems(body, shape)
     if not problems:
         return
     if asked.field_validation == "Strict":

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pybernetes.api.apps.deployment import Deployment
 from pybernetes.api.core.pod import Pod
 from pybernetes.api.core.service import Service
+from pybernetes.api.shape import shape_of
 from pybernetes.apiserver.patch.apply import server_side_apply, without_entries
 from pybernetes.apiserver.patch.errors import ApplyConflict, PatchError
 from pybernetes.apiserver.patch.fieldset import difference, intersection, paths, union, without
@@ -17,6 +18,7 @@ from pybernetes.apiserver.patch.values import clone, same
 
 from .scenario import Scenario, load
 
+POD = shape_of(Pod)
 STRUCTS: dict[str, Any] = {s.__name__: s for s in (Pod, Deployment, Service)}
 VERSIONS = {"Deployment": "apps/v1"}
 
@@ -46,7 +48,7 @@ class Run:
     def about(self, value: Any) -> dict[str, Any]:
         kind = value["kind"]
         now = f"2026-01-01T00:00:{self.clock:02}Z"
-        return {"struct": STRUCTS[kind], "api_version": VERSIONS.get(kind, "v1"), "now": now}
+        return {"shape": shape_of(STRUCTS[kind]), "api_version": VERSIONS.get(kind, "v1"), "now": now}
 
     def create(self, value: Any, words: list[str]) -> None:
         self.doc = value
@@ -93,7 +95,7 @@ def test_scenarios(scenario: Scenario) -> None:
 
 
 def apply(live: Any, applied: Any, *, now: str = "t1", force: bool = False, manager: str = "m") -> Any:
-    return server_side_apply(live, applied, struct=Pod, api_version="v1", manager=manager, force=force, now=now)
+    return server_side_apply(live, applied, shape=POD, api_version="v1", manager=manager, force=force, now=now)
 
 
 def test_an_apply_that_changes_nothing_changes_nothing() -> None:
@@ -107,7 +109,7 @@ def test_an_apply_that_changes_nothing_changes_nothing() -> None:
 
 def test_an_update_that_changes_nothing_changes_nothing() -> None:
     live = apply(None, {"metadata": {"labels": {"a": "1"}}})
-    entries = track_update(live, live, struct=Pod, api_version="v1", manager="x", now="t2")
+    entries = track_update(live, live, shape=POD, api_version="v1", manager="x", now="t2")
     assert entries == entries_of(live)
 
 
@@ -132,14 +134,14 @@ def test_an_object_without_entries_belongs_to_before_first_apply() -> None:
 def test_a_client_may_clear_the_entries() -> None:
     live = apply(None, {"metadata": {"labels": {"a": "1"}}})
     new = {"metadata": {"labels": {"a": "1"}, "managedFields": [{}]}}
-    assert track_update(live, new, struct=Pod, api_version="v1", manager="x", now="t2") == []
+    assert track_update(live, new, shape=POD, api_version="v1", manager="x", now="t2") == []
 
 
 def test_many_updaters_become_one() -> None:
     doc: Any = {"metadata": {"labels": {}}}
     for n in range(25):
         new = {"metadata": {"labels": {**doc["metadata"]["labels"], f"l{n}": "x"}}}
-        about: dict[str, Any] = {"struct": Pod, "api_version": "v1", "manager": f"m{n}", "now": f"2026-{n:02}"}
+        about: dict[str, Any] = {"shape": POD, "api_version": "v1", "manager": f"m{n}", "now": f"2026-{n:02}"}
         new["metadata"]["managedFields"] = track_update(doc, new, **about)
         doc = new
     entries = entries_of(doc)
@@ -221,5 +223,5 @@ def test_garbage_gives_a_result_or_a_refusal(live: Any, applied: Any, force: boo
 @given(old=st.none() | st.dictionaries(keys, values), new=st.dictionaries(keys, values))
 def test_any_update_can_be_tracked(old: Any, new: Any) -> None:
     before = clone(old), clone(new)
-    track_update(old, new, struct=Pod, api_version="v1", manager="m", now="t")
+    track_update(old, new, shape=POD, api_version="v1", manager="m", now="t")
     assert same(old, before[0]) and same(new, before[1])

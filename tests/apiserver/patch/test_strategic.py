@@ -10,6 +10,7 @@ from pybernetes.api.apps.deployment import Deployment
 from pybernetes.api.core.pod import Pod
 from pybernetes.api.core.service import Service
 from pybernetes.api.policy.pod_disruption_budget import PodDisruptionBudget
+from pybernetes.api.shape import shape_of
 from pybernetes.apiserver.patch import strategic
 from pybernetes.apiserver.patch.errors import PatchError
 from pybernetes.apiserver.patch.values import clone, same
@@ -23,7 +24,7 @@ STRUCTS = {s.__name__: s for s in (Pod, Deployment, Service, PodDisruptionBudget
 def test_scenarios(scenario: Scenario) -> None:
     live, patch = scenario.get("live"), scenario.get("patch")
     before = clone(live), clone(patch)
-    result = strategic.apply(live, patch, STRUCTS[live["kind"]])
+    result = strategic.apply(live, patch, shape_of(STRUCTS[live["kind"]]))
     assert result == scenario.get("result")
     assert (live, patch) == before
 
@@ -56,7 +57,7 @@ def test_scenarios(scenario: Scenario) -> None:
 def test_bad_patches(patch: Any, text: str) -> None:
     live = {"metadata": {"finalizers": ["a"]}, "spec": {"containers": [{"name": "a"}], "b": 2}}
     with pytest.raises(PatchError, match=None) as error:
-        strategic.apply(live, patch, Pod)
+        strategic.apply(live, patch, shape_of(Pod))
     assert text in error.value.message
     assert error.value.code in (400, 422)
 
@@ -66,7 +67,7 @@ def test_deep_nesting_is_refused() -> None:
     for _ in range(100_000):
         patch = {"x": patch}
     with pytest.raises(PatchError, match="nested too deeply"):
-        strategic.apply({}, patch, Pod)
+        strategic.apply({}, patch, shape_of(Pod))
 
 
 KEYS = (
@@ -82,7 +83,7 @@ values = st.recursive(scalars, lambda v: st.lists(v, max_size=3) | st.dictionari
 def test_garbage_gives_a_result_or_a_patch_error(doc: Any, patch: Any) -> None:
     before = clone(doc), clone(patch)
     try:
-        strategic.apply(doc, patch, Pod)
+        strategic.apply(doc, patch, shape_of(Pod))
     except PatchError as error:
         assert error.message
     assert same(doc, before[0]) and same(patch, before[1])

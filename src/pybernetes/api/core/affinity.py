@@ -1,5 +1,8 @@
 """Where pods like to be, and what they bear: node affinity, pod affinity, tolerations, topology spread."""
 
+from typing import ClassVar
+
+from pybernetes.api.facts import Atomic
 from pybernetes.api.meta import Int32, Int64, LabelSelector, Struct, always
 
 
@@ -14,6 +17,7 @@ class NodeSelectorRequirement(Struct, kw_only=True):
 class NodeSelectorTerm(Struct, kw_only=True):
     """Conditions that must all hold. An empty term selects no node."""
 
+    type_facts: ClassVar = (Atomic(),)
     match_expressions: list[NodeSelectorRequirement] = []
     match_fields: list[NodeSelectorRequirement] = []
 
@@ -21,6 +25,7 @@ class NodeSelectorTerm(Struct, kw_only=True):
 class NodeSelector(Struct, kw_only=True):
     """Terms of which one must hold."""
 
+    type_facts: ClassVar = (Atomic(),)
     node_selector_terms: list[NodeSelectorTerm] = []
 
 

@@ -11,7 +11,7 @@ from pybernetes.api.core.selectors import (
     ResourceFieldSelector,
     SecretKeySelector,
 )
-from pybernetes.api.facts import ListMap
+from pybernetes.api.facts import Default, ListMap
 from pybernetes.api.meta import Int32, Quantity, Struct, always
 
 
@@ -77,7 +77,7 @@ class ContainerPort(Struct, kw_only=True):
     """A port of the node that leads to the container."""
     name: str = ""
     """A name for Services and probes to refer to."""
-    protocol: str = ""
+    protocol: Annotated[str, Default("TCP")] = ""
     """TCP (default), UDP or SCTP."""
 
 

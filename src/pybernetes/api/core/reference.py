@@ -1,11 +1,15 @@
 """References from one object to another."""
 
+from typing import ClassVar
+
+from pybernetes.api.facts import Atomic
 from pybernetes.api.meta import Struct, always
 
 
 class ObjectReference(Struct, kw_only=True):
     """Names any object, or a part of it."""
 
+    type_facts: ClassVar = (Atomic(),)
     api_version: str = ""
     field_path: str = ""
     kind: str = ""
@@ -18,12 +22,14 @@ class ObjectReference(Struct, kw_only=True):
 class LocalObjectReference(Struct, kw_only=True):
     """Names an object of a known kind in the same namespace."""
 
+    type_facts: ClassVar = (Atomic(),)
     name: str = ""
 
 
 class SecretReference(Struct, kw_only=True):
     """Names a Secret in any namespace."""
 
+    type_facts: ClassVar = (Atomic(),)
     name: str = ""
     namespace: str = ""
 
@@ -31,6 +37,7 @@ class SecretReference(Struct, kw_only=True):
 class TypedLocalObjectReference(Struct, kw_only=True):
     """Names an object of any kind in the same namespace."""
 
+    type_facts: ClassVar = (Atomic(),)
     kind: str = always(str)
     name: str = always(str)
     api_group: str = ""

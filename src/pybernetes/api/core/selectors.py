@@ -1,11 +1,15 @@
 """References to single keys and fields: of ConfigMaps, Secrets, files, and of the pod itself."""
 
+from typing import ClassVar
+
+from pybernetes.api.facts import Atomic
 from pybernetes.api.meta import Int32, Int64, Quantity, Struct, always
 
 
 class ObjectFieldSelector(Struct, kw_only=True):
     """A field of the pod."""
 
+    type_facts: ClassVar = (Atomic(),)
     field_path: str = always(str)
     api_version: str = ""
 
@@ -13,6 +17,7 @@ class ObjectFieldSelector(Struct, kw_only=True):
 class ResourceFieldSelector(Struct, kw_only=True):
     """A request or limit of a container, divided by a unit."""
 
+    type_facts: ClassVar = (Atomic(),)
     resource: str = always(str)
     container_name: str = ""
     divisor: Quantity | None = None
@@ -21,6 +26,7 @@ class ResourceFieldSelector(Struct, kw_only=True):
 class ConfigMapKeySelector(Struct, kw_only=True):
     """A key of a ConfigMap."""
 
+    type_facts: ClassVar = (Atomic(),)
     key: str = always(str)
     name: str = ""
     optional: bool | None = None
@@ -29,6 +35,7 @@ class ConfigMapKeySelector(Struct, kw_only=True):
 class SecretKeySelector(Struct, kw_only=True):
     """A key of a Secret."""
 
+    type_facts: ClassVar = (Atomic(),)
     key: str = always(str)
     name: str = ""
     optional: bool | None = None
@@ -37,6 +44,7 @@ class SecretKeySelector(Struct, kw_only=True):
 class FileKeySelector(Struct, kw_only=True):
     """A key of a file of variables in a volume."""
 
+    type_facts: ClassVar = (Atomic(),)
     key: str = always(str)
     path: str = always(str)
     volume_name: str = always(str)

@@ -12,7 +12,7 @@ from pybernetes.api.core.service_validation import (
     validate_update,
 )
 from pybernetes.api.duration import age
-from pybernetes.api.facts import Atomic, ListMap
+from pybernetes.api.facts import Atomic, Default, ListMap
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Condition, Int32, IntOrString, Object, Struct, always
 from pybernetes.api.tables import AGE, NAME, SELECTOR, label_map, or_none
@@ -42,7 +42,7 @@ class ServicePort(Struct, kw_only=True):
     """A DNS label; needed if there is more than one port."""
     node_port: Int32 = 0
     """The port of all nodes that leads here; handed out by the server."""
-    protocol: str = ""
+    protocol: Annotated[str, Default("TCP")] = ""
     """TCP (default), UDP or SCTP."""
     target_port: IntOrString | None = None
     """The pods' port, or its name; the same as `port` by default."""

@@ -1,5 +1,8 @@
 """What roles and bindings are made of: rules, references to roles, subjects."""
 
+from typing import ClassVar
+
+from pybernetes.api.facts import Atomic
 from pybernetes.api.meta import Struct, always
 
 
@@ -21,6 +24,7 @@ class PolicyRule(Struct, kw_only=True):
 class RoleRef(Struct, kw_only=True):
     """Points to the role that a binding grants."""
 
+    type_facts: ClassVar = (Atomic(),)
     kind: str = always(str)
     """Role or ClusterRole."""
     name: str = always(str)
@@ -32,6 +36,7 @@ class RoleRef(Struct, kw_only=True):
 class Subject(Struct, kw_only=True):
     """Somebody a role is granted to: a user, a group or a service account."""
 
+    type_facts: ClassVar = (Atomic(),)
     kind: str = always(str)
     """User, Group or ServiceAccount."""
     name: str = always(str)

@@ -6,6 +6,7 @@ go, unless somebody else owns them; a field that another manager owns with anoth
 
 from typing import Any
 
+from pybernetes.api.shape import ANY, Shape
 from pybernetes.apiserver.patch.errors import ApplyConflict, PatchError
 from pybernetes.apiserver.patch.fieldset import (
     Tree,
@@ -32,7 +33,6 @@ from pybernetes.apiserver.patch.managed import (
     with_fields,
 )
 from pybernetes.apiserver.patch.values import Json, clone, guarded
-from pybernetes.apiserver.schema.shape import ANY, Shape, shape_of
 
 BEFORE_FIRST_APPLY = "before-first-apply"
 
@@ -41,7 +41,7 @@ def server_side_apply(
     live: Json | None,
     applied: Json,
     *,
-    struct: Any,
+    shape: Shape,
     api_version: str,
     manager: str,
     force: bool,
@@ -58,7 +58,7 @@ def server_side_apply(
         raise PatchError("metadata must be an object")
     if entries_of(applied):
         raise PatchError("metadata.managedFields must be nil")
-    job = _Apply(shape_of(struct), api_version, manager, now, subresource)
+    job = _Apply(shape, api_version, manager, now, subresource)
     return guarded(lambda: job.run(live, applied, force))
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
+from pybernetes.api.shape import ANY, Shape
 from pybernetes.apiserver.patch.errors import PatchError
 from pybernetes.apiserver.patch.values import Json
-from pybernetes.apiserver.schema.shape import ANY, KEY_DEFAULTS, Shape
 
 Tree = dict[str, Any]
 SELF = "."
@@ -116,7 +116,7 @@ def element_of(item: Json, shape: Shape, path: str = "") -> str:
         raise PatchError(f"{path}: associative list with keys may not have non-map elements")
     keys = {}
     for key in shape.keys:
-        value = item.get(key, KEY_DEFAULTS.get(key))
+        value = item.get(key, shape.key_defaults.get(key))
         if value is None:
             problem = f'associative list with keys has an element that omits key field "{key}"'
             raise PatchError(f"{path}: {problem} (and doesn't have default value)")
@@ -145,7 +145,7 @@ def is_granular(value: Json, shape: Shape) -> bool:
     if shape.atomic:
         return False
     if isinstance(value, dict):
-        return shape.form in ("struct", "map")
+        return shape.form in ("struct", "map", "any")
     return isinstance(value, list) and shape.form == "list"
 
 
@@ -160,7 +160,7 @@ def members(value: Json, shape: Shape, path: str = "") -> Tree:
                 raise PatchError(f"{where}: field not declared in schema")
             granular = is_granular(child, known or ANY)
             below = members(child, known or ANY, where) if granular else {}
-            node = _node(not granular or child == {} or shape.form == "map", below)
+            node = _node(not granular or child == {} or shape.form != "struct", below)
             if node is not None:
                 tree[f"f:{key}"] = node
     elif isinstance(value, list):

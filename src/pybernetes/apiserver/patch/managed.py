@@ -5,14 +5,11 @@ manager takes the fields it changes from all others; the time of an entry change
 """
 
 from collections.abc import Iterable
-from functools import cache
 from typing import Any
 
-import msgspec
-
+from pybernetes.api.shape import Shape
 from pybernetes.apiserver.patch.fieldset import Tree, compare, difference, union, without
 from pybernetes.apiserver.patch.values import Json, guarded
-from pybernetes.apiserver.schema.shape import Shape, shape_of
 
 Entry = dict[str, Any]
 APPLY, UPDATE = "Apply", "Update"
@@ -94,17 +91,11 @@ def ownable(fields: Tree, shape: Shape, subresource: str) -> Tree:
     return kept
 
 
-@cache
-def _skeleton(struct: Any) -> Json:
-    """What a new object is compared with: the parts that every object has."""
-    return msgspec.to_builtins(struct())
-
-
 def track_update(
     old: Json | None,
     new: Json,
     *,
-    struct: Any,
+    shape: Shape,
     api_version: str,
     manager: str,
     now: str,
@@ -114,17 +105,17 @@ def track_update(
 
     `old` is None for a create. Entries that the client sent count; `[{}]` clears them, as in the original.
     """
-    return guarded(lambda: _track(old, new, shape_of(struct), struct, api_version, manager, now, subresource))
+    return guarded(lambda: _track(old, new, shape, api_version, manager, now, subresource))
 
 
 def _track(
-    old: Json | None, new: Json, shape: Shape, struct: Any, api_version: str, manager: str, now: str, subresource: str
+    old: Json | None, new: Json, shape: Shape, api_version: str, manager: str, now: str, subresource: str
 ) -> list[Entry]:
     sent = entries_of(new)
     if sent == [{}]:
         return []
     entries = sent if sent and not subresource else entries_of(old) if old is not None else sent
-    before = old if old is not None else {} if isinstance(struct, Shape) else _skeleton(struct)
+    before = old if old is not None else shape.empty
     changed, removed = compare(before, new, shape)
     changed = ownable(changed, shape, subresource)
     removed = ownable(removed, shape, subresource)

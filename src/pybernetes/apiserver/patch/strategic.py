@@ -13,10 +13,10 @@ Parts that the shape does not know merge as in RFC 7386.
 
 from typing import Any
 
+from pybernetes.api.shape import ANY, Shape
 from pybernetes.apiserver.patch.errors import PatchError
 from pybernetes.apiserver.patch.order import arrange, check_order, identity
 from pybernetes.apiserver.patch.values import Json, clone, guarded, scalar_key
-from pybernetes.apiserver.schema.shape import ANY, Shape, shape_of
 
 DIRECTIVE = "$patch"
 RETAIN_KEYS = "$retainKeys"
@@ -26,12 +26,12 @@ SET_ORDER = "$setElementOrder/"
 Map = dict[str, Any]
 
 
-def apply(doc: Json, patch: Json, struct: type[Any] | Shape) -> Json:
-    """The patched document; `struct` is the kind's struct or shape."""
+def apply(doc: Json, patch: Json, shape: Shape) -> Json:
+    """The patched document; `shape` is that of its kind."""
     if not isinstance(patch, dict):
         raise PatchError("a strategic merge patch must be a JSON object")
     original = doc if isinstance(doc, dict) else {}
-    return guarded(lambda: _merge_map(original, patch, shape_of(struct)))
+    return guarded(lambda: _merge_map(original, patch, shape))
 
 
 def _is_directive(key: str) -> bool:

@@ -4,17 +4,14 @@ Names, formats and extensions are those that the original publishes (`io.k8s.api
 `kubectl explain` and `kubectl diff` go by them.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
-
-import msgspec
 
 from pybernetes.api import meta
 from pybernetes.api.docs import field_docs
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import Object
-from pybernetes.apiserver.schema.shape import ATOMIC_STRUCTS, KEY_DEFAULTS, Shape, shape_of
+from pybernetes.api.shape import Field, Form, Shape, shape_of
 
 Dialect = Literal["v3", "v2"]
 Schema = dict[str, Any]
@@ -28,14 +25,6 @@ TIME = f"{META}.Time"
 MICRO_TIME = f"{META}.MicroTime"
 FIELDS = f"{META}.FieldsV1"
 
-INT64 = re.compile(
-    r"(generation|observedGeneration|.*GracePeriodSeconds|activeDeadlineSeconds|runAsUser|runAsGroup|fsGroup"
-    r"|supplementalGroups|expirationSeconds|maxExpirationSeconds|tolerationSeconds|remainingItemCount|sizeBytes"
-    r"|revision|value)$"
-)
-MICRO_TIMES = frozenset({"eventTime", "lastObservedTime", "acquireTime", "renewTime"})
-TIMES = re.compile(r"(.*Time|.*Timestamp|startedAt|finishedAt|timeAdded)$")
-NO_TIMES = frozenset({"timeZone"})
 BYTES = frozenset({("Secret", "data"), ("ConfigMap", "binaryData")})
 
 #: Required fields beyond the scalars that are always written, by group and struct.
@@ -122,22 +111,20 @@ class Definitions:
         return {"$ref": PREFIX[self.dialect] + name}
 
     def _struct(self, struct: type) -> Schema:
-        told = field_docs(struct)
-        fields = {f.encode_name: f for f in msgspec.structs.fields(struct)}
+        whole, told = shape_of(struct), field_docs(struct)
         properties: dict[str, Schema] = {}
         required = []
-        for name, shape in sorted(shape_of(struct).fields.items()):
-            field = fields[name]
+        for name, field in sorted(whole.fields.items()):
             text = told.get(name, "")
             if issubclass(struct, Object) and name in ("apiVersion", "kind", "metadata"):
                 text = text or {"apiVersion": _API_VERSION, "kind": _KIND}.get(name, _METADATA)
-            properties[name] = self._field(struct, name, shape, text)
-            if _is_required(struct, name, shape, field.default_factory):
+            properties[name] = self._field(struct, name, field, text)
+            if _is_required(struct, name, field):
                 required.append(name)
         schema: Schema = {"type": "object", "description": _first_paragraph(struct), "properties": properties}
         if required:
             schema["required"] = required
-        if struct.__name__ in ATOMIC_STRUCTS:
+        if whole.atomic:
             schema["x-kubernetes-map-type"] = "atomic"
         kind = self._kinds.get(struct)
         if kind is not None:
@@ -146,7 +133,8 @@ class Definitions:
             schema["x-kubernetes-group-version-kind"] = [gvk("", "v1", struct.__name__)]
         return schema
 
-    def _field(self, struct: type, name: str, shape: Shape, text: str) -> Schema:
+    def _field(self, struct: type, name: str, field: Field, text: str) -> Schema:
+        shape = field.shape
         schema = dict(self._schema(struct, name, shape))
         if shape.form == "list":
             schema |= _list_facts(shape)
@@ -158,8 +146,8 @@ class Definitions:
             schema["x-kubernetes-patch-strategy"] = "replace"
         if shape.atomic and shape.form == "map":
             schema["x-kubernetes-map-type"] = "atomic"
-        if name in KEY_DEFAULTS and struct.__name__ in ("ContainerPort", "ServicePort"):
-            schema["default"] = KEY_DEFAULTS[name]
+        if field.default is not None:
+            schema["default"] = field.default
         return self._with(schema, text)
 
     def _with(self, schema: Schema, text: str) -> Schema:
@@ -169,8 +157,8 @@ class Definitions:
         return _described(schema, text)
 
     def _schema(self, struct: type, name: str, shape: Shape) -> Schema:
-        if shape.form == "struct":
-            return self.ref(shape.type)
+        if shape.struct is not None:
+            return self.ref(shape.struct)
         if shape.form == "list" and shape.item is not None:
             return {"type": "array", "items": self._schema(struct, name, shape.item)}
         if name == "fieldsV1":
@@ -180,30 +168,20 @@ class Definitions:
         return self._leaf(struct, name, shape)
 
     def _leaf(self, struct: type, name: str, shape: Shape) -> Schema:
-        hint = shape.type
-        if hint is bool:
-            return {"type": "boolean"}
-        if hint is int:
-            return {"type": "integer", "format": "int64" if INT64.match(name) else "int32"}
-        if hint is float:
-            return {"type": "number", "format": "double"}
-        if hint is str:
-            return self._text(struct, name)
-        options = set(getattr(hint, "__args__", ()))
-        if options == {int, str}:
-            return self._named(INT_OR_STRING, self._either("integer", "int-or-string"))
-        if options == {int, str, float}:
-            return self._named(QUANTITY, self._either("number", ""))
-        return self._named(RAW, {"type": "object"})
-
-    def _text(self, struct: type, name: str) -> Schema:
-        if name in MICRO_TIMES:
-            return self._named(MICRO_TIME, {"type": "string", "format": "date-time"})
-        if TIMES.match(name) and name not in NO_TIMES:
-            return self._named(TIME, {"type": "string", "format": "date-time"})
         if (struct.__name__, name) in BYTES:
             return {"type": "string", "format": "byte"}
-        return {"type": "string"}
+        plain = _SCALARS.get(shape.form)
+        if plain is not None:
+            return dict(plain)
+        if shape.form == "time":
+            return self._named(TIME, {"type": "string", "format": "date-time"})
+        if shape.form == "micro-time":
+            return self._named(MICRO_TIME, {"type": "string", "format": "date-time"})
+        if shape.form == "int-or-string":
+            return self._named(INT_OR_STRING, self._either("integer", "int-or-string"))
+        if shape.form == "quantity":
+            return self._named(QUANTITY, self._either("number", ""))
+        return self._named(RAW, {"type": "object"})
 
     def _either(self, other: str, form: str) -> Schema:
         """A string or a number; v2 has no words for that."""
@@ -216,6 +194,14 @@ class Definitions:
         self.found.setdefault(name, schema)
         return {"$ref": PREFIX[self.dialect] + name}
 
+
+_SCALARS: Mapping[Form, Schema] = {
+    "string": {"type": "string"},
+    "int32": {"type": "integer", "format": "int32"},
+    "int64": {"type": "integer", "format": "int64"},
+    "float64": {"type": "number", "format": "double"},
+    "bool": {"type": "boolean"},
+}
 
 _API_VERSION = "The versioned schema of this representation of an object: group and version, such as apps/v1."
 _KIND = "The kind of object that this is, in CamelCase. It can't be changed."
@@ -235,12 +221,12 @@ def _first_paragraph(struct: type) -> str:
     return " ".join((struct.__doc__ or "").partition("\n\n")[0].split())
 
 
-def _is_required(struct: type, name: str, shape: Shape, factory: Any) -> bool:
+def _is_required(struct: type, name: str, field: Field) -> bool:
     """Scalars that are always written must be given; of lists and structs only those in the table."""
     package = struct.__module__.removeprefix("pybernetes.api.").partition(".")[0]
     if name in REQUIRED.get(f"{package}.{struct.__name__}", "").split():
         return True
-    return shape.form == "leaf" and factory is not msgspec.NODEFAULT and struct.__name__ not in ("ListMeta", "Status")
+    return field.required and struct.__name__ not in ("ListMeta", "Status")
 
 
 def _list_facts(shape: Shape) -> Schema:

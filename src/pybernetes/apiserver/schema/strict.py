@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
+from pybernetes.api.shape import Shape
 from pybernetes.apiserver.patch.values import Json
-from pybernetes.apiserver.schema.shape import Shape, shape_of
 
 MAX_PROBLEMS = 100
 """The original, too, stops counting there."""
@@ -35,30 +35,30 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _DECODER = json.JSONDecoder(object_pairs_hook=_object)
 
 
-def find_problems(body: bytes, struct: "type[Any] | Shape") -> list[str]:
+def find_problems(body: bytes, shape: Shape) -> list[str]:
     """`unknown field "spec.foo"` and `duplicate field "metadata.labels.a"`, in the order of the body.
 
     A body that is not JSON has no problems of this kind: decoding it reports what is wrong.
     """
     try:
-        return find_value_problems(_DECODER.decode(body.decode()), struct)
+        return find_value_problems(_DECODER.decode(body.decode()), shape)
     except (ValueError, RecursionError):
         return []
 
 
-def find_value_problems(value: Json, struct: "type[Any] | Shape") -> list[str]:
+def find_value_problems(value: Json, shape: Shape) -> list[str]:
     """The same for a value that is decoded already, such as a patched object: it can only have unknown fields."""
     problems: dict[str, None] = {}
-    _walk(value, shape_of(struct), "", problems)
+    _walk(value, shape, "", problems)
     return list(problems)[:MAX_PROBLEMS]
 
 
-def find_yaml_problems(body: bytes, struct: "type[Any] | Shape") -> list[str]:
+def find_yaml_problems(body: bytes, shape: Shape) -> list[str]:
     """The same for YAML, where duplicates are told by their line: `line 4: key "a" already set in map`."""
     try:
         duplicates = yaml_duplicates(body)
         value = yaml.load(body, Loader=yaml.CSafeLoader)
-        return (duplicates + find_value_problems(value, struct))[:MAX_PROBLEMS]
+        return (duplicates + find_value_problems(value, shape))[:MAX_PROBLEMS]
     except (yaml.YAMLError, ValueError, RecursionError):
         return []
 
@@ -93,7 +93,7 @@ def _walk(value: Json, shape: Shape, path: str, problems: dict[str, None]) -> No
     if isinstance(value, dict):
         _walk_dict(value, shape, path, problems)
     elif isinstance(value, list) and shape.form == "list" and shape.item is not None:
-        if shape.item.form in ("leaf", "any"):
+        if not shape.item.is_compound:
             return
         for index, item in enumerate(value):
             _walk(item, shape.item, f"{path}[{index}]", problems)
@@ -101,14 +101,13 @@ def _walk(value: Json, shape: Shape, path: str, problems: dict[str, None]) -> No
 
 def _walk_dict(value: dict[str, Any], shape: Shape, path: str, problems: dict[str, None]) -> None:
     if shape.form == "struct":
-        fields = shape.fields
         for key, member in value.items():
-            known = fields.get(key)
+            known = shape.child(key)
             if known is None:
                 problems.setdefault(f'unknown field "{_join(path, key)}"')
             elif isinstance(member, (dict, list)):
                 _walk(member, known, _join(path, key), problems)
-    elif shape.form == "map" and shape.item is not None and shape.item.form not in ("leaf", "any"):
+    elif shape.form == "map" and shape.item is not None and shape.item.is_compound:
         for key, member in value.items():
             _walk(member, shape.item, _join(path, key), problems)
     if isinstance(value, _Duplicated) and (shape.form == "struct" or (shape.item and shape.item.form != "any")):

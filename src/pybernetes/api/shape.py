@@ -1,0 +1,295 @@
+"""What is known about an object's fields: their types, and the facts that a type alone cannot express.
+
+A `Shape` is a lazily built tree of structs, maps, lists and scalars. It is built once from a struct and its `Annotated`
+facts (`shape_of`), or from the structural OpenAPI schema of a custom resource (`resource_shape`). Patches, server-side
+apply, strict decoding, canonicalization, OpenAPI and protobuf all read it, so that they cannot disagree.
+"""
+
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import Annotated, Any, Literal, Union
+
+import msgspec
+
+from pybernetes.api.facts import Atomic, DateTime, Default, Fact, Immutable, ListMap, ListSet, Replace, RetainKeys
+from pybernetes.api.meta import ObjectMeta, Struct
+
+Scalar = Literal[
+    "string", "time", "micro-time", "int32", "int64", "float64", "bool", "quantity", "int-or-string", "raw"
+]
+Form = Literal["struct", "map", "list", "any"] | Scalar
+"""`raw` is embedded JSON of any type; `any` is a place of which the schema says nothing."""
+
+Json = Any
+"""None, bool, int, float, str, list of Json, or dict from str to Json"""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Shape:
+    """One place in an object: its type, and the facts about it."""
+
+    form: Form
+    struct: type[msgspec.Struct] | None = None
+    """struct: the Python type; None for a custom resource's"""
+    item: "Shape | None" = None
+    """map, list: the shape of every value"""
+    keys: tuple[str, ...] = ()
+    """list: the fields that identify an item (list type map)"""
+    is_set: bool = False
+    """list: distinct scalars (list type set)"""
+    atomic: bool = False
+    """one manager owns the value as a unit; also true of lists that are neither maps nor sets"""
+    retain_keys: bool = False
+    """a strategic merge patch may list the keys to retain"""
+    replaced: bool = False
+    """struct: a strategic merge patch replaces it instead of merging into it"""
+    nullable: bool = False
+    """null is a value; elsewhere it means an absent field"""
+    preserve_unknown: bool = False
+    """struct: fields that the schema does not name are kept"""
+    load: Callable[[], "Mapping[str, Field]"] | None = field(default=None, repr=False)
+
+    @cached_property
+    def fields(self) -> "Mapping[str, Field]":
+        """The fields by JSON name; empty unless this is a struct."""
+        return self.load() if self.load else {}
+
+    @cached_property
+    def key_defaults(self) -> Mapping[str, Json]:
+        """list: what a key field means where an item omits it, for those keys that have a default."""
+        found = self.item.fields if self.item is not None else {}
+        return {key: found[key].default for key in self.keys if key in found and found[key].default is not None}
+
+    def child(self, key: str) -> "Shape | None":
+        """The shape of one member of a struct or map; None when the struct has no such field."""
+        if self.form == "struct":
+            known = self.fields.get(key)
+            if known is not None:
+                return known.shape
+            return UNTYPED if self.preserve_unknown else None
+        return self.item if self.form == "map" else self if self is UNTYPED else None
+
+    @property
+    def is_compound(self) -> bool:
+        """Whether this is a struct, a map or a list."""
+        return self.form in ("struct", "map", "list")
+
+    @property
+    def name(self) -> str:
+        """struct: the name of its type, such as `PodSpec`."""
+        return self.struct.__name__ if self.struct is not None else ""
+
+    @cached_property
+    def empty(self) -> Json:
+        """struct: the JSON of an object of which no field is set; fields that are always written are in it."""
+        return msgspec.to_builtins(self.struct()) if self.struct is not None else {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """A field of a struct."""
+
+    shape: Shape
+    attribute: str = ""
+    """its name in Python; empty for a custom resource's"""
+    required: bool = False
+    always: bool = False
+    """written to JSON even when it is empty"""
+    immutable: bool = False
+    default: Json = None
+    """the value that stands for an absent field; None when there is no default"""
+
+
+ANY = Shape(form="any", atomic=True)
+"""A place of which nothing is known, owned as a unit."""
+
+UNTYPED = Shape(form="any")
+"""Any JSON; the members of its maps may have different owners, as kube-apiserver deduces from a value."""
+
+
+# --- from structs
+
+
+def shape_of(struct: type[msgspec.Struct]) -> Shape:
+    """The shape of a struct type."""
+    return _struct_shape(struct)
+
+
+@cache
+def _struct_shape(
+    struct: type[msgspec.Struct], retain_keys: bool = False, atomic: bool = False, replaced: bool = False
+) -> Shape:
+    facts = struct.type_facts if issubclass(struct, Struct) else ()
+    return Shape(
+        form="struct",
+        struct=struct,
+        atomic=atomic or Atomic() in facts,
+        retain_keys=retain_keys,
+        replaced=replaced,
+        load=lambda: {f.encode_name: _field(f) for f in msgspec.structs.fields(struct)},
+    )
+
+
+def _field(info: msgspec.structs.FieldInfo) -> Field:
+    _, facts = _strip(info.type)
+    default = next((f.value for f in facts if isinstance(f, Default)), None)
+    factory = info.default_factory
+    always = factory is not msgspec.NODEFAULT and factory not in (list, dict)
+    shape = _hint_shape(info.type)
+    return Field(
+        shape=shape,
+        attribute=info.name,
+        required=always and shape.form not in ("struct", "map", "list"),
+        always=always,
+        immutable=Immutable() in facts,
+        default=default,
+    )
+
+
+def _strip(hint: Any) -> tuple[Any, tuple[Fact | msgspec.Meta, ...]]:
+    """A type hint without `Annotated` and `| None`, and the facts it carried."""
+    facts: tuple[Fact | msgspec.Meta, ...] = ()
+    if typing.get_origin(hint) is Annotated:
+        facts = tuple(f for f in hint.__metadata__ if isinstance(f, Fact | msgspec.Meta))
+        hint = hint.__origin__
+    if typing.get_origin(hint) in (Union, types.UnionType):
+        rest = [a for a in typing.get_args(hint) if a is not type(None)]
+        if len(rest) == 1:
+            inner, more = _strip(rest[0])
+            return inner, facts + more
+        hint = Union[tuple(rest)]  # noqa: UP007 - built at run time
+    return hint, facts
+
+
+def _hint_shape(hint: Any) -> Shape:
+    hint, facts = _strip(hint)
+    origin = typing.get_origin(hint) or hint
+    if origin is list:
+        return _list_shape(hint, facts)
+    atomic = Atomic() in facts
+    if origin is dict:
+        return Shape(form="map", item=_hint_shape(typing.get_args(hint)[1]), atomic=atomic)
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return _struct_shape(hint, RetainKeys() in facts, atomic, Replace() in facts)
+    if hint is Any:
+        return ANY
+    return Shape(form=_scalar(hint, facts), atomic=atomic)
+
+
+def _list_shape(hint: Any, facts: tuple[Fact | msgspec.Meta, ...]) -> Shape:
+    list_map = next((f for f in facts if isinstance(f, ListMap)), None)
+    keys, is_set = list_map.keys if list_map else (), ListSet() in facts
+    return Shape(
+        form="list",
+        item=_hint_shape(typing.get_args(hint)[0]),
+        keys=keys,
+        is_set=is_set,
+        atomic=not keys and not is_set,
+        retain_keys=list_map is not None and list_map.retain_keys,
+    )
+
+
+_PLAIN: Mapping[Any, Scalar] = {str: "string", bool: "bool", float: "float64", msgspec.Raw: "raw"}
+_UNIONS: Mapping[frozenset[type], Scalar] = {
+    frozenset((int, str)): "int-or-string",
+    frozenset((int, str, float)): "quantity",
+}
+
+
+def _scalar(hint: Any, facts: tuple[Fact | msgspec.Meta, ...]) -> Scalar:
+    for fact in facts:
+        if isinstance(fact, DateTime):
+            return "micro-time" if fact.micro else "time"
+    if hint is int:
+        wide = any(isinstance(f, msgspec.Meta) and f.le is not None and f.le > 2**31 for f in facts)
+        return "int64" if wide else "int32"
+    known = _PLAIN.get(hint)
+    return known if known is not None else _UNIONS[frozenset(typing.get_args(hint))]
+
+
+# --- from the OpenAPI schemas of custom resources
+
+Schema = Mapping[str, Any]
+
+
+def resource_shape(schema: Schema) -> Shape:
+    """The shape of a custom resource from its structural OpenAPI v3 schema: apiVersion, kind and metadata are known."""
+    return _schema_struct(schema, resource=True)
+
+
+def schema_shape(schema: Schema) -> Shape:
+    """The shape of a part of a custom resource."""
+    nullable = bool(schema.get("nullable"))
+    if schema.get("x-kubernetes-int-or-string"):
+        return Shape(form="int-or-string", nullable=nullable)
+    sort = schema.get("type")
+    if sort == "array":
+        return _schema_list(schema)
+    if sort == "object" or "properties" in schema:
+        return _schema_object(schema)
+    scalar = _SCHEMA_SCALARS.get(sort or "")
+    if scalar is None:
+        return UNTYPED
+    narrow = sort == "integer" and schema.get("format") == "int32"
+    return Shape(form="int32" if narrow else scalar, nullable=nullable)
+
+
+_SCHEMA_SCALARS: Mapping[str, Scalar] = {
+    "string": "string",
+    "integer": "int64",
+    "number": "float64",
+    "boolean": "bool",
+}
+
+
+def _schema_list(schema: Schema) -> Shape:
+    sort = schema.get("x-kubernetes-list-type", "atomic")
+    return Shape(
+        form="list",
+        item=schema_shape(schema.get("items", {})),
+        keys=tuple(schema.get("x-kubernetes-list-map-keys", ())) if sort == "map" else (),
+        is_set=sort == "set",
+        atomic=sort == "atomic",
+        nullable=bool(schema.get("nullable")),
+    )
+
+
+def _schema_object(schema: Schema) -> Shape:
+    values = schema.get("additionalProperties")
+    if values and "properties" not in schema:
+        return Shape(
+            form="map",
+            item=schema_shape(values) if isinstance(values, dict) else UNTYPED,
+            atomic=schema.get("x-kubernetes-map-type") == "atomic",
+            nullable=bool(schema.get("nullable")),
+        )
+    return _schema_struct(schema, resource=bool(schema.get("x-kubernetes-embedded-resource")))
+
+
+def _schema_struct(schema: Schema, *, resource: bool) -> Shape:
+    required = frozenset(schema.get("required", ()))
+
+    def load() -> Mapping[str, Field]:
+        found = {
+            name: Field(shape=schema_shape(part), required=name in required, default=part.get("default"))
+            for name, part in schema.get("properties", {}).items()
+        }
+        return {**found, **_RESOURCE_FIELDS} if resource else found
+
+    return Shape(
+        form="struct",
+        atomic=schema.get("x-kubernetes-map-type") == "atomic",
+        nullable=bool(schema.get("nullable")),
+        preserve_unknown=bool(schema.get("x-kubernetes-preserve-unknown-fields")),
+        load=load,
+    )
+
+
+_RESOURCE_FIELDS: Mapping[str, Field] = {
+    "apiVersion": Field(shape=Shape(form="string")),
+    "kind": Field(shape=Shape(form="string")),
+    "metadata": Field(shape=shape_of(ObjectMeta), always=True),
+}
