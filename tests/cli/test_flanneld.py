@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from pybernetes.cli import flanneld
 from pybernetes.cli.flags import collect
-from pybernetes.cli.flanneld import Flags, options
+from pybernetes.cli.flanneld_flags import Flags
+from pybernetes.cli.flanneld_serve import options
 from pybernetes.cli.version import VERSION
 from pybernetes.flannel.options import FlannelOptions
 

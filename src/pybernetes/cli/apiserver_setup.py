@@ -6,26 +6,24 @@ import socket
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from pybernetes.apiserver.assembly import Security
 from pybernetes.apiserver.auth.signing import SigningKey, signing_key, verifying_key
 from pybernetes.apiserver.auth.static_tokens import parse_token_file
 from pybernetes.apiserver.config import KubeletClient, ServerConfig
 from pybernetes.apiserver.http import TlsFiles
+from pybernetes.cli.apiserver_flags import Flags
 from pybernetes.cluster.api_server import OpenStore, Serving, etcd, sqlite
 from pybernetes.cluster.certificates import Subject
 from pybernetes.cluster.errors import ConfigError
 from pybernetes.cluster.pki import Pki
 from pybernetes.etcd import EtcdTls
 
-if TYPE_CHECKING:
-    from pybernetes.cli.apiserver import Flags
-
 T = TypeVar("T")
 
 
-def setup(flags: "Flags") -> Serving:
+def setup(flags: Flags) -> Serving:
     """Raises ConfigError that names the flag and the fix."""
     open_store = _store(flags)
     _both(flags.tls_cert_file, "--tls-cert-file", flags.tls_private_key_file, "--tls-private-key-file")
@@ -43,7 +41,7 @@ def setup(flags: "Flags") -> Serving:
     )
 
 
-def _store(flags: "Flags") -> OpenStore:
+def _store(flags: Flags) -> OpenStore:
     if bool(flags.etcd_servers) == (flags.data_dir is not None):
         found = "both" if flags.etcd_servers else "neither"
         raise ConfigError(
@@ -59,7 +57,7 @@ def _store(flags: "Flags") -> OpenStore:
     return etcd(flags.etcd_servers, tls)
 
 
-def _config(flags: "Flags") -> ServerConfig:
+def _config(flags: Flags) -> ServerConfig:
     _both(
         flags.kubelet_client_certificate,
         "--kubelet-client-certificate",
@@ -89,7 +87,7 @@ def _config(flags: "Flags") -> ServerConfig:
     )
 
 
-def _advertised(flags: "Flags") -> str:
+def _advertised(flags: Flags) -> str:
     if flags.advertise_address:
         return flags.advertise_address
     if not ip_address(flags.bind_address).is_unspecified:
@@ -107,7 +105,7 @@ def host_address() -> str:
         return str(probe.getsockname()[0])
 
 
-def _tls(flags: "Flags", config: ServerConfig) -> TlsFiles:
+def _tls(flags: Flags, config: ServerConfig) -> TlsFiles:
     client_ca = str(flags.client_ca_file) if flags.client_ca_file else ""
     if flags.tls_cert_file:
         return TlsFiles(certificate=str(flags.tls_cert_file), key=str(flags.tls_private_key_file), client_ca=client_ca)
@@ -118,7 +116,7 @@ def _tls(flags: "Flags", config: ServerConfig) -> TlsFiles:
     return TlsFiles(certificate=str(pair.certificate), key=str(pair.key), client_ca=client_ca)
 
 
-def _security(flags: "Flags") -> Security:
+def _security(flags: Flags) -> Security:
     keys = []
     for path in flags.service_account_key_file:
         pem = path.read_bytes()
@@ -136,7 +134,7 @@ def _security(flags: "Flags") -> Security:
     )
 
 
-def _signing_key(flags: "Flags") -> SigningKey:
+def _signing_key(flags: Flags) -> SigningKey:
     path = flags.service_account_signing_key_file
     if path is None:
         pki = Pki(flags.cert_dir)

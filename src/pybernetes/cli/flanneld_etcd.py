@@ -1,6 +1,7 @@
 """pybernetes flanneld without Kubernetes: leases in etcd."""
 
-from pybernetes.cli.flanneld import Flags, options, serve
+from pybernetes.cli.flanneld_flags import Flags
+from pybernetes.cli.flanneld_serve import options, serve
 from pybernetes.cluster.errors import ConfigError
 from pybernetes.cluster.flannel_part import flannel_with
 from pybernetes.etcd import BadEndpoint, Credentials, EtcdClient, EtcdTls

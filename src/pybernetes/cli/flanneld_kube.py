@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Mapping
 
 from pybernetes.api.core.pod import Pod
-from pybernetes.cli.flanneld import Flags, options, serve
+from pybernetes.cli.flanneld_flags import Flags
+from pybernetes.cli.flanneld_serve import options, serve
 from pybernetes.client.client import Client
 from pybernetes.client.informer import Informers
 from pybernetes.cluster.connection import connect, endpoint
