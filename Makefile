@@ -2,15 +2,28 @@
 PY := .venv/bin/python
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test lint types imports unit e2e bench lock install install-dev
+#: Test processes: most tests wait for the kernel or for containers, so more of them than the two cores of a small machine.
+WORKERS ?= 4
+SPREAD = -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+
+.PHONY: demo test test-quick test-full checks lint types imports e2e bench lock install install-dev
 
 demo: install
 	@$(PY) examples/hello/demo.py
 
-# Tests on the real kernel, with real containers, can be late on a busy machine: what failed gets a second try, alone
-# and in full view. A fault fails twice.
-test: install-dev lint types imports
-	@$(PY) -m pytest || { echo "once more, what failed:"; $(PY) -m pytest --last-failed; }
+# Every check. tests/support/lanes.py says which tests share a process.
+test: install-dev checks
+	@$(PY) -m pytest $(SPREAD)
+
+# What needs no root: a few minutes.
+test-quick: install-dev checks
+	@$(PY) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not e2e and not node and not kernel and not vm"
+
+# The same as `test` with every kubectl at hand, more examples and longer runs.
+test-full: install-dev checks
+	@PYBERNETES_TESTS=full $(PY) -m pytest $(SPREAD)
+
+checks: lint types imports
 
 lint:
 	@.venv/bin/ruff check .
@@ -21,9 +34,6 @@ types:
 
 imports:
 	@.venv/bin/lint-imports
-
-unit:
-	@$(PY) -m pytest -m "not e2e and not node and not kernel"
 
 e2e:
 	@$(PY) -m pytest tests/e2e

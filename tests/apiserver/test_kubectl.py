@@ -1,13 +1,10 @@
 """The server as kubectl sees it, over TLS."""
 
-import glob
-import shutil
-
 import pytest
 
-from .conftest import Kubectl
+from support.kubectls import kubectls
 
-VERSIONS = [*sorted(glob.glob("/usr/lib/google-cloud-sdk/bin/kubectl.1.*")), shutil.which("kubectl") or "kubectl"]
+from .conftest import Kubectl
 
 POD = """
 apiVersion: v1
@@ -19,7 +16,7 @@ spec:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kubectl", VERSIONS, indirect=True)
+@pytest.mark.parametrize("kubectl", kubectls(), indirect=True)
 async def test_a_pod_from_create_to_delete(kubectl: Kubectl) -> None:
     assert "pod/web created" in await kubectl("create", "-f", "-", stdin=POD)
     assert "web" in await kubectl("get", "pods")
@@ -46,7 +43,7 @@ spec:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kubectl", VERSIONS, indirect=True)
+@pytest.mark.parametrize("kubectl", kubectls(), indirect=True)
 async def test_the_everyday_commands(kubectl: Kubectl) -> None:
     assert "created" in await kubectl("apply", "-f", "-", stdin=DEPLOYMENT)
     assert "unchanged" in await kubectl("apply", "-f", "-", stdin=DEPLOYMENT)

@@ -2,13 +2,14 @@
 
 import pytest
 
+from support.kubectls import kubectls
+
 from .conftest import Api, Kubectl
 from .objects import PODS
 from .test_eviction import BUDGETS, VIOLATES, budget, is_going, running
-from .test_kubectl import VERSIONS
 
 #: Each takes five seconds, the pause between two attempts of kubectl; the oldest and the default one will do.
-KUBECTLS = sorted({VERSIONS[0], VERSIONS[-1]})
+KUBECTLS = kubectls()[-2:]
 NODE = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}}
 
 

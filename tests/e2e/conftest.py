@@ -3,7 +3,6 @@
 import itertools
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,13 +20,13 @@ from pybernetes.cluster.layout import Layout
 from pybernetes.cluster.processes import scan, send, stop
 from pybernetes.cluster.registry import Registry
 from pybernetes.cluster.supervise import process
+from support.kubectls import kubectls
 
 PYBERNETES = [sys.executable, "-m", "pybernetes.cli.main"]
 HELLO = "docker.io/pybernetes/hello:1.0"
 BUSYBOX = "docker.io/library/busybox:1.36"
 NODES = ["node-1", "node-2", "node-3"]
 LATEST = "docker.io/pybernetes/hello:latest"
-SDK = Path("/usr/lib/google-cloud-sdk/bin")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -36,15 +35,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.e2e)
             item.add_marker(pytest.mark.slow)
-
-
-def kubectls() -> list[str]:
-    """Every kubectl on this machine, the default one first."""
-    default = shutil.which("kubectl")
-    if default is None:
-        raise RuntimeError("kubectl is not installed; tools/install.sh dev installs it")
-    others = sorted(str(path) for path in SDK.glob("kubectl.1.*")) if SDK.is_dir() else []
-    return [default, *others]
 
 
 def run(argv: list[str], *, env: Mapping[str, str] | None = None, stdin: str = "", timeout: float = 120) -> str:

@@ -9,7 +9,8 @@ import urllib.request
 
 import pytest
 
-from e2e.conftest import BUSYBOX, HELLO, Cluster, Kubectl, eventually, hello, kubectls, service, shell_pod
+from e2e.conftest import BUSYBOX, HELLO, Cluster, Kubectl, eventually, hello, service, shell_pod
+from support.kubectls import kubectls
 
 
 @pytest.fixture(params=kubectls(), ids=lambda path: path.rpartition("/")[2])

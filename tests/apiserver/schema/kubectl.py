@@ -1,7 +1,6 @@
 """A server of schemas alone, and the kubectls of this machine to read them."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,13 +12,6 @@ from pybernetes.apiserver.schema.discovery import Discovery
 from pybernetes.apiserver.schema.openapi import OpenApi
 
 VERSION = {"major": "1", "minor": "34", "gitVersion": "v1.34.0", "platform": "linux/amd64"}
-
-
-def kubectls() -> list[str]:
-    """Every kubectl that can be found: the one on the path, and others installed beside a Cloud SDK."""
-    found = {shutil.which("kubectl") or ""}
-    found |= {str(p) for p in Path("/usr/lib/google-cloud-sdk/bin").glob("kubectl.1.*")}
-    return sorted(found - {""})
 
 
 @asynccontextmanager

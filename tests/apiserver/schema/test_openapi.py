@@ -8,8 +8,9 @@ import pytest
 
 from pybernetes.api.kinds import KINDS
 from pybernetes.apiserver.schema.openapi import V2_PROTOBUF, V2_PROTOBUF_ANSWER, OpenApi
+from support.kubectls import kubectls
 
-from .kubectl import kubectls, run, schema_server
+from .kubectl import run, schema_server
 
 OPENAPI = OpenApi(KINDS)
 

@@ -1,0 +1,23 @@
+"""The root of all tests: how they are spread, what they may take, what they may leave."""
+
+import pytest
+
+from support import lanes, leftovers, profiles
+from support.budget import Budget
+from support.leftovers import Leftovers, no_leftover_tasks
+
+__all__ = ["no_leftover_tasks"]
+
+profiles.load()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the plugins of tests/support."""
+    config.pluginmanager.register(Budget(), "pybernetes-budget")
+    config.pluginmanager.register(Leftovers(), "pybernetes-leftovers")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread the tests, and watch their tasks."""
+    lanes.spread(items)
+    leftovers.watch_tasks(items)

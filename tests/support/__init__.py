@@ -1,0 +1,1 @@
+"""What the whole suite shares: how tests are spread over processes, limits, budgets, and checks for leftovers."""

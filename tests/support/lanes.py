@@ -1,0 +1,46 @@
+"""How the suite is spread over pytest-xdist's processes: one group per file, some files together, long groups first.
+
+`make test` runs `-n N --dist loadgroup --no-loadscope-reorder`: a group is run by one process, in order, and groups
+are handed out in the order of collection. What shares an expensive fixture (a cluster, a containerd) is one group;
+what takes longest starts first, so that no process ends minutes after the others.
+"""
+
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent.parent
+
+#: Groups of more than one file, by path or folder below tests/.
+SHARED = {
+    "kubelet/test_containerd.py": "kubelet-containerd",
+    "kubelet/test_runtime_contract.py": "kubelet-containerd",
+    "kubelet/test_kubectl.py": "kubelet-containerd",
+}
+
+#: Long groups in the order in which they start; a path below tests/ that a group begins with. The rest follows.
+FIRST: tuple[str, ...] = ("e2e", "vm", "kubelet", "cluster", "flannel", "store")
+
+
+def _below(item: pytest.Item) -> str:
+    return item.path.relative_to(TESTS).as_posix()
+
+
+def group_of(path: str, marks: frozenset[str]) -> str:
+    """The group of a test file (its path below tests/) whose test has these marks."""
+    if path.startswith("e2e/") and "own_cluster" not in marks:
+        return "e2e-shared-cluster"
+    return SHARED.get(path, path)
+
+
+def spread(items: list[pytest.Item]) -> None:
+    """Give each test its group, and put the long groups first. The order within a file stays."""
+    for item in items:
+        marks = frozenset(mark.name for mark in item.iter_markers())
+        item.add_marker(pytest.mark.xdist_group(group_of(_below(item), marks)))
+
+    def rank(item: pytest.Item) -> int:
+        path = _below(item)
+        return next((index for index, start in enumerate(FIRST) if path.startswith(start)), len(FIRST))
+
+    items.sort(key=rank)
