@@ -20,10 +20,10 @@ from typing import Any
 from pybernetes.cli.run import run_until_signal
 from pybernetes.flannel.config import IPAddress, NetworkConfig
 from pybernetes.flannel.daemon import Flanneld
-from pybernetes.flannel.drift import KernelDrift
 from pybernetes.flannel.interface import Selection
-from pybernetes.flannel.lease import FamilyLease, Lease
-from pybernetes.flannel.manager import Held, Offer
+from pybernetes.flannel.kernel.drift import KernelDrift
+from pybernetes.flannel.leases.lease import FamilyLease, Lease
+from pybernetes.flannel.leases.manager import Held, Offer
 from pybernetes.flannel.masquerade import Wanted
 from pybernetes.flannel.options import FlannelOptions
 

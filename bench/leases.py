@@ -23,7 +23,7 @@ from bench._node import NodeProcess, encode, network, subnet
 from bench._nodes import run as command
 from bench._nodes import wire
 from bench._processes import rss_mb
-from pybernetes.flannel.lease import FamilyLease, Lease
+from pybernetes.flannel.leases.lease import FamilyLease, Lease
 from pybernetes.linux import addr, ipmsg, link, netns, rtnl
 from pybernetes.linux.monitor import GROUPS
 from pybernetes.linux.rtnl import Netlink

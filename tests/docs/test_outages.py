@@ -9,9 +9,9 @@ from pathlib import Path
 from pybernetes.cli import flanneld_etcd
 from pybernetes.client import http, informer
 from pybernetes.etcd import client as etcd_client
-from pybernetes.flannel.etcd import manager, view
-from pybernetes.flannel.kube.manager import KubeManager
-from pybernetes.flannel.lease import BEHIND_NAT
+from pybernetes.flannel.leases.etcd import manager, view
+from pybernetes.flannel.leases.kube.manager import KubeManager
+from pybernetes.flannel.leases.lease import BEHIND_NAT
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/tasks/outages.md").read_text()

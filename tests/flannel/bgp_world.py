@@ -12,17 +12,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pybernetes.flannel.bgp.actor import BirdActor
+from pybernetes.flannel.backends.bgp.actor import BirdActor
+from pybernetes.flannel.backends.udp.actor import UdpActor
 from pybernetes.flannel.config import IPAddress, NetworkConfig
 from pybernetes.flannel.daemon import Flanneld
-from pybernetes.flannel.drift import KernelDrift
 from pybernetes.flannel.interface import Selection
-from pybernetes.flannel.kernel import Observed, observe
-from pybernetes.flannel.lease import Lease
-from pybernetes.flannel.manager import Held, Offer
+from pybernetes.flannel.kernel.drift import KernelDrift
+from pybernetes.flannel.kernel.reconcile import Observed, observe
+from pybernetes.flannel.leases.lease import Lease
+from pybernetes.flannel.leases.manager import Held, Offer
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.flannel.rules import NftRules
-from pybernetes.flannel.udp.actor import UdpActor
 from pybernetes.linux import addr, link, netns, route, sysctl
 from pybernetes.linux.rtnl import Netlink
 

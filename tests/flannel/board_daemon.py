@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from flannel.bgp_world import Board, BoardManager
-from pybernetes.flannel.bgp.actor import BirdActor
+from pybernetes.flannel.backends.bgp.actor import BirdActor
+from pybernetes.flannel.backends.udp.actor import UdpActor
 from pybernetes.flannel.daemon import Flanneld
-from pybernetes.flannel.drift import KernelDrift
 from pybernetes.flannel.interface import Selection
-from pybernetes.flannel.lease import FamilyLease, Lease
+from pybernetes.flannel.kernel.drift import KernelDrift
+from pybernetes.flannel.leases.lease import FamilyLease, Lease
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.flannel.rules import NftRules
-from pybernetes.flannel.udp.actor import UdpActor
 from pybernetes.linux import inotify
 
 

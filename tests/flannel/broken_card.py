@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from pybernetes.flannel.reach import checksum
+from pybernetes.flannel.background.reach import checksum
 from pybernetes.linux import addr, fdb, link, neigh, netns, route
 from pybernetes.linux.rtnl import Netlink
 

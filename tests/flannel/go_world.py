@@ -23,11 +23,11 @@ from pybernetes.client.errors import AlreadyExists
 from pybernetes.client.informer import Informer
 from pybernetes.etcd import EtcdClient
 from pybernetes.flannel.daemon import Flanneld
-from pybernetes.flannel.drift import KernelDrift
-from pybernetes.flannel.etcd.manager import EtcdManager
 from pybernetes.flannel.interface import Selection
-from pybernetes.flannel.kube.manager import KubeManager
-from pybernetes.flannel.manager import SubnetManager
+from pybernetes.flannel.kernel.drift import KernelDrift
+from pybernetes.flannel.leases.etcd.manager import EtcdManager
+from pybernetes.flannel.leases.kube.manager import KubeManager
+from pybernetes.flannel.leases.manager import SubnetManager
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.flannel.rules import configured
 from pybernetes.flannel.subnet_file import previous_subnets

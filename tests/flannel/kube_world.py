@@ -19,10 +19,10 @@ from pybernetes.client.client import Client
 from pybernetes.client.http import HttpTransport
 from pybernetes.client.informer import Informer
 from pybernetes.flannel.daemon import Flanneld
-from pybernetes.flannel.drift import KernelDrift
 from pybernetes.flannel.interface import Selection
-from pybernetes.flannel.kernel import Observed, observe
-from pybernetes.flannel.kube.manager import KubeManager
+from pybernetes.flannel.kernel.drift import KernelDrift
+from pybernetes.flannel.kernel.reconcile import Observed, observe
+from pybernetes.flannel.leases.kube.manager import KubeManager
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.flannel.rules import NftRules
 from pybernetes.linux import netns

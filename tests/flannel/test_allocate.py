@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from pybernetes.flannel.backends import BACKENDS
 from pybernetes.flannel.config import NetworkConfig, parse
-from pybernetes.flannel.etcd.allocate import (
+from pybernetes.flannel.leases.etcd.allocate import (
     Choice,
     PoolFull,
     Taken,
@@ -23,7 +23,7 @@ from pybernetes.flannel.etcd.allocate import (
     loses,
     overlap,
 )
-from pybernetes.flannel.etcd.format import key_of
+from pybernetes.flannel.leases.etcd.format import key_of
 
 NET = ipaddress.ip_network
 IP = ipaddress.ip_address

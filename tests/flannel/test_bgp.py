@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from flannel.bgp_world import make_world, run_in, running, until
-from pybernetes.flannel.bgp.learned import BIRD_PROTOCOL
+from pybernetes.flannel.backends.bgp.learned import BIRD_PROTOCOL
 from pybernetes.linux import netns, route
 from pybernetes.linux.process import start_time
 from pybernetes.linux.rtnl import Netlink
@@ -239,8 +239,8 @@ async def test_without_bird_it_is_said_and_nothing_changes(tmp_path: Path, caplo
 KILLED = """
 import asyncio, sys
 from pathlib import Path
-from pybernetes.flannel.bgp.actor import BirdActor
-from pybernetes.flannel.desired import BgpSpeaker, Desired
+from pybernetes.flannel.backends.bgp.actor import BirdActor
+from pybernetes.flannel.kernel.desired import BgpSpeaker, Desired
 
 async def main():
     actor = BirdActor(Path(sys.argv[1]), sys.argv[2])

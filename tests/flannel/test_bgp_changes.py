@@ -12,7 +12,7 @@ import pytest
 
 from flannel.bgp_world import Host, World, make_world, run_in, running, until
 from flannel.steady_traffic import add_pod, pinging
-from pybernetes.flannel.bgp.control import BirdError, ask
+from pybernetes.flannel.backends.bgp.control import BirdError, ask
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 

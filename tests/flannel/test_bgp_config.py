@@ -16,15 +16,15 @@ from pybernetes.api.core.node import Node as KubeNode
 from pybernetes.api.core.node import NodeSpec
 from pybernetes.api.meta import ObjectMeta
 from pybernetes.flannel.backends import BACKENDS, make
-from pybernetes.flannel.bgp import bird
-from pybernetes.flannel.bgp.control import BirdError, SessionState, ask, sessions
-from pybernetes.flannel.bgp.learned import BACKUP_METRIC, LEARNED_METRIC, backups, leftovers, unlearned
+from pybernetes.flannel.backends.bgp import bird
+from pybernetes.flannel.backends.bgp.control import BirdError, SessionState, ask, sessions
+from pybernetes.flannel.backends.bgp.learned import BACKUP_METRIC, LEARNED_METRIC, backups, leftovers, unlearned
 from pybernetes.flannel.config import ConfigError, NetworkConfig
 from pybernetes.flannel.config import parse as parse_config
-from pybernetes.flannel.desired import BgpSession, BgpSpeaker, Desired, LearnedRoute, PeerRoute
-from pybernetes.flannel.kernel import Observed
-from pybernetes.flannel.kube import annotations
-from pybernetes.flannel.lease import FamilyLease, Lease, Underlay
+from pybernetes.flannel.kernel.desired import BgpSession, BgpSpeaker, Desired, LearnedRoute, PeerRoute
+from pybernetes.flannel.kernel.reconcile import Observed
+from pybernetes.flannel.leases.kube import annotations
+from pybernetes.flannel.leases.lease import FamilyLease, Lease, Underlay
 from pybernetes.flannel.network import Node, desired_state
 from pybernetes.linux.route import Route
 

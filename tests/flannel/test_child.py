@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pybernetes.flannel.child import Child, Process
+from pybernetes.flannel.backends.child import Child, Process
 
 pytestmark = pytest.mark.slow
 

@@ -18,10 +18,10 @@ import pytest
 
 from pybernetes.etcd import EtcdClient
 from pybernetes.flannel.daemon import Flanneld
-from pybernetes.flannel.drift import KernelDrift
-from pybernetes.flannel.etcd.manager import EtcdManager
 from pybernetes.flannel.interface import Selection
-from pybernetes.flannel.kernel import Observed, observe
+from pybernetes.flannel.kernel.drift import KernelDrift
+from pybernetes.flannel.kernel.reconcile import Observed, observe
+from pybernetes.flannel.leases.etcd.manager import EtcdManager
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.flannel.rules import NftRules
 from pybernetes.linux import netns

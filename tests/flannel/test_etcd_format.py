@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pybernetes.flannel.backend_data import TEXT
-from pybernetes.flannel.etcd.format import key_of, lease_of, parse_key, parse_value, value_of
-from pybernetes.flannel.lease import FamilyLease, Lease, LeaseError
+from pybernetes.flannel.leases.backend_data import TEXT
+from pybernetes.flannel.leases.etcd.format import key_of, lease_of, parse_key, parse_value, value_of
+from pybernetes.flannel.leases.lease import FamilyLease, Lease, LeaseError
 from pybernetes.flannel.subnet_file import SubnetFile, previous_subnets, write
 
 NET = ipaddress.ip_network

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import pytest
 
 from pybernetes.flannel.config import NetworkConfig
-from pybernetes.flannel.etcd.allocate import PoolFull
-from pybernetes.flannel.manager import Away, Held
+from pybernetes.flannel.leases.etcd.allocate import PoolFull
+from pybernetes.flannel.leases.manager import Away, Held
 from store.etcdserver import EtcdServer
 
 from .black_hole import BlackHole

@@ -19,10 +19,10 @@ from pybernetes.etcd import EtcdClient, EtcdTls, put
 from pybernetes.etcd.etcdpb import etcd_pb2 as pb
 from pybernetes.flannel.backends import BACKENDS
 from pybernetes.flannel.config import ConfigError, NetworkConfig, parse
-from pybernetes.flannel.etcd.allocate import PoolFull
-from pybernetes.flannel.etcd.manager import EtcdManager
-from pybernetes.flannel.lease import FamilyLease, Lease
-from pybernetes.flannel.manager import Away, Held, Offer
+from pybernetes.flannel.leases.etcd.allocate import PoolFull
+from pybernetes.flannel.leases.etcd.manager import EtcdManager
+from pybernetes.flannel.leases.lease import FamilyLease, Lease
+from pybernetes.flannel.leases.manager import Away, Held, Offer
 from store.certificates import write_certificates
 from store.etcdserver import EtcdServer, free_ports
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from pybernetes.etcd import EtcdClient
 from pybernetes.etcd.etcdpb import etcd_pb2 as pb
-from pybernetes.flannel.etcd.view import EtcdView
+from pybernetes.flannel.leases.etcd.view import EtcdView
 
 
 def kv(name: str, revision: int) -> pb.KeyValue:

@@ -20,10 +20,10 @@ from pybernetes.api.meta import ObjectMeta
 from pybernetes.flannel import subnet_file
 from pybernetes.flannel.backends import BACKENDS
 from pybernetes.flannel.config import NetworkConfig, parse
-from pybernetes.flannel.etcd import format as etcd_format
-from pybernetes.flannel.kernel import observe, reconcile
-from pybernetes.flannel.kube import annotations as kube
-from pybernetes.flannel.lease import FamilyLease, Lease, LeaseError, Underlay
+from pybernetes.flannel.kernel.reconcile import observe, reconcile
+from pybernetes.flannel.leases.etcd import format as etcd_format
+from pybernetes.flannel.leases.kube import annotations as kube
+from pybernetes.flannel.leases.lease import FamilyLease, Lease, LeaseError, Underlay
 from pybernetes.flannel.network import Node as Me
 from pybernetes.flannel.network import desired_state
 from pybernetes.linux import addr, link, netns

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pybernetes.flannel.doubts import doubts
+from pybernetes.flannel.address_warnings import address_warnings
 from pybernetes.flannel.interface import InterfaceError, Selection, choose
-from pybernetes.flannel.lease import BEHIND_NAT, FamilyLease, Lease, Underlay
+from pybernetes.flannel.leases.lease import BEHIND_NAT, FamilyLease, Lease, Underlay
 from pybernetes.linux import netns
 from pybernetes.linux.rtnl import Netlink
 
@@ -137,13 +137,13 @@ def lease(node: str, public: str, **data: str) -> Lease:
     ],
 )
 def test_what_is_doubtful(own: Lease, peers: list[Lease], says: str) -> None:
-    found = doubts(own, ETH0, peers)
+    found = address_warnings(own, ETH0, peers)
     assert len(found) == bool(says) and says in "".join(found)
 
 
 def test_the_loopback_as_an_interface() -> None:
     lo = Underlay("lo", 1, 65536, (ipaddress.ip_interface("203.0.113.77/32"),))
-    (told,) = doubts(lease("me", "8.8.8.8"), lo, [])
+    (told,) = address_warnings(lease("me", "8.8.8.8"), lo, [])
     assert "lo is the loopback: its MTU of 65536 says nothing" in told
 
 

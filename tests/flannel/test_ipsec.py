@@ -11,18 +11,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pybernetes.flannel.backends import BACKENDS, make
-from pybernetes.flannel.backends.ipsec import IF_IDS, Ipsec
+from pybernetes.flannel.backends.ipsec import charon
+from pybernetes.flannel.backends.ipsec.actor import CharonActor
+from pybernetes.flannel.backends.ipsec.backend import IF_IDS, Ipsec
+from pybernetes.flannel.backends.ipsec.connections import (
+    Tunnel,
+    connection,
+    goes_first,
+    name_of,
+    reason,
+    shared,
+    tunnels,
+)
+from pybernetes.flannel.backends.ipsec.policies import REQID, Security, policies_for, unsecured
+from pybernetes.flannel.backends.ipsec.tunnels import outlived
+from pybernetes.flannel.backends.ipsec.vici import Message
 from pybernetes.flannel.config import ConfigError, NetworkConfig
 from pybernetes.flannel.config import parse as parse_config
-from pybernetes.flannel.desired import Desired, IpsecEnd, IpsecPeer, LinkAddress, PeerRoute, XfrmLink
-from pybernetes.flannel.ipsec import charon
-from pybernetes.flannel.ipsec.actor import CharonActor
-from pybernetes.flannel.ipsec.connections import Tunnel, connection, goes_first, name_of, reason, shared, tunnels
-from pybernetes.flannel.ipsec.policies import REQID, Security, policies_for, unsecured
-from pybernetes.flannel.ipsec.tunnels import outlived
-from pybernetes.flannel.ipsec.vici import Message
-from pybernetes.flannel.kernel import Observed
-from pybernetes.flannel.lease import FamilyLease, Lease, LeaseError, Underlay
+from pybernetes.flannel.kernel.desired import Desired, IpsecEnd, IpsecPeer, LinkAddress, PeerRoute, XfrmLink
+from pybernetes.flannel.kernel.reconcile import Observed
+from pybernetes.flannel.leases.lease import FamilyLease, Lease, LeaseError, Underlay
 from pybernetes.flannel.network import Node, desired_state, mtu
 from pybernetes.linux import xfrm
 from pybernetes.linux.errors import ProtocolError

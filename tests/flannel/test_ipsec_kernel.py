@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pybernetes.flannel.ipsec import charon
+from pybernetes.flannel.backends.ipsec import charon
 from pybernetes.linux import netns, xfrm
 from pybernetes.linux.errors import NotSupported
 from vm.inside.nodes import pair, until
@@ -79,7 +79,7 @@ def lives(pid: int) -> bool:
 OWNER = """
 import asyncio, sys
 from pathlib import Path
-from pybernetes.flannel.ipsec import charon
+from pybernetes.flannel.backends.ipsec import charon
 
 async def main():
     made = charon.Charon(Path(sys.argv[2]), sys.argv[1], asyncio.Event().wait)

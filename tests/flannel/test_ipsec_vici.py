@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pybernetes.flannel.ipsec.vici import (
+from pybernetes.flannel.backends.ipsec.vici import (
     CONFIRM,
     EVENT,
     LIMIT,

@@ -11,8 +11,8 @@ import pytest
 
 from pybernetes.flannel.backends import BACKENDS
 from pybernetes.flannel.config import NetworkConfig, parse
-from pybernetes.flannel.kernel import ROUTE_PROTOCOL, observe, reconcile
-from pybernetes.flannel.lease import FamilyLease, Lease, Underlay
+from pybernetes.flannel.kernel.reconcile import ROUTE_PROTOCOL, observe, reconcile
+from pybernetes.flannel.leases.lease import FamilyLease, Lease, Underlay
 from pybernetes.flannel.network import Node, desired_state
 from pybernetes.linux import addr, link, netns, route, sysctl
 from pybernetes.linux.rtnl import Netlink

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from pybernetes.flannel.desired import Desired, last_resort
-from pybernetes.flannel.kernel import reconcile
+from pybernetes.flannel.kernel.desired import Desired, last_resort
+from pybernetes.flannel.kernel.reconcile import reconcile
 from pybernetes.linux import addr, link, netns, route
 from pybernetes.linux.rtnl import Netlink
 

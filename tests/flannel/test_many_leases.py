@@ -16,12 +16,12 @@ import pytest
 
 from pybernetes.flannel.config import IPAddress, IPNetwork, NetworkConfig
 from pybernetes.flannel.daemon import Flanneld
-from pybernetes.flannel.desired import Forwarding, Neighbour, PeerRoute
-from pybernetes.flannel.drift import KernelDrift
 from pybernetes.flannel.interface import Selection
-from pybernetes.flannel.kernel import Observed, observe
-from pybernetes.flannel.lease import FamilyLease, Lease
-from pybernetes.flannel.manager import Held, Offer
+from pybernetes.flannel.kernel.desired import Forwarding, Neighbour, PeerRoute
+from pybernetes.flannel.kernel.drift import KernelDrift
+from pybernetes.flannel.kernel.reconcile import Observed, observe
+from pybernetes.flannel.leases.lease import FamilyLease, Lease
+from pybernetes.flannel.leases.manager import Held, Offer
 from pybernetes.flannel.masquerade import Wanted
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.linux import addr, link, netns, route

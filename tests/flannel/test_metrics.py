@@ -14,12 +14,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from flannel.bgp_world import Board, BoardManager, make_world, run_in, until
 from pybernetes.cluster.healthz import health
+from pybernetes.flannel.background.reach import Reachability, checksum, echo, is_answer
 from pybernetes.flannel.daemon import Flanneld
-from pybernetes.flannel.desired import Desired, PeerRoute
-from pybernetes.flannel.lease import FamilyLease, Lease
+from pybernetes.flannel.kernel.desired import Desired, PeerRoute
+from pybernetes.flannel.leases.lease import FamilyLease, Lease
 from pybernetes.flannel.metrics import FlannelMetrics
 from pybernetes.flannel.options import FlannelOptions
-from pybernetes.flannel.reach import Reachability, checksum, echo, is_answer
 
 ROOT = Path(__file__).parent.parent.parent
 

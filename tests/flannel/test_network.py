@@ -7,8 +7,8 @@ import pytest
 
 from pybernetes.flannel.backends import BACKENDS
 from pybernetes.flannel.config import parse
-from pybernetes.flannel.desired import Desired
-from pybernetes.flannel.lease import FamilyLease, Lease, Underlay
+from pybernetes.flannel.kernel.desired import Desired
+from pybernetes.flannel.leases.lease import FamilyLease, Lease, Underlay
 from pybernetes.flannel.network import Memo, Node, desired_state, mtu
 
 ETH0 = Underlay("eth0", 2, 1500, (ipaddress.ip_interface("192.0.2.1/24"), ipaddress.ip_interface("2001:db8::1/64")))

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from pybernetes.flannel.background.offload import Offload, Prober, Tunnel, answers, syn, verdict
+from pybernetes.flannel.background.reach import checksum
 from pybernetes.flannel.daemon import Flanneld
-from pybernetes.flannel.drift import KernelDrift
 from pybernetes.flannel.interface import Selection
-from pybernetes.flannel.lease import FamilyLease, Lease
-from pybernetes.flannel.offload import Offload, Prober, Tunnel, answers, syn, verdict
+from pybernetes.flannel.kernel.drift import KernelDrift
+from pybernetes.flannel.leases.lease import FamilyLease, Lease
 from pybernetes.flannel.options import FlannelOptions
-from pybernetes.flannel.reach import checksum
 from pybernetes.flannel.rules import NftRules
 from pybernetes.linux import ethtool, link, netns
 from pybernetes.linux.errors import Missing

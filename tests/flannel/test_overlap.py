@@ -13,7 +13,7 @@ import pytest
 from pybernetes.flannel.backends import BACKENDS
 from pybernetes.flannel.config import ConfigError, NetworkConfig, parse
 from pybernetes.flannel.daemon import Flanneld
-from pybernetes.flannel.drift import KernelDrift
+from pybernetes.flannel.kernel.drift import KernelDrift
 from pybernetes.flannel.overlap import Ground, Guard, Interface, look, without_pods
 from pybernetes.flannel.rules import NftRules
 from pybernetes.linux import addr, link

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pybernetes.flannel.path_mtu import PathMtu, Way, ladder, sentence
+from pybernetes.flannel.background.path_mtu import PathMtu, Way, ladder, sentence
 from pybernetes.linux import link
 from pybernetes.linux.rtnl import Netlink
 

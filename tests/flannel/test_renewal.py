@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pytest
 
 from pybernetes.etcd import EtcdClient
-from pybernetes.flannel.etcd.renewal import Renewal, since_boot
+from pybernetes.flannel.leases.etcd.renewal import Renewal, since_boot
 from store.etcdserver import EtcdServer
 
 from .black_hole import BlackHole

@@ -5,15 +5,15 @@ import math
 from dataclasses import replace
 
 from pybernetes.flannel.backends import BACKENDS
-from pybernetes.flannel.backends.ipsec import IF_IDS
+from pybernetes.flannel.backends.ipsec.backend import IF_IDS
+from pybernetes.flannel.backends.ipsec.policies import Security, policies_for
 from pybernetes.flannel.config import NetworkConfig, parse
-from pybernetes.flannel.desired import Desired, Forwarding, LinkAddress, Neighbour, VxlanLink, merge
-from pybernetes.flannel.ipsec.policies import Security, policies_for
-from pybernetes.flannel.kernel import Observed
-from pybernetes.flannel.lease import FamilyLease, Lease, Underlay
+from pybernetes.flannel.kernel.desired import Desired, Forwarding, LinkAddress, Neighbour, VxlanLink, merge
+from pybernetes.flannel.kernel.reconcile import Observed
+from pybernetes.flannel.leases.lease import FamilyLease, Lease, Underlay
 from pybernetes.flannel.network import Node, desired_state
-from pybernetes.flannel.remains import Remains, remains
-from pybernetes.flannel.transition import Devices, Former, Lingering, Patience, Transition
+from pybernetes.flannel.transition.recovery import Remains, remains
+from pybernetes.flannel.transition.transition import Devices, Former, Lingering, Patience, Transition
 from pybernetes.linux import wireguard, xfrm
 from pybernetes.linux.link import Link, VxlanInfo
 from pybernetes.linux.linkmsg import IFF_UP

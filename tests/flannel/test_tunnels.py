@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from pybernetes.flannel.backends import BACKENDS, make
+from pybernetes.flannel.backends.wireguard import peers as wireguard_peers
+from pybernetes.flannel.backends.wireguard.key_file import KeyFile, default_path, public_of
 from pybernetes.flannel.config import ConfigError, parse
-from pybernetes.flannel.desired import Desired
-from pybernetes.flannel.kernel import Observed, reconcile
-from pybernetes.flannel.lease import FamilyLease, Lease, Underlay
+from pybernetes.flannel.kernel.desired import Desired
+from pybernetes.flannel.kernel.reconcile import Observed, reconcile
+from pybernetes.flannel.leases.lease import FamilyLease, Lease, Underlay
 from pybernetes.flannel.network import Node, desired_state, mtu
-from pybernetes.flannel.transition import Former
-from pybernetes.flannel.wireguard import peers as wireguard_peers
-from pybernetes.flannel.wireguard.key_file import KeyFile, default_path, public_of
+from pybernetes.flannel.transition.transition import Former
 from pybernetes.linux import link, netns, wireguard
 from pybernetes.linux.rtnl import Netlink
 from pybernetes.linux.wireguard import Endpoint, Peer

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pybernetes.flannel.udp import batch
-from pybernetes.flannel.udp import packets as packets
-from pybernetes.flannel.udp import segments as segments
+from pybernetes.flannel.backends.udp import batch
+from pybernetes.flannel.backends.udp import packets as packets
+from pybernetes.flannel.backends.udp import segments as segments
 
 
 def slow_sum(data: bytes | bytearray) -> int:

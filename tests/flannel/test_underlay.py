@@ -11,10 +11,10 @@ import pytest
 from pybernetes.flannel import interface
 from pybernetes.flannel.backends import make
 from pybernetes.flannel.config import FamilyConfig
-from pybernetes.flannel.desired import Desired
 from pybernetes.flannel.identity import _translated
 from pybernetes.flannel.interface import InterfaceError, Selection
-from pybernetes.flannel.lease import BEHIND_NAT, FamilyLease, Lease, Underlay
+from pybernetes.flannel.kernel.desired import Desired
+from pybernetes.flannel.leases.lease import BEHIND_NAT, FamilyLease, Lease, Underlay
 from pybernetes.linux import addr, link, netns
 from pybernetes.linux.rtnl import Netlink
 

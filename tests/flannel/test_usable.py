@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pybernetes.flannel.backends import BACKENDS
-from pybernetes.flannel.claims import Claims
 from pybernetes.flannel.config import parse
-from pybernetes.flannel.lease import FamilyLease, Lease
+from pybernetes.flannel.leases.lease import FamilyLease, Lease
+from pybernetes.flannel.leases.lease_conflicts import LeaseConflicts
 from pybernetes.flannel.network import Memo, usable
 
 CONFIG = parse(
@@ -45,14 +45,14 @@ LEASES = st.lists(
 
 
 def the_long_way(leases: list[Lease]) -> list[str]:
-    claims, served = Claims(), []
-    claims.take(OWN)
+    conflicts, served = LeaseConflicts(), []
+    conflicts.take(OWN)
     cut = {f.subnet.version: f.subnet.prefixlen for f in OWN.families}
     odd = {made.node: any(f.subnet.prefixlen != cut[f.subnet.version] for f in made.families) for made in leases}
     for made in sorted(leases, key=lambda made: (odd[made.node], made.node)):
         alone, _ = usable(CONFIG, OWN, [made])
-        if alone and not claims.fault(made, {4, 6}):
-            claims.take(made)
+        if alone and not conflicts.fault(made, {4, 6}):
+            conflicts.take(made)
             served.append(made.node)
     return sorted(served)
 

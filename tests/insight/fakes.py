@@ -9,11 +9,11 @@ from typing import Any
 
 from pybernetes.flannel import config, network
 from pybernetes.flannel.backends import BACKENDS
-from pybernetes.flannel.bgp.bird import protocol_name
-from pybernetes.flannel.bgp.control import SessionState
-from pybernetes.flannel.bgp.learned import BIRD_PROTOCOL, LEARNED_METRIC
-from pybernetes.flannel.desired import Desired
-from pybernetes.flannel.lease import FamilyLease, Lease, Underlay
+from pybernetes.flannel.backends.bgp.bird import protocol_name
+from pybernetes.flannel.backends.bgp.control import SessionState
+from pybernetes.flannel.backends.bgp.learned import BIRD_PROTOCOL, LEARNED_METRIC
+from pybernetes.flannel.kernel.desired import Desired
+from pybernetes.flannel.leases.lease import FamilyLease, Lease, Underlay
 from pybernetes.flannel.subnet_file import SubnetFile
 from pybernetes.insight.facts import BirdFacts, ClusterFacts, KernelFacts, NodeFacts, PodFacts, TraceFacts
 from pybernetes.linux.addr import SCOPES, Address

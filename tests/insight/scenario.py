@@ -27,8 +27,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from insight import fakes
-from pybernetes.flannel.bgp.bird import protocol_name
-from pybernetes.flannel.bgp.control import SessionState
+from pybernetes.flannel.backends.bgp.bird import protocol_name
+from pybernetes.flannel.backends.bgp.control import SessionState
 from pybernetes.insight.check import judge
 from pybernetes.insight.facts import BirdFacts, ClusterFacts
 from pybernetes.insight.trace import Target, trace

@@ -5,7 +5,7 @@ from pybernetes.cli.flanneld_serve import options, serve
 from pybernetes.cluster.errors import ConfigError
 from pybernetes.cluster.flannel_part import flannel_with
 from pybernetes.etcd import BadEndpoint, Credentials, EtcdClient, EtcdTls
-from pybernetes.flannel.etcd.manager import EtcdManager
+from pybernetes.flannel.leases.etcd.manager import EtcdManager
 from pybernetes.flannel.subnet_file import previous_subnets
 
 _ETCD_SECONDS = 5.0

@@ -20,7 +20,7 @@ class _AnnotationPrefix(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if value != _PREFIX:
-            from pybernetes.flannel.kube.annotations import Names
+            from pybernetes.flannel.leases.kube.annotations import Names
 
             try:
                 Names(value)

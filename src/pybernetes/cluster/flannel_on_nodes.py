@@ -8,7 +8,7 @@ from pybernetes.client.informer import Informers
 from pybernetes.cluster.flannel_part import flannel_with
 from pybernetes.flannel.api_facts import ApiFacts
 from pybernetes.flannel.daemon import Flanneld
-from pybernetes.flannel.kube.manager import KubeManager
+from pybernetes.flannel.leases.kube.manager import KubeManager
 from pybernetes.flannel.options import FlannelOptions
 
 

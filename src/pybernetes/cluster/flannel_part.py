@@ -3,8 +3,8 @@
 import random
 
 from pybernetes.flannel.daemon import Facts, Flanneld
-from pybernetes.flannel.drift import KernelDrift
-from pybernetes.flannel.manager import SubnetManager
+from pybernetes.flannel.kernel.drift import KernelDrift
+from pybernetes.flannel.leases.manager import SubnetManager
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.flannel.rules import configured
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pybernetes.flannel.backends import BACKENDS, make
 from pybernetes.flannel.config import ConfigError, NetworkConfig, parse
-from pybernetes.flannel.manager import SubnetManager
+from pybernetes.flannel.leases.manager import SubnetManager
 
 log = logging.getLogger(__name__)
 

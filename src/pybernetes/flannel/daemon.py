@@ -16,27 +16,27 @@ from functools import partial
 from typing import Protocol
 
 from pybernetes.flannel import interface, masquerade, network, overlap, pod_bridge, subnet_file
-from pybernetes.flannel.actor import Actor
-from pybernetes.flannel.actors import make_actors
-from pybernetes.flannel.backends.wireguard import PUBLIC_KEY
-from pybernetes.flannel.beside import Beside
-from pybernetes.flannel.bgp.actor import BirdActor
+from pybernetes.flannel.address_warnings import address_warnings
+from pybernetes.flannel.backends.actor import Actor
+from pybernetes.flannel.backends.actors import make_actors
+from pybernetes.flannel.backends.bgp.actor import BirdActor
+from pybernetes.flannel.backends.wireguard.backend import PUBLIC_KEY
+from pybernetes.flannel.backends.wireguard.key_file import KeyFile, default_path
+from pybernetes.flannel.background.checks import Background
 from pybernetes.flannel.config import ConfigError, IPNetwork, NetworkConfig
 from pybernetes.flannel.config_reader import ConfigReader
-from pybernetes.flannel.desired import Desired, last_resort, merge
-from pybernetes.flannel.doubts import doubts
-from pybernetes.flannel.hurry import Reconciler
 from pybernetes.flannel.identity import Identity
-from pybernetes.flannel.kernel import observe
-from pybernetes.flannel.lease import Lease, LeaseError
-from pybernetes.flannel.manager import Away, SubnetManager
+from pybernetes.flannel.kernel.desired import Desired, last_resort, merge
+from pybernetes.flannel.kernel.fast_path import Reconciler
+from pybernetes.flannel.kernel.reconcile import observe
+from pybernetes.flannel.leases.lease import Lease, LeaseError
+from pybernetes.flannel.leases.manager import Away, SubnetManager
+from pybernetes.flannel.leases.peer_log import PeerLog
 from pybernetes.flannel.metrics import FlannelMetrics
 from pybernetes.flannel.options import FlannelOptions
-from pybernetes.flannel.peer_log import PeerLog
-from pybernetes.flannel.remains import remains
-from pybernetes.flannel.said import Said
-from pybernetes.flannel.transition import Transition
-from pybernetes.flannel.wireguard.key_file import KeyFile, default_path
+from pybernetes.flannel.problem_log import ProblemLog
+from pybernetes.flannel.transition.recovery import remains
+from pybernetes.flannel.transition.transition import Transition
 from pybernetes.linux.errors import LinuxError
 from pybernetes.linux.rtnl import Netlink
 
@@ -105,7 +105,7 @@ class Flanneld:
         self._drift = drift
         self._actors = make_actors(options.netns, options.subnet_file.parent) if actors is None else actors
         self._wake = asyncio.Event()
-        self._said = Said()
+        self._problem_log = ProblemLog()
         self._reader = ConfigReader(manager)
         self._identity = Identity(options.selection, manager, drift.follow, rng)
         self._peers = PeerLog()
@@ -117,7 +117,7 @@ class Flanneld:
         self._ready = asyncio.Event()
         self._ended = time.monotonic()
         self.metrics = FlannelMetrics(time.time)
-        self._beside = Beside(lambda: self._memo.peers, options.netns, self.metrics, rng)
+        self._background = Background(lambda: self._memo.peers, options.netns, self.metrics, rng)
         self._guard = overlap.Guard(subnet_file.previous_networks(options.subnet_file).values())
         self._facts = facts
         if facts is not None:
@@ -150,7 +150,7 @@ class Flanneld:
                 group.create_task(self._watch_kernel(), name="flannel: kernel watch")
                 group.create_task(self._manager.run(self.poke), name="flannel: subnet manager")
                 group.create_task(self._loop(), name="flannel: reconcile")
-                for name, work in self._beside.work(self.poke).items():
+                for name, work in self._background.work(self.poke).items():
                     group.create_task(work, name=name)
                 if self._facts is not None:
                     group.create_task(self._facts.run(self.poke), name="flannel: facts of the cluster")
@@ -179,13 +179,13 @@ class Flanneld:
             try:
                 complete = await self._pass()
             except (ConfigError, interface.InterfaceError, LeaseError, LinuxError, OSError) as error:
-                self._said.report([str(error)])
+                self._problem_log.report([str(error)])
                 complete = False
             except Away as error:
                 log.debug("%s", error)
                 complete = False
             self._ended = time.monotonic()
-            seconds, problems = self._ended - began, self._said.problems
+            seconds, problems = self._ended - began, self._problem_log.problems
             self.metrics.passed(seconds, complete=complete, problems=problems, ready=self.ready)
             delay = _RETRY_FIRST if complete else min(delay * 2, _RETRY_MAX)
             try:
@@ -220,8 +220,8 @@ class Flanneld:
             outcome = await asyncio.to_thread(partial(self._kernel.reconcile, nl, want, private_key=key))
             gateways = [f"{part.gateway}/{part.subnet.prefixlen}" for part in me.lease.families]
             mended = pod_bridge.mend(nl, gateways, network.mtu(config, me.underlay))
-            mended += self._beside.after(nl, config, me, self._memo.peers, want)
-            doubtful = doubts(me.lease, me.underlay, self._memo.peers)
+            mended += self._background.after(nl, config, me, self._memo.peers, want)
+            doubtful = address_warnings(me.lease, me.underlay, self._memo.peers)
             if self.ready:
                 doubtful += self._guard.warnings(config, self._ground(nl, [part.subnet for part in me.lease.families]))
         for line in (*outcome.done, *mended):
@@ -232,8 +232,8 @@ class Flanneld:
         rules = await self._ensure_rules(config, me)
         self.metrics.applied(want, [*outcome.done, *mended], rules, errors)
         self._write_subnet_file(config, me)
-        self._said.report([*faults, *bad, *want.problems, *doubtful, *self._beside.problems, *errors])
-        self._said.waiting(outcome.waiting)
+        self._problem_log.report([*faults, *bad, *want.problems, *doubtful, *self._background.problems, *errors])
+        self._problem_log.waiting(outcome.waiting)
         again = self._transition.look_again(time.monotonic(), waiting=bool(outcome.waiting))
         self._look_again = min(again, _UNTOLD if want.wireguards else self._resync(config))
         if errors or not self._identity.confirmed:

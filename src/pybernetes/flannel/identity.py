@@ -9,8 +9,8 @@ from pybernetes.flannel import interface, network
 from pybernetes.flannel.backends import Backend, make
 from pybernetes.flannel.backends.vxlan import is_unicast
 from pybernetes.flannel.config import IPAddress, NetworkConfig
-from pybernetes.flannel.lease import BEHIND_NAT, FamilyLease, Lease
-from pybernetes.flannel.manager import Away, Held, Offer, SubnetManager
+from pybernetes.flannel.leases.lease import BEHIND_NAT, FamilyLease, Lease
+from pybernetes.flannel.leases.manager import Away, Held, Offer, SubnetManager
 from pybernetes.linux import link
 from pybernetes.linux.rtnl import Netlink
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pybernetes.flannel.config import IPAddress
-from pybernetes.flannel.lease import Underlay
+from pybernetes.flannel.leases.lease import Underlay
 from pybernetes.linux import addr, link, route
 from pybernetes.linux.errors import NetlinkError
 from pybernetes.linux.rtnl import Netlink

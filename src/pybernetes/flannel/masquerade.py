@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pybernetes.flannel.config import IPNetwork, NetworkConfig
-from pybernetes.flannel.lease import Lease
+from pybernetes.flannel.leases.lease import Lease
 
 #: Set by kube-proxy on packets that it masquerades itself.
 _MARK = "0x4000"

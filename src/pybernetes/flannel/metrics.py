@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pybernetes.flannel.desired import Desired
-from pybernetes.flannel.lease import Lease
+from pybernetes.flannel.kernel.desired import Desired
+from pybernetes.flannel.leases.lease import Lease
 
 if TYPE_CHECKING:
     from prometheus_client import Metric

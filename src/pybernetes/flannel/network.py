@@ -6,10 +6,10 @@ from functools import partial
 from operator import attrgetter
 
 from pybernetes.flannel.backends import BACKENDS, Backend, make, make_for_peers
-from pybernetes.flannel.claims import Claims
 from pybernetes.flannel.config import FamilyConfig, NetworkConfig
-from pybernetes.flannel.desired import Desired, merge
-from pybernetes.flannel.lease import FamilyLease, Lease, Underlay
+from pybernetes.flannel.kernel.desired import Desired, merge
+from pybernetes.flannel.leases.lease import FamilyLease, Lease, Underlay
+from pybernetes.flannel.leases.lease_conflicts import LeaseConflicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,15 +151,15 @@ def usable(
     sound = [(lease, facts) for lease, facts in found if not facts.fault]
     if _are_apart([find(own), *(facts for _, facts in sound)]):
         return [lease for lease, _ in sound], problems
-    claims, peers = Claims(), []
-    claims.take(own)
+    conflicts, peers = LeaseConflicts(), []
+    conflicts.take(own)
     versions = {family.version for family in config.families}
     # Where two claim the same, the one whose subnet is cut like our own is more likely to be right.
     for lease, _ in sorted(sound, key=lambda pair: not pair[1].regular):
-        if fault := claims.fault(lease, versions):
+        if fault := conflicts.fault(lease, versions):
             problems.append(f"{lease.node}: {fault}; skipped")
             continue
-        claims.take(lease)
+        conflicts.take(lease)
         peers.append(lease)
     return peers, problems
 

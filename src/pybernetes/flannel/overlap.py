@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pybernetes.flannel.config import ConfigError, FamilyConfig, IPNetwork, NetworkConfig
-from pybernetes.flannel.devices import is_ours
+from pybernetes.flannel.kernel.devices import is_ours
 from pybernetes.linux import addr, bridge, link
 from pybernetes.linux.rtnl import Netlink
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Iterator
 
-from pybernetes.flannel.backends.wireguard import PUBLIC_KEY
-from pybernetes.flannel.bgp.bird import protocol_name
-from pybernetes.flannel.bgp.learned import is_learned
-from pybernetes.flannel.desired import BgpSession, Desired, WireguardPeer
+from pybernetes.flannel.backends.bgp.bird import protocol_name
+from pybernetes.flannel.backends.bgp.learned import is_learned
+from pybernetes.flannel.backends.wireguard.backend import PUBLIC_KEY
+from pybernetes.flannel.kernel.desired import BgpSession, Desired, WireguardPeer
 from pybernetes.insight.check_texts import mender, peer_of
 from pybernetes.insight.facts import BirdFacts, ClusterFacts, KernelFacts, NodeFacts
 from pybernetes.insight.findings import Finding, Severity

@@ -5,7 +5,7 @@ Probes don't show these: they go from node to node, and what is forwarded meets 
 
 from collections.abc import Iterator
 
-from pybernetes.flannel.desired import Desired
+from pybernetes.flannel.kernel.desired import Desired
 from pybernetes.insight import fib
 from pybernetes.insight.facts import ClusterFacts, KernelFacts, NodeFacts
 from pybernetes.insight.filters import Base, Packet, Verdict, bases

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from ipaddress import ip_interface
 
-from pybernetes.flannel.lease import FamilyLease, Lease
+from pybernetes.flannel.leases.lease import FamilyLease, Lease
 from pybernetes.insight import expected
 from pybernetes.insight.facts import ClusterFacts, KernelFacts, Network, NodeFacts
 from pybernetes.insight.findings import Finding, Severity

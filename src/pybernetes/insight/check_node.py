@@ -3,8 +3,8 @@
 import re
 from collections.abc import Callable, Iterator
 
-from pybernetes.flannel.desired import Desired, PeerRoute, VxlanLink
-from pybernetes.flannel.devices import Device, describe, fits, is_ours
+from pybernetes.flannel.kernel.desired import Desired, PeerRoute, VxlanLink
+from pybernetes.flannel.kernel.devices import Device, describe, fits, is_ours
 from pybernetes.insight import check_outputs, expected, fib
 from pybernetes.insight.check_backend import check_backend
 from pybernetes.insight.check_filters import check_filters

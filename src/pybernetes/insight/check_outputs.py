@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from pybernetes.flannel.desired import Desired
+from pybernetes.flannel.kernel.desired import Desired
 from pybernetes.flannel.subnet_file import SubnetFile
 from pybernetes.insight import expected
 from pybernetes.insight.check_texts import mender

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from ipaddress import ip_interface
 
 from pybernetes.flannel import network
-from pybernetes.flannel.desired import Desired
-from pybernetes.flannel.lease import Lease, Underlay
+from pybernetes.flannel.kernel.desired import Desired
+from pybernetes.flannel.leases.lease import Lease, Underlay
 from pybernetes.insight.facts import ClusterFacts, KernelFacts, NodeFacts
 from pybernetes.linux.link import Link
 

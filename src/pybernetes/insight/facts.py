@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
-from pybernetes.flannel.bgp.control import SessionState
+from pybernetes.flannel.backends.bgp.control import SessionState
 from pybernetes.flannel.config import NetworkConfig
-from pybernetes.flannel.lease import Lease
+from pybernetes.flannel.leases.lease import Lease
 from pybernetes.linux.addr import Address
 from pybernetes.linux.fdb import FdbEntry
 from pybernetes.linux.link import Link

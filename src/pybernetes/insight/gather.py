@@ -27,10 +27,10 @@ from pybernetes.cluster.up import admin_kubeconfig, is_ready
 from pybernetes.flannel import config as network_config
 from pybernetes.flannel import masquerade
 from pybernetes.flannel.backends import BACKENDS
-from pybernetes.flannel.bgp.control import BirdError, ask, sessions
+from pybernetes.flannel.backends.bgp.control import BirdError, ask, sessions
 from pybernetes.flannel.config import NetworkConfig
-from pybernetes.flannel.kube import annotations as kube
-from pybernetes.flannel.lease import Lease, LeaseError
+from pybernetes.flannel.leases.kube import annotations as kube
+from pybernetes.flannel.leases.lease import Lease, LeaseError
 from pybernetes.flannel.rules import IptablesRules
 from pybernetes.insight import observe
 from pybernetes.insight.facts import BirdFacts, ClusterFacts, KernelFacts, NodeFacts

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from pybernetes.flannel.bgp.learned import is_learned
-from pybernetes.flannel.kernel import ROUTE_PROTOCOL
-from pybernetes.flannel.lease import Lease
+from pybernetes.flannel.backends.bgp.learned import is_learned
+from pybernetes.flannel.kernel.reconcile import ROUTE_PROTOCOL
+from pybernetes.flannel.leases.lease import Lease
 from pybernetes.insight import fib
 from pybernetes.insight.facts import KernelFacts, NodeFacts, PodFacts, TraceFacts
 from pybernetes.insight.hop import Hop, State

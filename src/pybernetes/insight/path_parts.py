@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address
 
-from pybernetes.flannel.lease import FamilyLease, Lease
+from pybernetes.flannel.leases.lease import FamilyLease, Lease
 from pybernetes.insight import fib
 from pybernetes.insight.facts import KernelFacts, NodeFacts, TraceFacts
 from pybernetes.insight.filters import Packet, bases

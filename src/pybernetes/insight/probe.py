@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from pybernetes.flannel.lease import FamilyLease
+from pybernetes.flannel.leases.lease import FamilyLease
 from pybernetes.insight import expected, fib, payload
 from pybernetes.insight.capture import Point, Taps
 from pybernetes.insight.echo import Pinger, Pingers

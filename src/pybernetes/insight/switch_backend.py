@@ -16,7 +16,7 @@ from pybernetes.cluster.pod_network import net_conf_path
 from pybernetes.cluster.registry import Registry
 from pybernetes.flannel import config as network_config
 from pybernetes.flannel.backends import BACKENDS
-from pybernetes.flannel.bgp.learned import is_learned
+from pybernetes.flannel.backends.bgp.learned import is_learned
 from pybernetes.flannel.config import NetworkConfig
 from pybernetes.insight import expected, gather
 from pybernetes.insight.facts import ClusterFacts, NodeFacts

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pybernetes.flannel.wireguard.key_file import public_of
+from pybernetes.flannel.backends.wireguard.key_file import public_of
 from pybernetes.linux import link, netns
 from pybernetes.linux.errors import Exists, Missing, NetlinkError
 from pybernetes.linux.rtnl import Netlink

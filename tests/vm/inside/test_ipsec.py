@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from pybernetes.flannel.backends.ipsec import DEFAULT_PROPOSAL
-from pybernetes.flannel.ipsec.actor import CharonActor
-from pybernetes.flannel.ipsec.charon import Charon, find
-from pybernetes.flannel.ipsec.vici import Value, connect
-from pybernetes.flannel.lease import FamilyLease, Lease
+from pybernetes.flannel.backends.ipsec.actor import CharonActor
+from pybernetes.flannel.backends.ipsec.backend import DEFAULT_PROPOSAL
+from pybernetes.flannel.backends.ipsec.charon import Charon, find
+from pybernetes.flannel.backends.ipsec.vici import Value, connect
+from pybernetes.flannel.leases.lease import FamilyLease, Lease
 from pybernetes.linux import netns
 from vm.inside.nodes import POD, Board, Host, Pair, pair, until
 from vm.inside.test_backends import SECRET, VXLAN, heard, lost, protocol

@@ -9,17 +9,17 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from pybernetes.flannel.backends.alloc import Alloc
-from pybernetes.flannel.backends.bgp import Bgp
-from pybernetes.flannel.backends.extension import Extension
+from pybernetes.flannel.backends.bgp.backend import Bgp
+from pybernetes.flannel.backends.extension.backend import Extension
 from pybernetes.flannel.backends.host_gw import HostGateway
 from pybernetes.flannel.backends.ipip import Ipip
-from pybernetes.flannel.backends.ipsec import Ipsec
-from pybernetes.flannel.backends.udp import Udp
+from pybernetes.flannel.backends.ipsec.backend import Ipsec
+from pybernetes.flannel.backends.udp.backend import Udp
 from pybernetes.flannel.backends.vxlan import Vxlan
-from pybernetes.flannel.backends.wireguard import Wireguard
+from pybernetes.flannel.backends.wireguard.backend import Wireguard
 from pybernetes.flannel.config import FamilyConfig
-from pybernetes.flannel.desired import Desired
-from pybernetes.flannel.lease import Lease, Underlay
+from pybernetes.flannel.kernel.desired import Desired
+from pybernetes.flannel.leases.lease import Lease, Underlay
 
 
 class Backend(Protocol):

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pybernetes.flannel.config import FamilyConfig
-from pybernetes.flannel.desired import Desired
-from pybernetes.flannel.lease import Lease, Underlay
+from pybernetes.flannel.kernel.desired import Desired
+from pybernetes.flannel.leases.lease import Lease, Underlay
 
 
 class Alloc:

@@ -15,8 +15,8 @@ from typing import Any
 
 from pybernetes.flannel.backends.options import behind_nat
 from pybernetes.flannel.config import FamilyConfig
-from pybernetes.flannel.desired import Desired, PeerRoute
-from pybernetes.flannel.lease import BEHIND_NAT, Lease, Underlay
+from pybernetes.flannel.kernel.desired import Desired, PeerRoute
+from pybernetes.flannel.leases.lease import BEHIND_NAT, Lease, Underlay
 
 
 class HostGateway:

@@ -24,8 +24,8 @@ from typing import Any
 
 from pybernetes.flannel.backends.options import behind_nat, flag
 from pybernetes.flannel.config import FamilyConfig
-from pybernetes.flannel.desired import Desired, IpipLink, LinkAddress, PeerRoute
-from pybernetes.flannel.lease import Lease, Underlay
+from pybernetes.flannel.kernel.desired import Desired, IpipLink, LinkAddress, PeerRoute
+from pybernetes.flannel.leases.lease import Lease, Underlay
 
 LINK = "flannel.ipip"
 #: The outer IPv4 header.

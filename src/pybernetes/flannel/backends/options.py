@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pybernetes.flannel.config import ConfigError
-from pybernetes.flannel.lease import BEHIND_NAT
+from pybernetes.flannel.leases.lease import BEHIND_NAT
 
 
 def number(options: Mapping[str, Any], name: str, default: int, low: int, high: int) -> int:

@@ -34,8 +34,8 @@ from typing import Any
 
 from pybernetes.flannel.backends.options import behind_nat, flag, mtu, number
 from pybernetes.flannel.config import FamilyConfig
-from pybernetes.flannel.desired import Desired, Forwarding, LinkAddress, Neighbour, PeerRoute, VxlanLink, merge
-from pybernetes.flannel.lease import FamilyLease, Lease, Underlay
+from pybernetes.flannel.kernel.desired import Desired, Forwarding, LinkAddress, Neighbour, PeerRoute, VxlanLink, merge
+from pybernetes.flannel.leases.lease import FamilyLease, Lease, Underlay
 
 DEFAULT_VNI = 1
 DEFAULT_PORT = 8472

@@ -1,0 +1,1 @@
+"""The extension backend: an administrator's commands."""

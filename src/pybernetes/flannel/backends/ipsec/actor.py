@@ -1,0 +1,165 @@
+"""Runs the ipsec backend's charon as the desired state asks for it, and keeps it and its tunnels going.
+
+| what happens | what we do | packets |
+|---|---|---|
+| peers come and go | connections are loaded and unloaded, other tunnels stay | none lost |
+| charon dies | another one sets up tunnels anew; the dead one's states serve until then | those of a round trip |
+| flanneld ends or is killed | charon is killed with it: the states stay | none lost for an hour, the life of keys |
+| flanneld starts again | as when charon dies | those of a round trip |
+| another backend | charon tells its peers and ends, once nobody uses the tunnels | none lost |
+| a stranger flushes states | the tunnels are set up anew | those of a second |
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from pybernetes.flannel.backends.ipsec import charon
+from pybernetes.flannel.backends.ipsec.tunnels import Tunnels
+from pybernetes.flannel.backends.ipsec.vici import ViciError
+from pybernetes.flannel.config import NetworkConfig
+from pybernetes.flannel.kernel.desired import Desired, IpsecEnd, IpsecPeer
+from pybernetes.flannel.leases.lease import LeaseError
+from pybernetes.flannel.network import Node
+from pybernetes.linux import xfrm, xfrmwatch
+from pybernetes.linux.errors import LinuxError
+
+log = logging.getLogger(__name__)
+
+_START_SECONDS = 15.0
+#: Events may be missed, and time passes: look at least so often.
+_LOOK_SECONDS = 1.0
+_MISSING = (
+    f"the ipsec backend needs strongSwan's {charon.PROGRAM}: install it "
+    "(Debian: apt-get install charon-systemd libstrongswan-standard-plugins)"
+)
+
+
+class CharonActor:
+    """An Actor; see there. Everything it writes is in `folder`."""
+
+    def __init__(self, folder: Path, target: str | None = None, *, search: str | None = None) -> None:
+        self._netns = target
+        self._search = search
+        self.charon = charon.Charon(folder, target, self._alive)
+        self._tunnels = Tunnels(self.charon.socket, target)
+        self._want: tuple[IpsecEnd, tuple[IpsecPeer, ...]] | None = None
+        self._able = False
+        self._changed: Callable[[], None] = lambda: None
+        self._reported: str = ""
+        self._turn = asyncio.Lock()
+
+    def start(self, changed: Callable[[], None]) -> None:
+        """States that come and go ask for a pass."""
+        self._changed = self.charon.changed = changed
+
+    async def prepare(self, config: NetworkConfig) -> Mapping[str, str]:
+        """Before peers are told to use ipsec: is there a charon, and a kernel that can do it?"""
+        if config.backend == "ipsec" and not self._able:
+            if self._program() is None:
+                raise LeaseError(_MISSING)
+            try:
+                with xfrm.Xfrm(self._netns) as nl:
+                    nl.probe()
+            except LinuxError as error:
+                raise LeaseError(f"the ipsec backend: {error}") from error
+            self._able = True
+        return {}
+
+    async def apply(self, config: NetworkConfig, me: Node, want: Desired) -> Sequence[str]:
+        """Start, stop, or tell of other peers."""
+        async with self._turn:
+            return await self._apply(want)
+
+    async def _apply(self, want: Desired) -> Sequence[str]:
+        if not want.ipsec_ends:
+            await self._stop(leave_states=False)
+            return []
+        (end, *_) = want.ipsec_ends
+        self._want = end, want.ipsec_peers
+        program = self._program()
+        if program is None:
+            return [_MISSING]
+        try:
+            if not self.charon.running:
+                if taken := await self._taken_ports():
+                    return [taken]
+                self._tunnels.forget()
+                self.charon.start(program)
+            if fault := await self.charon.answered(_START_SECONDS):
+                return [fault]
+            try:
+                return await self._tunnels.look(end, want.ipsec_peers)
+            except ViciError:
+                # It may have died this moment; the next one will do.
+                await asyncio.sleep(_LOOK_SECONDS)
+                if fault := await self.charon.answered(_START_SECONDS):
+                    return [fault]
+                return await self._tunnels.look(end, want.ipsec_peers)
+        except TimeoutError:
+            return [f"charon does not start; see {self.charon.log}"]
+        except (ViciError, LinuxError, OSError, ValueError) as error:
+            return [f"charon: {error}"]
+
+    async def close(self) -> None:
+        """The data path stays: states are left in the kernel, and peers are not told."""
+        async with self._turn:
+            await self._stop(leave_states=True)
+
+    async def _taken_ports(self) -> str:
+        """As `charon.taken_ports`; a charon that is about to die with the flanneld before us is no reason to worry."""
+        for _ in range(10):
+            taken = charon.taken_ports(self._netns)
+            if not taken:
+                break
+            await asyncio.sleep(0.2)
+        return taken
+
+    def _program(self) -> str | None:
+        return charon.find(self._search) if self._search is not None else charon.find()
+
+    async def _stop(self, *, leave_states: bool) -> None:
+        if self.charon.running:
+            self._want = None
+            await self.charon.end(leave_states=leave_states)
+            self._tunnels.forget()
+
+    async def _alive(self) -> None:
+        """One life of charon: look again and again."""
+        self._tunnels.forget()
+        async with xfrmwatch.watch(self._netns) as states:
+            told = asyncio.create_task(self._listen(states), name="flannel: IPsec states")
+            try:
+                while True:
+                    await self._look()
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(_LOOK_SECONDS):
+                            await self._tunnels.again.wait()
+                    self._tunnels.again.clear()
+                    await asyncio.sleep(0.05)
+            finally:
+                told.cancel()
+
+    async def _look(self) -> None:
+        if self._want is None:
+            return
+        self.charon.trim_log()
+        try:
+            problems = await self._tunnels.look(*self._want)
+        except ViciError as error:
+            log.debug("%s", error)  # if it does not end, the next pass tells of it
+            return
+        except (LinuxError, OSError) as error:
+            problems = [str(error)]
+        text = "; ".join(problems)
+        if text and text != self._reported:
+            log.warning("%s", text)
+        self._reported = text
+
+    async def _listen(self, states: xfrmwatch.XfrmWatch) -> None:
+        while True:
+            await states.changed()
+            self._tunnels.again.set()
+            self._changed()

@@ -1,0 +1,150 @@
+"""ipsec: pod packets travel encrypted, as ESP in tunnel mode; strongSwan's charon agrees on the keys by IKEv2.
+
+A charon of ours runs on every node (`flannel/ipsec`) and makes the IPsec states. In the kernel, once per family
+(`flannel-ipsec` over IPv4, `flannel-ipsec6` over IPv6):
+
+| object | value |
+|---|---|
+| link | xfrm interface with an id of its own, MTU = underlay's - 77 (IPv6 - 97; UDPEncap 8 more) |
+| address | the subnet's network address, /32 (/128), so that host traffic has a source |
+
+and per peer:
+
+| object | value |
+|---|---|
+| policies | out, in, fwd between own and peer's subnet, ESP tunnel between the public IPs, for that interface |
+| states | two, made and renewed by charon: keys, public IPs, in UDP if UDPEncap |
+| route | `<peer subnet> dev flannel-ipsec scope link` |
+| route | `blackhole <peer subnet>`, for when that one is missing |
+
+Options:
+
+| key | meaning |
+|---|---|
+| PSK | preshared key for all, 96 characters or more; required |
+| UDPEncap | true: ESP in UDP port 4500 even where no NAT is found |
+| ESPProposal | algorithms as strongSwan writes them, aes128gcm16-sha256-prfsha256-ecp256 |
+
+What goes to a peer never leaves in clear: the interface drops what no policy and no state encrypts (no tunnel yet, a
+stranger's flush), and without interface or route the blackhole takes it. Only with all our routes gone at once would
+the default route be tried, until they are mended. Incoming clear packets are not refused here: that is for the
+underlay's firewall, as with all tunnels.
+
+The original has policies for all traffic in place of an interface; what is on the wire, and what is in leases (no
+backend data), is the same, so both share a network. It knows IPv4 only. Needs the modules xfrm_user,
+xfrm_interface, esp4 (esp6), and UDP ports 500 and 4500.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pybernetes.flannel.backends.options import flag
+from pybernetes.flannel.config import ConfigError, FamilyConfig
+from pybernetes.flannel.kernel.desired import Desired, IpsecEnd, IpsecPeer, LinkAddress, PeerRoute, XfrmLink
+from pybernetes.flannel.leases.lease import FamilyLease, Lease, Underlay
+
+LINKS = {4: "flannel-ipsec", 6: "flannel-ipsec6"}
+#: Ids of the interfaces, by which policies and states are known as ours.
+IF_IDS = {4: 0x666C04, 6: 0x666C06}
+DEFAULT_PROPOSAL = "aes128gcm16-sha256-prfsha256-ecp256"
+MIN_PSK = 96
+#: As in the original: outer header 20, ESP 8, IV 16, padding and trailer 17, checksum 16. AES-GCM needs less: 57.
+_OVERHEAD = {4: 77, 6: 97}
+_UDP = 8
+#: Checksums that are longer than 16 bytes.
+_LONGER = {"sha384": 8, "sha512": 16}
+
+
+class Ipsec:
+    """An ESP tunnel."""
+
+    def __init__(self, options: Mapping[str, Any], *, ours: bool = True) -> None:
+        self.encap = flag(options, "UDPEncap")
+        self.proposal = options.get("espproposal") or DEFAULT_PROPOSAL
+        if not isinstance(self.proposal, str) or not re.fullmatch(r"[a-z0-9_]+(-[a-z0-9_]+)*", self.proposal):
+            raise ConfigError(f"Backend.ESPProposal must be such as {DEFAULT_PROPOSAL}, found {self.proposal!r:.60}")
+        self.psk = _psk(options.get("psk")) if ours or "psk" in options else ""
+
+    @classmethod
+    def of_others(cls, options: Mapping[str, Any]) -> "Ipsec":
+        """For a network in which others use it and our own config may never have had a PSK."""
+        return cls(options, ours=False)
+
+    def describe(self) -> str:
+        """For the log."""
+        return f"IPSec config: UDPEncap={self.encap} ESPProposal={self.proposal}".replace("True", "true").replace(
+            "False", "false"
+        )
+
+    def announce(self, version: int, facts: Mapping[str, str]) -> dict[str, Any]:
+        """Nothing, as in the original: addresses and subnet are in the lease."""
+        return {}
+
+    def overhead(self, version: int) -> int:
+        """Outer header, ESP with its padding and checksum, UDP."""
+        longer = max((extra for name, extra in _LONGER.items() if name in self.proposal.split("-")), default=0)
+        return _OVERHEAD[version] + longer + (_UDP if self.encap else 0)
+
+    def local(self, family: FamilyConfig, own: Lease, underlay: Underlay) -> Desired:
+        """The interface, its address, and what charon is told of us."""
+        mine = own.family(family.version)
+        if mine is None:
+            return Desired()
+        name = LINKS[family.version]
+        mtu = underlay.mtu - self.overhead(family.version)
+        address = f"{mine.subnet.network_address}/{mine.subnet.max_prefixlen}"
+        return Desired(
+            xfrms=(XfrmLink(name, IF_IDS[family.version], mtu, "ipsec backend"),),
+            addresses=(LinkAddress(name, address, "own subnet's tunnel endpoint"),),
+            ipsec_ends=(IpsecEnd(self.psk, self.proposal, self.encap),) if self.psk else (),
+        )
+
+    def peer(self, family: FamilyConfig, own: Lease, peer: Lease, underlay: Underlay) -> Desired:
+        """The tunnel and the routes to it."""
+        theirs, mine = peer.family(family.version), own.family(family.version)
+        if theirs is None or mine is None:
+            return Desired()
+        dst = str(theirs.subnet)
+        entry = IpsecPeer(
+            node=peer.node,
+            local=_outer(mine, underlay),
+            identity=str(mine.public_ip),
+            remote=str(theirs.public_ip),
+            near=str(mine.subnet),
+            far=dst,
+            link=LINKS[family.version],
+            if_id=IF_IDS[family.version],
+            reason=peer.reason,
+        )
+        routes = (
+            PeerRoute(dst, "", LINKS[family.version], reason=peer.reason),
+            PeerRoute(dst, "", "", kind="blackhole", reason="nothing may leave in clear"),
+        )
+        # Without a PSK there can be no tunnel yet: the peer was told of ipsec before us.
+        return Desired(ipsec_peers=(entry,), routes=routes)
+
+
+def _outer(mine: FamilyLease, underlay: Underlay) -> str:
+    """The tunnel's end here: the address that peers are told, unless it is a NAT's and on no interface of ours."""
+    own = [i.ip for i in underlay.addresses if i.version == mine.public_ip.version]
+    return str(mine.public_ip if mine.public_ip in own or not own else own[0])
+
+
+def _psk(value: object) -> str:
+    right = f"Backend.PSK must be a string of at least {MIN_PSK} characters"
+    if not isinstance(value, str):
+        raise ConfigError(f"{right}; found {'none' if value is None else 'something else, which is not shown'}")
+    try:
+        length = len(value.encode())
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"{right} that can be written as UTF-8; found others, which are not shown") from error
+    if length < MIN_PSK:
+        raise ConfigError(f"{right}; found {length}, which are not shown")
+    if length > _MAX_PSK:
+        raise ConfigError(f"Backend.PSK must have at most {_MAX_PSK} bytes; found {length}, which are not shown")
+    return value
+
+
+#: What fits into a value of charon's protocol.
+_MAX_PSK = 2**16 - 1

@@ -1,0 +1,113 @@
+"""What charon is told of peers, and what it tells of tunnels. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from pybernetes.flannel.backends.ipsec.policies import REQID
+from pybernetes.flannel.backends.ipsec.vici import Message, section, text
+from pybernetes.flannel.kernel.desired import IpsecEnd, IpsecPeer
+
+#: Key exchange: ours with each other, and the one that the original has.
+_IKE = ("aes256-sha256-ecp256", "aes256-sha256-modp4096")
+_REKEY = "1h"
+#: A peer that is silent for so long is asked whether it lives. While pods talk, nobody asks.
+_DPD = "300s"
+
+
+def name_of(peer: IpsecPeer) -> str:
+    """What charon calls the connection."""
+    return f"flannel-{peer.remote}"
+
+
+def shared(end: IpsecEnd, peer: IpsecPeer) -> Message:
+    """For `load-shared`."""
+    return {"id": name_of(peer), "type": "IKE", "data": end.psk, "owners": [peer.identity, peer.remote]}
+
+
+def connection(end: IpsecEnd, peer: IpsecPeer) -> Message:
+    """For `load-conn`. Policies are ours (`policies.py`), and so is the decision to set up a tunnel."""
+    child: Message = {
+        "local_ts": [peer.near],
+        "remote_ts": [peer.far],
+        "esp_proposals": [end.proposal],
+        "mode": "tunnel",
+        "policies": "no",
+        "reqid": str(REQID),
+        "if_id_in": str(peer.if_id),
+        "if_id_out": str(peer.if_id),
+        "rekey_time": _REKEY,
+        "start_action": "none",
+        "close_action": "none",
+        "dpd_action": "clear",
+    }
+    name = name_of(peer)
+    return {
+        name: {
+            "version": "2",
+            "local_addrs": [peer.local],
+            "remote_addrs": [peer.remote],
+            "proposals": _IKE,
+            "encap": "yes" if end.encap else "no",
+            "dpd_delay": _DPD,
+            "mobike": "no",
+            "keyingtries": "1",
+            # A charon that starts anew must not make its peers throw away the states that packets still use.
+            "unique": "never",
+            "local": {"auth": "psk", "id": peer.identity},
+            "remote": {"auth": "psk", "id": peer.remote},
+            "children": {name: child},
+        }
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Tunnel:
+    """A pair of states that charon has made."""
+
+    connection: str
+    ike: str
+    """charon's number for the key exchange behind it."""
+    spis: tuple[str, str]
+
+
+def tunnels(events: Iterable[Message]) -> list[Tunnel]:
+    """Those that stand, of the events that `list-sas` brings."""
+    found = []
+    for event in events:
+        for name, value in event.items():
+            ike = section(value)
+            for child in map(section, section(ike.get("child-sas")).values()):
+                if text(child.get("state")) in _STANDING:
+                    spis = (text(child.get("spi-in")), text(child.get("spi-out")))
+                    found.append(Tunnel(name, text(ike.get("uniqueid")), spis))
+    return found
+
+
+_STANDING = frozenset({"INSTALLED", "REKEYING", "REKEYED", "UPDATING"})
+
+
+def goes_first(peer: IpsecPeer) -> bool:
+    """Of two nodes one sets up the tunnel, and the other only if that one does not."""
+    return int(ip_address(peer.identity)) < int(ip_address(peer.remote))
+
+
+#: What charon logs when a tunnel can't be had, and what it means for people.
+_REASONS = (
+    ("AUTHENTICATION_FAILED", "one of us refuses the other's PSK: give both nodes the same Backend.PSK"),
+    ("MAC mismatched", "one of us refuses the other's PSK: give both nodes the same Backend.PSK"),
+    ("NO_PROPOSAL_CHOSEN", "it does not accept our proposal, or does not expect us: compare Backend.ESPProposal"),
+    ("TS_UNACCEPTABLE", "it does not expect our subnet: its lease of us may be outdated"),
+    ("unable to install", "the kernel refuses the keys: does it have the modules esp4 and those of ESPProposal?"),
+    ("giving up after", "it does not answer on UDP port 500 or 4500: is it up, and is a firewall between us?"),
+    ("network unreachable", "there is no route to it"),
+)
+
+
+def reason(lines: Sequence[str]) -> str:
+    """Why a tunnel could not be set up, given what charon logged."""
+    for sign, meaning in _REASONS:
+        if any(sign in line for line in lines):
+            return meaning
+    last = next((line for line in reversed(lines) if line), "")
+    return f"charon says: {last[:200]}" if last else "charon gives no reason"

@@ -1,0 +1,194 @@
+"""Tunnels to peers: told to charon, set up, looked after.
+
+charon has no will of its own here: which tunnels there should be, and when to try again, is decided at each look, from
+what charon lists and what the kernel has. So it does not matter what was lost: charon's memory, the kernel's states,
+or an event.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pybernetes.flannel.backends.ipsec.backend import IF_IDS
+from pybernetes.flannel.backends.ipsec.connections import (
+    Tunnel,
+    connection,
+    goes_first,
+    name_of,
+    reason,
+    shared,
+    tunnels,
+)
+from pybernetes.flannel.backends.ipsec.vici import Vici, ViciError, connect
+from pybernetes.flannel.kernel.desired import IpsecEnd, IpsecPeer
+from pybernetes.linux import xfrm
+
+log = logging.getLogger(__name__)
+
+#: How long the node that does not go first leaves it to the other.
+_COURTESY = 1.0
+_RETRY_MAX = 15.0
+_INITIATE_SECONDS = 20.0
+#: A problem is told if it lasts: while a network changes over, peers are not ready yet.
+_TELL_AFTER = 2
+#: What a charon that died left, here and at its peers, goes when new states have been in use for so long.
+_ORPHAN_SECONDS = 5
+_SAME_TIME = 3
+_AT_ONCE = 8
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """How setting up a tunnel went so far."""
+
+    not_before: float
+    failures: int = 0
+    told: str = ""
+    task: asyncio.Task[None] | None = None
+
+
+def outlived(listed: Sequence[Tunnel], states: Sequence[xfrm.State], now: float) -> list[str]:
+    """charon's numbers of tunnels whose other end was replaced: there are younger ones, in use for a while.
+
+    Two of about the same age are left alone: both nodes went first, and each might take another for the older.
+    """
+    added = {state.spi: state.added for state in states}
+    born = {t: min(added[spi] for spi in t.spis) for t in listed if all(spi in added for spi in t.spis)}
+    youngest: dict[str, int] = {}
+    for tunnel, time_of in born.items():
+        youngest[tunnel.connection] = max(time_of, youngest.get(tunnel.connection, 0))
+    kept = {t.ike for t, time_of in born.items() if youngest[t.connection] - time_of <= _SAME_TIME}
+    return [t.ike for t in born if t.ike not in kept and now - youngest[t.connection] > _ORPHAN_SECONDS]
+
+
+class Tunnels:
+    """All tunnels of this node."""
+
+    def __init__(self, socket: Path, netns: str | None) -> None:
+        self._socket = socket
+        self._netns = netns
+        self._loaded: dict[str, tuple[IpsecEnd, IpsecPeer]] = {}
+        self._attempts: dict[str, _Attempt] = {}
+        self._suspects: set[Tunnel] = set()
+        self._limit = asyncio.Semaphore(_AT_ONCE)
+        self._lock = asyncio.Lock()
+        self.again = asyncio.Event()
+        """Set when another look should be taken at once."""
+
+    def forget(self) -> None:
+        """charon is another one: it knows nothing."""
+        for attempt in self._attempts.values():
+            if attempt.task is not None:
+                attempt.task.cancel()
+        self._loaded, self._attempts, self._suspects = {}, {}, set()
+
+    async def look(self, end: IpsecEnd, peers: Sequence[IpsecPeer]) -> list[str]:
+        """One look: load, set up, mend. Sentences about what charon refuses. Raises ViciError, OSError."""
+        async with self._lock, connect(self._socket) as vici:
+            problems = await self._load(vici, end, {name_of(peer): peer for peer in peers})
+            listed = tunnels(await vici.stream("list-sas", "list-sa", {}))
+            with xfrm.Xfrm(self._netns) as nl:
+                states = [state for if_id in IF_IDS.values() for state in nl.states(if_id)]
+                self._drop_orphans(nl, listed, states)
+            for ike in outlived(listed, states, time.time()):
+                await self._terminate(vici, ike)
+            dead = {t for t in listed if t.connection in self._loaded and not {s.spi for s in states} >= set(t.spis)}
+            # One that is being renewed may be listed and gone: only what is so twice is so.
+            alive = {t.connection for t in listed if t not in dead}
+            for tunnel in dead & self._suspects:
+                if tunnel.connection not in alive:
+                    log.warning("the kernel lost the IPsec states of %s: setting up others", tunnel.connection)
+                await self._terminate(vici, tunnel.ike)
+            if dead:
+                self.again.set()
+            self._suspects = dead - self._suspects
+        self._set_up(alive)
+        return problems
+
+    async def _load(self, vici: Vici, end: IpsecEnd, wanted: dict[str, IpsecPeer]) -> list[str]:
+        problems = []
+        for name in [name for name in self._loaded if name not in wanted]:
+            await self._unload(vici, name)
+        for name, peer in wanted.items():
+            before = self._loaded.get(name)
+            if before == (end, peer):
+                continue
+            try:
+                await vici.call("load-shared", shared(end, peer))
+                await vici.call("load-conn", connection(end, peer))
+            except ViciError as error:
+                problems.append(f"{peer.node}: {error}; is Backend.ESPProposal one that strongSwan knows?")
+                continue
+            self._loaded[name] = (end, peer)
+            log.info("connection to %s (%s) loaded into charon", peer.node, peer.remote)
+            if before is not None:
+                await self._terminate_all(vici, name)
+            wait = 0.0 if goes_first(peer) else _COURTESY
+            self._attempts[name] = _Attempt(asyncio.get_running_loop().time() + wait)
+        return problems
+
+    async def _unload(self, vici: Vici, name: str) -> None:
+        _, peer = self._loaded.pop(name)
+        attempt = self._attempts.pop(name, None)
+        if attempt is not None and attempt.task is not None:
+            attempt.task.cancel()
+        await vici.call("unload-conn", {"name": name})
+        await vici.call("unload-shared", {"id": name})
+        await self._terminate_all(vici, name)
+        log.info("connection to %s (%s) removed from charon", peer.node, peer.remote)
+
+    async def _terminate_all(self, vici: Vici, name: str) -> None:
+        for tunnel in {t.ike for t in tunnels(await vici.stream("list-sas", "list-sa", {"ike": name}))}:
+            await self._terminate(vici, tunnel)
+
+    async def _terminate(self, vici: Vici, ike: str) -> None:
+        try:
+            await vici.call("terminate", {"ike-id": ike, "force": "yes", "timeout": "-1"})
+        except ViciError as error:
+            log.debug("%s", error)  # it went by itself
+
+    def _drop_orphans(self, nl: xfrm.Xfrm, listed: Sequence[Tunnel], states: Sequence[xfrm.State]) -> None:
+        known = {spi for tunnel in listed for spi in tunnel.spis}
+        now = time.time()
+        served = {(s.src, s.dst) for s in states if s.spi in known and now - s.added > _ORPHAN_SECONDS}
+        orphans = [
+            s for s in states if s.spi not in known and now - s.added > _ORPHAN_SECONDS and (s.src, s.dst) in served
+        ]
+        if orphans:
+            nl.remove_states(orphans)
+            log.info("%d IPsec states of an earlier charon removed", len(orphans))
+
+    def _set_up(self, standing: set[str]) -> None:
+        now = asyncio.get_running_loop().time()
+        for name, attempt in self._attempts.items():
+            if name in standing:
+                if attempt.told:
+                    log.info("no longer: %s", attempt.told)
+                attempt.failures, attempt.told = 0, ""
+                attempt.not_before = now
+            elif attempt.task is None and now >= attempt.not_before:
+                attempt.task = asyncio.create_task(self._initiate(name, attempt), name=f"flannel: tunnel {name}")
+
+    async def _initiate(self, name: str, attempt: _Attempt) -> None:
+        _, peer = self._loaded[name]
+        message = {"ike": name, "child": name, "timeout": str(round(_INITIATE_SECONDS * 1000)), "loglevel": "1"}
+        try:
+            async with self._limit, connect(self._socket) as vici:
+                stands, lines = await vici.initiate(message, seconds=_INITIATE_SECONDS + 5)
+        except ViciError as error:
+            stands, lines = False, [str(error)]
+        attempt.task = None
+        now = asyncio.get_running_loop().time()
+        if stands:
+            log.info("tunnel to %s (%s) stands", peer.node, peer.remote)
+        else:
+            attempt.failures += 1
+            attempt.not_before = now + min(0.5 * 2**attempt.failures, _RETRY_MAX)
+            problem = f"no tunnel to {peer.node} ({peer.remote}): {reason(lines)}"
+            if attempt.failures >= _TELL_AFTER and problem != attempt.told:
+                log.warning("%s", problem)
+                attempt.told = problem
+        self.again.set()

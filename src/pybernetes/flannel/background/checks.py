@@ -1,0 +1,83 @@
+"""What goes on beside the passes: things of which the kernel's state says nothing, looked after at their own pace."""
+
+import random
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+from pybernetes.flannel import network
+from pybernetes.flannel.backends import make
+from pybernetes.flannel.background.foreign_snat import ForeignSnat
+from pybernetes.flannel.background.offload import Offload, Prober, Tunnel
+from pybernetes.flannel.background.path_mtu import PathMtu, Way
+from pybernetes.flannel.background.reach import Reachability
+from pybernetes.flannel.config import NetworkConfig
+from pybernetes.flannel.kernel.desired import Desired
+from pybernetes.flannel.leases.lease import Lease
+from pybernetes.flannel.masquerade import pod_networks
+from pybernetes.flannel.metrics import FlannelMetrics
+from pybernetes.linux import link
+from pybernetes.linux.rtnl import Netlink
+
+
+def ways(config: NetworkConfig, me: network.Node, peers: Iterable[Lease]) -> list[Way]:
+    """To whom, and how large the packets are that carry the largest ones of pods."""
+    backend = make(config.backend, config.options)
+    mtu, underlay = network.mtu(config, me.underlay), me.underlay
+    settable = hasattr(backend, "mtu")
+    return [
+        Way(peer.node, part.public_ip, min(underlay.mtu, mtu + overhead), overhead * settable, underlay.link)
+        for peer in peers
+        if peer.backend == config.backend
+        for part in peer.families
+        for overhead in (backend.overhead(part.subnet.version),)
+    ]
+
+
+def tunnels(nl: Netlink, want: Desired, underlay: int) -> list[Tunnel]:
+    """The VXLAN devices that are there, with the peers' ends behind them."""
+    found = []
+    for wanted in want.links:
+        present = link.find(nl, wanted.name)
+        own = next((a.cidr.partition("/")[0] for a in want.addresses if a.link == wanted.name), "")
+        if present is not None and own:
+            ends = tuple(r.gateway for r in want.routes if r.link == wanted.name and r.gateway)
+            found.append(Tunnel(wanted.name, present.index, underlay, own, ends))
+    return found
+
+
+class Background:
+    """Who answers, how large packets get, whether the card computes checksums right, and what others' rules do."""
+
+    def __init__(
+        self, peers: Callable[[], Iterable[Lease]], target: str | None, metrics: FlannelMetrics, rng: random.Random
+    ) -> None:
+        self._ways: list[Way] = []
+        reach = self._reach = Reachability(peers, target)
+        mtu = self._mtu = PathMtu(lambda: self._ways, target)
+        offload = self._offload = Offload(Prober(target, rng), rng, target)
+        self._foreign_snat = ForeignSnat(target)
+        metrics.reachable, metrics.round_trips = lambda: reach.answered, lambda: reach.seconds
+        metrics.path_mtus, metrics.offload_off = lambda: mtu.sizes, lambda: offload.switched_off
+
+    def work(self, changed: Callable[[], None]) -> dict[str, Coroutine[Any, Any, None]]:
+        """What is to run, by name; `changed` is called when problems are others."""
+        return {
+            "flannel: reachability": self._reach.run(),
+            "flannel: path MTU": self._mtu.run(changed),
+            "flannel: checksum offload": self._offload.run(),
+            "flannel: rules of others": self._foreign_snat.run(changed),
+        }
+
+    @property
+    def problems(self) -> list[str]:
+        """What was found, a sentence each."""
+        return [*self._mtu.problems, *self._foreign_snat.problems]
+
+    def after(
+        self, nl: Netlink, config: NetworkConfig, me: network.Node, peers: list[Lease], want: Desired
+    ) -> list[str]:
+        """Take note of what a pass left; returns what had to be mended, in words."""
+        self._ways = ways(config, me, peers)
+        self._mtu.look()
+        self._foreign_snat.see(pod_networks(config, me.lease), frozenset(r.link for r in want.routes if r.link))
+        return self._offload.see(tunnels(nl, want, me.underlay.index))

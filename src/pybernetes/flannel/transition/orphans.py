@@ -1,0 +1,60 @@
+"""Routes on our links that an earlier flanneld of another make left to nodes which are no more.
+
+Its routes to living nodes are replaced by ours, one by one and in place. Those to nodes that went while nobody looked
+carry no mark of ours, and would stay for ever. They are known by their form: into our tunnel, to a subnet of the pod
+network, by way of the subnet's own first address. What somebody else leads into the tunnel is left alone.
+"""
+
+import ipaddress
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from pybernetes.flannel.config import NetworkConfig
+from pybernetes.flannel.kernel.desired import Desired
+from pybernetes.flannel.kernel.devices import is_ours
+from pybernetes.flannel.network import Node
+from pybernetes.linux import ipmsg, link, route
+from pybernetes.linux.rtnl import Netlink
+
+log = logging.getLogger(__name__)
+
+
+def _is_lease(config: NetworkConfig, found: route.Route) -> bool:
+    subnet = ipaddress.ip_network(found.dst)
+    family = config.family(subnet.version)
+    inside = family is not None and subnet.subnet_of(family.network)  # type: ignore[arg-type]  # the family is the same
+    return inside and found.gateway == str(subnet.network_address)
+
+
+class OrphansActor:
+    """Looks once, at the first pass; afterwards all routes here are ours."""
+
+    def __init__(self, netns: str | None) -> None:
+        self._netns = netns
+        self._looked = False
+
+    def start(self, changed: Callable[[], None]) -> None:
+        """Nothing to follow."""
+
+    async def prepare(self, config: NetworkConfig) -> Mapping[str, str]:
+        """Nothing to announce."""
+        return {}
+
+    async def apply(self, config: NetworkConfig, me: Node, want: Desired) -> Sequence[str]:
+        """Remove them. Only routes of `ip route` and of Go's flanneld (proto boot) are looked at."""
+        if self._looked:
+            return ()
+        wanted = {r.dst for r in want.routes}
+        with Netlink(self._netns) as nl:
+            for found in link.links(nl):
+                if not is_ours(found.name, found.kind):
+                    continue
+                for orphan in route.routes(nl, protocol=ipmsg.RTPROT_BOOT, device=found.index):
+                    if orphan.dst not in wanted and _is_lease(config, orphan):
+                        route.ensure_deleted(nl, orphan)
+                        log.info("route to %s dev %s removed: nobody has that subnet", orphan.dst, found.name)
+        self._looked = True
+        return ()
+
+    async def close(self) -> None:
+        """Nothing to end."""

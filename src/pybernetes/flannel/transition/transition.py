@@ -1,0 +1,190 @@
+"""What stays while a network changes its backend: who is still reached, and may still send, in the old way.
+
+A peer reaches us in the way that we announce. If that needs something of the peer, as WireGuard needs its key, a peer
+that has changed over is still expected in the old way until we have changed over too. And packets that were sent to
+us before our announcement was heard are still under way.
+"""
+
+import math
+from collections.abc import Collection, Iterable
+
+from pybernetes.flannel.backends import BACKENDS
+from pybernetes.flannel.kernel.desired import Desired, LinkAddress, VxlanLink, merge
+from pybernetes.flannel.leases.lease import Lease
+from pybernetes.flannel.transition.recovery import Remains
+
+#: How often to look for a peer's answer: at first, and after so many seconds.
+_SOON, _LATER, _EAGER = 0.1, 2.0, 15.0
+_MARGIN = 0.02
+
+
+class Former:
+    """Remembers the lease that a node had before it announced another way, until `seconds` after its last use."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._last: dict[str, Lease] = {}
+        self._former: dict[str, tuple[Lease, float]] = {}
+
+    def found(self, leases: Iterable[Lease]) -> None:
+        """An earlier life served these, perhaps until a moment ago."""
+        self._last |= {lease.node: lease for lease in leases}
+
+    def follow(self, leases: Iterable[Lease], now: float, *, own: str, waiting: bool = False) -> tuple[Lease, ...]:
+        """Given the leases of this moment and our own backend, those that were replaced and are still of use.
+
+        While routes of ours wait, all are: the old way of a peer needs more than what the kernel tells of it, such as
+        a line in the udp proxy's table or a tunnel that charon renews.
+        """
+        present = {lease.node: lease for lease in leases}
+        for node, lease in present.items():
+            before = self._last.get(node)
+            if before is not None and before.backend != lease.backend:
+                self._former[node] = before, now
+        self._last = present
+        self._former = {
+            node: (lease, since)
+            for node, (lease, last_use) in self._former.items()
+            for since in [now if waiting or lease.backend == own else last_use]
+            if node in present and now - since < self._seconds
+        }
+        return tuple(lease for lease, _ in self._former.values())
+
+
+class Patience:
+    """While a route of ours waits for its peer, in the old way, the peer most likely waits in the same way for us.
+
+    Then the time of what lingers does not begin to run, up to `seconds`: a peer that is dead is not waited for.
+    """
+
+    def __init__(self, seconds: float = 120.0) -> None:
+        self._seconds = seconds
+        self._since: float | None = None
+
+    def follow(self, waiting: bool, now: float) -> bool:
+        """Given whether a route waits, whether that is still a reason to keep things."""
+        if not waiting:
+            self._since = None
+        elif self._since is None:
+            self._since = now
+        return self._since is not None and now - self._since < self._seconds
+
+
+class Lingering:
+    """Remembers which backends were in use until `seconds` ago: their receiving side stays for so long.
+
+    What was in use at one pass was so until the next.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._used: frozenset[str] = frozenset()
+        self._seen: dict[str, float] = {}
+
+    def found(self, kinds: Iterable[str]) -> None:
+        """An earlier life used these, perhaps until a moment ago."""
+        self._used |= frozenset(kinds)
+
+    def follow(self, used: Iterable[str], now: float, *, waiting: bool = False) -> frozenset[str]:
+        """Given the backends that are in use at this moment, those and the ones of a moment ago, or all while routes
+        wait.
+        """
+        used = frozenset(used)
+        self._seen |= dict.fromkeys(self._used | used, now)
+        self._used = used
+        if waiting:
+            self._seen = dict.fromkeys(self._seen, now)
+        self._seen = {kind: seen for kind, seen in self._seen.items() if now - seen < self._seconds}
+        return frozenset(self._seen)
+
+    def ends_in(self, now: float) -> float:
+        """Seconds until the first of those that linger has to go; infinite if there is none."""
+        ends = (seen + self._seconds for kind, seen in self._seen.items() if kind not in self._used)
+        return max(0.0, min(ends, default=math.inf) - now)
+
+
+class Devices:
+    """Remembers the VXLAN devices that were wanted until `seconds` ago, with their addresses.
+
+    A network that changes the number of its tunnel has a new device, while what is under way comes by the old one.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._seen: dict[str, tuple[VxlanLink, tuple[LinkAddress, ...], float]] = {}
+        self._wanted: frozenset[str] = frozenset()
+
+    def found(self, links: Iterable[VxlanLink], addresses: Collection[LinkAddress]) -> None:
+        """An earlier life had these, perhaps until a moment ago."""
+        for link in links:
+            self._seen[link.name] = link, tuple(a for a in addresses if a.link == link.name), -math.inf
+        self._wanted |= self._seen.keys()
+
+    def follow(self, want: Desired, now: float, *, used: bool) -> Desired:
+        """`want`, and the devices of a moment ago. `used`: vxlan is in use, and does not only linger."""
+        wanted = frozenset(link.name for link in want.links)
+        if used:
+            for link in want.links:
+                self._seen[link.name] = link, tuple(a for a in want.addresses if a.link == link.name), now
+            for name in self._wanted - wanted:
+                self._seen[name] = (*self._seen[name][:2], now)
+        self._wanted = wanted if used else frozenset()
+        self._seen = {name: kept for name, kept in self._seen.items() if now - kept[2] < self._seconds}
+        more = [kept for name, kept in self._seen.items() if name not in wanted]
+        if not more:
+            return want
+        return merge((want, *(Desired(links=(link,), addresses=addresses) for link, addresses, _ in more)))
+
+    def ends_in(self, now: float) -> float:
+        """As that of Lingering."""
+        ends = (kept[2] + self._seconds for name, kept in self._seen.items() if name not in self._wanted)
+        return max(0.0, min(ends, default=math.inf) - now)
+
+
+class Transition:
+    """All of them, as the daemon needs them."""
+
+    def __init__(self, seconds: float) -> None:
+        self._patience = Patience()
+        self._lingering = Lingering(seconds)
+        self._former = Former(seconds)
+        self._devices = Devices(seconds)
+        self._found = False
+
+        self._used: set[str] = set()
+        self._waiting = False
+        self._wait_began = 0.0
+
+    @property
+    def knows_its_past(self) -> bool:
+        """Whether `found` was told; before that, nothing may be removed."""
+        return self._found
+
+    def found(self, left: Remains) -> None:
+        """What an earlier life of this daemon left in the kernel."""
+        self._found = True
+        self._lingering.found(left.options)
+        self._former.found(left.leases)
+        self._devices.found(left.links, left.addresses)
+
+    def follow(self, own: str, leases: Collection[Lease], now: float) -> tuple[frozenset[str], tuple[Lease, ...]]:
+        """Given the backend that is configured and everybody's leases: the backends, and the leases of a moment ago,
+        by which packets may still come.
+        """
+        used = self._used = {own, *(lease.backend for lease in leases if lease.backend in BACKENDS)}
+        waiting = self._patience.follow(self._waiting, now)
+        linger = self._lingering.follow(used, now, waiting=waiting)
+        return linger, self._former.follow(leases, now, own=own, waiting=waiting)
+
+    def keep(self, want: Desired, now: float) -> Desired:
+        """What is wanted, and devices that were until a moment ago."""
+        return self._devices.follow(want, now, used="vxlan" in self._used)
+
+    def look_again(self, now: float, *, waiting: bool) -> float:
+        """Given whether a route of ours can't be moved yet: in how many seconds to see to it, or to what has to go."""
+        if waiting and not self._waiting:
+            self._wait_began = now
+        self._waiting = waiting
+        soon = _SOON if now - self._wait_began < _EAGER else _LATER
+        ends = min(self._lingering.ends_in(now), self._devices.ends_in(now))
+        return min(soon if waiting else math.inf, ends + _MARGIN)
