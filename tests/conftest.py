@@ -1,14 +1,19 @@
 """The root of all tests: how they are spread, what they may take, what they may leave."""
 
+import os
+
 import pytest
 
-from support import lanes, leftovers, profiles
+from support import lanes, leftovers
 from support.budget import Budget
 from support.leftovers import Leftovers, no_leftover_tasks
 
 __all__ = ["no_leftover_tasks"]
 
-profiles.load()
+if not os.environ.get("PYBERNETES_VM"):  # Hypothesis is not taken into virtual machines.
+    from support import profiles
+
+    profiles.load()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -22,6 +22,10 @@ SHARED = {
 FIRST: tuple[str, ...] = ("e2e", "vm", "kubelet", "cluster", "flannel", "store")
 
 
+#: Seconds that one test may take, where the 120 of pyproject.toml are too few on a busy machine, by mark.
+LIMITS = {"vm": 900, "e2e": 600, "node": 300}
+
+
 def _below(item: pytest.Item) -> str:
     return item.path.relative_to(TESTS).as_posix()
 
@@ -34,10 +38,13 @@ def group_of(path: str, marks: frozenset[str]) -> str:
 
 
 def spread(items: list[pytest.Item]) -> None:
-    """Give each test its group, and put the long groups first. The order within a file stays."""
+    """Give each test its group and its limit, and put the long groups first. The order within a file stays."""
     for item in items:
         marks = frozenset(mark.name for mark in item.iter_markers())
         item.add_marker(pytest.mark.xdist_group(group_of(_below(item), marks)))
+        limits = [limit for name, limit in LIMITS.items() if name in marks]
+        if limits and "timeout" not in marks:
+            item.add_marker(pytest.mark.timeout(max(limits)))
 
     def rank(item: pytest.Item) -> int:
         path = _below(item)

@@ -8,7 +8,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Set
 from pathlib import Path
 
 import pytest
@@ -44,41 +44,40 @@ def watch_tasks(items: list[pytest.Item]) -> None:
             item.fixturenames.insert(0, no_leftover_tasks.__name__)
 
 
-def threads() -> set[str]:
-    """Threads that keep a process from ending."""
+def threads() -> dict[str, str]:
+    """Threads that keep a process from ending, described."""
     main = threading.main_thread()
-    return {
-        f"thread {t.name}" for t in threading.enumerate() if t is not main and not t.daemon and "execnet" not in t.name
-    }
+    alive = (t for t in threading.enumerate() if t is not main and not t.daemon)
+    return {f"thread {t.ident}": t.name for t in alive}
 
 
-def children() -> set[str]:
-    """This process' children, and their programs."""
-    found = set()
+def children() -> dict[str, str]:
+    """This process' children, with their programs."""
+    found: dict[str, str] = {}
     for task in Path("/proc/self/task").iterdir():
-        try:
-            pids = (task / "children").read_text().split()
-        except OSError:
-            continue
-        for pid in pids:
-            try:
-                words = Path("/proc", pid, "cmdline").read_bytes().decode(errors="replace").split("\0")
-            except OSError:
-                continue
-            found.add(f"process {pid}: {' '.join(words)[:120].strip() or '(ended, not waited for)'}")
+        for pid in _read(task / "children").split():
+            found[f"process {pid}"] = _read(Path("/proc", pid, "cmdline")).replace("\0", " ")[:120] or "not waited for"
     return found
 
 
-def namespaces() -> set[str]:
+def _read(path: Path) -> str:
+    """A file of /proc, empty if its process has ended."""
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def namespaces() -> dict[str, str]:
     """Named network namespaces that this process' tests made: their names hold its id."""
     mark = f"-{os.getpid()}"
     if not _NAMESPACES.is_dir():
-        return set()
-    return {f"network namespace {path.name}" for path in _NAMESPACES.iterdir() if mark in path.name}
+        return {}
+    return {f"namespace {path.name}": str(path) for path in _NAMESPACES.iterdir() if mark in path.name}
 
 
-def present() -> set[str]:
-    """All of it."""
+def present() -> dict[str, str]:
+    """All of it: identity -> description."""
     return threads() | children() | namespaces()
 
 
@@ -86,12 +85,12 @@ class Leftovers:
     """A pytest plugin: compares when a module is over, and leaves what fixtures of a package or session made."""
 
     def __init__(self) -> None:
-        self._at_start: set[str] = set()
+        self._at_start: frozenset[str] = frozenset()
         self._expected: set[str] = set()
 
     def pytest_sessionstart(self) -> None:
         """Ignore what is there before the first test."""
-        self._at_start = present()
+        self._at_start = frozenset(present())
         self._expected = set(self._at_start)
 
     @pytest.hookimpl(wrapper=True)
@@ -99,9 +98,9 @@ class Leftovers:
         """What such a fixture makes may outlive the module in which it is first used."""
         if fixturedef.scope not in ("package", "session"):
             return (yield)
-        before = present()
+        before = frozenset(present())
         result = yield
-        self._expected |= present() - before
+        self._expected |= present().keys() - before
         return result
 
     @pytest.hookimpl(wrapper=True)
@@ -111,13 +110,13 @@ class Leftovers:
         if nextitem is None or nextitem.path != item.path:
             expected = self._at_start if nextitem is None else self._expected
             left = _after_grace(expected)
-            self._expected |= left  # reported once
-            assert not left, f"left behind by {item.path.name}: {sorted(left)}"
+            self._expected |= left.keys()  # reported once
+            assert not left, f"left behind by {item.path.name}: {left}"
 
 
-def _after_grace(expected: set[str]) -> set[str]:
+def _after_grace(expected: Set[str]) -> dict[str, str]:
     """What is there beyond the expected, and does not go within GRACE."""
     end = time.monotonic() + GRACE
-    while (left := present() - expected) and time.monotonic() < end:
+    while (left := present()) and not (left.keys() <= expected) and time.monotonic() < end:
         time.sleep(0.05)
-    return left
+    return {key: text for key, text in left.items() if key not in expected}

@@ -29,7 +29,7 @@ TUNNELS = ("ipip", "wireguard", "veth", "bridge", "vxlan", "tun", "nf_tables")
 
 def vm_tests(paths: str, *modules: str, timeout: float, files: Sequence[Path] = ()) -> None:
     """Run a selection of tests inside; fails with what they printed."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--color=no", *paths.split()]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--color=no", "--timeout=600", *paths.split()]
     result = run(command, modules=modules, timeout=timeout, files=files)
     if result.code != 0 or " passed" not in result.output:
         pytest.fail(f"in the virtual machine:\n{result.output}", pytrace=False)
