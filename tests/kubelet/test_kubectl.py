@@ -1,8 +1,6 @@
 """kubectl against a whole API server and a whole kubelet with real containers: logs, exec, attach, port-forward."""
 
 import asyncio
-import os
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +23,7 @@ from pybernetes.client.informer import Informers
 from pybernetes.kubelet.cri.runtime import CriRuntime
 from pybernetes.kubelet.kubelet import Kubelet
 from pybernetes.store.sqlite import SqliteStore
+from support.kubectls import kubectls
 
 from .harness import NODE, config
 from .node import BUSYBOX, Node
@@ -48,17 +47,7 @@ spec:
 """
 
 
-def versions() -> list[str]:
-    """Every kubectl of this machine, one of each name."""
-    folders = {Path(p).resolve() for p in os.environ["PATH"].split(":")}
-    found = shutil.which("kubectl")
-    if found is not None:
-        folders.add(Path(found).resolve().parent)
-    names = {p.name: str(p) for f in folders if f.is_dir() for p in f.glob("kubectl.1.*")}
-    return [names[n] for n in sorted(names)] or ["kubectl"]
-
-
-NEWEST = versions()[-1]
+NEWEST = kubectls()[-1]
 
 
 @dataclass
@@ -121,7 +110,7 @@ async def start(cluster: Cluster, binary: str = NEWEST) -> Kubectl:
     return kubectl
 
 
-@pytest.mark.parametrize("binary", versions(), ids=lambda b: Path(b).name)
+@pytest.mark.parametrize("binary", kubectls(), ids=lambda b: Path(b).name)
 async def test_every_kubectl(cluster: Cluster, binary: str) -> None:
     kubectl = await start(cluster, binary)
     assert await kubectl("logs", "web") == "one\ntwo\nthree\n"

@@ -5,18 +5,15 @@ are handed out in the order of collection. What shares an expensive fixture (a c
 what takes longest starts first, so that no process ends minutes after the others.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
 TESTS = Path(__file__).parent.parent
 
-#: Groups of more than one file, by path or folder below tests/.
-SHARED = {
-    "kubelet/test_containerd.py": "kubelet-containerd",
-    "kubelet/test_runtime_contract.py": "kubelet-containerd",
-    "kubelet/test_kubectl.py": "kubelet-containerd",
-}
+#: Fixtures that are expensive and shared by several files; the tests that use one are one group.
+SHARED_FIXTURES = {"e2e": "cluster", "kubelet": "node"}
 
 #: Long groups in the order in which they start; a path below tests/ that a group begins with. The rest follows.
 FIRST: tuple[str, ...] = ("e2e", "vm", "kubelet", "cluster", "flannel", "store")
@@ -30,18 +27,22 @@ def _below(item: pytest.Item) -> str:
     return item.path.relative_to(TESTS).as_posix()
 
 
-def group_of(path: str, marks: frozenset[str]) -> str:
-    """The group of a test file (its path below tests/) whose test has these marks."""
-    if path.startswith("e2e/") and "own_cluster" not in marks:
-        return "e2e-shared-cluster"
-    return SHARED.get(path, path)
+def _fixtures(item: pytest.Item) -> Collection[str]:
+    return item.fixturenames if isinstance(item, pytest.Function) else ()
+
+
+def group_of(path: str, fixtures: Collection[str]) -> str:
+    """The group of a test with these fixtures in a file (its path below tests/)."""
+    folder = path.partition("/")[0]
+    shared = SHARED_FIXTURES.get(folder)
+    return f"{folder}-{shared}" if shared in fixtures else path
 
 
 def spread(items: list[pytest.Item]) -> None:
     """Give each test its group and its limit, and put the long groups first. The order within a file stays."""
     for item in items:
         marks = frozenset(mark.name for mark in item.iter_markers())
-        item.add_marker(pytest.mark.xdist_group(group_of(_below(item), marks)))
+        item.add_marker(pytest.mark.xdist_group(group_of(_below(item), _fixtures(item))))
         limits = [limit for name, limit in LIMITS.items() if name in marks]
         if limits and "timeout" not in marks:
             item.add_marker(pytest.mark.timeout(max(limits)))
