@@ -13,7 +13,8 @@ wanted="containerd:containerd runc:runc catatonit:catatonit busybox:busybox-stat
 nsenter:util-linux nft:nftables iptables:iptables ipset:ipset conntrack:conntrack"
 if [ "${1:-}" = dev ]; then
     wanted="$wanted ping:iputils-ping dig:bind9-dnsutils etcd:etcd-server etcdctl:etcd-client tcpdump:tcpdump
-iperf3:iperf3 dnsmasq:dnsmasq-base curl:curl /usr/lib/cni/bridge:containernetworking-plugins
+dnsmasq:dnsmasq-base curl:curl ethtool:ethtool pgrep:procps systemd-analyze:systemd
+/usr/lib/cni/bridge:containernetworking-plugins
 bird:bird2 charon-systemd:charon-systemd charon-systemd:libstrongswan-standard-plugins
 qemu-system-x86_64:qemu-system-x86"
 fi

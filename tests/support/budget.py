@@ -27,6 +27,7 @@ BUDGET = {
     "e2e": 420,
     "etcd": 10,
     "flannel": 300,
+    "insight": 30,
     "kubelet": 120,
     "linux": 20,
     "proxy": 20,
