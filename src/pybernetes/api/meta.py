@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 
 import msgspec
 
-from pybernetes.api.facts import Atomic, DateTime, Fact, ListMap, ListSet
+from pybernetes.api.facts import Atomic, Binary, DateTime, Definition, Fact, ListMap, ListSet, Optional, Required
 from pybernetes.api.naming import camel
 
 T = TypeVar("T")
@@ -25,6 +25,12 @@ MicroTime = Annotated[str, DateTime(micro=True)]
 
 Quantity = str | int | float
 """A resource amount such as `500m`, `1Gi` or 2; see `quantity.py`. Stored in canonical form, as a string."""
+
+Bytes = Annotated[str, Binary()]
+"""Bytes, in base64 as JSON has them."""
+
+FieldsV1 = Annotated[msgspec.Raw, Definition("FieldsV1")]
+"""A set of fields, as managedFields has it."""
 
 Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 """Clients in typed languages could not read a number beyond these bounds, so none gets in."""
@@ -76,7 +82,7 @@ class ManagedFieldsEntry(Struct, kw_only=True):
     api_version: str = ""
     time: Time = ""
     fields_type: str = ""
-    fields_v1: msgspec.Raw = msgspec.Raw(b"")
+    fields_v1: FieldsV1 = msgspec.Raw(b"")
     """Kept as it came: there are many of these trees, and only the server's field tracking looks into them."""
     subresource: str = ""
 
@@ -114,7 +120,7 @@ class ObjectMeta(Struct, kw_only=True):
     """Keys and values for tools, not for selecting."""
     owner_references: Annotated[list[OwnerReference], ListMap("uid")] = []
     """The objects that this one belongs to; when all are gone, it goes, too."""
-    finalizers: Annotated[list[str], ListSet()] = []
+    finalizers: Annotated[list[str], ListSet(patch=True)] = []
     """Who has to do something before the object may go."""
     managed_fields: list[ManagedFieldsEntry] = []
     """Which manager owns which fields (server-side apply)."""
@@ -131,13 +137,21 @@ class Object(msgspec.Struct, omit_defaults=True, rename=camel, gc=False):
     """Name, labels and the like."""
 
 
+class ShardInfo(Struct, kw_only=True):
+    """The part of a sharded list that this is."""
+
+    selector: str = always(str)
+    """The shard selector of the request."""
+
+
 class ListMeta(Struct, kw_only=True):
     """Metadata of a list."""
 
-    resource_version: str = always(str)
+    resource_version: Annotated[str, Optional()] = always(str)
     continue_: str = ""
     remaining_item_count: Int64 | None = None
     self_link: str = ""
+    shard_info: ShardInfo | None = None
 
 
 class LabelSelectorRequirement(Struct, kw_only=True):
@@ -178,7 +192,7 @@ class Condition(Struct, kw_only=True):
     """True, False or Unknown."""
     observed_generation: Int64 = 0
     """The generation that the condition was judged by."""
-    last_transition_time: Time = ""
+    last_transition_time: Annotated[Time, Required()] = ""
     """When the status last changed."""
     reason: str = always(str)
     """Why, in one word for programs."""
@@ -208,8 +222,8 @@ class StatusDetails(Struct, kw_only=True):
 class Status(Struct, kw_only=True):
     """The answer to a request that returns no object, and to every failed one."""
 
-    kind: str = always(lambda: "Status")
-    api_version: str = always(lambda: "v1")
+    kind: Annotated[str, Optional()] = always(lambda: "Status")
+    api_version: Annotated[str, Optional()] = always(lambda: "v1")
     metadata: ListMeta = msgspec.field(default_factory=ListMeta)
     status: str = ""
     message: str = ""

@@ -10,15 +10,16 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal, TypeVar, Union
 
 import msgspec
 
-from pybernetes.api.facts import Atomic, DateTime, Default, Fact, Immutable, ListMap, ListSet, Replace, RetainKeys
+from pybernetes.api import facts
+from pybernetes.api.facts import Fact
 from pybernetes.api.meta import ObjectMeta, Struct
 
 Scalar = Literal[
-    "string", "time", "micro-time", "int32", "int64", "float64", "bool", "quantity", "int-or-string", "raw"
+    "string", "bytes", "time", "micro-time", "int32", "int64", "float64", "bool", "quantity", "int-or-string", "raw"
 ]
 Form = Literal["struct", "map", "list", "any"] | Scalar
 """`raw` is embedded JSON of any type; `any` is a place of which the schema says nothing."""
@@ -42,10 +43,16 @@ class Shape:
     """list: distinct scalars (list type set)"""
     atomic: bool = False
     """one manager owns the value as a unit; also true of lists that are neither maps nor sets"""
+    merge_key: str | None = None
+    """list: a strategic merge patch merges its items by this field; "" when the items are scalars; None: replaces it"""
     retain_keys: bool = False
     """a strategic merge patch may list the keys to retain"""
     replaced: bool = False
     """struct: a strategic merge patch replaces it instead of merging into it"""
+    union: facts.Union | None = None
+    """struct: only one of its fields may be set"""
+    definition: str = ""
+    """the OpenAPI definition of the value, where it is not the one of its type"""
     nullable: bool = False
     """null is a value; elsewhere it means an absent field"""
     preserve_unknown: bool = False
@@ -120,75 +127,95 @@ def shape_of(struct: type[msgspec.Struct]) -> Shape:
 
 @cache
 def _struct_shape(
-    struct: type[msgspec.Struct], retain_keys: bool = False, atomic: bool = False, replaced: bool = False
+    struct: type[msgspec.Struct], atomic: bool = False, retain_keys: bool = False, replaced: bool = False
 ) -> Shape:
-    facts = struct.type_facts if issubclass(struct, Struct) else ()
+    about = struct.type_facts if issubclass(struct, Struct) else ()
     return Shape(
         form="struct",
         struct=struct,
-        atomic=atomic or Atomic() in facts,
+        atomic=atomic or facts.Atomic() in about,
         retain_keys=retain_keys,
         replaced=replaced,
+        union=_first(facts.Union, about),
         load=lambda: {f.encode_name: _field(f) for f in msgspec.structs.fields(struct)},
     )
 
 
 def _field(info: msgspec.structs.FieldInfo) -> Field:
-    _, facts = _strip(info.type)
-    default = next((f.value for f in facts if isinstance(f, Default)), None)
+    _, about = _strip(info.type)
+    shape = _hint_shape(info.type)
     factory = info.default_factory
     always = factory is not msgspec.NODEFAULT and factory not in (list, dict)
-    shape = _hint_shape(info.type)
+    implied = always and not shape.is_compound and facts.Optional() not in about
+    default = _first(facts.Default, about)
     return Field(
         shape=shape,
         attribute=info.name,
-        required=always and shape.form not in ("struct", "map", "list"),
+        required=implied or facts.Required() in about,
         always=always,
-        immutable=Immutable() in facts,
-        default=default,
+        immutable=facts.Immutable() in about,
+        default=default.value if default is not None else None,
     )
 
 
-def _strip(hint: Any) -> tuple[Any, tuple[Fact | msgspec.Meta, ...]]:
+_Facts = tuple[Fact | msgspec.Meta, ...]
+_F = TypeVar("_F", bound=Fact)
+
+
+def _first(sort: type[_F], about: _Facts) -> _F | None:
+    """The fact of one type among those of a field."""
+    return next((fact for fact in about if isinstance(fact, sort)), None)
+
+
+def _strip(hint: Any) -> tuple[Any, _Facts]:
     """A type hint without `Annotated` and `| None`, and the facts it carried."""
-    facts: tuple[Fact | msgspec.Meta, ...] = ()
+    about: _Facts = ()
     if typing.get_origin(hint) is Annotated:
-        facts = tuple(f for f in hint.__metadata__ if isinstance(f, Fact | msgspec.Meta))
+        about = tuple(f for f in hint.__metadata__ if isinstance(f, Fact | msgspec.Meta))
         hint = hint.__origin__
     if typing.get_origin(hint) in (Union, types.UnionType):
         rest = [a for a in typing.get_args(hint) if a is not type(None)]
         if len(rest) == 1:
             inner, more = _strip(rest[0])
-            return inner, facts + more
+            return inner, about + more
         hint = Union[tuple(rest)]  # noqa: UP007 - built at run time
-    return hint, facts
+    return hint, about
 
 
 def _hint_shape(hint: Any) -> Shape:
-    hint, facts = _strip(hint)
+    hint, about = _strip(hint)
     origin = typing.get_origin(hint) or hint
     if origin is list:
-        return _list_shape(hint, facts)
-    atomic = Atomic() in facts
+        return _list_shape(typing.get_args(hint)[0], about)
+    atomic = facts.Atomic() in about
     if origin is dict:
         return Shape(form="map", item=_hint_shape(typing.get_args(hint)[1]), atomic=atomic)
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-        return _struct_shape(hint, RetainKeys() in facts, atomic, Replace() in facts)
+        return _struct_shape(hint, atomic, facts.RetainKeys() in about, facts.Replace() in about)
     if hint is Any:
         return ANY
-    return Shape(form=_scalar(hint, facts), atomic=atomic)
+    named = _first(facts.Definition, about)
+    return Shape(form=_scalar(hint, about), atomic=atomic, definition=named.name if named is not None else "")
 
 
-def _list_shape(hint: Any, facts: tuple[Fact | msgspec.Meta, ...]) -> Shape:
-    list_map = next((f for f in facts if isinstance(f, ListMap)), None)
-    keys, is_set = list_map.keys if list_map else (), ListSet() in facts
+def _list_shape(item: Any, about: _Facts) -> Shape:
+    as_map, as_set = _first(facts.ListMap, about), _first(facts.ListSet, about)
+    merge_on = _first(facts.MergeOn, about)
+    merge_key = None
+    if as_map is not None and as_map.patch:
+        merge_key = as_map.keys[0]
+    elif merge_on is not None:
+        merge_key = merge_on.key
+    elif as_set is not None and as_set.patch:
+        merge_key = ""
     return Shape(
         form="list",
-        item=_hint_shape(typing.get_args(hint)[0]),
-        keys=keys,
-        is_set=is_set,
-        atomic=not keys and not is_set,
-        retain_keys=list_map is not None and list_map.retain_keys,
+        item=_hint_shape(item),
+        keys=as_map.keys if as_map is not None else (),
+        is_set=as_set is not None,
+        atomic=as_map is None and as_set is None,
+        merge_key=merge_key,
+        retain_keys=as_map is not None and as_map.retain_keys,
     )
 
 
@@ -199,13 +226,15 @@ _UNIONS: Mapping[frozenset[type], Scalar] = {
 }
 
 
-def _scalar(hint: Any, facts: tuple[Fact | msgspec.Meta, ...]) -> Scalar:
-    for fact in facts:
-        if isinstance(fact, DateTime):
-            return "micro-time" if fact.micro else "time"
+def _scalar(hint: Any, about: _Facts) -> Scalar:
     if hint is int:
-        wide = any(isinstance(f, msgspec.Meta) and f.le is not None and f.le > 2**31 for f in facts)
+        wide = any(isinstance(f, msgspec.Meta) and f.le is not None and f.le > 2**31 for f in about)
         return "int64" if wide else "int32"
+    moment = _first(facts.DateTime, about)
+    if moment is not None:
+        return "micro-time" if moment.micro else "time"
+    if facts.Binary() in about:
+        return "bytes"
     known = _PLAIN.get(hint)
     return known if known is not None else _UNIONS[frozenset(typing.get_args(hint))]
 

@@ -7,6 +7,7 @@ import pytest
 
 from pybernetes.api.authentication.self_subject_review import SelfSubjectReview
 from pybernetes.api.authentication.token_review import TokenReview, TokenReviewSpec
+from pybernetes.api.authentication.user_info import UserInfo
 from pybernetes.api.authorization.access_review import (
     LocalSubjectAccessReview,
     NonResourceAttributes,
@@ -98,7 +99,7 @@ async def test_token_reviews() -> None:
     assert good.authenticated and good.user.username == "joe" and good.audiences == ["api"]
     for token in ("expired", "unknown"):
         bad = await ask(TokenReview(spec=TokenReviewSpec(token=token)))
-        assert not bad.authenticated and bad.user is None and "invalid bearer token" in bad.error
+        assert not bad.authenticated and bad.user == UserInfo() and "invalid bearer token" in bad.error
 
 
 def test_impersonation() -> None:

@@ -1,15 +1,16 @@
 """ControllerRevision: a snapshot of a template, so that DaemonSets and StatefulSets can go back to it."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from pybernetes.api import rules
 from pybernetes.api.duration import age
+from pybernetes.api.facts import Optional, Required
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
-from pybernetes.api.meta import Int64, Object
+from pybernetes.api.meta import Int64, Object, always
 from pybernetes.api.meta_validation import IMMUTABLE
 from pybernetes.api.tables import AGE, NAME
 
@@ -17,8 +18,8 @@ from pybernetes.api.tables import AGE, NAME
 class ControllerRevision(Object, kw_only=True):
     """An unchanging snapshot of part of an object, numbered."""
 
-    data: msgspec.Raw = msgspec.Raw(b"")
-    revision: Int64 | None = None
+    data: Annotated[msgspec.Raw, Required()] = msgspec.Raw(b"")
+    revision: Annotated[Int64, Optional()] = always(int)
 
 
 def validate(obj: ControllerRevision, errors: Errors) -> None:

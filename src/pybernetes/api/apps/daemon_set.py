@@ -7,7 +7,7 @@ from pybernetes.api import rules
 from pybernetes.api.core.pod import PodTemplateSpec
 from pybernetes.api.core.pod_defaults import default_pod_spec
 from pybernetes.api.duration import age
-from pybernetes.api.facts import ListMap
+from pybernetes.api.facts import ListMap, Optional, Required
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Int32, Int64, IntOrString, LabelSelector, Object, Struct, Time, always
@@ -41,9 +41,9 @@ class DaemonSetUpdateStrategy(Struct, kw_only=True):
 class DaemonSetSpec(Struct, kw_only=True):
     """Which pod to run on which nodes."""
 
-    selector: LabelSelector = always(LabelSelector)
+    selector: Annotated[LabelSelector, Required()] = always(LabelSelector)
     """Which pods belong to the DaemonSet. It can't be changed."""
-    template: PodTemplateSpec = always(PodTemplateSpec)
+    template: Annotated[PodTemplateSpec, Required()] = always(PodTemplateSpec)
     """What the pods look like."""
     min_ready_seconds: Int32 | None = None
     """How long a pod must be ready to count as available."""
@@ -59,8 +59,8 @@ class DaemonSetCondition(Struct, kw_only=True):
     last_transition_time: Time = ""
     message: str = ""
     reason: str = ""
-    status: str = ""
-    type: str = ""
+    status: Annotated[str, Optional()] = always(str)
+    type: Annotated[str, Optional()] = always(str)
 
 
 class DaemonSetStatus(Struct, kw_only=True):
@@ -87,7 +87,7 @@ class DaemonSetStatus(Struct, kw_only=True):
 class DaemonSet(Object, kw_only=True):
     """Runs a copy of a pod on every node that fits."""
 
-    spec: DaemonSetSpec = always(DaemonSetSpec)
+    spec: Annotated[DaemonSetSpec, Required()] = always(DaemonSetSpec)
     """Which pod, on which nodes."""
     status: DaemonSetStatus = always(DaemonSetStatus)
     """What there is of them."""

@@ -7,7 +7,7 @@ from pybernetes.api import rules
 from pybernetes.api.core.pod import PodTemplateSpec
 from pybernetes.api.core.pod_defaults import default_pod_spec
 from pybernetes.api.duration import age
-from pybernetes.api.facts import ListMap, RetainKeys
+from pybernetes.api.facts import ListMap, Optional, Required, RetainKeys
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Int32, Int64, IntOrString, LabelSelector, Object, Struct, Time, always
@@ -46,9 +46,9 @@ class DeploymentStrategy(Struct, kw_only=True):
 class DeploymentSpec(Struct, kw_only=True):
     """How many pods of which kind, and how they are replaced."""
 
-    selector: LabelSelector = always(LabelSelector)
+    selector: Annotated[LabelSelector, Required()] = always(LabelSelector)
     """Which pods belong to the Deployment. It can't be changed."""
-    template: PodTemplateSpec = always(PodTemplateSpec)
+    template: Annotated[PodTemplateSpec, Required()] = always(PodTemplateSpec)
     """What the pods look like."""
     min_ready_seconds: Int32 | None = None
     """How long a pod must be ready to count as available."""
@@ -71,8 +71,8 @@ class DeploymentCondition(Struct, kw_only=True):
     last_update_time: Time = ""
     message: str = ""
     reason: str = ""
-    status: str = ""
-    type: str = ""
+    status: Annotated[str, Optional()] = always(str)
+    type: Annotated[str, Optional()] = always(str)
 
 
 class DeploymentStatus(Struct, kw_only=True):
@@ -99,7 +99,7 @@ class DeploymentStatus(Struct, kw_only=True):
 class Deployment(Object, kw_only=True):
     """Declares pods and updates them step by step, through ReplicaSets."""
 
-    spec: DeploymentSpec = always(DeploymentSpec)
+    spec: Annotated[DeploymentSpec, Required()] = always(DeploymentSpec)
     """Which pods, how many, and how they are replaced."""
     status: DeploymentStatus = always(DeploymentStatus)
     """What there is of them."""

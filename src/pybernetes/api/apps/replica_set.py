@@ -7,7 +7,7 @@ from pybernetes.api import rules
 from pybernetes.api.core.pod import PodTemplateSpec
 from pybernetes.api.core.pod_defaults import default_pod_spec
 from pybernetes.api.duration import age
-from pybernetes.api.facts import ListMap
+from pybernetes.api.facts import ListMap, Optional, Required
 from pybernetes.api.field import Errors
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Int32, Int64, LabelSelector, Object, Struct, Time, always
@@ -28,7 +28,7 @@ from pybernetes.api.workloads import (
 class ReplicaSetSpec(Struct, kw_only=True):
     """How many pods of which kind."""
 
-    selector: LabelSelector = always(LabelSelector)
+    selector: Annotated[LabelSelector, Required()] = always(LabelSelector)
     """Which pods belong to the ReplicaSet. It can't be changed."""
     min_ready_seconds: Int32 | None = None
     """How long a pod must be ready to count as available."""
@@ -44,8 +44,8 @@ class ReplicaSetCondition(Struct, kw_only=True):
     last_transition_time: Time = ""
     message: str = ""
     reason: str = ""
-    status: str = ""
-    type: str = ""
+    status: Annotated[str, Optional()] = always(str)
+    type: Annotated[str, Optional()] = always(str)
 
 
 class ReplicaSetStatus(Struct, kw_only=True):
@@ -68,7 +68,7 @@ class ReplicaSetStatus(Struct, kw_only=True):
 class ReplicaSet(Object, kw_only=True):
     """Keeps a number of equal pods running."""
 
-    spec: ReplicaSetSpec = always(ReplicaSetSpec)
+    spec: Annotated[ReplicaSetSpec, Required()] = always(ReplicaSetSpec)
     """Which pods and how many."""
     status: ReplicaSetStatus = always(ReplicaSetStatus)
     """What there is of them."""

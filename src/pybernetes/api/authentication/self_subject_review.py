@@ -8,7 +8,7 @@ from pybernetes.api.meta import Object, Struct, always
 class SelfSubjectReviewStatus(Struct, kw_only=True):
     """Who the asking user is to the API server."""
 
-    user_info: UserInfo | None = None
+    user_info: UserInfo = always(UserInfo)
 
 
 class SelfSubjectReview(Object, kw_only=True):

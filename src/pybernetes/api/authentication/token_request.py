@@ -1,5 +1,8 @@
 """TokenRequest: a token for a service account, for a limited time and purpose."""
 
+from typing import Annotated
+
+from pybernetes.api.facts import Optional
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import Int64, Object, Struct, Time, always
 
@@ -16,7 +19,7 @@ class BoundObjectReference(Struct, kw_only=True):
 class TokenRequestSpec(Struct, kw_only=True):
     """For whom a token is to be good, and for how long."""
 
-    attestations: dict[str, str] = {}
+    attestations: dict[str, list[str]] = {}
     audiences: list[str] = []
     bound_object_ref: BoundObjectReference | None = None
     expiration_seconds: Int64 | None = None
@@ -26,7 +29,7 @@ class TokenRequestStatus(Struct, kw_only=True):
     """The token that was issued."""
 
     expiration_timestamp: Time = ""
-    token: str = ""
+    token: Annotated[str, Optional()] = always(str)
 
 
 class TokenRequest(Object, kw_only=True):

@@ -1,6 +1,9 @@
 """TokenReview: whose token is this?"""
 
+from typing import Annotated
+
 from pybernetes.api.authentication.user_info import UserInfo
+from pybernetes.api.facts import Required
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import Object, Struct, always
 
@@ -8,7 +11,7 @@ from pybernetes.api.meta import Object, Struct, always
 class TokenReviewSpec(Struct, kw_only=True):
     """The token, and for which audiences it should be good."""
 
-    token: str = always(str)
+    token: Annotated[str, Required()] = ""
     audiences: list[str] = []
 
 
@@ -18,13 +21,13 @@ class TokenReviewStatus(Struct, kw_only=True):
     audiences: list[str] = []
     authenticated: bool | None = None
     error: str = ""
-    user: UserInfo | None = None
+    user: UserInfo = always(UserInfo)
 
 
 class TokenReview(Object, kw_only=True):
     """Asks the API server to authenticate a token."""
 
-    spec: TokenReviewSpec = always(TokenReviewSpec)
+    spec: Annotated[TokenReviewSpec, Required()] = always(TokenReviewSpec)
     status: TokenReviewStatus = always(TokenReviewStatus)
 
 

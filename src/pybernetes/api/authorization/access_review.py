@@ -1,5 +1,8 @@
 """The questions of authorization: may this user, or may I, do that?"""
 
+from typing import Annotated
+
+from pybernetes.api.facts import Required
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import FieldSelectorRequirement, LabelSelectorRequirement, Object, Struct, always
 
@@ -62,7 +65,7 @@ class SubjectAccessReviewStatus(Struct, kw_only=True):
 class SubjectAccessReview(Object, kw_only=True):
     """Asks whether a user or group may do something."""
 
-    spec: SubjectAccessReviewSpec = always(SubjectAccessReviewSpec)
+    spec: Annotated[SubjectAccessReviewSpec, Required()] = always(SubjectAccessReviewSpec)
     status: SubjectAccessReviewStatus = always(SubjectAccessReviewStatus)
 
 
@@ -76,14 +79,14 @@ class SelfSubjectAccessReviewSpec(Struct, kw_only=True):
 class SelfSubjectAccessReview(Object, kw_only=True):
     """Asks whether the asking user may do something."""
 
-    spec: SelfSubjectAccessReviewSpec = always(SelfSubjectAccessReviewSpec)
+    spec: Annotated[SelfSubjectAccessReviewSpec, Required()] = always(SelfSubjectAccessReviewSpec)
     status: SubjectAccessReviewStatus = always(SubjectAccessReviewStatus)
 
 
 class LocalSubjectAccessReview(Object, kw_only=True):
     """Asks whether a user or group may do something in one namespace."""
 
-    spec: SubjectAccessReviewSpec = always(SubjectAccessReviewSpec)
+    spec: Annotated[SubjectAccessReviewSpec, Required()] = always(SubjectAccessReviewSpec)
     status: SubjectAccessReviewStatus = always(SubjectAccessReviewStatus)
 
 

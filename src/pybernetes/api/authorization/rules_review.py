@@ -1,5 +1,8 @@
 """SelfSubjectRulesReview: everything that the asking user may do in a namespace."""
 
+from typing import Annotated
+
+from pybernetes.api.facts import Required
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import Object, Struct, always
 
@@ -13,14 +16,14 @@ class SelfSubjectRulesReviewSpec(Struct, kw_only=True):
 class NonResourceRule(Struct, kw_only=True):
     """Verbs that are allowed on paths that are not resources."""
 
-    verbs: list[str] = []
+    verbs: Annotated[list[str], Required()] = []
     non_resource_urls: list[str] = []
 
 
 class ResourceRule(Struct, kw_only=True):
     """Verbs that are allowed on resources."""
 
-    verbs: list[str] = []
+    verbs: Annotated[list[str], Required()] = []
     api_groups: list[str] = []
     resource_names: list[str] = []
     resources: list[str] = []
@@ -30,15 +33,15 @@ class SubjectRulesReviewStatus(Struct, kw_only=True):
     """The rules that apply to the user; the list may be incomplete where an authorizer cannot enumerate."""
 
     incomplete: bool = always(bool)
-    non_resource_rules: list[NonResourceRule] = []
-    resource_rules: list[ResourceRule] = []
+    non_resource_rules: Annotated[list[NonResourceRule], Required()] = []
+    resource_rules: Annotated[list[ResourceRule], Required()] = []
     evaluation_error: str = ""
 
 
 class SelfSubjectRulesReview(Object, kw_only=True):
     """Lists what the asking user may do in a namespace, for user interfaces rather than for decisions."""
 
-    spec: SelfSubjectRulesReviewSpec = always(SelfSubjectRulesReviewSpec)
+    spec: Annotated[SelfSubjectRulesReviewSpec, Required()] = always(SelfSubjectRulesReviewSpec)
     status: SubjectRulesReviewStatus = always(SubjectRulesReviewStatus)
 
 

@@ -1,5 +1,8 @@
 """Scale: the one form in which every scalable object shows its number of replicas."""
 
+from typing import Annotated
+
+from pybernetes.api.facts import Default
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import Int32, Object, Struct, always
 
@@ -7,7 +10,7 @@ from pybernetes.api.meta import Int32, Object, Struct, always
 class ScaleSpec(Struct, kw_only=True):
     """How many replicas are wanted."""
 
-    replicas: Int32 | None = None
+    replicas: Annotated[Int32 | None, Default(0)] = None
 
 
 class ScaleStatus(Struct, kw_only=True):

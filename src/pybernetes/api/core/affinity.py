@@ -1,8 +1,8 @@
 """Where pods like to be, and what they bear: node affinity, pod affinity, tolerations, topology spread."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pybernetes.api.facts import Atomic
+from pybernetes.api.facts import Atomic, Required
 from pybernetes.api.meta import Int32, Int64, LabelSelector, Struct, always
 
 
@@ -26,13 +26,13 @@ class NodeSelector(Struct, kw_only=True):
     """Terms of which one must hold."""
 
     type_facts: ClassVar = (Atomic(),)
-    node_selector_terms: list[NodeSelectorTerm] = []
+    node_selector_terms: Annotated[list[NodeSelectorTerm], Required()] = []
 
 
 class PreferredSchedulingTerm(Struct, kw_only=True):
     """A wish for a kind of node, and how strong it is."""
 
-    preference: NodeSelectorTerm = always(NodeSelectorTerm)
+    preference: Annotated[NodeSelectorTerm, Required()] = always(NodeSelectorTerm)
     weight: Int32 = always(int)
 
 
@@ -57,7 +57,7 @@ class PodAffinityTerm(Struct, kw_only=True):
 class WeightedPodAffinityTerm(Struct, kw_only=True):
     """A wish to be near to, or away from, pods, and how strong it is."""
 
-    pod_affinity_term: PodAffinityTerm = always(PodAffinityTerm)
+    pod_affinity_term: Annotated[PodAffinityTerm, Required()] = always(PodAffinityTerm)
     weight: Int32 = always(int)
 
 

@@ -1,6 +1,9 @@
 """Binding: the scheduler's word that a pod goes to a node."""
 
+from typing import Annotated
+
 from pybernetes.api.core.reference import ObjectReference
+from pybernetes.api.facts import Required
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import Object, always
@@ -9,7 +12,7 @@ from pybernetes.api.meta import Object, always
 class Binding(Object, kw_only=True):
     """Ties a pod to a node."""
 
-    target: ObjectReference = always(ObjectReference)
+    target: Annotated[ObjectReference, Required()] = always(ObjectReference)
 
 
 def validate(obj: Binding, errors: Errors) -> None:

@@ -7,14 +7,14 @@ from pybernetes.api.core.keys import MAX_DATA, validate_immutable_data
 from pybernetes.api.duration import age
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
-from pybernetes.api.meta import Object
+from pybernetes.api.meta import Bytes, Object
 from pybernetes.api.tables import AGE, NAME
 
 
 class ConfigMap(Object, kw_only=True):
     """Holds settings by key, for pods to use."""
 
-    binary_data: dict[str, str] = {}
+    binary_data: dict[str, Bytes] = {}
     """Settings that are not text, in base64."""
     data: dict[str, str] = {}
     """Settings as text."""

@@ -11,21 +11,21 @@ from pybernetes.api.core.selectors import (
     ResourceFieldSelector,
     SecretKeySelector,
 )
-from pybernetes.api.facts import Default, ListMap
+from pybernetes.api.facts import Default, ListMap, ListSet, Required
 from pybernetes.api.meta import Int32, Quantity, Struct, always
 
 
 class ConfigMapEnvSource(Struct, kw_only=True):
     """A ConfigMap whose keys become environment variables."""
 
-    name: str = ""
+    name: Annotated[str, Default("")] = ""
     optional: bool | None = None
 
 
 class SecretEnvSource(Struct, kw_only=True):
     """A Secret whose keys become environment variables."""
 
-    name: str = ""
+    name: Annotated[str, Default("")] = ""
     optional: bool | None = None
 
 
@@ -91,14 +91,14 @@ class ContainerResizePolicy(Struct, kw_only=True):
 class ContainerRestartRuleOnExitCodes(Struct, kw_only=True):
     """The exit codes that a restart rule is about."""
 
-    operator: str = always(str)
-    values: list[Int32] = []
+    operator: Annotated[str, Required()] = ""
+    values: Annotated[list[Int32], ListSet()] = []
 
 
 class ContainerRestartRule(Struct, kw_only=True):
     """What is done when the container ends in a certain way."""
 
-    action: str = always(str)
+    action: Annotated[str, Required()] = ""
     exit_codes: ContainerRestartRuleOnExitCodes | None = None
 
 
@@ -112,7 +112,7 @@ class ResourceClaim(Struct, kw_only=True):
 class ResourceRequirements(Struct, kw_only=True):
     """What a container is sure to get (requests) and will not exceed (limits)."""
 
-    claims: Annotated[list[ResourceClaim], ListMap("name")] = []
+    claims: Annotated[list[ResourceClaim], ListMap("name", patch=False)] = []
     """Claims of the pod that the container uses."""
     limits: dict[str, Quantity] = {}
     """The most that the container may use."""
@@ -134,7 +134,7 @@ class VolumeMount(Struct, kw_only=True):
     """Where the volume appears in the container."""
     name: str = always(str)
     """The volume."""
-    bind_mount_options: list[str] = []
+    bind_mount_options: Annotated[list[str], ListSet()] = []
     mount_propagation: str = ""
     """None (default), HostToContainer or Bidirectional."""
     read_only: bool = False

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from pybernetes.api.core.container import ResourceRequirements
-from pybernetes.api.facts import ListMap
+from pybernetes.api.facts import ListMap, Required
 from pybernetes.api.meta import Int32, Int64, Quantity, Struct, Time, always
 
 
@@ -66,13 +66,13 @@ class ResourceStatus(Struct, kw_only=True):
     """How well the devices of one resource are."""
 
     name: str = always(str)
-    resources: list[ResourceHealth] = []
+    resources: Annotated[list[ResourceHealth], ListMap("resourceID", patch=False)] = []
 
 
 class ImageVolumeStatus(Struct, kw_only=True):
     """The image that an image volume shows."""
 
-    image_ref: str = always(str)
+    image_ref: Annotated[str, Required()] = ""
 
 
 class VolumeStatus(Struct, kw_only=True):
@@ -105,7 +105,7 @@ class ContainerStatus(Struct, kw_only=True):
     restart_count: Int32 = always(int)
     """How often it was restarted."""
     allocated_resources: dict[str, Quantity] = {}
-    allocated_resources_status: list[ResourceStatus] = []
+    allocated_resources_status: Annotated[list[ResourceStatus], ListMap("name")] = []
     container_id: str = ""
     """The runtime's ID, as `containerd://...`."""
     last_state: ContainerState = always(ContainerState)

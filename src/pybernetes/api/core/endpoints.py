@@ -1,10 +1,12 @@
 """Endpoints: the addresses behind a Service in one object. EndpointSlices have taken its place."""
 
 from datetime import datetime
+from typing import ClassVar
 
 from pybernetes.api import names, rules
 from pybernetes.api.core.reference import ObjectReference
 from pybernetes.api.duration import age
+from pybernetes.api.facts import Atomic
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Int32, Object, Struct, always
@@ -14,6 +16,7 @@ from pybernetes.api.tables import AGE, NAME
 class EndpointAddress(Struct, kw_only=True):
     """The address of a backend."""
 
+    type_facts: ClassVar = (Atomic(),)
     ip: str = always(str)
     hostname: str = ""
     node_name: str = ""
@@ -23,6 +26,7 @@ class EndpointAddress(Struct, kw_only=True):
 class EndpointPort(Struct, kw_only=True):
     """A port of the backends."""
 
+    type_facts: ClassVar = (Atomic(),)
     port: Int32 = always(int)
     app_protocol: str = ""
     name: str | None = None

@@ -1,12 +1,16 @@
 """Event: what happened to an object, as `kubectl describe` and `kubectl events` tell it."""
 
 from datetime import datetime
+from typing import Annotated
+
+import msgspec
 
 from pybernetes.api.core.reference import ObjectReference
 from pybernetes.api.duration import age
+from pybernetes.api.facts import Optional, Required
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
-from pybernetes.api.meta import Int32, MicroTime, Object, Struct, Time, always
+from pybernetes.api.meta import Int32, MicroTime, Object, ObjectMeta, Struct, Time, always
 
 
 class EventSeries(Struct, kw_only=True):
@@ -26,7 +30,8 @@ class EventSource(Struct, kw_only=True):
 class Event(Object, kw_only=True):
     """Something that happened to an object, reported by a component. Events are kept for a while only."""
 
-    involved_object: ObjectReference = always(ObjectReference)
+    metadata: Annotated[ObjectMeta, Required()] = msgspec.field(default_factory=ObjectMeta)
+    involved_object: Annotated[ObjectReference, Required()] = always(ObjectReference)
     """What the event is about."""
     action: str = ""
     count: Int32 = 0
@@ -41,8 +46,8 @@ class Event(Object, kw_only=True):
     reason: str = ""
     """What happened, in one word."""
     related: ObjectReference | None = None
-    reporting_component: str = ""
-    reporting_instance: str = ""
+    reporting_component: Annotated[str, Optional()] = always(str)
+    reporting_instance: Annotated[str, Optional()] = always(str)
     series: EventSeries | None = None
     source: EventSource = always(EventSource)
     type: str = ""

@@ -9,7 +9,7 @@ from pybernetes.api import names, rules
 from pybernetes.api.core.placement_validation import EFFECTS
 from pybernetes.api.core.resource_validation import amount_of
 from pybernetes.api.duration import age
-from pybernetes.api.facts import ListMap, ListSet
+from pybernetes.api.facts import ListMap, ListSet, Optional
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Int32, Int64, Object, Quantity, Struct, Time, always
@@ -37,7 +37,7 @@ class NodeConfigSource(Struct, kw_only=True):
 class NodePodPreemptionPolicy(Struct, kw_only=True):
     """Which pods of the node may be preempted for others' sake."""
 
-    disable_resize_preemption: list[str] = []
+    disable_resize_preemption: Annotated[list[str], ListSet()] = []
 
 
 class Taint(Struct, kw_only=True):
@@ -60,7 +60,7 @@ class NodeSpec(Struct, kw_only=True):
     external_id: str = ""
     pod_cidr: str = ""
     """The block of pod addresses of the node."""
-    pod_cidrs: Annotated[list[str], ListSet()] = []
+    pod_cidrs: Annotated[list[str], ListSet(patch=True)] = []
     """The blocks of pod addresses of the node, one per family."""
     pod_preemption_policy: NodePodPreemptionPolicy | None = None
     provider_id: str = ""
@@ -157,7 +157,7 @@ class NodeRuntimeHandler(Struct, kw_only=True):
     """A way in which the node can run containers."""
 
     features: NodeRuntimeHandlerFeatures | None = None
-    name: str = ""
+    name: Annotated[str, Optional()] = always(str)
 
 
 class AttachedVolume(Struct, kw_only=True):

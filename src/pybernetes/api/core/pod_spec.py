@@ -1,13 +1,13 @@
 """What somebody asks of a pod: PodSpec and its parts that are not about containers, volumes or placement."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pybernetes.api.core.affinity import Affinity, Toleration, TopologySpreadConstraint
 from pybernetes.api.core.container import Container, EphemeralContainer, ResourceRequirements
 from pybernetes.api.core.reference import LocalObjectReference
 from pybernetes.api.core.security import PodSecurityContext
 from pybernetes.api.core.volume import Volume
-from pybernetes.api.facts import Atomic, ListMap
+from pybernetes.api.facts import Atomic, ListMap, Required, Union
 from pybernetes.api.meta import Int32, Int64, ObjectMeta, Quantity, Struct, always
 
 
@@ -29,8 +29,9 @@ class PodDNSConfig(Struct, kw_only=True):
 class EvictionResponder(Struct, kw_only=True):
     """Somebody who takes part in the eviction of the pod."""
 
+    type_facts: ClassVar = (Atomic(),)
     name: str = always(str)
-    priority: Int32 = always(int)
+    priority: Annotated[Int32, Required()] = 0
 
 
 class HostAlias(Struct, kw_only=True):
@@ -69,13 +70,14 @@ class PodSchedulingGate(Struct, kw_only=True):
 class PodSchedulingGroup(Struct, kw_only=True):
     """The group of pods that this pod is scheduled with."""
 
+    type_facts: ClassVar = (Union({"podGroupName": "PodGroupName"}),)
     pod_group_name: str = ""
 
 
 class PodSpec(Struct, kw_only=True):
     """What is to run in a pod, and how."""
 
-    containers: Annotated[list[Container], ListMap("name")] = []
+    containers: Annotated[list[Container], ListMap("name"), Required()] = []
     """The containers of the pod; at least one."""
     active_deadline_seconds: Int64 | None = None
     """How long the pod may be active on a node before it is failed."""
@@ -91,7 +93,7 @@ class PodSpec(Struct, kw_only=True):
     """Whether Services of the namespace are told as environment variables."""
     ephemeral_containers: Annotated[list[EphemeralContainer], ListMap("name")] = []
     """Containers for debugging, added by the `ephemeralcontainers` subresource."""
-    eviction_responders: list[EvictionResponder] = []
+    eviction_responders: Annotated[list[EvictionResponder], ListMap("name")] = []
     host_aliases: Annotated[list[HostAlias], ListMap("ip")] = []
     """Lines for the hosts file of the containers."""
     host_ipc: bool = False

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pybernetes.api.core.container import ResourceRequirements
 from pybernetes.api.core.container_status import ContainerStatus
-from pybernetes.api.facts import ListMap
+from pybernetes.api.facts import ListMap, ListSet, MergeOn, Required
 from pybernetes.api.meta import Int64, Quantity, Struct, Time, always
 
 
@@ -37,7 +37,7 @@ class ContainerExtendedResourceRequest(Struct, kw_only=True):
 class PodExtendedResourceClaimStatus(Struct, kw_only=True):
     """The claim that was made for the pod's extended resources."""
 
-    request_mappings: list[ContainerExtendedResourceRequest] = []
+    request_mappings: Annotated[list[ContainerExtendedResourceRequest], Required()] = []
     resource_claim_name: str = always(str)
 
 
@@ -51,7 +51,7 @@ class NodeAllocatableMappedResources(Struct, kw_only=True):
     """How much of a node resource a claim takes."""
 
     name: str = always(str)
-    quantity: Quantity | None = None
+    quantity: Annotated[Quantity | None, Required()] = None
 
 
 class NodeAllocatableOverheadResources(Struct, kw_only=True):
@@ -66,9 +66,9 @@ class NodeAllocatableResourceClaimStatus(Struct, kw_only=True):
     """What a claim takes of the node's resources."""
 
     resource_claim_name: str = always(str)
-    containers: list[str] = []
-    mapping: list[NodeAllocatableMappedResources] = []
-    overhead: list[NodeAllocatableOverheadResources] = []
+    containers: Annotated[list[str], ListSet()] = []
+    mapping: Annotated[list[NodeAllocatableMappedResources], ListMap("name")] = []
+    overhead: Annotated[list[NodeAllocatableOverheadResources], ListMap("name")] = []
 
 
 class PodIP(Struct, kw_only=True):
@@ -96,7 +96,7 @@ class PodVolumeHealth(Struct, kw_only=True):
     """How well a volume of the pod is."""
 
     name: str = always(str)
-    health_conditions: list[VolumeHealthCondition] = []
+    health_conditions: Annotated[list[VolumeHealthCondition], ListMap("status", "reason")] = []
     last_transition_time: Time = ""
 
 
@@ -113,13 +113,15 @@ class PodStatus(Struct, kw_only=True):
     extended_resource_claim_status: PodExtendedResourceClaimStatus | None = None
     host_ip: str = ""
     """Address of the node."""
-    host_ips: Annotated[list[HostIP], ListMap("ip")] = []
+    host_ips: Annotated[list[HostIP], MergeOn("ip")] = []
     """Addresses of the node, one per family."""
     init_container_statuses: list[ContainerStatus] = []
     """State of the init containers."""
     message: str = ""
     """Why the pod is in this state, for people."""
-    node_allocatable_resource_claim_statuses: list[NodeAllocatableResourceClaimStatus] = []
+    node_allocatable_resource_claim_statuses: Annotated[
+        list[NodeAllocatableResourceClaimStatus], ListMap("resourceClaimName")
+    ] = []
     nominated_node_name: str = ""
     """The node where room is being made for the pod."""
     observed_generation: Int64 = 0
@@ -138,4 +140,4 @@ class PodStatus(Struct, kw_only=True):
     resources: ResourceRequirements | None = None
     start_time: Time = ""
     """When the kubelet took up the pod."""
-    volume_health: list[PodVolumeHealth] = []
+    volume_health: Annotated[list[PodVolumeHealth], ListMap("name", patch=False)] = []

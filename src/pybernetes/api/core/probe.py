@@ -1,5 +1,8 @@
 """Probes and lifecycle hooks: how a container is asked after its health, and told of its start and end."""
 
+from typing import Annotated
+
+from pybernetes.api.facts import Default
 from pybernetes.api.meta import Int32, Int64, IntOrString, Struct, always
 
 
@@ -15,7 +18,7 @@ class GRPCAction(Struct, kw_only=True):
 
     port: Int32 = always(int)
     mode: str = ""
-    service: str = ""
+    service: Annotated[str, Default("")] = ""
 
 
 class HTTPHeader(Struct, kw_only=True):

@@ -1,8 +1,8 @@
 """References from one object to another."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pybernetes.api.facts import Atomic
+from pybernetes.api.facts import Atomic, Default
 from pybernetes.api.meta import Struct, always
 
 
@@ -23,7 +23,7 @@ class LocalObjectReference(Struct, kw_only=True):
     """Names an object of a known kind in the same namespace."""
 
     type_facts: ClassVar = (Atomic(),)
-    name: str = ""
+    name: Annotated[str, Default("")] = ""
 
 
 class SecretReference(Struct, kw_only=True):

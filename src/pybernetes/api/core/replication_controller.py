@@ -7,7 +7,7 @@ from pybernetes.api import rules
 from pybernetes.api.core.pod import PodTemplateSpec
 from pybernetes.api.core.pod_defaults import default_pod_spec
 from pybernetes.api.duration import age
-from pybernetes.api.facts import Atomic, ListMap
+from pybernetes.api.facts import Atomic, Default, ListMap
 from pybernetes.api.field import Errors
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Int32, Int64, Object, Struct, Time, always
@@ -27,8 +27,8 @@ from pybernetes.api.workloads import (
 class ReplicationControllerSpec(Struct, kw_only=True):
     """How many pods of which kind."""
 
-    min_ready_seconds: Int32 | None = None
-    replicas: Int32 | None = None
+    min_ready_seconds: Annotated[Int32 | None, Default(0)] = None
+    replicas: Annotated[Int32 | None, Default(1)] = None
     selector: Annotated[dict[str, str], Atomic()] = {}
     template: PodTemplateSpec | None = None
 

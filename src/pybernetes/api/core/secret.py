@@ -10,14 +10,14 @@ from pybernetes.api.core.keys import MAX_DATA, validate_immutable_data
 from pybernetes.api.duration import age
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
-from pybernetes.api.meta import Object
+from pybernetes.api.meta import Bytes, Object
 from pybernetes.api.tables import AGE, NAME
 
 
 class Secret(Object, kw_only=True):
     """Holds confidential data by key, for pods and for the cluster itself."""
 
-    data: dict[str, str] = {}
+    data: dict[str, Bytes] = {}
     """The secret data, in base64."""
     immutable: bool | None = None
     """Whether the data can never be changed again."""

@@ -1,11 +1,15 @@
 """Security contexts: which user, capabilities and profiles containers run with."""
 
+from typing import ClassVar
+
+from pybernetes.api.facts import Union
 from pybernetes.api.meta import Int64, Struct, always
 
 
 class AppArmorProfile(Struct, kw_only=True):
     """The AppArmor profile of a container."""
 
+    type_facts: ClassVar = (Union({"localhostProfile": "LocalhostProfile"}, "type"),)
     type: str = always(str)
     localhost_profile: str = ""
 
@@ -29,6 +33,7 @@ class SELinuxOptions(Struct, kw_only=True):
 class SeccompProfile(Struct, kw_only=True):
     """The system calls that a container may make."""
 
+    type_facts: ClassVar = (Union({"localhostProfile": "LocalhostProfile"}, "type"),)
     type: str = always(str)
     localhost_profile: str = ""
 

@@ -1,8 +1,8 @@
 """References to single keys and fields: of ConfigMaps, Secrets, files, and of the pod itself."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pybernetes.api.facts import Atomic
+from pybernetes.api.facts import Atomic, Default
 from pybernetes.api.meta import Int32, Int64, Quantity, Struct, always
 
 
@@ -28,7 +28,7 @@ class ConfigMapKeySelector(Struct, kw_only=True):
 
     type_facts: ClassVar = (Atomic(),)
     key: str = always(str)
-    name: str = ""
+    name: Annotated[str, Default("")] = ""
     optional: bool | None = None
 
 
@@ -37,7 +37,7 @@ class SecretKeySelector(Struct, kw_only=True):
 
     type_facts: ClassVar = (Atomic(),)
     key: str = always(str)
-    name: str = ""
+    name: Annotated[str, Default("")] = ""
     optional: bool | None = None
 
 
@@ -48,7 +48,7 @@ class FileKeySelector(Struct, kw_only=True):
     key: str = always(str)
     path: str = always(str)
     volume_name: str = always(str)
-    optional: bool | None = None
+    optional: Annotated[bool | None, Default(False)] = None
 
 
 class KeyToPath(Struct, kw_only=True):

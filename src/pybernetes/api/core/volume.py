@@ -1,5 +1,7 @@
 """Volumes: directories that outlive the containers of a pod, or come from elsewhere. A volume has one source."""
 
+from typing import Annotated
+
 from pybernetes.api.core.reference import (
     LocalObjectReference,
     TypedLocalObjectReference,
@@ -29,6 +31,7 @@ from pybernetes.api.core.volume_drivers import (
     StorageOSVolumeSource,
     VsphereVirtualDiskVolumeSource,
 )
+from pybernetes.api.facts import Default, Required
 from pybernetes.api.meta import Int32, Int64, LabelSelector, ObjectMeta, Quantity, Struct, always
 
 __all__ = [
@@ -103,7 +106,7 @@ class ConfigMapProjection(Struct, kw_only=True):
     """The keys of a ConfigMap as files of a projected volume."""
 
     items: list[KeyToPath] = []
-    name: str = ""
+    name: Annotated[str, Default("")] = ""
     optional: bool | None = None
 
 
@@ -115,7 +118,7 @@ class ConfigMapVolumeSource(Struct, kw_only=True):
     default_user: Int64 | None = None
     items: list[KeyToPath] = []
     """Which keys become which files; all of them by default."""
-    name: str = ""
+    name: Annotated[str, Default("")] = ""
     """The ConfigMap."""
     optional: bool | None = None
     """Whether the pod may start without it."""
@@ -179,8 +182,8 @@ class PersistentVolumeClaimSpec(Struct, kw_only=True):
 class PersistentVolumeClaimTemplate(Struct, kw_only=True):
     """A claim that is made for a pod and goes with it."""
 
-    spec: PersistentVolumeClaimSpec = always(PersistentVolumeClaimSpec)
-    metadata: ObjectMeta | None = None
+    spec: Annotated[PersistentVolumeClaimSpec, Required()] = always(PersistentVolumeClaimSpec)
+    metadata: ObjectMeta = always(ObjectMeta)
 
 
 class EphemeralVolumeSource(Struct, kw_only=True):
@@ -215,8 +218,8 @@ class PersistentVolumeClaimVolumeSource(Struct, kw_only=True):
 class PodCertificateProjection(Struct, kw_only=True):
     """A private key and a certificate for the pod, renewed by the kubelet."""
 
-    key_type: str = always(str)
-    signer_name: str = always(str)
+    key_type: Annotated[str, Required()] = ""
+    signer_name: Annotated[str, Required()] = ""
     certificate_chain_path: str = ""
     credential_bundle_path: str = ""
     key_path: str = ""
@@ -229,7 +232,7 @@ class SecretProjection(Struct, kw_only=True):
     """The keys of a Secret as files of a projected volume."""
 
     items: list[KeyToPath] = []
-    name: str = ""
+    name: Annotated[str, Default("")] = ""
     optional: bool | None = None
 
 

@@ -1,6 +1,9 @@
 """Volumes that are disks and file systems of certain makers, built into Kubernetes before there was CSI."""
 
+from typing import Annotated
+
 from pybernetes.api.core.reference import LocalObjectReference
+from pybernetes.api.facts import Default, Required
 from pybernetes.api.meta import Int32, Struct, always
 
 
@@ -18,10 +21,10 @@ class AzureDiskVolumeSource(Struct, kw_only=True):
 
     disk_name: str = always(str)
     disk_uri: str = always(str)
-    caching_mode: str = ""
-    fs_type: str = ""
-    kind: str = ""
-    read_only: bool = False
+    caching_mode: Annotated[str, Default("ReadWrite")] = ""
+    fs_type: Annotated[str, Default("ext4")] = ""
+    kind: Annotated[str, Default("Shared")] = ""
+    read_only: Annotated[bool, Default(False)] = False
 
 
 class AzureFileVolumeSource(Struct, kw_only=True):
@@ -35,7 +38,7 @@ class AzureFileVolumeSource(Struct, kw_only=True):
 class CephFSVolumeSource(Struct, kw_only=True):
     """A file system of Ceph."""
 
-    monitors: list[str] = []
+    monitors: Annotated[list[str], Required()] = []
     path: str = ""
     read_only: bool = False
     secret_file: str = ""
@@ -105,7 +108,7 @@ class ISCSIVolumeSource(Struct, kw_only=True):
     chap_auth_session: bool | None = None
     fs_type: str = ""
     initiator_name: str = ""
-    iscsi_interface: str = ""
+    iscsi_interface: Annotated[str, Default("default")] = ""
     portals: list[str] = []
     read_only: bool = False
     secret_ref: LocalObjectReference | None = None
@@ -149,26 +152,26 @@ class RBDVolumeSource(Struct, kw_only=True):
     """A block device of Ceph."""
 
     image: str = always(str)
-    monitors: list[str] = []
+    monitors: Annotated[list[str], Required()] = []
     fs_type: str = ""
-    keyring: str = ""
-    pool: str = ""
+    keyring: Annotated[str, Default("/etc/ceph/keyring")] = ""
+    pool: Annotated[str, Default("rbd")] = ""
     read_only: bool = False
     secret_ref: LocalObjectReference | None = None
-    user: str = ""
+    user: Annotated[str, Default("admin")] = ""
 
 
 class ScaleIOVolumeSource(Struct, kw_only=True):
     """A volume of ScaleIO."""
 
     gateway: str = always(str)
-    secret_ref: LocalObjectReference = always(LocalObjectReference)
+    secret_ref: Annotated[LocalObjectReference, Required()] = always(LocalObjectReference)
     system: str = always(str)
-    fs_type: str = ""
+    fs_type: Annotated[str, Default("xfs")] = ""
     protection_domain: str = ""
     read_only: bool = False
     ssl_enabled: bool | None = None
-    storage_mode: str = ""
+    storage_mode: Annotated[str, Default("ThinProvisioned")] = ""
     storage_pool: str = ""
     volume_name: str = ""
 

@@ -1,12 +1,12 @@
 """EndpointSlice: some of the addresses behind a Service. Many small objects change more cheaply than one big one."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pybernetes.api import names, rules
 from pybernetes.api.core.reference import ObjectReference
 from pybernetes.api.duration import age
-from pybernetes.api.facts import Atomic
+from pybernetes.api.facts import Atomic, ListSet, Required
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Int32, Object, Struct, always
@@ -43,7 +43,7 @@ class EndpointHints(Struct, kw_only=True):
 class Endpoint(Struct, kw_only=True):
     """One backend of a Service: a pod, usually."""
 
-    addresses: list[str] = []
+    addresses: Annotated[list[str], Required(), ListSet()] = []
     """Addresses of the endpoint; the first one is used."""
     conditions: EndpointConditions = always(EndpointConditions)
     """Whether it is ready, serving, terminating."""
@@ -62,6 +62,7 @@ class Endpoint(Struct, kw_only=True):
 class EndpointPort(Struct, kw_only=True):
     """A port that all endpoints of the slice have."""
 
+    type_facts: ClassVar = (Atomic(),)
     app_protocol: str = ""
     name: str | None = None
     port: Int32 | None = None

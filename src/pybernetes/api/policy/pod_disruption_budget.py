@@ -9,7 +9,7 @@ from typing import Annotated
 from pybernetes.api import rules
 from pybernetes.api.conditions import validate_conditions
 from pybernetes.api.duration import age
-from pybernetes.api.facts import ListMap, Replace
+from pybernetes.api.facts import ListMap, Optional, Replace
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Condition, Int32, Int64, IntOrString, LabelSelector, Object, Struct, Time, always
@@ -43,15 +43,15 @@ class PodDisruptionBudgetStatus(Struct, kw_only=True):
 
     conditions: Annotated[list[Condition], ListMap("type")] = []
     """Present state: DisruptionAllowed."""
-    current_healthy: Int32 = always(int)
+    current_healthy: Annotated[Int32, Optional()] = always(int)
     """Pods that are ready and not about to go."""
-    desired_healthy: Int32 = always(int)
+    desired_healthy: Annotated[Int32, Optional()] = always(int)
     """How many have to be."""
     disrupted_pods: dict[str, Time] = {}
     """Pods whose eviction was let through and not yet seen by the controller, and when."""
-    disruptions_allowed: Int32 = always(int)
+    disruptions_allowed: Annotated[Int32, Optional()] = always(int)
     """How many evictions would be let through now."""
-    expected_pods: Int32 = always(int)
+    expected_pods: Annotated[Int32, Optional()] = always(int)
     """How many pods there should be."""
     observed_generation: Int64 = 0
     """The generation that the controller has seen; evictions wait while it lags."""

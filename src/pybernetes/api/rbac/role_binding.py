@@ -1,5 +1,8 @@
 """RoleBinding: a role granted in one namespace."""
 
+from typing import Annotated
+
+from pybernetes.api.facts import Required
 from pybernetes.api.field import Errors
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import Object, always
@@ -16,7 +19,7 @@ from pybernetes.api.rbac.validation import (
 class RoleBinding(Object, kw_only=True):
     """Grants a Role of its namespace, or a ClusterRole, to subjects within its namespace."""
 
-    role_ref: RoleRef = always(RoleRef)
+    role_ref: Annotated[RoleRef, Required()] = always(RoleRef)
     """The role that is granted. It can't be changed."""
     subjects: list[Subject] = []
     """Who it is granted to."""

@@ -1,15 +1,15 @@
 """What roles and bindings are made of: rules, references to roles, subjects."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pybernetes.api.facts import Atomic
+from pybernetes.api.facts import Atomic, Optional, Required
 from pybernetes.api.meta import Struct, always
 
 
 class PolicyRule(Struct, kw_only=True):
     """Verbs that are allowed on resources, or on paths that are not resources."""
 
-    verbs: list[str] = []
+    verbs: Annotated[list[str], Required()] = []
     """The verbs that are allowed; `*` is all."""
     api_groups: list[str] = []
     """The API groups of the resources; "" is the core group."""
@@ -29,7 +29,7 @@ class RoleRef(Struct, kw_only=True):
     """Role or ClusterRole."""
     name: str = always(str)
     """The role's name."""
-    api_group: str = ""
+    api_group: Annotated[str, Optional()] = always(str)
     """The API group of the role."""
 
 

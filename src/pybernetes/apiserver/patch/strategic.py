@@ -106,22 +106,18 @@ def _merge_value(key: str, current: Json, value: Json, shape: Shape, order: Json
     """One member of a map: `current` is None when the original has none."""
     if isinstance(value, dict) and isinstance(current, dict) and not shape.replaced:
         return _merge_map(current, value, shape)
-    if isinstance(value, list) and shape.form == "list" and (shape.keys or shape.is_set):
+    if isinstance(value, list) and shape.merge_key is not None:
         if order is not None:
-            check_order(value, order, _key_of(shape), key)
+            check_order(value, order, shape.merge_key, key)
         if isinstance(current, list):
             return _merge_list(key, current, value, shape)
     return _plain(value)
 
 
-def _key_of(shape: Shape) -> str:
-    return shape.keys[0] if shape.keys else ""
-
-
 def _merge_list(name: str, current: list[Json], patch: list[Json], shape: Shape) -> list[Json]:
     if any(isinstance(v, list) for v in patch):
         raise PatchError("lists of lists are not supported", 422)
-    if shape.keys:
+    if shape.merge_key:
         return _merge_maps(name, current, patch, shape)
     merged = {scalar_key(v): v for v in [*current, *patch]}
     return arrange(list(merged.values()), patch, current, "")
@@ -129,7 +125,7 @@ def _merge_list(name: str, current: list[Json], patch: list[Json], shape: Shape)
 
 def _merge_maps(name: str, current: list[Json], patch: list[Json], shape: Shape) -> list[Json]:
     """Merge a list of maps on the first key; items of the patch stand in the patch's order."""
-    key, item_shape = shape.keys[0], shape.item or ANY
+    key, item_shape = shape.merge_key or "", shape.item or ANY
     if not all(isinstance(v, dict) for v in patch):
         raise PatchError(f"invalid patch of {name}: its items must be maps", 422)
     if any(v.get(DIRECTIVE) == "replace" for v in patch):
@@ -167,4 +163,4 @@ def _set_order(result: Map, original: Map, key: str, order: Json, shape: Shape) 
     if not isinstance(merged, list):
         return
     before = original.get(key)
-    result[key] = arrange(merged, order, before if isinstance(before, list) else [], _key_of(shape))
+    result[key] = arrange(merged, order, before if isinstance(before, list) else [], shape.merge_key or "")
