@@ -1,7 +1,7 @@
 """A kubelet against the API in memory and a runtime, with what tests ask of both."""
 
 import asyncio
-import time
+import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,9 +11,13 @@ from pybernetes.api.core.reference import ObjectReference
 from pybernetes.api.meta import Object
 from pybernetes.client.client import Client
 from pybernetes.client.informer import Informers
+from pybernetes.kubelet.api_source import NodePods
 from pybernetes.kubelet.config import KubeletConfig
 from pybernetes.kubelet.kubelet import Kubelet
+from pybernetes.kubelet.real_node import real_kubelet
 from pybernetes.kubelet.runtime import Runtime
+from pybernetes.kubelet.simulated.node import simulated_kubelet
+from pybernetes.kubelet.simulated.runtime import SimulatedRuntime
 
 from .fake_api import FakeApi
 
@@ -43,7 +47,7 @@ class Harness:
     def create(self, name: str, spec: dict[str, Any], **metadata: Any) -> str:
         path = f"/api/v1/namespaces/default/pods/{name}"
         spec = {"nodeName": NODE, "restartPolicy": "Always", "terminationGracePeriodSeconds": 2, **spec}
-        self.api.put(path, {"metadata": {"uid": f"{name}-{time.time_ns()}", **metadata}, "spec": spec})
+        self.api.put(path, {"metadata": {"uid": f"{name}-{uuid.uuid4().hex[:8]}", **metadata}, "spec": spec})
         return path
 
     def delete(self, path: str, grace: int = 2) -> None:
@@ -62,11 +66,12 @@ class Harness:
     def condition(self, path: str, type_: str) -> str:
         return next((c["status"] for c in self.status(path).get("conditions", []) if c["type"] == type_), "")
 
-    async def until(self, what: Callable[[], object], timeout: float = 30.0) -> None:
-        deadline = time.monotonic() + timeout
+    async def until(self, what: Callable[[], object], timeout: float = 30.0, *, every: float = 0.01) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
         while not what():
-            assert time.monotonic() < deadline, (self.events.seen, [o.get("status") for o in self.api.objects.values()])
-            await asyncio.sleep(0.01)
+            assert loop.time() < deadline, (self.events.seen, [o.get("status") for o in self.api.objects.values()])
+            await asyncio.sleep(every)
 
     async def gone(self, path: str) -> None:
         await self.until(lambda: path not in self.api.objects)
@@ -84,15 +89,42 @@ def config(root: Path, **changes: Any) -> KubeletConfig:
     return KubeletConfig(**{**values, **changes})
 
 
+Make = Callable[[Client, Informers, Events], Kubelet]
+
+
 @asynccontextmanager
 async def running(
-    runtime: Runtime, settings: KubeletConfig, api: FakeApi | None = None, **options: Any
+    runtime: Runtime, settings: KubeletConfig, api: FakeApi | None = None
 ) -> AsyncGenerator[Harness, None]:
-    """A kubelet that works; it is cancelled, as by kill -9, at the end."""
-    api = api or FakeApi()
+    """A real node's kubelet at work."""
+
+    def make(client: Client, informers: Informers, events: Events) -> Kubelet:
+        return real_kubelet(settings, client, informers, runtime, events)
+
+    async with _at_work(make, api or FakeApi()) as harness:
+        yield harness
+    await runtime.close()
+
+
+@asynccontextmanager
+async def simulated(
+    runtime: SimulatedRuntime, settings: KubeletConfig, api: FakeApi | None = None
+) -> AsyncGenerator[Harness, None]:
+    """A simulated node's kubelet at work; it goes by the running loop's time."""
+
+    def make(client: Client, informers: Informers, events: Events) -> Kubelet:
+        return simulated_kubelet(settings, client, runtime, events, NodePods(informers, NODE), clock=runtime.clock)
+
+    async with _at_work(make, api or FakeApi()) as harness:
+        yield harness
+
+
+@asynccontextmanager
+async def _at_work(make: Make, api: FakeApi) -> AsyncGenerator[Harness, None]:
+    """At the end the kubelet is cancelled without a chance to clean up, as if it had been killed."""
     client, events = Client(api), Events()
     informers = Informers(client)
-    kubelet = Kubelet(settings, client, informers, runtime, events, **options)
+    kubelet = make(client, informers, events)
     tasks = [asyncio.create_task(informers.run()), asyncio.create_task(kubelet.run())]
     try:
         yield Harness(api, kubelet, events)
@@ -103,4 +135,3 @@ async def running(
         for task in tasks:
             if not task.cancelled() and task.exception() is not None:
                 raise task.exception()  # type: ignore[misc]
-        await runtime.close()

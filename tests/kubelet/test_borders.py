@@ -17,12 +17,11 @@ from pybernetes.kubelet.cri.runtime import CriRuntime
 from pybernetes.kubelet.kubelet import Kubelet
 from pybernetes.kubelet.probes import checks
 from pybernetes.kubelet.runtime import RuntimeFailure, RuntimeUnavailable
-from pybernetes.kubelet.simulated import SimulatedRuntime
-from pybernetes.kubelet.simulated_node import addresses
+from pybernetes.kubelet.simulated.runtime import SimulatedRuntime, addresses
 from pybernetes.kubelet.static_pods import StaticPods
 
 from .fake_api import FakeApi
-from .harness import Harness, config, running
+from .harness import Harness, config, running, simulated
 
 
 class Garbage(grpc.GenericRpcHandler):  # type: ignore[misc]
@@ -161,8 +160,8 @@ MIRROR = "/api/v1/namespaces/default/pods/web-node-1"
 async def static_node(root: Path, api: FakeApi) -> AsyncIterator[Harness]:
     """A simulated kubelet with static pods."""
     settings = config(root, capacity={"cpu": "1"}, static_pod_path=root / "manifests")
-    paper = SimulatedRuntime(clock=time.time, address=addresses())
-    async with running(paper, settings, api, simulated=True) as k:
+    runtime = SimulatedRuntime(clock=time.time, address=addresses())
+    async with simulated(runtime, settings, api) as k:
         kubelet: Kubelet = k.kubelet
         static = StaticPods(settings, Client(api), kubelet.pods, kubelet.registry)
         task = asyncio.create_task(static.run())

@@ -21,7 +21,7 @@ from pybernetes.client.client import Client
 from pybernetes.client.events import EventRecorder
 from pybernetes.client.informer import Informers
 from pybernetes.kubelet.cri.runtime import CriRuntime
-from pybernetes.kubelet.kubelet import Kubelet
+from pybernetes.kubelet.real_node import real_kubelet
 from pybernetes.store.sqlite import SqliteStore
 from support.kubectls import kubectls
 
@@ -84,7 +84,7 @@ async def cluster(node: Node, tmp_path: Path) -> AsyncIterator[Cluster]:
         port=0,
         client_ca_file=Path(pki.ca),
     )
-    kubelet = Kubelet(where, client, informers, CriRuntime(node.socket), recorder)
+    kubelet = real_kubelet(where, client, informers, CriRuntime(node.socket), recorder)
     tasks = [asyncio.create_task(c) for c in (informers.run(), recorder.run(), kubelet.run())]
     yield Cluster(tmp_path, https.port, pki)
     for pod in (await client.of(Pod).list()).items:

@@ -12,8 +12,7 @@ import pytest
 from pybernetes.kubelet.cri.runtime import CriRuntime
 from pybernetes.kubelet.names import CONTAINER_NAME, POD_NAME, POD_NAMESPACE, POD_UID
 from pybernetes.kubelet.runtime import ContainerSpec, NoSuch, Runtime, RuntimeFailure, SandboxSpec
-from pybernetes.kubelet.simulated import SimulatedRuntime
-from pybernetes.kubelet.simulated_node import addresses
+from pybernetes.kubelet.simulated.runtime import SimulatedRuntime, addresses
 
 from .node import BUSYBOX, Node
 

@@ -17,8 +17,7 @@ from pybernetes.kubelet.server.handlers import Refused, log_options
 from pybernetes.kubelet.server.http import BadRequest, parse_head
 from pybernetes.kubelet.server.server import KubeletServer
 from pybernetes.kubelet.server.tunnel import UpgradeRefused, check_upgrade, upstream_head
-from pybernetes.kubelet.simulated import SimulatedRuntime
-from pybernetes.kubelet.simulated_node import addresses
+from pybernetes.kubelet.simulated.runtime import SimulatedRuntime, addresses
 
 from .builders import NOW, pod
 from .harness import config

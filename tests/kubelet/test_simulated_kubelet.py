@@ -1,37 +1,58 @@
-"""The whole kubelet with pods on paper: its logic without containers, and many nodes in one process."""
+"""The simulated kubelet: the logic of a kubelet without containers, and many nodes in one process."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
+import functools
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+from client.warp import warp
 from pybernetes.client.client import Client
 from pybernetes.client.informer import Informers
 from pybernetes.kubelet.api_source import SharedPods
-from pybernetes.kubelet.kubelet import Kubelet
-from pybernetes.kubelet.simulated import EXIT_CODE, RUN_SECONDS, SimulatedRuntime
-from pybernetes.kubelet.simulated_node import addresses
+from pybernetes.kubelet.simulated.node import simulated_kubelet
+from pybernetes.kubelet.simulated.runtime import EXIT_CODE, RUN_SECONDS, SimulatedRuntime, addresses
 
 from .fake_api import FakeApi
-from .harness import Events, Harness, config, running
+from .harness import Events, Harness, config, simulated
 
+EPOCH = 1_800_000_000.0
 CAPACITY = {"cpu": "4", "memory": "8Gi", "pods": "110"}
 ONE = {"containers": [{"name": "c", "image": "busybox"}]}
 
 
-def runtime() -> SimulatedRuntime:
-    return SimulatedRuntime(clock=time.time, address=addresses())
+def now() -> float:
+    return EPOCH + asyncio.get_running_loop().time()
 
 
-@pytest.fixture
-async def k(tmp_path: Path) -> AsyncIterator[Harness]:
-    async with running(runtime(), config(tmp_path, capacity=CAPACITY), simulated=True) as harness:
-        yield harness
+def new_runtime() -> SimulatedRuntime:
+    return SimulatedRuntime(clock=now, address=addresses())
 
 
+def warped(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run a test in a loop whose time jumps; there are no sockets, threads or processes to wait for."""
+
+    @functools.wraps(test)
+    def run(*arguments: Any, **named: Any) -> None:
+        warp(test(*arguments, **named))
+
+    return run
+
+
+def on_simulated_node(test: Callable[[Harness], Coroutine[Any, Any, None]]) -> Callable[[Path], None]:
+    """Run a test beside one simulated kubelet."""
+
+    def run(tmp_path: Path) -> None:
+        async def scenario() -> None:
+            async with simulated(new_runtime(), config(tmp_path, capacity=CAPACITY)) as k:
+                await test(k)
+
+        warp(scenario())
+
+    return run
+
+
+@on_simulated_node
 async def test_pod_becomes_ready_and_goes(k: Harness) -> None:
     path = k.create("web", ONE)
     await k.until(lambda: k.condition(path, "Ready") == "True")
@@ -42,6 +63,7 @@ async def test_pod_becomes_ready_and_goes(k: Harness) -> None:
     assert k.events.reasons("web") == ["Created", "Started", "Killing"]
 
 
+@on_simulated_node
 async def test_node_says_that_it_is_simulated(k: Harness) -> None:
     path = "/api/v1/nodes/node-1"
     await k.until(lambda: path in k.api.objects and k.api.objects[path].get("status", {}).get("nodeInfo"))
@@ -54,6 +76,7 @@ async def test_node_says_that_it_is_simulated(k: Harness) -> None:
     assert k.api.objects[lease]["spec"]["leaseDurationSeconds"] == 40
 
 
+@on_simulated_node
 async def test_job_like_pods_end(k: Harness) -> None:
     done = k.create("done", {**ONE, "restartPolicy": "Never"}, annotations={RUN_SECONDS: "0.02"})
     failed = k.create("failed", {**ONE, "restartPolicy": "Never"}, annotations={RUN_SECONDS: "0.02", EXIT_CODE: "3"})
@@ -62,20 +85,31 @@ async def test_job_like_pods_end(k: Harness) -> None:
     assert k.status(failed)["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 3
 
 
+@on_simulated_node
 async def test_crash_loop(k: Harness) -> None:
-    path = k.create("loop", ONE, annotations={RUN_SECONDS: "0.02", EXIT_CODE: "1"})
+    path = k.create("loop", ONE, annotations={RUN_SECONDS: "1", EXIT_CODE: "1"})
 
     def waiting() -> Any:
         states = k.status(path).get("containerStatuses", [{}])[0].get("state", {})
         return states.get("waiting", {}).get("reason") == "CrashLoopBackOff"
+
+    def restarts() -> int:
+        return int(k.status(path)["containerStatuses"][0]["restartCount"])
 
     await k.until(waiting)
     status = k.status(path)["containerStatuses"][0]
     assert status["restartCount"] == 1
     assert status["lastState"]["terminated"]["exitCode"] == 1
     assert "BackOff" in k.events.reasons("loop")
+    delays = []
+    for count in range(2, 9):
+        before = now()
+        await k.until(lambda count=count: restarts() == count, 400, every=0.1)
+        delays.append(round(now() - before))
+    assert delays == [10, 21, 41, 81, 161, 301, 301], "each includes the second that the container runs"
 
 
+@on_simulated_node
 async def test_force_deleted_pod_is_removed(k: Harness) -> None:
     path = k.create("web", ONE)
     await k.until(lambda: k.condition(path, "Ready") == "True")
@@ -83,6 +117,7 @@ async def test_force_deleted_pod_is_removed(k: Harness) -> None:
     await _until_empty(k)
 
 
+@on_simulated_node
 async def test_replaced_pod_of_the_same_name(k: Harness) -> None:
     path = k.create("web", ONE)
     await k.until(lambda: k.condition(path, "Ready") == "True")
@@ -94,6 +129,7 @@ async def test_replaced_pod_of_the_same_name(k: Harness) -> None:
     assert len(await k.kubelet.runtime.list_pods()) == 1
 
 
+@on_simulated_node
 async def test_status_is_written_once_the_api_is_back(k: Harness) -> None:
     path = k.create("web", ONE)
     await k.until(lambda: k.condition(path, "Ready") == "True")
@@ -106,34 +142,37 @@ async def test_status_is_written_once_the_api_is_back(k: Harness) -> None:
     await k.until(lambda: k.status(path)["containerStatuses"][0]["restartCount"] == 1)
 
 
+@on_simulated_node
 async def test_deadline(k: Harness) -> None:
     path = k.create("short", {**ONE, "activeDeadlineSeconds": 1})
     await k.until(lambda: k.status(path).get("phase") == "Failed")
     assert k.status(path)["reason"] == "DeadlineExceeded"
 
 
+@warped
 async def test_finished_pod_is_not_started_again_by_a_new_kubelet(tmp_path: Path) -> None:
-    api, paper = FakeApi(), runtime()
-    async with running(paper, config(tmp_path, capacity=CAPACITY), api, simulated=True) as k:
+    api, runtime = FakeApi(), new_runtime()
+    async with simulated(runtime, config(tmp_path, capacity=CAPACITY), api) as k:
         path = k.create("done", {**ONE, "restartPolicy": "Never"}, annotations={RUN_SECONDS: "0.02"})
         await k.until(lambda: k.status(path).get("phase") == "Succeeded")
-    async with running(runtime(), config(tmp_path, capacity=CAPACITY), api, simulated=True) as k:
+    async with simulated(new_runtime(), config(tmp_path, capacity=CAPACITY), api) as k:
         await asyncio.sleep(0.1)
         assert await k.kubelet.runtime.list_pods() == {}
         assert k.status(path)["phase"] == "Succeeded"
 
 
+@warped
 async def test_orphans_are_removed_once_the_source_has_told_all(tmp_path: Path) -> None:
-    api, paper = FakeApi(), runtime()
-    async with running(paper, config(tmp_path, capacity=CAPACITY), api, simulated=True) as k:
+    api, runtime = FakeApi(), new_runtime()
+    async with simulated(runtime, config(tmp_path, capacity=CAPACITY), api) as k:
         path = k.create("web", ONE)
         kept = k.create("kept", ONE)
         await k.until(lambda: k.condition(path, "Ready") == k.condition(kept, "Ready") == "True")
     api.remove(path)
-    async with running(paper, config(tmp_path, capacity=CAPACITY), api, simulated=True) as k:
-        while len(await paper.list_pods()) > 1:
+    async with simulated(runtime, config(tmp_path, capacity=CAPACITY), api) as k:
+        while len(await runtime.list_pods()) > 1:
             await asyncio.sleep(0.01)
-        state = await paper.pod(api.objects[kept]["metadata"]["uid"])
+        state = await runtime.pod(api.objects[kept]["metadata"]["uid"])
         assert [c.attempt for c in state.containers] == [0], "a running container is not restarted"
 
 
@@ -143,6 +182,7 @@ async def _until_empty(k: Harness) -> None:
             await asyncio.sleep(0.01)
 
 
+@warped
 async def test_many_nodes_share_one_watch(tmp_path: Path) -> None:
     api = FakeApi()
     client, address = Client(api), addresses()
@@ -152,8 +192,8 @@ async def test_many_nodes_share_one_watch(tmp_path: Path) -> None:
     for number in range(20):
         name = f"sim-{number}"
         settings = config(tmp_path, node_name=name, capacity=CAPACITY)
-        paper = SimulatedRuntime(clock=time.time, address=address, node_name=name)
-        kubelet = Kubelet(settings, client, informers, paper, Events(), pods=shared.of(name), simulated=True)
+        runtime = SimulatedRuntime(clock=now, address=address, node_name=name)
+        kubelet = simulated_kubelet(settings, client, runtime, Events(), shared.of(name), clock=now)
         tasks.append(asyncio.create_task(kubelet.run()))
     for number in range(60):
         path = f"/api/v1/namespaces/default/pods/p{number}"

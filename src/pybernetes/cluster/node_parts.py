@@ -17,7 +17,7 @@ from pybernetes.dns.server import DnsOptions, DnsServer, follow
 from pybernetes.dns.zone import Zone
 from pybernetes.kubelet.config import KubeletConfig
 from pybernetes.kubelet.cri.runtime import CriRuntime
-from pybernetes.kubelet.kubelet import Kubelet
+from pybernetes.kubelet.real_node import real_kubelet
 from pybernetes.proxy.daemon import KubeProxy
 from pybernetes.proxy.options import ProxyOptions
 
@@ -25,7 +25,7 @@ from pybernetes.proxy.options import ProxyOptions
 async def run_kubelet(config: KubeletConfig, client: Client, informers: Informers) -> None:
     """A kubelet on the runtime's CRI socket, until cancelled. Raises the kubelet's ConfigError."""
     recorder = EventRecorder(client, "kubelet", host=config.node_name)
-    kubelet = Kubelet(config, client, informers, CriRuntime(config.runtime_endpoint), recorder)
+    kubelet = real_kubelet(config, client, informers, CriRuntime(config.runtime_endpoint), recorder)
     async with asyncio.TaskGroup() as group:
         group.create_task(recorder.run(), name="events")
         group.create_task(kubelet.run(), name="kubelet")

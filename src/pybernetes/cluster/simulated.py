@@ -21,8 +21,8 @@ from pybernetes.cluster.paper import PaperNode
 from pybernetes.kubelet.api_source import SharedPods
 from pybernetes.kubelet.config import KubeletConfig
 from pybernetes.kubelet.kubelet import Kubelet
-from pybernetes.kubelet.simulated import SimulatedRuntime
-from pybernetes.kubelet.simulated_node import addresses
+from pybernetes.kubelet.simulated.node import simulated_kubelet
+from pybernetes.kubelet.simulated.runtime import SimulatedRuntime, addresses
 
 _CAPACITY = {"cpu": "32", "memory": "256Gi", "ephemeral-storage": "500Gi", "pods": "110"}
 
@@ -46,7 +46,7 @@ async def run_simulated(
     pods = SharedPods(informers)
     async with asyncio.TaskGroup() as group:
         for node in nodes:
-            kubelet = _kubelet(node, client_for(node.name), informers, pods, rng.random(), clock)
+            kubelet = _kubelet(node, client_for(node.name), pods, rng.random(), clock)
             group.create_task(kubelet.run(), name=f"kubelet of {node.name}")
             await asyncio.sleep(0)
 
@@ -54,7 +54,6 @@ async def run_simulated(
 def _kubelet(
     node: PaperNode,
     client: Client,
-    informers: Informers,
     pods: SharedPods,
     phase: float,
     clock: Callable[[], float],
@@ -71,4 +70,4 @@ def _kubelet(
         serve=False,
     )
     runtime = SimulatedRuntime(clock=clock, address=addresses(node.pod_cidr), node_name=node.name)
-    return Kubelet(config, client, informers, runtime, NoEvents(), pods=pods.of(node.name), clock=clock, simulated=True)
+    return simulated_kubelet(config, client, runtime, NoEvents(), pods.of(node.name), clock=clock)

@@ -1,18 +1,23 @@
-"""What a real node has beside its pods' workers: objects, tokens, volumes, probes, images, logs, its server."""
+"""The factory of a real node's kubelet: containers, volumes, probes, images, logs and the server of this machine."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+import time
+from collections.abc import Iterable
 
 from pybernetes.api.core.pod import Pod
 from pybernetes.api.core.service import Service
 from pybernetes.client.client import Client
 from pybernetes.client.informer import Informers
+from pybernetes.kubelet.api_source import NodePods
 from pybernetes.kubelet.cgroups import NoCgroups, PodCgroups
 from pybernetes.kubelet.config import KubeletConfig
 from pybernetes.kubelet.hooks import LifecycleHooks
 from pybernetes.kubelet.image_gc import ImageCollector
 from pybernetes.kubelet.images import ImagePuller
+from pybernetes.kubelet.kubelet import Kubelet, Task
 from pybernetes.kubelet.logs.rotation import LogRotator
+from pybernetes.kubelet.node import machine
+from pybernetes.kubelet.node.reporter import NodeReporter
 from pybernetes.kubelet.objects import ObjectCache
 from pybernetes.kubelet.pods import PodManager, PodRegistry
 from pybernetes.kubelet.probes.manager import ProbeManager
@@ -30,8 +35,24 @@ from pybernetes.kubelet.volumes.payload import Sources
 _VOLUME_REFRESH = 60.0
 
 
-class RealNode:
-    """The collaborators of one real node, and their tasks."""
+def real_kubelet(
+    config: KubeletConfig,
+    client: Client,
+    informers: Informers,
+    runtime: Runtime,
+    recorder: Recorder,
+    *,
+    clock: Clock = time.time,
+    runtime_name: str = "containerd",
+) -> Kubelet:
+    """A kubelet that runs the pods bound to `config.node_name` on this machine."""
+    config.check()
+    node = _RealNode(config, client, informers, runtime, recorder, clock, runtime_name)
+    return Kubelet(config, runtime, node, NodePods(informers, config.node_name))
+
+
+class _RealNode:
+    """A `Node` on this machine."""
 
     def __init__(
         self,
@@ -41,93 +62,97 @@ class RealNode:
         runtime: Runtime,
         recorder: Recorder,
         clock: Clock,
-        registry: PodRegistry,
-        allocatable: dict[str, str],
-        poke: Callable[[str], None],
+        runtime_name: str,
     ) -> None:
-        self._config, self._runtime, self._recorder, self._clock = config, runtime, recorder, clock
-        self._registry = registry
-        self._poke = poke
-        self._allocatable = allocatable
+        self._config, self._clock = config, clock
+        self.registry = PodRegistry()
+        self.status = StatusManager(client, self.registry.in_api)
+        capacity = machine.capacity(config)
+        allocatable = machine.allocatable(config, capacity)
         self._cluster_services = informers.of(Service)
-        self.objects = ObjectCache(client, self._object_changed)
-        self.tokens = TokenManager(client, clock)
-        self.volumes = VolumeManager(config, Sources(self.objects, self.tokens, allocatable), clock)
-        self.probes = ProbeManager(runtime, recorder=recorder, clock=clock, changed=poke, node_ip=config.node_ip)
-        self.images = ImagePuller(
-            runtime, objects=self.objects, recorder=recorder, clock=clock, max_pulls=config.max_pulls
+        self._objects = ObjectCache(client, self._object_changed)
+        self._tokens = TokenManager(client, clock)
+        self._volumes = VolumeManager(config, Sources(self._objects, self._tokens, allocatable), clock)
+        self._probes = ProbeManager(runtime, recorder=recorder, clock=clock, changed=self._poke, node_ip=config.node_ip)
+        self._images = ImagePuller(
+            runtime, objects=self._objects, recorder=recorder, clock=clock, max_pulls=config.max_pulls
         )
-        self.image_gc = ImageCollector(config, runtime, clock, registry)
-        self.rotator = LogRotator(config, runtime, registry)
-        self.server = KubeletServer(config, runtime, registry)
-        self.static: StaticPods | None = None
-        self._client = client
+        self._image_gc = ImageCollector(config, runtime, clock, self.registry)
+        self._rotator = LogRotator(config, runtime, self.registry)
+        self._server = KubeletServer(config, runtime, self.registry)
         self._refresh: set[str] = set()
         self._refresh_wake = asyncio.Event()
-
-    def services(self, status: StatusManager, runtime_name: str) -> Services:
-        """What workers need."""
-        config = self._config
         cgroups = PodCgroups(config.cgroup_root) if config.cgroups_per_qos else NoCgroups()
         specs = PodSpecs(
             config,
-            objects=self.objects,
-            images=self._runtime,
+            objects=self._objects,
+            images=runtime,
             cgroups=cgroups,
             services=self._cluster_services.cache.all,
-            allocatable=self._allocatable,
+            allocatable=allocatable,
         )
-        return Services(
+        services = Services(
             config=config,
-            runtime=self._runtime,
+            runtime=runtime,
             runtime_name=runtime_name,
-            recorder=self._recorder,
-            clock=self._clock,
-            status=status,
-            probes=self.probes,
-            volumes=self.volumes,
+            recorder=recorder,
+            clock=clock,
+            status=self.status,
+            probes=self._probes,
+            volumes=self._volumes,
             cgroups=cgroups,
-            images=self.images,
+            images=self._images,
             specs=specs,
-            hooks=LifecycleHooks(config, self._runtime),
+            hooks=LifecycleHooks(config, runtime),
         )
-
-    def attach(self, pods: PodManager) -> None:
-        """Static pods go to the same workers."""
-        if self._config.static_pod_path is not None:
-            self.static = StaticPods(self._config, self._client, pods, self._registry)
-
-    async def static_synced(self) -> None:
-        """Wait until the manifests have been read."""
-        if self.static is not None:
-            await self.static.synced.wait()
-
-    async def services_synced(self) -> None:
-        """Wait for the Services, of which containers get variables."""
-        await self._cluster_services.synced()
+        self.pods = PodManager(services, self.registry, client)
+        self.pods.on_change.append(self._pod_changed)
+        self._static: StaticPods | None = None
+        if config.static_pod_path is not None:
+            self._static = StaticPods(config, client, self.pods, self.registry)
+        self.reporter = NodeReporter(
+            config,
+            client,
+            runtime,
+            recorder=recorder,
+            clock=clock,
+            port=lambda: self.port,
+            capacity=capacity,
+            allocatable=allocatable,
+            pressure=lambda: machine.pressure(config),
+        )
 
     @property
     def port(self) -> int:
-        """Where the server listens."""
-        return self.server.port
+        """Port of the HTTPS server."""
+        return self._server.port
 
-    def tasks(self) -> Iterable[tuple[str, Callable[[], Coroutine[None, None, None]]]]:
-        """All that runs."""
+    def tasks(self) -> Iterable[Task]:
+        """Refresh of volumes, garbage collection of images, log rotation, the server, static pods."""
         yield "volumes", self._refresh_volumes
-        yield "image collection", self.image_gc.run
-        yield "log rotation", self.rotator.run
+        yield "image collection", self._image_gc.run
+        yield "log rotation", self._rotator.run
         if self._config.serve:
-            yield "server", self.server.run
-        if self.static is not None:
-            yield "static pods", self.static.run
+            yield "server", self._server.run
+        if self._static is not None:
+            yield "static pods", self._static.run
+
+    async def synced(self) -> None:
+        """Wait for the manifests of static pods, and for the Services, which become variables of containers."""
+        if self._static is not None:
+            await self._static.synced.wait()
+        await self._cluster_services.synced()
 
     async def close(self) -> None:
-        """End what has tasks of its own."""
-        await self.probes.close()
-        await self.objects.close()
+        """End probes and the watches of objects."""
+        await self._probes.close()
+        await self._objects.close()
+
+    def _poke(self, uid: str) -> None:
+        self.pods.poke(uid)
 
     def _object_changed(self, uid: str) -> None:
-        """A ConfigMap or Secret that a pod uses has changed: its volumes follow."""
+        """A ConfigMap or Secret that a pod uses has changed: refresh its volumes, and retry what waits for it."""
         self._want_refresh(uid)
         self._poke(uid)
 
@@ -135,12 +160,12 @@ class RealNode:
         self._refresh.add(uid)
         self._refresh_wake.set()
 
-    def pod_changed(self, old: Pod | None, new: Pod | None) -> None:
+    def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         """Watch what the pod refers to; its labels and annotations may be in a volume."""
-        self.objects.pod_changed(old, new)
+        self._objects.pod_changed(old, new)
         if new is None and old is not None:
-            self.tokens.forget(old.metadata.uid)
-            self.images.forget(old.metadata.uid)
+            self._tokens.forget(old.metadata.uid)
+            self._images.forget(old.metadata.uid)
         elif new is not None and old is not None:
             a, b = old.metadata, new.metadata
             if a.labels != b.labels or a.annotations != b.annotations:
@@ -149,16 +174,16 @@ class RealNode:
     async def _refresh_volumes(self) -> None:
         """Write volumes again when an object has changed or a token is due."""
         while True:
-            pause = min(max(self.tokens.next_renewal() - self._clock(), 1.0), _VOLUME_REFRESH)
+            pause = min(max(self._tokens.next_renewal() - self._clock(), 1.0), _VOLUME_REFRESH)
             try:
                 await asyncio.wait_for(self._refresh_wake.wait(), pause)
             except TimeoutError:
                 pass
             self._refresh_wake.clear()
-            due, self._refresh = self._refresh | self.tokens.due(), set()
+            due, self._refresh = self._refresh | self._tokens.due(), set()
             for uid in due:
-                pod = self._registry.get(uid)
+                pod = self.registry.get(uid)
                 if pod is not None:
-                    await self.volumes.refresh(pod)
+                    await self._volumes.refresh(pod)
                 else:
-                    self.tokens.forget(uid)
+                    self._tokens.forget(uid)

@@ -1,9 +1,5 @@
 """What a simulated node has in place of volumes, cgroups, probes and hooks: nothing that touches the machine."""
 
-import ipaddress
-import itertools
-from collections.abc import Callable
-
 from pybernetes.api.core.pod import Pod
 from pybernetes.kubelet import names
 from pybernetes.kubelet.health import Health
@@ -64,7 +60,7 @@ class AnyImage:
         return container.image
 
 
-class PaperSpecs:
+class SimulatedSpecs:
     """Only what the simulated runtime looks at."""
 
     def sandbox(self, pod: Pod, attempt: int) -> SandboxSpec:
@@ -90,10 +86,3 @@ class PaperSpecs:
             attempt=attempt,
             annotations={names.CONTAINER_HASH: container_hash(container)},
         )
-
-
-def addresses(cidr: str = "10.128.0.0/9") -> Callable[[], str]:
-    """Addresses in order, starting anew at the end; shared by all simulated nodes of a process."""
-    network = ipaddress.ip_network(cidr)
-    numbers = itertools.cycle(range(2, network.num_addresses - 1))
-    return lambda: str(network.network_address + next(numbers))

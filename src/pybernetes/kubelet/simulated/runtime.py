@@ -6,6 +6,7 @@ by themselves after the time that an annotation of their pod names.
 """
 
 import asyncio
+import ipaddress
 import itertools
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
@@ -43,7 +44,7 @@ class SimulatedRuntime:
     def __init__(
         self, *, clock: Callable[[], float], address: Callable[[], str], delay: float = 0.0, node_name: str = "node"
     ) -> None:
-        self._clock = clock
+        self.clock = clock
         self._address = address
         self._delay = delay
         self._prefix = node_name
@@ -96,7 +97,7 @@ class SimulatedRuntime:
             uid=spec.uid,
             attempt=spec.attempt,
             ready=True,
-            created_at=self._clock(),
+            created_at=self.clock(),
             ips=() if host else (self._address(),),
         )
         self._by_pod.setdefault(spec.uid, []).append(sandbox_id)
@@ -144,7 +145,7 @@ class SimulatedRuntime:
             state="created",
             image=spec.image_name or spec.image,
             image_id=spec.image,
-            created_at=self._clock(),
+            created_at=self.clock(),
             labels=spec.labels,
             annotations={**spec.annotations, **annotations},
         )
@@ -159,7 +160,7 @@ class SimulatedRuntime:
             raise NoSuch(f"container {container_id} not found")
         if info.state != "created":
             raise RuntimeRefused(f"container {container_id} is {info.state}")
-        self._containers[container_id] = replace(info, state="running", started_at=self._clock())
+        self._containers[container_id] = replace(info, state="running", started_at=self.clock())
         seconds = info.annotations.get(RUN_SECONDS)
         if seconds is not None:
             code = int(info.annotations.get(EXIT_CODE, "0"))
@@ -173,7 +174,7 @@ class SimulatedRuntime:
 
     def _end(self, info: ContainerInfo, exit_code: int) -> None:
         reason = "Completed" if exit_code == 0 else "Error"
-        now = self._clock()
+        now = self.clock()
         self._containers[info.id] = replace(info, state="exited", finished_at=now, exit_code=exit_code, reason=reason)
         sandbox = self._sandboxes.get(info.sandbox_id)
         self._tell(sandbox.uid if sandbox is not None else info.labels.get(POD_UID, ""))
@@ -256,3 +257,10 @@ class SimulatedRuntime:
     async def port_forward_url(self, sandbox_id: str, ports: tuple[int, ...]) -> str:
         """There are no streams."""
         raise RuntimeRefused(_NO_STREAMS)
+
+
+def addresses(cidr: str = "10.128.0.0/9") -> Callable[[], str]:
+    """Addresses in order, starting anew at the end; shared by all simulated nodes of a process."""
+    network = ipaddress.ip_network(cidr)
+    numbers = itertools.cycle(range(2, network.num_addresses - 1))
+    return lambda: str(network.network_address + next(numbers))

@@ -1,0 +1,80 @@
+"""The factory of a simulated node's kubelet."""
+
+import time
+from collections.abc import Iterable
+
+from pybernetes.client.client import Client
+from pybernetes.kubelet.cgroups import NoCgroups
+from pybernetes.kubelet.config import KubeletConfig
+from pybernetes.kubelet.kubelet import Kubelet, Task
+from pybernetes.kubelet.node import machine
+from pybernetes.kubelet.node.node_object import Pressure
+from pybernetes.kubelet.node.reporter import NodeReporter
+from pybernetes.kubelet.pods import PodManager, PodRegistry
+from pybernetes.kubelet.services import Services
+from pybernetes.kubelet.simulated.parts import AlwaysHealthy, AnyImage, NoHooks, NoVolumes, SimulatedSpecs
+from pybernetes.kubelet.simulated.runtime import SimulatedRuntime
+from pybernetes.kubelet.status_manager import StatusManager
+from pybernetes.kubelet.types import Clock, PodSource, Recorder
+
+
+def simulated_kubelet(
+    config: KubeletConfig,
+    client: Client,
+    runtime: SimulatedRuntime,
+    recorder: Recorder,
+    pods: PodSource,
+    *,
+    clock: Clock = time.time,
+) -> Kubelet:
+    """A kubelet that touches nothing of the machine. The node has what `config.capacity` says."""
+    config.check()
+    return Kubelet(config, runtime, _SimulatedNode(config, client, runtime, recorder, clock), pods)
+
+
+class _SimulatedNode:
+    """A `Node` in memory."""
+
+    def __init__(
+        self, config: KubeletConfig, client: Client, runtime: SimulatedRuntime, recorder: Recorder, clock: Clock
+    ) -> None:
+        self.port = config.port
+        self.registry = PodRegistry()
+        self.status = StatusManager(client, self.registry.in_api)
+        services = Services(
+            config=config,
+            runtime=runtime,
+            runtime_name="simulated",
+            recorder=recorder,
+            clock=clock,
+            status=self.status,
+            probes=AlwaysHealthy(),
+            volumes=NoVolumes(),
+            cgroups=NoCgroups(),
+            images=AnyImage(),
+            specs=SimulatedSpecs(),
+            hooks=NoHooks(),
+        )
+        self.pods = PodManager(services, self.registry, client)
+        capacity = dict(config.capacity)
+        self.reporter = NodeReporter(
+            config,
+            client,
+            runtime,
+            recorder=recorder,
+            clock=clock,
+            port=lambda: config.port,
+            capacity=capacity,
+            allocatable=machine.allocatable(config, capacity),
+            pressure=Pressure,
+        )
+
+    def tasks(self) -> Iterable[Task]:
+        """None besides those of every kubelet."""
+        return ()
+
+    async def synced(self) -> None:
+        """There is nothing to wait for."""
+
+    async def close(self) -> None:
+        """There is nothing to end."""
