@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from pybernetes.api.meta import Status
-from pybernetes.client.client import refuse
+from pybernetes.client.decoding import raise_for_status
 from pybernetes.client.errors import Unreachable, error_for
 from pybernetes.client.transport import Request, Response
 
@@ -101,7 +101,7 @@ class FakeServer:
         if self.down:
             raise Unreachable("no answer: connection refused")
         if self.refusals:
-            refuse(Response(400, {}, self.refusals.pop(0)))
+            raise_for_status(Response(400, {}, self.refusals.pop(0)))
 
     async def request(self, request: Request) -> Response:
         await self._enter(request, request.method)

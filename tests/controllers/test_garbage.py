@@ -12,7 +12,7 @@ from pybernetes.api.core.node import Node
 from pybernetes.api.core.pod import Pod
 from pybernetes.api.core.secret import Secret
 from pybernetes.api.meta import Object
-from pybernetes.client.client import Propagation
+from pybernetes.client.resource import Propagation
 from pybernetes.controllers.config import Config
 from pybernetes.controllers.garbage import GarbageCollector, collected_kinds
 from pybernetes.controllers.podgc import PodGarbageCollector, ended, out_of_service

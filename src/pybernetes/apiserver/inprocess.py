@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 from pybernetes.apiserver import errors
 from pybernetes.apiserver.types import Handler, StreamResponse, Tunnel, User
-from pybernetes.client.client import refuse
+from pybernetes.client.decoding import raise_for_status
 from pybernetes.client.transport import Request, Response
 
 
@@ -32,7 +32,7 @@ class InProcessTransport:
         if isinstance(answer, Tunnel):
             raise errors.bad_request("a connection can only be upgraded over HTTPS")
         if not isinstance(answer, StreamResponse):
-            refuse(answer)
+            raise_for_status(answer)
             yield [line for line in answer.body.split(b"\n") if line]
             return
         async with aclosing(answer.body) as body:

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 import aiohttp
 from yarl import URL
 
-from pybernetes.client.client import refuse
+from pybernetes.client.decoding import raise_for_status
 from pybernetes.client.endpoint import Endpoint, TokenFile
 from pybernetes.client.errors import BadAnswer, Unreachable
 from pybernetes.client.transport import Request, Response
@@ -89,7 +89,7 @@ class HttpTransport:
                 read_bufsize=2**20,
             ) as answer:
                 if answer.status != 200:
-                    refuse(_response(answer, await answer.read()))
+                    raise_for_status(_response(answer, await answer.read()))
                     raise BadAnswer(f"{self._base.origin()} answered {answer.status} to a watch")
                 _probe(answer)
                 rest = b""

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from pybernetes.api.core.pod import Pod, PodCondition
-from pybernetes.client.client import Resource
+from pybernetes.client.resource import Resource
 from pybernetes.controllers.times import stamp
 
 TYPE = "DisruptionTarget"

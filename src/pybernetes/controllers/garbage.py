@@ -12,8 +12,8 @@ from typing import Any
 from pybernetes.api.kind import Kind
 from pybernetes.api.kinds import BY_NAME, KINDS
 from pybernetes.api.meta import Object, ObjectMeta, OwnerReference
-from pybernetes.client.client import Propagation
 from pybernetes.client.errors import Conflict, NotFound
+from pybernetes.client.resource import Propagation
 from pybernetes.controllers.base import Controller
 from pybernetes.controllers.gc_graph import FOREGROUND, ORPHAN, Graph, Item, Judgement, Work, item_of
 from pybernetes.controllers.types import Context

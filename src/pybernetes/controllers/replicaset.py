@@ -22,9 +22,9 @@ from pybernetes.api.core.replication_controller import (
 from pybernetes.api.kind import Kind
 from pybernetes.api.kinds import kind_of
 from pybernetes.api.meta import Object, Time
-from pybernetes.client.client import Resource
 from pybernetes.client.errors import ApiError, NotFound, Unreachable
 from pybernetes.client.informer import Cache, Informer, key_of
+from pybernetes.client.resource import Resource
 from pybernetes.controllers import pods as podfacts
 from pybernetes.controllers.base import Controller
 from pybernetes.controllers.expectations import Expectations

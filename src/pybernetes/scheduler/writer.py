@@ -10,7 +10,8 @@ from pybernetes.api.core.binding import Binding
 from pybernetes.api.core.pod import Pod
 from pybernetes.api.core.reference import ObjectReference
 from pybernetes.api.meta import ObjectMeta
-from pybernetes.client.client import STRATEGIC_MERGE_PATCH, Client
+from pybernetes.client.client import Client
+from pybernetes.client.resource import STRATEGIC_MERGE_PATCH
 
 Write = Callable[[], Awaitable[None]]
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from pybernetes.api.core.node import Node
-from pybernetes.client.client import STRATEGIC_MERGE_PATCH, Client
+from pybernetes.client.client import Client
 from pybernetes.client.errors import ApiError, Forbidden, Unreachable
 from pybernetes.client.informer import Informer
+from pybernetes.client.resource import STRATEGIC_MERGE_PATCH
 from pybernetes.flannel.config import IPAddress, NetworkConfig
 from pybernetes.flannel.leases.kube import annotations as kube
 from pybernetes.flannel.leases.lease import Lease, LeaseError
