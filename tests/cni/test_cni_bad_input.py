@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pybernetes.cni import errors, fastjson, flannel, main, ranges, spec
+from pybernetes.cni import errors, flannel, main, ranges, spec
 from pybernetes.cni.errors import CniError
+from pybernetes.linux import fastjson
 
 ENV = {
     "CNI_COMMAND": "ADD",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cni.cni_world import STOCK, World
-from pybernetes.cni import port_mapping, portmap, portmap_nft, spec
+from pybernetes.cni import port_mapping, portmap, spec
 from pybernetes.cni.errors import CniError
 from pybernetes.linux import netns
 
@@ -245,4 +245,3 @@ def test_bad_mappings(entry: dict[str, Any], message: str) -> None:
 def test_nothing_to_map_runs_nothing() -> None:
     call = spec.Call("ADD", {"name": "n", "prevResult": RESULT})
     assert portmap.add(call) == RESULT
-    assert portmap_nft.read_listing([]) == ([], [])

@@ -106,9 +106,8 @@ def test_nft_conditions_stand_before_every_rule() -> None:
     settings = {"name": "n", "runtimeConfig": {"portMappings": [WEB]}, "conditionsV4": ["ip", "saddr", "10.1.0.0/16"]}
     call = spec.Call("ADD", settings, container_id="c")
     found = [m for m in port_mapping.mappings(call.runtime, RESULT) if m.family == 4]
-    rules = [
-        line for line in portmap_nft.mapping_script(call, found, set()).splitlines() if line.startswith("add rule")
-    ]
+    script = portmap_nft.mapping_script(call, found, set())
+    rules = [line for line in script.splitlines() if line.startswith("add rule inet cni_hostport m-")]
     assert len(rules) == 2 and all(" ip saddr 10.1.0.0/16 " in rule for rule in rules)
 
 

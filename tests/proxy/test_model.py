@@ -9,10 +9,11 @@ from pybernetes.api.core.service import (
 )
 from pybernetes.api.discovery.endpoint_slice import Endpoint, EndpointConditions, EndpointPort, EndpointSlice
 from pybernetes.api.meta import ObjectMeta
+from pybernetes.linux.nftables.fragments import Delta, Ruleset
+from pybernetes.linux.nftables.script import Script
 from pybernetes.proxy.family import Family
-from pybernetes.proxy.fragment import Ruleset
 from pybernetes.proxy.model import VirtualServer, virtual_servers
-from pybernetes.proxy.nftables import fragment, render
+from pybernetes.proxy.nftables import base, fragment
 
 
 def service(**spec: object) -> Service:
@@ -28,6 +29,12 @@ def slice_of(*endpoints: tuple[str, str, EndpointConditions], family: str = "IPv
         ports=[EndpointPort(name="http", port=8080, protocol="TCP")],
         endpoints=[Endpoint(addresses=[ip], node_name=node, conditions=cond) for ip, node, cond in endpoints],
     )
+
+
+def render(delta: Delta, family: Family) -> str:
+    script = Script(base(family))
+    delta.write(script)
+    return str(script)
 
 
 READY = EndpointConditions(ready=True)
@@ -101,7 +108,7 @@ def test_two_services_that_claim_one_address_do_not_break_the_ruleset() -> None:
     second.metadata.name = "web2"
     a, b = one(first, part), one(second, part)
     rules.update({a.key: fragment(a, family), b.key: fragment(b, family)})
-    keys = [(name, key) for name, key, _ in rules.whole().add_elements]
+    keys = [(name, key) for name, key, _ in rules.all().add_elements]
     assert len(keys) == len(set(keys))
     delta = rules.update({a.key: None})
     values = [value for name, key, value in delta.add_elements if key.startswith("203.0.113.9")]

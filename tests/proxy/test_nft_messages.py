@@ -8,13 +8,15 @@ from dataclasses import replace
 
 import pytest
 
-from pybernetes.linux import netns, nft, nftexpr, nftnl
+from pybernetes.linux import netns, nft
 from pybernetes.linux.errors import LinuxError, Missing, ProtocolError
+from pybernetes.linux.nftables import expressions, netlink
+from pybernetes.linux.nftables.batch import Batches
+from pybernetes.linux.nftables.fragments import Delta, Ruleset
+from pybernetes.linux.nftables.script import Script
 from pybernetes.proxy import nftables
 from pybernetes.proxy.family import TABLE, Family
-from pybernetes.proxy.fragment import Delta, Ruleset
 from pybernetes.proxy.model import Endpoint, VirtualServer
-from pybernetes.proxy.nft_messages import Messages
 from pybernetes.proxy.nft_renderer import NftRenderer
 from pybernetes.proxy.options import ProxyOptions
 
@@ -72,14 +74,26 @@ def _listing(space: str, family: Family) -> dict[str, object]:
     return {name: sorted(re.split(r",\s+", body)) if "elements" in body else body for name, body in blocks}
 
 
+def base(family: Family) -> str:
+    script = Script(nftables.base(family))
+    script.replace_table()
+    return str(script)
+
+
+def render(delta: Delta, family: Family) -> str:
+    script = Script(nftables.base(family))
+    delta.write(script)
+    return str(script)
+
+
 def _both(space: str, family: Family, deltas: list[Delta]) -> tuple[dict[str, object], dict[str, object]]:
-    nft.apply(nftables.base(family), space)
+    nft.apply(base(family), space)
     for delta in deltas:
-        nft.apply(nftables.render(delta, family), space)
+        nft.apply(render(delta, family), space)
     by_nft = _listing(space, family)
-    nft.apply(nftables.base(family), space)
-    messages = Messages(family)
-    with nftnl.Session(space) as session:
+    nft.apply(base(family), space)
+    messages = Batches(family.word, TABLE)
+    with netlink.Session(space) as session:
         for delta in deltas:
             session.commit(messages.requests(delta))
     return by_nft, _listing(space, family)
@@ -106,8 +120,8 @@ def test_changes_and_removals_lead_to_the_same_table(space: str, family: Family)
     deltas.append(rules.update({s.key: None for s in servers[::2]}))
     by_nft, by_us = _both(space, family, deltas)
     assert by_us == by_nft
-    with nftnl.Session(space) as session:
-        session.commit(Messages(family).requests(rules.update({s.key: None for s in servers})))
+    with netlink.Session(space) as session:
+        session.commit(Batches(family.word, TABLE).requests(rules.update({s.key: None for s in servers})))
     assert not [name for name in _listing(space, family) if "d/s" in name or name.startswith("affinity")]
 
 
@@ -123,17 +137,17 @@ def test_many_endpoints_and_elements_need_several_messages(space: str) -> None:
 @kernel
 def test_a_refused_batch_changes_nothing_and_says_what_it_met(space: str) -> None:
     family = FAMILIES[0]
-    nft.apply(nftables.base(family), space)
+    nft.apply(base(family), space)
     before = _listing(space, family)
     server = _server(family, 1, 2)
     delta = Ruleset().update({server.key: nftables.fragment(server, family)})
     delta.remove_chains.append("never-made")
-    with nftnl.Session(space) as session:
+    with netlink.Session(space) as session:
         with pytest.raises(Missing, match=r"flush chain never-made in table kube-proxy: No such file"):
-            session.commit(Messages(family).requests(delta))
+            session.commit(Batches(family.word, TABLE).requests(delta))
         assert _listing(space, family) == before
         delta.remove_chains.clear()
-        session.commit(Messages(family).requests(delta))
+        session.commit(Batches(family.word, TABLE).requests(delta))
     assert _listing(space, family) != before
 
 
@@ -159,8 +173,8 @@ async def test_a_change_that_fails_has_everything_written_again(space: str) -> N
 
 @kernel
 def test_a_batch_full_of_errors_is_an_error(space: str) -> None:
-    table = nftnl.Table(nftexpr.IPV4, "not-there")
-    with nftnl.Session(space) as session:
+    table = netlink.Messages(expressions.IPV4, "not-there")
+    with netlink.Session(space) as session:
         for _ in range(2):  # the second one finds what the first one left unread
             with pytest.raises(Missing, match="add chain c0 in table not-there"):
                 session.commit([table.add_chain(f"c{n}") for n in range(20_000)])
@@ -177,10 +191,10 @@ def test_a_bad_address_is_refused_before_anything_is_sent(bad: str) -> None:
         _server(family, 1, 1, source_ranges=(bad + "/x",), node_port=30001),
     ):
         with pytest.raises(LinuxError):
-            Messages(family).requests(Ruleset().update({server.key: nftables.fragment(server, family)}))
+            Batches(family.word, TABLE).requests(Ruleset().update({server.key: nftables.fragment(server, family)}))
 
 
 @pytest.mark.parametrize("port", [-1, 65536])
 def test_a_bad_port_is_refused(port: int) -> None:
     with pytest.raises(ProtocolError):
-        nftexpr.port(port)
+        expressions.port(port)

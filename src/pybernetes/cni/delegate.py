@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import posix
 
-from pybernetes.cni import errors, fastjson, main, spec
+from pybernetes.cni import errors, main, spec
 from pybernetes.cni.errors import CniError
-from pybernetes.linux import tool
+from pybernetes.linux import fastjson, tool
 from pybernetes.linux.errors import LinuxError
 
 IPAM = ("host-local", "static")

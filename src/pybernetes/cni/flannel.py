@@ -8,9 +8,9 @@ told at ADD is kept in `dataDir`/<container id>, so that DEL undoes that, even w
 
 from __future__ import annotations
 
-from pybernetes.cni import delegate, errors, fastjson, files, spec
+from pybernetes.cni import delegate, errors, files, spec
 from pybernetes.cni.errors import CniError, invalid_config
-from pybernetes.linux import ipmsg
+from pybernetes.linux import fastjson, ipmsg
 
 DEFAULT_SUBNET_FILE = "/run/flannel/subnet.env"
 DEFAULT_DATA_DIR = "/var/lib/cni/flannel"

@@ -10,37 +10,38 @@ from __future__ import annotations
 from pybernetes.cni import spec
 from pybernetes.cni.names import rule_comment, rule_owner
 from pybernetes.linux import nft
+from pybernetes.linux.nftables import listing
+from pybernetes.linux.nftables.script import Script
+from pybernetes.linux.nftables.table import Chain, Hook, Table, rule
 
-TABLE = "cni_macspoof"
+TABLE = Table("bridge", "cni_macspoof", chains=[Chain("prerouting", hook=Hook("filter", "prerouting", "-300"))])
 
 
 def add(call: spec.Call, host: str, mac: str) -> None:
-    """Hold the pod behind `host` to `mac`."""
+    """Drop what the pod behind `host` sends under another MAC than `mac`."""
     nft.apply(script(call, host, mac))
 
 
 def script(call: spec.Call, host: str, mac: str) -> str:
-    """What nft gets. Pure."""
-    note = rule_comment(call.network, call.container_id, call.ifname)
-    return (
-        f"table bridge {TABLE} {{\n"
-        " chain prerouting { type filter hook prerouting priority -300; policy accept; }\n"
-        "}\n"
-        f'add rule bridge {TABLE} prerouting iifname "{host}" ether saddr != {mac} drop comment "{note}"\n'
-    )
+    """The nft script of an attachment. Pure."""
+    made = Script(TABLE)
+    made.declare_table()
+    owner = rule_comment(call.network, call.container_id, call.ifname)
+    made.add_rule("prerouting", rule(f'iifname "{host}" ether saddr != {mac} drop', reason=owner))
+    return str(made)
 
 
 def present(call: spec.Call) -> bool:
     """Whether the attachment has its rule."""
     owner = rule_owner(call.network, call.container_id, call.ifname)
-    return any(str(rule.get("comment")).startswith(owner) for rule in nft.rules_of("bridge", TABLE))
+    return bool(listing.observe(TABLE.family, TABLE.name).commented(owner))
 
 
 def delete(call: spec.Call) -> None:
-    nft.delete_rules("bridge", TABLE, rule_owner(call.network, call.container_id, call.ifname))
+    listing.delete_rules(TABLE.family, TABLE.name, rule_owner(call.network, call.container_id, call.ifname))
 
 
 def gc(call: spec.Call) -> None:
-    """Remove the rules of this network's attachments that are no more."""
+    """Remove the rules of this network's attachments that no longer exist."""
     keep = tuple(rule_owner(call.network, *pair) for pair in call.valid_attachments())
-    nft.delete_rules("bridge", TABLE, rule_owner(call.network), keep=keep)
+    listing.delete_rules(TABLE.family, TABLE.name, rule_owner(call.network), keep=keep)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import posix
 import sys
 
-from pybernetes.cni import errors, fastjson, spec
+from pybernetes.cni import errors, spec
 from pybernetes.cni.errors import CniError
+from pybernetes.linux import fastjson
 from pybernetes.linux.errors import LinuxError
 
 TYPE_CHECKING = False

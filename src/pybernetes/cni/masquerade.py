@@ -13,9 +13,21 @@ from pybernetes.cni.names import chain_name, comment, quote, rule_comment, rule_
 from pybernetes.cni.turns import exclusively
 from pybernetes.linux import ipmsg, nft, tool
 from pybernetes.linux.errors import ToolError
+from pybernetes.linux.nftables import listing
+from pybernetes.linux.nftables.script import Script
+from pybernetes.linux.nftables.table import Chain, Hook, Table, rule
 
-TABLE = "cni_plugins_masquerade"
 MULTICAST = {4: "224.0.0.0/4", 6: "ff00::/8"}
+_POSTROUTING = [rule(f"ip daddr {MULTICAST[4]} return"), rule(f"ip6 daddr {MULTICAST[6]} return")]
+TABLE = Table(
+    "inet",
+    "cni_plugins_masquerade",
+    chains=[
+        Chain("masq_checks"),
+        Chain("postrouting", [*_POSTROUTING, rule("goto masq_checks")], Hook("nat", "postrouting", "srcnat")),
+    ],
+)
+"""Table, chains and comments are those of the stock plugins. Each attachment adds its rules to `masq_checks`."""
 
 
 def add(call: spec.Call, ips: list[spec.Json]) -> None:
@@ -44,40 +56,28 @@ def iptables_script(network: str, container_id: str, addresses: list[str]) -> st
 
 
 def nft_script(network: str, container_id: str, ifname: str, addresses: list[str]) -> str:
-    """What nft gets for an attachment; table, chains and comments are the stock plugins'. Pure."""
-    lines = [
-        f"table inet {TABLE} {{",
-        " chain masq_checks { }",
-        " chain postrouting {",
-        "  type nat hook postrouting priority srcnat; policy accept;",
-        " }",
-        "}",
-        f"flush chain inet {TABLE} postrouting",
-        f"add rule inet {TABLE} postrouting ip daddr {MULTICAST[4]} return",
-        f"add rule inet {TABLE} postrouting ip6 daddr {MULTICAST[6]} return",
-        f"add rule inet {TABLE} postrouting goto masq_checks",
-    ]
-    note = rule_comment(network, container_id, ifname)
+    """The nft script of an attachment. Pure."""
+    script = Script(TABLE)
+    script.declare_table()
+    owner = rule_comment(network, container_id, ifname)
     for address in addresses:
         word = "ip" if iface.family(address) == 4 else "ip6"
-        lines.append(
-            f"add rule inet {TABLE} masq_checks {word} saddr {iface.plain(address)} "
-            f'{word} daddr != {ipmsg.network(address)} masquerade comment "{note}"'
-        )
-    return "\n".join([*lines, ""])
+        match = f"{word} saddr {iface.plain(address)} {word} daddr != {ipmsg.network(address)}"
+        script.add_rule("masq_checks", rule(f"{match} masquerade", reason=owner))
+    return str(script)
 
 
 def delete(call: spec.Call) -> None:
     """Remove an attachment's rules, whichever backend made them."""
     exclusively(lambda: _delete_chains({chain_name(call.network, call.container_id)}))
-    nft.delete_rules("inet", TABLE, rule_owner(call.network, call.container_id, call.ifname))
+    listing.delete_rules(TABLE.family, TABLE.name, rule_owner(call.network, call.container_id, call.ifname))
 
 
 def gc(call: spec.Call) -> None:
     """Remove the rules of this network's containers that are no more."""
     exclusively(lambda: _gc_chains(call))
     living = tuple(rule_owner(call.network, *pair) for pair in call.valid_attachments())
-    nft.delete_rules("inet", TABLE, rule_owner(call.network), keep=living)
+    listing.delete_rules(TABLE.family, TABLE.name, rule_owner(call.network), keep=living)
 
 
 def _gc_chains(call: spec.Call) -> None:

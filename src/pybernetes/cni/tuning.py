@@ -6,10 +6,10 @@ that was moved into the pod outlives it. Sysctls end with the namespace.
 
 from __future__ import annotations
 
-from pybernetes.cni import errors, fastjson, files, iface, spec
+from pybernetes.cni import errors, files, iface, spec
 from pybernetes.cni.bridge_config import read_mtu
 from pybernetes.cni.errors import CniError, invalid_config
-from pybernetes.linux import linkmsg, sysctl
+from pybernetes.linux import fastjson, linkmsg, sysctl
 from pybernetes.linux.errors import Missing
 from pybernetes.linux.rtnl import read_u32
 

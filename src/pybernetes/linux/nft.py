@@ -29,7 +29,7 @@ class NftMissing(NftError):
 
 def apply(script: str, netns: Netns | None = None) -> None:
     """Carry out a whole script, or nothing of it."""
-    _nft(["-f", "-"], script, netns)
+    run(["-f", "-"], script, netns)
 
 
 async def apply_async(script: str, netns: Netns | None = None) -> None:
@@ -42,7 +42,7 @@ async def apply_async(script: str, netns: Netns | None = None) -> None:
 def list_text(family: str, table: str, netns: Netns | None = None) -> str | None:
     """A table in nft's own words, or None when there is none."""
     try:
-        return _nft(["list", "table", family, table], "", netns).decode()
+        return run(["list", "table", family, table], "", netns).decode()
     except NftMissing:
         return None
 
@@ -52,7 +52,7 @@ def list_table(family: str, table: str, netns: Netns | None = None) -> list[dict
     import json
 
     try:
-        out = _nft(["-j", "list", "table", family, table], "", netns)
+        out = run(["-j", "list", "table", family, table], "", netns)
     except NftMissing:
         return None
     objects: list[dict[str, Any]] = json.loads(out)["nftables"]
@@ -64,7 +64,7 @@ def list_all(netns: Netns | None = None) -> dict[tuple[str, str], list[dict[str,
     import json
 
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for entry in json.loads(_nft(["-j", "list", "ruleset"], "", netns))["nftables"]:
+    for entry in json.loads(run(["-j", "list", "ruleset"], "", netns))["nftables"]:
         ((kind, body),) = entry.items()
         if kind == "table":
             found.setdefault((body["family"], body["name"]), [])
@@ -73,42 +73,25 @@ def list_all(netns: Netns | None = None) -> dict[tuple[str, str], list[dict[str,
     return found
 
 
-def rules_of(family: str, table: str, netns: Netns | None = None) -> list[dict[str, Any]]:
-    """The rules of a table, each with `chain`, `handle` and, where there is one, `comment`; none without nft."""
-    if tool.find("nft") is None:
-        return []
-    return [entry["rule"] for entry in list_table(family, table, netns) or [] if "rule" in entry]
-
-
-def delete_rules(family: str, table: str, prefix: str, *, keep: tuple[str, ...] = ()) -> None:
-    """Remove the rules whose comment begins with `prefix` and with none of `keep`."""
-    for rule in rules_of(family, table):
-        comment = str(rule.get("comment") or "")
-        if comment.startswith(prefix) and not comment.startswith(keep):
-            try:
-                apply(f"delete rule {family} {table} {rule['chain']} handle {rule['handle']}\n")
-            except NftMissing:
-                pass  # somebody else was faster
-
-
 def list_tables(netns: Netns | None = None) -> list[tuple[str, str]]:
     """(family, name) of every table of the namespace."""
     import json
 
-    out = json.loads(_nft(["-j", "list", "tables"], "", netns))
+    out = json.loads(run(["-j", "list", "tables"], "", netns))
     return [(t["table"]["family"], t["table"]["name"]) for t in out["nftables"] if "table" in t]
 
 
 def delete_table(family: str, table: str, netns: Netns | None = None) -> bool:
     """Remove a table with all that is in it; whether it was there."""
     try:
-        _nft(["delete", "table", family, table], "", netns)
+        run(["delete", "table", family, table], "", netns)
     except NftMissing:
         return False
     return True
 
 
-def _nft(args: list[str], script: str, netns: Netns | None) -> bytes:
+def run(args: list[str], script: str = "", netns: Netns | None = None) -> bytes:
+    """Run nft; its standard output. Raises NftError, or NftMissing if an object that it names does not exist."""
     try:
         return tool.run(["nft", *args], stdin=script.encode(), netns=netns)
     except ToolError as error:

@@ -15,7 +15,7 @@ from pybernetes.linux import conntrack, nftwatch
 from pybernetes.linux.errors import LinuxError
 from pybernetes.proxy.flows import StaleFlows
 from pybernetes.proxy.iptables_renderer import IptablesRenderer
-from pybernetes.proxy.nft_renderer import NftRenderer, strangers
+from pybernetes.proxy.nft_renderer import NftRenderer, foreign_changes
 from pybernetes.proxy.options import ProxyOptions
 from pybernetes.proxy.server_changes import Change, ServerChanges
 
@@ -92,7 +92,7 @@ class KubeProxy:
             yield
 
     async def _mend(self, watch: nftwatch.NftWatch) -> None:
-        async with aclosing(strangers(watch)) as changes:
+        async with aclosing(foreign_changes(watch)) as changes:
             async for _ in changes:
                 log.info("somebody removed rules of ours: writing them again")
                 self._invalidate()

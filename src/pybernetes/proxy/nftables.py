@@ -1,4 +1,4 @@
-"""Virtual servers as nftables, in a table `kube-proxy` per family. Pure: text for `nft -f`.
+"""Virtual servers as nftables, in a table `kube-proxy` per family. Pure: a table, and a fragment per virtual server.
 
 A packet to a Service costs one map lookup and one random choice, however many Services there are:
 
@@ -16,25 +16,26 @@ import base64
 import hashlib
 from collections.abc import Iterable
 
-from pybernetes.proxy.family import TABLE, Family
-from pybernetes.proxy.fragment import Delta, Element, Fragment
-from pybernetes.proxy.model import Endpoint, VirtualServer
-from pybernetes.proxy.rules import (
-    MARK,
-    Chance,
+from pybernetes.linux.nftables.fragments import Element, Fragment
+from pybernetes.linux.nftables.statements import (
+    Dnat,
     Drop,
-    From,
-    FromKnown,
-    FromNode,
     Goto,
-    GotoAny,
-    Mark,
-    Protocol,
-    Remember,
-    Rule,
-    SendTo,
-    text,
+    GotoRandom,
+    L4Protocol,
+    LocalSource,
+    OneIn,
+    SetMarkBits,
+    SourceInSet,
+    SourceNetwork,
+    UpdateSet,
 )
+from pybernetes.linux.nftables.table import Chain, Hook, Rule, Set, Table, rule
+from pybernetes.proxy.family import TABLE, Family
+from pybernetes.proxy.model import Endpoint, VirtualServer
+
+MARK = 0x4000
+"""On packets that are to be masqueraded."""
 
 # So many endpoints get a rule each; more get a map, which costs a packet less. But the kernel finds a table's sets one
 # by one, so a map costs an update, and above all the first load, more with each Service that has one.
@@ -55,7 +56,7 @@ class _Draft:
         self.family = family
         self.name = identifier(server)
         self.chains: dict[str, tuple[Rule, ...]] = {}
-        self.sets: dict[str, int] = {}
+        self.sets: list[Set] = []
         self.elements: set[Element] = {("cluster-ips", server.cluster_ip, "")}
 
 
@@ -76,7 +77,7 @@ def fragment(server: VirtualServer, family: Family) -> Fragment:
     if server.external_ips or server.node_port:
         _add_external(draft)
     draft.elements |= {("hairpin", f"{e.ip} . {e.ip}", "") for e in server.endpoints if e.local}
-    return Fragment(draft.chains, draft.sets, frozenset(draft.elements))
+    return Fragment(draft.chains, tuple(draft.sets), frozenset(draft.elements))
 
 
 def _address(ip: str, server: VirtualServer) -> str:
@@ -93,13 +94,13 @@ def _add_external(draft: _Draft) -> None:
         return
     rules: list[Rule] = []
     if not server.external_local:
-        rules += [(Mark(),), (Goto(f"service-{name}"),)]
+        rules += [Rule(SetMarkBits(MARK)), Rule(Goto(f"service-{name}"))]
     else:
-        rules += [(From(cidr), Goto(f"service-{name}")) for cidr in draft.family.pod_cidrs]
-        rules += [(FromNode(), Mark()), (FromNode(), Goto(f"service-{name}"))]
+        rules += [Rule(SourceNetwork(cidr), Goto(f"service-{name}")) for cidr in draft.family.pod_cidrs]
+        rules += [Rule(LocalSource(), SetMarkBits(MARK)), Rule(LocalSource(), Goto(f"service-{name}"))]
         if server.local_endpoints:
             _add_choice(draft, f"local-{name}", server.local_endpoints)
-            rules.append((Goto(f"local-{name}"),))
+            rules.append(Rule(Goto(f"local-{name}")))
         else:
             draft.elements |= {(f"no-endpoint-{kind}", key, "drop") for kind, _, key in places}
     chain = f"external-{name}"
@@ -112,23 +113,22 @@ def _add_external(draft: _Draft) -> None:
 
 def _firewall(ranges: Iterable[str], admitted: str) -> tuple[Rule, ...]:
     """Only the node and these networks get further."""
-    allowed: list[Rule] = [(From(cidr), Goto(admitted)) for cidr in ranges]
-    return (*allowed, (FromNode(), Goto(admitted)), (Drop(),))
+    allowed = [Rule(SourceNetwork(cidr), Goto(admitted)) for cidr in ranges]
+    return (*allowed, Rule(LocalSource(), Goto(admitted)), Rule(Drop()))
 
 
 def _add_choice(draft: _Draft, chain: str, endpoints: tuple[Endpoint, ...]) -> None:
     """A chain that sends each connection to one of the endpoints."""
-    protocol = Protocol(draft.server.protocol)
+    protocol = L4Protocol(draft.server.protocol)
+    destinations = tuple((endpoint.ip, endpoint.port) for endpoint in endpoints)
     if draft.server.affinity_seconds:
         _add_sticky_choice(draft, chain, endpoints)
     elif len(endpoints) > _FEW:
-        draft.chains[chain] = ((protocol, SendTo(endpoints)),)
+        draft.chains[chain] = (Rule(protocol, Dnat(destinations)),)
     else:
         last = len(endpoints) - 1
-        choices: list[Rule] = [
-            (protocol, Chance(last + 1 - n), SendTo((endpoint,))) for n, endpoint in enumerate(endpoints[:last])
-        ]
-        draft.chains[chain] = (*choices, (protocol, SendTo(endpoints[last:])))
+        choices = [Rule(protocol, OneIn(last + 1 - n), Dnat((one,))) for n, one in enumerate(destinations[:last])]
+        draft.chains[chain] = (*choices, Rule(protocol, Dnat(destinations[last:])))
 
 
 def _add_sticky_choice(draft: _Draft, chain: str, endpoints: tuple[Endpoint, ...]) -> None:
@@ -140,82 +140,65 @@ def _add_sticky_choice(draft: _Draft, chain: str, endpoints: tuple[Endpoint, ...
         identity = f"{chain}/{endpoint.ip}/{endpoint.port}/{server.affinity_seconds}"
         suffix = hashlib.sha256(identity.encode()).hexdigest()[:12]
         clients, own_chain = f"affinity-{suffix}", f"endpoint-{suffix}"
-        draft.sets[clients] = server.affinity_seconds
-        draft.chains[own_chain] = ((Remember(clients),), (Protocol(server.protocol), SendTo((endpoint,))))
-        known.append((FromKnown(clients), Goto(own_chain)))
+        draft.sets.append(Set(clients, draft.family.type, seconds=server.affinity_seconds))
+        to_endpoint = Rule(L4Protocol(server.protocol), Dnat(((endpoint.ip, endpoint.port),)))
+        draft.chains[own_chain] = (Rule(UpdateSet(clients)), to_endpoint)
+        known.append(Rule(SourceInSet(clients), Goto(own_chain)))
         chains.append(own_chain)
-    draft.chains[chain] = (*known, (GotoAny(tuple(chains)),))
+    draft.chains[chain] = (*known, Rule(GotoRandom(tuple(chains))))
 
 
-def base(family: Family) -> str:
-    """The empty table with its hooks; what is there under its name goes."""
+def base(family: Family) -> Table:
+    """The table without any Service."""
     word, kind = family.word, family.type
-    outside = (
-        [f"{word} daddr @cluster-ips {word} saddr != {{ {', '.join(family.pod_cidrs)} }}"] if family.pod_cidrs else []
-    )
-    if family.masquerade_all:
-        outside = [f"{word} daddr @cluster-ips"]
-    lookups = [
-        f"{word} daddr . meta l4proto . th dport vmap @service-ips",
-        f"fib daddr type local {word} daddr != {family.loopback} meta l4proto . th dport vmap @service-nodeports",
+    vmap = f"{kind} . inet_proto . inet_service"
+    sets = [
+        Set("cluster-ips", kind),
+        Set("hairpin", f"{kind} . {kind}"),
+        Set("service-ips", vmap, "verdict"),
+        Set("service-nodeports", "inet_proto . inet_service", "verdict"),
+        Set("no-endpoint-services", vmap, "verdict"),
+        Set("no-endpoint-nodeports", "inet_proto . inet_service", "verdict"),
     ]
-    refusals = [
-        f"ct state new {word} daddr . meta l4proto . th dport vmap @no-endpoint-services",
-        f"ct state new fib daddr type local {word} daddr != {family.loopback} "
-        "meta l4proto . th dport vmap @no-endpoint-nodeports",
+    return Table(word, TABLE, comment="rules for Services", sets=sets, chains=_base_chains(family))
+
+
+def _base_chains(family: Family) -> list[Chain]:
+    word = family.word
+    local = f"fib daddr type local {word} daddr != {family.loopback} meta l4proto . th dport"
+    services = [
+        *(rule(f"{match} meta mark set meta mark | {MARK:#x}") for match in _masqueraded(family)),
+        rule(f"{word} daddr . meta l4proto . th dport vmap @service-ips"),
+        rule(f"{local} vmap @service-nodeports"),
     ]
-    strays = [f"ct state new {word} daddr @cluster-ips {family.reject}"]
-    services = [*(f"{match} meta mark set meta mark | {MARK:#x}" for match in outside), *lookups]
+    no_endpoints = [
+        rule(f"ct state new {word} daddr . meta l4proto . th dport vmap @no-endpoint-services"),
+        rule(f"ct state new {local} vmap @no-endpoint-nodeports"),
+    ]
+    unknown_ports = [rule(f"ct state new {word} daddr @cluster-ips {family.reject}")]
     postrouting = [
-        f"{word} saddr . {word} daddr @hairpin masquerade fully-random",
-        f"meta mark & {MARK:#x} == 0 return",
-        f"meta mark set meta mark ^ {MARK:#x}",
-        "masquerade fully-random",
+        rule(f"{word} saddr . {word} daddr @hairpin masquerade fully-random"),
+        rule(f"meta mark & {MARK:#x} == 0 return"),
+        rule(f"meta mark set meta mark ^ {MARK:#x}"),
+        rule("masquerade fully-random"),
     ]
-    chains = [
-        ("reject-chain", "", [family.reject]),
-        ("services", "", services),
-        ("nat-prerouting", "type nat hook prerouting priority dstnat; policy accept;", ["goto services"]),
-        ("nat-output", "type nat hook output priority -100; policy accept;", ["goto services"]),
-        ("nat-postrouting", "type nat hook postrouting priority srcnat - 1; policy accept;", postrouting),
-        ("filter-input", "type filter hook input priority filter - 1; policy accept;", refusals),
-        ("filter-forward", "type filter hook forward priority filter - 1; policy accept;", [*refusals, *strays]),
-        ("filter-output", "type filter hook output priority filter - 1; policy accept;", [*refusals, *strays]),
+    return [
+        Chain("reject-chain", [rule(family.reject)]),
+        Chain("services", services),
+        Chain("nat-prerouting", [rule("goto services")], Hook("nat", "prerouting", "dstnat")),
+        Chain("nat-output", [rule("goto services")], Hook("nat", "output", "-100")),
+        Chain("nat-postrouting", postrouting, Hook("nat", "postrouting", "srcnat - 1")),
+        Chain("filter-input", no_endpoints, Hook("filter", "input", "filter - 1")),
+        Chain("filter-forward", [*no_endpoints, *unknown_ports], Hook("filter", "forward", "filter - 1")),
+        Chain("filter-output", [*no_endpoints, *unknown_ports], Hook("filter", "output", "filter - 1")),
     ]
-    lines = [f"table {word} {TABLE}", f"delete table {word} {TABLE}", f"table {word} {TABLE} {{"]
-    lines += [
-        '  comment "rules for Services"',
-        f"  set cluster-ips {{ type {kind}; }}",
-        f"  set hairpin {{ type {kind} . {kind}; }}",
-        f"  map service-ips {{ type {kind} . inet_proto . inet_service : verdict; }}",
-        "  map service-nodeports { type inet_proto . inet_service : verdict; }",
-        f"  map no-endpoint-services {{ type {kind} . inet_proto . inet_service : verdict; }}",
-        "  map no-endpoint-nodeports { type inet_proto . inet_service : verdict; }",
-    ]
-    for name, hook, rules in chains:
-        lines += [f"  chain {name} {{", *([f"    {hook}"] if hook else []), *(f"    {rule}" for rule in rules), "  }"]
-    return "\n".join([*lines, "}"]) + "\n"
 
 
-def render(delta: Delta, family: Family) -> str:
-    """A delta as a script: one transaction."""
-    where = f"{family.word} {TABLE}"
-    lines = [f"delete element {where} {line}" for line in _grouped(delta.remove_elements, values=False)]
-    kind = f"type {family.type}; flags dynamic,timeout;"
-    lines += [f"add set {where} {name} {{ {kind} timeout {seconds}s; }}" for name, seconds in delta.add_sets.items()]
-    for chain in delta.write_chains:
-        lines.append(f"{'add' if chain in delta.new_chains else 'flush'} chain {where} {chain}")
-    for chain, rules in delta.write_chains.items():
-        lines += [f"add rule {where} {chain} {text(rule, family)}" for rule in rules]
-    lines += [f"add element {where} {line}" for line in _grouped(delta.add_elements, values=True)]
-    lines += [f"flush chain {where} {chain}" for chain in delta.remove_chains]
-    lines += [f"delete chain {where} {chain}" for chain in delta.remove_chains]
-    lines += [f"delete set {where} {name}" for name in delta.remove_sets]
-    return "\n".join(lines) + "\n" if lines else ""
-
-
-def _grouped(elements: Iterable[Element], *, values: bool) -> list[str]:
-    by_map: dict[str, list[str]] = {}
-    for name, key, value in elements:
-        by_map.setdefault(name, []).append(f"{key} : {value}" if values and value else key)
-    return [f"{name} {{ {', '.join(keys)} }}" for name, keys in by_map.items()]
+def _masqueraded(family: Family) -> list[str]:
+    """Which packets to a cluster IP are masqueraded."""
+    word = family.word
+    if family.masquerade_all:
+        return [f"{word} daddr @cluster-ips"]
+    if family.pod_cidrs:
+        return [f"{word} daddr @cluster-ips {word} saddr != {{ {', '.join(family.pod_cidrs)} }}"]
+    return []

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pybernetes.linux import netns, nft, nftexpr, nftnl, rtnl
+from pybernetes.linux import netns, nft, rtnl
 from pybernetes.linux.errors import LinuxError, Missing, ProtocolError
-from pybernetes.linux.nftexpr import ChoiceMap, Entry, Verdict
+from pybernetes.linux.nftables import expressions, netlink
+from pybernetes.linux.nftables.expressions import ChoiceMap, Entry, Verdict
 
-TABLE = nftnl.Table(nftexpr.IPV4, "t")
+TABLE = netlink.Messages(expressions.IPV4, "t")
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def _chains(space: str) -> set[str]:
 
 
 def test_a_batch_is_framed_and_its_last_request_asks_for_an_answer() -> None:
-    data = nftnl.encode([TABLE.add_chain("x"), TABLE.delete_chain("y")])
+    data = netlink.encode([TABLE.add_chain("x"), TABLE.delete_chain("y")])
     messages = rtnl.parse_messages(data)
     assert [m.type for m in messages] == [16, 10 << 8 | 3, 10 << 8 | 5, 17]
     assert [bool(m.flags & rtnl.NLM_F_ACK) for m in messages] == [False, False, True, False]
@@ -41,8 +42,8 @@ def test_a_batch_is_framed_and_its_last_request_asks_for_an_answer() -> None:
 
 @pytest.mark.kernel
 def test_all_or_nothing(space: str) -> None:
-    with nftnl.Session(space) as session:
-        session.commit([TABLE.add_chain("c"), TABLE.add_rule("c", [nftexpr.verdict(Verdict())])])
+    with netlink.Session(space) as session:
+        session.commit([TABLE.add_chain("c"), TABLE.add_rule("c", [expressions.verdict(Verdict())])])
         assert "c" in _chains(space)
         with pytest.raises(Missing, match="delete chain gone in table t"):
             session.commit([TABLE.add_chain("d"), TABLE.delete_chain("gone"), TABLE.add_chain("e")])
@@ -54,27 +55,27 @@ def test_all_or_nothing(space: str) -> None:
 @pytest.mark.kernel
 def test_a_loop_of_chains_is_refused_by_name(space: str) -> None:
     nft.apply("add chain ip t top { type nat hook output priority 0; }\nadd rule ip t top goto a\n", space)
-    loop = [TABLE.add_rule(chain, [nftexpr.verdict(Verdict(to))]) for chain, to in (("a", "b"), ("b", "a"))]
-    with nftnl.Session(space) as session, pytest.raises(LinuxError, match=r"(rule to chain b|the batch)"):
+    loop = [TABLE.add_rule(chain, [expressions.verdict(Verdict(to))]) for chain, to in (("a", "b"), ("b", "a"))]
+    with netlink.Session(space) as session, pytest.raises(LinuxError, match=r"(rule to chain b|the batch)"):
         session.commit(loop)
 
 
 @pytest.mark.kernel
 def test_a_name_that_is_taken(space: str) -> None:
-    choices = ChoiceMap("s", 1, [Entry(nftexpr.number(0), Verdict("a"))])
-    with nftnl.Session(space) as session, pytest.raises(LinuxError, match="map s in table t"):
+    choices = ChoiceMap("s", 1, [Entry(expressions.number(0), Verdict("a"))])
+    with netlink.Session(space) as session, pytest.raises(LinuxError, match="map s in table t"):
         session.commit(list(TABLE.add_choices(choices)))
 
 
 @pytest.mark.kernel
 def test_a_namespace_that_is_not_there() -> None:
     with pytest.raises(Missing):
-        nftnl.Session("pbt-never-made")
+        netlink.Session("pbt-never-made")
 
 
 @given(st.text(max_size=20))
 def test_words_become_data_or_a_protocol_error(word: str) -> None:
-    for reader in (nftexpr.address, nftexpr.protocol, nftexpr.match_source, nftexpr.match_protocol):
+    for reader in (expressions.address, expressions.protocol, expressions.match_source, expressions.match_protocol):
         try:
             assert isinstance(reader(word), bytes)
         except ProtocolError:
@@ -85,10 +86,10 @@ def test_words_become_data_or_a_protocol_error(word: str) -> None:
 def test_answers_that_make_no_sense_are_an_error(answers: list[tuple[int, int, bytes]]) -> None:
     requests = [TABLE.add_chain("x"), TABLE.add_chain("y")]
     good = rtnl.Message(rtnl.NLMSG_ERROR, 0, len(requests), bytes(4))
-    nftnl._judge([good], requests)
+    netlink._judge([good], requests)
     messages = [rtnl.Message(kind, 0, sequence, data) for kind, sequence, data in answers]
     try:
-        nftnl._judge(messages, requests)
+        netlink._judge(messages, requests)
     except LinuxError:
         return
     assert any(m.type == rtnl.NLMSG_ERROR and m.sequence == len(requests) for m in messages)

@@ -4,8 +4,8 @@ The `nft` tool first reads every chain and set of a table, then changes it; with
 80 ms, nearly all of it reading. Here it costs what the kernel needs: to look for loops, where a rule or a verdict is
 added, it walks all chains (5 to 15 ms for 10,000); for all else it looks at what changes alone.
 
-What flows through: `Table` gives requests, `nftexpr` the expressions that rules are made of, and `Session.commit`
-sends all as one batch that happens whole or not at all. Nothing is read back and nothing is parsed; `nft` lists.
+What flows through: `Messages` gives requests, `expressions` the expressions that rules are made of, and
+`Session.commit` sends all as one batch that is carried out completely or not at all. Nothing is read back.
 
 Sets carry the remarks that `nft` leaves in them for itself, so that it lists them like its own.
 
@@ -23,7 +23,7 @@ from typing import NamedTuple
 from pybernetes.linux import netns as _netns
 from pybernetes.linux import rtnl
 from pybernetes.linux.errors import ProtocolError, netlink_error
-from pybernetes.linux.nftexpr import IPV4, IPV6, SOURCE, ChoiceMap, Entry, Verdict, be32
+from pybernetes.linux.nftables.expressions import IPV4, IPV6, SOURCE, ChoiceMap, Entry, Verdict, be32
 from pybernetes.linux.rtnl import Request, attr, nested
 
 # -- linux/netfilter/nfnetlink.h, nf_tables.h -------------------------------------------------------------
@@ -56,8 +56,8 @@ def _note(kind: int, value: int) -> bytes:
 _VERDICT_NOTE = bytes((4, 8)) + _note(0, 1) + bytes((1, 0))
 
 
-class Table(NamedTuple):
-    """A table that is there. Each method gives a message; none of them does anything before it is committed."""
+class Messages(NamedTuple):
+    """Makes the messages about one existing table. None has any effect before it is committed."""
 
     family: int
     name: str
@@ -78,10 +78,13 @@ class Table(NamedTuple):
         """Remove a chain that is empty and led to by nothing."""
         return self._request(_DELCHAIN, 0, "delete", f"chain {name}", rtnl.text(3, name))
 
-    def add_rule(self, chain: str, expressions: Iterable[bytes]) -> Request:
+    def add_rule(self, chain: str, expressions: Iterable[bytes], comment: str = "") -> Request:
         """A rule at the end of a chain."""
-        data = nested(4, *expressions)
-        return self._request(_NEWRULE, _CREATE | _APPEND, "add", f"rule to chain {chain}", rtnl.text(2, chain), data)
+        parts = [rtnl.text(2, chain), nested(4, *expressions)]
+        if comment:
+            text = comment.encode() + b"\0"
+            parts.append(attr(7, bytes((0, len(text))) + text))
+        return self._request(_NEWRULE, _CREATE | _APPEND, "add", f"rule to chain {chain}", *parts)
 
     def add_client_set(self, name: str, seconds: int) -> Request:
         """A set of source addresses that rules fill and time empties."""

@@ -1,7 +1,7 @@
 """What nftables rules and maps are made of, as netlink attributes: data, verdicts, and expressions. Pure.
 
 Expressions are laid out as `nft` lays them out, so that `nft list` shows rules made of them in its own words. Numbers
-are big-endian, but for data that the machine compares in its own order. `nftnl` sends them.
+are big-endian, but for data that the machine compares in its own order. `netlink` sends them.
 
 Source: linux/netfilter/nf_tables.h; the messages of `nft --debug=mnl`.
 """
