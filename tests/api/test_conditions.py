@@ -53,6 +53,8 @@ def test_counts_of_a_budget_are_not_negative() -> None:
     errors = Errors()
     status = PodDisruptionBudgetStatus(disruptions_allowed=-1, current_healthy=-1, desired_healthy=-1, expected_pods=-1)
     kind = kind_of(PodDisruptionBudget)
-    kind.validate_status(PodDisruptionBudget(status=status), PodDisruptionBudget(), errors)
+    endpoint = kind.subresource("status")
+    assert endpoint is not None and endpoint.validate is not None
+    endpoint.validate(PodDisruptionBudget(status=status), PodDisruptionBudget(), errors)
     names = ["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"]
     assert [e.path for e in errors.items] == [f"status.{name}" for name in names]

@@ -67,15 +67,17 @@ def test_hooks_take_anything(kind: Kind[Any], data: st.DataObject) -> None:
         return
     errors = Errors()
     for obj in (new, old):
-        kind.default(obj)
+        kind.schema.default(obj)
         validate_meta(kind, obj.metadata, errors)
-        kind.validate(obj, errors)
+        kind.schema.validate(obj, errors)
         if kind.row is not None:
             kind.row(obj, NOW)
     kind.prepare_create(old)
     kind.validate_update(new, old, errors)
-    kind.validate_status(new, old, errors)
     kind.prepare_update(new, old)
-    kind.prepare_status(new, old)
+    for each in kind.subresources:
+        if each.validate is not None:
+            each.validate(new, old, errors)
+        each.prepare(new, old)
     assert all(isinstance(str(error), str) for error in errors.items)
     assert msgspec.json.decode(msgspec.json.encode(new), type=kind.struct) == new

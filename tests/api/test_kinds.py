@@ -20,15 +20,17 @@ each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda k: f"{k.group}.{k.
 def test_hooks_work_on_an_empty_object(kind: Kind[Any]) -> None:
     obj, old = kind.struct(), kind.struct()
     for each in (obj, old):
-        kind.default(each)
+        kind.schema.default(each)
         kind.prepare_create(each)
-        kind.default(each)
+        kind.schema.default(each)
     errors = Errors()
     kind.prepare_update(obj, old)
-    kind.prepare_status(obj, old)
-    kind.validate(obj, errors)
+    kind.schema.validate(obj, errors)
     kind.validate_update(obj, old, errors)
-    kind.validate_status(obj, old, errors)
+    for endpoint in kind.subresources:
+        endpoint.prepare(obj, old)
+        if endpoint.validate is not None:
+            endpoint.validate(obj, old, errors)
     for read in kind.selectable.values():
         assert isinstance(read(obj), str)
 
@@ -36,16 +38,16 @@ def test_hooks_work_on_an_empty_object(kind: Kind[Any]) -> None:
 @each_kind
 def test_defaulting_twice_changes_nothing_more(kind: Kind[Any]) -> None:
     obj = kind.struct()
-    kind.default(obj)
+    kind.schema.default(obj)
     once = msgspec.json.encode(obj)
-    kind.default(obj)
+    kind.schema.default(obj)
     assert msgspec.json.encode(obj) == once
 
 
 @each_kind
 def test_json_round_trip(kind: Kind[Any]) -> None:
     obj = kind.struct()
-    kind.default(obj)
+    kind.schema.default(obj)
     assert msgspec.json.decode(msgspec.json.encode(obj), type=kind.struct) == obj
 
 

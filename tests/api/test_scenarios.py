@@ -60,15 +60,19 @@ def run(case: Case) -> str:
         for obj in objects:
             if kind.namespaced and not obj.metadata.namespace:
                 obj.metadata.namespace = "default"
-            kind.default(obj)
+            kind.schema.default(obj)
     except (DecodeError, QuantityError) as error:
         return str(error)
     last = objects[-1]
+    if kind.has_status and not kind.status_on_create:
+        kind.schema.clear_status(objects[0])
     kind.prepare_create(objects[0])
     if len(objects) == 2:
+        if kind.has_status:
+            kind.schema.keep_status(last, objects[0])
         kind.prepare_update(last, objects[0])
     validate_meta(kind, last.metadata, errors)
-    kind.validate(last, errors)
+    kind.schema.validate(last, errors)
     if len(objects) == 2:
         validate_meta_update(last.metadata, objects[0].metadata, errors)
         kind.validate_update(last, objects[0], errors)

@@ -13,6 +13,7 @@ from pybernetes.api.policy.pod_disruption_budget import (
     PodDisruptionBudgetSpec,
     PodDisruptionBudgetStatus,
 )
+from pybernetes.apiserver.context import ResourceRequest
 from pybernetes.apiserver.subresources import budget as rules
 from pybernetes.apiserver.subresources.eviction import EvictionSubresource
 from pybernetes.apiserver.types import User
@@ -280,9 +281,11 @@ async def test_a_pod_that_changes_meanwhile(
     await api.json("PATCH", f"{PODS}/web", {"metadata": {"labels": {"x": "y"}}}, content_type=MERGE)
     fresh = EvictionSubresource._pod
     left = iter(range(looks))
-    monkeypatch.setattr(
-        EvictionSubresource, "_pod", lambda self, call: seen if next(left, None) is not None else fresh(self, call)
-    )
+
+    async def outdated(self: EvictionSubresource, request: ResourceRequest) -> Pod:
+        return seen if next(left, None) is not None else await fresh(self, request)
+
+    monkeypatch.setattr(EvictionSubresource, "_pod", outdated)
     answer = await evict(api, status=code, **options)
     if code == 429:
         assert "is still being processed by the server" in answer["details"]["causes"][0]["message"]

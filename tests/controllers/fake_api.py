@@ -161,7 +161,7 @@ class FakeApi:
             new = {**old, "status": new.get("status", {})}
         elif subresource == "finalize":
             new = {**old, "spec": new.get("spec", {})}
-        elif "status" in kind.subresources and "status" in old:
+        elif kind.has_status and "status" in old:
             new = {**new, "status": old["status"]}
         new["metadata"] = {**new["metadata"], "uid": old["metadata"]["uid"]}
         for kept in ("deletionTimestamp", "creationTimestamp", "generation"):

@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
 from pybernetes.api.field import Errors
-from pybernetes.api.meta import Object
+from pybernetes.api.meta import Object, ObjectMeta
+from pybernetes.api.schema import Schema
+from pybernetes.api.subresource import Subresource
 
 K = TypeVar("K", bound=Object)
 
@@ -41,52 +43,101 @@ def _nothing(*_: Any) -> None:
     """The default of every hook."""
 
 
+def _no_grace(_: Any, __: int | None) -> int:
+    return 0
+
+
+def _always(_: Any) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversion(Generic[K]):
+    """How a kind whose objects are stored in the form of another kind becomes that form, and comes back. Pure."""
+
+    storage: "Kind[Any]"
+    to_storage: Callable[[K], Object]
+    from_storage: Callable[[Any], K]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind(Generic[K]):
-    """A kind's names, its struct and its rules. All hooks are pure; those that change an object get a private copy."""
+    """A kind's names, its schema, and its strategy: whatever is special about it on create, update and delete.
+
+    All hooks are pure; those that change an object get a private copy.
+    """
 
     group: str
     version: str
     name: str
     plural: str
-    struct: type[K]
+    schema: Schema[K]
     namespaced: bool = True
     singular: str = ""
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     storage: str = ""
-    """The part of the store's key after /registry/, as the original lays it out; plural by default."""
+    """The part of the store's key after /registry/, as kube-apiserver lays it out; plural by default."""
+    conversion: Conversion[K] | None = None
+    """For a further served version of a stored kind; None: objects are stored as they are."""
     stored: bool = True
     """False for kinds that are only asked about, such as SubjectAccessReview."""
     verbs: tuple[str, ...] = STANDARD_VERBS
     name_rule: NameRule = "dns-subdomain"
-    subresources: tuple[str, ...] = ()
-    """Names beyond the object itself: status, scale, log, exec, binding, eviction, token, ..."""
+    subresources: tuple[Subresource[K], ...] = ()
     has_generation: bool = False
     """Whether a change of spec raises metadata.generation."""
     create_on_update: bool = False
     """Whether PUT to a name that does not exist creates it."""
+    unconditional_update: bool = True
+    """Whether an update may omit the resourceVersion that it started from."""
+    status_on_create: bool = False
+    """Whether a client may set the status of a new object."""
+    pool: str = ""
+    """The server's pool from which an object gets addresses or numbers; see `apiserver.pools`."""
+    returns_deleted: bool = False
+    """Whether DELETE answers with the object that is gone instead of a Status."""
+    orphans_dependents: bool = False
+    """Whether a deletion without propagationPolicy orphans the dependents."""
     columns: tuple[Column, ...] = (
         Column("Name", format="name", description="Name must be unique within a namespace."),
         Column("Age", description="Time since the object was created."),
     )
     row: Callable[[K, datetime], list[Cell]] | None = None
     """object, now -> cells, one per column; None: name and age"""
-    default: Callable[[K], None] = _nothing
-    """fill in defaults, in place"""
     prepare_create: Callable[[K], None] = _nothing
-    """drop what a client may not set at creation (status), in place"""
+    """set what the server decides about a new object, in place; the status is clear already"""
     prepare_update: Callable[[K, K], None] = _nothing
-    """(new, old): keep what a client may not change (status), in place on new"""
-    prepare_status: Callable[[K, K], None] = _nothing
-    """(new, old): for the status subresource keep everything but status, in place on new"""
-    validate: Callable[[K, Errors], None] = _nothing
+    """(new, old): keep what a client may not change, in place on new; the status is kept already"""
     validate_update: Callable[[K, K, Errors], None] = _nothing
-    """(new, old, errors): immutability and transitions; `validate` has run before"""
-    validate_status: Callable[[K, K, Errors], None] = _nothing
+    """(new, old, errors): immutability and transitions; the schema has validated `new` before"""
+    grace_period: Callable[[K, int | None], int] = _no_grace
+    """(object, seconds requested) -> seconds that its deletion may take; 0: it goes at once"""
+    prepare_delete: Callable[[K], None] = _nothing
+    """in place, on an object whose deletion begins"""
+    is_finished: Callable[[K], bool] = _always
+    """whether nothing but finalizers and the grace period holds back an object that is being deleted"""
     selectable: Mapping[str, Callable[[K], str]] = field(default_factory=dict)
     """field selectors beyond metadata.name and metadata.namespace"""
     scale: ScalePaths | None = None
+
+    @property
+    def struct(self) -> type[K]:
+        """The class of its objects."""
+        return self.schema.type
+
+    @property
+    def has_status(self) -> bool:
+        """Whether the status is written through an endpoint of its own."""
+        return any(each.writes_status for each in self.subresources)
+
+    def subresource(self, name: str) -> Subresource[K] | None:
+        """One of its subresources by name."""
+        return next((each for each in self.subresources if each.name == name), None)
+
+    def new(self, metadata: ObjectMeta) -> K:
+        """An object of this kind with nothing but metadata."""
+        return self.schema.new(self.api_version, self.name, metadata)
 
     @property
     def api_version(self) -> str:

@@ -12,7 +12,7 @@ from pybernetes.api.core.pod_spec import PodTemplateSpec
 from pybernetes.api.core.pod_validation import validate_template
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import ScalePaths
-from pybernetes.api.meta import LabelSelector
+from pybernetes.api.meta import LabelSelector, Object
 from pybernetes.api.naming import camel
 
 SPEC = Path("spec")
@@ -39,7 +39,7 @@ def _set(obj: Any, replicas: int) -> Any:
     return msgspec.structs.replace(obj, spec=msgspec.structs.replace(obj.spec, replicas=replicas))
 
 
-SCALE = ScalePaths(get=_get, set=_set)
+SCALE_PATHS = ScalePaths(get=_get, set=_set)
 
 
 def validate_selector(selector: LabelSelector, errors: Errors) -> labels.Selector:
@@ -84,17 +84,6 @@ def validate_replica_counts(status: Any, errors: Errors) -> None:
         errors.invalid(path / "availableReplicas", status.available_replicas, "cannot be greater than readyReplicas")
 
 
-def keep_status(new: Any, old: Any) -> None:
-    """prepare_update: the status stays what it was."""
-    new.status = old.status
-
-
-def keep_spec(new: Any, old: Any) -> None:
-    """prepare_status: the spec stays what it was, and the labels."""
-    new.spec = old.spec
+def keep_labels(new: Object, old: Object) -> None:
+    """/status: labels belong to the object, not to its status."""
     new.metadata.labels = old.metadata.labels
-
-
-def clear_status(obj: Any) -> None:
-    """prepare_create: nobody but a controller knows the status."""
-    obj.status = type(obj.status)()

@@ -81,7 +81,7 @@ def assemble(
     async def lookup(kind: str, namespace: str, name: str) -> ObjectMeta | None:
         known = _KINDS[kind]
         kv = store.get(known.key(namespace, name))
-        return codec.decode(kv.value, known.struct).metadata if kv is not None else None
+        return known.schema.load(kv.value).metadata if kv is not None else None
 
     async def find_secret(namespace: str, name: str) -> Secret | None:
         kv = store.get(SECRET.key(namespace, name))

@@ -154,7 +154,7 @@ def object_from(body: bytes, kind: Kind[K]) -> K:
     if not body.strip():
         raise errors.bad_request("unable to decode the request body: the body is empty")
     try:
-        obj = api_codec.decode(body, kind.struct)
+        obj = kind.schema.decode(body)
     except api_codec.DecodeError as error:
         raise _undecodable(kind, body, error) from error
     check_names(obj.api_version, obj.kind, kind)

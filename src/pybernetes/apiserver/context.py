@@ -7,6 +7,7 @@ from datetime import datetime
 
 from pybernetes.api import time
 from pybernetes.api.meta import Time
+from pybernetes.apiserver.catalogue import Catalogue
 from pybernetes.apiserver.config import ServerConfig
 from pybernetes.apiserver.media import PLAIN, Form
 from pybernetes.apiserver.requests import RequestInfo
@@ -22,7 +23,7 @@ class ServerContext:
 
     config: ServerConfig
     store: Store
-    resources: Mapping[tuple[str, str, str], Resource]
+    catalogue: Catalogue
     now: Callable[[], datetime]
     random: random.Random
 

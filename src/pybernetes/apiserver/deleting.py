@@ -4,11 +4,12 @@ An object goes at once when nothing holds it back. Otherwise it gets a deletionT
 last finalizer (or, for a pod, the kubelet that ends its grace period) removes it.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from pybernetes.api import time
-from pybernetes.api.meta import DeleteOptions, ListMeta, Status, StatusDetails
+from pybernetes.api.kind import Kind
+from pybernetes.api.meta import DeleteOptions, ListMeta, Object, Status, StatusDetails
 from pybernetes.apiserver import codec, errors, options, reading, rendering
 from pybernetes.apiserver.admission.request import Admission, AdmissionRequest
 from pybernetes.apiserver.context import ResourceRequest, ServerContext
@@ -22,21 +23,6 @@ from pybernetes.store.types import KeyValue
 
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 _RETRIES = 10
-
-#: Kinds whose DELETE answers with the object; all others answer with a Status.
-_RETURNS_OBJECT = frozenset(
-    {
-        "pods",
-        "services",
-        "serviceaccounts",
-        "podtemplates",
-        "resourcequotas",
-        "persistentvolumeclaims",
-        "persistentvolumes",
-    }
-)
-#: Kinds whose dependents are orphaned unless the client says otherwise.
-_ORPHANS_BY_DEFAULT = frozenset({"replicationcontrollers"})
 
 
 class Deleter:
@@ -53,10 +39,10 @@ class Deleter:
         kv, gone = await self.remove(request, request.info.name, asked)
         kind = request.resource.kind
         status = 200 if gone or not _wants_cascade(asked) else 202
-        if gone and kind.resource not in _RETURNS_OBJECT:
-            return rendering.response(200, codec.encode_status(_success(request, kv)), request.form)
-        body = request.resource.to_served(kv.value)
-        return rendering.obj(body, request.resource, request.form, now=self._context.now(), status=status)
+        if gone and not kind.returns_deleted:
+            return rendering.response(200, codec.encode_status(await _success(request, kv)), request.form)
+        body = await request.resource.to_served(kv.value)
+        return rendering.obj(body, request.resource.kind, request.form, now=self._context.now(), status=status)
 
     async def delete_collection(self, request: ResourceRequest) -> Response | StreamResponse:
         """DELETE of all objects that selectors choose; answers with the list of them."""
@@ -72,7 +58,8 @@ class Deleter:
             except NotFound:
                 continue
         meta = ListMeta(resource_version=str(self._context.store.revision))
-        return await rendering.collection(done, request.resource, request.form, meta, now=self._context.now())
+        resource, now = request.resource, self._context.now()
+        return await rendering.collection(await resource.served(done), resource.kind, request.form, meta, now=now)
 
     async def remove(
         self, request: ResourceRequest, name: str, asked: DeleteOptions, *, key: str = ""
@@ -84,7 +71,7 @@ class Deleter:
             kv = self._context.store.get(key)
             if kv is None:
                 raise errors.not_found(resource.kind, name)
-            old = resource.read(kv)
+            old: Object = await resource.read(kv)
             _preconditions(request, old, asked)
             await self.admit(request, old, asked)
             try:
@@ -95,7 +82,7 @@ class Deleter:
                 raise errors.not_found(resource.kind, name) from error
         raise errors.conflict(resource.kind, name)
 
-    async def admit(self, request: ResourceRequest, old: Any, asked: DeleteOptions) -> None:
+    async def admit(self, request: ResourceRequest, old: Object, asked: DeleteOptions) -> None:
         """Whether admission lets the object go. Raises Forbidden."""
         change = AdmissionRequest(
             operation="DELETE",
@@ -110,64 +97,50 @@ class Deleter:
         await self._admission.validate(change)
 
     async def _remove(
-        self, request: ResourceRequest, kv: KeyValue, old: Any, asked: DeleteOptions
+        self, request: ResourceRequest, kv: KeyValue, old: Object, asked: DeleteOptions
     ) -> tuple[KeyValue, bool]:
         store, resource = self._context.store, request.resource
-        new = resource.read(kv)
-        if not mark(new, asked, resource.kind.resource, self._context):
+        new: Object = await resource.read(kv)
+        if not mark(resource.kind, new, asked, self._context.now()):
             return kv, False
-        if is_finished(new):
+        if is_finished(resource.kind, new):
             if asked.dry_run:
                 return kv, True
             gone = await store.delete(kv.key, expect=kv.revision)
             self._writer.released(request, old)
             return gone, True
-        value = resource.write(new)
+        value = await resource.write(new)
         if asked.dry_run:
             return KeyValue(kv.key, codec.stamp(value, kv.revision), kv.revision, kv.create_revision), False
         return await store.put(kv.key, value, expect=kv.revision), False
 
 
-def mark(new: Any, asked: DeleteOptions, resource: str, context: ServerContext) -> bool:
-    """Write into an object that it is to go. False: it was said before, and nothing is new."""
+def mark(kind: Kind[Any], new: Object, asked: DeleteOptions, now: datetime) -> bool:
+    """Begin the deletion of an object, in place, or shorten its grace period. False: there is nothing to change."""
     meta = new.metadata
     before = list(meta.finalizers), meta.deletion_timestamp, meta.deletion_grace_period_seconds
-    meta.finalizers = _finalizers(meta.finalizers, asked, resource)
-    grace = _grace(new, asked, resource)
+    meta.finalizers = _finalizers(kind, meta.finalizers, asked)
+    grace = kind.grace_period(new, asked.grace_period_seconds)
     if not meta.deletion_timestamp:
-        meta.deletion_timestamp = time.seconds(context.now() + timedelta(seconds=grace))
+        meta.deletion_timestamp = time.seconds(now + timedelta(seconds=grace))
         meta.deletion_grace_period_seconds = grace
         if meta.generation:
             meta.generation += 1
-        if resource == "namespaces":
-            new.status.phase = "Terminating"
+        kind.prepare_delete(new)
     elif grace < (meta.deletion_grace_period_seconds or 0):
         spent = (meta.deletion_grace_period_seconds or 0) - grace
         meta.deletion_timestamp = time.seconds(time.parse(meta.deletion_timestamp) - timedelta(seconds=spent))
         meta.deletion_grace_period_seconds = grace
-    now = meta.finalizers, meta.deletion_timestamp, meta.deletion_grace_period_seconds
-    return before != now or is_finished(new)
+    after = meta.finalizers, meta.deletion_timestamp, meta.deletion_grace_period_seconds
+    return before != after or is_finished(kind, new)
 
 
-def _grace(obj: Any, asked: DeleteOptions, resource: str) -> int:
-    """Seconds that the object may still have. Only a pod that runs on a node has any."""
-    if resource != "pods" or not obj.spec.node_name or obj.status.phase in ("Succeeded", "Failed"):
-        return 0
-    if asked.grace_period_seconds is not None:
-        # A negative period means the shortest there is, as in the original.
-        return asked.grace_period_seconds if asked.grace_period_seconds >= 0 else 1
-    if obj.metadata.deletion_timestamp:
-        return int(obj.metadata.deletion_grace_period_seconds or 0)
-    period = obj.spec.termination_grace_period_seconds
-    return 30 if period is None else max(1, period) if period < 0 else period
-
-
-def _finalizers(present: list[str], asked: DeleteOptions, resource: str) -> list[str]:
+def _finalizers(kind: Kind[Any], present: list[str], asked: DeleteOptions) -> list[str]:
     """The finalizers with those for dependents put in or taken out."""
     policy = asked.propagation_policy
     if policy is None and asked.orphan_dependents is not None:
         policy = "Orphan" if asked.orphan_dependents else "Background"
-    if policy is None and resource in _ORPHANS_BY_DEFAULT and FOREGROUND not in present:
+    if policy is None and kind.orphans_dependents and FOREGROUND not in present:
         policy = "Orphan"
     if policy is None:
         return present
@@ -182,7 +155,7 @@ def _wants_cascade(asked: DeleteOptions) -> bool:
     return asked.orphan_dependents is False or asked.propagation_policy == "Foreground"
 
 
-def _preconditions(request: ResourceRequest, old: Any, asked: DeleteOptions) -> None:
+def _preconditions(request: ResourceRequest, old: Object, asked: DeleteOptions) -> None:
     wanted, meta = asked.preconditions, old.metadata
     if wanted is None:
         return
@@ -197,7 +170,8 @@ def _preconditions(request: ResourceRequest, old: Any, asked: DeleteOptions) -> 
         raise errors.conflict(request.resource.kind, meta.name, why)
 
 
-def _success(request: ResourceRequest, kv: KeyValue) -> Status:
-    kind, obj = request.resource.kind, request.resource.read(kv)
+async def _success(request: ResourceRequest, kv: KeyValue) -> Status:
+    kind = request.resource.kind
+    obj: Object = await request.resource.read(kv)
     details = StatusDetails(name=obj.metadata.name, group=kind.group, kind=kind.plural, uid=obj.metadata.uid)
     return Status(status="Success", details=details)

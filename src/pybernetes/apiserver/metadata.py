@@ -44,27 +44,3 @@ def check_namespace(meta: ObjectMeta, kind: Kind[Any], *, namespace: str, name: 
         raise errors.bad_request(f"the name of the object ({meta.name}) does not match the name on the URL ({name})")
     if name and not meta.name:
         raise errors.bad_request("name must be provided")
-
-
-def spec_changed(new: Any, old: Any) -> bool:
-    """Whether anything but metadata and status differs: what `metadata.generation` counts."""
-    return any(
-        getattr(new, field) != getattr(old, field)
-        for field in new.__struct_fields__
-        if field not in ("api_version", "kind", "metadata", "status")
-    )
-
-
-def keep_status(new: Any, old: Any) -> None:
-    """A write to the object leaves its status alone."""
-    if hasattr(old, "status"):
-        new.status = old.status
-
-
-def keep_all_but_status(new: Any, old: Any) -> None:
-    """A write to the status leaves everything else alone. Labels and annotations may come along; owners may not."""
-    for field in new.__struct_fields__:
-        if field not in ("api_version", "kind", "metadata", "status"):
-            setattr(new, field, getattr(old, field))
-    new.metadata.owner_references = old.metadata.owner_references
-    new.metadata.finalizers = old.metadata.finalizers

@@ -5,15 +5,13 @@ from typing import Any, Protocol
 import msgspec
 
 from pybernetes.api.kind import Kind
-from pybernetes.api.meta import StatusCause
-from pybernetes.api.shape import shape_of
+from pybernetes.api.meta import Object, StatusCause
 from pybernetes.apiserver import codec, errors
 from pybernetes.apiserver.context import ResourceRequest
 from pybernetes.apiserver.options import WriteOptions
 from pybernetes.apiserver.patch import json_patch, merge, strategic
 from pybernetes.apiserver.patch.apply import server_side_apply
 from pybernetes.apiserver.patch.errors import ApplyConflict, PatchError
-from pybernetes.apiserver.resource import Resource
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -30,21 +28,21 @@ class Maker(Protocol):
 
     creates: bool
 
-    def make(self, old: Any, body: bytes) -> Any:
+    def make(self, old: Object, body: bytes) -> Object:
         """The present object and its bytes -> the new object. Raises ApiError."""
 
-    def first(self) -> Any:
+    def first(self) -> Object:
         """An object that does not exist yet."""
 
 
 def patch_maker(
-    request: ResourceRequest, asked: WriteOptions, now: str, subresource: str, *, resource: Resource | None = None
+    request: ResourceRequest, asked: WriteOptions, now: str, subresource: str, *, kind: Kind[Any] | None = None
 ) -> Maker:
-    """What applies the request's body; `resource` is what it is applied to, where that is not the request's own.
+    """What applies the request's body; `kind` is that of the body, where it is not the resource's.
 
     Raises 415 for a form that is not known, BadRequest for a bad body.
     """
-    kind = (resource or request.resource).kind
+    kind = kind or request.resource.kind
     form = codec.media_type(request.content_type)
     if form not in TYPES:
         raise errors.unsupported_media_type(TYPES)
@@ -67,10 +65,11 @@ class _Patch:
         if form != JSON_PATCH and not isinstance(patch, dict):
             raise errors.bad_request(f"error decoding patch: json: cannot unmarshal into a map: {form}")
 
-    def make(self, old: Any, body: bytes) -> Any:
+    def make(self, old: Object, body: bytes) -> Object:
         """Apply the patch to the JSON of the present object."""
         try:
-            return codec.object_from_plain(self._apply(msgspec.json.decode(body)), self._kind)
+            made: Object = codec.object_from_plain(self._apply(msgspec.json.decode(body)), self._kind)
+            return made
         except PatchError as error:
             raise errors.bad_patch(error.message, error.code) from error
 
@@ -79,9 +78,9 @@ class _Patch:
             return json_patch.apply(doc, self._patch)
         if self._form == MERGE_PATCH:
             return merge.apply(doc, self._patch)
-        return strategic.apply(doc, self._patch, shape_of(self._kind.struct))
+        return strategic.apply(doc, self._patch, self._kind.schema.shape)
 
-    def first(self) -> Any:
+    def first(self) -> Object:
         """A patch changes what is there, and makes nothing."""
         raise errors.not_found(self._kind, "")
 
@@ -118,22 +117,22 @@ class _Apply:
                 f"the name of the object ({meta['name']}) does not match the name on the URL ({self._name})"
             )
 
-    def make(self, old: Any, body: bytes) -> Any:
+    def make(self, old: Object, body: bytes) -> Object:
         """Merge into the present object. Raises Conflict with the owners of what is in the way."""
         return self._merged(msgspec.json.decode(body))
 
-    def first(self) -> Any:
+    def first(self) -> Object:
         """The configuration is the object."""
         made = self._merged(None)
         made.metadata.name = made.metadata.name or self._name
         return made
 
-    def _merged(self, live: Any) -> Any:
+    def _merged(self, live: Any) -> Object:
         try:
             merged = server_side_apply(
                 live,
                 self._applied,
-                shape=shape_of(self._kind.struct),
+                shape=self._kind.schema.shape,
                 api_version=self._kind.api_version,
                 manager=self._asked.field_manager,
                 force=self._asked.force,
@@ -148,4 +147,5 @@ class _Apply:
                 for manager, path in error.conflicts
             ]
             raise errors.apply_conflict(str(error), causes) from error
-        return codec.object_from_plain(merged, self._kind)
+        made: Object = codec.object_from_plain(merged, self._kind)
+        return made

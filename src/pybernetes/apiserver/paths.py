@@ -4,7 +4,6 @@ import asyncio
 
 import msgspec
 
-from pybernetes.api.kinds import KINDS
 from pybernetes.apiserver import errors, metrics, version
 from pybernetes.apiserver.auth.tokens import ServiceAccountTokens
 from pybernetes.apiserver.context import ServerContext
@@ -25,12 +24,34 @@ class Paths:
         self, context: ServerContext, health: Health, counted: Metrics, tokens: ServiceAccountTokens | None
     ) -> None:
         config = context.config
-        self._discovery = Discovery(KINDS, f"{config.advertise_address}:{config.advertise_port}")
-        self._openapi = OpenApi(KINDS)
+        self._catalogue = context.catalogue
+        self._address = f"{config.advertise_address}:{config.advertise_port}"
+        self._generation = -1
+        self._known_discovery = Discovery(())
+        self._known_openapi = OpenApi(())
         self._building = asyncio.Lock()
         self._health = health
         self._metrics = counted
         self._tokens = tokens
+
+    @property
+    def _discovery(self) -> Discovery:
+        """Of what is served now."""
+        self._refresh()
+        return self._known_discovery
+
+    @property
+    def _openapi(self) -> OpenApi:
+        """Of what is served now."""
+        self._refresh()
+        return self._known_openapi
+
+    def _refresh(self) -> None:
+        """Drop what was built from a catalogue that has changed since."""
+        if self._generation != self._catalogue.generation:
+            self._generation = self._catalogue.generation
+            self._known_discovery = Discovery(self._catalogue.kinds, self._address)
+            self._known_openapi = OpenApi(self._catalogue.kinds, self._known_openapi)
 
     async def answer(self, request: Request, info: RequestInfo) -> Response:
         """Raises NotFound, MethodNotAllowed."""
@@ -75,8 +96,9 @@ class Paths:
         )
 
     def _listed(self) -> list[str]:
-        groups = {kind.group for kind in KINDS if kind.group}
-        versions = {kind.api_version for kind in KINDS if kind.group}
+        kinds = self._catalogue.kinds
+        groups = {kind.group for kind in kinds if kind.group}
+        versions = {kind.api_version for kind in kinds if kind.group}
         listed = ["/api", "/api/v1", "/apis", *(f"/apis/{name}" for name in groups | versions)]
         own = ["/healthz", "/livez", "/readyz", "/metrics", "/openapi/v2", "/openapi/v3", "/version"]
         return sorted([*listed, *own])

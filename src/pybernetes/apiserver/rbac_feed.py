@@ -10,7 +10,6 @@ from pybernetes.api.rbac.cluster_role import ClusterRole
 from pybernetes.api.rbac.cluster_role_binding import ClusterRoleBinding
 from pybernetes.api.rbac.role import Role
 from pybernetes.api.rbac.role_binding import RoleBinding
-from pybernetes.apiserver import codec
 from pybernetes.apiserver.auth.rbac import Rbac
 from pybernetes.store import errors as store_errors
 from pybernetes.store.types import Event, Store
@@ -36,7 +35,7 @@ class RbacFeed:
         present: dict[str, Any] = {}
         for kind in KINDS:
             for kv in self._store.range(kind.key_prefix).items:
-                present[kv.key] = codec.decode(kv.value, kind.struct)
+                present[kv.key] = kind.schema.load(kv.value)
         for key in self._known.keys() - present.keys():
             self._rbac.remove(self._known[key])
         for obj in present.values():
@@ -68,7 +67,7 @@ class RbacFeed:
                 return
 
     def _apply(self, kind: Kind[Any], event: Event) -> None:
-        obj = codec.decode(event.kv.value, kind.struct)
+        obj = kind.schema.load(event.kv.value)
         if event.kind == "delete":
             self._known.pop(event.kv.key, None)
             self._rbac.remove(obj)

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import binascii
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -62,9 +63,8 @@ async def get(context: ServerContext, request: ResourceRequest) -> Response:
     await _reached(context, options.list_options({"resourceVersion": revision}, watch=False) if revision else _LATEST)
     kv = find(context, request)
     include = request.query.get("includeObject", "")
-    return rendering.obj(
-        request.resource.to_served(kv.value), request.resource, request.form, now=context.now(), include=include
-    )
+    body = await request.resource.to_served(kv.value)
+    return rendering.obj(body, request.resource.kind, request.form, now=context.now(), include=include)
 
 
 def find(context: ServerContext, request: ResourceRequest) -> KeyValue:
@@ -83,7 +83,7 @@ async def list_(context: ServerContext, request: ResourceRequest) -> Response | 
     page = await select(context, request, chosen, asked)
     include = request.query.get("includeObject", "")
     return await rendering.collection(
-        page.items, request.resource, request.form, page.meta, now=context.now(), include=include
+        page.items, request.resource.kind, request.form, page.meta, now=context.now(), include=include
     )
 
 
@@ -97,9 +97,9 @@ async def _reached(context: ServerContext, asked: ListOptions) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """The objects of a page, and the metadata of the list."""
+    """The objects of a page in the served version, and the metadata of the list."""
 
-    items: list[KeyValue]
+    items: Sequence[KeyValue]
     meta: ListMeta
 
 
@@ -108,15 +108,14 @@ async def select(context: ServerContext, request: ResourceRequest, chosen: Selec
     prefix = request.resource.prefix(request.namespace)
     if chosen.name and not asked.continue_token and (request.namespace or not request.resource.kind.namespaced):
         kv = context.store.get(request.resource.key(request.namespace, chosen.name)) if _is_now(asked) else None
-        if kv is not None and chosen.matches(kv):
-            return Selected([kv], ListMeta(resource_version=str(context.store.revision)))
+        found = await request.resource.served([kv]) if kv is not None else ()
+        if found and chosen.matches(found[0]):
+            return Selected(found, ListMeta(resource_version=str(context.store.revision)))
     token = ContinueToken.decode(asked.continue_token) if asked.continue_token else None
     if token is not None and asked.resource_version not in ("", "0"):
         raise errors.bad_request("specifying resource version is not allowed when using continue")
     page = _page(context, prefix, chosen, asked, token)
-    items = page.items
-    if not chosen.everything:
-        items = await _matching(items, chosen)
+    items = await _matching(page.items, chosen)
     meta = ListMeta(resource_version=str(page.revision))
     remaining = page.remaining
     if asked.limit and len(items) > asked.limit:
@@ -158,12 +157,15 @@ def _page(
         raise errors.revision_too_large(revision, error.current) from error
 
 
-async def _matching(items: list[KeyValue], chosen: Selection) -> list[KeyValue]:
-    """Those selected. Raises nothing; takes turns with other requests."""
+async def _matching(items: Sequence[KeyValue], chosen: Selection) -> Sequence[KeyValue]:
+    """Those selected, in the served version. Gives other requests their turn after every slice."""
+    served = chosen.resource.served
+    if chosen.everything and chosen.resource.converter is None:
+        return items
     if len(items) <= _SLICE:
-        return [kv for kv in items if chosen.matches(kv)]
+        return [kv for kv in await served(items) if chosen.matches(kv)]
     found: list[KeyValue] = []
     for start in range(0, len(items), _SLICE):
-        found += [kv for kv in items[start : start + _SLICE] if chosen.matches(kv)]
+        found += [kv for kv in await served(items[start : start + _SLICE]) if chosen.matches(kv)]
         await asyncio.sleep(0)
     return found

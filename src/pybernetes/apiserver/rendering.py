@@ -5,8 +5,9 @@ the event loop is held by one client.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 import yaml
@@ -15,7 +16,6 @@ from pybernetes.api.kind import Kind
 from pybernetes.api.meta import ListMeta, Object, Struct, always
 from pybernetes.apiserver import codec, errors, tables
 from pybernetes.apiserver.media import JSON, PARTIAL, PARTIAL_LIST, TABLE, YAML, Form
-from pybernetes.apiserver.resource import Resource
 from pybernetes.apiserver.types import StreamResponse
 from pybernetes.client.transport import Response
 from pybernetes.store.types import KeyValue
@@ -53,9 +53,7 @@ def to_yaml(body: bytes) -> bytes:
     return text
 
 
-def obj(
-    body: bytes, resource: Resource, form: Form, *, now: datetime, status: int = 200, include: str = ""
-) -> Response:
+def obj(body: bytes, kind: Kind[Any], form: Form, *, now: datetime, status: int = 200, include: str = "") -> Response:
     """One object. `include` is the Table's includeObject."""
     if not form.transform:
         return response(status, body, form)
@@ -63,29 +61,29 @@ def obj(
         return response(status, tables.partial(body, form.version), form)
     if form.transform == TABLE:
         meta = ListMeta(resource_version=tables.revision_of(body))
-        table = tables.table(resource.kind, [body], meta, now=now, include=include, version=form.version)
+        table = tables.table(kind, [body], meta, now=now, include=include, version=form.version)
         return response(status, table, form)
     raise errors.not_acceptable((JSON, YAML))
 
 
 async def collection(
-    items: Sequence[KeyValue], resource: Resource, form: Form, meta: ListMeta, *, now: datetime, include: str = ""
+    items: Sequence[KeyValue], kind: Kind[Any], form: Form, meta: ListMeta, *, now: datetime, include: str = ""
 ) -> Response | StreamResponse:
-    """A list."""
+    """A list of objects in the served version."""
     if form.transform == PARTIAL:
         raise errors.not_acceptable((JSON, YAML))
     if form.media_type == YAML:
-        return response(200, b"".join([part async for part in _parts(items, resource, form, meta, now, include)]), form)
-    parts = _parts(items, resource, form, meta, now, include)
+        return response(200, b"".join([part async for part in _parts(items, kind, form, meta, now, include)]), form)
+    parts = _parts(items, kind, form, meta, now, include)
     if len(items) > CHUNK:
         return StreamResponse(200, _JSON_HEADERS, parts)
     return Response(200, _JSON_HEADERS, b"".join([part async for part in parts]))
 
 
 async def _parts(
-    items: Sequence[KeyValue], resource: Resource, form: Form, meta: ListMeta, now: datetime, include: str
+    items: Sequence[KeyValue], kind: Kind[Any], form: Form, meta: ListMeta, now: datetime, include: str
 ) -> AsyncGenerator[bytes, None]:
-    head, chunk = _head(resource.kind, form, meta), _chunk(resource, form, now, include)
+    head, chunk = _head(kind, form, meta), _chunk(kind, form, now, include)
     size = CHUNK if not form.transform else CHUNK // 4
     yield head
     for start in range(0, len(items), size):
@@ -96,7 +94,7 @@ async def _parts(
     yield b"]}\n"
 
 
-def _head(kind: Kind[Object], form: Form, meta: ListMeta) -> bytes:
+def _head(kind: Kind[Any], form: Form, meta: ListMeta) -> bytes:
     """Everything of a list up to its items."""
     if form.transform == TABLE:
         return tables.head(kind, meta, form.version)
@@ -106,16 +104,11 @@ def _head(kind: Kind[Object], form: Form, meta: ListMeta) -> bytes:
     return codec.encode(envelope)[:-1] + b',"items":['
 
 
-def _chunk(resource: Resource, form: Form, now: datetime, include: str):  # type: ignore[no-untyped-def]
-    """The function that turns stored values into the items of a list."""
-    to_served = resource.to_served
-
-    def plain(part: Sequence[KeyValue]) -> Iterator[bytes]:
-        return (to_served(kv.value) for kv in part) if resource.converts else (kv.value for kv in part)
-
+def _chunk(kind: Kind[Any], form: Form, now: datetime, include: str) -> Callable[[Sequence[KeyValue]], Iterable[bytes]]:
+    """The function that turns objects into the items of a list."""
     if form.transform == TABLE:
-        row = tables.row_maker(resource.kind, now=now, include=include, version=form.version)
-        return lambda part: map(row, plain(part))
+        row = tables.row_maker(kind, now=now, include=include, version=form.version)
+        return lambda part: [row(kv.value) for kv in part]
     if form.transform == PARTIAL_LIST:
-        return lambda part: (tables.partial(value, form.version) for value in plain(part))
-    return plain
+        return lambda part: [tables.partial(kv.value, form.version) for kv in part]
+    return lambda part: [kv.value for kv in part]

@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from pybernetes.api.shape import Shape, shape_of
-from pybernetes.apiserver import codec, errors, options, rendering
+from pybernetes.api.meta import Object
+from pybernetes.api.shape import Shape
+from pybernetes.api.subresource import Subresource
+from pybernetes.apiserver import codec, errors, options, reading, rendering
 from pybernetes.apiserver.context import ResourceRequest, ServerContext
 from pybernetes.apiserver.options import WriteOptions
 from pybernetes.apiserver.patching import APPLY_PATCH, patch_maker
@@ -14,11 +16,15 @@ from pybernetes.client.transport import Response
 
 
 class Replacer:
-    """Answers POST, PUT and PATCH."""
+    """Answers GET, POST, PUT and PATCH on objects, and on the subresources that show the object itself."""
 
     def __init__(self, context: ServerContext, writer: Writer) -> None:
         self._context = context
         self._writer = writer
+
+    async def get(self, request: ResourceRequest) -> Response:
+        """GET of an object."""
+        return await reading.get(self._context, request)
 
     async def create(self, request: ResourceRequest) -> Response:
         """POST to a collection."""
@@ -26,29 +32,30 @@ class Replacer:
         obj = body_object(request, asked)
         return self.answer(request, await self._writer.create(request, obj, asked))
 
-    async def update(self, request: ResourceRequest, *, subresource: str = "") -> Response:
+    async def update(self, request: ResourceRequest, subresource: Subresource[Any] | None = None) -> Response:
         """PUT: replace, or create where the kind allows that."""
         asked = write_options(request, "UpdateOptions")
-        obj = body_object(request, asked)
+        obj, copy = body_object(request, asked), request.resource.kind.schema.copy
         if not obj.metadata.name:
             raise errors.bad_request("name must be provided")
         try:
-            written = await self._writer.update(request, lambda old, _: codec.copy(obj), asked, subresource=subresource)
+            written = await self._writer.update(request, lambda _, __: copy(obj), asked, subresource)
         except NotFound:
-            if not request.resource.kind.create_on_update or subresource:
+            if not request.resource.kind.create_on_update or subresource is not None:
                 raise
             obj.metadata.resource_version = ""
             written = await self._writer.create(request, obj, asked)
         return self.answer(request, written)
 
-    async def patch(self, request: ResourceRequest, *, subresource: str = "") -> Response:
+    async def patch(self, request: ResourceRequest, subresource: Subresource[Any] | None = None) -> Response:
         """PATCH in any of its forms; server-side apply may create."""
         asked = write_options(request, "PatchOptions")
-        maker = patch_maker(request, asked, self._context.timestamp(), subresource)
+        name = subresource.name if subresource is not None else ""
+        maker = patch_maker(request, asked, self._context.timestamp(), name)
         try:
-            written = await self._writer.update(request, maker.make, asked, subresource=subresource)
+            written = await self._writer.update(request, maker.make, asked, subresource)
         except NotFound:
-            if not maker.creates or subresource:
+            if not maker.creates or subresource is not None:
                 raise
             written = await self._writer.create(request, maker.first(), asked)
         return self.answer(request, written)
@@ -58,7 +65,7 @@ class Replacer:
         status = 201 if written.created else 200
         include = request.query.get("includeObject", "")
         return rendering.obj(
-            written.body, request.resource, request.form, now=self._context.now(), status=status, include=include
+            written.body, request.resource.kind, request.form, now=self._context.now(), status=status, include=include
         )
 
 
@@ -74,13 +81,13 @@ def write_options(request: ResourceRequest, kind: str) -> WriteOptions:
     )
 
 
-def body_object(request: ResourceRequest, asked: WriteOptions) -> Any:
-    """The request body as the resource's struct; unknown and duplicate fields as fieldValidation says."""
+def body_object(request: ResourceRequest, asked: WriteOptions) -> Object:
+    """The request body as an object of the resource's kind; unknown and duplicate fields as fieldValidation says."""
     body = request.http.body
     kind = request.resource.kind
-    obj = codec.object_from(codec.json_body(body, request.content_type), kind)
+    obj: Object = codec.object_from(codec.json_body(body, request.content_type), kind)
     if codec.media_type(request.content_type) != codec.PROTOBUF:  # Its fields have numbers: none has a wrong name.
-        complain(request, asked, body, shape_of(kind.struct))
+        complain(request, asked, body, kind.schema.shape)
     return obj
 
 

@@ -1,35 +1,68 @@
 """A kind as it is served: where its objects lie in the store, and how stored bytes become what clients see.
 
-For all kinds but one the stored bytes are the answer. Events are the exception: core/v1 and events.k8s.io/v1 show
-the same stored object in two forms.
+Most kinds are served as they are stored: the stored bytes are the answer. A further version of a kind has a converter
+between its form and that of the stored version. Conversion is asynchronous and takes lists, since the converter of a
+custom resource may be a webhook.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
-from pybernetes.api.core.event import Event as CoreEvent
-from pybernetes.api.events import convert
-from pybernetes.api.kind import Kind
-from pybernetes.api.kinds import KINDS
+from pybernetes.api.kind import Conversion, Kind
 from pybernetes.api.meta import Object
-from pybernetes.apiserver import codec
 from pybernetes.store.types import KeyValue
 
 
-def _same(value: Any) -> Any:
-    return value
+class ResourceName(NamedTuple):
+    """What a URL path names."""
+
+    group: str
+    version: str
+    plural: str
+
+
+class Converter(Protocol):
+    """Converts objects, as JSON, between a served version and the stored one."""
+
+    async def to_served(self, values: Sequence[bytes]) -> Sequence[bytes]:
+        """Stored objects, with or without a resourceVersion, in the served version."""
+
+    async def to_storage(self, values: Sequence[bytes]) -> Sequence[bytes]:
+        """Objects of the served version as they are to be stored."""
+
+
+class StructConverter:
+    """The converter of a built-in kind that is stored as another built-in kind."""
+
+    def __init__(self, kind: Kind[Any], conversion: Conversion[Any]) -> None:
+        self._served = kind.schema
+        self._stored = conversion.storage.schema
+        self._conversion = conversion
+
+    async def to_served(self, values: Sequence[bytes]) -> Sequence[bytes]:
+        """In this process, without waiting."""
+        load, convert, encode = self._stored.load, self._conversion.from_storage, self._served.encode
+        return [encode(convert(load(value))) for value in values]
+
+    async def to_storage(self, values: Sequence[bytes]) -> Sequence[bytes]:
+        """In this process, without waiting."""
+        load, convert, encode = self._served.load, self._conversion.to_storage, self._stored.encode
+        return [encode(convert(load(value))) for value in values]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Resource:
-    """`to_served` maps stamped stored bytes to the bytes of this kind, `to_storage` an object to its stored form."""
+    """One served version of a kind. `storage` is the kind in whose form objects are stored."""
 
     kind: Kind[Any]
     storage: Kind[Any]
-    to_served: Callable[[bytes], bytes] = _same
-    to_storage: Callable[[Any], Object] = _same
-    converts: bool = False
+    converter: Converter | None = None
+
+    @property
+    def name(self) -> ResourceName:
+        """The group, version and plural that clients ask for."""
+        return ResourceName(self.kind.group, self.kind.version, self.kind.plural)
 
     def prefix(self, namespace: str = "") -> str:
         """The store's prefix of a collection."""
@@ -40,29 +73,39 @@ class Resource:
         """The store's key of an object."""
         return self.storage.key(namespace, name)
 
-    def read(self, kv: KeyValue) -> Any:
-        """A private copy of a stored object."""
-        return codec.decode(self.to_served(kv.value), self.kind.struct)
+    async def to_served(self, value: bytes) -> bytes:
+        """One stored object as clients of this version see it."""
+        if self.converter is None:
+            return value
+        return (await self.converter.to_served([value]))[0]
 
-    def write(self, obj: Object) -> bytes:
+    async def served(self, stored: Sequence[KeyValue]) -> Sequence[KeyValue]:
+        """Stored objects with their values as clients of this version see them; the same ones if nothing differs."""
+        if self.converter is None or not stored:
+            return stored
+        values = await self.converter.to_served([kv.value for kv in stored])
+        return [
+            KeyValue(kv.key, value, kv.revision, kv.create_revision) for kv, value in zip(stored, values, strict=True)
+        ]
+
+    async def read(self, kv: KeyValue) -> Any:
+        """A private copy of a stored object."""
+        return self.kind.schema.load(await self.to_served(kv.value))
+
+    async def write(self, obj: Object) -> bytes:
         """The bytes to store: without a revision."""
         meta = obj.metadata
         if meta.resource_version:
             meta.resource_version = ""
-        return codec.encode(self.to_storage(obj))
+        value: bytes = self.kind.schema.encode(obj)
+        if self.converter is None:
+            return value
+        return (await self.converter.to_storage([value]))[0]
 
 
-def resources() -> dict[tuple[str, str, str], Resource]:
-    """Every stored kind by (group, version, plural)."""
-    found = {(k.group, k.version, k.plural): Resource(k, k) for k in KINDS if k.stored}
-    core = found["", "v1", "events"].kind
-    newer = found["events.k8s.io", "v1", "events"].kind
-    found["events.k8s.io", "v1", "events"] = Resource(
-        newer, core, to_served=_newer_event, to_storage=convert.to_core, converts=True
-    )
-    return found
-
-
-def _newer_event(value: bytes) -> bytes:
-    """A stored event, which is in the core form, in that of events.k8s.io."""
-    return codec.encode(convert.from_core(codec.decode(value, CoreEvent)))
+def resource_of(kind: Kind[Any]) -> Resource:
+    """A built-in kind as a resource."""
+    conversion = kind.conversion
+    if conversion is None:
+        return Resource(kind, kind)
+    return Resource(kind, conversion.storage, StructConverter(kind, conversion))

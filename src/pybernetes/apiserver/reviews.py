@@ -1,14 +1,10 @@
 """The kinds that are only asked about: access reviews, token reviews. Decoded, answered, never stored."""
 
-from typing import Any
-
-from pybernetes.api.kind import Kind
+from pybernetes.api.meta import Object
 from pybernetes.apiserver import codec, media, rendering
 from pybernetes.apiserver.auth.reviews import Reviews
-from pybernetes.apiserver.context import ServerContext
-from pybernetes.apiserver.requests import RequestInfo
-from pybernetes.apiserver.types import User
-from pybernetes.client.transport import Request, Response
+from pybernetes.apiserver.context import ResourceRequest, ServerContext
+from pybernetes.client.transport import Response
 
 
 class ReviewHandler:
@@ -18,13 +14,13 @@ class ReviewHandler:
         self._context = context
         self._reviews = reviews
 
-    async def answer(self, request: Request, user: User, info: RequestInfo, kind: Kind[Any]) -> Response:
+    async def answer(self, request: ResourceRequest) -> Response:
         """Raises BadRequest, NotAcceptable."""
-        form = media.negotiate(request.headers.get("accept", ""), transforms=False)
-        body = codec.json_body(request.body, request.headers.get("content-type", ""))
-        obj = codec.object_from(body, kind)
+        kind, namespace = request.resource.kind, request.info.namespace
+        form = media.negotiate(request.http.headers.get("accept", ""), transforms=False)
+        obj: Object = codec.object_from(codec.json_body(request.http.body, request.content_type), kind)
         if kind.namespaced:
-            obj.metadata.namespace = obj.metadata.namespace or info.namespace
+            obj.metadata.namespace = obj.metadata.namespace or namespace
         obj.metadata.creation_timestamp = self._context.timestamp()
-        answered = await self._reviews.review(kind.name, obj, user, info.namespace)
-        return rendering.response(201, codec.encode(answered), form)
+        answered = await self._reviews.review(kind.name, obj, request.user, namespace)
+        return rendering.response(201, kind.schema.encode(answered), form)

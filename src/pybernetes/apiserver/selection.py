@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 
 from pybernetes.api import fields, labels
+from pybernetes.api.kind import Kind
+from pybernetes.api.meta import Object
 from pybernetes.apiserver import errors
 from pybernetes.apiserver.resource import Resource
 from pybernetes.store.types import KeyValue
@@ -33,6 +35,8 @@ class View(msgspec.Struct, gc=False):
 
     labels: dict[str, str]
     fields: dict[str, str] | None = None
+    kind: Kind[Any] | None = None
+    """whose selectable fields these are"""
 
 
 def _view(kv: KeyValue) -> View:
@@ -43,15 +47,13 @@ def _view(kv: KeyValue) -> View:
     return found
 
 
-def _fields(kv: KeyValue, resource: Resource) -> dict[str, str]:
+def _fields(kv: KeyValue, kind: Kind[Any]) -> dict[str, str]:
     view = _view(kv)
-    if resource.converts or view.fields is None:
-        obj = resource.read(kv)
-        values = {name: get(obj) for name, get in resource.kind.selectable.items()}
+    if view.fields is None or view.kind is not kind:
+        obj: Object = kind.schema.load(kv.value)
+        values = {name: get(obj) for name, get in kind.selectable.items()}
         values["metadata.name"], values["metadata.namespace"] = obj.metadata.name, obj.metadata.namespace
-        if resource.converts:
-            return values
-        view.fields = values
+        view.fields, view.kind = values, kind
     return view.fields
 
 
@@ -77,12 +79,12 @@ class Selection:
         return ""
 
     def matches(self, kv: KeyValue) -> bool:
-        """Whether an object is selected."""
+        """Whether an object, in the served version, is selected."""
         if not self.labels.everything and not self.labels.matches(_view(kv).labels):
             return False
         if not self.fields:
             return True
-        values = _fields(kv, self.resource)
+        values = _fields(kv, self.resource.kind)
         return all((values.get(r.field, "") == r.value) == (r.op == "=") for r in self.fields)
 
 

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from pybernetes.apiserver import bootstrap, codec, default_rbac, errors, requests, resource
+from pybernetes.api.kinds import KINDS
+from pybernetes.apiserver import bootstrap, codec, default_rbac, errors, requests
 from pybernetes.apiserver.admission.plugins import plugins
 from pybernetes.apiserver.admission.request import Admission
 from pybernetes.apiserver.auth.impersonation import impersonate
@@ -20,6 +21,7 @@ from pybernetes.apiserver.auth.messages import forbidden_message
 from pybernetes.apiserver.auth.rbac import Rbac
 from pybernetes.apiserver.auth.reviews import Reviews
 from pybernetes.apiserver.auth.tokens import ServiceAccountTokens
+from pybernetes.apiserver.catalogue import Catalogue
 from pybernetes.apiserver.config import ServerConfig
 from pybernetes.apiserver.context import ServerContext
 from pybernetes.apiserver.health import Health
@@ -29,6 +31,7 @@ from pybernetes.apiserver.metrics import Metrics, is_long_running
 from pybernetes.apiserver.paths import Paths
 from pybernetes.apiserver.rbac_feed import RbacFeed
 from pybernetes.apiserver.requests import RequestInfo
+from pybernetes.apiserver.resource import resource_of
 from pybernetes.apiserver.routing import Router
 from pybernetes.apiserver.types import Attributes, Authenticator, Authorizer, StreamResponse, Tunnel, User
 from pybernetes.client.client import Client
@@ -189,7 +192,7 @@ def build_server(
     context = ServerContext(
         config=config,
         store=store,
-        resources=resource.resources(),
+        catalogue=Catalogue(map(resource_of, KINDS)),
         now=now,
         # For names and uids, which are no secrets: asking the kernel each time would hand over the interpreter lock.
         random=rng or random.Random(),

@@ -17,7 +17,7 @@ NONE = "None"
 
 
 class ServiceReserve:
-    """Implements `writing.Reserve` for Services."""
+    """The `pools.Allocator` of Services."""
 
     def __init__(self, context: ServerContext) -> None:
         networks = context.config.networks()

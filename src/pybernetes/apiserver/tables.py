@@ -70,11 +70,11 @@ def _default_row(obj: Any, now: datetime) -> list[Cell]:
 def row_maker(kind: Kind[Any], *, now: datetime, include: str = "", version: str = "v1") -> Callable[[bytes], bytes]:
     """The function that turns an encoded object into an encoded row. `include`: Metadata, Object or None."""
     cells = kind.row or _default_row
-    decode = msgspec.json.Decoder(kind.struct).decode
+    load = kind.schema.load
     encode = codec.encode
 
     def row(body: bytes) -> bytes:
-        made = encode(cells(decode(body), now))
+        made = encode(cells(load(body), now))
         if include == "None":
             return b'{"cells":%s}' % made
         shown = body if include == "Object" else partial(body, version)

@@ -5,14 +5,14 @@ reader that falls behind is cut off by the store, ends here, and comes back with
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-
-import msgspec
+from typing import Any
 
 from pybernetes.api.kind import Kind
-from pybernetes.api.meta import ListMeta, Object, ObjectMeta, Status
+from pybernetes.api.meta import ListMeta, ObjectMeta, Status
 from pybernetes.apiserver import codec, errors, options, tables
+from pybernetes.apiserver.catalogue import Change
 from pybernetes.apiserver.context import ResourceRequest, ServerContext
 from pybernetes.apiserver.media import JSON, PARTIAL, PARTIAL_LIST, TABLE, YAML
 from pybernetes.apiserver.options import ListOptions
@@ -25,29 +25,59 @@ from pybernetes.store.types import Event, KeyValue, Watch
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 _HEADERS = {"content-type": JSON, "cache-control": "no-cache, private"}
 
-#: Lines of initial state sent together.
+#: Shared of initial state sent together.
 _BATCH = 200
 
 Show = Callable[[bytes], bytes]
 """Stored bytes to what this watch shows of an object."""
 
 
-class Lines:
-    """Encoded event lines, shared by all plain watches. Holds the latest few, which is all a fan-out needs."""
+class Shared:
+    """What all watches share: objects in the served version, and encoded event lines, both keyed by the version.
+
+    Holds the latest few, which is all a fan-out needs.
+    """
 
     def __init__(self, limit: int = 2048) -> None:
         self._limit = limit
         self._lines: dict[tuple[str, int, str, str], bytes] = {}
+        self._served: dict[tuple[str, int, str], KeyValue] = {}
 
     def line(self, kind: str, kv: KeyValue, resource: Resource) -> bytes:
-        """The line of one event of one version."""
-        key = (kv.key, kv.revision, kind, resource.kind.group)
+        """The line of one event of one version of an object."""
+        key = (kv.key, kv.revision, kind, resource.kind.api_version)
         found = self._lines.get(key)
         if found is None:
             if len(self._lines) >= self._limit:
                 self._lines.clear()
-            found = self._lines[key] = line(kind, resource.to_served(kv.value))
+            found = self._lines[key] = line(kind, kv.value)
         return found
+
+    async def served(self, resource: Resource, events: Sequence[Event]) -> Sequence[Event]:
+        """The events with their objects in the served version. Each object is converted once for all watches."""
+        if resource.converter is None:
+            return events
+        version = resource.kind.api_version
+        stored = {(kv.key, kv.revision, version): kv for event in events for kv in (event.kv, event.prev) if kv}
+        found = {key: self._served[key] for key in stored if key in self._served}
+        missing = {key: kv for key, kv in stored.items() if key not in found}
+        found.update(zip(missing, await resource.served(list(missing.values())), strict=True))
+        if len(self._served) + len(missing) > self._limit:
+            self._served.clear()
+        self._served.update(found)
+        return [
+            Event(
+                event.kind,
+                found[event.kv.key, event.kv.revision, version],
+                found[event.prev.key, event.prev.revision, version] if event.prev else None,
+            )
+            for event in events
+        ]
+
+    def forget(self) -> None:
+        """A version is served in another way from now on."""
+        self._lines.clear()
+        self._served.clear()
 
 
 def line(kind: str, body: bytes) -> bytes:
@@ -65,8 +95,21 @@ class Watching:
 
     def __init__(self, context: ServerContext) -> None:
         self._context = context
-        self._lines = Lines()
-        self.active = 0
+        self._shared = Shared()
+        self._open: dict[Resource, set[Watch]] = {}
+        context.catalogue.subscribe(self._end)
+
+    @property
+    def active(self) -> int:
+        """How many watches are open."""
+        return sum(map(len, self._open.values()))
+
+    def _end(self, change: Change) -> None:
+        """End the watches of a resource that is served no longer, or in another way: clients come back."""
+        if change.old is not None:
+            self._shared.forget()
+            for watch in self._open.pop(change.old, ()):
+                watch.close()
 
     def start(self, request: ResourceRequest) -> StreamResponse:
         """Begin a watch. Raises BadRequest, Invalid, NotAcceptable; what comes later is an ERROR event."""
@@ -97,21 +140,27 @@ class Watching:
             refusal = errors.expired(f"too old resource version: {asked.revision} ({error.compacted})")
             yield error_line(refusal.status)
             return
-        self.active += 1
+        resource = request.resource
+        if context.catalogue.get(*resource.name) is not resource:
+            watch.close()
+            return
+        opened = self._open.setdefault(resource, set())
+        opened.add(watch)
         try:
             async with watch:
-                shown = _Shown(self._lines, request, context)
+                shown = _Shown(self._shared, request, context)
                 async with aclosing(self._events(shown, watch, state, since, asked, chosen)) as events:
                     async for chunk in events:
                         yield chunk
         finally:
-            self.active -= 1
+            opened.discard(watch)
 
     async def _events(
         self, shown: "_Shown", watch: Watch, state: list[KeyValue], since: int, asked: ListOptions, chosen: Selection
     ) -> AsyncGenerator[bytes, None]:
         for start in range(0, len(state), _BATCH):
-            found = [shown.line("ADDED", kv) for kv in state[start : start + _BATCH] if chosen.matches(kv)]
+            served = await chosen.resource.served(state[start : start + _BATCH])
+            found = [shown.line("ADDED", kv) for kv in served if chosen.matches(kv)]
             if found:
                 yield b"".join(found)
             await asyncio.sleep(0)
@@ -146,7 +195,8 @@ class Watching:
             except store_errors.Compacted as error:
                 yield error_line(errors.expired(f"too old resource version ({error.compacted})").status)
                 return
-            lines = [found for event in batch if (found := select_event(event, chosen, shown.line))]
+            served = await self._shared.served(chosen.resource, batch)
+            lines = [found for event in served if (found := select_event(event, chosen, shown.line))]
             if lines:
                 yield lines[0] if len(lines) == 1 else b"".join(lines)
 
@@ -188,8 +238,8 @@ def select_event(event: Event, chosen: Selection, show: Callable[[str, KeyValue]
 class _Shown:
     """The form of one watch's events."""
 
-    def __init__(self, lines: Lines, request: ResourceRequest, context: ServerContext) -> None:
-        self._lines = lines
+    def __init__(self, shared: Shared, request: ResourceRequest, context: ServerContext) -> None:
+        self._shared = shared
         self._resource = request.resource
         self._form = request.form
         self._context = context
@@ -199,8 +249,8 @@ class _Shown:
     def line(self, kind: str, kv: KeyValue) -> bytes:
         """The line of one event."""
         if self._form.plain:
-            return self._lines.line(kind, kv, self._resource)
-        return line(kind, self._transformed(self._resource.to_served(kv.value)))
+            return self._shared.line(kind, kv, self._resource)
+        return line(kind, self._transformed(kv.value))
 
     def _transformed(self, body: bytes) -> bytes:
         if self._form.transform in (PARTIAL, PARTIAL_LIST):
@@ -225,9 +275,9 @@ class _Shown:
         return line("BOOKMARK", bookmark(self._resource.kind, revision, initial_end=initial_end))
 
 
-def bookmark(kind: Kind[Object], revision: int, *, initial_end: bool = False) -> bytes:
+def bookmark(kind: Kind[Any], revision: int, *, initial_end: bool = False) -> bytes:
     """An otherwise empty object with a revision."""
     annotations = {INITIAL_EVENTS_END: "true"} if initial_end else {}
     meta = ObjectMeta(resource_version=str(revision), annotations=annotations)
-    obj = kind.struct(api_version=kind.api_version, kind=kind.name, metadata=meta)
-    return msgspec.json.encode(obj)
+    body: bytes = kind.schema.encode(kind.new(meta))
+    return body

@@ -12,6 +12,7 @@ from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Int64, Object, always
 from pybernetes.api.meta_validation import IMMUTABLE
+from pybernetes.api.schema import StructSchema
 from pybernetes.api.tables import AGE, NAME
 
 
@@ -63,8 +64,7 @@ KIND = Kind(
     name="ControllerRevision",
     plural="controllerrevisions",
     singular="controllerrevision",
-    struct=ControllerRevision,
-    validate=validate,
+    schema=StructSchema(ControllerRevision, validate=validate),
     validate_update=validate_update,
     columns=COLUMNS,
     row=row,

@@ -13,15 +13,10 @@ from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Int32, Int64, IntOrString, LabelSelector, Object, Struct, Time, always
 from pybernetes.api.naming import camel
 from pybernetes.api.quantity import canonicalize
+from pybernetes.api.schema import StructSchema
+from pybernetes.api.subresource import status
 from pybernetes.api.tables import AGE, CONTAINERS, IMAGES, NAME, SELECTOR, label_map, names_and_images, selector_text
-from pybernetes.api.workloads import (
-    SPEC,
-    clear_status,
-    keep_spec,
-    keep_status,
-    validate_selector,
-    validate_workload_template,
-)
+from pybernetes.api.workloads import SPEC, keep_labels, validate_selector, validate_workload_template
 
 
 class RollingUpdateDaemonSet(Struct, kw_only=True):
@@ -192,18 +187,12 @@ KIND = Kind(
     name="DaemonSet",
     plural="daemonsets",
     singular="daemonset",
-    struct=DaemonSet,
+    schema=StructSchema(DaemonSet, default=default, validate=validate),
     short_names=("ds",),
     categories=("all",),
     has_generation=True,
-    subresources=("status",),
-    default=default,
-    prepare_create=clear_status,
-    prepare_update=keep_status,
-    prepare_status=keep_spec,
-    validate=validate,
+    subresources=(status(prepare=keep_labels, validate=validate_status),),
     validate_update=validate_update,
-    validate_status=validate_status,
     columns=COLUMNS,
     row=row,
 )

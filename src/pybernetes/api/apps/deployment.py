@@ -13,16 +13,10 @@ from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Int32, Int64, IntOrString, LabelSelector, Object, Struct, Time, always
 from pybernetes.api.naming import camel
 from pybernetes.api.quantity import canonicalize
+from pybernetes.api.schema import StructSchema
+from pybernetes.api.subresource import SCALE, status
 from pybernetes.api.tables import AGE, CONTAINERS, IMAGES, NAME, SELECTOR, names_and_images, selector_text
-from pybernetes.api.workloads import (
-    SCALE,
-    SPEC,
-    clear_status,
-    keep_spec,
-    keep_status,
-    validate_selector,
-    validate_workload_template,
-)
+from pybernetes.api.workloads import SCALE_PATHS, SPEC, keep_labels, validate_selector, validate_workload_template
 
 
 class RollingUpdateDeployment(Struct, kw_only=True):
@@ -217,19 +211,16 @@ KIND = Kind(
     name="Deployment",
     plural="deployments",
     singular="deployment",
-    struct=Deployment,
+    schema=StructSchema(Deployment, default=default, validate=validate),
     short_names=("deploy",),
     categories=("all",),
     has_generation=True,
-    subresources=("status", "scale"),
-    default=default,
-    prepare_create=clear_status,
-    prepare_update=keep_status,
-    prepare_status=keep_spec,
-    validate=validate,
+    subresources=(
+        status(prepare=keep_labels, validate=validate_status),
+        SCALE,
+    ),
     validate_update=validate_update,
-    validate_status=validate_status,
     columns=COLUMNS,
     row=row,
-    scale=SCALE,
+    scale=SCALE_PATHS,
 )

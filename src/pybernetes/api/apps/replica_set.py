@@ -12,13 +12,13 @@ from pybernetes.api.field import Errors
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Int32, Int64, LabelSelector, Object, Struct, Time, always
 from pybernetes.api.quantity import canonicalize
+from pybernetes.api.schema import StructSchema
+from pybernetes.api.subresource import SCALE, status
 from pybernetes.api.tables import AGE, CONTAINERS, IMAGES, NAME, SELECTOR, names_and_images, selector_text
 from pybernetes.api.workloads import (
-    SCALE,
+    SCALE_PATHS,
     SPEC,
-    clear_status,
-    keep_spec,
-    keep_status,
+    keep_labels,
     validate_replica_counts,
     validate_selector,
     validate_workload_template,
@@ -131,20 +131,17 @@ KIND = Kind(
     name="ReplicaSet",
     plural="replicasets",
     singular="replicaset",
-    struct=ReplicaSet,
+    schema=StructSchema(ReplicaSet, default=default, validate=validate),
     short_names=("rs",),
     categories=("all",),
     has_generation=True,
-    subresources=("status", "scale"),
-    default=default,
-    prepare_create=clear_status,
-    prepare_update=keep_status,
-    prepare_status=keep_spec,
-    validate=validate,
+    subresources=(
+        status(prepare=keep_labels, validate=validate_status),
+        SCALE,
+    ),
     validate_update=validate_update,
-    validate_status=validate_status,
     columns=COLUMNS,
     row=row,
-    scale=SCALE,
+    scale=SCALE_PATHS,
     selectable={"status.replicas": lambda obj: str(obj.status.replicas)},
 )

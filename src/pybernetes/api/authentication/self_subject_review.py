@@ -3,6 +3,7 @@
 from pybernetes.api.authentication.user_info import UserInfo
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import Object, Struct, always
+from pybernetes.api.schema import StructSchema
 
 
 class SelfSubjectReviewStatus(Struct, kw_only=True):
@@ -23,7 +24,7 @@ KIND = Kind(
     name="SelfSubjectReview",
     plural="selfsubjectreviews",
     singular="selfsubjectreview",
-    struct=SelfSubjectReview,
+    schema=StructSchema(SelfSubjectReview),
     namespaced=False,
     stored=False,
     verbs=("create",),

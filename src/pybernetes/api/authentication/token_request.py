@@ -5,6 +5,7 @@ from typing import Annotated
 from pybernetes.api.facts import Optional
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import Int64, Object, Struct, Time, always
+from pybernetes.api.schema import StructSchema
 
 
 class BoundObjectReference(Struct, kw_only=True):
@@ -45,7 +46,7 @@ KIND = Kind(
     name="TokenRequest",
     plural="tokenrequests",
     singular="tokenrequest",
-    struct=TokenRequest,
+    schema=StructSchema(TokenRequest),
     stored=False,
     verbs=(),
 )

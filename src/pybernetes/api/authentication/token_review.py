@@ -6,6 +6,7 @@ from pybernetes.api.authentication.user_info import UserInfo
 from pybernetes.api.facts import Required
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import Object, Struct, always
+from pybernetes.api.schema import StructSchema
 
 
 class TokenReviewSpec(Struct, kw_only=True):
@@ -37,7 +38,7 @@ KIND = Kind(
     name="TokenReview",
     plural="tokenreviews",
     singular="tokenreview",
-    struct=TokenReview,
+    schema=StructSchema(TokenReview),
     namespaced=False,
     stored=False,
     verbs=("create",),

@@ -5,6 +5,7 @@ from typing import Annotated
 from pybernetes.api.facts import Required
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import FieldSelectorRequirement, LabelSelectorRequirement, Object, Struct, always
+from pybernetes.api.schema import StructSchema
 
 
 class NonResourceAttributes(Struct, kw_only=True):
@@ -96,7 +97,7 @@ SUBJECT_ACCESS_REVIEW = Kind(
     name="SubjectAccessReview",
     plural="subjectaccessreviews",
     singular="subjectaccessreview",
-    struct=SubjectAccessReview,
+    schema=StructSchema(SubjectAccessReview),
     namespaced=False,
     stored=False,
     verbs=("create",),
@@ -109,7 +110,7 @@ SELF_SUBJECT_ACCESS_REVIEW = Kind(
     name="SelfSubjectAccessReview",
     plural="selfsubjectaccessreviews",
     singular="selfsubjectaccessreview",
-    struct=SelfSubjectAccessReview,
+    schema=StructSchema(SelfSubjectAccessReview),
     namespaced=False,
     stored=False,
     verbs=("create",),
@@ -122,7 +123,7 @@ LOCAL_SUBJECT_ACCESS_REVIEW = Kind(
     name="LocalSubjectAccessReview",
     plural="localsubjectaccessreviews",
     singular="localsubjectaccessreview",
-    struct=LocalSubjectAccessReview,
+    schema=StructSchema(LocalSubjectAccessReview),
     namespaced=True,
     stored=False,
     verbs=("create",),

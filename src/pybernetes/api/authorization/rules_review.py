@@ -5,6 +5,7 @@ from typing import Annotated
 from pybernetes.api.facts import Required
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import Object, Struct, always
+from pybernetes.api.schema import StructSchema
 
 
 class SelfSubjectRulesReviewSpec(Struct, kw_only=True):
@@ -51,7 +52,7 @@ KIND = Kind(
     name="SelfSubjectRulesReview",
     plural="selfsubjectrulesreviews",
     singular="selfsubjectrulesreview",
-    struct=SelfSubjectRulesReview,
+    schema=StructSchema(SelfSubjectRulesReview),
     namespaced=False,
     stored=False,
     verbs=("create",),

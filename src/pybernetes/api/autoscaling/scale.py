@@ -5,6 +5,7 @@ from typing import Annotated
 from pybernetes.api.facts import Default
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import Int32, Object, Struct, always
+from pybernetes.api.schema import StructSchema
 
 
 class ScaleSpec(Struct, kw_only=True):
@@ -33,7 +34,7 @@ KIND = Kind(
     name="Scale",
     plural="scales",
     singular="scale",
-    struct=Scale,
+    schema=StructSchema(Scale),
     stored=False,
     verbs=(),
 )

@@ -7,6 +7,7 @@ from pybernetes.api.duration import age
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Int32, MicroTime, Object, Struct, always
+from pybernetes.api.schema import StructSchema
 from pybernetes.api.tables import AGE, NAME
 
 
@@ -60,9 +61,9 @@ KIND = Kind(
     name="Lease",
     plural="leases",
     singular="lease",
-    struct=Lease,
+    schema=StructSchema(Lease, validate=validate),
     create_on_update=True,
-    validate=validate,
+    unconditional_update=False,
     columns=COLUMNS,
     row=row,
 )

@@ -7,6 +7,7 @@ from pybernetes.api.facts import Required
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import Object, always
+from pybernetes.api.schema import StructSchema
 
 
 class Binding(Object, kw_only=True):
@@ -29,8 +30,7 @@ KIND = Kind(
     name="Binding",
     plural="bindings",
     singular="binding",
-    struct=Binding,
+    schema=StructSchema(Binding, validate=validate),
     stored=False,
     verbs=("create",),
-    validate=validate,
 )

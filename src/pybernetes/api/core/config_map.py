@@ -8,6 +8,7 @@ from pybernetes.api.duration import age
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Bytes, Object
+from pybernetes.api.schema import StructSchema
 from pybernetes.api.tables import AGE, NAME
 
 
@@ -57,9 +58,8 @@ KIND = Kind(
     name="ConfigMap",
     plural="configmaps",
     singular="configmap",
-    struct=ConfigMap,
+    schema=StructSchema(ConfigMap, validate=validate),
     short_names=("cm",),
-    validate=validate,
     validate_update=validate_update,
     columns=COLUMNS,
     row=row,

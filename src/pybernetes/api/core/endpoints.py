@@ -10,6 +10,7 @@ from pybernetes.api.facts import Atomic
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Int32, Object, Struct, always
+from pybernetes.api.schema import StructSchema
 from pybernetes.api.tables import AGE, NAME
 
 
@@ -121,12 +122,10 @@ KIND = Kind(
     name="Endpoints",
     plural="endpoints",
     singular="endpoints",
-    struct=Endpoints,
+    schema=StructSchema(Endpoints, default=default, validate=validate),
     short_names=("ep",),
     storage="services/endpoints",
     create_on_update=True,
-    default=default,
-    validate=validate,
     columns=COLUMNS,
     row=row,
 )

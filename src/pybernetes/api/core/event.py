@@ -11,6 +11,7 @@ from pybernetes.api.facts import Optional, Required
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Int32, MicroTime, Object, ObjectMeta, Struct, Time, always
+from pybernetes.api.schema import StructSchema
 
 
 class EventSeries(Struct, kw_only=True):
@@ -135,10 +136,9 @@ KIND = Kind(
     name="Event",
     plural="events",
     singular="event",
-    struct=Event,
+    schema=StructSchema(Event, validate=validate),
     short_names=("ev",),
     create_on_update=True,
-    validate=validate,
     columns=COLUMNS,
     row=row,
     selectable=SELECTABLE,

@@ -3,12 +3,16 @@
 from datetime import datetime
 from typing import Annotated
 
+from msgspec.structs import replace
+
 from pybernetes.api import names
 from pybernetes.api.duration import age
 from pybernetes.api.facts import ListMap
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Object, Struct, Time, always
+from pybernetes.api.schema import StructSchema
+from pybernetes.api.subresource import Subresource, keep_metadata, status
 from pybernetes.api.tables import AGE, NAME
 
 
@@ -65,14 +69,25 @@ def prepare_create(obj: Namespace) -> None:
 
 
 def prepare_update(new: Namespace, old: Namespace) -> None:
-    """Finalizers change by the `finalize` subresource, the status by its own."""
+    """Finalizers change through /finalize only."""
     new.spec.finalizers = old.spec.finalizers
+
+
+def prepare_delete(obj: Namespace) -> None:
+    """From now on nothing can be created in it."""
+    obj.status.phase = TERMINATING
+
+
+def is_finished(obj: Namespace) -> bool:
+    """The namespace controller removes the last finalizer once the namespace is empty."""
+    return not obj.spec.finalizers
+
+
+def keep_all_but_finalizers(new: Namespace, old: Namespace) -> None:
+    """/finalize writes spec.finalizers and nothing else."""
+    new.spec = replace(old.spec, finalizers=new.spec.finalizers)
     new.status = old.status
-
-
-def prepare_status(new: Namespace, old: Namespace) -> None:
-    """The spec stays."""
-    new.spec = old.spec
+    keep_metadata(new, old)
 
 
 def validate(obj: Namespace, errors: Errors) -> None:
@@ -106,6 +121,10 @@ def validate_status(new: Namespace, old: Namespace, errors: Errors) -> None:
         errors.invalid(path, new.status.phase, f"may only be '{TERMINATING}' if `deletionTimestamp` is not empty")
 
 
+def _no_rules(new: Namespace, old: Namespace, errors: Errors) -> None:
+    """A namespace that is being deleted may lose its finalizers whatever else is wrong with it."""
+
+
 COLUMNS = (NAME, Column("Status", description="Active or Terminating."), AGE)
 
 
@@ -114,25 +133,28 @@ def row(obj: Namespace, now: datetime) -> list[Cell]:
     return [obj.metadata.name, obj.status.phase, age(obj.metadata.creation_timestamp, now)]
 
 
+FINALIZE: Subresource[Namespace] = Subresource(
+    name="finalize", verbs=("update",), prepare=keep_all_but_finalizers, validate=_no_rules
+)
+
+
 KIND = Kind(
     group="",
     version="v1",
     name="Namespace",
     plural="namespaces",
     singular="namespace",
-    struct=Namespace,
+    schema=StructSchema(Namespace, default=default, validate=validate),
     namespaced=False,
     short_names=("ns",),
-    subresources=("status", "finalize"),
+    subresources=(status(validate=validate_status), FINALIZE),
     name_rule="dns-label",
     verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
-    default=default,
     prepare_create=prepare_create,
     prepare_update=prepare_update,
-    prepare_status=prepare_status,
-    validate=validate,
+    prepare_delete=prepare_delete,
+    is_finished=is_finished,
     validate_update=validate_update,
-    validate_status=validate_status,
     columns=COLUMNS,
     row=row,
     selectable={"status.phase": lambda obj: obj.status.phase},

@@ -14,8 +14,9 @@ from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Int32, Int64, Object, Quantity, Struct, Time, always
 from pybernetes.api.quantity import canonicalize
+from pybernetes.api.schema import StructSchema
+from pybernetes.api.subresource import proxy, status
 from pybernetes.api.tables import AGE, NAME, or_none
-from pybernetes.api.workloads import keep_status
 
 
 class ConfigMapNodeConfigSource(Struct, kw_only=True):
@@ -218,11 +219,6 @@ def default(obj: Node) -> None:
         spec.pod_cidr = spec.pod_cidrs[0]
 
 
-def prepare_status(new: Node, old: Node) -> None:
-    """The spec stays."""
-    new.spec = old.spec
-
-
 def validate(obj: Node, errors: Errors) -> None:
     """Taints, blocks of pod addresses, amounts."""
     _taints(obj.spec.taints, errors)
@@ -315,15 +311,12 @@ KIND = Kind(
     name="Node",
     plural="nodes",
     singular="node",
-    struct=Node,
+    schema=StructSchema(Node, default=default, validate=validate),
     namespaced=False,
     short_names=("no",),
     storage="minions",
-    subresources=("status", "proxy"),
-    default=default,
-    prepare_update=keep_status,
-    prepare_status=prepare_status,
-    validate=validate,
+    status_on_create=True,
+    subresources=(status(), proxy("NodeProxyOptions")),
     validate_update=validate_update,
     columns=COLUMNS,
     row=row,

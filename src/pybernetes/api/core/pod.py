@@ -31,11 +31,14 @@ from pybernetes.api.core.pod_status import (
     PodVolumeHealth,
     VolumeHealthCondition,
 )
-from pybernetes.api.core.pod_strategy import prepare_create, prepare_status, prepare_update
+from pybernetes.api.core.pod_strategy import grace_period, prepare_create, prepare_status
+from pybernetes.api.core.pod_subresources import POD_SUBRESOURCES
 from pybernetes.api.core.pod_update import validate_pod_update
 from pybernetes.api.core.pod_validation import validate_pod
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import Object, always
+from pybernetes.api.schema import StructSchema
+from pybernetes.api.subresource import status
 
 __all__ = [
     "KIND",
@@ -81,27 +84,14 @@ KIND = Kind(
     name="Pod",
     plural="pods",
     singular="pod",
-    struct=Pod,
+    schema=StructSchema(Pod, default=default_pod, validate=validate_pod),
     short_names=("po",),
     categories=("all",),
     has_generation=True,
-    subresources=(
-        "status",
-        "log",
-        "exec",
-        "attach",
-        "portforward",
-        "binding",
-        "eviction",
-        "ephemeralcontainers",
-        "proxy",
-        "resize",
-    ),
-    default=default_pod,
+    subresources=(status(prepare=prepare_status), *POD_SUBRESOURCES),
     prepare_create=prepare_create,
-    prepare_update=prepare_update,
-    prepare_status=prepare_status,
-    validate=validate_pod,
+    grace_period=grace_period,
+    returns_deleted=True,
     validate_update=validate_pod_update,
     columns=COLUMNS,
     row=row,

@@ -1,4 +1,4 @@
-"""What of a pod who may set: a client its spec when it creates it, the kubelet its status, afterwards."""
+"""Which fields of a Pod each writer may set: clients set spec on create; the kubelet sets status afterwards."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pybernetes.api.core.pod import Pod
 
 QOS_RESOURCES = ("cpu", "memory")
+DEFAULT_GRACE_SECONDS = 30
 
 
 def prepare_create(pod: Pod) -> None:
@@ -32,17 +33,21 @@ def prepare_create(pod: Pod) -> None:
     _write_own_labels(pod)
 
 
-def prepare_update(new: Pod, old: Pod) -> None:
-    """The status stays what it was."""
-    new.status = old.status
-
-
 def prepare_status(new: Pod, old: Pod) -> None:
-    """Everything but status stays; so do owners and the class, which the kubelet does not decide."""
-    new.spec = old.spec
-    new.metadata.owner_references = old.metadata.owner_references
-    new.metadata.deletion_timestamp = old.metadata.deletion_timestamp
+    """The kubelet does not decide the quality-of-service class."""
     new.status.qos_class = old.status.qos_class or new.status.qos_class
+
+
+def grace_period(pod: Pod, requested: int | None) -> int:
+    """Only a pod that runs on a node needs time to end. A negative period means the shortest there is."""
+    if not pod.spec.node_name or pod.status.phase in ("Succeeded", "Failed"):
+        return 0
+    if requested is not None:
+        return requested if requested >= 0 else 1
+    if pod.metadata.deletion_timestamp:
+        return pod.metadata.deletion_grace_period_seconds or 0
+    period = pod.spec.termination_grace_period_seconds
+    return DEFAULT_GRACE_SECONDS if period is None else max(1, period) if period < 0 else period
 
 
 def qos_class(spec: PodSpec) -> str:

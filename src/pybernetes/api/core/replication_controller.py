@@ -12,16 +12,10 @@ from pybernetes.api.field import Errors
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Int32, Int64, Object, Struct, Time, always
 from pybernetes.api.quantity import canonicalize
+from pybernetes.api.schema import StructSchema
+from pybernetes.api.subresource import SCALE, status
 from pybernetes.api.tables import AGE, CONTAINERS, IMAGES, NAME, SELECTOR, label_map, names_and_images
-from pybernetes.api.workloads import (
-    SCALE,
-    SPEC,
-    clear_status,
-    keep_spec,
-    keep_status,
-    validate_replica_counts,
-    validate_workload_template,
-)
+from pybernetes.api.workloads import SCALE_PATHS, SPEC, keep_labels, validate_replica_counts, validate_workload_template
 
 
 class ReplicationControllerSpec(Struct, kw_only=True):
@@ -124,21 +118,19 @@ KIND = Kind(
     name="ReplicationController",
     plural="replicationcontrollers",
     singular="replicationcontroller",
-    struct=ReplicationController,
+    schema=StructSchema(ReplicationController, default=default, validate=validate),
     short_names=("rc",),
     categories=("all",),
+    orphans_dependents=True,
     storage="controllers",
     has_generation=True,
-    subresources=("status", "scale"),
-    default=default,
-    prepare_create=clear_status,
-    prepare_update=keep_status,
-    prepare_status=keep_spec,
-    validate=validate,
-    validate_status=validate_status,
+    subresources=(
+        status(prepare=keep_labels, validate=validate_status),
+        SCALE,
+    ),
     columns=COLUMNS,
     row=row,
-    scale=SCALE,
+    scale=SCALE_PATHS,
     selectable={
         "status.replicas": lambda obj: str(obj.status.replicas),
     },

@@ -11,6 +11,7 @@ from pybernetes.api.duration import age
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Bytes, Object
+from pybernetes.api.schema import StructSchema
 from pybernetes.api.tables import AGE, NAME
 
 
@@ -102,9 +103,7 @@ KIND = Kind(
     name="Secret",
     plural="secrets",
     singular="secret",
-    struct=Secret,
-    default=default,
-    validate=validate,
+    schema=StructSchema(Secret, default=default, validate=validate),
     validate_update=validate_update,
     columns=COLUMNS,
     row=row,

@@ -15,8 +15,9 @@ from pybernetes.api.duration import age
 from pybernetes.api.facts import Atomic, Default, ListMap
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Condition, Int32, IntOrString, Object, Struct, always
+from pybernetes.api.schema import StructSchema
+from pybernetes.api.subresource import proxy, status
 from pybernetes.api.tables import AGE, NAME, SELECTOR, label_map, or_none
-from pybernetes.api.workloads import clear_status
 
 
 class ClientIPConfig(Struct, kw_only=True):
@@ -160,7 +161,6 @@ def default(obj: Service) -> None:
 
 def prepare_update(new: Service, old: Service) -> None:
     """A client that leaves out what was handed out (addresses, node ports) means to keep it."""
-    new.status = old.status
     spec, was = new.spec, old.spec
     if EXTERNAL_NAME not in (spec.type, was.type) and not spec.cluster_ip:
         spec.cluster_ip, spec.cluster_ips = was.cluster_ip, was.cluster_ips
@@ -211,11 +211,6 @@ def _drop_same_addresses(spec: ServiceSpec, was: ServiceSpec) -> None:
     _drop_same_node_ports(spec, was)
 
 
-def prepare_status(new: Service, old: Service) -> None:
-    """The spec stays."""
-    new.spec = old.spec
-
-
 COLUMNS = (
     NAME,
     Column("Type", description="How the Service is reached."),
@@ -262,17 +257,15 @@ KIND = Kind(
     name="Service",
     plural="services",
     singular="service",
-    struct=Service,
+    schema=StructSchema(Service, default=default, validate=validate),
     short_names=("svc",),
     categories=("all",),
+    pool="service-addresses",
+    returns_deleted=True,
     storage="services/specs",
-    subresources=("status", "proxy"),
+    subresources=(status(), proxy("ServiceProxyOptions")),
     name_rule="dns-1035-label",
-    default=default,
-    prepare_create=clear_status,
     prepare_update=prepare_update,
-    prepare_status=prepare_status,
-    validate=validate,
     validate_update=validate_update,
     columns=COLUMNS,
     row=row,

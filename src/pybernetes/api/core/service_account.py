@@ -8,6 +8,8 @@ from pybernetes.api.duration import age
 from pybernetes.api.facts import ListMap
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Object
+from pybernetes.api.schema import StructSchema
+from pybernetes.api.subresource import CREATE, BodyKind, Subresource
 from pybernetes.api.tables import AGE, NAME
 
 
@@ -30,15 +32,21 @@ def row(obj: ServiceAccount, now: datetime) -> list[Cell]:
     return [obj.metadata.name, len(obj.secrets), age(obj.metadata.creation_timestamp, now)]
 
 
+TOKEN: Subresource[ServiceAccount] = Subresource(
+    name="token", verbs=CREATE, body=BodyKind("authentication.k8s.io", "v1", "TokenRequest")
+)
+
+
 KIND = Kind(
     group="",
     version="v1",
     name="ServiceAccount",
     plural="serviceaccounts",
     singular="serviceaccount",
-    struct=ServiceAccount,
+    schema=StructSchema(ServiceAccount),
     short_names=("sa",),
-    subresources=("token",),
+    returns_deleted=True,
+    subresources=(TOKEN,),
     columns=COLUMNS,
     row=row,
 )

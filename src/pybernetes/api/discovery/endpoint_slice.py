@@ -10,6 +10,7 @@ from pybernetes.api.facts import Atomic, ListSet, Required
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Int32, Object, Struct, always
+from pybernetes.api.schema import StructSchema
 from pybernetes.api.tables import AGE, NAME
 
 
@@ -191,10 +192,8 @@ KIND = Kind(
     name="EndpointSlice",
     plural="endpointslices",
     singular="endpointslice",
-    struct=EndpointSlice,
+    schema=StructSchema(EndpointSlice, default=default, validate=validate),
     has_generation=True,
-    default=default,
-    validate=validate,
     validate_update=validate_update,
     columns=COLUMNS,
     row=row,

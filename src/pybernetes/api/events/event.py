@@ -10,8 +10,9 @@ from pybernetes.api.core.reference import ObjectReference
 from pybernetes.api.events import convert
 from pybernetes.api.facts import Required
 from pybernetes.api.field import Errors
-from pybernetes.api.kind import Cell, Kind
+from pybernetes.api.kind import Cell, Conversion, Kind
 from pybernetes.api.meta import Int32, MicroTime, Object, Struct, Time, always
+from pybernetes.api.schema import StructSchema
 
 
 class EventSeries(Struct, kw_only=True):
@@ -70,10 +71,10 @@ KIND = Kind(
     name="Event",
     plural="events",
     singular="event",
-    struct=Event,
+    schema=StructSchema(Event, validate=validate),
     short_names=("ev",),
     create_on_update=True,
-    validate=validate,
+    conversion=Conversion(storage=core.KIND, to_storage=convert.to_core, from_storage=convert.from_core),
     columns=core.COLUMNS,
     row=row,
     selectable=SELECTABLE,

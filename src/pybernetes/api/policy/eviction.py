@@ -2,6 +2,7 @@
 
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import DeleteOptions, Object
+from pybernetes.api.schema import StructSchema
 
 
 class Eviction(Object, kw_only=True):
@@ -16,7 +17,7 @@ KIND = Kind(
     name="Eviction",
     plural="evictions",
     singular="eviction",
-    struct=Eviction,
+    schema=StructSchema(Eviction),
     stored=False,
     verbs=(),
 )

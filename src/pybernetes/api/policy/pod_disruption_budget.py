@@ -14,8 +14,10 @@ from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Condition, Int32, Int64, IntOrString, LabelSelector, Object, Struct, Time, always
 from pybernetes.api.naming import camel
+from pybernetes.api.schema import StructSchema
+from pybernetes.api.subresource import status
 from pybernetes.api.tables import AGE, NAME
-from pybernetes.api.workloads import clear_status, keep_spec, keep_status
+from pybernetes.api.workloads import keep_labels
 
 IF_HEALTHY_BUDGET, ALWAYS_ALLOW = "IfHealthyBudget", "AlwaysAllow"
 
@@ -121,15 +123,10 @@ KIND = Kind(
     name="PodDisruptionBudget",
     plural="poddisruptionbudgets",
     singular="poddisruptionbudget",
-    struct=PodDisruptionBudget,
+    schema=StructSchema(PodDisruptionBudget, validate=validate),
     short_names=("pdb",),
     has_generation=True,
-    subresources=("status",),
-    prepare_create=clear_status,
-    prepare_update=keep_status,
-    prepare_status=keep_spec,
-    validate=validate,
-    validate_status=validate_status,
+    subresources=(status(prepare=keep_labels, validate=validate_status),),
     columns=COLUMNS,
     row=row,
 )

@@ -6,6 +6,7 @@ from pybernetes.api.kind import Kind
 from pybernetes.api.meta import LabelSelector, Object, Struct
 from pybernetes.api.rbac.rule import PolicyRule
 from pybernetes.api.rbac.validation import validate_rules
+from pybernetes.api.schema import StructSchema
 from pybernetes.api.tables import CREATED_AT, NAME
 
 
@@ -42,11 +43,10 @@ KIND = Kind(
     name="ClusterRole",
     plural="clusterroles",
     singular="clusterrole",
-    struct=ClusterRole,
+    schema=StructSchema(ClusterRole, validate=validate),
     namespaced=False,
     name_rule="path-segment",
     create_on_update=True,
-    validate=validate,
     columns=(NAME, CREATED_AT),
     row=lambda obj, now: [obj.metadata.name, obj.metadata.creation_timestamp],
 )

@@ -14,6 +14,7 @@ from pybernetes.api.rbac.validation import (
     validate_binding,
     validate_binding_update,
 )
+from pybernetes.api.schema import StructSchema
 
 
 class ClusterRoleBinding(Object, kw_only=True):
@@ -36,12 +37,10 @@ KIND = Kind(
     name="ClusterRoleBinding",
     plural="clusterrolebindings",
     singular="clusterrolebinding",
-    struct=ClusterRoleBinding,
+    schema=StructSchema(ClusterRoleBinding, default=default_binding, validate=validate),
     namespaced=False,
     name_rule="path-segment",
     create_on_update=True,
-    default=default_binding,
-    validate=validate,
     validate_update=validate_binding_update,
     columns=BINDING_COLUMNS,
     row=binding_row,

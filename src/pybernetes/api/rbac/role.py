@@ -5,6 +5,7 @@ from pybernetes.api.kind import Kind
 from pybernetes.api.meta import Object
 from pybernetes.api.rbac.rule import PolicyRule
 from pybernetes.api.rbac.validation import validate_rules
+from pybernetes.api.schema import StructSchema
 from pybernetes.api.tables import CREATED_AT, NAME
 
 
@@ -26,10 +27,9 @@ KIND = Kind(
     name="Role",
     plural="roles",
     singular="role",
-    struct=Role,
+    schema=StructSchema(Role, validate=validate),
     name_rule="path-segment",
     create_on_update=True,
-    validate=validate,
     columns=(NAME, CREATED_AT),
     row=lambda obj, now: [obj.metadata.name, obj.metadata.creation_timestamp],
 )

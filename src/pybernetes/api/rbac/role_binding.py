@@ -14,6 +14,7 @@ from pybernetes.api.rbac.validation import (
     validate_binding,
     validate_binding_update,
 )
+from pybernetes.api.schema import StructSchema
 
 
 class RoleBinding(Object, kw_only=True):
@@ -36,11 +37,9 @@ KIND = Kind(
     name="RoleBinding",
     plural="rolebindings",
     singular="rolebinding",
-    struct=RoleBinding,
+    schema=StructSchema(RoleBinding, default=default_binding, validate=validate),
     name_rule="path-segment",
     create_on_update=True,
-    default=default_binding,
-    validate=validate,
     validate_update=validate_binding_update,
     columns=BINDING_COLUMNS,
     row=binding_row,

@@ -35,7 +35,7 @@ def name_of(struct: type) -> str:
 
 def list_name(kind: Kind[Any]) -> str:
     """The definition of a kind's list."""
-    return name_of(kind.struct) + "List"
+    return name_of(kind.schema.type) + "List"
 
 
 class Definitions:
@@ -44,7 +44,7 @@ class Definitions:
     def __init__(self, dialect: Dialect, kinds: Iterable[Kind[Any]]) -> None:
         self.dialect = dialect
         self.found: dict[str, Schema] = {}
-        self._kinds = {kind.struct: kind for kind in kinds}
+        self._kinds = {kind.schema.type: kind for kind in kinds}
 
     def ref(self, struct: type[msgspec.Struct]) -> Schema:
         """A reference to a struct, whose definition is added with all that it refers to."""
@@ -53,6 +53,10 @@ class Definitions:
             self.found[name] = {}
             self.found[name].update(self._struct(struct))
         return {"$ref": PREFIX[self.dialect] + name}
+
+    def kind_ref(self, kind: Kind[Any]) -> Schema:
+        """A reference to a kind."""
+        return self.ref(kind.schema.type)
 
     def list_ref(self, kind: Kind[Any]) -> Schema:
         """A reference to the list of a kind."""
@@ -64,7 +68,7 @@ class Definitions:
                 "required": ["items"],
                 "properties": {
                     "apiVersion": _described({"type": "string"}, _API_VERSION),
-                    "items": {"type": "array", "items": self.ref(kind.struct), "description": "Items of the list."},
+                    "items": {"type": "array", "items": self.kind_ref(kind), "description": "Items of the list."},
                     "kind": _described({"type": "string"}, _KIND),
                     "metadata": self._field(Field(shape=shape_of(meta.ListMeta), always=True), "Metadata of the list."),
                 },

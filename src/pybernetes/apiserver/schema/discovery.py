@@ -5,7 +5,7 @@ All documents are made on first use from the list of kinds and kept; they change
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,49 +13,15 @@ from typing import Any
 import msgspec
 
 from pybernetes.api.kind import Kind
-
-READ_WRITE = ("get", "patch", "update")
-STREAM = ("create", "get")
-PROXY = ("create", "delete", "get", "patch", "update")
-
-
-@dataclass(frozen=True, slots=True)
-class Subresource:
-    """What discovery says of a subresource; an empty kind means the parent's own."""
-
-    verbs: tuple[str, ...]
-    kind: str = ""
-    group: str = ""
-    version: str = ""
-
-
-#: By `plural/name`, or by name alone for those that many kinds have.
-SUBRESOURCES: Mapping[str, Subresource] = {
-    "status": Subresource(READ_WRITE),
-    "scale": Subresource(READ_WRITE, "Scale", "autoscaling", "v1"),
-    "ephemeralcontainers": Subresource(READ_WRITE),
-    "resize": Subresource(READ_WRITE),
-    "approval": Subresource(READ_WRITE),
-    "finalize": Subresource(("update",)),
-    "log": Subresource(("get",)),
-    "binding": Subresource(("create",), "Binding", "", "v1"),
-    "eviction": Subresource(("create",), "Eviction", "policy", "v1"),
-    "token": Subresource(("create",), "TokenRequest", "authentication.k8s.io", "v1"),
-    "attach": Subresource(STREAM, "PodAttachOptions", "", "v1"),
-    "exec": Subresource(STREAM, "PodExecOptions", "", "v1"),
-    "portforward": Subresource(STREAM, "PodPortForwardOptions", "", "v1"),
-    "pods/proxy": Subresource(PROXY, "PodProxyOptions", "", "v1"),
-    "services/proxy": Subresource(PROXY, "ServiceProxyOptions", "", "v1"),
-    "nodes/proxy": Subresource(PROXY, "NodeProxyOptions", "", "v1"),
-}
+from pybernetes.api.subresource import BodyKind, Subresource
 
 AGGREGATED = ("v2", "v2beta1")
 
 
-def subresource(kind: Kind[Any], name: str) -> Subresource:
-    """The facts about one subresource of a kind, with the answering kind filled in."""
-    found = SUBRESOURCES.get(f"{kind.plural}/{name}") or SUBRESOURCES.get(name) or Subresource(READ_WRITE)
-    return found if found.kind else Subresource(found.verbs, kind.name, kind.group, kind.version)
+def body_kind(kind: Kind[Any], subresource: Subresource[Any] | None = None) -> BodyKind:
+    """The kind of the bodies of an object's endpoint, or of a subresource."""
+    own = BodyKind(kind.group, kind.version, kind.name)
+    return subresource.body or own if subresource is not None else own
 
 
 def storage_version_hash(kind: Kind[Any]) -> str:
@@ -143,7 +109,7 @@ class Discovery:
         resources: list[dict[str, Any]] = []
         for kind in self._of(group, version):
             resources.append(_resource(kind))
-            resources += [_plain_subresource(kind, name) for name in sorted(kind.subresources)]
+            resources += [_plain_subresource(kind, each) for each in in_order(kind)]
         group_version = f"{group}/{version}" if group else version
         return {
             "kind": "APIResourceList",
@@ -201,17 +167,22 @@ def _resource(kind: Kind[Any]) -> dict[str, Any]:
     return entry
 
 
-def _plain_subresource(kind: Kind[Any], name: str) -> dict[str, Any]:
-    sub = subresource(kind, name)
+def in_order(kind: Kind[Any]) -> list[Subresource[Any]]:
+    """The subresources of a kind by name, as documents list them."""
+    return sorted(kind.subresources, key=lambda each: each.name)
+
+
+def _plain_subresource(kind: Kind[Any], subresource: Subresource[Any]) -> dict[str, Any]:
+    body = body_kind(kind, subresource)
     entry: dict[str, Any] = {
-        "name": f"{kind.plural}/{name}",
+        "name": f"{kind.plural}/{subresource.name}",
         "singularName": "",
         "namespaced": kind.namespaced,
-        "kind": sub.kind,
-        "verbs": list(sub.verbs),
+        "kind": body.name,
+        "verbs": list(subresource.verbs),
     }
-    if (sub.group, sub.version) != (kind.group, kind.version):
-        entry |= {"group": sub.group, "version": sub.version}
+    if (body.group, body.version) != (kind.group, kind.version):
+        entry |= {"group": body.group, "version": body.version}
     return entry
 
 
@@ -228,10 +199,9 @@ def _aggregated_resource(kind: Kind[Any]) -> dict[str, Any]:
         **_names(kind),
     }
     subs = []
-    for name in sorted(kind.subresources):
-        sub = subresource(kind, name)
-        response = _response_kind(sub.group, sub.version, sub.kind)
-        subs.append({"subresource": name, "responseKind": response, "verbs": list(sub.verbs)})
+    for each in in_order(kind):
+        response = _response_kind(*body_kind(kind, each))
+        subs.append({"subresource": each.name, "responseKind": response, "verbs": list(each.verbs)})
     if subs:
         entry["subresources"] = subs
     return entry

@@ -22,11 +22,26 @@ INFO = {"title": "Kubernetes", "version": "v1.34.0"}
 
 
 class OpenApi:
-    """The schema documents for a list of kinds."""
+    """The schema documents for a list of kinds.
 
-    def __init__(self, kinds: Iterable[Kind[Any]]) -> None:
+    Documents of group versions whose kinds are the same in `previous` are taken from there.
+    """
+
+    def __init__(self, kinds: Iterable[Kind[Any]], previous: "OpenApi | None" = None) -> None:
         self._kinds = tuple(kinds)
         self._documents: dict[str, Document] = {}
+        if previous is not None:
+            old, new = previous.by_group_version(), self.by_group_version()
+            kept = [name for name, kinds in new.items() if old.get(name) == kinds and name in previous._documents]
+            self._documents |= {name: previous._documents[name] for name in kept}
+
+    def by_group_version(self) -> dict[str, list[int]]:
+        """The identities of the kinds of each group version."""
+        found: dict[str, list[int]] = {name: [] for name in self.group_versions()}
+        for kind in self._kinds:
+            if kind.verbs:
+                found[_name(kind)].append(id(kind))
+        return found
 
     def get(self, path: str, accept: str = "") -> Document | None:
         """The document at a path, or None. Its ETag is the hash that the index names."""
@@ -45,8 +60,7 @@ class OpenApi:
         found: dict[str, tuple[str, str]] = {}
         for kind in self._kinds:
             if kind.verbs:
-                name = f"apis/{kind.group}/{kind.version}" if kind.group else f"api/{kind.version}"
-                found[name] = kind.group, kind.version
+                found[_name(kind)] = kind.group, kind.version
         return found
 
     def prepare(self) -> Iterator[str]:
@@ -89,7 +103,7 @@ class OpenApi:
             if kind.verbs:
                 paths |= paths_of(kind, definitions)
             else:
-                definitions.ref(kind.struct)
+                definitions.kind_ref(kind)
         return dict(sorted(paths.items()))
 
     def _v2(self, protobuf: bool) -> Document:
@@ -112,6 +126,10 @@ class OpenApi:
 
 _BEARER = {"type": "apiKey", "name": "authorization", "in": "header", "description": "Bearer Token authentication"}
 _SECURITY = {"securitySchemes": {"BearerToken": _BEARER}}
+
+
+def _name(kind: Kind[Any]) -> str:
+    return f"apis/{kind.group}/{kind.version}" if kind.group else f"api/{kind.version}"
 
 
 def _hash(body: bytes) -> str:

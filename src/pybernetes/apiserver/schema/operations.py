@@ -10,10 +10,13 @@ from typing import Any
 from pybernetes.api import meta
 from pybernetes.api.kind import Kind
 from pybernetes.api.kinds import BY_NAME
+from pybernetes.api.subresource import Subresource
 from pybernetes.apiserver.schema.definitions import Definitions, gvk
-from pybernetes.apiserver.schema.discovery import subresource
+from pybernetes.apiserver.schema.discovery import body_kind
 
 Schema = dict[str, Any]
+Endpoint = Subresource[Any] | None
+"""a subresource, or the object itself"""
 
 MEDIA = ("application/json", "application/yaml")
 PATCH_MEDIA = (
@@ -102,15 +105,15 @@ def paths_of(kind: Kind[Any], definitions: Definitions) -> dict[str, Schema]:
     """Every path of a kind and its operations."""
     maker = _Maker(kind, definitions)
     base, item = kind.path("{namespace}"), kind.path("{namespace}", "{name}")
-    paths = {base: maker.operations(_COLLECTION, "", kind.namespaced, False)}
+    paths = {base: maker.operations(_COLLECTION, None, kind.namespaced, False)}
     if set(kind.verbs) & set(_ITEM):
-        paths[item] = maker.operations(_ITEM, "", kind.namespaced, True)
+        paths[item] = maker.operations(_ITEM, None, kind.namespaced, True)
     if kind.namespaced and "list" in kind.verbs:
-        everywhere = maker.operations({"list": _COLLECTION["list"]}, "", False, False)
+        everywhere = maker.operations({"list": _COLLECTION["list"]}, None, False, False)
         everywhere["get"]["operationId"] += "ForAllNamespaces"
         paths[kind.path()] = everywhere
-    for name in kind.subresources:
-        paths[f"{item}/{name}"] = maker.subresource(name)
+    for each in kind.subresources:
+        paths[f"{item}/{each.name}"] = maker.subresource(each)
     return {path: value for path, value in paths.items() if set(value) - {"parameters"}}
 
 
@@ -125,10 +128,14 @@ class _Maker:
         self.words = f"{group.capitalize()}{kind.version.capitalize()}"
 
     def operations(
-        self, table: Mapping[str, tuple[str, str, str, tuple[str, ...]]], sub: str, namespaced: bool, item: bool
+        self,
+        table: Mapping[str, tuple[str, str, str, tuple[str, ...]]],
+        sub: Endpoint,
+        namespaced: bool,
+        item: bool,
     ) -> Schema:
         """The operations that the kind's verbs (or the subresource's) allow, with the path's parameters."""
-        verbs = subresource(self.kind, sub).verbs if sub else self.kind.verbs
+        verbs = sub.verbs if sub is not None else self.kind.verbs
         value: Schema = {}
         for verb, (method, action, word, query) in table.items():
             if verb in verbs:
@@ -136,23 +143,23 @@ class _Maker:
         value["parameters"] = _path_parameters(namespaced, item)
         return value
 
-    def subresource(self, name: str) -> Schema:
-        facts = subresource(self.kind, name)
-        if name in _CONNECT:
-            return self._connect(name, facts.verbs)
-        if facts.verbs == ("create",):
+    def subresource(self, sub: Subresource[Any]) -> Schema:
+        """The operations on a subresource."""
+        if sub.name in _CONNECT:
+            return self._connect(sub)
+        if sub.verbs == ("create",):
             table: Mapping[str, tuple[str, str, str, tuple[str, ...]]] = {"create": _COLLECTION["create"]}
         else:
-            table = {"get": ("get", "get", "read", _LOG if name == "log" else ()), **{
+            table = {"get": ("get", "get", "read", _LOG if sub.name == "log" else ()), **{
                 verb: _ITEM[verb] for verb in ("update", "patch")
             }}  # fmt: skip
-        return self.operations(table, name, self.kind.namespaced, True)
+        return self.operations(table, sub, self.kind.namespaced, True)
 
-    def _connect(self, name: str, verbs: tuple[str, ...]) -> Schema:
-        facts = subresource(self.kind, name)
+    def _connect(self, sub: Subresource[Any]) -> Schema:
+        name, body = sub.name, body_kind(self.kind, sub)
         methods = {"create": "post", "delete": "delete", "get": "get", "patch": "patch", "update": "put"}
         value: Schema = {}
-        for verb in verbs:
+        for verb in sub.verbs:
             method = methods[verb]
             value[method] = {
                 "tags": [self.tag],
@@ -160,7 +167,7 @@ class _Maker:
                 "parameters": [_query(p) for p in _CONNECT[name]],
                 "responses": {"200": {"description": "OK", "content": {"*/*": {"schema": _STRING}}}},
                 "x-kubernetes-action": "connect",
-                "x-kubernetes-group-version-kind": gvk(facts.group, facts.version, facts.kind),
+                "x-kubernetes-group-version-kind": gvk(*body),
             }
         value["parameters"] = _path_parameters(self.kind.namespaced, True)
         return value
@@ -169,35 +176,37 @@ class _Maker:
         return "Namespaced" if self.kind.namespaced else ""
 
     def _operation(
-        self, method: str, action: str, word: str, query: tuple[str, ...], sub: str, namespaced: bool
+        self,
+        method: str,
+        action: str,
+        word: str,
+        query: tuple[str, ...],
+        sub: Endpoint,
+        namespaced: bool,
     ) -> Schema:
-        facts = subresource(self.kind, sub) if sub else None
+        body = body_kind(self.kind, sub)
+        name = sub.name if sub is not None else ""
         where = "Namespaced" if namespaced else ""
         operation: Schema = {
             "tags": [self.tag],
-            "operationId": f"{word}{self.words}{where}{self.kind.name}{sub.title()}",
+            "operationId": f"{word}{self.words}{where}{self.kind.name}{name.title()}",
             "parameters": [_query(name) for name in sorted({*query, "pretty"})],
             "responses": self._responses(method, action, sub),
             "x-kubernetes-action": action,
-            "x-kubernetes-group-version-kind": gvk(facts.group, facts.version, facts.kind)
-            if facts
-            else gvk(self.kind.group, self.kind.version, self.kind.name),
+            "x-kubernetes-group-version-kind": gvk(*body),
         }
-        body = self._body(method, sub)
-        if body:
-            operation["requestBody"] = body
+        content = self._body(method, sub)
+        if content:
+            operation["requestBody"] = content
         return operation
 
-    def _struct(self, sub: str) -> type:
-        if not sub:
-            struct: type = self.kind.struct
-            return struct
-        facts = subresource(self.kind, sub)
-        api_version = f"{facts.group}/{facts.version}" if facts.group else facts.version
-        answering: type = BY_NAME.get((api_version, facts.kind), self.kind).struct
-        return answering
+    def _ref(self, sub: Endpoint) -> Schema:
+        """A reference to the kind of the bodies."""
+        if sub is None or sub.body is None:
+            return self.definitions.kind_ref(self.kind)
+        return self.definitions.kind_ref(BY_NAME.get((sub.body.api_version, sub.body.name), self.kind))
 
-    def _body(self, method: str, sub: str) -> Schema | None:
+    def _body(self, method: str, sub: Endpoint) -> Schema | None:
         if method == "patch":
             self.definitions.found.setdefault(PATCH, {"type": "object", "description": "A patch of an object."})
             ref = {"$ref": self.definitions.ref(meta.DeleteOptions)["$ref"].rpartition("/")[0] + f"/{PATCH}"}
@@ -205,18 +214,18 @@ class _Maker:
         if method == "delete":
             return {"content": {"*/*": {"schema": self.definitions.ref(meta.DeleteOptions)}}}
         if method in ("post", "put"):
-            return {"content": {"*/*": {"schema": self.definitions.ref(self._struct(sub))}}, "required": True}
+            return {"content": {"*/*": {"schema": self._ref(sub)}}, "required": True}
         return None
 
-    def _responses(self, method: str, action: str, sub: str) -> Schema:
-        if sub == "log":
+    def _responses(self, method: str, action: str, sub: Endpoint) -> Schema:
+        if sub is not None and sub.raw:
             answer: Schema = {"text/plain": {"schema": _STRING}}
         elif action == "list":
             answer = {media: {"schema": self.definitions.list_ref(self.kind)} for media in MEDIA}
-        elif action == "deletecollection" or (action == "delete" and self.kind.name != "Pod"):
+        elif action == "deletecollection" or (action == "delete" and not self.kind.returns_deleted):
             answer = {media: {"schema": self.definitions.ref(meta.Status)} for media in MEDIA}
         else:
-            answer = {media: {"schema": self.definitions.ref(self._struct(sub))} for media in MEDIA}
+            answer = {media: {"schema": self._ref(sub)} for media in MEDIA}
         codes = {"post": ("200", "201", "202"), "put": ("200", "201"), "patch": ("200", "201")}.get(method, ("200",))
         texts = {"200": "OK", "201": "Created", "202": "Accepted"}
         responses = {code: {"description": texts[code], "content": answer} for code in codes}

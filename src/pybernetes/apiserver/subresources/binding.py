@@ -3,6 +3,7 @@
 import dataclasses
 
 from pybernetes.api.core.binding import KIND, Binding
+from pybernetes.api.core.pod import KIND as POD
 from pybernetes.api.core.pod import Pod
 from pybernetes.api.core.pod_status import PodCondition
 from pybernetes.api.field import Errors
@@ -12,6 +13,8 @@ from pybernetes.apiserver.context import ResourceRequest, ServerContext
 from pybernetes.apiserver.replacing import write_options
 from pybernetes.apiserver.writing import Writer
 from pybernetes.client.transport import Response
+
+_NAME = "binding"
 
 
 class BindingSubresource:
@@ -28,8 +31,9 @@ class BindingSubresource:
     async def create_named(self, request: ResourceRequest) -> Response:
         """The same where the pod's name is in the body only."""
         binding = _binding(request)
-        info = dataclasses.replace(request.info, name=binding.metadata.name, resource="pods", subresource="binding")
-        return await self._bind(dataclasses.replace(request, info=info), binding)
+        info = dataclasses.replace(request.info, name=binding.metadata.name, resource=POD.plural, subresource=_NAME)
+        resource = self._context.catalogue.of(POD)
+        return await self._bind(dataclasses.replace(request, info=info, resource=resource), binding)
 
     async def _bind(self, request: ResourceRequest, binding: Binding) -> Response:
         _check(binding, request.info.name)
@@ -39,18 +43,13 @@ class BindingSubresource:
             _may_bind(request, pod, binding)
             return bound(pod, binding, now)
 
-        await self._writer.update(
-            request, make, write_options(request, "CreateOptions"), subresource="binding", check=_no_rules
-        )
+        endpoint = request.resource.kind.subresource(_NAME)
+        await self._writer.update(request, make, write_options(request, "CreateOptions"), endpoint)
         return rendering.response(201, codec.encode_status(Status(status="Success", code=201)), request.form)
 
 
 def _binding(request: ResourceRequest) -> Binding:
     return codec.object_from(codec.json_body(request.http.body, request.content_type), KIND)
-
-
-def _no_rules(new: Pod, old: Pod, found: Errors) -> None:
-    """Nothing but the node changes."""
 
 
 def bound(pod: Pod, binding: Binding, now: str) -> Pod:

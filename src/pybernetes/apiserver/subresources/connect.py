@@ -36,7 +36,7 @@ class Connect:
 
     async def log(self, request: ResourceRequest) -> Response | StreamResponse:
         """GET of /log. A pod without a node has said nothing yet."""
-        pod = self._pod(request)
+        pod = await self._pod(request)
         container = _container(pod, request.query.get("container", ""), default=True)
         _check_log(request)
         if not pod.spec.node_name:
@@ -53,14 +53,14 @@ class Connect:
 
     async def exec(self, request: ResourceRequest) -> Tunnel:
         """GET or POST of /exec."""
-        return self._stream(request, "exec", [("command", part) for part in request.all_of("command")])
+        return await self._stream(request, "exec", [("command", part) for part in request.all_of("command")])
 
     async def attach(self, request: ResourceRequest) -> Tunnel:
         """GET or POST of /attach."""
-        return self._stream(request, "attach", [])
+        return await self._stream(request, "attach", [])
 
-    def _stream(self, request: ResourceRequest, verb: str, extra: list[tuple[str, str]]) -> Tunnel:
-        pod = self._pod(request)
+    async def _stream(self, request: ResourceRequest, verb: str, extra: list[tuple[str, str]]) -> Tunnel:
+        pod = await self._pod(request)
         container = _container(pod, request.query.get("container", ""), default=True)
         query = [(theirs, "1") for ours, theirs in _STREAMS if request.query.get(ours) in ("true", "1")]
         meta = pod.metadata
@@ -70,7 +70,7 @@ class Connect:
 
     async def port_forward(self, request: ResourceRequest) -> Tunnel:
         """GET or POST of /portforward."""
-        pod = self._pod(request)
+        pod = await self._pod(request)
         ports = [("port", port) for port in request.all_of("ports")]
         path = path_of("portForward", pod.metadata.namespace, pod.metadata.name)
         return self._tunnel(request, pod, with_query(path, ports))
@@ -84,8 +84,8 @@ class Connect:
         host, port = self._nodes.kubelet(pod.spec.node_name)
         return self._nodes.tunnel(host, port, target, headers, self._nodes.tls(), request.http.method)
 
-    def _pod(self, request: ResourceRequest) -> Pod:
-        pod: Pod = request.resource.read(reading.find(self._context, request))
+    async def _pod(self, request: ResourceRequest) -> Pod:
+        pod: Pod = await request.resource.read(reading.find(self._context, request))
         return pod
 
 

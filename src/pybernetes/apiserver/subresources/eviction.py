@@ -12,11 +12,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from pybernetes.api.core.pod import Pod, PodCondition
-from pybernetes.api.field import Errors
 from pybernetes.api.meta import DeleteOptions, Preconditions, Status
 from pybernetes.api.policy.eviction import KIND, Eviction
 from pybernetes.api.policy.pod_disruption_budget import KIND as BUDGET
 from pybernetes.api.policy.pod_disruption_budget import PodDisruptionBudget
+from pybernetes.api.subresource import Subresource, status
 from pybernetes.apiserver import codec, errors, metadata, options, reading, rendering
 from pybernetes.apiserver.bootstrap import SYSTEM_USER
 from pybernetes.apiserver.context import ResourceRequest, ServerContext
@@ -30,6 +30,8 @@ from pybernetes.client.transport import Response
 #: Budgets and conditions are written by the server itself, on behalf of whoever evicts.
 _MANAGER = "kube-apiserver"
 _RETRIES = 10
+#: What the server itself writes needs no validation.
+_STATUS: Subresource[Any] = status()
 _V1BETA1 = dataclasses.replace(KIND, version="v1beta1")
 
 
@@ -45,20 +47,20 @@ class EvictionSubresource:
         """Delete the pod. Raises NotFound, Conflict, Forbidden, and TooManyRequests when a budget forbids it."""
         asked = _asked(request)
         await self._context.store.read_barrier()
-        pod: Pod = self._pod(request)
+        pod = await self._pod(request)
         await self._deleter.admit(request, pod, asked)
         if not await self._evict_unprotected(request, asked):
             await self._evict_protected(request, asked)
         return rendering.response(201, codec.encode_status(Status(status="Success", code=201)), request.form)
 
-    def _pod(self, request: ResourceRequest) -> Pod:
-        pod: Pod = request.resource.read(reading.find(self._context, request))
+    async def _pod(self, request: ResourceRequest) -> Pod:
+        pod: Pod = await request.resource.read(reading.find(self._context, request))
         return pod
 
     async def _evict_unprotected(self, request: ResourceRequest, asked: DeleteOptions) -> bool:
         """Delete a pod that no budget protects. False: budgets have a say."""
         for attempt in range(_RETRIES):
-            pod = self._pod(request)
+            pod = await self._pod(request)
             if not rules.is_unprotected(pod):
                 return False
             # A pending pod might become ready just now; one that has ended stays so.
@@ -73,8 +75,8 @@ class EvictionSubresource:
         raise AssertionError("unreachable")
 
     async def _evict_protected(self, request: ResourceRequest, asked: DeleteOptions) -> None:
-        pod = self._pod(request)
-        budgets = [budget for budget in self._budgets(request.namespace) if rules.selects(budget, pod)]
+        pod = await self._pod(request)
+        budgets = [budget for budget in await self._budgets(request.namespace) if rules.selects(budget, pod)]
         if len(budgets) > 1:
             raise errors.misconfigured(rules.SEVERAL)
         if not budgets or not rules.costs_nothing(pod, budgets[0]):
@@ -89,9 +91,9 @@ class EvictionSubresource:
                 raise
             raise rules.still_processing(budgets[0].metadata.name) from error
 
-    def _budgets(self, namespace: str) -> list[PodDisruptionBudget]:
-        resource = self._context.resources[BUDGET.group, BUDGET.version, BUDGET.plural]
-        return [resource.read(kv) for kv in self._context.store.range(resource.prefix(namespace)).items]
+    async def _budgets(self, namespace: str) -> list[PodDisruptionBudget]:
+        resource = self._context.catalogue.of(BUDGET)
+        return [await resource.read(kv) for kv in self._context.store.range(resource.prefix(namespace)).items]
 
     async def _spend(self, request: ResourceRequest, name: str, *, dry_run: bool) -> None:
         """Lower the budget by one. Raises TooManyRequests, Forbidden, and Timeout when others are always faster."""
@@ -112,11 +114,11 @@ class EvictionSubresource:
             subresource="status",
             name=name,
         )
-        resource = self._context.resources[BUDGET.group, BUDGET.version, BUDGET.plural]
+        resource = self._context.catalogue.of(BUDGET)
         own = dataclasses.replace(request, info=info, resource=resource, user=SYSTEM_USER)
         how = WriteOptions(dry_run=dry_run, field_manager=_MANAGER)
         try:
-            await self._writer.update(own, make, how, subresource="status", check=_no_rules)
+            await self._writer.update(own, make, how, _STATUS)
         except Conflict as error:
             raise errors.timeout(f'couldn\'t update PodDisruptionBudget "{name}" due to conflicts', 10) from error
 
@@ -140,7 +142,7 @@ class EvictionSubresource:
 
         own = dataclasses.replace(request, user=SYSTEM_USER)
         how = WriteOptions(field_manager=_MANAGER)
-        written = await self._writer.update(own, make, how, subresource="status", check=_no_rules)
+        written = await self._writer.update(own, make, how, _STATUS)
         return codec.decode(written.body, Pod).metadata.resource_version
 
 
@@ -204,7 +206,3 @@ def _with_target(conditions: list[PodCondition], now: str) -> list[PodCondition]
         last_transition_time=old.last_transition_time if old is not None and same else now,
     )
     return [*(item for item in conditions if item is not old), target]
-
-
-def _no_rules(new: Any, old: Any, found: Errors) -> None:
-    """What the server writes needs no check."""

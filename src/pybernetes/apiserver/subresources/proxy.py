@@ -1,11 +1,18 @@
 """proxy: HTTP to a pod, to an endpoint of a service, or to a node's kubelet, through the server."""
 
 import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Any
 
 from pybernetes.api.core.endpoints import KIND as ENDPOINTS
 from pybernetes.api.core.endpoints import Endpoints
+from pybernetes.api.core.node import KIND as NODE
+from pybernetes.api.core.node import Node
+from pybernetes.api.core.pod import KIND as POD
 from pybernetes.api.core.pod import Pod
+from pybernetes.api.core.service import KIND as SERVICE
 from pybernetes.api.core.service import Service
 from pybernetes.apiserver import codec, errors
 from pybernetes.apiserver.context import ResourceRequest, ServerContext
@@ -13,8 +20,15 @@ from pybernetes.apiserver.kubelet import Nodes, is_upgrade, path_of, url_of, wit
 from pybernetes.apiserver.types import StreamResponse, Tunnel
 from pybernetes.client.transport import Response
 
-Target = tuple[str, str, int]
-"""scheme, host, port"""
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a request goes. `tls` is None for plain HTTP."""
+
+    scheme: str
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = None
 
 
 class Proxy:
@@ -23,36 +37,38 @@ class Proxy:
     def __init__(self, context: ServerContext, nodes: Nodes) -> None:
         self._context = context
         self._nodes = nodes
+        self._finders: Mapping[str, Callable[[str, Any, str], Target]] = {
+            POD.resource: _pod,
+            SERVICE.resource: self._service,
+            NODE.resource: self._node,
+        }
 
     async def any(self, request: ResourceRequest) -> Response | StreamResponse | Tunnel:
-        """Find where to, and pass the request on."""
-        scheme, host, port = self._target(request)
-        tls: ssl.SSLContext | None = None
-        if scheme == "https":
-            tls = self._nodes.tls() if request.resource.kind.plural == "nodes" else _unchecked()
+        """Find the target, and forward the request to it."""
+        found = await self._target(request)
         query = list(request.http.query)
         target = with_query(path_of(*request.info.rest.removeprefix("/").split("/")), query)
-        headers = request.http.headers
-        if is_upgrade(headers):
-            return self._nodes.tunnel(host, port, target, headers, tls, request.http.method)
-        url = url_of(scheme, host, port, target)
-        return await self._nodes.forward(request.http.method, url, headers, request.http.body, tls)
+        http = request.http
+        if is_upgrade(http.headers):
+            return self._nodes.tunnel(found.host, found.port, target, http.headers, found.tls, http.method)
+        url = url_of(found.scheme, found.host, found.port, target)
+        return await self._nodes.forward(http.method, url, http.headers, http.body, found.tls)
 
-    def _target(self, request: ResourceRequest) -> Target:
+    async def _target(self, request: ResourceRequest) -> Target:
         scheme, name, port = split(request.info.name)
-        plural = request.resource.kind.plural
-        if plural == "nodes":
-            host, kubelet_port = self._nodes.kubelet(name)
-            return scheme or "https", host, int(port) if port.isdigit() else kubelet_port
-        kv = self._context.store.get(request.resource.key(request.namespace, name))
+        resource = request.resource
+        kv = self._context.store.get(resource.key(request.namespace, name))
         if kv is None:
-            raise errors.not_found(request.resource.kind, name)
-        obj = request.resource.read(kv)
-        if plural == "pods":
-            return scheme or "http", *_pod(obj, port)
-        return scheme or "http", *self._service(obj, port)
+            raise errors.not_found(resource.kind, name)
+        return self._finders[resource.kind.resource](scheme, await resource.read(kv), port)
 
-    def _service(self, service: Service, wanted: str) -> tuple[str, int]:
+    def _node(self, scheme: str, node: Node, wanted: str) -> Target:
+        """A port of the node, by default the kubelet's."""
+        host, kubelet_port = self._nodes.kubelet(node.metadata.name)
+        port = int(wanted) if wanted.isdigit() else kubelet_port
+        return Target(scheme or "https", host, port, self._nodes.tls() if scheme in ("", "https") else None)
+
+    def _service(self, scheme: str, service: Service, wanted: str) -> Target:
         """A random ready endpoint. Raises 503 when there is none."""
         ports = service.spec.ports
         name = wanted or (ports[0].name if len(ports) == 1 else "")
@@ -71,7 +87,7 @@ class Proxy:
         if not found:
             raise errors.unavailable(f'no endpoints available for service "{service.metadata.name}"')
         host, port = self._context.random.choice(found)
-        return _may_reach(host), port
+        return _insecure(scheme, host, port)
 
 
 def split(text: str) -> tuple[str, str, str]:
@@ -86,16 +102,23 @@ def split(text: str) -> tuple[str, str, str]:
     raise errors.bad_request(f"invalid proxy request {text!r}")
 
 
-def _pod(pod: Pod, wanted: str) -> tuple[str, int]:
+def _pod(scheme: str, pod: Pod, wanted: str) -> Target:
     if not pod.status.pod_ip:
         raise errors.bad_request("address not allowed")
+    return _insecure(scheme, pod.status.pod_ip, _port(pod, wanted))
+
+
+def _port(pod: Pod, wanted: str) -> int:
+    """A port by number or name; the first one, or 80, where none is given."""
     if wanted.isdigit():
-        return _may_reach(pod.status.pod_ip), int(wanted)
-    for container in pod.spec.containers:
-        for port in container.ports:
-            if not wanted or port.name == wanted:
-                return _may_reach(pod.status.pod_ip), port.container_port
-    return _may_reach(pod.status.pod_ip), 80
+        return int(wanted)
+    ports = [port for container in pod.spec.containers for port in container.ports]
+    return next((port.container_port for port in ports if not wanted or port.name == wanted), 80)
+
+
+def _insecure(scheme: str, host: str, port: int) -> Target:
+    """HTTP, or HTTPS without a look at the certificate, to something that runs in a pod."""
+    return Target(scheme or "http", _may_reach(host), port, _unchecked() if scheme == "https" else None)
 
 
 def _may_reach(address: str) -> str:

@@ -7,17 +7,16 @@ import msgspec
 from pybernetes.api.autoscaling.scale import KIND, Scale, ScaleSpec, ScaleStatus
 from pybernetes.api.field import Errors
 from pybernetes.api.kind import ScalePaths
-from pybernetes.api.meta import ObjectMeta
+from pybernetes.api.meta import Object, ObjectMeta
 from pybernetes.apiserver import codec, errors, reading, rendering
 from pybernetes.apiserver.context import ResourceRequest, ServerContext
 from pybernetes.apiserver.media import YAML
 from pybernetes.apiserver.patching import patch_maker
 from pybernetes.apiserver.replacing import write_options
-from pybernetes.apiserver.resource import Resource
 from pybernetes.apiserver.writing import Writer
 from pybernetes.client.transport import Response
 
-_RESOURCE = Resource(KIND, KIND)
+_NAME = "scale"
 
 
 class ScaleSubresource:
@@ -29,7 +28,7 @@ class ScaleSubresource:
 
     async def get(self, request: ResourceRequest) -> Response:
         """The object seen as a Scale."""
-        obj = request.resource.read(reading.find(self._context, request))
+        obj: Object = await request.resource.read(reading.find(self._context, request))
         return self._answer(request, obj)
 
     async def update(self, request: ResourceRequest) -> Response:
@@ -40,30 +39,31 @@ class ScaleSubresource:
     async def patch(self, request: ResourceRequest) -> Response:
         """Patch the Scale, then replace."""
         options = write_options(request, "PatchOptions")
-        maker = patch_maker(request, options, self._context.timestamp(), "scale", resource=_RESOURCE)
+        maker = patch_maker(request, options, self._context.timestamp(), _NAME, kind=KIND)
         return await self._write(request, lambda scale: maker.make(scale, msgspec.json.encode(scale)), "PatchOptions")
 
     async def _write(self, request: ResourceRequest, change: Any, options: str) -> Response:
         paths = _paths(request)
 
-        def make(old: Any, _: bytes) -> Any:
+        def make(old: Object, _: bytes) -> Object:
             wanted: Scale = change(scale_of(old, paths))
             _check(wanted, old)
-            new = paths.set(old, wanted.spec.replicas or 0)
+            new: Object = paths.set(old, wanted.spec.replicas or 0)
             new.metadata.resource_version = wanted.metadata.resource_version
             if wanted.metadata.uid:
                 new.metadata.uid = wanted.metadata.uid
             return new
 
-        written = await self._writer.update(request, make, write_options(request, options), subresource="scale")
-        return self._answer(request, codec.decode(written.body, request.resource.kind.struct))
+        kind = request.resource.kind
+        written = await self._writer.update(request, make, write_options(request, options), kind.subresource(_NAME))
+        return self._answer(request, kind.schema.load(written.body))
 
-    def _answer(self, request: ResourceRequest, obj: Any) -> Response:
+    def _answer(self, request: ResourceRequest, obj: Object) -> Response:
         form = request.form
         body = codec.encode(scale_of(obj, _paths(request)))
         if form.media_type == YAML or not form.transform:
             return rendering.response(200, body, form)
-        return rendering.obj(body, _RESOURCE, form, now=self._context.now())
+        return rendering.obj(body, KIND, form, now=self._context.now())
 
 
 def _paths(request: ResourceRequest) -> ScalePaths:
@@ -73,7 +73,7 @@ def _paths(request: ResourceRequest) -> ScalePaths:
     return paths
 
 
-def scale_of(obj: Any, paths: ScalePaths) -> Scale:
+def scale_of(obj: Object, paths: ScalePaths) -> Scale:
     """What /scale shows of an object."""
     wanted, present, selector = paths.get(obj)
     meta = obj.metadata
@@ -92,7 +92,7 @@ def scale_of(obj: Any, paths: ScalePaths) -> Scale:
     )
 
 
-def _check(scale: Scale, old: Any) -> None:
+def _check(scale: Scale, old: Object) -> None:
     found = Errors()
     if (scale.spec.replicas or 0) < 0:
         found.invalid("spec.replicas", scale.spec.replicas, "must be greater than or equal to 0")

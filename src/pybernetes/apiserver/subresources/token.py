@@ -28,7 +28,7 @@ class TokenSubresource:
     async def create(self, request: ResourceRequest) -> Response:
         """Mint one. Raises NotFound, Invalid, Conflict."""
         asked = codec.object_from(codec.json_body(request.http.body, request.content_type), KIND)
-        account: ServiceAccount = request.resource.read(reading.find(self._context, request))
+        account: ServiceAccount = await request.resource.read(reading.find(self._context, request))
         if asked.spec.expiration_seconds is None:
             asked.spec.expiration_seconds = DEFAULT_SECONDS
         _check(asked, request.info.name)
