@@ -15,6 +15,7 @@ from pybernetes.api.kind import Kind
 from pybernetes.api.meta import Object, Status
 from pybernetes.apiserver import errors
 from pybernetes.apiserver.protobuf import decode as protobuf
+from pybernetes.apiserver.protobuf.wire import ProtobufError
 
 K = TypeVar("K", bound=Object)
 
@@ -81,7 +82,7 @@ def json_body(body: bytes, content_type: str) -> bytes:
     if kind == PROTOBUF:
         try:
             return protobuf.to_json(body)
-        except protobuf.ProtobufError as error:
+        except ProtobufError as error:
             raise errors.bad_request(f"error decoding the request body: {error}") from error
     raise errors.unsupported_media_type(_BODY_TYPES)
 

@@ -2,165 +2,150 @@
 
 TEXT = """
 [core]
-AWSElasticBlockStoreVolumeSource: volumeID=1s fsType=2s partition=3i readOnly=4b
-Affinity: nodeAffinity=1NodeAffinity podAffinity=2PodAffinity podAntiAffinity=3PodAntiAffinity
-AppArmorProfile: type=1s localhostProfile=2s
-AttachedVolume: name=1s devicePath=2s
-AvoidPods: preferAvoidPods=1*PreferAvoidPodsEntry
-AzureDiskVolumeSource: diskName=1s diskURI=2s cachingMode=3s fsType=4s readOnly=5b kind=6s
-AzureFilePersistentVolumeSource: secretName=1s shareName=2s readOnly=3b secretNamespace=4s
-AzureFileVolumeSource: secretName=1s shareName=2s readOnly=3b
-Binding: metadata=1meta.ObjectMeta target=2ObjectReference
-CSIPersistentVolumeSource: driver=1s volumeHandle=2s readOnly=3b fsType=4s volumeAttributes=5{s
-    controllerPublishSecretRef=6SecretReference nodeStageSecretRef=7SecretReference
-    nodePublishSecretRef=8SecretReference controllerExpandSecretRef=9SecretReference
-    nodeExpandSecretRef=10SecretReference
-CSIVolumeSource: driver=1s readOnly=2b fsType=3s volumeAttributes=4{s nodePublishSecretRef=5LocalObjectReference
-Capabilities: add=1*s drop=2*s
-CephFSPersistentVolumeSource: monitors=1*s path=2s user=3s secretFile=4s secretRef=5SecretReference readOnly=6b
-CephFSVolumeSource: monitors=1*s path=2s user=3s secretFile=4s secretRef=5LocalObjectReference readOnly=6b
-CinderPersistentVolumeSource: volumeID=1s fsType=2s readOnly=3b secretRef=4SecretReference
-CinderVolumeSource: volumeID=1s fsType=2s readOnly=3b secretRef=4LocalObjectReference
-ClientIPConfig: timeoutSeconds=1i
-ClusterTrustBundleProjection: name=1s signerName=2s labelSelector=3meta.LabelSelector optional=5b path=4s
-ComponentCondition: type=1s status=2s message=3s error=4s
-ComponentStatus: metadata=1meta.ObjectMeta conditions=2*ComponentCondition
-ConfigMap: metadata=1meta.ObjectMeta immutable=4b data=2{s binaryData=3{y
-ConfigMapEnvSource: ~=1LocalObjectReference optional=2b
-ConfigMapKeySelector: ~=1LocalObjectReference key=2s optional=3b
-ConfigMapNodeConfigSource: namespace=1s name=2s uid=3s resourceVersion=4s kubeletConfigKey=5s
-ConfigMapProjection: ~=1LocalObjectReference items=2*KeyToPath optional=4b
-ConfigMapVolumeSource: ~=1LocalObjectReference items=2*KeyToPath defaultMode=3i optional=4b
-Container: name=1s image=2s command=3*s args=4*s workingDir=5s ports=6*ContainerPort envFrom=19*EnvFromSource
-    env=7*EnvVar resources=8ResourceRequirements resizePolicy=23*ContainerResizePolicy restartPolicy=24s
-    volumeMounts=9*VolumeMount volumeDevices=21*VolumeDevice livenessProbe=10Probe readinessProbe=11Probe
-    startupProbe=22Probe lifecycle=12Lifecycle terminationMessagePath=13s terminationMessagePolicy=20s
-    imagePullPolicy=14s securityContext=15SecurityContext stdin=16b stdinOnce=17b tty=18b
-ContainerImage: names=1*s sizeBytes=2i
-ContainerPort: name=1s hostPort=2i containerPort=3i protocol=4s hostIP=5s
-ContainerResizePolicy: resourceName=1s restartPolicy=2s
-ContainerState: waiting=1ContainerStateWaiting running=2ContainerStateRunning
-    terminated=3ContainerStateTerminated
-ContainerStateRunning: startedAt=1time
-ContainerStateTerminated: exitCode=1i signal=2i reason=3s message=4s startedAt=5time finishedAt=6time
-    containerID=7s
-ContainerStateWaiting: reason=1s message=2s
-ContainerStatus: name=1s state=2ContainerState lastState=3ContainerState ready=4b restartCount=5i image=6s
-    imageID=7s containerID=8s started=9b allocatedResources=10{quantity resources=11ResourceRequirements
-    volumeMounts=12*VolumeMountStatus user=13ContainerUser allocatedResourcesStatus=14*ResourceStatus
-    stopSignal=15s
-ContainerUser: linux=1LinuxContainerUser
-DaemonEndpoint: Port=1i
-DownwardAPIProjection: items=1*DownwardAPIVolumeFile
-DownwardAPIVolumeFile: path=1s fieldRef=2ObjectFieldSelector resourceFieldRef=3ResourceFieldSelector mode=4i
-DownwardAPIVolumeSource: items=1*DownwardAPIVolumeFile defaultMode=2i
-EmptyDirVolumeSource: medium=1s sizeLimit=2quantity
-EndpointAddress: ip=1s hostname=3s nodeName=4s targetRef=2ObjectReference
-EndpointPort: name=1s port=2i protocol=3s appProtocol=4s
-EndpointSubset: addresses=1*EndpointAddress notReadyAddresses=2*EndpointAddress ports=3*EndpointPort
-Endpoints: metadata=1meta.ObjectMeta subsets=2*EndpointSubset
-EnvFromSource: prefix=1s configMapRef=2ConfigMapEnvSource secretRef=3SecretEnvSource
-EnvVar: name=1s value=2s valueFrom=3EnvVarSource
-EnvVarSource: fieldRef=1ObjectFieldSelector resourceFieldRef=2ResourceFieldSelector
-    configMapKeyRef=3ConfigMapKeySelector secretKeyRef=4SecretKeySelector
-EphemeralContainer: ~=1EphemeralContainerCommon targetContainerName=2s
-EphemeralContainerCommon: name=1s image=2s command=3*s args=4*s workingDir=5s ports=6*ContainerPort
-    envFrom=19*EnvFromSource env=7*EnvVar resources=8ResourceRequirements resizePolicy=23*ContainerResizePolicy
-    restartPolicy=24s volumeMounts=9*VolumeMount volumeDevices=21*VolumeDevice livenessProbe=10Probe
-    readinessProbe=11Probe startupProbe=22Probe lifecycle=12Lifecycle terminationMessagePath=13s
-    terminationMessagePolicy=20s imagePullPolicy=14s securityContext=15SecurityContext stdin=16b stdinOnce=17b
-    tty=18b
-EphemeralVolumeSource: volumeClaimTemplate=1PersistentVolumeClaimTemplate
-Event: metadata=1meta.ObjectMeta involvedObject=2ObjectReference reason=3s message=4s source=5EventSource
-    firstTimestamp=6time lastTimestamp=7time count=8i type=9s eventTime=10micro series=11EventSeries action=12s
-    related=13ObjectReference reportingComponent=14s reportingInstance=15s
-EventSeries: count=1i lastObservedTime=2micro
-EventSource: component=1s host=2s
-ExecAction: command=1*s
-FCVolumeSource: targetWWNs=1*s lun=2i fsType=3s readOnly=4b wwids=5*s
-FlexPersistentVolumeSource: driver=1s fsType=2s secretRef=3SecretReference readOnly=4b options=5{s
-FlexVolumeSource: driver=1s fsType=2s secretRef=3LocalObjectReference readOnly=4b options=5{s
-FlockerVolumeSource: datasetName=1s datasetUUID=2s
-GCEPersistentDiskVolumeSource: pdName=1s fsType=2s partition=3i readOnly=4b
-GRPCAction: port=1i service=2s
-GitRepoVolumeSource: repository=1s revision=2s directory=3s
-GlusterfsPersistentVolumeSource: endpoints=1s path=2s readOnly=3b endpointsNamespace=4s
-GlusterfsVolumeSource: endpoints=1s path=2s readOnly=3b
-HTTPGetAction: path=1s port=2intstr host=3s scheme=4s httpHeaders=5*HTTPHeader
-HTTPHeader: name=1s value=2s
-HostAlias: ip=1s hostnames=2*s
-HostIP: ip=1s
-HostPathVolumeSource: path=1s type=2s
-ISCSIPersistentVolumeSource: targetPortal=1s iqn=2s lun=3i iscsiInterface=4s fsType=5s readOnly=6b portals=7*s
-    chapAuthDiscovery=8b chapAuthSession=11b secretRef=10SecretReference initiatorName=12s
-ISCSIVolumeSource: targetPortal=1s iqn=2s lun=3i iscsiInterface=4s fsType=5s readOnly=6b portals=7*s
-    chapAuthDiscovery=8b chapAuthSession=11b secretRef=10LocalObjectReference initiatorName=12s
-ImageVolumeSource: reference=1s pullPolicy=2s
-KeyToPath: key=1s path=2s mode=3i
-Lifecycle: postStart=1LifecycleHandler preStop=2LifecycleHandler stopSignal=3s
-LifecycleHandler: exec=1ExecAction httpGet=2HTTPGetAction tcpSocket=3TCPSocketAction sleep=4SleepAction
-LimitRange: metadata=1meta.ObjectMeta spec=2LimitRangeSpec
-LimitRangeItem: type=1s max=2{quantity min=3{quantity default=4{quantity defaultRequest=5{quantity
-    maxLimitRequestRatio=6{quantity
-LimitRangeSpec: limits=1*LimitRangeItem
-LinuxContainerUser: uid=1i gid=2i supplementalGroups=3*i
-LoadBalancerIngress: ip=1s hostname=2s ipMode=3s ports=4*PortStatus
-LoadBalancerStatus: ingress=1*LoadBalancerIngress
-LocalObjectReference: name=1s
-LocalVolumeSource: path=1s fsType=2s
-ModifyVolumeStatus: targetVolumeAttributesClassName=1s status=2s
-NFSVolumeSource: server=1s path=2s readOnly=3b
-Namespace: metadata=1meta.ObjectMeta spec=2NamespaceSpec status=3NamespaceStatus
-NamespaceCondition: type=1s status=2s lastTransitionTime=4time reason=5s message=6s
-NamespaceSpec: finalizers=1*s
-NamespaceStatus: phase=1s conditions=2*NamespaceCondition
-Node: metadata=1meta.ObjectMeta spec=2NodeSpec status=3NodeStatus
-NodeAddress: type=1s address=2s
-NodeAffinity: requiredDuringSchedulingIgnoredDuringExecution=1NodeSelector
-    preferredDuringSchedulingIgnoredDuringExecution=2*PreferredSchedulingTerm
-NodeCondition: type=1s status=2s lastHeartbeatTime=3time lastTransitionTime=4time reason=5s message=6s
-NodeConfigSource: configMap=2ConfigMapNodeConfigSource
-NodeConfigStatus: assigned=1NodeConfigSource active=2NodeConfigSource lastKnownGood=3NodeConfigSource error=4s
-NodeDaemonEndpoints: kubeletEndpoint=1DaemonEndpoint
-NodeFeatures: supplementalGroupsPolicy=1b
-NodeProxyOptions: path=1s
-NodeRuntimeHandler: name=1s features=2NodeRuntimeHandlerFeatures
-NodeRuntimeHandlerFeatures: recursiveReadOnlyMounts=1b userNamespaces=2b
-NodeSelector: nodeSelectorTerms=1*NodeSelectorTerm
-NodeSelectorRequirement: key=1s operator=2s values=3*s
-NodeSelectorTerm: matchExpressions=1*NodeSelectorRequirement matchFields=2*NodeSelectorRequirement
-NodeSpec: podCIDR=1s podCIDRs=7*s providerID=3s unschedulable=4b taints=5*Taint configSource=6NodeConfigSource
-    externalID=2s
-NodeStatus: capacity=1{quantity allocatable=2{quantity phase=3s conditions=4*NodeCondition
-    addresses=5*NodeAddress daemonEndpoints=6NodeDaemonEndpoints nodeInfo=7NodeSystemInfo
-    images=8*ContainerImage volumesInUse=9*s volumesAttached=10*AttachedVolume config=11NodeConfigStatus
-    runtimeHandlers=12*NodeRuntimeHandler features=13NodeFeatures
-NodeSwapStatus: capacity=1i
-NodeSystemInfo: machineID=1s systemUUID=2s bootID=3s kernelVersion=4s osImage=5s containerRuntimeVersion=6s
-    kubeletVersion=7s kubeProxyVersion=8s operatingSystem=9s architecture=10s swap=11NodeSwapStatus
-ObjectFieldSelector: apiVersion=1s fieldPath=2s
-ObjectReference: kind=1s namespace=2s name=3s uid=4s apiVersion=5s resourceVersion=6s fieldPath=7s
-PersistentVolume: metadata=1meta.ObjectMeta spec=2PersistentVolumeSpec status=3PersistentVolumeStatus
-PersistentVolumeClaim: metadata=1meta.ObjectMeta spec=2PersistentVolumeClaimSpec
-    status=3PersistentVolumeClaimStatus
-PersistentVolumeClaimCondition: type=1s status=2s lastProbeTime=3time lastTransitionTime=4time reason=5s
-    message=6s
-PersistentVolumeClaimSpec: accessModes=1*s selector=4meta.LabelSelector resources=2VolumeResourceRequirements
-    volumeName=3s storageClassName=5s volumeMode=6s dataSource=7TypedLocalObjectReference
-    dataSourceRef=8TypedObjectReference volumeAttributesClassName=9s
-PersistentVolumeClaimStatus: phase=1s accessModes=2*s capacity=3{quantity
-    conditions=4*PersistentVolumeClaimCondition allocatedResources=5{quantity allocatedResourceStatuses=7{s
-    currentVolumeAttributesClassName=8s modifyVolumeStatus=9ModifyVolumeStatus
-PersistentVolumeClaimTemplate: metadata=1meta.ObjectMeta spec=2PersistentVolumeClaimSpec
-PersistentVolumeClaimVolumeSource: claimName=1s readOnly=2b
-PersistentVolumeSource: gcePersistentDisk=1GCEPersistentDiskVolumeSource
-    awsElasticBlockStore=2AWSElasticBlockStoreVolumeSource hostPath=3HostPathVolumeSource
-    glusterfs=4GlusterfsPersistentVolumeSource nfs=5NFSVolumeSource rbd=6RBDPersistentVolumeSource
-    iscsi=7ISCSIPersistentVolumeSource cinder=8CinderPersistentVolumeSource cephfs=9CephFSPersistentVolumeSource
-    fc=10FCVolumeSource flocker=11FlockerVolumeSource flexVolume=12FlexPersistentVolumeSource
-    azureFile=13AzureFilePersistentVolumeSource vsphereVolume=14VsphereVirtualDiskVolumeSource
-    quobyte=15QuobyteVolumeSource azureDisk=16AzureDiskVolumeSource
-    photonPersistentDisk=17PhotonPersistentDiskVolumeSource portworxVolume=18PortworxVolumeSource
-    scaleIO=19ScaleIOPersistentVolumeSource local=20LocalVolumeSource
-    storageos=21StorageOSPersistentVolumeSource csi=22CSIPersistentVolumeSource
+AWSElasticBlockStoreVolumeSource: volumeID=1 fsType=2 partition=3 readOnly=4
+Affinity: nodeAffinity=1 podAffinity=2 podAntiAffinity=3
+AppArmorProfile: type=1 localhostProfile=2
+AttachedVolume: name=1 devicePath=2
+AvoidPods: preferAvoidPods=1
+AzureDiskVolumeSource: diskName=1 diskURI=2 cachingMode=3 fsType=4 readOnly=5 kind=6
+AzureFilePersistentVolumeSource: secretName=1 shareName=2 readOnly=3 secretNamespace=4
+AzureFileVolumeSource: secretName=1 shareName=2 readOnly=3
+Binding: metadata=1 target=2
+CSIPersistentVolumeSource: driver=1 volumeHandle=2 readOnly=3 fsType=4 volumeAttributes=5
+    controllerPublishSecretRef=6 nodeStageSecretRef=7 nodePublishSecretRef=8 controllerExpandSecretRef=9
+    nodeExpandSecretRef=10
+CSIVolumeSource: driver=1 readOnly=2 fsType=3 volumeAttributes=4 nodePublishSecretRef=5
+Capabilities: add=1 drop=2
+CephFSPersistentVolumeSource: monitors=1 path=2 user=3 secretFile=4 secretRef=5 readOnly=6
+CephFSVolumeSource: monitors=1 path=2 user=3 secretFile=4 secretRef=5 readOnly=6
+CinderPersistentVolumeSource: volumeID=1 fsType=2 readOnly=3 secretRef=4
+CinderVolumeSource: volumeID=1 fsType=2 readOnly=3 secretRef=4
+ClientIPConfig: timeoutSeconds=1
+ClusterTrustBundleProjection: name=1 signerName=2 labelSelector=3 optional=5 path=4 user=6
+ComponentCondition: type=1 status=2 message=3 error=4
+ComponentStatus: metadata=1 conditions=2
+ConfigMap: metadata=1 immutable=4 data=2 binaryData=3
+ConfigMapEnvSource: ~LocalObjectReference=1 optional=2
+ConfigMapKeySelector: ~LocalObjectReference=1 key=2 optional=3
+ConfigMapNodeConfigSource: namespace=1 name=2 uid=3 resourceVersion=4 kubeletConfigKey=5
+ConfigMapProjection: ~LocalObjectReference=1 items=2 optional=4
+ConfigMapVolumeSource: ~LocalObjectReference=1 items=2 defaultMode=3 optional=4 defaultUser=5
+Container: name=1 image=2 command=3 args=4 workingDir=5 ports=6 envFrom=19 env=7 resources=8 resizePolicy=23
+    restartPolicy=24 volumeMounts=9 volumeDevices=21 livenessProbe=10 readinessProbe=11 startupProbe=22
+    lifecycle=12 terminationMessagePath=13 terminationMessagePolicy=20 imagePullPolicy=14 securityContext=15
+    stdin=16 stdinOnce=17 tty=18 restartPolicyRules=25
+ContainerExtendedResourceRequest: containerName=1 resourceName=2 requestName=3
+ContainerImage: names=1 sizeBytes=2
+ContainerPort: name=1 hostPort=2 containerPort=3 protocol=4 hostIP=5
+ContainerResizePolicy: resourceName=1 restartPolicy=2
+ContainerRestartRule: action=1 exitCodes=2
+ContainerRestartRuleOnExitCodes: operator=1 values=2
+ContainerState: waiting=1 running=2 terminated=3
+ContainerStateRunning: startedAt=1
+ContainerStateTerminated: exitCode=1 signal=2 reason=3 message=4 startedAt=5 finishedAt=6 containerID=7
+ContainerStateWaiting: reason=1 message=2
+ContainerStatus: name=1 state=2 lastState=3 ready=4 restartCount=5 image=6 imageID=7 containerID=8 started=9
+    allocatedResources=10 resources=11 volumeMounts=12 user=13 allocatedResourcesStatus=14 stopSignal=15
+ContainerUser: linux=1
+DaemonEndpoint: Port=1
+DownwardAPIProjection: items=1
+DownwardAPIVolumeFile: path=1 fieldRef=2 resourceFieldRef=3 mode=4 user=5
+DownwardAPIVolumeSource: items=1 defaultMode=2 defaultUser=3
+EmptyDirVolumeSource: medium=1 sizeLimit=2 mode=3
+EndpointAddress: ip=1 hostname=3 nodeName=4 targetRef=2
+EndpointPort: name=1 port=2 protocol=3 appProtocol=4
+EndpointSubset: addresses=1 notReadyAddresses=2 ports=3
+Endpoints: metadata=1 subsets=2
+EnvFromSource: prefix=1 configMapRef=2 secretRef=3
+EnvVar: name=1 value=2 valueFrom=3
+EnvVarSource: fieldRef=1 resourceFieldRef=2 configMapKeyRef=3 secretKeyRef=4 fileKeyRef=5
+EphemeralContainer: ~EphemeralContainerCommon=1 targetContainerName=2
+EphemeralContainerCommon: name=1 image=2 command=3 args=4 workingDir=5 ports=6 envFrom=19 env=7 resources=8
+    resizePolicy=23 restartPolicy=24 volumeMounts=9 volumeDevices=21 livenessProbe=10 readinessProbe=11
+    startupProbe=22 lifecycle=12 terminationMessagePath=13 terminationMessagePolicy=20 imagePullPolicy=14
+    securityContext=15 stdin=16 stdinOnce=17 tty=18 restartPolicyRules=25
+EphemeralVolumeSource: volumeClaimTemplate=1
+Event: metadata=1 involvedObject=2 reason=3 message=4 source=5 firstTimestamp=6 lastTimestamp=7 count=8 type=9
+    eventTime=10 series=11 action=12 related=13 reportingComponent=14 reportingInstance=15
+EventSeries: count=1 lastObservedTime=2
+EventSource: component=1 host=2
+EvictionResponder: name=1 priority=2
+ExecAction: command=1
+FCVolumeSource: targetWWNs=1 lun=2 fsType=3 readOnly=4 wwids=5
+FileKeySelector: volumeName=1 path=2 key=3 optional=4
+FlexPersistentVolumeSource: driver=1 fsType=2 secretRef=3 readOnly=4 options=5
+FlexVolumeSource: driver=1 fsType=2 secretRef=3 readOnly=4 options=5
+FlockerVolumeSource: datasetName=1 datasetUUID=2
+GCEPersistentDiskVolumeSource: pdName=1 fsType=2 partition=3 readOnly=4
+GRPCAction: port=1 service=2 mode=3
+GitRepoVolumeSource: repository=1 revision=2 directory=3
+GlusterfsPersistentVolumeSource: endpoints=1 path=2 readOnly=3 endpointsNamespace=4
+GlusterfsVolumeSource: endpoints=1 path=2 readOnly=3
+HTTPGetAction: path=1 port=2 host=3 scheme=4 httpHeaders=5 protocol=6
+HTTPHeader: name=1 value=2
+HostAlias: ip=1 hostnames=2
+HostIP: ip=1
+HostPathVolumeSource: path=1 type=2
+ISCSIPersistentVolumeSource: targetPortal=1 iqn=2 lun=3 iscsiInterface=4 fsType=5 readOnly=6 portals=7
+    chapAuthDiscovery=8 chapAuthSession=11 secretRef=10 initiatorName=12
+ISCSIVolumeSource: targetPortal=1 iqn=2 lun=3 iscsiInterface=4 fsType=5 readOnly=6 portals=7 chapAuthDiscovery=8
+    chapAuthSession=11 secretRef=10 initiatorName=12
+ImageVolumeSource: reference=1 pullPolicy=2
+ImageVolumeStatus: imageRef=1
+KeyToPath: key=1 path=2 mode=3 user=4
+Lifecycle: postStart=1 preStop=2 stopSignal=3
+LifecycleHandler: exec=1 httpGet=2 tcpSocket=3 sleep=4
+LimitRange: metadata=1 spec=2
+LimitRangeItem: type=1 max=2 min=3 default=4 defaultRequest=5 maxLimitRequestRatio=6
+LimitRangeSpec: limits=1
+LinuxContainerUser: uid=1 gid=2 supplementalGroups=3
+LoadBalancerIngress: ip=1 hostname=2 ipMode=3 ports=4
+LoadBalancerStatus: ingress=1
+LocalObjectReference: name=1
+LocalVolumeSource: path=1 fsType=2
+ModifyVolumeStatus: targetVolumeAttributesClassName=1 status=2
+NFSVolumeSource: server=1 path=2 readOnly=3
+Namespace: metadata=1 spec=2 status=3
+NamespaceCondition: type=1 status=2 lastTransitionTime=4 reason=5 message=6
+NamespaceSpec: finalizers=1
+NamespaceStatus: phase=1 conditions=2
+Node: metadata=1 spec=2 status=3
+NodeAddress: type=1 address=2
+NodeAffinity: requiredDuringSchedulingIgnoredDuringExecution=1 preferredDuringSchedulingIgnoredDuringExecution=2
+NodeAllocatableMappedResources: name=1 quantity=2
+NodeAllocatableOverheadResources: name=1 perPod=2 perContainer=3
+NodeAllocatableResourceClaimStatus: resourceClaimName=1 containers=2 mapping=4 overhead=5
+NodeCondition: type=1 status=2 lastHeartbeatTime=3 lastTransitionTime=4 reason=5 message=6
+NodeConfigSource: configMap=2
+NodeConfigStatus: assigned=1 active=2 lastKnownGood=3 error=4
+NodeDaemonEndpoints: kubeletEndpoint=1
+NodeFeatures: supplementalGroupsPolicy=1
+NodePodPreemptionPolicy: disableResizePreemption=1
+NodeProxyOptions: path=1
+NodeRuntimeHandler: name=1 features=2
+NodeRuntimeHandlerFeatures: recursiveReadOnlyMounts=1 userNamespaces=2
+NodeSelector: nodeSelectorTerms=1
+NodeSelectorRequirement: key=1 operator=2 values=3
+NodeSelectorTerm: matchExpressions=1 matchFields=2
+NodeSpec: podCIDR=1 podCIDRs=7 providerID=3 unschedulable=4 taints=5 configSource=6 externalID=2
+    podPreemptionPolicy=8
+NodeStatus: capacity=1 allocatable=2 phase=3 conditions=4 addresses=5 daemonEndpoints=6 nodeInfo=7 images=8
+    volumesInUse=9 volumesAttached=10 config=11 runtimeHandlers=12 features=13 declaredFeatures=14
+NodeSwapStatus: capacity=1
+NodeSystemInfo: machineID=1 systemUUID=2 bootID=3 kernelVersion=4 osImage=5 containerRuntimeVersion=6
+    kubeletVersion=7 kubeProxyVersion=8 operatingSystem=9 architecture=10 swap=11 runningInUserNamespace=12
+ObjectFieldSelector: apiVersion=1 fieldPath=2
+ObjectReference: kind=1 namespace=2 name=3 uid=4 apiVersion=5 resourceVersion=6 fieldPath=7
+PersistentVolume: metadata=1 spec=2 status=3
+PersistentVolumeClaim: metadata=1 spec=2 status=3
+PersistentVolumeClaimCondition: type=1 status=2 lastProbeTime=3 lastTransitionTime=4 reason=5 message=6
+PersistentVolumeClaimSpec: accessModes=1 selector=4 resources=2 volumeName=3 storageClassName=5 volumeMode=6
+    dataSource=7 dataSourceRef=8 volumeAttributesClassName=9
+PersistentVolumeClaimStatus: phase=1 accessModes=2 capacity=3 conditions=4 allocatedResources=5
+    allocatedResourceStatuses=7 currentVolumeAttributesClassName=8 modifyVolumeStatus=9 healthStatus=10
+PersistentVolumeClaimTemplate: metadata=1 spec=2
+PersistentVolumeClaimVolumeSource: claimName=1 readOnly=2
+PersistentVolumeSource: gcePersistentDisk=1 awsElasticBlockStore=2 hostPath=3 glusterfs=4 nfs=5 rbd=6 iscsi=7
+    cinder=8 cephfs=9 fc=10 flocker=11 flexVolume=12 azureFile=13 vsphereVolume=14 quobyte=15 azureDisk=16
+    photonPersistentDisk=17 portworxVolume=18 scaleIO=19 local=20 storageos=21 csi=22
 """

@@ -2,153 +2,139 @@
 
 TEXT = """
 [core]
-PersistentVolumeSpec: capacity=1{quantity ~=2PersistentVolumeSource accessModes=3*s claimRef=4ObjectReference
-    persistentVolumeReclaimPolicy=5s storageClassName=6s mountOptions=7*s volumeMode=8s
-    nodeAffinity=9VolumeNodeAffinity volumeAttributesClassName=10s
-PersistentVolumeStatus: phase=1s message=2s reason=3s lastPhaseTransitionTime=4time
-PhotonPersistentDiskVolumeSource: pdID=1s fsType=2s
-Pod: metadata=1meta.ObjectMeta spec=2PodSpec status=3PodStatus
-PodAffinity: requiredDuringSchedulingIgnoredDuringExecution=1*PodAffinityTerm
-    preferredDuringSchedulingIgnoredDuringExecution=2*WeightedPodAffinityTerm
-PodAffinityTerm: labelSelector=1meta.LabelSelector namespaces=2*s topologyKey=3s
-    namespaceSelector=4meta.LabelSelector matchLabelKeys=5*s mismatchLabelKeys=6*s
-PodAntiAffinity: requiredDuringSchedulingIgnoredDuringExecution=1*PodAffinityTerm
-    preferredDuringSchedulingIgnoredDuringExecution=2*WeightedPodAffinityTerm
-PodAttachOptions: stdin=1b stdout=2b stderr=3b tty=4b container=5s
-PodCondition: type=1s observedGeneration=7i status=2s lastProbeTime=3time lastTransitionTime=4time reason=5s
-    message=6s
-PodDNSConfig: nameservers=1*s searches=2*s options=3*PodDNSConfigOption
-PodDNSConfigOption: name=1s value=2s
-PodExecOptions: stdin=1b stdout=2b stderr=3b tty=4b container=5s command=6*s
-PodIP: ip=1s
-PodLogOptions: container=1s follow=2b previous=3b sinceSeconds=4i sinceTime=5time timestamps=6b tailLines=7i
-    limitBytes=8i insecureSkipTLSVerifyBackend=9b stream=10s
-PodOS: name=1s
-PodPortForwardOptions: ports=1*i
-PodProxyOptions: path=1s
-PodReadinessGate: conditionType=1s
-PodResourceClaim: name=1s resourceClaimName=3s resourceClaimTemplateName=4s
-PodResourceClaimStatus: name=1s resourceClaimName=2s
-PodSchedulingGate: name=1s
-PodSecurityContext: seLinuxOptions=1SELinuxOptions windowsOptions=8WindowsSecurityContextOptions runAsUser=2i
-    runAsGroup=6i runAsNonRoot=3b supplementalGroups=4*i supplementalGroupsPolicy=12s fsGroup=5i
-    sysctls=7*Sysctl fsGroupChangePolicy=9s seccompProfile=10SeccompProfile appArmorProfile=11AppArmorProfile
-    seLinuxChangePolicy=13s
-PodSignature: podController=1meta.OwnerReference
-PodSpec: volumes=1*Volume initContainers=20*Container containers=2*Container
-    ephemeralContainers=34*EphemeralContainer restartPolicy=3s terminationGracePeriodSeconds=4i
-    activeDeadlineSeconds=5i dnsPolicy=6s nodeSelector=7{s serviceAccountName=8s serviceAccount=9s
-    automountServiceAccountToken=21b nodeName=10s hostNetwork=11b hostPID=12b hostIPC=13b
-    shareProcessNamespace=27b securityContext=14PodSecurityContext imagePullSecrets=15*LocalObjectReference
-    hostname=16s subdomain=17s affinity=18Affinity schedulerName=19s tolerations=22*Toleration
-    hostAliases=23*HostAlias priorityClassName=24s priority=25i dnsConfig=26PodDNSConfig
-    readinessGates=28*PodReadinessGate runtimeClassName=29s enableServiceLinks=30b preemptionPolicy=31s
-    overhead=32{quantity topologySpreadConstraints=33*TopologySpreadConstraint setHostnameAsFQDN=35b os=36PodOS
-    hostUsers=37b schedulingGates=38*PodSchedulingGate resourceClaims=39*PodResourceClaim
-    resources=40ResourceRequirements
-PodStatus: observedGeneration=17i phase=1s conditions=2*PodCondition message=3s reason=4s nominatedNodeName=11s
-    hostIP=5s hostIPs=16*HostIP podIP=6s podIPs=12*PodIP startTime=7time
-    initContainerStatuses=10*ContainerStatus containerStatuses=8*ContainerStatus qosClass=9s
-    ephemeralContainerStatuses=13*ContainerStatus resize=14s resourceClaimStatuses=15*PodResourceClaimStatus
-PodStatusResult: metadata=1meta.ObjectMeta status=2PodStatus
-PodTemplate: metadata=1meta.ObjectMeta template=2PodTemplateSpec
-PodTemplateSpec: metadata=1meta.ObjectMeta spec=2PodSpec
-PortStatus: port=1i protocol=2s error=3s
-PortworxVolumeSource: volumeID=1s fsType=2s readOnly=3b
-Preconditions: uid=1s
-PreferAvoidPodsEntry: podSignature=1PodSignature evictionTime=2time reason=3s message=4s
-PreferredSchedulingTerm: weight=1i preference=2NodeSelectorTerm
-Probe: ~=1ProbeHandler initialDelaySeconds=2i timeoutSeconds=3i periodSeconds=4i successThreshold=5i
-    failureThreshold=6i terminationGracePeriodSeconds=7i
-ProbeHandler: exec=1ExecAction httpGet=2HTTPGetAction tcpSocket=3TCPSocketAction grpc=4GRPCAction
-ProjectedVolumeSource: sources=1*VolumeProjection defaultMode=2i
-QuobyteVolumeSource: registry=1s volume=2s readOnly=3b user=4s group=5s tenant=6s
-RBDPersistentVolumeSource: monitors=1*s image=2s fsType=3s pool=4s user=5s keyring=6s secretRef=7SecretReference
-    readOnly=8b
-RBDVolumeSource: monitors=1*s image=2s fsType=3s pool=4s user=5s keyring=6s secretRef=7LocalObjectReference
-    readOnly=8b
-RangeAllocation: metadata=1meta.ObjectMeta range=2s data=3y
-ReplicationController: metadata=1meta.ObjectMeta spec=2ReplicationControllerSpec
-    status=3ReplicationControllerStatus
-ReplicationControllerCondition: type=1s status=2s lastTransitionTime=3time reason=4s message=5s
-ReplicationControllerSpec: replicas=1i minReadySeconds=4i selector=2{s template=3PodTemplateSpec
-ReplicationControllerStatus: replicas=1i fullyLabeledReplicas=2i readyReplicas=4i availableReplicas=5i
-    observedGeneration=3i conditions=6*ReplicationControllerCondition
-ResourceClaim: name=1s request=2s
-ResourceFieldSelector: containerName=1s resource=2s divisor=3quantity
-ResourceHealth: resourceID=1s health=2s
-ResourceQuota: metadata=1meta.ObjectMeta spec=2ResourceQuotaSpec status=3ResourceQuotaStatus
-ResourceQuotaSpec: hard=1{quantity scopes=2*s scopeSelector=3ScopeSelector
-ResourceQuotaStatus: hard=1{quantity used=2{quantity
-ResourceRequirements: limits=1{quantity requests=2{quantity claims=3*ResourceClaim
-ResourceStatus: name=1s resources=2*ResourceHealth
-SELinuxOptions: user=1s role=2s type=3s level=4s
-ScaleIOPersistentVolumeSource: gateway=1s system=2s secretRef=3SecretReference sslEnabled=4b protectionDomain=5s
-    storagePool=6s storageMode=7s volumeName=8s fsType=9s readOnly=10b
-ScaleIOVolumeSource: gateway=1s system=2s secretRef=3LocalObjectReference sslEnabled=4b protectionDomain=5s
-    storagePool=6s storageMode=7s volumeName=8s fsType=9s readOnly=10b
-ScopeSelector: matchExpressions=1*ScopedResourceSelectorRequirement
-ScopedResourceSelectorRequirement: scopeName=1s operator=2s values=3*s
-SeccompProfile: type=1s localhostProfile=2s
-Secret: metadata=1meta.ObjectMeta immutable=5b data=2{y stringData=4{s type=3s
-SecretEnvSource: ~=1LocalObjectReference optional=2b
-SecretKeySelector: ~=1LocalObjectReference key=2s optional=3b
-SecretProjection: ~=1LocalObjectReference items=2*KeyToPath optional=4b
-SecretReference: name=1s namespace=2s
-SecretVolumeSource: secretName=1s items=2*KeyToPath defaultMode=3i optional=4b
-SecurityContext: capabilities=1Capabilities privileged=2b seLinuxOptions=3SELinuxOptions
-    windowsOptions=10WindowsSecurityContextOptions runAsUser=4i runAsGroup=8i runAsNonRoot=5b
-    readOnlyRootFilesystem=6b allowPrivilegeEscalation=7b procMount=9s seccompProfile=11SeccompProfile
-    appArmorProfile=12AppArmorProfile
-SerializedReference: reference=1ObjectReference
-Service: metadata=1meta.ObjectMeta spec=2ServiceSpec status=3ServiceStatus
-ServiceAccount: metadata=1meta.ObjectMeta secrets=2*ObjectReference imagePullSecrets=3*LocalObjectReference
-    automountServiceAccountToken=4b
-ServiceAccountTokenProjection: audience=1s expirationSeconds=2i path=3s
-ServicePort: name=1s protocol=2s appProtocol=6s port=3i targetPort=4intstr nodePort=5i
-ServiceProxyOptions: path=1s
-ServiceSpec: ports=1*ServicePort selector=2{s clusterIP=3s clusterIPs=18*s type=4s externalIPs=5*s
-    sessionAffinity=7s loadBalancerIP=8s loadBalancerSourceRanges=9*s externalName=10s externalTrafficPolicy=11s
-    healthCheckNodePort=12i publishNotReadyAddresses=13b sessionAffinityConfig=14SessionAffinityConfig
-    ipFamilies=19*s ipFamilyPolicy=17s allocateLoadBalancerNodePorts=20b loadBalancerClass=21s
-    internalTrafficPolicy=22s trafficDistribution=23s
-ServiceStatus: loadBalancer=1LoadBalancerStatus conditions=2*meta.Condition
-SessionAffinityConfig: clientIP=1ClientIPConfig
-SleepAction: seconds=1i
-StorageOSPersistentVolumeSource: volumeName=1s volumeNamespace=2s fsType=3s readOnly=4b
-    secretRef=5ObjectReference
-StorageOSVolumeSource: volumeName=1s volumeNamespace=2s fsType=3s readOnly=4b secretRef=5LocalObjectReference
-Sysctl: name=1s value=2s
-TCPSocketAction: port=1intstr host=2s
-Taint: key=1s value=2s effect=3s timeAdded=4time
-Toleration: key=1s operator=2s value=3s effect=4s tolerationSeconds=5i
-TopologySelectorLabelRequirement: key=1s values=2*s
-TopologySelectorTerm: matchLabelExpressions=1*TopologySelectorLabelRequirement
-TopologySpreadConstraint: maxSkew=1i topologyKey=2s whenUnsatisfiable=3s labelSelector=4meta.LabelSelector
-    minDomains=5i nodeAffinityPolicy=6s nodeTaintsPolicy=7s matchLabelKeys=8*s
-TypedLocalObjectReference: apiGroup=1s kind=2s name=3s
-TypedObjectReference: apiGroup=1s kind=2s name=3s namespace=4s
-Volume: name=1s ~=2VolumeSource
-VolumeDevice: name=1s devicePath=2s
-VolumeMount: name=1s readOnly=2b recursiveReadOnly=7s mountPath=3s subPath=4s mountPropagation=5s subPathExpr=6s
-VolumeMountStatus: name=1s mountPath=2s readOnly=3b recursiveReadOnly=4s
-VolumeNodeAffinity: required=1NodeSelector
-VolumeProjection: secret=1SecretProjection downwardAPI=2DownwardAPIProjection configMap=3ConfigMapProjection
-    serviceAccountToken=4ServiceAccountTokenProjection clusterTrustBundle=5ClusterTrustBundleProjection
-VolumeResourceRequirements: limits=1{quantity requests=2{quantity
-VolumeSource: hostPath=1HostPathVolumeSource emptyDir=2EmptyDirVolumeSource
-    gcePersistentDisk=3GCEPersistentDiskVolumeSource awsElasticBlockStore=4AWSElasticBlockStoreVolumeSource
-    gitRepo=5GitRepoVolumeSource secret=6SecretVolumeSource nfs=7NFSVolumeSource iscsi=8ISCSIVolumeSource
-    glusterfs=9GlusterfsVolumeSource persistentVolumeClaim=10PersistentVolumeClaimVolumeSource
-    rbd=11RBDVolumeSource flexVolume=12FlexVolumeSource cinder=13CinderVolumeSource cephfs=14CephFSVolumeSource
-    flocker=15FlockerVolumeSource downwardAPI=16DownwardAPIVolumeSource fc=17FCVolumeSource
-    azureFile=18AzureFileVolumeSource configMap=19ConfigMapVolumeSource
-    vsphereVolume=20VsphereVirtualDiskVolumeSource quobyte=21QuobyteVolumeSource
-    azureDisk=22AzureDiskVolumeSource photonPersistentDisk=23PhotonPersistentDiskVolumeSource
-    projected=26ProjectedVolumeSource portworxVolume=24PortworxVolumeSource scaleIO=25ScaleIOVolumeSource
-    storageos=27StorageOSVolumeSource csi=28CSIVolumeSource ephemeral=29EphemeralVolumeSource
-    image=30ImageVolumeSource
-VsphereVirtualDiskVolumeSource: volumePath=1s fsType=2s storagePolicyName=3s storagePolicyID=4s
-WeightedPodAffinityTerm: weight=1i podAffinityTerm=2PodAffinityTerm
-WindowsSecurityContextOptions: gmsaCredentialSpecName=1s gmsaCredentialSpec=2s runAsUserName=3s hostProcess=4b
+PersistentVolumeSpec: capacity=1 ~PersistentVolumeSource=2 accessModes=3 claimRef=4
+    persistentVolumeReclaimPolicy=5 storageClassName=6 mountOptions=7 volumeMode=8 nodeAffinity=9
+    volumeAttributesClassName=10
+PersistentVolumeStatus: phase=1 message=2 reason=3 lastPhaseTransitionTime=4
+PhotonPersistentDiskVolumeSource: pdID=1 fsType=2
+Pod: metadata=1 spec=2 status=3
+PodAffinity: requiredDuringSchedulingIgnoredDuringExecution=1 preferredDuringSchedulingIgnoredDuringExecution=2
+PodAffinityTerm: labelSelector=1 namespaces=2 topologyKey=3 namespaceSelector=4 matchLabelKeys=5
+    mismatchLabelKeys=6
+PodAntiAffinity: requiredDuringSchedulingIgnoredDuringExecution=1
+    preferredDuringSchedulingIgnoredDuringExecution=2
+PodAttachOptions: stdin=1 stdout=2 stderr=3 tty=4 container=5
+PodCertificateProjection: signerName=1 keyType=2 maxExpirationSeconds=3 credentialBundlePath=4 keyPath=5
+    certificateChainPath=6 userAnnotations=7 user=8
+PodCondition: type=1 observedGeneration=7 status=2 lastProbeTime=3 lastTransitionTime=4 reason=5 message=6
+PodDNSConfig: nameservers=1 searches=2 options=3
+PodDNSConfigOption: name=1 value=2
+PodExecOptions: stdin=1 stdout=2 stderr=3 tty=4 container=5 command=6
+PodExtendedResourceClaimStatus: requestMappings=1 resourceClaimName=2
+PodIP: ip=1
+PodLogOptions: container=1 follow=2 previous=3 sinceSeconds=4 sinceTime=5 timestamps=6 tailLines=7 limitBytes=8
+    insecureSkipTLSVerifyBackend=9 stream=10
+PodOS: name=1
+PodPortForwardOptions: ports=1
+PodProxyOptions: path=1
+PodReadinessGate: conditionType=1
+PodResourceClaim: name=1 resourceClaimName=3 resourceClaimTemplateName=4
+PodResourceClaimStatus: name=1 resourceClaimName=2
+PodSchedulingGate: name=1
+PodSchedulingGroup: podGroupName=1
+PodSecurityContext: seLinuxOptions=1 windowsOptions=8 runAsUser=2 runAsGroup=6 runAsNonRoot=3
+    supplementalGroups=4 supplementalGroupsPolicy=12 fsGroup=5 sysctls=7 fsGroupChangePolicy=9 seccompProfile=10
+    appArmorProfile=11 seLinuxChangePolicy=13
+PodSignature: podController=1
+PodSpec: volumes=1 initContainers=20 containers=2 ephemeralContainers=34 restartPolicy=3
+    terminationGracePeriodSeconds=4 activeDeadlineSeconds=5 dnsPolicy=6 nodeSelector=7 serviceAccountName=8
+    serviceAccount=9 automountServiceAccountToken=21 nodeName=10 hostNetwork=11 hostPID=12 hostIPC=13
+    shareProcessNamespace=27 securityContext=14 imagePullSecrets=15 hostname=16 subdomain=17 affinity=18
+    schedulerName=19 tolerations=22 hostAliases=23 priorityClassName=24 priority=25 dnsConfig=26
+    readinessGates=28 runtimeClassName=29 enableServiceLinks=30 preemptionPolicy=31 overhead=32
+    topologySpreadConstraints=33 setHostnameAsFQDN=35 os=36 hostUsers=37 schedulingGates=38 resourceClaims=39
+    resources=40 hostnameOverride=41 schedulingGroup=43 evictionResponders=44
+PodStatus: observedGeneration=17 phase=1 conditions=2 message=3 reason=4 nominatedNodeName=11 hostIP=5
+    hostIPs=16 podIP=6 podIPs=12 startTime=7 initContainerStatuses=10 containerStatuses=8 qosClass=9
+    ephemeralContainerStatuses=13 resize=14 resourceClaimStatuses=15 extendedResourceClaimStatus=18
+    allocatedResources=19 resources=20 nodeAllocatableResourceClaimStatuses=21 volumeHealth=22
+PodStatusResult: metadata=1 status=2
+PodTemplate: metadata=1 template=2
+PodTemplateSpec: metadata=1 spec=2
+PodVolumeHealth: name=1 healthConditions=2 lastTransitionTime=3
+PortStatus: port=1 protocol=2 error=3
+PortworxVolumeSource: volumeID=1 fsType=2 readOnly=3
+Preconditions: uid=1
+PreferAvoidPodsEntry: podSignature=1 evictionTime=2 reason=3 message=4
+PreferredSchedulingTerm: weight=1 preference=2
+Probe: ~ProbeHandler=1 initialDelaySeconds=2 timeoutSeconds=3 periodSeconds=4 successThreshold=5
+    failureThreshold=6 terminationGracePeriodSeconds=7
+ProbeHandler: exec=1 httpGet=2 tcpSocket=3 grpc=4
+ProjectedVolumeSource: sources=1 defaultMode=2 defaultUser=3
+QuobyteVolumeSource: registry=1 volume=2 readOnly=3 user=4 group=5 tenant=6
+RBDPersistentVolumeSource: monitors=1 image=2 fsType=3 pool=4 user=5 keyring=6 secretRef=7 readOnly=8
+RBDVolumeSource: monitors=1 image=2 fsType=3 pool=4 user=5 keyring=6 secretRef=7 readOnly=8
+RangeAllocation: metadata=1 range=2 data=3
+ReplicationController: metadata=1 spec=2 status=3
+ReplicationControllerCondition: type=1 status=2 lastTransitionTime=3 reason=4 message=5
+ReplicationControllerSpec: replicas=1 minReadySeconds=4 selector=2 template=3
+ReplicationControllerStatus: replicas=1 fullyLabeledReplicas=2 readyReplicas=4 availableReplicas=5
+    observedGeneration=3 conditions=6
+ResourceClaim: name=1 request=2
+ResourceFieldSelector: containerName=1 resource=2 divisor=3
+ResourceHealth: resourceID=1 health=2 message=6
+ResourceQuota: metadata=1 spec=2 status=3
+ResourceQuotaSpec: hard=1 scopes=2 scopeSelector=3
+ResourceQuotaStatus: hard=1 used=2
+ResourceRequirements: limits=1 requests=2 claims=3
+ResourceStatus: name=1 resources=2
+SELinuxOptions: user=1 role=2 type=3 level=4
+ScaleIOPersistentVolumeSource: gateway=1 system=2 secretRef=3 sslEnabled=4 protectionDomain=5 storagePool=6
+    storageMode=7 volumeName=8 fsType=9 readOnly=10
+ScaleIOVolumeSource: gateway=1 system=2 secretRef=3 sslEnabled=4 protectionDomain=5 storagePool=6 storageMode=7
+    volumeName=8 fsType=9 readOnly=10
+ScopeSelector: matchExpressions=1
+ScopedResourceSelectorRequirement: scopeName=1 operator=2 values=3
+SeccompProfile: type=1 localhostProfile=2
+Secret: metadata=1 immutable=5 data=2 stringData=4 type=3
+SecretEnvSource: ~LocalObjectReference=1 optional=2
+SecretKeySelector: ~LocalObjectReference=1 key=2 optional=3
+SecretProjection: ~LocalObjectReference=1 items=2 optional=4
+SecretReference: name=1 namespace=2
+SecretVolumeSource: secretName=1 items=2 defaultMode=3 optional=4 defaultUser=5
+SecurityContext: capabilities=1 privileged=2 seLinuxOptions=3 windowsOptions=10 runAsUser=4 runAsGroup=8
+    runAsNonRoot=5 readOnlyRootFilesystem=6 allowPrivilegeEscalation=7 procMount=9 seccompProfile=11
+    appArmorProfile=12
+SerializedReference: reference=1
+Service: metadata=1 spec=2 status=3
+ServiceAccount: metadata=1 secrets=2 imagePullSecrets=3 automountServiceAccountToken=4
+ServiceAccountTokenProjection: audience=1 expirationSeconds=2 path=3 user=4
+ServicePort: name=1 protocol=2 appProtocol=6 port=3 targetPort=4 nodePort=5
+ServiceProxyOptions: path=1
+ServiceSpec: ports=1 selector=2 clusterIP=3 clusterIPs=18 type=4 externalIPs=5 sessionAffinity=7
+    loadBalancerIP=8 loadBalancerSourceRanges=9 externalName=10 externalTrafficPolicy=11 healthCheckNodePort=12
+    publishNotReadyAddresses=13 sessionAffinityConfig=14 ipFamilies=19 ipFamilyPolicy=17
+    allocateLoadBalancerNodePorts=20 loadBalancerClass=21 internalTrafficPolicy=22 trafficDistribution=23
+ServiceStatus: loadBalancer=1 conditions=2
+SessionAffinityConfig: clientIP=1
+SleepAction: seconds=1
+StorageOSPersistentVolumeSource: volumeName=1 volumeNamespace=2 fsType=3 readOnly=4 secretRef=5
+StorageOSVolumeSource: volumeName=1 volumeNamespace=2 fsType=3 readOnly=4 secretRef=5
+Sysctl: name=1 value=2
+TCPSocketAction: port=1 host=2
+Taint: key=1 value=2 effect=3 timeAdded=4
+Toleration: key=1 operator=2 value=3 effect=4 tolerationSeconds=5
+TopologySelectorLabelRequirement: key=1 values=2
+TopologySelectorTerm: matchLabelExpressions=1
+TopologySpreadConstraint: maxSkew=1 topologyKey=2 whenUnsatisfiable=3 labelSelector=4 minDomains=5
+    nodeAffinityPolicy=6 nodeTaintsPolicy=7 matchLabelKeys=8
+TypedLocalObjectReference: apiGroup=1 kind=2 name=3
+TypedObjectReference: apiGroup=1 kind=2 name=3 namespace=4
+Volume: name=1 ~VolumeSource=2
+VolumeDevice: name=1 devicePath=2
+VolumeHealthCondition: status=1 reason=2 message=3
+VolumeMount: name=1 readOnly=2 recursiveReadOnly=7 mountPath=3 subPath=4 mountPropagation=5 subPathExpr=6
+    bindMountOptions=8
+VolumeMountStatus: name=1 mountPath=2 readOnly=3 recursiveReadOnly=4 volumeStatus=5
+VolumeNodeAffinity: required=1
+VolumeProjection: secret=1 downwardAPI=2 configMap=3 serviceAccountToken=4 clusterTrustBundle=5 podCertificate=6
+VolumeResourceRequirements: limits=1 requests=2
+VolumeSource: hostPath=1 emptyDir=2 gcePersistentDisk=3 awsElasticBlockStore=4 gitRepo=5 secret=6 nfs=7 iscsi=8
+    glusterfs=9 persistentVolumeClaim=10 rbd=11 flexVolume=12 cinder=13 cephfs=14 flocker=15 downwardAPI=16
+    fc=17 azureFile=18 configMap=19 vsphereVolume=20 quobyte=21 azureDisk=22 photonPersistentDisk=23
+    projected=26 portworxVolume=24 scaleIO=25 storageos=27 csi=28 ephemeral=29 image=30
+VolumeStatus: image=1
+VsphereVirtualDiskVolumeSource: volumePath=1 fsType=2 storagePolicyName=3 storagePolicyID=4
+WeightedPodAffinityTerm: weight=1 podAffinityTerm=2
+WindowsSecurityContextOptions: gmsaCredentialSpecName=1 gmsaCredentialSpec=2 runAsUserName=3 hostProcess=4
 """

@@ -2,264 +2,239 @@
 
 TEXT = """
 [meta]
-ApplyOptions: dryRun=1*s force=2b fieldManager=3s
-Condition: type=1s status=2s observedGeneration=3i lastTransitionTime=4time reason=5s message=6s
-CreateOptions: dryRun=1*s fieldManager=3s fieldValidation=4s
-DeleteOptions: gracePeriodSeconds=1i preconditions=2Preconditions orphanDependents=3b propagationPolicy=4s
-    dryRun=5*s ignoreStoreReadErrorWithClusterBreakingPotential=6b
-Duration: duration=1i
-FieldSelectorRequirement: key=1s operator=2s values=3*s
-GetOptions: resourceVersion=1s
-GroupKind: group=1s kind=2s
-GroupResource: group=1s resource=2s
-GroupVersion: group=1s version=2s
-GroupVersionForDiscovery: groupVersion=1s version=2s
-GroupVersionKind: group=1s version=2s kind=3s
-GroupVersionResource: group=1s version=2s resource=3s
-LabelSelector: matchLabels=1{s matchExpressions=2*LabelSelectorRequirement
-LabelSelectorRequirement: key=1s operator=2s values=3*s
-ListMeta: selfLink=1s resourceVersion=2s continue=3s remainingItemCount=4i
-ListOptions: labelSelector=1s fieldSelector=2s watch=3b allowWatchBookmarks=9b resourceVersion=4s
-    resourceVersionMatch=10s timeoutSeconds=5i limit=7i continue=8s sendInitialEvents=11b
-ManagedFieldsEntry: manager=1s operation=2s apiVersion=3s time=4time fieldsType=6s fieldsV1=7raw subresource=8s
-ObjectMeta: name=1s generateName=2s namespace=3s selfLink=4s uid=5s resourceVersion=6s generation=7i
-    creationTimestamp=8time deletionTimestamp=9time deletionGracePeriodSeconds=10i labels=11{s annotations=12{s
-    ownerReferences=13*OwnerReference finalizers=14*s managedFields=17*ManagedFieldsEntry
-OwnerReference: apiVersion=5s kind=1s name=3s uid=4s controller=6b blockOwnerDeletion=7b
-PartialObjectMetadata: metadata=1ObjectMeta
+ApplyOptions: dryRun=1 force=2 fieldManager=3
+Condition: type=1 status=2 observedGeneration=3 lastTransitionTime=4 reason=5 message=6
+CreateOptions: dryRun=1 fieldManager=3 fieldValidation=4
+DeleteOptions: gracePeriodSeconds=1 preconditions=2 orphanDependents=3 propagationPolicy=4 dryRun=5
+    ignoreStoreReadErrorWithClusterBreakingPotential=6
+Duration: duration=1
+FieldSelectorRequirement: key=1 operator=2 values=3
+GetOptions: resourceVersion=1
+GroupKind: group=1 kind=2
+GroupResource: group=1 resource=2
+GroupVersion: group=1 version=2
+GroupVersionForDiscovery: groupVersion=1 version=2
+GroupVersionKind: group=1 version=2 kind=3
+GroupVersionResource: group=1 version=2 resource=3
+LabelSelector: matchLabels=1 matchExpressions=2
+LabelSelectorRequirement: key=1 operator=2 values=3
+ListMeta: selfLink=1 resourceVersion=2 continue=3 remainingItemCount=4 shardInfo=5
+ListOptions: labelSelector=1 fieldSelector=2 watch=3 allowWatchBookmarks=9 resourceVersion=4
+    resourceVersionMatch=10 timeoutSeconds=5 limit=7 continue=8 sendInitialEvents=11 shardSelector=15
+ManagedFieldsEntry: manager=1 operation=2 apiVersion=3 time=4 fieldsType=6 fieldsV1=7 subresource=8
+ObjectMeta: name=1 generateName=2 namespace=3 selfLink=4 uid=5 resourceVersion=6 generation=7
+    creationTimestamp=8 deletionTimestamp=9 deletionGracePeriodSeconds=10 labels=11 annotations=12
+    ownerReferences=13 finalizers=14 managedFields=17
+OwnerReference: apiVersion=5 kind=1 name=3 uid=4 controller=6 blockOwnerDeletion=7
+PartialObjectMetadata: metadata=1
 Patch:
-PatchOptions: dryRun=1*s force=2b fieldManager=3s fieldValidation=4s
-Preconditions: uid=1s resourceVersion=2s
-RootPaths: paths=1*s
-ServerAddressByClientCIDR: clientCIDR=1s serverAddress=2s
-Status: metadata=1ListMeta status=2s message=3s reason=4s details=5StatusDetails code=6i
-StatusCause: reason=1s message=2s field=3s
-StatusDetails: name=1s group=2s kind=3s uid=6s causes=4*StatusCause retryAfterSeconds=5i
-TableOptions: includeObject=1s
-TypeMeta: kind=1s apiVersion=2s
-UpdateOptions: dryRun=1*s fieldManager=2s fieldValidation=3s
-WatchEvent: type=1s object=2raw
+PatchOptions: dryRun=1 force=2 fieldManager=3 fieldValidation=4
+Preconditions: uid=1 resourceVersion=2
+RootPaths: paths=1
+ServerAddressByClientCIDR: clientCIDR=1 serverAddress=2
+ShardInfo: selector=1
+Status: metadata=1 status=2 message=3 reason=4 details=5 code=6
+StatusCause: reason=1 message=2 field=3
+StatusDetails: name=1 group=2 kind=3 uid=6 causes=4 retryAfterSeconds=5
+TableOptions: includeObject=1
+TypeMeta: kind=1 apiVersion=2
+UpdateOptions: dryRun=1 fieldManager=2 fieldValidation=3
+WatchEvent: type=1 object=2
 [apps]
-ControllerRevision: metadata=1meta.ObjectMeta data=2raw revision=3i
-DaemonSet: metadata=1meta.ObjectMeta spec=2DaemonSetSpec status=3DaemonSetStatus
-DaemonSetCondition: type=1s status=2s lastTransitionTime=3time reason=4s message=5s
-DaemonSetSpec: selector=1meta.LabelSelector template=2core.PodTemplateSpec
-    updateStrategy=3DaemonSetUpdateStrategy minReadySeconds=4i revisionHistoryLimit=6i
-DaemonSetStatus: currentNumberScheduled=1i numberMisscheduled=2i desiredNumberScheduled=3i numberReady=4i
-    observedGeneration=5i updatedNumberScheduled=6i numberAvailable=7i numberUnavailable=8i collisionCount=9i
-    conditions=10*DaemonSetCondition
-DaemonSetUpdateStrategy: type=1s rollingUpdate=2RollingUpdateDaemonSet
-Deployment: metadata=1meta.ObjectMeta spec=2DeploymentSpec status=3DeploymentStatus
-DeploymentCondition: type=1s status=2s lastUpdateTime=6time lastTransitionTime=7time reason=4s message=5s
-DeploymentSpec: replicas=1i selector=2meta.LabelSelector template=3core.PodTemplateSpec
-    strategy=4DeploymentStrategy minReadySeconds=5i revisionHistoryLimit=6i paused=7b progressDeadlineSeconds=9i
-DeploymentStatus: observedGeneration=1i replicas=2i updatedReplicas=3i readyReplicas=7i availableReplicas=4i
-    unavailableReplicas=5i terminatingReplicas=9i conditions=6*DeploymentCondition collisionCount=8i
-DeploymentStrategy: type=1s rollingUpdate=2RollingUpdateDeployment
-ReplicaSet: metadata=1meta.ObjectMeta spec=2ReplicaSetSpec status=3ReplicaSetStatus
-ReplicaSetCondition: type=1s status=2s lastTransitionTime=3time reason=4s message=5s
-ReplicaSetSpec: replicas=1i minReadySeconds=4i selector=2meta.LabelSelector template=3core.PodTemplateSpec
-ReplicaSetStatus: replicas=1i fullyLabeledReplicas=2i readyReplicas=4i availableReplicas=5i
-    terminatingReplicas=7i observedGeneration=3i conditions=6*ReplicaSetCondition
-RollingUpdateDaemonSet: maxUnavailable=1intstr maxSurge=2intstr
-RollingUpdateDeployment: maxUnavailable=1intstr maxSurge=2intstr
-RollingUpdateStatefulSetStrategy: partition=1i maxUnavailable=2intstr
-StatefulSet: metadata=1meta.ObjectMeta spec=2StatefulSetSpec status=3StatefulSetStatus
-StatefulSetCondition: type=1s status=2s lastTransitionTime=3time reason=4s message=5s
-StatefulSetOrdinals: start=1i
-StatefulSetPersistentVolumeClaimRetentionPolicy: whenDeleted=1s whenScaled=2s
-StatefulSetSpec: replicas=1i selector=2meta.LabelSelector template=3core.PodTemplateSpec
-    volumeClaimTemplates=4*core.PersistentVolumeClaim serviceName=5s podManagementPolicy=6s
-    updateStrategy=7StatefulSetUpdateStrategy revisionHistoryLimit=8i minReadySeconds=9i
-    persistentVolumeClaimRetentionPolicy=10StatefulSetPersistentVolumeClaimRetentionPolicy
-    ordinals=11StatefulSetOrdinals
-StatefulSetStatus: observedGeneration=1i replicas=2i readyReplicas=3i currentReplicas=4i updatedReplicas=5i
-    currentRevision=6s updateRevision=7s collisionCount=9i conditions=10*StatefulSetCondition
-    availableReplicas=11i
-StatefulSetUpdateStrategy: type=1s rollingUpdate=2RollingUpdateStatefulSetStrategy
+ControllerRevision: metadata=1 data=2 revision=3
+DaemonSet: metadata=1 spec=2 status=3
+DaemonSetCondition: type=1 status=2 lastTransitionTime=3 reason=4 message=5
+DaemonSetSpec: selector=1 template=2 updateStrategy=3 minReadySeconds=4 revisionHistoryLimit=6
+DaemonSetStatus: currentNumberScheduled=1 numberMisscheduled=2 desiredNumberScheduled=3 numberReady=4
+    observedGeneration=5 updatedNumberScheduled=6 numberAvailable=7 numberUnavailable=8 collisionCount=9
+    conditions=10
+DaemonSetUpdateStrategy: type=1 rollingUpdate=2
+Deployment: metadata=1 spec=2 status=3
+DeploymentCondition: type=1 status=2 lastUpdateTime=6 lastTransitionTime=7 reason=4 message=5
+DeploymentSpec: replicas=1 selector=2 template=3 strategy=4 minReadySeconds=5 revisionHistoryLimit=6 paused=7
+    progressDeadlineSeconds=9
+DeploymentStatus: observedGeneration=1 replicas=2 updatedReplicas=3 readyReplicas=7 availableReplicas=4
+    unavailableReplicas=5 terminatingReplicas=9 conditions=6 collisionCount=8
+DeploymentStrategy: type=1 rollingUpdate=2
+ReplicaSet: metadata=1 spec=2 status=3
+ReplicaSetCondition: type=1 status=2 lastTransitionTime=3 reason=4 message=5
+ReplicaSetSpec: replicas=1 minReadySeconds=4 selector=2 template=3
+ReplicaSetStatus: replicas=1 fullyLabeledReplicas=2 readyReplicas=4 availableReplicas=5 terminatingReplicas=7
+    observedGeneration=3 conditions=6
+RollingUpdateDaemonSet: maxUnavailable=1 maxSurge=2
+RollingUpdateDeployment: maxUnavailable=1 maxSurge=2
+RollingUpdateStatefulSetStrategy: partition=1 maxUnavailable=2
+StatefulSet: metadata=1 spec=2 status=3
+StatefulSetCondition: type=1 status=2 lastTransitionTime=3 reason=4 message=5
+StatefulSetOrdinals: start=1
+StatefulSetPersistentVolumeClaimRetentionPolicy: whenDeleted=1 whenScaled=2
+StatefulSetSpec: replicas=1 selector=2 template=3 volumeClaimTemplates=4 serviceName=5 podManagementPolicy=6
+    updateStrategy=7 revisionHistoryLimit=8 minReadySeconds=9 persistentVolumeClaimRetentionPolicy=10
+    ordinals=11
+StatefulSetStatus: observedGeneration=1 replicas=2 readyReplicas=3 currentReplicas=4 updatedReplicas=5
+    currentRevision=6 updateRevision=7 collisionCount=9 conditions=10 availableReplicas=11
+StatefulSetUpdateStrategy: type=1 rollingUpdate=2
 [authentication]
-BoundObjectReference: kind=1s apiVersion=2s name=3s uID=4s
-SelfSubjectReview: metadata=1meta.ObjectMeta status=2SelfSubjectReviewStatus
-SelfSubjectReviewStatus: userInfo=1UserInfo
-TokenRequest: metadata=1meta.ObjectMeta spec=2TokenRequestSpec status=3TokenRequestStatus
-TokenRequestSpec: audiences=1*s expirationSeconds=4i boundObjectRef=3BoundObjectReference
-TokenRequestStatus: token=1s expirationTimestamp=2time
-TokenReview: metadata=1meta.ObjectMeta spec=2TokenReviewSpec status=3TokenReviewStatus
-TokenReviewSpec: token=1s audiences=2*s
-TokenReviewStatus: authenticated=1b user=2UserInfo audiences=4*s error=3s
-UserInfo: username=1s uid=2s groups=3*s extra=4{list
+BoundObjectReference: kind=1 apiVersion=2 name=3 uid=4
+SelfSubjectReview: metadata=1 status=2
+SelfSubjectReviewStatus: userInfo=1
+TokenRequest: metadata=1 spec=2 status=3
+TokenRequestSpec: audiences=1 expirationSeconds=4 boundObjectRef=3 attestations=5
+TokenRequestStatus: token=1 expirationTimestamp=2
+TokenReview: metadata=1 spec=2 status=3
+TokenReviewSpec: token=1 audiences=2
+TokenReviewStatus: authenticated=1 user=2 audiences=4 error=3
+UserInfo: username=1 uid=2 groups=3 extra=4
 [authorization]
-FieldSelectorAttributes: rawSelector=1s requirements=2*meta.FieldSelectorRequirement
-LabelSelectorAttributes: rawSelector=1s requirements=2*meta.LabelSelectorRequirement
-LocalSubjectAccessReview: metadata=1meta.ObjectMeta spec=2SubjectAccessReviewSpec
-    status=3SubjectAccessReviewStatus
-NonResourceAttributes: path=1s verb=2s
-NonResourceRule: verbs=1*s nonResourceURLs=2*s
-ResourceAttributes: namespace=1s verb=2s group=3s version=4s resource=5s subresource=6s name=7s
-    fieldSelector=8FieldSelectorAttributes labelSelector=9LabelSelectorAttributes
-ResourceRule: verbs=1*s apiGroups=2*s resources=3*s resourceNames=4*s
-SelfSubjectAccessReview: metadata=1meta.ObjectMeta spec=2SelfSubjectAccessReviewSpec
-    status=3SubjectAccessReviewStatus
-SelfSubjectAccessReviewSpec: resourceAttributes=1ResourceAttributes nonResourceAttributes=2NonResourceAttributes
-SelfSubjectRulesReview: metadata=1meta.ObjectMeta spec=2SelfSubjectRulesReviewSpec
-    status=3SubjectRulesReviewStatus
-SelfSubjectRulesReviewSpec: namespace=1s
-SubjectAccessReview: metadata=1meta.ObjectMeta spec=2SubjectAccessReviewSpec status=3SubjectAccessReviewStatus
-SubjectAccessReviewSpec: resourceAttributes=1ResourceAttributes nonResourceAttributes=2NonResourceAttributes
-    user=3s groups=4*s extra=5{list uid=6s
-SubjectAccessReviewStatus: allowed=1b denied=4b reason=2s evaluationError=3s
-SubjectRulesReviewStatus: resourceRules=1*ResourceRule nonResourceRules=2*NonResourceRule incomplete=3b
-    evaluationError=4s
+FieldSelectorAttributes: rawSelector=1 requirements=2
+LabelSelectorAttributes: rawSelector=1 requirements=2
+LocalSubjectAccessReview: metadata=1 spec=2 status=3
+NonResourceAttributes: path=1 verb=2
+NonResourceRule: verbs=1 nonResourceURLs=2
+ResourceAttributes: namespace=1 verb=2 group=3 version=4 resource=5 subresource=6 name=7 fieldSelector=8
+    labelSelector=9
+ResourceRule: verbs=1 apiGroups=2 resources=3 resourceNames=4
+SelfSubjectAccessReview: metadata=1 spec=2 status=3
+SelfSubjectAccessReviewSpec: resourceAttributes=1 nonResourceAttributes=2
+SelfSubjectRulesReview: metadata=1 spec=2 status=3
+SelfSubjectRulesReviewSpec: namespace=1
+SubjectAccessReview: metadata=1 spec=2 status=3
+SubjectAccessReviewSpec: resourceAttributes=1 nonResourceAttributes=2 user=3 groups=4 extra=5 uid=6
+SubjectAccessReviewStatus: allowed=1 denied=4 reason=2 evaluationError=3
+SubjectRulesReviewStatus: resourceRules=1 nonResourceRules=2 incomplete=3 evaluationError=4
 [autoscaling]
-ContainerResourceMetricSource: name=1s targetAverageUtilization=2i targetAverageValue=3quantity container=5s
-ContainerResourceMetricStatus: name=1s currentAverageUtilization=2i currentAverageValue=3quantity container=4s
-CrossVersionObjectReference: kind=1s name=2s apiVersion=3s
-ExternalMetricSource: metricName=1s metricSelector=2meta.LabelSelector targetValue=3quantity
-    targetAverageValue=4quantity
-ExternalMetricStatus: metricName=1s metricSelector=2meta.LabelSelector currentValue=3quantity
-    currentAverageValue=4quantity
-HorizontalPodAutoscaler: metadata=1meta.ObjectMeta spec=2HorizontalPodAutoscalerSpec
-    status=3HorizontalPodAutoscalerStatus
-HorizontalPodAutoscalerCondition: type=1s status=2s lastTransitionTime=3time reason=4s message=5s
-HorizontalPodAutoscalerSpec: scaleTargetRef=1CrossVersionObjectReference minReplicas=2i maxReplicas=3i
-    targetCPUUtilizationPercentage=4i
-HorizontalPodAutoscalerStatus: observedGeneration=1i lastScaleTime=2time currentReplicas=3i desiredReplicas=4i
-    currentCPUUtilizationPercentage=5i
-MetricSpec: type=1s object=2ObjectMetricSource pods=3PodsMetricSource resource=4ResourceMetricSource
-    containerResource=7ContainerResourceMetricSource external=5ExternalMetricSource
-MetricStatus: type=1s object=2ObjectMetricStatus pods=3PodsMetricStatus resource=4ResourceMetricStatus
-    containerResource=7ContainerResourceMetricStatus external=5ExternalMetricStatus
-ObjectMetricSource: target=1CrossVersionObjectReference metricName=2s targetValue=3quantity
-    selector=4meta.LabelSelector averageValue=5quantity
-ObjectMetricStatus: target=1CrossVersionObjectReference metricName=2s currentValue=3quantity
-    selector=4meta.LabelSelector averageValue=5quantity
-PodsMetricSource: metricName=1s targetAverageValue=2quantity selector=3meta.LabelSelector
-PodsMetricStatus: metricName=1s currentAverageValue=2quantity selector=3meta.LabelSelector
-ResourceMetricSource: name=1s targetAverageUtilization=2i targetAverageValue=3quantity
-ResourceMetricStatus: name=1s currentAverageUtilization=2i currentAverageValue=3quantity
-Scale: metadata=1meta.ObjectMeta spec=2ScaleSpec status=3ScaleStatus
-ScaleSpec: replicas=1i
-ScaleStatus: replicas=1i selector=2s
+ContainerResourceMetricSource: name=1 targetAverageUtilization=2 targetAverageValue=3 container=5
+ContainerResourceMetricStatus: name=1 currentAverageUtilization=2 currentAverageValue=3 container=4
+CrossVersionObjectReference: kind=1 name=2 apiVersion=3
+ExternalMetricSource: metricName=1 metricSelector=2 targetValue=3 targetAverageValue=4
+ExternalMetricStatus: metricName=1 metricSelector=2 currentValue=3 currentAverageValue=4
+HorizontalPodAutoscaler: metadata=1 spec=2 status=3
+HorizontalPodAutoscalerCondition: type=1 status=2 lastTransitionTime=3 reason=4 message=5
+HorizontalPodAutoscalerSpec: scaleTargetRef=1 minReplicas=2 maxReplicas=3 targetCPUUtilizationPercentage=4
+HorizontalPodAutoscalerStatus: observedGeneration=1 lastScaleTime=2 currentReplicas=3 desiredReplicas=4
+    currentCPUUtilizationPercentage=5
+MetricSpec: type=1 object=2 pods=3 resource=4 containerResource=7 external=5
+MetricStatus: type=1 object=2 pods=3 resource=4 containerResource=7 external=5
+ObjectMetricSource: target=1 metricName=2 targetValue=3 selector=4 averageValue=5
+ObjectMetricStatus: target=1 metricName=2 currentValue=3 selector=4 averageValue=5
+PodsMetricSource: metricName=1 targetAverageValue=2 selector=3
+PodsMetricStatus: metricName=1 currentAverageValue=2 selector=3
+ResourceMetricSource: name=1 targetAverageUtilization=2 targetAverageValue=3
+ResourceMetricStatus: name=1 currentAverageUtilization=2 currentAverageValue=3
+Scale: metadata=1 spec=2 status=3
+ScaleSpec: replicas=1
+ScaleStatus: replicas=1 selector=2
 [coordination]
-Lease: metadata=1meta.ObjectMeta spec=2LeaseSpec
-LeaseSpec: holderIdentity=1s leaseDurationSeconds=2i acquireTime=3micro renewTime=4micro leaseTransitions=5i
-    strategy=6s preferredHolder=7s
+Lease: metadata=1 spec=2
+LeaseSpec: holderIdentity=1 leaseDurationSeconds=2 acquireTime=3 renewTime=4 leaseTransitions=5 strategy=6
+    preferredHolder=7
 [discovery]
-Endpoint: addresses=1*s conditions=2EndpointConditions hostname=3s targetRef=4core.ObjectReference
-    deprecatedTopology=5{s nodeName=6s zone=7s hints=8EndpointHints
-EndpointConditions: ready=1b serving=2b terminating=3b
-EndpointHints: forZones=1*ForZone forNodes=2*ForNode
-EndpointPort: name=1s protocol=2s port=3i appProtocol=4s
-EndpointSlice: metadata=1meta.ObjectMeta addressType=4s endpoints=2*Endpoint ports=3*EndpointPort
-ForNode: name=1s
-ForZone: name=1s
+Endpoint: addresses=1 conditions=2 hostname=3 targetRef=4 deprecatedTopology=5 nodeName=6 zone=7 hints=8
+EndpointConditions: ready=1 serving=2 terminating=3
+EndpointHints: forZones=1 forNodes=2
+EndpointPort: name=1 protocol=2 port=3 appProtocol=4
+EndpointSlice: metadata=1 addressType=4 endpoints=2 ports=3
+ForNode: name=1
+ForZone: name=1
 [events]
-Event: metadata=1meta.ObjectMeta eventTime=2micro series=3EventSeries reportingController=4s
-    reportingInstance=5s action=6s reason=7s regarding=8core.ObjectReference related=9core.ObjectReference
-    note=10s type=11s deprecatedSource=12core.EventSource deprecatedFirstTimestamp=13time
-    deprecatedLastTimestamp=14time deprecatedCount=15i
-EventSeries: count=1i lastObservedTime=2micro
+Event: metadata=1 eventTime=2 series=3 reportingController=4 reportingInstance=5 action=6 reason=7 regarding=8
+    related=9 note=10 type=11 deprecatedSource=12 deprecatedFirstTimestamp=13 deprecatedLastTimestamp=14
+    deprecatedCount=15
+EventSeries: count=1 lastObservedTime=2
 [policy]
-Eviction: metadata=1meta.ObjectMeta deleteOptions=2meta.DeleteOptions
-PodDisruptionBudget: metadata=1meta.ObjectMeta spec=2PodDisruptionBudgetSpec status=3PodDisruptionBudgetStatus
-PodDisruptionBudgetSpec: minAvailable=1intstr selector=2meta.LabelSelector maxUnavailable=3intstr
-    unhealthyPodEvictionPolicy=4s
-PodDisruptionBudgetStatus: observedGeneration=1i disruptedPods=2{time disruptionsAllowed=3i currentHealthy=4i
-    desiredHealthy=5i expectedPods=6i conditions=7*meta.Condition
+Eviction: metadata=1 deleteOptions=2
+PodDisruptionBudget: metadata=1 spec=2 status=3
+PodDisruptionBudgetSpec: minAvailable=1 selector=2 maxUnavailable=3 unhealthyPodEvictionPolicy=4
+PodDisruptionBudgetStatus: observedGeneration=1 disruptedPods=2 disruptionsAllowed=3 currentHealthy=4
+    desiredHealthy=5 expectedPods=6 conditions=7
 [rbac]
-AggregationRule: clusterRoleSelectors=1*meta.LabelSelector
-ClusterRole: metadata=1meta.ObjectMeta rules=2*PolicyRule aggregationRule=3AggregationRule
-ClusterRoleBinding: metadata=1meta.ObjectMeta subjects=2*Subject roleRef=3RoleRef
-PolicyRule: verbs=1*s apiGroups=2*s resources=3*s resourceNames=4*s nonResourceURLs=5*s
-Role: metadata=1meta.ObjectMeta rules=2*PolicyRule
-RoleBinding: metadata=1meta.ObjectMeta subjects=2*Subject roleRef=3RoleRef
-RoleRef: apiGroup=1s kind=2s name=3s
-Subject: kind=1s apiGroup=2s name=3s namespace=4s
+AggregationRule: clusterRoleSelectors=1
+ClusterRole: metadata=1 rules=2 aggregationRule=3
+ClusterRoleBinding: metadata=1 subjects=2 roleRef=3
+PolicyRule: verbs=1 apiGroups=2 resources=3 resourceNames=4 nonResourceURLs=5
+Role: metadata=1 rules=2
+RoleBinding: metadata=1 subjects=2 roleRef=3
+RoleRef: apiGroup=1 kind=2 name=3
+Subject: kind=1 apiGroup=2 name=3 namespace=4
 [batch]
-CronJob: metadata=1meta.ObjectMeta spec=2CronJobSpec status=3CronJobStatus
-CronJobSpec: schedule=1s timeZone=8s startingDeadlineSeconds=2i concurrencyPolicy=3s suspend=4b
-    jobTemplate=5JobTemplateSpec successfulJobsHistoryLimit=6i failedJobsHistoryLimit=7i
-CronJobStatus: active=1*core.ObjectReference lastScheduleTime=4time lastSuccessfulTime=5time
-Job: metadata=1meta.ObjectMeta spec=2JobSpec status=3JobStatus
-JobCondition: type=1s status=2s lastProbeTime=3time lastTransitionTime=4time reason=5s message=6s
-JobSpec: parallelism=1i completions=2i activeDeadlineSeconds=3i podFailurePolicy=11PodFailurePolicy
-    successPolicy=16SuccessPolicy backoffLimit=7i backoffLimitPerIndex=12i maxFailedIndexes=13i
-    selector=4meta.LabelSelector manualSelector=5b template=6core.PodTemplateSpec ttlSecondsAfterFinished=8i
-    completionMode=9s suspend=10b podReplacementPolicy=14s managedBy=15s
-JobStatus: conditions=1*JobCondition startTime=2time completionTime=3time active=4i succeeded=5i failed=6i
-    terminating=11i completedIndexes=7s failedIndexes=10s uncountedTerminatedPods=8UncountedTerminatedPods
-    ready=9i
-JobTemplateSpec: metadata=1meta.ObjectMeta spec=2JobSpec
-PodFailurePolicy: rules=1*PodFailurePolicyRule
-PodFailurePolicyOnExitCodesRequirement: containerName=1s operator=2s values=3*i
-PodFailurePolicyOnPodConditionsPattern: type=1s status=2s
-PodFailurePolicyRule: action=1s onExitCodes=2PodFailurePolicyOnExitCodesRequirement
-    onPodConditions=3*PodFailurePolicyOnPodConditionsPattern
-SuccessPolicy: rules=1*SuccessPolicyRule
-SuccessPolicyRule: succeededIndexes=1s succeededCount=2i
-UncountedTerminatedPods: succeeded=1*s failed=2*s
+CronJob: metadata=1 spec=2 status=3
+CronJobSpec: schedule=1 timeZone=8 startingDeadlineSeconds=2 concurrencyPolicy=3 suspend=4 jobTemplate=5
+    successfulJobsHistoryLimit=6 failedJobsHistoryLimit=7
+CronJobStatus: active=1 lastScheduleTime=4 lastSuccessfulTime=5
+Job: metadata=1 spec=2 status=3
+JobCondition: type=1 status=2 lastProbeTime=3 lastTransitionTime=4 reason=5 message=6
+JobSpec: parallelism=1 completions=2 activeDeadlineSeconds=3 podFailurePolicy=11 successPolicy=16 backoffLimit=7
+    backoffLimitPerIndex=12 maxFailedIndexes=13 selector=4 manualSelector=5 template=6 ttlSecondsAfterFinished=8
+    completionMode=9 suspend=10 podReplacementPolicy=14 managedBy=15 scheduling=17
+JobStatus: conditions=1 startTime=2 completionTime=3 active=4 succeeded=5 failed=6 terminating=11
+    completedIndexes=7 failedIndexes=10 uncountedTerminatedPods=8 ready=9
+JobTemplateSpec: metadata=1 spec=2
+PodFailurePolicy: rules=1
+PodFailurePolicyOnExitCodesRequirement: containerName=1 operator=2 values=3
+PodFailurePolicyOnPodConditionsPattern: type=1 status=2
+PodFailurePolicyRule: action=1 onExitCodes=2 onPodConditions=3
+SuccessPolicy: rules=1
+SuccessPolicyRule: succeededIndexes=1 succeededCount=2
+UncountedTerminatedPods: succeeded=1 failed=2
 [networking]
-HTTPIngressPath: path=1s pathType=3s backend=2IngressBackend
-HTTPIngressRuleValue: paths=1*HTTPIngressPath
-IPAddress: metadata=1meta.ObjectMeta spec=2IPAddressSpec
-IPAddressSpec: parentRef=1ParentReference
-IPBlock: cidr=1s except=2*s
-Ingress: metadata=1meta.ObjectMeta spec=2IngressSpec status=3IngressStatus
-IngressBackend: service=4IngressServiceBackend resource=3core.TypedLocalObjectReference
-IngressClass: metadata=1meta.ObjectMeta spec=2IngressClassSpec
-IngressClassParametersReference: aPIGroup=1s kind=2s name=3s scope=4s namespace=5s
-IngressClassSpec: controller=1s parameters=2IngressClassParametersReference
-IngressLoadBalancerIngress: ip=1s hostname=2s ports=4*IngressPortStatus
-IngressLoadBalancerStatus: ingress=1*IngressLoadBalancerIngress
-IngressPortStatus: port=1i protocol=2s error=3s
-IngressRule: host=1s ingressRuleValue=2IngressRuleValue
-IngressRuleValue: http=1HTTPIngressRuleValue
-IngressServiceBackend: name=1s port=2ServiceBackendPort
-IngressSpec: ingressClassName=4s defaultBackend=1IngressBackend tls=2*IngressTLS rules=3*IngressRule
-IngressStatus: loadBalancer=1IngressLoadBalancerStatus
-IngressTLS: hosts=1*s secretName=2s
-NetworkPolicy: metadata=1meta.ObjectMeta spec=2NetworkPolicySpec
-NetworkPolicyEgressRule: ports=1*NetworkPolicyPort to=2*NetworkPolicyPeer
-NetworkPolicyIngressRule: ports=1*NetworkPolicyPort from=2*NetworkPolicyPeer
-NetworkPolicyPeer: podSelector=1meta.LabelSelector namespaceSelector=2meta.LabelSelector ipBlock=3IPBlock
-NetworkPolicyPort: protocol=1s port=2intstr endPort=3i
-NetworkPolicySpec: podSelector=1meta.LabelSelector ingress=2*NetworkPolicyIngressRule
-    egress=3*NetworkPolicyEgressRule policyTypes=4*s
-ParentReference: group=1s resource=2s namespace=3s name=4s
-ServiceBackendPort: name=1s number=2i
-ServiceCIDR: metadata=1meta.ObjectMeta spec=2ServiceCIDRSpec status=3ServiceCIDRStatus
-ServiceCIDRSpec: cidrs=1*s
-ServiceCIDRStatus: conditions=1*meta.Condition
+HTTPIngressPath: path=1 pathType=3 backend=2
+HTTPIngressRuleValue: paths=1
+IPAddress: metadata=1 spec=2
+IPAddressSpec: parentRef=1
+IPBlock: cidr=1 except=2
+Ingress: metadata=1 spec=2 status=3
+IngressBackend: service=4 resource=3
+IngressClass: metadata=1 spec=2
+IngressClassParametersReference: aPIGroup=1 kind=2 name=3 scope=4 namespace=5
+IngressClassSpec: controller=1 parameters=2
+IngressLoadBalancerIngress: ip=1 hostname=2 ports=4
+IngressLoadBalancerStatus: ingress=1
+IngressPortStatus: port=1 protocol=2 error=3
+IngressRule: host=1 ingressRuleValue=2
+IngressRuleValue: http=1
+IngressServiceBackend: name=1 port=2
+IngressSpec: ingressClassName=4 defaultBackend=1 tls=2 rules=3
+IngressStatus: loadBalancer=1
+IngressTLS: hosts=1 secretName=2
+NetworkPolicy: metadata=1 spec=2
+NetworkPolicyEgressRule: ports=1 to=2
+NetworkPolicyIngressRule: ports=1 from=2
+NetworkPolicyPeer: podSelector=1 namespaceSelector=2 ipBlock=3
+NetworkPolicyPort: protocol=1 port=2 endPort=3
+NetworkPolicySpec: podSelector=1 ingress=2 egress=3 policyTypes=4
+ParentReference: group=1 resource=2 namespace=3 name=4
+ServiceBackendPort: name=1 number=2
+ServiceCIDR: metadata=1 spec=2 status=3
+ServiceCIDRSpec: cidrs=1
+ServiceCIDRStatus: conditions=1
 [scheduling]
-PriorityClass: metadata=1meta.ObjectMeta value=2i globalDefault=3b description=4s preemptionPolicy=5s
+PriorityClass: metadata=1 value=2 globalDefault=3 description=4 preemptionPolicy=5
 [storage]
-CSIDriver: metadata=1meta.ObjectMeta spec=2CSIDriverSpec
-CSIDriverSpec: attachRequired=1b podInfoOnMount=2b volumeLifecycleModes=3*s storageCapacity=4b fsGroupPolicy=5s
-    tokenRequests=6*TokenRequest requiresRepublish=7b seLinuxMount=8b nodeAllocatableUpdatePeriodSeconds=9i
-CSINode: metadata=1meta.ObjectMeta spec=2CSINodeSpec
-CSINodeDriver: name=1s nodeID=2s topologyKeys=3*s allocatable=4VolumeNodeResources
-CSINodeSpec: drivers=1*CSINodeDriver
-CSIStorageCapacity: metadata=1meta.ObjectMeta nodeTopology=2meta.LabelSelector storageClassName=3s
-    capacity=4quantity maximumVolumeSize=5quantity
-StorageClass: metadata=1meta.ObjectMeta provisioner=2s parameters=3{s reclaimPolicy=4s mountOptions=5*s
-    allowVolumeExpansion=6b volumeBindingMode=7s allowedTopologies=8*core.TopologySelectorTerm
-TokenRequest: audience=1s expirationSeconds=2i
-VolumeAttachment: metadata=1meta.ObjectMeta spec=2VolumeAttachmentSpec status=3VolumeAttachmentStatus
-VolumeAttachmentSource: persistentVolumeName=1s inlineVolumeSpec=2core.PersistentVolumeSpec
-VolumeAttachmentSpec: attacher=1s source=2VolumeAttachmentSource nodeName=3s
-VolumeAttachmentStatus: attached=1b attachmentMetadata=2{s attachError=3VolumeError detachError=4VolumeError
-VolumeError: time=1time message=2s errorCode=3i
-VolumeNodeResources: count=1i
+CSIDriver: metadata=1 spec=2
+CSIDriverSpec: attachRequired=1 podInfoOnMount=2 volumeLifecycleModes=3 storageCapacity=4 fsGroupPolicy=5
+    tokenRequests=6 requiresRepublish=7 seLinuxMount=8 nodeAllocatableUpdatePeriodSeconds=9
+    serviceAccountTokenInSecrets=10 preventPodSchedulingIfMissing=11
+CSINode: metadata=1 spec=2 status=3
+CSINodeDriver: name=1 nodeID=2 topologyKeys=3 allocatable=4
+CSINodeSpec: drivers=1
+CSIStorageCapacity: metadata=1 nodeTopology=2 storageClassName=3 capacity=4 maximumVolumeSize=5
+StorageClass: metadata=1 provisioner=2 parameters=3 reclaimPolicy=4 mountOptions=5 allowVolumeExpansion=6
+    volumeBindingMode=7 allowedTopologies=8
+TokenRequest: audience=1 expirationSeconds=2
+VolumeAttachment: metadata=1 spec=2 status=3
+VolumeAttachmentSource: persistentVolumeName=1 inlineVolumeSpec=2
+VolumeAttachmentSpec: attacher=1 source=2 nodeName=3
+VolumeAttachmentStatus: attached=1 attachmentMetadata=2 attachError=3 detachError=4
+VolumeError: time=1 message=2 errorCode=3
+VolumeNodeResources: count=1
 [node]
-Overhead: podFixed=1{quantity
-RuntimeClass: metadata=1meta.ObjectMeta handler=2s overhead=3Overhead scheduling=4Scheduling
-Scheduling: nodeSelector=1{s tolerations=2*core.Toleration
+Overhead: podFixed=1
+RuntimeClass: metadata=1 handler=2 overhead=3 scheduling=4
+Scheduling: nodeSelector=1 tolerations=2
 [certificates]
-CertificateSigningRequest: metadata=1meta.ObjectMeta spec=2CertificateSigningRequestSpec
-    status=3CertificateSigningRequestStatus
-CertificateSigningRequestCondition: type=1s status=6s reason=2s message=3s lastUpdateTime=4time
-    lastTransitionTime=5time
-CertificateSigningRequestSpec: request=1y signerName=7s expirationSeconds=8i usages=5*s username=2s uid=3s
-    groups=4*s extra=6{list
-CertificateSigningRequestStatus: conditions=1*CertificateSigningRequestCondition certificate=2y
+CertificateSigningRequest: metadata=1 spec=2 status=3
+CertificateSigningRequestCondition: type=1 status=6 reason=2 message=3 lastUpdateTime=4 lastTransitionTime=5
+CertificateSigningRequestSpec: request=1 signerName=7 expirationSeconds=8 usages=5 username=2 uid=3 groups=4
+    extra=6
+CertificateSigningRequestStatus: conditions=1 certificate=2
 """
