@@ -43,7 +43,7 @@ from pybernetes.api.core.pod import Pod
         ),
         (
             b'{"spec": {"priority": 2147483648}}',
-            "json: cannot unmarshal number into Go struct field PodSpec.spec.priority of type int32",
+            "json: cannot unmarshal number 2147483648 into Go struct field PodSpec.spec.priority of type int32",
         ),
         (
             b'{"metadata": {"creationTimestamp": "yesterday"}}',

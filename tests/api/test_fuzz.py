@@ -2,19 +2,19 @@
 
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, get_args, get_origin
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pybernetes.api.codec import DecodeError, decode, json_hints
+from pybernetes.api.codec import DecodeError, decode
 from pybernetes.api.field import Errors
 from pybernetes.api.kind import Kind
 from pybernetes.api.kinds import KINDS
-from pybernetes.api.meta import IntOrString, Quantity
 from pybernetes.api.meta_validation import validate_meta
+from pybernetes.api.shape import Shape, shape_of
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 TEXTS = st.sampled_from(
@@ -22,37 +22,37 @@ TEXTS = st.sampled_from(
 )
 NUMBERS = st.sampled_from([0, 1, -1, 80, 70000, 2**31 - 1, -(2**31)])
 AMOUNTS = st.sampled_from(["0", "1", "-1", "100m", "1Gi", "0.1n", 2, 0.5])
-TIMES = "2026-01-02T15:04:05Z"
+TIMES = st.just("2026-01-02T15:04:05Z")
+SCALARS = {
+    "string": TEXTS,
+    "bytes": TEXTS,
+    "time": TIMES,
+    "micro-time": TIMES,
+    "int32": NUMBERS,
+    "int64": NUMBERS,
+    "bool": st.booleans(),
+    "quantity": AMOUNTS,
+    "int-or-string": NUMBERS | TEXTS,
+    "raw": st.just({"a": 1}),
+}
 
 
 @cache
 def values(struct: type[msgspec.Struct], depth: int) -> st.SearchStrategy[Any]:
-    """JSON for a struct: some of its fields, at most so many levels deep."""
-    fields = {name: value(hint, name, depth - 1) for name, hint in json_hints(struct).items()}
+    """JSON for a struct: some of its fields, nested at most `depth` levels."""
+    fields = {name: value(field.shape, depth - 1) for name, field in shape_of(struct).fields.items()}
     return st.fixed_dictionaries({}, optional={name: found for name, found in fields.items() if found is not None})
 
 
-def value(hint: Any, name: str, depth: int) -> st.SearchStrategy[Any] | None:
-    members = set(get_args(hint)) - {type(None)}
-    if name.endswith(("Time", "Timestamp", "At", "timeAdded")) or name == "time":
-        return st.just(TIMES)
-    if members == set(get_args(Quantity)):
-        return AMOUNTS
-    if members == set(get_args(IntOrString)):
-        return NUMBERS | TEXTS
-    if get_origin(hint) is list:
-        item = value(get_args(hint)[0], "", depth)
-        return None if item is None else st.lists(item, max_size=2)
-    if get_origin(hint) is dict:
-        item = value(get_args(hint)[1], "", depth)
-        return None if item is None else st.dictionaries(TEXTS, item, max_size=2)
-    return scalar_or_struct(members.pop() if len(members) == 1 else hint, depth)
-
-
-def scalar_or_struct(hint: Any, depth: int) -> st.SearchStrategy[Any] | None:
-    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-        return values(hint, depth) if depth > 0 else None
-    return {str: TEXTS, int: NUMBERS, bool: st.booleans(), msgspec.Raw: st.just({"a": 1})}.get(hint)
+def value(shape: Shape, depth: int) -> st.SearchStrategy[Any] | None:
+    if shape.struct is not None:
+        return values(shape.struct, depth) if depth > 0 else None
+    if shape.item is None:
+        return SCALARS[shape.form]
+    item = value(shape.item, depth)
+    if item is None:
+        return None
+    return st.lists(item, max_size=2) if shape.form == "list" else st.dictionaries(TEXTS, item, max_size=2)
 
 
 @pytest.mark.slow

@@ -7,9 +7,10 @@ who asks for something gets something. Nothing exceeds 2^63-1.
 
 import re
 from functools import lru_cache
-from typing import Any, NamedTuple, get_args, get_origin
+from typing import NamedTuple
 
 from pybernetes.api.meta import Quantity
+from pybernetes.api.shape import Shape
 from pybernetes.api.walk import Step, Walk
 
 DECIMAL, BINARY, EXPONENT = "DecimalSI", "BinarySI", "DecimalExponent"
@@ -160,22 +161,16 @@ def value(quantity: Quantity) -> int:
 
 # --- whole objects
 
-_QUANTITY_MEMBERS = frozenset(get_args(Quantity))
-
-
-def _is_quantity(hint: Any) -> bool:
-    return frozenset(get_args(hint)) - {type(None)} == _QUANTITY_MEMBERS
-
 
 def _resource_list(amounts: dict[str, Quantity]) -> None:
     for name, amount in amounts.items():
         amounts[name] = _canonical_milli(amount.strip() if isinstance(amount, str) else repr(amount))
 
 
-def _leaf(hint: Any) -> Step | None:
-    if get_origin(hint) is dict and _is_quantity(get_args(hint)[1]):
+def _leaf(shape: Shape) -> Step | None:
+    if shape.form == "map" and shape.item is not None and shape.item.form == "quantity":
         return _resource_list
-    return canonical if _is_quantity(hint) else None
+    return canonical if shape.form == "quantity" else None
 
 
 canonicalize = Walk(_leaf)

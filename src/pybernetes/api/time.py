@@ -1,10 +1,10 @@
 """Points in time as the API writes them: RFC 3339 in UTC. The clock itself is always passed in."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, get_args, get_origin
 
-from pybernetes.api.facts import DateTime
+from pybernetes.api.shape import Form
 from pybernetes.api.walk import Step, Walk
 
 _SHAPE = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -20,14 +20,17 @@ def micros(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
-def parse(text: str) -> datetime:
+_LAYOUT, _MICRO_LAYOUT = "2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05.000000Z07:00"
+
+
+def parse(text: str, layout: str = _LAYOUT) -> datetime:
     """A Time or MicroTime, with any offset and any number of decimals (beyond six they are cut off), in UTC.
 
-    Raises ValueError for anything else.
+    Raises ValueError for anything else; the text names the expected layout as Go does.
     """
     shape = _SHAPE.fullmatch(text)
     if shape is None:
-        raise ValueError(f'parsing time "{text}" as "2006-01-02T15:04:05Z07:00": cannot parse "{text}" as "2006"')
+        raise ValueError(f'parsing time "{text}" as "{layout}": cannot parse "{text}" as "2006"')
     fraction = shape[1] or ""
     whole = text[:19].upper()
     offset = "+00:00" if shape[2] in "Zz" else shape[2]
@@ -43,17 +46,11 @@ def _seconds_of(text: str) -> str:
 
 
 def _micros_of(text: str) -> str:
-    return micros(parse(text))
+    return micros(parse(text, _MICRO_LAYOUT))
 
 
-def _leaf(hint: Any) -> Step | None:
-    if get_origin(hint) is not Annotated:
-        return None
-    fact = next((f for f in get_args(hint)[1:] if isinstance(f, DateTime)), None)
-    if fact is None:
-        return None
-    return _micros_of if fact.micro else _seconds_of
+_STEPS: Mapping[Form, Step] = {"time": _seconds_of, "micro-time": _micros_of}
 
 
-canonicalize = Walk(_leaf)
+canonicalize = Walk(lambda shape: _STEPS.get(shape.form))
 """Rewrites every Time and MicroTime of a freshly decoded object in UTC, in place. Raises ValueError."""

@@ -1,18 +1,20 @@
-"""Finds the fields of a certain type in whole objects, quickly: where they are is worked out once per struct type."""
+"""Applies a step to every field of a certain shape in an object, quickly: the places are worked out once per struct."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Any
 
 import msgspec
 
+from pybernetes.api.shape import Shape, shape_of
+
 Step = Callable[[Any], Any]
-"""What to do with a value; a result other than None takes its place."""
+"""What to do with a value; a result other than None replaces it."""
 
 
 class Walk:
-    """Runs a step on every field for whose type hint (with `Annotated`) `leaf` gives one, however deep it lies."""
+    """Runs a step on every field for whose shape `leaf` returns one, however deep the field lies."""
 
-    def __init__(self, leaf: Callable[[Any], Step | None]) -> None:
+    def __init__(self, leaf: Callable[[Shape], Step | None]) -> None:
         self._leaf = leaf
         self._plans: dict[type[msgspec.Struct], Step | None] = {}
 
@@ -25,23 +27,19 @@ class Walk:
     def _plan(self, struct: type[msgspec.Struct]) -> Step | None:
         if struct not in self._plans:
             self._plans[struct] = None  # A type that contains itself is not followed.
-            hints = get_type_hints(struct, include_extras=True)
-            steps = [(name, step) for name, hint in hints.items() if (step := self._step(hint)) is not None]
+            fields = shape_of(struct).fields.values()
+            steps = [(field.attribute, step) for field in fields if (step := self._step(field.shape)) is not None]
             self._plans[struct] = _each_field(steps) if steps else None
         return self._plans[struct]
 
-    def _step(self, hint: Any) -> Step | None:
-        step = self._leaf(hint)
+    def _step(self, shape: Shape) -> Step | None:
+        step = self._leaf(shape)
         if step is not None:
             return step
-        if get_origin(hint) is Annotated:
-            return self._step(get_args(hint)[0])
-        members = get_args(hint)
-        if get_origin(hint) is list:
-            item = self._step(members[0])
+        if shape.form == "list" and shape.item is not None:
+            item = self._step(shape.item)
             return None if item is None else _each_item(item)
-        structs = [m for m in (members or (hint,)) if isinstance(m, type) and issubclass(m, msgspec.Struct)]
-        return self._plan(structs[0]) if structs else None
+        return self._plan(shape.struct) if shape.struct is not None else None
 
 
 def _each_field(steps: list[tuple[str, Step]]) -> Step:
