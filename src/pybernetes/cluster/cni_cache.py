@@ -1,7 +1,11 @@
-"""The results that libcni keeps of each attachment, in a folder of the machine that all containerds share.
+"""The results that libcni caches for each attachment, in one directory that all containerds of the machine share.
 
-An entry names the container and holds the network configuration; ours holds paths of the cluster and node, and so
-tells whose it is. The loopback's entry of the same container has no path in it: it is found by the container's ID.
+An entry names the container and holds the network configuration. The configuration of a local node has paths below the
+cluster's directory, which shows whose entry it is. The loopback's entry has no such path; its container ID links it to
+the pod's other entry.
+
+The directory itself is created before the first cluster starts and removed after the last one is gone (host.py): libcni
+creates it before it writes an entry, so a cluster that removed it meanwhile would make another cluster's pod fail.
 """
 
 import base64
@@ -21,7 +25,7 @@ class _Entry(NamedTuple):
 
 
 def owned(top: Path, results: Path = RESULTS) -> list[Path]:
-    """Entries of pods whose network configuration lies with something below `top`, a cluster's or node's directory."""
+    """Entries of pods whose network configuration names a path below `top`, a cluster's or node's directory."""
     entries = list(_entries(results))
     mark = f'"{top}/'
     containers = {entry.container for entry in entries if mark in entry.config}
@@ -29,14 +33,9 @@ def owned(top: Path, results: Path = RESULTS) -> list[Path]:
 
 
 def remove(top: Path, results: Path = RESULTS) -> None:
-    """Delete the entries of pods below `top`; and the folders, once they are empty."""
+    """Delete the entries of pods below `top`."""
     for path in owned(top, results):
         path.unlink(missing_ok=True)
-    for directory in (results, results.parent):
-        try:
-            directory.rmdir()
-        except OSError:
-            return
 
 
 def _entries(results: Path) -> Iterator[_Entry]:
@@ -46,5 +45,5 @@ def _entries(results: Path) -> Iterator[_Entry]:
             config = base64.b64decode(content["config"]).decode()
             yield _Entry(path, content["containerId"], config)
         except (OSError, ValueError, KeyError, TypeError, binascii.Error):
-            # Half written, gone meanwhile, or of another make: not ours.
+            # Half written, removed meanwhile, or written by another program: not ours.
             continue

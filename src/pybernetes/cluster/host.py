@@ -1,8 +1,8 @@
-"""What all clusters of a machine share in its own namespace: forwarding, and the folder of namespaces.
+"""What all clusters of a machine share on the host: IPv4 forwarding, the mount of /run/netns, directories.
 
-The first cluster sets them and writes down what was there; the last one to go puts it back. IPv6
-forwarding of the host is left alone, because it makes Linux ignore router advertisements: nodes reach
-each other and the host over IPv6, and the world over IPv4.
+The first cluster records the previous state and sets them up; the last cluster to go restores it. IPv6 forwarding of
+the host stays as it is, because it makes Linux ignore router advertisements: nodes reach each other and the host over
+IPv6, and other networks over IPv4.
 """
 
 from collections.abc import Iterable
@@ -16,8 +16,8 @@ from pybernetes.linux import mount
 _WANTED = {"net.ipv4.ip_forward": "1"}
 
 
-def prepare_host(registry: Registry, directories: Iterable[str] = ()) -> None:
-    """Let the host forward for its nodes, and have these directories; what was there before is written down first."""
+def prepare_host(registry: Registry, directories: Iterable[str | Path] = ()) -> None:
+    """Enable forwarding for the nodes and create these directories. The previous state is recorded first."""
     missing = [str(path) for name in directories for path in (Path(name), *Path(name).parents) if not path.exists()]
     with registry.edit() as file:
         if not mount.is_mounted(NETNS_DIR):
@@ -27,7 +27,7 @@ def prepare_host(registry: Registry, directories: Iterable[str] = ()) -> None:
             if present != _WANTED[key]:
                 file.host_sysctls.setdefault(key, present)
         file.made_directories += [name for name in missing if name not in file.made_directories]
-    # Written after the record is on disk: a crash in between restores what is there anyway.
+    # Change the host only after the record is on disk: after a crash in between, restoring changes nothing.
     for key, value in _WANTED.items():
         path = _sysctl(key)
         if path.read_text().strip() != value:
@@ -37,7 +37,7 @@ def prepare_host(registry: Registry, directories: Iterable[str] = ()) -> None:
 
 
 def restore_host(registry: Registry) -> None:
-    """Undo `prepare_host` once no cluster is left; does nothing before that."""
+    """Undo `prepare_host` if no cluster is left."""
     file = registry.read()
     if file.clusters or not (file.host_sysctls or file.made_netns_dir or file.made_directories):
         return
@@ -45,8 +45,8 @@ def restore_host(registry: Registry) -> None:
         _sysctl(key).write_text(value)
     if file.made_netns_dir and not list_namespaces():
         mount.unmount(NETNS_DIR, lazy=False)
-    for name in file.made_directories:
-        with suppress(OSError):  # somebody else uses it meanwhile
+    for name in sorted(file.made_directories, key=lambda name: name.count("/"), reverse=True):
+        with suppress(OSError):  # another program uses it
             Path(name).rmdir()
     registry.forget_host()
 

@@ -48,7 +48,7 @@ class RegistryFile(msgspec.Struct):
     made_netns_dir: bool = False
     """Whether /run/netns became a mount point because of us."""
     made_directories: list[str] = []
-    """Directories of the machine that were not there before, innermost first."""
+    """Directories that we created on the host, outside our own."""
 
 
 class Registry:

@@ -21,7 +21,7 @@ from pybernetes.client import kubeconfig as client_config
 from pybernetes.client.client import Client
 from pybernetes.client.errors import ApiError, Gone, Unreachable
 from pybernetes.client.http import HttpTransport
-from pybernetes.cluster import doctor, file_view, kubeconfig
+from pybernetes.cluster import cni_cache, doctor, file_view, kubeconfig
 from pybernetes.cluster.errors import ConfigError, StartTimeout
 from pybernetes.cluster.files import write_if_changed
 from pybernetes.cluster.host import prepare_host
@@ -100,7 +100,7 @@ def up(options: UpOptions, progress: Progress, registry: Registry | None = None)
         surplus = [node.name for node in registry.nodes(options.name) if node.name not in names]
         steps.begin("writing certificates and kubeconfigs")
         _write_network_config(layout, options.backend, wish)
-        prepare_host(registry, file_view.PLACES if is_left_to_others(layout) else ())
+        prepare_host(registry, (cni_cache.RESULTS, *(file_view.PLACES if is_left_to_others(layout) else ())))
         _write_identities(layout, nodes)
         steps.done("certificates and kubeconfigs written")
         steps.begin("making nodes")
