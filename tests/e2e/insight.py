@@ -1,4 +1,4 @@
-"""The commands about the pod network, asked from within a test, and a node on which nobody mends anything."""
+"""Run the network commands inside a test, and stop a node's agent so that nothing is repaired."""
 
 import asyncio
 import json
@@ -18,21 +18,21 @@ from pybernetes.insight.check import Checked, look
 from pybernetes.insight.gather import open_client
 
 
-def asked(net: Cluster, *args: str) -> tuple[int, Any]:
-    """Exit code and JSON of a command, without the start of a process."""
+def query(net: Cluster, *args: str) -> tuple[int, Any]:
+    """Exit code and JSON of a command, without starting a process."""
     done = CliRunner().invoke(command, [*args, "--name", net.name, "-o", "json"], catch_exceptions=False)
     return done.exit_code, json.loads(done.stdout)
 
 
 def refusal(net: Cluster, *args: str) -> str:
-    """The message by which a command refuses."""
+    """The message with which a command refuses."""
     done = CliRunner().invoke(command, [*args, "--name", net.name])
     assert done.exit_code == 1 and done.exception is not None, done.output
     return expected(done.exception) or repr(done.exception)  # type: ignore[arg-type]
 
 
-def looked(net: Cluster) -> Checked:
-    """One look of `network check`: for states that nobody is mending meanwhile."""
+def check_once(net: Cluster) -> Checked:
+    """One pass of `network check`, for states that nothing repairs meanwhile."""
 
     async def work() -> Checked:
         client = open_client(net.layout)
@@ -45,8 +45,8 @@ def looked(net: Cluster) -> Checked:
 
 
 @contextmanager
-def halted(net: Cluster, node: str) -> Iterator[None]:
-    """While the node's agent is halted nothing is mended."""
+def agent_stopped(net: Cluster, node: str) -> Iterator[None]:
+    """Stop the node's agent (SIGSTOP), so that it repairs nothing."""
     agent = process(net.layout, f"node-{node}")
     assert agent is not None
     os.kill(agent.pid, signal.SIGSTOP)

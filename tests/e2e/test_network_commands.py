@@ -1,4 +1,4 @@
-"""The commands for people, on a living cluster: each fault is named, no packet is lost, packets and pods explained."""
+"""The network commands on a running cluster: faults are named, packets and pods explained, switching loses nothing."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from e2e.conftest import PYBERNETES, Cluster, eventually, hello, own_cluster, rolled, run_raw, service, shell_pod
-from e2e.insight import asked, halted, looked, refusal
+from e2e.insight import agent_stopped, check_once, query, refusal
 from e2e.transfer import Transfer
 from pybernetes.cluster.pod_network import net_conf_path
 from pybernetes.cluster.registry import Registry
@@ -50,15 +50,15 @@ def in_router(net: Cluster, *argv: str) -> None:
 
 
 def healthy(net: Cluster) -> bool:
-    found = looked(net)
+    found = check_once(net)
     assert found.healthy, found.findings
     return True
 
 
 def test_healthy_cluster_raises_no_alarm(net: Cluster) -> None:
-    code, found = asked(net, "network", "check")
+    code, found = query(net, "network", "check")
     assert (code, found["findings"]) == (0, [])
-    _, shown = asked(net, "network", "show")
+    _, shown = query(net, "network", "show")
     assert [node["name"] for node in shown["nodes"]] == TWO
     assert {(p["path"], p["device"], p["health"]) for p in shown["paths"]} == {("tunnel", "flannel.1", "ok")}
     text = net.cli("network", "show", "--name", net.name)
@@ -68,9 +68,9 @@ def test_healthy_cluster_raises_no_alarm(net: Cluster) -> None:
 def test_forms_of_output(net: Cluster) -> None:
     wide = net.cli("network", "show", "-o", "wide", "--name", net.name)
     assert "DEVICES" in wide and "flannel.1" in wide
-    told = [json.loads(net.cli("network", "show", form, "--name", net.name)) for form in ("--json", "-ojson")]
-    told.append(yaml.safe_load(net.cli("network", "check", "-o", "yaml", "--name", net.name)))
-    assert all([node["name"] for node in document["nodes"]] == TWO for document in told)
+    text = [json.loads(net.cli("network", "show", form, "--name", net.name)) for form in ("--json", "-ojson")]
+    text.append(yaml.safe_load(net.cli("network", "check", "-o", "yaml", "--name", net.name)))
+    assert all([node["name"] for node in document["nodes"]] == TWO for document in text)
     refused = run_raw([*PYBERNETES, "network", "show", "-o", "xml", "--name", net.name], env=net.env)
     assert refused.returncode == 2 and "yaml" in refused.stderr
 
@@ -83,7 +83,7 @@ def test_watch_shows_what_changes(net: Cluster) -> None:
         for line in watching.stdout:
             if line.startswith("node-2  node-1"):
                 break
-        with halted(net, "node-1"):
+        with agent_stopped(net, "node-1"):
             for line in watching.stdout:
                 if line.startswith("node-1  10.244."):
                     break
@@ -99,11 +99,11 @@ def block(hook: str) -> str:
     return f"add table inet pbt; {chain}; add rule inet pbt c udp dport 8472 drop"
 
 
-#: What is done on node-1 while its agent is halted, and the code by which `check` must name it, alone.
+#: What is done on node-1 while its agent is stopped, and the only code that `check` must report.
 #: SUBNET and MAC are those of node-2.
 INJECTED: dict[str, tuple[list[list[str]], str]] = {
     "route removed": ([["ip", "route", "del", "SUBNET"]], "route-missing"),
-    "route astray": (
+    "route with wrong gateway": (
         [["ip", "route", "replace", "SUBNET", "via", "GATEWAY", "dev", "eth0", "proto", "70"]],
         "route-wrong",
     ),
@@ -122,7 +122,7 @@ INJECTED: dict[str, tuple[list[list[str]], str]] = {
     "forwarding off": ([["sysctl", "-qw", "net.ipv4.ip_forward=0"]], "forwarding-off"),
     "interface gone": ([["ip", "link", "set", "eth0", "down"]], "underlay-down"),
 }
-#: What undoes those that flannel does not mend by itself.
+#: How to undo the faults that flannel does not repair.
 UNDO: dict[str, list[list[str]]] = {
     "route shadowed": [["ip", "route", "del", "HALF"]],
     "ruleset flushed": [],
@@ -136,7 +136,7 @@ UNDO: dict[str, list[list[str]]] = {
 
 
 def words(net: Cluster) -> dict[str, str]:
-    """What the capital words in INJECTED stand for."""
+    """The values of the words in capitals in INJECTED."""
     node = net.kubectl().json("get", "node", "node-2")
     notes = node["metadata"]["annotations"]
     subnet = node["spec"]["podCIDR"]
@@ -155,22 +155,22 @@ def words(net: Cluster) -> dict[str, str]:
 def test_every_fault_is_named(net: Cluster, fault: str) -> None:
     known = words(net)
     steps, code = INJECTED[fault]
-    with halted(net, "node-1"):
+    with agent_stopped(net, "node-1"):
         try:
             for argv in steps:
                 net.in_node("node-1", *(known.get(word, word) for word in argv))
-            found = looked(net)
+            found = check_once(net)
         finally:
             for argv in UNDO.get(fault, []):
                 net.in_node("node-1", *(known.get(word, word) for word in argv))
     named = faults(found.findings)
     assert {f.code for f in named} == {code}, named
     assert all("node-1" in (f.node, f.peer) and f.cause and f.fix for f in named)
-    eventually(lambda: healthy(net), timeout=10, what=f"mended after: {fault}")
+    eventually(lambda: healthy(net), timeout=10, what=f"repaired after: {fault}")
 
 
 def test_a_fault_gives_exit_code_1(net: Cluster) -> None:
-    with halted(net, "node-1"):
+    with agent_stopped(net, "node-1"):
         net.in_node("node-1", "ip", "route", "del", words(net)["SUBNET"])
         done = run_raw([*PYBERNETES, "network", "check", "--name", net.name], env=net.env)
     assert done.returncode == 1
@@ -178,11 +178,11 @@ def test_a_fault_gives_exit_code_1(net: Cluster) -> None:
     eventually(lambda: healthy(net), timeout=10, what="mended")
 
 
-def test_small_mtu_on_the_way_is_measured(net: Cluster) -> None:
+def test_a_small_path_mtu_is_measured(net: Cluster) -> None:
     port = link_of(net, "node-2")
     in_router(net, "ip", "link", "set", port, "mtu", "1300")
     try:
-        found = looked(net)
+        found = check_once(net)
     finally:
         in_router(net, "ip", "link", "set", port, "mtu", "1500")
     assert {f.code for f in found.findings} == {"mtu-too-big"}
@@ -191,13 +191,13 @@ def test_small_mtu_on_the_way_is_measured(net: Cluster) -> None:
 
 
 def wake(net: Cluster) -> None:
-    """Have every flannel look again."""
+    """Make every flannel reconcile."""
     path = net_conf_path(net.layout)
     path.write_text(path.read_text())
 
 
 def test_wrong_interface_is_named(net: Cluster) -> None:
-    """A second interface takes the default route, and flannel follows it to where no other node is."""
+    """A second interface takes the default route; flannel follows it to a segment without other nodes."""
     gateway = words(net)["GATEWAY"]
     steps = (
         "link add eth1 type veth peer name eth1p",
@@ -212,7 +212,7 @@ def test_wrong_interface_is_named(net: Cluster) -> None:
             net.in_node("node-1", "ip", *step.split())
         wake(net)
         eventually(lambda: "198.51.100.5" in net.cli("network", "show", "--name", net.name), what="flannel takes eth1")
-        found = looked(net)
+        found = check_once(net)
     finally:
         for step in (f"route replace default via {gateway}", f"route del {net.layout.underlay_v4}", "link del eth1"):
             net.in_node("node-1", "ip", *step.split())
@@ -222,7 +222,7 @@ def test_wrong_interface_is_named(net: Cluster) -> None:
 
 
 def test_switching_loses_nothing(net: Cluster) -> None:
-    """vxlan, host-gw, udp, vxlan with DirectRouting, vxlan, under ping and a TCP transfer; and nothing is left."""
+    """vxlan, host-gw, udp, vxlan with DirectRouting, vxlan, during ping and a TCP transfer; nothing is left over."""
     target = ip_of(net, "b")
     source, sink = (
         pod_namespace(net.layout, node, ip_of(net, pod)) for node, pod in (("node-1", "a"), ("node-2", "b"))
@@ -234,41 +234,41 @@ def test_switching_loses_nothing(net: Cluster) -> None:
     )
     try:
         with Transfer(source, sink, target) as transfer:
-            for wish in (["host-gw"], ["udp"], ["vxlan", "--option", "DirectRouting=true"], ["vxlan"]):
-                told = net.cli("network", "set-backend", *wish, "--name", net.name)
-                assert "node-1: done" in told and "node-2: done" in told
-                code, found = asked(net, "network", "check")
+            for request in (["host-gw"], ["udp"], ["vxlan", "--option", "DirectRouting=true"], ["vxlan"]):
+                text = net.cli("network", "set-backend", *request, "--name", net.name)
+                assert "node-1: done" in text and "node-2: done" in text
+                code, found = query(net, "network", "check")
                 assert (code, found["findings"]) == (0, [])
     finally:
         ping.send_signal(signal.SIGINT)
         report = ping.communicate(timeout=10)[0]
     sent, received = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", report).groups())  # type: ignore[union-attr]
-    assert sent > 500 and sent - received <= 1, report  # one may have been on its way when ping was stopped
+    assert sent > 500 and sent - received <= 1, report  # one may have been in flight when ping was stopped
     assert transfer.intact and transfer.stall < 1.0, transfer
     assert net.in_node("node-1", "ip", "-br", "link") == before
     assert net.in_node("node-1", "ip", "route", "show", "proto", "70").count("\n") == 1
 
 
-def test_bad_wishes_are_refused(net: Cluster) -> None:
-    for wish, message in (
+def test_invalid_requests_are_refused(net: Cluster) -> None:
+    for request, message in (
         (["ipoac"], "Backend.Type must be one of"),
         (["vxlan", "--option", "DirectRoutng=true"], "no option 'DirectRoutng'"),
         (["vxlan", "--option", "VNI=99999999"], "Backend.VNI must"),
         (["vxlan", "--option", "VNI"], "not KEY=VALUE"),
     ):
-        assert message in refusal(net, "network", "set-backend", *wish)
+        assert message in refusal(net, "network", "set-backend", *request)
     done = run_raw([*PYBERNETES, "network", "set-backend", "ipoac", "--name", net.name], env=net.env)
     assert done.returncode == 1 and done.stderr.startswith("pybernetes: Backend.Type must be"), done.stderr
     assert healthy(net)
 
 
-def test_trace_names_what_is_behind_each_hop(net: Cluster) -> None:
+def test_trace_names_the_object_behind_each_hop(net: Cluster) -> None:
     web = net.kubectl()("get", "pod", "-l", "app=web", "-o", "jsonpath={.items[0].status.podIP}")
-    code, found = asked(net, "trace", "a", "web")
+    code, found = query(net, "trace", "a", "web")
     reasons = "\n".join(hop["why"] for hop in found["paths"][0]["hops"])
-    told = "\n".join(hop["what"] for hop in found["paths"][0]["hops"])
+    text = "\n".join(hop["what"] for hop in found["paths"][0]["hops"])
     assert code == 0 and found["arrives"]
-    assert f"destination becomes {web}:8080" in told and "source stays" in told and "UDP 8472 VNI 1" in told
+    assert f"destination becomes {web}:8080" in text and "source stays" in text and "UDP 8472 VNI 1" in text
     for part in ("Service default/web", "EndpointSlice web-", "lease of node-2", "port of default/web-"):
         assert part in reasons, reasons
 
@@ -279,40 +279,42 @@ def test_trace_names_what_is_behind_each_hop(net: Cluster) -> None:
         ("nobody", [], "reject", "no ready endpoints"),
         ("b", ["ip", "route", "del", "SUBNET"], "no route to", "lease of node-2"),
         ("b", ["bridge", "fdb", "del", "MAC", "dev", "flannel.1", "dst", "PUBLIC"], "no FDB entry", "lease of node-2"),
-        ("web", ["nft", "delete", "table", "ip", "kube-proxy"], "no rule for", "has not made Service default/web"),
+        ("web", ["nft", "delete", "table", "ip", "kube-proxy"], "no rule for", "has no rule for Service default/web"),
     ],
 )
-def test_trace_marks_where_it_is_lost(net: Cluster, target: str, break_it: list[str], where: str, why: str) -> None:
+def test_trace_marks_the_hop_where_the_packet_is_lost(
+    net: Cluster, target: str, break_it: list[str], where: str, why: str
+) -> None:
     known = words(net)
-    with halted(net, "node-1"):
+    with agent_stopped(net, "node-1"):
         if break_it:
             net.in_node("node-1", *(known.get(word, word) for word in break_it))
-        code, found = asked(net, "trace", "a", target)
+        code, found = query(net, "trace", "a", target)
     last = found["paths"][0]["hops"][-1]
     assert code == 1 and not found["arrives"] and last["state"] == "lost"
     assert where in last["what"] and why in last["why"], last
-    eventually(lambda: asked(net, "trace", "a", "web")[0] == 0, timeout=75, what="the agent mends it")
+    eventually(lambda: query(net, "trace", "a", "web")[0] == 0, timeout=75, what="the agent repairs it")
 
 
 def test_why(net: Cluster) -> None:
     container = {"name": "main", "image": "x", "resources": {"requests": {"cpu": "1000"}}}
     net.kubectl().apply(shell_pod("huge", containers=[container]))
-    _, found = asked(net, "why", "huge")
-    assert "none of 2 would do" in found["summary"]
+    _, found = query(net, "why", "huge")
+    assert "none of 2 nodes is feasible" in found["summary"]
     assert {(n["name"], n["refusedBy"], tuple(n["reasons"])) for n in found["nodes"]} == {
         (node, "NodeResourcesFit", ("Insufficient cpu",)) for node in TWO
     }
-    eventually(lambda: any("FailedScheduling" in e for e in asked(net, "why", "huge")[1]["events"]), what="its event")
+    eventually(lambda: any("FailedScheduling" in e for e in query(net, "why", "huge")[1]["events"]), what="its event")
     pod = net.kubectl()("get", "pod", "-l", "app=web", "-o", "jsonpath={.items[0].metadata.name}")
     text = net.cli("why", pod, "--name", net.name)
     assert "is on node-2" in text and "node-2 *" in text and "NodeResourcesFit" in text and "as of now" in text
     net.kubectl()("delete", "pod", "huge", "--wait=false")
 
 
-def test_unknown_things_are_named(net: Cluster) -> None:
+def test_unknown_names_are_reported(net: Cluster) -> None:
     for args, message in (
         (["trace", "nobody-there", "web"], "there is no pod default/nobody-there"),
-        (["trace", "a", "nothing.at.all"], "is no address, and namespace 'default' has no Service or pod"),
+        (["trace", "a", "nothing.at.all"], "is not an address, and namespace 'default' has no Service or pod"),
         (["trace", "a", "web", "--port", "x"], "is not a port"),
         (["why", "nobody-there"], "there is no pod default/nobody-there"),
     ):

@@ -1,6 +1,6 @@
-"""Faults made by hand on a living cluster, on every backend that this kernel has: `network check` names each, alone.
+"""Faults injected into a running cluster, on every backend that this kernel has: `network check` reports each one.
 
-vxlan's are in `test_network_commands.py`. Here one cluster is made with bgp and goes on to host-gw and to udp.
+Those of vxlan are in `test_network_commands.py`. Here one cluster starts with bgp and switches to host-gw and udp.
 """
 
 import json
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from e2e.conftest import Cluster, eventually, own_cluster, run, shell_pod
-from e2e.insight import halted, looked
+from e2e.insight import agent_stopped, check_once
 from pybernetes.insight.check import Checked
 from pybernetes.insight.gather import read_config
 
@@ -20,14 +20,14 @@ NOTE = "flannel.alpha.coreos.com/public-ip"
 
 @pytest.fixture(scope="module")
 def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Two nodes with a pod on each, made with bgp."""
+    """Two nodes with a pod on each; the backend is bgp."""
     with own_cluster("net-faults", tmp_path_factory.mktemp("faults"), "--nodes", "2", "--backend", "bgp") as made:
         pods(made)
         yield made
 
 
 def pods(net: Cluster) -> None:
-    """One per node, Ready."""
+    """One pod per node, Ready."""
     kubectl = net.kubectl()
     eventually(lambda: kubectl.raw("get", "sa", "default").returncode == 0, what="default service account")
     kubectl.apply(shell_pod("a", "node-1"), shell_pod("b", "node-2"))
@@ -36,7 +36,7 @@ def pods(net: Cluster) -> None:
 
 
 def talk(net: Cluster) -> str:
-    """Pings from pod to pod, once the way is there; the target's address."""
+    """Ping from pod to pod until it works; returns the target's address."""
     kubectl = net.kubectl()
     target = kubectl("get", "pod", "b", "-o", "jsonpath={.status.podIP}")
     ping = ("exec", "a", "--", "ping", "-c", "3", "-w", "10", target)
@@ -44,15 +44,15 @@ def talk(net: Cluster) -> str:
     return target
 
 
-def well(net: Cluster) -> bool:
-    found = looked(net)
+def healthy(net: Cluster) -> bool:
+    found = check_once(net)
     assert not found.findings, found.findings
     return True
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What is done on node-1, in shell words; what `check` must say; what undoes it."""
+    """Shell commands to run on node-1, the codes that `check` must report, and how to undo it."""
 
     steps: str
     codes: frozenset[str]
@@ -114,9 +114,11 @@ FAULTS = {
     ),
     "rules flushed": fault("bgp host-gw", "nft flush table ip flannel-ipv4", "rules-missing"),
     "route removed": fault("host-gw", "ip route del SUBNET", "route-missing"),
-    "route astray": fault("host-gw", "ip route replace SUBNET via GATEWAY dev eth0 proto 70", "route-wrong"),
+    "route with wrong gateway": fault(
+        "host-gw", "ip route replace SUBNET via GATEWAY dev eth0 proto 70", "route-wrong"
+    ),
     "route shadowed": fault("host-gw", "ip route add HALF via GATEWAY", "route-shadowed", "ip route del HALF"),
-    "pods' addresses blocked on the way": fault(
+    "pods' addresses blocked in between": fault(
         "host-gw bgp", drop("postrouting", "oifname eth0 ip saddr 10.244.0.0/16"), "direct-blocked", PASS
     ),
     "pods' addresses blocked at the end": fault(
@@ -156,18 +158,18 @@ FAULTS = {
     "interface down": fault(
         "host-gw bgp", "ip link set eth0 down", "underlay-down", "ip link set eth0 up; ip route add default via GATEWAY"
     ),
-    "agent halted": fault("udp", "true", "agent-stopped"),
+    "agent agent_stopped": fault("udp", "true", "agent-stopped"),
     "TUN removed": fault("udp", "ip link del flannel0", "agent-stopped link-missing"),
     "port 8285 blocked": fault("udp", drop("input", "udp dport 8285"), "port-blocked", PASS, halt=False),
 }
-#: Those of one backend after the other, so that it is changed but twice.
+#: Grouped by backend, so that the backend changes only twice.
 CASES = [
     (backend, name) for backend in ("bgp", "host-gw", "udp") for name, f in FAULTS.items() if backend in f.backends
 ]
 
 
-def told(net: Cluster, script: str) -> str:
-    """With what the capital words stand for."""
+def substitute(net: Cluster, script: str) -> str:
+    """Replace the words in capitals by their values."""
     kubectl = net.kubectl()
     one, two = (kubectl.json("get", "node", node) for node in ("node-1", "node-2"))
     subnet = two["spec"]["podCIDR"]
@@ -191,7 +193,7 @@ def told(net: Cluster, script: str) -> str:
 
 
 def act(net: Cluster, script: str) -> None:
-    """On node-1, or, for the API, on the host."""
+    """Run on node-1 or, for commands to the API, on the host."""
     if script.startswith("kubectl"):
         run(["sh", "-c", script])
     else:
@@ -199,17 +201,17 @@ def act(net: Cluster, script: str) -> None:
 
 
 def settle(net: Cluster, backend: str) -> None:
-    """Have the cluster on a backend."""
+    """Switch to a backend and wait until the cluster is healthy."""
     if read_config(net.layout).backend != backend:
         net.cli("network", "set-backend", backend, "--name", net.name)
-        eventually(lambda: well(net), what=f"well with {backend}")
+        eventually(lambda: healthy(net), what=f"healthy with {backend}")
 
 
 def test_up_with_bgp(net: Cluster) -> None:
-    """Pods talk, and the way says who announced it."""
+    """Pods talk, and the trace names the node that announced the route."""
     assert read_config(net.layout).backend == "bgp"
     target = talk(net)
-    eventually(lambda: well(net), what="no fault")
+    eventually(lambda: healthy(net), what="no fault")
     trace = net.cli("trace", "a", target, "--name", net.name)
     assert "announced by node-2" in trace, trace
 
@@ -218,17 +220,17 @@ def test_up_with_bgp(net: Cluster) -> None:
 def test_every_fault_is_named(net: Cluster, backend: str, name: str) -> None:
     settle(net, backend)
     made = FAULTS[name]
-    steps, undo = told(net, made.steps), told(net, made.undo)
+    steps, undo = substitute(net, made.steps), substitute(net, made.undo)
     # With udp the agent itself carries the packets.
     halt = made.halt and (backend != "udp" or "agent-stopped" in made.codes)
 
     def named() -> Checked:
-        found = looked(net)
+        found = check_once(net)
         codes = {f.code for f in found.findings} - ({"agent-stopped"} - made.codes)
         assert codes == made.codes, found.findings
         return found
 
-    with halted(net, "node-1") if halt else nullcontext():
+    with agent_stopped(net, "node-1") if halt else nullcontext():
         try:
             act(net, steps)
             found = eventually(named, what=name)
@@ -236,7 +238,7 @@ def test_every_fault_is_named(net: Cluster, backend: str, name: str) -> None:
             if undo:
                 act(net, undo)
     assert all("node-1" in (f.node, f.peer) and f.cause and f.fix for f in found.findings)
-    eventually(lambda: well(net), timeout=60, what=f"mended after: {name}")
+    eventually(lambda: healthy(net), timeout=60, what=f"repaired after: {name}")
 
 
 def test_udp_still_carries_pods(net: Cluster) -> None:
@@ -245,18 +247,18 @@ def test_udp_still_carries_pods(net: Cluster) -> None:
 
 
 def test_up_with_udp(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """From nothing, with a port of its own."""
+    """A new cluster, with its own UDP port."""
     shape = ["--nodes", "2", "--backend", "udp", "--backend-option", "Port=8286"]
     with own_cluster("net-udp", tmp_path_factory.mktemp("udp"), *shape) as made:
         pods(made)
         target = talk(made)
-        eventually(lambda: well(made), what="no fault")
+        eventually(lambda: healthy(made), what="no fault")
         assert "8286" in run(["nsenter", f"--net={made.layout.node('node-1').netns_path}", "ss", "-lunH"])
         trace = made.cli("trace", "a", target, "--name", made.name)
-        assert "flannel0: the agent sends it by UDP" in trace and "port 8286" in trace
+        assert "flannel0: the agent sends it over UDP" in trace and "port 8286" in trace
         made.cli("network", "set-backend", "alloc", "--name", made.name)
-        assert well(made), "with alloc others carry the packets, and nothing is to be said"
+        assert healthy(made), "with alloc another program carries the packets: nothing to report"
         way = "ip route replace $SUBNET via $PUBLIC_IP proto 99"
         made.cli("network", "set-backend", "extension", "--option", f"SubnetAddCommand={way}", "--name", made.name)
         talk(made)
-        eventually(lambda: well(made), what="no fault with commands of one's own")
+        eventually(lambda: healthy(made), what="no fault with custom commands")

@@ -1,4 +1,4 @@
-"""Clusters on paper, whole and healthy, and ways to break them."""
+"""Facts of healthy fake clusters, and functions that break them."""
 
 import base64
 import ipaddress
@@ -44,7 +44,7 @@ def subnet(number: int, version: int = 4) -> str:
 
 
 def gateway(number: int, version: int) -> str:
-    """With its prefix."""
+    """The address with its prefix length."""
     return f"10.244.{number}.1/24" if version == 4 else f"fd00:10:244:{number}::1/64"
 
 
@@ -112,12 +112,12 @@ def _node(parsed: config.NetworkConfig, leases: list[Lease], number: int, racks:
         bird=_bird(want),
         subnet_env=SubnetFile(env, mtu, True).render(),
         rules=rules,
-        rules_right=rules,
+        rules_expected=rules,
     )
 
 
 def _learned(dst: str, racks: int, own: Sequence[Any]) -> Route:
-    """By the peer itself, or by the router between the racks."""
+    """The gateway to a peer: the peer itself, or the router between the racks."""
     version = 6 if ":" in dst else 4
     peer = public(int(dst.split(":")[3] if version == 6 else dst.split(".")[2]), racks, version)
     segment = next(interface.network for interface in own if interface.version == version)
@@ -203,7 +203,7 @@ def trace_facts(facts: ClusterFacts) -> TraceFacts:
 
 
 def change(facts: ClusterFacts, name: str, **values: Any) -> ClusterFacts:
-    """With other facts about one node; values that are not the node's are its kernel's."""
+    """Change facts of one node; names that NodeFacts lacks belong to its KernelFacts."""
     nodes = []
     for node in facts.nodes:
         if node.name == name:
@@ -224,7 +224,7 @@ def kernel(facts: ClusterFacts, name: str) -> KernelFacts:
 
 
 def relink(facts: ClusterFacts, name: str, which: str, **values: Any) -> ClusterFacts:
-    """With one link changed, or removed if there are no values."""
+    """Change one link, or remove it if there are no values."""
     links = []
     for li in kernel(facts, name).links:
         if li.name != which:

@@ -1,4 +1,4 @@
-"""Scenarios as text: lines that make or break a cluster on paper, and questions with the answers expected.
+"""Scenarios as text: lines that build or break a fake cluster, and questions with the expected answers.
 
     cluster vxlan nodes=2          a healthy cluster; `racks=2` puts a router between odd and even nodes
     remove route node-1 10.244.2.0/24
@@ -18,7 +18,7 @@
     check                          what `network check` finds without probes
     trace 10.244.1.2 10.244.2.2
 
-Text after `----` is the answer; INSIGHT_REWRITE=1 writes it anew.
+Text after `----` is the answer; INSIGHT_REWRITE=1 rewrites it.
 """
 
 import ipaddress
@@ -55,9 +55,9 @@ class Script:
             case ["cluster", backend, *settings]:
                 self.facts = fakes.cluster(backend, **{k: _value(v) for k, v in (s.split("=") for s in settings)})
             case ["firewall", node, *rule]:
-                # In iptables: the policy drops, but for the rule, if there is one.
-                told = "\n".join(["filter", ":FORWARD DROP [0:0]", f"-A FORWARD {' '.join(rule)}" if rule else ""])
-                self.facts = fakes.change(self.facts, node, iptables={"ip filter": told})
+                # In iptables: the policy drops everything that the rule, if any, does not accept.
+                lines = "\n".join(["filter", ":FORWARD DROP [0:0]", f"-A FORWARD {' '.join(rule)}" if rule else ""])
+                self.facts = fakes.change(self.facts, node, iptables={"ip filter": lines})
             case ["set", "policies", *counts]:
                 found = {name: int(count) for name, count in (text.split("=") for text in counts)}
                 self.facts = replace(self.facts, policies=found)
@@ -75,7 +75,7 @@ class Script:
                 made_route = Route(dst, index, via[0] if via else "")
                 self.facts = fakes.change(self.facts, node, routes=(*kernel.routes, made_route))
             case _:
-                raise ValueError(f"not understood: {line}")
+                raise ValueError(f"unknown line: {line}")
         return None
 
     def _remove(self, what: str, node: str, which: str) -> None:
@@ -127,8 +127,8 @@ class Script:
         elif what == "forwards6":
             self.facts = fakes.change(self.facts, node, forwards={4: True, 6: bool(values["on"])})
         elif what == "setting":
-            told = {k: str(v) for k, v in values.items()}
-            self.facts = fakes.change(self.facts, node, settings={**kernel.settings, **told})
+            changed = {k: str(v) for k, v in values.items()}
+            self.facts = fakes.change(self.facts, node, settings={**kernel.settings, **changed})
         elif what == "lease":
             self._set_lease(node, values)
         elif what == "wireguard":
@@ -137,7 +137,7 @@ class Script:
             self.facts = fakes.change(self.facts, node, **values)
 
     def _set_lease(self, node: str, values: dict[str, object]) -> None:
-        """`subnet=`, `public_ip=`, or what the backend announces."""
+        """`subnet=`, `public_ip=`, or a value of the backend's data."""
         facts = self.facts.node(node)
         assert facts is not None and facts.lease is not None
         (part,) = facts.lease.families
@@ -148,7 +148,7 @@ class Script:
         self.facts = fakes.change(self.facts, node, lease=replace(facts.lease, families=(part,)))
 
     def _set_session(self, node: str, rest: list[str]) -> None:
-        """The session with a peer is down; the words after its name are BIRD's."""
+        """Take the session with a peer down; the words after its name are BIRD's error."""
         facts = self.facts.node(node)
         assert facts is not None and facts.bird is not None
         peer = self.facts.node(rest[0])
@@ -181,16 +181,16 @@ def _value(text: str) -> object:
 
 
 def play(path: Path) -> None:
-    """Run a file; compare, or rewrite."""
+    """Run a file and compare the answers, or rewrite them."""
     script = Script()
     written: list[str] = []
     blocks = path.read_text().split("\n\n")
     for block in blocks:
         question, divider, _ = block.partition("\n----")
         answers = [script.run(line) for line in question.splitlines() if line and not line.startswith("#")]
-        said = "".join(answer for answer in answers if answer is not None)
-        said = "\n".join(line for line in said.splitlines() if line.strip())
-        written.append(f"{question}\n----\n{said or '(nothing)'}" if divider or said else question)
+        answer = "".join(text for text in answers if text is not None)
+        answer = "\n".join(line for line in answer.splitlines() if line.strip())
+        written.append(f"{question}\n----\n{answer or '(nothing)'}" if divider or answer else question)
     text = "\n\n".join(block.strip("\n") for block in written) + "\n"
     if os.environ.get("INSIGHT_REWRITE"):
         path.write_text(text)

@@ -1,4 +1,4 @@
-"""Tables for the pure parts: what probes mean, what packet filters say, what a request for a backend becomes."""
+"""Tables of cases for the pure parts: probe results, packet filters, requests for a backend, targets of a trace."""
 
 import ipaddress
 import json
@@ -34,7 +34,7 @@ STAGES = (
 
 
 def trail(count: int) -> Trail:
-    """A packet that was seen at so many stages."""
+    """A packet that was seen at the first `count` stages."""
     return Trail(STAGES, frozenset(STAGES[:count]))
 
 
@@ -53,17 +53,17 @@ def probe(**values: Any) -> PairProbe:
         (probe(pods=None, trail=trail(1)), "port-blocked", "UDP port 8472 is blocked on node-1"),
         (probe(pods=None, trail=trail(2)), "port-blocked", "blocked between node-1 and node-2"),
         (probe(pods=None, trail=trail(3)), "port-blocked", "blocked on node-2"),
-        (probe(pods=None, trail=trail(6)), "port-blocked", "the answers of node-2"),
+        (probe(pods=None, trail=trail(6)), "port-blocked", "the replies of node-2"),
         (probe(pods=None, trail=trail(4)), "filtered", "packets from node-1 arrive at flannel.1 of node-2"),
-        (probe(pods=None, trail=trail(8)), "filtered", "the answers of node-2 arrive at flannel.1 of node-1"),
-        (probe(pods=None), "unreachable", "state and way look right"),
+        (probe(pods=None, trail=trail(8)), "filtered", "the replies of node-2 arrive at flannel.1 of node-1"),
+        (probe(pods=None), "unreachable", "kernel state and routes look right"),
         (probe(pods=None, path="direct", trail=trail(2)), "direct-blocked", "packets with pods' addresses are dropped"),
         (probe(pods=0.001, full=False, path_mtu=1400, trail=trail(2)), "mtu-too-big", "1400 bytes pass"),
         (probe(pods=0.001, full=False, trail=trail(4)), "checksum", "packets of 1450 bytes arrive"),
-        (probe(pods=0.001, payload=("UDP datagrams arrive changed",)), "checksum", "UDP datagrams arrive changed"),
+        (probe(pods=0.001, payload=("UDP datagrams arrive corrupted",)), "checksum", "UDP datagrams arrive corrupted"),
     ],
 )
-def test_what_probes_mean(found: PairProbe, code: str, words: str) -> None:
+def test_findings_from_probes(found: PairProbe, code: str, words: str) -> None:
     findings = check_pairs(fakes.cluster(), [], [found])
     assert [f.code for f in findings] == ([code] if code else [])
     assert all(words in f.cause and f.fix for f in findings)
@@ -78,18 +78,18 @@ def test_what_probes_mean(found: PairProbe, code: str, words: str) -> None:
         Finding("route-missing", "node-1", "", "", "node-2"),
     ],
 )
-def test_what_follows_from_a_known_fault_is_not_reported_beside_it(known: Finding) -> None:
+def test_consequences_of_a_known_fault_are_not_reported(known: Finding) -> None:
     assert check_pairs(fakes.cluster(), [known], [probe(pods=None, trail=trail(1))]) == []
 
 
-def test_a_warning_explains_no_loss() -> None:
+def test_a_warning_does_not_explain_a_loss() -> None:
     known = Finding("agent-stopped", "node-2", "", "", severity=Severity.WARNING)
     assert [f.code for f in check_pairs(fakes.cluster(), [known], [probe(pods=None, trail=trail(1))])] == [
         "port-blocked"
     ]
 
 
-def test_of_what_others_carry_only_the_nodes_count() -> None:
+def test_backends_without_own_transport_report_only_the_underlay() -> None:
     lost = probe(pods=None, path="", device="")
     assert check_pairs(fakes.cluster("alloc"), [], [lost]) == []
     (found,) = check_pairs(fakes.cluster("extension"), [], [lost])
@@ -98,7 +98,7 @@ def test_of_what_others_carry_only_the_nodes_count() -> None:
     assert found.code == "underlay-unreachable"
 
 
-def test_both_directions_of_a_fault_are_one_finding() -> None:
+def test_a_fault_in_both_directions_is_one_finding() -> None:
     probes = [probe(pods=None, trail=trail(2)), probe(src="node-2", dst="node-1", pods=None, trail=trail(2))]
     assert len(check_pairs(fakes.cluster(), [], probes)) == 1
 
@@ -224,7 +224,7 @@ PROXY = (
         (Packet("10.244.1.2", "198.51.100.1", mark=0x4000), False),
     ],
 )
-def test_masquerading_as_the_rules_say(packet: Packet, changed: bool) -> None:
+def test_masquerading_follows_the_rules(packet: Packet, changed: bool) -> None:
     facts = KernelFacts(nft={"ip flannel-ipv4": FLANNEL, "ip kube-proxy": PROXY})
     assert masquerade(facts, packet).changed is changed
 
@@ -234,7 +234,7 @@ def test_masquerading_as_the_rules_say(packet: Packet, changed: bool) -> None:
 CONF = '{"Network": "10.244.0.0/16", "SubnetLen": 25, "backend": {"Type": "vxlan", "VNI": 7}, "Note": "kept"}'
 
 
-def test_a_wish_changes_the_backend_and_nothing_else() -> None:
+def test_a_request_changes_the_backend_and_nothing_else() -> None:
     options = backend_choice.parse_options(["directrouting=true", "VNI=2"])
     text, config = switch_backend.with_backend(CONF, switch_backend.SwitchRequest("vxlan", options))
     assert json.loads(text) == {
@@ -258,7 +258,7 @@ def test_a_wish_changes_the_backend_and_nothing_else() -> None:
         ("vxlan", ["VNI=1", "vni=2"], "given twice"),
     ],
 )
-def test_bad_wishes(backend: str, settings: list[str], message: str) -> None:
+def test_invalid_requests(backend: str, settings: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         switch_backend.with_backend(CONF, switch_backend.SwitchRequest(backend, backend_choice.parse_options(settings)))
 
@@ -277,14 +277,14 @@ def test_nodes_behind_a_router_are_found() -> None:
     ]
 
 
-def test_who_has_followed() -> None:
+def test_pending_steps_of_a_node() -> None:
     facts = fakes.cluster("host-gw")
     node = facts.nodes[0]
     assert switch_backend.pending_step(facts, node) == ""
     old = fakes.cluster("vxlan")
-    assert switch_backend.pending_step(replace(facts, nodes=old.nodes), old.nodes[0]) == "announces vxlan yet"
+    assert switch_backend.pending_step(replace(facts, nodes=old.nodes), old.nodes[0]) == "still announces vxlan"
     lingering = replace(node, kernel=replace(fakes.kernel(facts, "node-1"), links=fakes.kernel(old, "node-1").links))
-    assert switch_backend.pending_step(facts, lingering) == "flannel.1 lingers for packets under way"
+    assert switch_backend.pending_step(facts, lingering) == "keeps flannel.1 for packets in flight"
     assert switch_backend.pending_step(
         facts, replace(node, kernel=replace(fakes.kernel(facts, "node-1"), routes=()))
     ) == ("moves its routes")
@@ -331,15 +331,15 @@ def test_targets(text: str, port: str, expected: tuple[str, str, int]) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("nothing", "no Service or pod"), ("headless", "no address of its own"), ("new", "no address yet")],
+    [("nothing", "no Service or pod"), ("headless", "no cluster IP"), ("new", "no address yet")],
 )
-def test_targets_that_are_none(text: str, message: str) -> None:
+def test_targets_that_do_not_exist(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         trace_target.resolve(text, (0, ""), "default", [pod("new", "")], [service("headless", "None")])
 
 
 @pytest.mark.parametrize("text", ["0", "65536", "http", "80/icmp", "-1", "80/"])
-def test_bad_ports(text: str) -> None:
+def test_invalid_ports(text: str) -> None:
     with pytest.raises(ConfigError, match="--port"):
         trace_target.parse_port(text)
 
@@ -347,7 +347,7 @@ def test_bad_ports(text: str) -> None:
 def test_bgp_across_racks_needs_a_router_that_learns() -> None:
     facts = fakes.cluster(nodes=3, racks=2)
     _, config = switch_backend.with_backend(CONF, switch_backend.SwitchRequest("bgp"))
-    with pytest.raises(ConfigError, match=r"router between node-1 and node-2; .* give --option Peers="):
+    with pytest.raises(ConfigError, match=r"router between node-1 and node-2; .* set --option Peers="):
         switch_backend._refuse(config, facts, switch_backend.SwitchRequest("bgp"))
     peers = backend_choice.parse_options(['peers=[{"Address": "192.0.2.254", "ASNumber": 64600}]', "ASNumber=65001"])
     text, config = switch_backend.with_backend(CONF, switch_backend.SwitchRequest("bgp", peers))

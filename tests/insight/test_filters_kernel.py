@@ -1,4 +1,4 @@
-"""What the packet filters of a node are said to do with a packet, beside what the kernel does with it."""
+"""Compare what `filters` computes for a packet with what the kernel does with it."""
 
 import os
 import socket
@@ -26,7 +26,7 @@ SIDES = (
 
 @pytest.fixture
 def node() -> Iterator[dict[str, str]]:
-    """A node with a pod on each side, by the names `here`, `node`, `there`."""
+    """Three namespaces: a node (`node`) with a pod on each side (`here` and `there`)."""
     tag = f"pbt-{os.getpid()}-{uuid.uuid4().hex[:4]}"
     names = {side: f"{tag}-{side}" for side in ("here", "node", "there")}
     try:
@@ -64,7 +64,7 @@ def _join(names: dict[str, str], side: str, ips: dict[int, str], near: str, gate
 
 
 def sent(names: dict[str, str], version: int) -> str:
-    """The source address under which a datagram arrives; empty if it does not."""
+    """The source address with which a datagram arrives; empty if it does not arrive."""
     family = socket.AF_INET if version == 4 else socket.AF_INET6
     with netns.enter(names["there"]):
         receiver = socket.socket(family, socket.SOCK_DGRAM)
@@ -161,9 +161,9 @@ def test_iptables(node: dict[str, str], script: str, backend: str) -> None:
 
 
 def agree(names: dict[str, str], version: int) -> None:
-    """What is said and what is seen."""
+    """Compare the computed result with what arrives."""
     kernel = observe.kernel(names["node"], rules=True)
-    packet = Packet(HERE[version], THERE[version], came_by="cni0", leaves_by="eth0")
+    packet = Packet(HERE[version], THERE[version], in_link="cni0", out_link="eth0")
     found = [base.decide() for base in bases(kernel, "forward", "filter", packet)]
     dropped = any(verdict.verdict in ("drop", "reject") for verdict in found)
     seen = sent(names, version)
@@ -173,7 +173,7 @@ def agree(names: dict[str, str], version: int) -> None:
         assert masquerade(kernel, packet).changed is (seen != HERE[version])
 
 
-def test_what_is_not_understood_is_not_sure(node: dict[str, str]) -> None:
+def test_an_unknown_match_makes_the_verdict_uncertain(node: dict[str, str]) -> None:
     iptables = Iptables(4, netns=node["node"])
     iptables.run("-P", "FORWARD", "DROP")
     iptables.run("-A", "FORWARD", "-p", "tcp", "--dport", "80", "-j", "ACCEPT")
@@ -183,6 +183,6 @@ def test_what_is_not_understood_is_not_sure(node: dict[str, str]) -> None:
     assert [(verdict.verdict, verdict.sure) for verdict in found] == [("drop", False)] * 2
 
 
-def test_reading_loads_no_tables(node: dict[str, str]) -> None:
+def test_reading_creates_no_tables(node: dict[str, str]) -> None:
     assert observe.kernel(node["node"], rules=True).iptables == {}
     assert tool.run(["cat", "/proc/thread-self/net/ip_tables_names"], netns=node["node"]) == b""

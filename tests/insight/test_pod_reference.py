@@ -1,4 +1,4 @@
-"""How people name a pod."""
+"""Names of pods as users write them."""
 
 import pytest
 
@@ -22,6 +22,6 @@ def test_names(text: str, found: tuple[str, str]) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "/", "a/b/c", "service/a/b", "web/", "/web", "WEB", "a b", "../secrets", "a?x=1"])
-def test_what_names_no_pod(text: str) -> None:
-    with pytest.raises(ConfigError, match="names no pod; expected NAME, pod/NAME or NAMESPACE/NAME"):
+def test_invalid_names(text: str) -> None:
+    with pytest.raises(ConfigError, match="is not the name of a pod; expected NAME, pod/NAME or NAMESPACE/NAME"):
         pod_reference(text, "here")

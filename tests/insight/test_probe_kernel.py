@@ -1,4 +1,4 @@
-"""Probes in real network namespaces: what arrives, what is too large, what is dropped where, what is damaged."""
+"""Probes in real network namespaces: replies, packets that are too large, dropped packets, corrupted data."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ ADDRESSES = {"one": ("192.0.2.1", "2001:db8::1"), "two": ("192.0.2.2", "2001:db8
 
 @pytest.fixture
 def pair() -> Iterator[dict[str, str]]:
-    """Two namespaces, joined by eth0; by the names `one` and `two`."""
+    """Two namespaces, `one` and `two`, joined by a veth pair of eth0."""
     tag = f"pbt-{os.getpid()}-{uuid.uuid4().hex[:4]}"
     names = {side: f"{tag}-{side}" for side in ADDRESSES}
     for name in names.values():
@@ -78,11 +78,11 @@ async def test_ping(pair: dict[str, str], family: int) -> None:
         with Netlink(pair["two"]) as nl:
             link.set_mtu(nl, "eth0", 1400)
         assert await ping.ping(target, size=1400) is not None
-        # The device has 4 bytes to spare for a VLAN tag; what is beyond does not arrive, and nobody says so.
+        # The device accepts 4 more bytes, for a VLAN tag; larger packets are dropped silently.
         assert await ping.ping(target, size=1405, tries=1, timeout=0.05) is None
 
 
-async def test_ping_without_answer_ends_in_time(pair: dict[str, str]) -> None:
+async def test_ping_without_a_reply_times_out(pair: dict[str, str]) -> None:
     async with pinger(pair["one"], "192.0.2.1") as ping:
         async with asyncio.timeout(1):
             assert await ping.ping("192.0.2.77", tries=2, timeout=0.05) is None
@@ -92,7 +92,7 @@ async def test_ping_without_answer_ends_in_time(pair: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(("side", "hook", "seen"), [("one", "output", set()), ("two", "input", {"one out", "two in"})])
-async def test_taps_tell_where_a_packet_is_dropped(pair: dict[str, str], side: str, hook: str, seen: set[str]) -> None:
+async def test_taps_show_where_a_packet_is_dropped(pair: dict[str, str], side: str, hook: str, seen: set[str]) -> None:
     nft.apply(table("pbt", hook, "ip protocol icmp drop"), pair[side])
     token = os.urandom(16)
     with Taps([Point("one", "eth0"), Point("two", "eth0"), Point("two", "gone")], pair) as taps:
@@ -103,17 +103,17 @@ async def test_taps_tell_where_a_packet_is_dropped(pair: dict[str, str], side: s
 
 
 @pytest.mark.parametrize("family", [0, 1])
-async def test_payload_arrives_as_sent(pair: dict[str, str], family: int) -> None:
+async def test_payload_arrives_unchanged(pair: dict[str, str], family: int) -> None:
     source, target = ((pair[side], ADDRESSES[side][family]) for side in ("one", "two"))
     assert await payload.udp(source, target, 1500) == ""
     assert await payload.tcp(source, target) == ""
 
 
-async def test_damaged_and_lost_payload_is_noticed(pair: dict[str, str]) -> None:
+async def test_corrupted_and_lost_payload_is_detected(pair: dict[str, str]) -> None:
     source, target = ((pair[side], ADDRESSES[side][0]) for side in ("one", "two"))
     nft.apply(table("pbt", "input", "ip protocol udp @th,512,32 set 0xdeadbeef"), pair["two"])
     assert await payload.udp(source, target, 1500, timeout=0.05) in (
-        "UDP datagrams arrive changed",
+        "UDP datagrams arrive corrupted",
         "UDP datagrams of 1472 bytes do not arrive",
     )
     nft.apply(table("pbt2", "input", "ip protocol tcp drop"), pair["two"])

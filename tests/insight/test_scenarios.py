@@ -1,4 +1,4 @@
-"""What breaks, and what is said about it: text files, reviewed as diffs."""
+"""Faults and their findings, as text files that are reviewed as diffs."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`network show`: what stands in its tables, and what does not."""
+"""`network show`: its tables and its JSON document."""
 
 import json
 
@@ -13,7 +13,7 @@ from pybernetes.insight.probe_result import PairProbe
 
 
 def checked(facts: ClusterFacts, **lost: bool) -> Checked:
-    """As if all pairs had answered, but not those of the nodes in `lost` (`node_1`)."""
+    """Results in which all pairs replied, except to the nodes in `lost` (`node_1`)."""
     names = [node.name for node in facts.nodes]
     probes = [
         PairProbe(
@@ -36,7 +36,7 @@ def row(lines: list[str], start: str) -> list[str]:
     return next(line for line in lines if line.startswith(start)).split()
 
 
-def test_nodes_and_ways() -> None:
+def test_nodes_and_paths() -> None:
     lines = show.tables(checked(fakes.cluster(nodes=3), node_2=True))
     assert row(lines, "NODE")[:3] == ["NODE", "SUBNET", "PUBLIC-IP"] and "DEVICES" not in lines[0]
     assert row(lines, "node-1") == [
@@ -65,7 +65,7 @@ def test_wide(backend: str, device: str, sessions: str) -> None:
     assert row(lines, "FROM")[-2:] == ["UNDERLAY", "SIZE"] and row(lines, "node-1  node-2")[-1] == "1450"
 
 
-def test_who_takes_no_part_is_shown_with_the_reason() -> None:
+def test_nodes_outside_the_pod_network_are_shown_with_the_reason() -> None:
     facts = fakes.change(fakes.cluster(nodes=4), "node-2", lease=None, lease_fault="no podCIDR")
     facts = fakes.change(facts, "node-3", ready=False, ready_text="KubeletNotReady: it sleeps")
     facts = fakes.change(facts, "node-4", kernel=None)
@@ -74,10 +74,10 @@ def test_who_takes_no_part_is_shown_with_the_reason() -> None:
     assert row(lines, "node-3")[-1] == "no"
     assert "node-2: no lease: no podCIDR" in lines
     assert "node-3: not Ready: KubeletNotReady: it sleeps" in lines
-    assert "node-4: its network namespace is gone" in lines
+    assert "node-4: its network namespace is missing" in lines
 
 
-def test_documents_hold_the_same_and_no_secret() -> None:
+def test_the_document_has_no_secret() -> None:
     key = fakes.wireguard_key(9)
     document = show.document(checked(fakes.cluster("wireguard", PSK=key)))
     assert json.loads(json.dumps(document)) == yaml.safe_load(yaml.safe_dump(document)) == document
@@ -85,7 +85,7 @@ def test_documents_hold_the_same_and_no_secret() -> None:
     assert document["nodes"][0]["peers"] == {"ok": 1, "tried": 1, "all": 1} and document["healthy"]
 
 
-def test_what_watch_shows_anew() -> None:
+def test_changes_that_watch_prints() -> None:
     facts = fakes.cluster()
     assert show.states(checked(facts)) == show.states(checked(facts))
     assert show.states(checked(facts)) != show.states(checked(facts, node_1=True))

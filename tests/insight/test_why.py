@@ -1,4 +1,4 @@
-"""`why` on lists of objects: the scheduler's core decides, these tests look at what is told."""
+"""`why` on lists of objects: the scheduler's core decides, these tests check the explanation."""
 
 import json
 from typing import Any, TypeVar
@@ -29,11 +29,11 @@ def pod(name: str, on: str = "", cpu: str = "1", **spec: Any) -> Pod:
     return made(Pod, metadata={"name": name, "namespace": "default", "uid": name}, spec=inner)
 
 
-def test_each_node_with_its_filter() -> None:
+def test_each_node_is_listed_with_its_filter() -> None:
     tainted = node("tainted", taints=[{"key": "gpu", "value": "yes", "effect": "NoSchedule"}])
     state = State(nodes=[node("small", cpu="500m"), tainted, node("cordoned", unschedulable=True)])
     found = explain_pod(pod("p"), state)
-    assert found.summary == "is on no node: none of 3 would do"
+    assert found.summary == "is on no node: none of 3 nodes is feasible"
     assert {v.node: v.refused_by for v in found.verdicts} == {
         "small": "NodeResourcesFit",
         "tainted": "TaintToleration",
@@ -53,11 +53,11 @@ def test_a_bound_pod_does_not_count_against_itself() -> None:
     assert "node-1 *" in "\n".join(found.lines())
 
 
-def test_pods_that_wait_for_something_else() -> None:
+def test_pods_that_are_not_scheduled_by_us() -> None:
     state = State(nodes=[node("node-1")])
     assert "scheduling gates: later" in explain_pod(pod("p", schedulingGates=[{"name": "later"}]), state).summary
     assert "scheduler 'mine'" in explain_pod(pod("p", schedulerName="mine"), state).summary
-    assert "does the scheduler run?" in explain_pod(pod("p"), state).summary
+    assert "is the scheduler running?" in explain_pod(pod("p"), state).summary
     assert explain_pod(pod("p"), State()).summary == "is on no node: there are no nodes"
 
 
@@ -68,4 +68,4 @@ def test_events_in_order() -> None:
     ]
     found = explain_pod(pod("p", on="node-1"), State(nodes=[node("node-1")]), events)
     assert [line.split()[2] for line in found.events] == ["First:", "Second:"]
-    assert "given its node by whoever made it" in found.notes[1]
+    assert "its creator set spec.nodeName" in found.notes[1]

@@ -27,7 +27,7 @@ _json = click.option("--json", "output", flag_value="json", help="The same as -o
 
 @click.group("network")
 def command() -> None:
-    """Look at the pod network, check it, and change its backend."""
+    """Show the pod network, check it, and change its backend."""
 
 
 def _with_client(layout: Layout, work: Callable[[Client], Awaitable[T]]) -> T:
@@ -42,7 +42,7 @@ def _with_client(layout: Layout, work: Callable[[Client], Awaitable[T]]) -> T:
 
 
 def _say(document: dict[str, Any], output: str) -> bool:
-    """Print a document, if it is to be one."""
+    """Print the document if the output is json or yaml; return whether it was printed."""
     if output == "json":
         click.echo(json.dumps(document, indent=2))
     elif output == "yaml":
@@ -54,12 +54,12 @@ def _say(document: dict[str, Any], output: str) -> bool:
 @options.name
 @_output
 @_json
-@click.option("-w", "--watch", is_flag=True, help="Go on, and show it anew when something has changed.")
+@click.option("-w", "--watch", is_flag=True, help="Keep running and print again on every change.")
 def show_command(name: str, output: str, watch: bool) -> None:
-    """Show nodes, subnets and the ways between the nodes, each measured now.
+    """Show nodes, subnets and the paths between nodes, each probed now.
 
-    PEERS is how many of a node's peers answer through the pod network. A way is direct or a tunnel, with the device
-    that it leaves by; what is wrong with one is found by 'network check'. Exit code 0 also if something is wrong.
+    PEERS counts the peers that reply through the pod network. PATH is direct or a tunnel, with the outgoing device.
+    'network check' finds the cause of a fault. The exit code is 0 even if there are faults.
     """
     layout = require_ours(layout_of(name))
 
@@ -88,10 +88,10 @@ def show_command(name: str, output: str, watch: bool) -> None:
 @_output
 @_json
 def check_command(name: str, output: str) -> None:
-    """Check every pair of nodes: reachability, MTU, checksums, and all that flannel keeps in the kernel.
+    """Check every pair of nodes: reachability, MTU, checksums, and flannel's state in the kernel.
 
-    For each fault its cause and its fix are named. Exit code 0 if there is no fault (warnings are none), 1 if there
-    are faults or the check itself could not be made, 2 for a wrong command line.
+    Prints the cause and the fix of each fault. Exit code 0 if there is no fault (warnings do not count), 1 if there
+    are faults or the check failed, 2 for an invalid command line.
     """
     layout = require_ours(layout_of(name))
     found = _with_client(layout, lambda client: check.check(layout, client))
@@ -111,14 +111,14 @@ def check_command(name: str, output: str) -> None:
     metavar="KEY=VALUE",
     help="An option of the backend, such as VNI=2; KEY=@FILE reads a secret from a file. Repeatable.",
 )
-@click.option("--force", is_flag=True, help="Go on although some nodes will not reach each other.")
+@click.option("--force", is_flag=True, help="Switch even if some nodes will not reach each other.")
 @click.option("--timeout", default=60.0, show_default=True, metavar="SECONDS", help="How long to wait for all nodes.")
 @options.name
 def set_backend_command(backend: str, settings: tuple[str, ...], force: bool, timeout: float, name: str) -> None:
-    """Change the backend of the living pod network to TYPE, without losing a packet.
+    """Change the backend of the running pod network to TYPE, without losing a packet.
 
-    Waits until every node has changed over and nothing of the old backend is left. Exit code 1, and nothing changed,
-    if the request is refused; also 1 if nodes have not followed in time.
+    Waits until every node has changed over and nothing of the old backend is left. Exit code 1 if the request is
+    refused, which changes nothing, or if nodes have not changed over in time.
     """
     layout = require_ours(layout_of(name))
     request = switch_backend.SwitchRequest(

@@ -25,8 +25,8 @@ def command(pod: str, target: str, port: str, namespace: str, output: str, name:
     """Follow a packet from POD to TARGET, hop by hop, with the object behind each hop.
 
     POD is NAME, pod/NAME or NAMESPACE/NAME. TARGET is an address, a Service (NAME, NAME.NAMESPACE, service/NAME) or a
-    pod (NAME, pod/NAME). What counts is the state of the kernels; nothing is sent. Exit code 1 if the packet is lost
-    on a way; that hop is marked X.
+    pod (NAME, pod/NAME). The path is computed from the kernel state of the nodes; no packet is sent. Exit code 1 if
+    the packet is lost on any path; the hop is marked X.
     """
     found = asyncio.run(_follow(require_ours(layout_of(name)), pod, target, port, namespace))
     click.echo(json.dumps(found.document(), indent=2) if output == "json" else "\n".join(found.lines()))

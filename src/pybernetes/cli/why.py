@@ -18,7 +18,7 @@ from pybernetes.insight.why import Explanation, why
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Form of output.")
 @options.name
 def command(pod: str, namespace: str, output: str, name: str) -> None:
-    """Say why POD is on its node, or on none: per node the filter that refuses it, or what each score gives."""
+    """Explain why POD is on its node, or on none: for each node the filter that rejects it, or its scores."""
     found = asyncio.run(_ask(layout_of(name), pod, namespace))
     click.echo(json.dumps(found.document(), indent=2) if output == "json" else "\n".join(found.lines()))
 

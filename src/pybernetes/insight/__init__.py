@@ -1,4 +1,4 @@
-"""What is going on in a cluster, and why: findings about the network, the way of a packet, the place of a pod.
+"""Explain a cluster: what is wrong with its network, which path a packet takes, why a pod is on its node.
 
-Facts are gathered by thin shells (`gather`, `probe`); everything that draws conclusions from them is pure.
+Thin shells read the facts (`gather`, `probe`); everything that draws conclusions from them is pure.
 """

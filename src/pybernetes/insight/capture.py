@@ -1,7 +1,7 @@
-"""Where a marked packet is seen: taps on links of several namespaces, to find out where it is lost.
+"""Packet taps on links of several namespaces, to find out where a marked packet is lost.
 
-A tap sees what arrives before the packet filter, and what leaves after it. So a packet that is seen at a link and
-no further was dropped by a rule behind that link.
+A tap sees incoming packets before the packet filter, and outgoing packets after it. So if a packet is seen on a link
+and nowhere after it, a rule behind that link dropped it.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ class Point:
 
 
 class Taps:
-    """Watches the points from entering until leaving the context."""
+    """Captures at the points from construction until the context exits."""
 
     def __init__(self, points: Iterable[Point], namespaces: dict[str, str]) -> None:
         self._sockets: dict[Point, socket.socket] = {}
@@ -48,7 +48,7 @@ class Taps:
             tap.close()
 
     async def seen(self, tokens: Iterable[bytes], seconds: float) -> dict[bytes, set[tuple[Point, str]]]:
-        """For each token, where it passed, and whether `in` or `out`, within a time."""
+        """For each token, where it was seen and whether `in` or `out`, within `seconds`."""
         found: dict[bytes, set[tuple[Point, str]]] = {token: set() for token in tokens}
         await asyncio.sleep(seconds)
         for point, tap in self._sockets.items():

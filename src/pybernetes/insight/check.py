@@ -1,7 +1,7 @@
-"""`network check`: the facts, the probes, and what both come to.
+"""`network check`: read the facts, probe all pairs of nodes, and derive the findings.
 
-Flannel mends what a stranger breaks within a second. So a fault counts only if it is still there when all is looked
-at a second time; a check that comes in the midst of a change raises no alarm.
+Flannel repairs external changes within a second. So a fault is reported only if a second check still finds it, and a
+check in the middle of a change raises no alarm.
 """
 
 import asyncio
@@ -19,14 +19,14 @@ from pybernetes.insight.findings import SEVERING_PAIR, Finding, faults
 from pybernetes.insight.probe import Prober
 from pybernetes.insight.probe_result import PairProbe
 
-_PATIENCE = 1.2
-#: BIRD waits as long before it tries a session again.
-_PATIENCE_BGP = 5.0
+_RECHECK_SECONDS = 1.2
+#: BIRD waits this long before it retries a session.
+_RECHECK_SECONDS_BGP = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The outcome, with what it rests on."""
+    """The findings, with the facts and probes behind them."""
 
     facts: ClusterFacts
     probes: list[PairProbe]
@@ -34,7 +34,7 @@ class Checked:
 
     @property
     def healthy(self) -> bool:
-        """Whether there is no fault; warnings are none."""
+        """Whether there is no fault. Warnings do not count."""
         return not faults(self.findings)
 
 
@@ -45,7 +45,7 @@ def judge(facts: ClusterFacts, probes: list[PairProbe]) -> list[Finding]:
         found += check_node(facts, node)
     found += check_together(facts)
     found += check_pairs(facts, found, probes)
-    # Who is cut off, or announces an address that it does not have, is looked for in vain by all others.
+    # A node that is cut off, or announces an address it lacks, makes every other node's probe fail: omit those.
     away = {finding.node for finding in found if finding.code in ("wrong-interface", "underlay-down", "node-gone")}
     found = [f for f in found if f.code not in SEVERING_PAIR or not away & {f.node, f.peer}]
     once = {(finding.identity, finding.cause): finding for finding in reversed(found)}
@@ -53,18 +53,18 @@ def judge(facts: ClusterFacts, probes: list[PairProbe]) -> list[Finding]:
 
 
 async def look(layout: Layout, client: Client, *, deep: bool = True) -> Checked:
-    """Facts, probes and findings of this moment."""
+    """Check once."""
     facts = await gather.cluster(layout, client)
     probes = await Prober(facts, namespaces(layout, facts), deep=deep).run()
     return Checked(facts, probes, judge(facts, probes))
 
 
 async def check(layout: Layout, client: Client) -> Checked:
-    """`look`, twice if the first look finds faults; only what both see is reported."""
+    """Check, and check again if there are faults; report only what both checks found."""
     first = await look(layout, client)
     if first.healthy:
         return first
-    await asyncio.sleep(_PATIENCE_BGP if first.facts.config.backend == "bgp" else _PATIENCE)
+    await asyncio.sleep(_RECHECK_SECONDS_BGP if first.facts.config.backend == "bgp" else _RECHECK_SECONDS)
     second = await look(layout, client)
     before = {finding.identity for finding in first.findings}
     lasting = [finding for finding in second.findings if finding.identity in before]
@@ -72,5 +72,5 @@ async def check(layout: Layout, client: Client) -> Checked:
 
 
 def namespaces(layout: Layout, facts: ClusterFacts) -> dict[str, str]:
-    """The namespaces of the nodes that there are."""
+    """The network namespaces of the nodes that have one."""
     return {node.name: layout.node(node.name).netns for node in facts.nodes if node.kernel is not None}

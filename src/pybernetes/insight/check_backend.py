@@ -1,4 +1,4 @@
-"""Faults of what a backend runs beside the kernel's routes: BIRD, the udp proxy, WireGuard's peers. Pure."""
+"""Faults of what a backend needs besides links and routes: BIRD, the udp proxy, WireGuard's peers. Pure."""
 
 from collections.abc import Collection, Iterator
 
@@ -6,31 +6,31 @@ from pybernetes.flannel.backends.bgp.bird import protocol_name
 from pybernetes.flannel.backends.bgp.learned import is_learned
 from pybernetes.flannel.backends.wireguard.backend import PUBLIC_KEY
 from pybernetes.flannel.kernel.desired import BgpSession, Desired, WireguardPeer
-from pybernetes.insight.check_texts import mender, peer_of
+from pybernetes.insight.check_texts import peer_of, repair_hint
 from pybernetes.insight.facts import BirdFacts, ClusterFacts, KernelFacts, NodeFacts
 from pybernetes.insight.findings import Finding, Severity
 
 _BGP_PORT = 179
-#: What BIRD's own words for the last error of a session come to: (part of the words, code, cause, fix).
+#: By the text that BIRD reports as a session's last error: (part of the text, code, cause, fix).
 _SESSION_FAULTS = (
     (
         "bad peer as",
         "as-wrong",
-        "they do not agree on the autonomous systems they are in",
-        "give both the same ASNumber: 'pybernetes network set-backend bgp --option ASNumber=N'; of a peer outside, "
-        "look at its own config",
+        "the two ends are configured with different AS numbers",
+        "give both the same ASNumber: 'pybernetes network set-backend bgp --option ASNumber=N'; for an external peer, "
+        "check its configuration",
     ),
     (
         "connection refused",
         "session-down",
-        f"nobody listens on its TCP port {_BGP_PORT}: no BIRD, or another program's rules refuse the connection",
+        f"its TCP port {_BGP_PORT} refuses the connection: BIRD is not running, or a packet filter rejects it",
         f"on the peer: ss -ltnp 'sport = :{_BGP_PORT}'",
     ),
     (
         "route to host",
         "session-down",
-        "it has no way to the peer's address",
-        "look at the network under the nodes: ip route get PEER",
+        "there is no route to the peer's address",
+        "check the underlay network: ip route get PEER",
     ),
 )
 
@@ -46,10 +46,8 @@ def check_backend(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, w
 def _proxy(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, want: Desired) -> Iterator[Finding]:
     for end in want.udp_ends:
         if node.agent and end.port not in kernel.udp_ports:
-            cause = (
-                f"nobody listens on UDP port {end.port}: the proxy that carries the packets of {end.tun} does not run"
-            )
-            yield Finding("proxy-missing", node.name, cause, mender(cluster, node))
+            cause = f"no program listens on UDP port {end.port}: the proxy for {end.tun} is not running"
+            yield Finding("proxy-missing", node.name, cause, repair_hint(cluster, node))
 
 
 def _bird(
@@ -59,20 +57,20 @@ def _bird(
     if not bird.answers:
         lost = [r for r in want.learned if r.dst not in learned]
         stay = "its routes are gone" if lost else f"peers keep its routes for {want.speakers[0].restart} s"
-        cause = f"BIRD does not run on {node.name}, or does not answer: no session stands, and {stay}"
-        yield Finding("bird-stopped", node.name, cause, mender(cluster, node))
+        cause = f"BIRD is not running on {node.name}, or does not answer: no session is up, and {stay}"
+        yield Finding("bird-stopped", node.name, cause, repair_hint(cluster, node))
         return
     silent = set()
     for session in want.sessions:
         if (found := _session(cluster, node, want, bird, learned, session)) is not None:
             silent.add(session.node)
-            if _tells(cluster, node, session):
+            if _reports(cluster, node, session):
                 yield found
     for r in want.learned:
         peer = peer_of(r.reason)
         if r.dst not in learned and peer not in silent and not _stopped(cluster, peer):
-            cause = f"BIRD has brought no route to {r.dst} of {peer}, although the sessions stand"
-            fix = f"see what is announced: birdc -s {bird.socket} show route all"
+            cause = f"BIRD has installed no route to {r.dst} of {peer}, although the sessions are up"
+            fix = f"show what is announced: birdc -s {bird.socket} show route all"
             yield Finding("route-not-learned", node.name, cause, fix, peer)
 
 
@@ -85,11 +83,11 @@ def _session(
     words = state.info if state is not None else "it is not in BIRD's config"
     code, cause, fix = _why(session, words)
     lost = [r.dst for r in want.learned if peer_of(r.reason) == session.node and r.dst not in learned]
-    after = f"; there is no route to {', '.join(lost)}" if lost else "; packets still pass by the routes that it left"
+    after = f"; there is no route to {', '.join(lost)}" if lost else "; the routes it installed before still work"
     return Finding(
         code,
         node.name,
-        f"the BGP session with {session.node} ({session.address}) does not stand, {cause} (BIRD: {words or 'no word'})"
+        f"the BGP session with {session.node} ({session.address}) is down: {cause} (BIRD: {words or 'no message'})"
         f"{after}",
         fix,
         "" if session.outside else session.node,
@@ -101,24 +99,24 @@ def _why(session: BgpSession, words: str) -> tuple[str, str, str]:
     for part, code, cause, fix in _SESSION_FAULTS:
         if part in words.lower():
             return code, cause, fix.replace("PEER", session.address)
-    cause = f"and nothing answers: TCP port {_BGP_PORT} may be blocked between them"
-    return "session-down", cause, f"allow TCP port {_BGP_PORT} between all nodes, in every packet filter on the way"
+    cause = f"the peer does not answer; TCP port {_BGP_PORT} may be blocked between them"
+    return "session-down", cause, f"allow TCP port {_BGP_PORT} between all nodes, in every packet filter between them"
 
 
-def _tells(cluster: ClusterFacts, node: NodeFacts, session: BgpSession) -> bool:
-    """Of two nodes that both miss the session, the first by name speaks of it."""
+def _reports(cluster: ClusterFacts, node: NodeFacts, session: BgpSession) -> bool:
+    """If both nodes lack the session, only the first by name reports it."""
     peer = cluster.node(session.node)
-    return peer is None or peer.bird is None or not peer.bird.answers or node.name < peer.name or _stands(peer, node)
+    return peer is None or peer.bird is None or not peer.bird.answers or node.name < peer.name or _is_up(peer, node)
 
 
-def _stands(peer: NodeFacts, node: NodeFacts) -> bool:
+def _is_up(peer: NodeFacts, node: NodeFacts) -> bool:
     assert peer.bird is not None
     ips = [str(part.public_ip) for part in node.lease.families] if node.lease else []
     return any(s.up for ip in ips if (s := peer.bird.session(protocol_name(ip))))
 
 
 def _stopped(cluster: ClusterFacts, name: str) -> bool:
-    """Whether a peer's BIRD is known not to run: that is the fault, and all else follows from it."""
+    """Whether a peer's BIRD is known to be down. That is reported as the fault; the rest follows from it."""
     peer = cluster.node(name)
     return peer is not None and (peer.kernel is None or (peer.bird is not None and not peer.bird.answers))
 
@@ -128,8 +126,8 @@ def _wireguard(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, want
     mine = {part.data.get(PUBLIC_KEY) for part in node.lease.families} if node.lease else set()
     for name in {link.name for link in want.wireguards} & devices.keys():
         if devices[name].public_key not in mine:
-            cause = f"{name} has another key than {node.name} announces: peers can't decrypt what it sends"
-            yield Finding("key-wrong", node.name, cause, mender(cluster, node))
+            cause = f"{name} has a different key from the one {node.name} announces: peers cannot decrypt its packets"
+            yield Finding("key-wrong", node.name, cause, repair_hint(cluster, node))
     for peer in want.wireguard_peers:
         device = devices.get(peer.link)
         if device is None:
@@ -137,19 +135,19 @@ def _wireguard(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, want
         have = device.peer(peer.public_key)
         who = peer_of(peer.reason)
         if have is None:
-            cause = f"{peer.link} does not know {who} as a peer: packets for its pods are refused"
-            yield Finding("wireguard-peer-missing", node.name, cause, mender(cluster, node), who)
+            cause = f"{peer.link} does not have {who} as a peer: packets for its pods are dropped"
+            yield Finding("wireguard-peer-missing", node.name, cause, repair_hint(cluster, node), who)
             continue
         differs = _differs(peer, have.allowed, str(have.endpoint or "nowhere"))
         if differs:
             cause = f"{peer.link} has {who} as a peer with {differs}"
-            yield Finding("wireguard-peer-wrong", node.name, cause, mender(cluster, node), who)
+            yield Finding("wireguard-peer-wrong", node.name, cause, repair_hint(cluster, node), who)
 
 
 def _differs(want: WireguardPeer, allowed: Collection[str], endpoint: str) -> str:
     if set(allowed) != set(want.allowed):
         return f"the networks {', '.join(sorted(allowed)) or 'none'} instead of {', '.join(want.allowed)}"
-    # Behind NAT the kernel follows the peer to where its packets come from.
+    # For a peer behind NAT, the kernel updates the endpoint from the packets it receives.
     known = endpoint.rpartition(":")[0]
     return (
         f"the endpoint {endpoint} instead of {want.endpoint}" if known != str(want.endpoint).rpartition(":")[0] else ""

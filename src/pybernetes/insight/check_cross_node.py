@@ -1,4 +1,4 @@
-"""Faults that only show when nodes are laid side by side: what two of them have and only one may. Pure."""
+"""Faults that show only when nodes are compared: values that must be unique and are not. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -14,13 +14,13 @@ def check_together(cluster: ClusterFacts) -> Iterator[Finding]:
     yield from _macs_of_leases(cluster)
     yield from _macs_below(cluster)
     if cluster.policies:
-        fix = "put a policy engine beside flannel, such as kube-network-policies, or remove them"
-        told = unenforced(cluster.policies).partition(". ")[0]
-        yield Finding("policies-unenforced", "", told, fix, severity=Severity.WARNING)
+        fix = "install a policy engine such as kube-network-policies, or remove the policies"
+        cause = unenforced(cluster.policies).partition(". ")[0]
+        yield Finding("policies-unenforced", "", cause, fix, severity=Severity.WARNING)
 
 
 def _macs_of_leases(cluster: ClusterFacts) -> Iterator[Finding]:
-    """A tunnel's MAC says which node a frame is for."""
+    """Peers send frames to a node by the MAC of its tunnel."""
     owners: dict[str, list[str]] = defaultdict(list)
     for lease in cluster.leases:
         macs = {str(part.data["VtepMAC"]).lower() for part in lease.families if "VtepMAC" in part.data}
@@ -29,12 +29,12 @@ def _macs_of_leases(cluster: ClusterFacts) -> Iterator[Finding]:
     for mac, (first, *others) in owners.items():
         for other in others:
             cause = f"{other} and {first} announce the same MAC {mac} for their tunnels: one gets the other's packets"
-            fix = f"on {other}: ip link del flannel.1; its agent makes it again, with another MAC"
+            fix = f"on {other}: ip link del flannel.1; its agent recreates it with another MAC"
             yield Finding("mac-duplicate", other, cause, fix, first)
 
 
 def _macs_below(cluster: ClusterFacts) -> Iterator[Finding]:
-    """Two interfaces with one MAC on one segment: the switch sends to whichever spoke last."""
+    """With one MAC on two interfaces of a segment, the switch sends frames to the one that sent last."""
     owners: dict[tuple[str, str], str] = {}
     for node in cluster.nodes:
         below = expected.underlay(node.kernel, node.lease) if node.kernel and node.lease else None
@@ -43,9 +43,7 @@ def _macs_below(cluster: ClusterFacts) -> Iterator[Finding]:
             assert link is not None
             first = owners.setdefault((link.mac, segment), node.name)
             if first != node.name:
-                cause = (
-                    f"{link.name} of {node.name} has the MAC {link.mac}, as {first} has on the same segment {segment}"
-                )
-                fix = f"give {node.name} a MAC of its own; copied machines share one: ip link set {link.name} address"
+                cause = f"{link.name} of {node.name} has the same MAC {link.mac} as {first} on the segment {segment}"
+                fix = f"give {node.name} another MAC (cloned machines share one): ip link set {link.name} address"
                 yield Finding("mac-duplicate", node.name, cause, fix, first)
                 break

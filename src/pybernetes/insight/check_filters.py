@@ -1,6 +1,6 @@
-"""Packet filters and settings of others that stand in the way of pods' packets. Pure.
+"""Packet filters and sysctls outside the cluster that drop or change pods' packets. Pure.
 
-Probes don't show these: they go from node to node, and what is forwarded meets other rules.
+Probes do not find these: they go from node to node, and forwarded packets meet other rules.
 """
 
 from collections.abc import Iterator
@@ -11,11 +11,11 @@ from pybernetes.insight.facts import ClusterFacts, KernelFacts, NodeFacts
 from pybernetes.insight.filters import Base, Packet, Verdict, bases
 from pybernetes.insight.findings import Finding, Severity
 from pybernetes.insight.snat import masquerade
-from pybernetes.insight.sysctls import BRIDGE_FILTER, CONNECTIONS, MOST_CONNECTIONS, reverse_path
+from pybernetes.insight.sysctls import BRIDGE_FILTER, CONNTRACK_COUNT, CONNTRACK_MAX, reverse_path
 
 _BRIDGE = "cni0"
 _JUMP = "FLANNEL-FWD"
-#: Share of the connection table from which on it is nearly full.
+#: Share of the conntrack table above which it is nearly full.
 _NEARLY = 0.9
 
 
@@ -26,7 +26,7 @@ def check_filters(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, w
 
 
 def _packets(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts) -> Iterator[tuple[str, Packet]]:
-    """(what it is, packet): one to a pod elsewhere and one from there, per family and way out."""
+    """(description, packet): one to a pod on another node and one from there, per IP family and outgoing link."""
     done = set()
     for family in cluster.config.families:
         mine = node.lease.family(family.version) if node.lease else None
@@ -40,33 +40,33 @@ def _packets(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts) -> Ite
             if not device or (family.version, device) in done:
                 continue
             done.add((family.version, device))
-            yield f"what pods of {node.name} send to {lease.node}", Packet(here, there, 0, _BRIDGE, device)
-            yield f"what comes from {lease.node} for pods of {node.name}", Packet(there, here, 0, device, _BRIDGE)
+            yield f"packets from pods of {node.name} to {lease.node}", Packet(here, there, 0, _BRIDGE, device)
+            yield f"packets from {lease.node} for pods of {node.name}", Packet(there, here, 0, device, _BRIDGE)
 
 
 def _forward(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts) -> Iterator[Finding]:
-    told = set()
+    reported = set()
     for what, packet in _packets(cluster, node, kernel):
         for base in bases(kernel, "forward", "filter", packet):
             found = base.decide()
-            if found.verdict in ("drop", "reject") and base.text not in told:
-                told.add(base.text)
+            if found.verdict in ("drop", "reject") and base.text not in reported:
+                reported.add(base.text)
                 severity = Severity.FAULT if found.sure else Severity.WARNING
-                doubt = "" if found.sure else ", unless a rule that is not understood here accepts it"
+                doubt = "" if found.sure else ", unless a rule that this tool cannot evaluate accepts them"
                 cause = f"{_drops(base, found)} {what}{doubt}"
                 yield Finding("forward-drop", node.name, cause, _accept(cluster, node, base), severity=severity)
         changed = masquerade(kernel, packet)
-        # That flannel's own rules are not whole is said elsewhere.
-        if changed.changed and "flannel" not in changed.rule.lower() and "source" not in told:
-            told.add("source")
-            cause = f"{changed.rule} gives {what} another source address: pods no longer see who calls them"
-            fix = f"remove that rule on {node.name}, or let it except {_networks(cluster, packet.version)}"
+        # Changes to flannel's own rules are reported elsewhere.
+        if changed.changed and "flannel" not in changed.rule.lower() and "source" not in reported:
+            reported.add("source")
+            cause = f"{changed.rule} changes the source address of {what}: pods no longer see the client's address"
+            fix = f"remove that rule on {node.name}, or exclude {_networks(cluster, packet.version)} from it"
             yield Finding("source-changed", node.name, cause, fix)
 
 
 def _drops(base: Base, found: Verdict) -> str:
     if not found.rule:
-        return f"{base.text} has the policy drop (Docker and firewalls set it), and no rule of it accepts"
+        return f"{base.text} has the policy drop (Docker and firewalls set it), and none of its rules accepts"
     return f"{found.rule if found.rule.startswith('the rule') else f'{base.text}, {found.rule},'} {found.verdict}s"
 
 
@@ -85,7 +85,8 @@ def _accept(cluster: ClusterFacts, node: NodeFacts, base: Base) -> str:
         )
     family = "ip6" if version == 6 else "ip"
     rule = f"nft insert rule {base.table} {base.chain} {family}"
-    return f"on {node.name}: {rule} saddr {pods} accept && {rule} daddr {pods} accept (accepting elsewhere is no help)"
+    both = f"{rule} saddr {pods} accept && {rule} daddr {pods} accept"
+    return f"on {node.name}: {both} (an accept in another chain does not help)"
 
 
 def _settings(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts) -> Iterator[Finding]:
@@ -96,22 +97,22 @@ def _settings(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts) -> It
             continue
         off = name in kernel.settings
         cause = (
-            f"{name} is 0 on {node.name}: a pod that calls a Service whose endpoint is on the same node gets no answer"
+            f"{name} is 0 on {node.name}: a pod that calls a Service whose endpoint is on the same node gets no reply"
             if off
             else f"the kernel of {node.name} has no {name} (the module br_netfilter is not loaded): a pod that calls a "
-            "Service whose endpoint is on the same node gets no answer"
+            "Service whose endpoint is on the same node gets no reply"
         )
         fix = f"sysctl -w {name}=1 on {node.name}" if off else "modprobe br_netfilter"
         severity = Severity.FAULT if off else Severity.WARNING
         yield Finding("bridge-filter-off", node.name, cause, fix, severity=severity)
     yield from _strict(node, kernel)
-    count, most = (kernel.settings.get(name, "") for name in (CONNECTIONS, MOST_CONNECTIONS))
+    count, most = (kernel.settings.get(name, "") for name in (CONNTRACK_COUNT, CONNTRACK_MAX))
     if count.isdigit() and most.isdigit() and int(count) >= _NEARLY * int(most) > 0:
         full = int(count) >= int(most)
-        cause = f"the connection table of {node.name} has {count} of {most} entries: new connections are dropped" + (
-            "" if full else " when it is full"
+        cause = f"the conntrack table of {node.name} has {count} of {most} entries: new connections are dropped" + (
+            "" if full else " once it is full"
         )
-        fix = f"sysctl -w {MOST_CONNECTIONS}={2 * int(most)}, or find who opens so many: conntrack -L"
+        fix = f"sysctl -w {CONNTRACK_MAX}={2 * int(most)}, or find what opens so many connections: conntrack -L"
         severity = Severity.FAULT if full else Severity.WARNING
         yield Finding("connections-full", node.name, cause, fix, severity=severity)
 
@@ -125,8 +126,8 @@ def _strict(node: NodeFacts, kernel: KernelFacts) -> Iterator[Finding]:
     ]
     if strict:
         cause = (
-            f"rp_filter is strict on {', '.join(strict)} of {node.name}: packets whose answer would leave by another "
-            "interface are dropped, as while the backend is switched, or with several interfaces"
+            f"rp_filter is strict on {', '.join(strict)} of {node.name}: packets whose reply would leave by another "
+            "interface are dropped, as happens during a backend change or with several interfaces"
         )
         fix = f"sysctl -w net.ipv4.conf.all.rp_filter=2 on {node.name}"
         yield Finding("rp-filter-strict", node.name, cause, fix, severity=Severity.WARNING)

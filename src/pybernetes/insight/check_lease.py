@@ -1,4 +1,4 @@
-"""Faults of where a node stands: its lease, its interface, its addresses beside everybody's ranges. Pure."""
+"""Faults of a node's agent, lease, interface and addresses. Pure."""
 
 from collections.abc import Iterator
 from ipaddress import ip_interface
@@ -15,41 +15,41 @@ def check_ranges(cluster: ClusterFacts) -> Iterator[Finding]:
         for services in cluster.services:
             if _overlap(family.network, services):
                 cause = f"the pod network {family.network} overlaps the service range {services}"
-                fix = "choose another Network in net-conf.json, or another --service-cluster-ip-range, and begin anew"
+                fix = "recreate the cluster with another Network in net-conf.json or another --service-cluster-ip-range"
                 yield Finding("address-overlap", "", cause, fix)
 
 
 def check_place(cluster: ClusterFacts, node: NodeFacts) -> Iterator[Finding]:
     """One node."""
     if not node.agent:
-        cause = f"the agent of {node.name} does not run: nothing on this node is mended, and no pod is started"
+        cause = f"the agent of {node.name} is not running: nothing on this node is repaired, and no pod is started"
         fix = f"pybernetes up --name {cluster.name}"
-        # With the udp backend the agent carries the packets itself.
+        # With the udp backend, the agent itself carries the packets.
         carries = cluster.config.backend == "udp"
         severity = Severity.FAULT if carries else Severity.WARNING
         yield Finding("agent-stopped", node.name, cause, fix, severity=severity)
     if not node.ready:
         cause = f"{node.name} is not Ready ({node.ready_text})"
-        fix = f"kubectl describe node {node.name}; 'pybernetes up --name {cluster.name}' starts what is down"
+        fix = f"kubectl describe node {node.name}; 'pybernetes up --name {cluster.name}' restarts stopped processes"
         yield Finding("not-ready", node.name, cause, fix, severity=Severity.WARNING)
     if node.kernel is None:
-        cause = f"the network namespace of {node.name} is gone"
+        cause = f"the network namespace of {node.name} is missing"
         yield Finding("node-gone", node.name, cause, f"pybernetes up --name {cluster.name}")
         return
     yield from _overlaps(cluster, node, node.kernel)
     for version, on in node.kernel.forwards.items():
         if not on and cluster.config.family(version) is not None:
             name = "net.ipv4.ip_forward" if version == 4 else "net.ipv6.conf.all.forwarding"
-            cause = f"{name} is 0 on {node.name}: the kernel drops what is meant for its pods"
+            cause = f"{name} is 0 on {node.name}: the kernel drops packets for its pods"
             yield Finding("forwarding-off", node.name, cause, f"sysctl -w {name}=1 on {node.name}")
     if node.lease is None:
         cause = f"{node.name} has no lease: {node.lease_fault or 'its flannel has not announced one yet'}"
-        fix = f"'pybernetes logs --name {cluster.name} node-{node.name}' tells what its flannel waits for"
+        fix = f"'pybernetes logs --name {cluster.name} node-{node.name}' shows what its flannel waits for"
         yield Finding("lease-missing", node.name, cause, fix)
         return
     if node.lease.backend != cluster.config.backend:
-        cause = f"{node.name} still announces {node.lease.backend}, and net-conf.json says {cluster.config.backend}"
-        fix = f"its agent follows when it runs: 'pybernetes logs --name {cluster.name} node-{node.name}'"
+        cause = f"{node.name} still announces {node.lease.backend}, but net-conf.json has {cluster.config.backend}"
+        fix = f"its agent follows once it runs: 'pybernetes logs --name {cluster.name} node-{node.name}'"
         yield Finding("not-switched", node.name, cause, fix)
     yield from _interface(node, node.kernel, node.lease)
 
@@ -59,15 +59,15 @@ def _interface(node: NodeFacts, kernel: KernelFacts, lease: Lease) -> Iterator[F
         fault = "" if node.overwritten else _interface_fault(node, kernel, part)
         if fault:
             fix = (
-                f"give {node.name} its address back, or name the right interface with --iface; the default route "
-                "decides without it"
+                f"restore the address of {node.name}, or select the interface with --iface; without --iface, flannel "
+                "takes the interface of the default route"
             )
             yield Finding("wrong-interface", node.name, fault, fix)
             return
     below = expected.underlay(kernel, lease)
     link = kernel.link(below.link) if below else None
     if link is not None and not link.running:
-        what = "is down" if not link.up else "has no carrier: its cable, or the other end, is down"
+        what = "is down" if not link.up else "has no carrier: the cable or the other end is down"
         cause = f"{link.name}, the interface to all other nodes, {what}"
         yield Finding("underlay-down", node.name, cause, f"ip link set {link.name} up on {node.name}")
 
@@ -79,12 +79,12 @@ def _interface_fault(node: NodeFacts, kernel: KernelFacts, part: FamilyLease) ->
     main = next((li for ip in inside if (li := kernel.owner(ip)) is not None), None)
     if owner is None:
         default = expected.default_link(kernel)
-        has = f"; the default route goes by {default.name}" if default else "; there is no default route"
+        has = f"; the default route uses {default.name}" if default else "; there is no default route"
         return f"{node.name} announces {public}, which none of its interfaces has{has}"
     if main is not None and owner.index != main.index and public not in inside:
         return (
-            f"flannel announces {public} of {owner.name}, and the other nodes know {node.name} as {inside[0]} of "
-            f"{main.name}: flannel takes the interface of the default route"
+            f"flannel announces {public} of {owner.name}, but the Node's InternalIP is {inside[0]} of {main.name}: "
+            "flannel takes the interface of the default route"
         )
     return ""
 
@@ -109,10 +109,10 @@ def _overlap(one: Network, other: Network) -> bool:
 
 
 def _ours(node: NodeFacts, kernel: KernelFacts, index: int, ip: str) -> bool:
-    """Whether flannel or a CNI plugin put the address there: tunnels, and gateways of the node's own subnet."""
+    """Whether flannel or a CNI plugin added the address: on tunnels, and gateways of the node's own subnet."""
     link = kernel.link(index)
     if link is not None and (link.name.startswith("flannel") or (link.name, link.kind) == ("cni0", "bridge")):
-        return True  # what is wrong there is said of the device
+        return True  # faults there are reported for the device
     if link is None or link.kind not in ("bridge", "veth") or ip in node.internal_ips:
         return False
     return node.lease is None or any(ip == str(part.gateway) for part in node.lease.families)

@@ -1,16 +1,16 @@
-"""Sentences that several checks share."""
+"""Texts that several checks share."""
 
 from pybernetes.insight.facts import ClusterFacts, NodeFacts
 
 
-def mender(cluster: ClusterFacts, node: NodeFacts) -> str:
-    """Who puts things right, as a sentence."""
+def repair_hint(cluster: ClusterFacts, node: NodeFacts) -> str:
+    """The fix for what the node agent repairs by itself."""
     if node.agent:
         return (
-            f"the agent of {node.name} should mend this within a second; "
-            f"'pybernetes logs --name {cluster.name} node-{node.name}' tells why it does not"
+            f"the agent of {node.name} should repair this within a second; "
+            f"'pybernetes logs --name {cluster.name} node-{node.name}' shows why it does not"
         )
-    return f"start the agent of {node.name}, which mends it: 'pybernetes up --name {cluster.name}'"
+    return f"start the agent of {node.name}, which repairs it: 'pybernetes up --name {cluster.name}'"
 
 
 def peer_of(reason: str) -> str:

@@ -1,6 +1,6 @@
-"""What the kernel of a node does with a connection to a Service's address: read from its packet filter. Pure.
+"""What a node's kernel does with a connection to a Service's address, read from its packet filter. Pure.
 
-Not what should be there counts, but what is: nftables' objects in JSON, or the lines of iptables-save.
+The input is what the kernel actually has: nftables objects as JSON, or lines of iptables-save.
 """
 
 import re
@@ -16,17 +16,17 @@ _DESTINATION = re.compile(r"--to-destination \[?([0-9a-fA-F.:]+?)\]?:(\d+)\b")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The outcome."""
+    """What happens to the connection."""
 
     kind: str
-    """`endpoints`, `reject`, `drop`, `unknown-port` (the address is served, this port is not) or `nothing`"""
+    """`endpoints`, `reject`, `drop`, `unknown-port` (a cluster IP without this port) or `nothing` (no rule)"""
     endpoints: tuple[Address, ...] = ()
     rule: str = ""
-    """Where in the packet filter this is decided."""
+    """The rule, map or chain that decides this."""
 
 
 def service(kernel: KernelFacts, ip: str, protocol: str, port: int) -> Verdict:
-    """What happens to a connection to a cluster IP."""
+    """Look up a cluster IP and port."""
     family = "ip6" if ":" in ip else "ip"
     objects = kernel.nft.get(f"{family} kube-proxy")
     if objects is not None:
@@ -53,7 +53,7 @@ def _nft(objects: NftObjects, table: str, ip: str, protocol: str, port: int) -> 
 
 
 def element(objects: NftObjects, name: str, key: list[Any]) -> Mapping[str, Any] | None:
-    """What a verdict map has for a key."""
+    """The verdict for a key of a verdict map."""
     for entry in objects:
         named = entry.get("map")
         if named is None or named.get("name") != name:
@@ -77,7 +77,7 @@ def rules(objects: NftObjects, chain: str) -> Iterator[list[Mapping[str, Any]]]:
 
 
 def _destinations(objects: NftObjects, chain: str, visited: set[str]) -> Iterator[Address]:
-    """Every address that a chain, or one that it leads to, sends connections to."""
+    """Every DNAT target of a chain and of the chains it jumps to."""
     if chain in visited:
         return
     visited.add(chain)
@@ -101,7 +101,7 @@ def _addresses(dnat: Mapping[str, Any]) -> Iterator[Address]:
 
 
 def _targets(expression: object) -> Iterator[str]:
-    """The chains that an expression can lead to, however deep they stand in it."""
+    """The chains that an expression can jump to, at any depth."""
     if isinstance(expression, dict):
         for key, value in expression.items():
             if key in ("goto", "jump") and isinstance(value, dict):

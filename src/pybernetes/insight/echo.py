@@ -1,7 +1,7 @@
-"""Echo requests (ping) to many places at once, from inside a network namespace, without a process for each.
+"""Send echo requests (ping) to many targets at once from a network namespace, without a process for each.
 
-One raw socket per source address. Requests carry a token of their own, so that answers can't be mistaken and a
-packet can be found again in a capture. Don't Fragment is always set: what does not fit is lost, as it is for TCP.
+There is one raw socket per source address. Each request carries a unique token, so that replies are matched safely and
+a packet can be found in a capture. Don't Fragment is always set: packets that do not fit are lost, as with TCP.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from pybernetes.linux import netns
 _REQUEST, _REPLY = {4: 8, 6: 128}, {4: 0, 6: 129}
 _PROTOCOL = {4: socket.IPPROTO_ICMP, 6: socket.IPPROTO_ICMPV6}
 _FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
-#: linux/in.h and linux/in6.h: set DF and do not care for what is known of the path's MTU.
+#: linux/in.h and linux/in6.h: set DF and ignore the cached path MTU.
 _MTU_DISCOVER = {4: (socket.IPPROTO_IP, 10), 6: (socket.IPPROTO_IPV6, 23)}
 _PROBE = 3
 #: IP and ICMP headers.
@@ -25,7 +25,7 @@ _TOKEN = 16
 
 
 class Pinger:
-    """One source address in one namespace."""
+    """Sends from one source address in one namespace."""
 
     def __init__(self, namespace: netns.Netns | None, source: str) -> None:
         self._version = 6 if ":" in source else 4
@@ -48,7 +48,7 @@ class Pinger:
         self._socket.close()
 
     async def ping(self, target: str, *, size: int = 84, tries: int = 3, timeout: float = 0.4) -> float | None:
-        """Seconds until the answer to an IP packet of `size` bytes; None if none came in time."""
+        """Seconds until the reply to an IP packet of `size` bytes; None if no reply came in time."""
         for _ in range(tries):
             token = os.urandom(_TOKEN)
             answer: asyncio.Future[float] = asyncio.get_running_loop().create_future()
@@ -65,14 +65,14 @@ class Pinger:
         return None
 
     def send(self, target: str, token: bytes, size: int = 84) -> bool:
-        """Send one request that carries a token of 16 bytes; whether the kernel took it."""
+        """Send one request that carries a token of 16 bytes. Returns whether the kernel accepted it."""
         body = token + bytes(max(0, size - HEADERS[self._version] - len(token)))
         packet = _packet(_REQUEST[self._version], body, checksum=self._version == 4)
         self._sent[token] = time.monotonic()
         try:
             self._socket.sendto(packet, (target, 0))
         except OSError:
-            # Too large for the first link, no route, refused by a rule: all of them mean that it does not arrive.
+            # Too large for the first link, no route, or rejected by a rule: in each case it does not arrive.
             return False
         return True
 
@@ -107,14 +107,14 @@ def _checksum(data: bytes) -> int:
 
 
 class Pingers:
-    """Those of one check, opened as they are needed."""
+    """The pingers of one check, opened when first needed."""
 
     def __init__(self, namespaces: Mapping[str, str]) -> None:
         self._namespaces = namespaces
         self._open: dict[tuple[str, str], Pinger | None] = {}
 
     def of(self, node: str, source: str) -> Pinger | None:
-        """The one that sends from `source` on a node; None if the node has no such address."""
+        """The pinger for `source` on a node; None if the node does not have this address."""
         key = (node, source)
         if key not in self._open:
             try:

@@ -1,4 +1,4 @@
-"""What flannel would put into a node's kernel, worked out from what is there: the measure for `network check`. Pure."""
+"""The kernel state that flannel wants on a node, computed by its own backends, for `network check` to compare. Pure."""
 
 from collections.abc import Iterator
 from ipaddress import ip_interface
@@ -13,7 +13,7 @@ NOBODY: frozenset[str] = frozenset()
 
 
 def underlay(kernel: KernelFacts, lease: Lease) -> Underlay | None:
-    """The interface that has the lease's public address, or the one with the default route."""
+    """The interface with the lease's public address, or else the one of the default route."""
     found = next((li for part in lease.families if (li := kernel.owner(str(part.public_ip))) is not None), None)
     found = found or default_link(kernel)
     if found is None:
@@ -30,7 +30,7 @@ def default_link(kernel: KernelFacts) -> Link | None:
 
 
 def desired(cluster: ClusterFacts, node: NodeFacts) -> Desired | None:
-    """The kernel objects that this node should hold; None where that can't be told for want of a lease."""
+    """The kernel objects that this node should have; None if it has no lease or no usable interface."""
     if node.lease is None or node.kernel is None:
         return None
     below = underlay(node.kernel, node.lease)
@@ -41,7 +41,7 @@ def desired(cluster: ClusterFacts, node: NodeFacts) -> Desired | None:
 
 
 def mtu(cluster: ClusterFacts, node: NodeFacts) -> int:
-    """The MTU that pods of this node should have; 0 where that can't be told."""
+    """The MTU that pods of this node should have; 0 if it has no lease or no usable interface."""
     if node.lease is None or node.kernel is None:
         return 0
     below = underlay(node.kernel, node.lease)
@@ -49,7 +49,7 @@ def mtu(cluster: ClusterFacts, node: NodeFacts) -> int:
 
 
 def pairs(cluster: ClusterFacts) -> Iterator[tuple[NodeFacts, NodeFacts]]:
-    """Every node with every other, of those that take part in the pod network."""
+    """Every ordered pair of nodes that take part in the pod network."""
     members = [node for node in cluster.nodes if node.lease is not None and node.kernel is not None]
     for node in members:
         for peer in members:

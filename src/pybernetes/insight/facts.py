@@ -34,13 +34,13 @@ class KernelFacts:
     nft: Mapping[str, NftObjects] = field(default_factory=dict)
     """By family and name, such as `ip kube-proxy`."""
     iptables: Mapping[str, str] = field(default_factory=dict)
-    """What iptables-save prints of the tables nat and filter, such as `ip nat`, or `ip nat (legacy)`."""
+    """Output of iptables-save for the tables nat and filter, by name: `ip nat` or `ip nat (legacy)`."""
     forwards: Mapping[int, bool] = field(default_factory=lambda: {4: True, 6: True})
     """Whether packets are forwarded, by family."""
     settings: Mapping[str, str] = field(default_factory=dict)
-    """Kernel settings by name, of those that `gather` knows to matter; one that the kernel lacks is left out."""
+    """The sysctls that matter here, by name. Those that the kernel lacks are absent."""
     udp_ports: frozenset[int] = frozenset()
-    """Those that somebody listens on."""
+    """Ports with a listening socket."""
     wireguards: tuple[WireguardDevice, ...] = ()
     """Without their private keys."""
 
@@ -88,22 +88,22 @@ class NodeFacts:
     lease_fault: str = ""
     """What is wrong with the annotations that should make the lease."""
     agent: bool = True
-    """Whether the node agent runs: without it nothing is mended."""
+    """Whether the node agent runs. Without it nothing is repaired."""
     kernel: KernelFacts | None = None
-    """None: the namespace is gone."""
+    """None: the network namespace is missing."""
     subnet_env: str | None = None
     """The content of subnet.env."""
     rules: Mapping[str, str | None] = field(default_factory=dict)
-    """Our nftables tables, or our rules in iptables (`iptables IPv4`), as printed; None where there is none."""
-    rules_right: Mapping[str, str] = field(default_factory=dict)
-    """The same as they should be, also printed by a kernel."""
+    """Flannel's nftables tables, or its rules in iptables (`iptables IPv4`), as printed; None if missing."""
+    rules_expected: Mapping[str, str] = field(default_factory=dict)
+    """The same rules as they should be, also printed by a kernel."""
     bird: BirdFacts | None = None
-    """None: nobody has asked, since the network is not of the backend bgp."""
+    """None unless the backend is bgp."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterFacts:
-    """All of it."""
+    """The nodes and the configuration of the pod network."""
 
     name: str
     config: NetworkConfig
@@ -111,7 +111,7 @@ class ClusterFacts:
     """The ranges of cluster IPs."""
     nodes: tuple[NodeFacts, ...] = ()
     policies: Mapping[str, int] = field(default_factory=dict)
-    """How many NetworkPolicies there are, by namespace."""
+    """Number of NetworkPolicies by namespace."""
 
     @property
     def leases(self) -> tuple[Lease, ...]:
@@ -134,7 +134,7 @@ class PodFacts:
     host_network: bool = False
     phase: str = "Running"
     kernel: KernelFacts | None = None
-    """Its own namespace, where that was looked into."""
+    """The pod's network namespace, if it was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,22 +147,22 @@ class ServiceFacts:
     port: int
     port_name: str = ""
     endpoints: tuple[tuple[str, int, str], ...] = ()
-    """(address, port, where that comes from), as the EndpointSlices say"""
+    """(address, port, source), from the EndpointSlices"""
     unready: int = 0
     """How many endpoints are not ready."""
 
 
 @dataclass(frozen=True, slots=True)
 class TraceFacts:
-    """What a trace is worked out from."""
+    """The facts that a trace is computed from."""
 
     cluster: ClusterFacts
     pods: dict[str, PodFacts] = field(default_factory=dict)
-    """By address; those on the host's network by the name of their node's address are left out."""
+    """By address. Pods on the host's network are absent."""
     services: tuple[ServiceFacts, ...] = ()
 
     def name_of(self, ip: str) -> str:
-        """Whose address it is, for people."""
+        """The owner of an address, for people."""
         if ip in self.pods:
             return f"pod {self.pods[ip].name}"
         node = next((n.name for n in self.cluster.nodes if ip in n.internal_ips), "")

@@ -1,7 +1,6 @@
-"""What the kernel would do with a packet, from dumps of its tables. Pure.
+"""Look up routes, neighbours and forwarding entries as the kernel does, in dumps of its tables. Pure.
 
-The tables are asked in the order of the default rules: local, then main. Networks with policy rules of their own
-are beyond this.
+Tables are searched in the order of the default rules: local, then main. Additional policy rules are not supported.
 """
 
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ def _contains(prefix: str, ip: IPv4Address | IPv6Address) -> bool:
 
 
 def lookup(kernel: KernelFacts, ip: str, *, without_default: bool = False) -> Route | None:
-    """The route that a packet to `ip` takes: the longest prefix, then the lowest metric."""
+    """The route for a packet to `ip`: longest prefix first, then lowest metric."""
     address = ip_address(ip)
     for table in (LOCAL_TABLE, ipmsg.RT_TABLE_MAIN):
         matches = [
@@ -45,19 +44,19 @@ def lookup(kernel: KernelFacts, ip: str, *, without_default: bool = False) -> Ro
 
 
 def _dead(kernel: KernelFacts, route: Route) -> bool:
-    """A route by a link that is down does not count."""
+    """The kernel ignores routes whose link is down."""
     link = kernel.link(route.device) if route.device else None
     return link is not None and not link.up
 
 
 def neighbour(kernel: KernelFacts, index: int, ip: str) -> Neighbour | None:
-    """Who is behind `ip` on a link, if the kernel knows a MAC for it."""
+    """The neighbour entry for `ip` on a link, if it has a usable MAC."""
     found = next((n for n in kernel.neighbours if n.index == index and n.ip == ip), None)
     return found if found is not None and found.state & _USABLE and found.mac else None
 
 
 def tunnel_ends(kernel: KernelFacts, index: int, mac: str) -> list[str]:
-    """Where a VXLAN device sends frames for a MAC."""
+    """The outer addresses to which a VXLAN device sends frames for a MAC."""
     mine = [e for e in kernel.forwarding if e.index == index and e.dst]
     exact = [e.dst for e in mine if e.mac == mac]
     return exact or [e.dst for e in mine if e.mac == "00:00:00:00:00:00"]
@@ -65,14 +64,14 @@ def tunnel_ends(kernel: KernelFacts, index: int, mac: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """The bridge port behind which a MAC is."""
+    """A bridge port with an FDB entry for a MAC."""
 
     link: Link
     learned: bool
 
 
 def bridge_port(kernel: KernelFacts, bridge: Link, mac: str) -> Port | None:
-    """Where a bridge sends frames for a MAC; None when it floods them to all ports."""
+    """The port to which a bridge sends frames for a MAC; None if it floods them to all ports."""
     ports = {li.index: li for li in kernel.links if li.master == bridge.index}
     for entry in kernel.forwarding:
         if entry.mac == mac and entry.index in ports:

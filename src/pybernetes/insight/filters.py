@@ -1,7 +1,6 @@
-"""What the packet filters of a node do with one packet: nftables' objects and iptables' lines, followed alike. Pure.
+"""Evaluate the packet filters of a node for one packet: nftables objects and iptables lines alike. Pure.
 
-A match that is not understood makes the answer unsure instead of wrong: `Verdict.sure` says whether one of those
-stood on the way.
+A match that this module cannot evaluate makes the result uncertain instead of wrong: `Verdict.sure` is False then.
 """
 
 import shlex
@@ -14,7 +13,7 @@ from pybernetes.insight.dnat import rules
 from pybernetes.insight.facts import KernelFacts, NftObjects
 
 _FINAL = ("accept", "drop", "reject", "masquerade", "snat")
-#: Tables that iptables keeps in nftables; what is in them is read from iptables, which knows its own matches.
+#: Tables that iptables-nft keeps in nftables; they are read through iptables-save, which prints all of its matches.
 _IPTABLES = ("filter", "nat", "mangle", "raw", "security")
 _IPTABLES_PRIORITY = {"filter": 0, "nat": 100}
 _DEEPEST = 16
@@ -22,14 +21,14 @@ _DEEPEST = 16
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """What rules look at: the first packet of a connection."""
+    """The fields that rules match: those of the first packet of a connection."""
 
     source: str
     target: str
     mark: int = 0
-    came_by: str = ""
-    """Name of the link by which it came; empty if that does not matter."""
-    leaves_by: str = ""
+    in_link: str = ""
+    """Name of the incoming link; empty if it does not matter."""
+    out_link: str = ""
 
     @property
     def version(self) -> int:
@@ -39,21 +38,21 @@ class Packet:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a chain comes to."""
+    """The result of a base chain."""
 
     verdict: str
     """`accept`, `drop`, `reject`, `masquerade`, `snat`, `return`; empty: no rule applies, and the policy accepts."""
     chain: str
     """The base chain, such as `nft chain inet fw forward` or `iptables FORWARD`."""
     rule: str = ""
-    """The rule that decides, or that left a chain below; such as `rule 3`. Empty: the policy decides."""
+    """The rule that decides, such as `rule 3`. Empty: the policy decides."""
     sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
     matches: bool | None
-    """None: it has a match that is not understood."""
+    """None: a match could not be evaluated."""
     verdict: str
     target: str = ""
     text: str = ""
@@ -64,7 +63,7 @@ _Steps = Callable[[str], Iterator[_Step]]
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A chain that the kernel calls."""
+    """A base chain: one that the kernel enters from a hook."""
 
     priority: int
     text: str
@@ -75,7 +74,7 @@ class Base:
     steps: _Steps
 
     def decide(self) -> Verdict:
-        """What it does with the packet."""
+        """Evaluate the chain."""
         found = _walk(self.steps, self.chain, 0)
         if not found.verdict and self.policy == "drop":
             return Verdict("drop", self.text, sure=found.sure)
@@ -83,7 +82,7 @@ class Base:
 
 
 def bases(kernel: KernelFacts, hook: str, kind: str, packet: Packet) -> list[Base]:
-    """The base chains at a hook (`forward`, `postrouting`) of a kind (`filter`, `nat`), as the packet meets them."""
+    """The base chains of a kind (`filter`, `nat`) at a hook (`forward`, `postrouting`), in order of evaluation."""
     found = [*_nft_bases(kernel, hook, kind, packet), *_iptables_bases(kernel, hook, kind, packet)]
     return sorted(found, key=lambda base: (base.priority, base.table, base.chain))
 
@@ -170,7 +169,7 @@ def _nft_match(objects: NftObjects, match: Mapping[str, Any], packet: Packet) ->
     if left is None:
         return None
     if left == "":
-        return False  # of the other family: no comparison holds, != neither
+        return False  # the other IP family: no comparison matches, not even !=
     same = _nft_equal(objects, left, match.get("right"))
     return not same if match.get("op") == "!=" else same
 
@@ -186,9 +185,9 @@ def _nft_value(left: Any, packet: Packet) -> Any:
         case {"meta": {"key": "mark"}}:
             return packet.mark
         case {"meta": {"key": "iifname"}}:
-            return packet.came_by or None
+            return packet.in_link or None
         case {"meta": {"key": "oifname"}}:
-            return packet.leaves_by or None
+            return packet.out_link or None
         case {"ct": {"key": "state"}}:
             return "new"
         case {"&": [{"meta": {"key": "mark"}}, int(mask)]}:
@@ -269,9 +268,9 @@ def _iptables_option(option: str, value: str, packet: Packet) -> bool | None:
     if option == "-d":
         return _inside(packet.target, value)
     if option == "-i":
-        return _named(packet.came_by, value)
+        return _named(packet.in_link, value)
     if option == "-o":
-        return _named(packet.leaves_by, value)
+        return _named(packet.out_link, value)
     if option in ("--ctstate", "--state"):
         return "NEW" in value.split(",")
     if option == "--mark":

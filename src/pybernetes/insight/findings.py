@@ -1,11 +1,11 @@
-"""What is wrong: a fault, the node it is on, its cause and its fix in a sentence each."""
+"""A finding: a fault, the node it is on, its cause and its fix in a sentence each."""
 
 from dataclasses import dataclass
 from enum import Enum
 
 
 class Severity(Enum):
-    """Whether packets are, or may be, lost."""
+    """FAULT: packets are lost, or may be. WARNING: they are not."""
 
     FAULT = "FAULT"
     WARNING = "WARNING"
@@ -13,16 +13,16 @@ class Severity(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault. Equal if it is the same fault at the same place, however it is worded."""
+    """One fault."""
 
     code: str
-    """`route-missing`, `port-blocked`, ...: stable, for scripts and tests."""
+    """`route-missing`, `port-blocked`, ...: stable, for scripts and tests"""
     node: str
-    """Where the fault is; empty if it is nowhere in particular."""
+    """The node with the fault; empty for the cluster as a whole."""
     cause: str
     fix: str
     peer: str = ""
-    """The other node, if only packets to that one are concerned."""
+    """The other node, if the fault affects only packets to that node."""
     severity: Severity = Severity.FAULT
 
     @property
@@ -32,16 +32,16 @@ class Finding:
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """What tells it from others."""
+        """Equal for the same fault at the same place, however its cause is worded."""
         return self.code, self.node, self.peer
 
 
 def faults(findings: list[Finding]) -> list[Finding]:
-    """Those that matter for the exit code."""
+    """The findings that make the exit code 1."""
     return [finding for finding in findings if finding.severity is Severity.FAULT]
 
 
-#: Faults of a node by which none of its packets get through; what follows from them is not reported again.
+#: Faults that block all packets of a node. Their consequences are not reported.
 SEVERING = frozenset(
     {
         "node-gone",
@@ -60,7 +60,7 @@ SEVERING = frozenset(
         "gateway-missing",
     }
 )
-#: Faults that explain why one node does not reach one other.
+#: Faults that explain why one node does not reach another.
 SEVERING_PAIR = frozenset(
     {
         "route-missing",

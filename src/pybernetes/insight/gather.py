@@ -1,4 +1,4 @@
-"""Reading the facts: from the API, from each node's network namespace, and from its files. No conclusions here."""
+"""Read the facts from the API, from each node's network namespace and from its files. Draws no conclusions."""
 
 import asyncio
 import ipaddress
@@ -43,7 +43,7 @@ _LEGACY = " (legacy)"
 
 
 def open_client(layout: Layout) -> Client:
-    """The cluster's API server, as its administrator."""
+    """A client of the cluster's API server, as its administrator."""
     return Client(HttpTransport(kubeconfig.load(admin_kubeconfig(layout)), timeout=10, user_agent="pybernetes-insight"))
 
 
@@ -57,7 +57,7 @@ def read_config(layout: Layout) -> NetworkConfig:
 
 
 async def cluster(layout: Layout, client: Client) -> ClusterFacts:
-    """The whole cluster, except for what only probes can tell."""
+    """Read everything that needs no probes."""
     config = read_config(layout)
     records = Registry().nodes(layout.cluster)
     by_name = {node.metadata.name: node for node in (await client.of(Node).list()).items}
@@ -69,7 +69,7 @@ async def cluster(layout: Layout, client: Client) -> ClusterFacts:
         ]
     nodes = [task.result() for task in reading]
     with _scratch(layout) as scratch:
-        nodes = [replace(node, rules_right=await _right(node, config, scratch)) for node in nodes]
+        nodes = [replace(node, rules_expected=await _expected_rules(node, config, scratch)) for node in nodes]
     return ClusterFacts(
         name=layout.cluster,
         config=config,
@@ -88,7 +88,7 @@ class _Policies(msgspec.Struct):
 
 
 async def _policies(client: Client) -> dict[str, int]:
-    """Nothing where the API does not know NetworkPolicies."""
+    """NetworkPolicies by namespace; none if the API server does not serve them."""
     try:
         body = await client.raw("GET", "/apis/networking.k8s.io/v1/networkpolicies")
         return Counter(policy.metadata.namespace for policy in msgspec.json.decode(body, type=_Policies).items)
@@ -97,7 +97,7 @@ async def _policies(client: Client) -> dict[str, int]:
 
 
 def _agents(layout: Layout) -> set[str]:
-    """The nodes whose agent is at work; one that is halted (SIGSTOP) is not."""
+    """The nodes whose agent runs. An agent stopped by SIGSTOP does not count."""
     state = status(layout)
     rows = state.processes if state else ()
     return {row.name.removeprefix("node-") for row in rows if row.state == "running" and not _halted(row.pid)}
@@ -113,7 +113,7 @@ def _halted(pid: int) -> bool:
 
 @contextmanager
 def _scratch(layout: Layout) -> Iterator[str]:
-    """A namespace in which rules can be loaded just to see how the kernel prints them."""
+    """A network namespace in which rules are loaded only to see how the kernel prints them."""
     name = f"{MARK}-{layout.cluster}.check{os.getpid()}"
     netns.create(name)
     try:
@@ -142,7 +142,7 @@ def _node(layout: Layout, record: NodeRecord, node: Node | None, config: Network
     return NodeFacts(
         name=record.name,
         ready=node is not None and is_ready(node),
-        ready_text=f"{ready.reason}: {ready.message}" if ready else "no such Node in the API",
+        ready_text=f"{ready.reason}: {ready.message}" if ready else "the API has no such Node",
         internal_ips=tuple(a.address for a in node.status.addresses if a.type == "InternalIP") if node else (),
         overwritten=node is not None and any(key in node.metadata.annotations for key in kube.OVERWRITE.values()),
         lease=lease,
@@ -181,7 +181,7 @@ def _text(path: Path) -> str | None:
 
 
 def _in_nftables(config: NetworkConfig) -> bool:
-    """Where flannel puts its rules."""
+    """Whether flannel's rules are in nftables."""
     return config.enable_nftables or not Iptables(4).available()
 
 
@@ -190,11 +190,11 @@ def _printed(
 ) -> dict[str, str | None]:
     if _in_nftables(config):
         return {net.table: nft.list_text("ip" if net.version == 4 else "ip6", net.table, namespace) for net in pods}
-    return {f"iptables IPv{net.version}": _ours(kernel, net.version) or None for net in pods}
+    return {f"iptables IPv{net.version}": _flannel_lines(kernel, net.version) or None for net in pods}
 
 
-def _ours(kernel: KernelFacts, version: int) -> str:
-    """Flannel's rules in iptables, and the jumps to them."""
+def _flannel_lines(kernel: KernelFacts, version: int) -> str:
+    """Flannel's rules in iptables and the jumps to them."""
     family = "ip" if version == 4 else "ip6"
     names = [f"{family} {table}{note}" for note in ("", _LEGACY) for table in ("nat", "filter")]
     targets = tuple(f"-j {target}" for _, _, target, _ in masquerade.JUMPS)
@@ -203,13 +203,13 @@ def _ours(kernel: KernelFacts, version: int) -> str:
 
 
 def _backend(kernel: KernelFacts) -> str:
-    """Iptables' kernel backend that a newcomer follows: the one with more rules."""
+    """The backend of iptables that a new program picks: the one with more rules."""
     legacy = sum(text.count("\n-A ") * (1 if _LEGACY in name else -1) for name, text in kernel.iptables.items())
     return "legacy" if legacy > 0 else "nft"
 
 
-async def _right(node: NodeFacts, config: NetworkConfig, scratch: str) -> dict[str, str]:
-    """Flannel's rules as this kernel prints them when they are whole."""
+async def _expected_rules(node: NodeFacts, config: NetworkConfig, scratch: str) -> dict[str, str]:
+    """Flannel's complete rules as this kernel prints them."""
     pods = _pods(node.lease, config)
     if not pods or node.kernel is None:
         return {}
@@ -226,7 +226,7 @@ async def _right(node: NodeFacts, config: NetworkConfig, scratch: str) -> dict[s
 
 
 def pod_namespace(layout: Layout, node: str, ip: str) -> str | None:
-    """The path of the namespace of the pod with this address: containerd keeps them below its state directory."""
+    """The network namespace of the pod with this address. containerd keeps them below its state directory."""
     for path in sorted(layout.node(node).run.glob("containerd/*/netns/*")):
         with suppress(LinuxError, OSError), Netlink(str(path)) as nl:
             if any(address.ip == ip for address in addr.addresses(nl)):

@@ -1,4 +1,4 @@
-"""The words of `trace`: a path is a list of hops, and each hop names the object behind it."""
+"""Results of `trace`: a path is a list of hops, and each hop names the object behind it."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class State(Enum):
-    """What becomes of the packet."""
+    """What happens to the packet at a hop."""
 
     OK = "ok"
     DOUBT = "doubt"
@@ -28,20 +28,20 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class PacketPath:
-    """From a pod to one endpoint, or to where it ends."""
+    """From a pod to one endpoint, or to where the packet is lost."""
 
     title: str
     hops: tuple[Hop, ...]
 
     @property
     def lost(self) -> Hop | None:
-        """The hop where the packet ends before its time."""
+        """The hop where the packet is lost."""
         return next((hop for hop in self.hops if hop.state is State.LOST), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """All paths of one packet: one per endpoint of a Service."""
+    """All paths of a packet: one per endpoint of a Service."""
 
     source: str
     target: str
@@ -49,11 +49,11 @@ class Trace:
 
     @property
     def arrives(self) -> bool:
-        """Whether no path ends early."""
+        """Whether the packet arrives on every path."""
         return all(path.lost is None for path in self.paths)
 
     def document(self) -> dict[str, Any]:
-        """For -o json."""
+        """The content of -o json."""
         return {
             "source": self.source,
             "target": self.target,
@@ -71,7 +71,7 @@ class Trace:
         }
 
     def lines(self) -> list[str]:
-        """For people."""
+        """The content of -o text."""
         lines = [f"{self.source} -> {self.target}"]
         for path in self.paths:
             lines += ["", path.title]

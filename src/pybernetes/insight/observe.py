@@ -1,4 +1,4 @@
-"""Reading one network namespace: links, routes, packet filters, settings, sockets. No conclusions here."""
+"""Read one network namespace: links, routes, packet filters, sysctls, sockets. Draws no conclusions."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -6,21 +6,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from pybernetes.insight.facts import KernelFacts, NftObjects
-from pybernetes.insight.sysctls import BRIDGE_FILTER, CONNECTIONS, FORWARDING, MOST_CONNECTIONS, reverse_path
+from pybernetes.insight.sysctls import BRIDGE_FILTER, CONNTRACK_COUNT, CONNTRACK_MAX, FORWARDING, reverse_path
 from pybernetes.linux import addr, fdb, ipmsg, link, neigh, netns, nft, route, sysctl
 from pybernetes.linux.errors import LinuxError, NetlinkError
 from pybernetes.linux.iptables import Iptables
 from pybernetes.linux.rtnl import Netlink
 from pybernetes.linux.wireguard import Device, Wireguard
 
-_SETTINGS = (*BRIDGE_FILTER.values(), CONNECTIONS, MOST_CONNECTIONS)
+_SETTINGS = (*BRIDGE_FILTER.values(), CONNTRACK_COUNT, CONNTRACK_MAX)
 _OF_IPTABLES = ("nat", "filter")
-#: Tables of iptables' older kernel backend that are in use; to ask iptables for one would make it.
+#: Tables of iptables-legacy that are in use. Running iptables-legacy on any other table would create it.
 _LEGACY = {4: "/proc/thread-self/net/ip_tables_names", 6: "/proc/thread-self/net/ip6_tables_names"}
 
 
 def kernel(namespace: netns.Netns | None, *, rules: bool = False) -> KernelFacts:
-    """One namespace; `rules` asks for packet filters and settings too, which takes processes."""
+    """Read a namespace. `rules` also reads packet filters and sysctls, which starts processes."""
     tables = _nft(namespace) if rules else {}
     with Netlink(namespace) as nl:
         links = tuple(link.links(nl))
@@ -34,7 +34,7 @@ def kernel(namespace: netns.Netns | None, *, rules: bool = False) -> KernelFacts
         )
     if not rules:
         return facts
-    # Ports of bridges are pods': thousands, and made by CNI.
+    # Ports of bridges belong to pods: there can be thousands, all configured by CNI.
     names = ["all", *(li.name for li in links if not li.master)]
     return replace(
         facts,
@@ -80,7 +80,7 @@ def _iptables(namespace: netns.Netns | None, tables: dict[str, NftObjects]) -> d
 
 
 def _by_table(saved: str) -> dict[str, str]:
-    """What iptables-save printed, taken apart."""
+    """Split the output of iptables-save."""
     found: dict[str, str] = {}
     for part in ("\n" + saved).split("\n*")[1:]:
         name, _, rest = part.partition("\n")
@@ -101,7 +101,7 @@ def _wireguards(names: Iterable[str], namespace: netns.Netns | None) -> Iterable
 
 
 def _text(path: str, namespace: netns.Netns | None) -> str:
-    """A file below /proc as the namespace sees it."""
+    """Read a file below /proc from inside the namespace."""
     with netns.enter(namespace):
         try:
             return Path(path).read_text()

@@ -1,4 +1,4 @@
-"""What every part of a packet's way is told with: who has an address, how a route reads, where it ends. Pure."""
+"""What all parts of a packet's path share: the node that has an address, the text of a route, the lost packet. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,11 +16,11 @@ DEFAULTS = ("0.0.0.0/0", "::/0")
 
 
 class Lost(Exception):
-    """The packet ends here; the hop that says so has been given out."""
+    """The packet is lost here. The hop that explains it has already been yielded."""
 
 
 def underlay(peer: NodeFacts, kernel: KernelFacts, outer: str) -> Iterator[Hop]:
-    """Arrival at a node's interface. Raises Lost."""
+    """The hop at which the outer packet arrives on a node. Raises Lost."""
     link = kernel.owner(outer)
     if link is None or not link.running:
         yield from lost(peer.name, f"{link.name if link else outer} is down", "the node is cut off")
@@ -30,24 +30,24 @@ def underlay(peer: NodeFacts, kernel: KernelFacts, outer: str) -> Iterator[Hop]:
     yield Hop(peer.name, f"arrives at {link.name}", why if peer.ready else f"{why}; NotReady: {peer.ready_text}", doubt)
 
 
-def forwarded(node: NodeFacts, kernel: KernelFacts, packet: Packet, leaves: Link) -> Iterator[Hop]:
-    """What the packet filter of a node that forwards it does; a hop only if that is to drop it. Raises Lost."""
+def check_forward(node: NodeFacts, kernel: KernelFacts, packet: Packet, leaves: Link) -> Iterator[Hop]:
+    """Check the packet filter of a forwarding node; yield a hop only if it drops the packet. Raises Lost."""
     if kernel.owner(packet.source) is not None:
-        return  # it is the node's own, and not forwarded
+        return  # sent by the node itself, not forwarded
     back = fib.lookup(kernel, packet.source)
     came = kernel.name(back.device) if back is not None and back.device else ""
-    for base in bases(kernel, "forward", "filter", replace(packet, came_by=came, leaves_by=leaves.name)):
+    for base in bases(kernel, "forward", "filter", replace(packet, in_link=came, out_link=leaves.name)):
         found = base.decide()
         if found.verdict not in ("drop", "reject"):
             continue
         what = f"{found.chain}: {found.rule or 'policy'} {found.verdict}"
         if found.sure:
-            yield from lost(node.name, what, "a packet filter that is not the cluster's; 'network check' names the fix")
-        yield Hop(node.name, what, "unless a rule that is not understood here accepts it", State.DOUBT)
+            yield from lost(node.name, what, "a packet filter outside the cluster; 'network check' shows the fix")
+        yield Hop(node.name, what, "unless a rule that this tool cannot evaluate accepts it", State.DOUBT)
 
 
 def lease_of(facts: TraceFacts, ip: str) -> tuple[Lease | None, FamilyLease | None]:
-    """The lease whose subnet an address is in."""
+    """The lease whose subnet contains the address, and its part for that family."""
     address = ip_address(ip)
     for lease in facts.cluster.leases:
         for part in lease.families:
@@ -56,8 +56,8 @@ def lease_of(facts: TraceFacts, ip: str) -> tuple[Lease | None, FamilyLease | No
     return None, None
 
 
-def arrival(facts: TraceFacts, ip: str) -> NodeFacts | None:
-    """The node that has an address, by its kernel, else by its lease."""
+def node_at(facts: TraceFacts, ip: str) -> NodeFacts | None:
+    """The node that has the address on a link, or else announces it in its lease."""
     for node in facts.cluster.nodes:
         if node.kernel is not None and node.kernel.owner(ip) is not None:
             return node
@@ -66,13 +66,13 @@ def arrival(facts: TraceFacts, ip: str) -> NodeFacts | None:
 
 
 def route_text(route: Route, kernel: KernelFacts) -> str:
-    """As `ip route` shows it."""
+    """The route in the form of `ip route`."""
     dst = "default" if route.dst in DEFAULTS else route.dst
     via = f" via {route.gateway}" if route.gateway else ""
     return f"{dst}{via} dev {kernel.name(route.device)}{' onlink' if route.onlink else ''}"
 
 
 def lost(where: str, what: str, why: str) -> Iterator[Hop]:
-    """The last hop. Raises Lost."""
+    """Yield the last hop, then raise Lost."""
     yield Hop(where, what, why, State.LOST)
     raise Lost

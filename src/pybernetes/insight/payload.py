@@ -1,6 +1,6 @@
-"""Random bytes by UDP and TCP from node to node through the pod network, to see whether they arrive as they were sent.
+"""Send random bytes over UDP and TCP from node to node through the pod network, and check that they arrive unchanged.
 
-Some network cards compute wrong checksums for packets inside a tunnel: pings pass then, and connections do not.
+Some network cards compute wrong checksums for packets inside a tunnel: pings pass, but connections do not.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ _DATAGRAMS = 3
 
 
 async def udp(source: tuple[str, str], target: tuple[str, str], mtu: int, timeout: float = 0.5) -> str:
-    """Send full-size datagrams; what went wrong, or nothing. `source` and `target` are (namespace, address)."""
+    """Send full-size datagrams. Returns the fault, or "". `source` and `target` are (namespace, address)."""
     version = 6 if ":" in target[1] else 4
     size = max(64, mtu - _UDP_OVERHEAD[version])
     loop = asyncio.get_running_loop()
@@ -38,13 +38,13 @@ async def udp(source: tuple[str, str], target: tuple[str, str], mtu: int, timeou
                 continue
             except OSError as error:
                 return f"UDP: {error.strerror}"
-            # One that was given up may arrive after all.
-            return "" if got in sent else "UDP datagrams arrive changed"
+            # An earlier datagram may arrive after its timeout.
+            return "" if got in sent else "UDP datagrams arrive corrupted"
     return f"UDP datagrams of {size} bytes do not arrive"
 
 
 async def tcp(source: tuple[str, str], target: tuple[str, str], timeout: float = 1.0) -> str:
-    """Send 64 KiB through a connection and have it sent back; what went wrong, or nothing."""
+    """Send 64 KiB through a connection to an echo server. Returns the fault, or ""."""
     loop = asyncio.get_running_loop()
     with contextlib.ExitStack() as stack:
         try:
@@ -70,7 +70,7 @@ async def tcp(source: tuple[str, str], target: tuple[str, str], timeout: float =
         finally:
             answering.cancel()
             await asyncio.gather(answering, return_exceptions=True)
-    return "" if got == sent else "what TCP carries arrives changed"
+    return "" if got == sent else "data sent over TCP arrives corrupted"
 
 
 async def _answer(listener: socket.socket) -> None:

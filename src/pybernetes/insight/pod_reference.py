@@ -1,4 +1,4 @@
-"""How people name a pod: `web`, `pod/web`, or as our own output does, `prod/web`."""
+"""Parse the name of a pod as users write it: `web`, `pod/web`, or `prod/web` as our own output has it."""
 
 import re
 
@@ -9,10 +9,10 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 
 
 def pod_reference(text: str, namespace: str) -> tuple[str, str]:
-    """Namespace and name. Raises ConfigError that says how a pod is named."""
+    """Return namespace and name. Raises ConfigError."""
     parts = text.split("/")
     if len(parts) > 1 and parts[0] in _KINDS:
         parts = parts[1:]
     if not 1 <= len(parts) <= 2 or not all(_NAME.fullmatch(part) for part in parts):
-        raise ConfigError(f"{text!r} names no pod; expected NAME, pod/NAME or NAMESPACE/NAME")
+        raise ConfigError(f"{text!r} is not the name of a pod; expected NAME, pod/NAME or NAMESPACE/NAME")
     return (namespace, parts[0]) if len(parts) == 1 else (parts[0], parts[1])

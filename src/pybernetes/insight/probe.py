@@ -1,4 +1,4 @@
-"""Sending packets between all pairs of nodes, and finding out where they go. Bounded in time, whatever is broken."""
+"""Probe all pairs of nodes with packets, and find out where lost packets go. Bounded in time whatever is broken."""
 
 import asyncio
 import os
@@ -13,15 +13,15 @@ from pybernetes.insight.facts import ClusterFacts, NodeFacts
 from pybernetes.insight.probe_result import PairProbe, Stage, Trail
 from pybernetes.linux.errors import LinuxError
 
-#: How many pairs are measured at the same time, and of how many the way of a lost packet is followed.
-_AT_ONCE, _TRAILS = 40, 12
+#: How many pairs are probed concurrently, and for how many the path of a lost packet is captured.
+_CONCURRENT, _MAX_TRAILS = 40, 12
 _SMALLEST = 576
 _FOLLOW_SECONDS = 0.15
 
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """The addresses to measure between."""
+    """The addresses to probe between."""
 
     node: NodeFacts
     peer: NodeFacts
@@ -37,7 +37,7 @@ class _Pair:
 
 
 def pod_address(node: NodeFacts, part: FamilyLease) -> str:
-    """An address of the node's own in the pod network: its bridge's, its tunnel's, or none."""
+    """The node's own address in the pod network, on its bridge or its tunnel; empty if there is none."""
     for ip in (str(part.gateway), str(part.subnet.network_address)):
         if node.kernel is not None and node.kernel.owner(ip) is not None:
             return ip
@@ -57,17 +57,17 @@ def _pairs(cluster: ClusterFacts) -> Iterable[_Pair]:
 
 
 class Prober:
-    """Measures one set of facts. `namespaces` are the nodes' by name."""
+    """Probes the nodes of one set of facts. `namespaces` has the network namespace of each node by name."""
 
     def __init__(self, cluster: ClusterFacts, namespaces: dict[str, str], *, deep: bool) -> None:
         self._cluster = cluster
         self._namespaces = namespaces
         self._deep = deep
         self._pingers = Pingers(namespaces)
-        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._slots = asyncio.Semaphore(_CONCURRENT)
 
     async def run(self) -> list[PairProbe]:
-        """All pairs; `deep` also sends full-size packets, UDP and TCP, and follows what is lost."""
+        """Probe all pairs. `deep` also sends full-size packets, UDP and TCP, and captures lost packets."""
         pairs = list(_pairs(self._cluster))
         try:
             found = await asyncio.gather(*(self._measure(pair) for pair in pairs))
@@ -76,7 +76,7 @@ class Prober:
             followed = 0
             for number, (pair, probe) in enumerate(zip(pairs, found, strict=True)):
                 lost = probe.tried and (probe.pods is None or not probe.full)
-                if lost and probe.underlay is not None and followed < _TRAILS:
+                if lost and probe.underlay is not None and followed < _MAX_TRAILS:
                     followed += 1
                     size = probe.size if probe.pods is not None else 84
                     found[number] = replace(probe, trail=await self._follow(pair, size))
@@ -103,7 +103,7 @@ class Prober:
     async def _measure_more(self, pair: _Pair, probe: PairProbe) -> PairProbe:
         size = _pod_mtu(self._cluster, pair)
         pinger = self._pingers.of(pair.node.name, pair.source)
-        assert pinger is not None, "the small packet went out by it"
+        assert pinger is not None, "it sent the small packet"
         full = await pinger.ping(pair.target, size=size) is not None
         if not full:
             return replace(probe, size=size, full=False, path_mtu=await _largest(pinger, pair.target, size))
@@ -146,15 +146,15 @@ def _below(node: NodeFacts) -> object:
 
 
 def _pod_mtu(cluster: ClusterFacts, pair: _Pair) -> int:
-    """What pods of the node send: by subnet.env, and never more than fits through the device itself."""
-    told = next((x[12:] for x in (pair.node.subnet_env or "").splitlines() if x.startswith("FLANNEL_MTU=")), "")
-    size = int(told) if told.isdigit() else expected.mtu(cluster, pair.node)
+    """The packet size that pods of the node use: from subnet.env, at most the MTU of the device."""
+    given = next((x[12:] for x in (pair.node.subnet_env or "").splitlines() if x.startswith("FLANNEL_MTU=")), "")
+    size = int(given) if given.isdigit() else expected.mtu(cluster, pair.node)
     link = pair.node.kernel.link(pair.device) if pair.node.kernel else None
     return min(size, link.mtu) if link else size
 
 
 async def _largest(pinger: Pinger, target: str, size: int) -> int:
-    """The largest packet that passes: two rounds of several sizes at once."""
+    """The largest packet size that passes, found in two rounds that each try several sizes concurrently."""
     best = 0
     step = max(1, (size - _SMALLEST) // 30)
     for sizes in (range(size, _SMALLEST - 1, -step), None):
@@ -168,7 +168,7 @@ async def _largest(pinger: Pinger, target: str, size: int) -> int:
 
 
 def _stages(pair: _Pair) -> tuple[Stage, ...]:
-    """The links on the way there and back."""
+    """The links that the request and its reply pass."""
     places = []
     for node, part in ((pair.node, pair.theirs), (pair.peer, pair.mine)):
         assert node.kernel is not None and node.lease is not None
@@ -177,11 +177,11 @@ def _stages(pair: _Pair) -> tuple[Stage, ...]:
         device = node.kernel.name(route.device) if route is not None and route.device else ""
         places.append([name for name in dict.fromkeys([device, below.link if below else ""]) if name])
     mine, theirs = places
-    way: list[Stage] = []
+    stages: list[Stage] = []
     for answer, (near, far, a, b) in (
         (False, (mine, theirs, pair.node.name, pair.peer.name)),
         (True, (theirs, mine, pair.peer.name, pair.node.name)),
     ):
-        way += [Stage(a, link, "out", answer) for link in near]
-        way += [Stage(b, link, "in", answer) for link in reversed(far)]
-    return tuple(way)
+        stages += [Stage(a, link, "out", answer) for link in near]
+        stages += [Stage(b, link, "in", answer) for link in reversed(far)]
+    return tuple(stages)

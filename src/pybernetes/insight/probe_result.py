@@ -1,11 +1,11 @@
-"""What probes between two nodes found. Plain values, and the one question: where is a packet last seen?"""
+"""Results of probes between two nodes, and where a lost packet was last seen. Pure."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A place that a request, or its answer, passes."""
+    """A link that a request, or its reply, passes."""
 
     node: str
     link: str
@@ -19,19 +19,19 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """The places on the way, in order, and those where the packet was seen."""
+    """The links on the path, in order, and those on which the packet was seen."""
 
     stages: tuple[Stage, ...]
     seen: frozenset[Stage] = frozenset()
 
     @property
     def last(self) -> Stage | None:
-        """The last place where it was seen."""
+        """The last stage where it was seen."""
         return next((stage for stage in reversed(self.stages) if stage in self.seen), None)
 
     @property
     def missing(self) -> Stage | None:
-        """The place where it should have been seen next; None if it came all the way."""
+        """The stage where it should have been seen next; None if it was seen at the last one."""
         last = self.last
         index = self.stages.index(last) + 1 if last else 0
         return self.stages[index] if index < len(self.stages) else None
@@ -39,26 +39,26 @@ class Trail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairProbe:
-    """From one node to another, in one family. Times in seconds; None: no answer."""
+    """From one node to another, in one IP family. Times are in seconds; None: no reply."""
 
     src: str
     dst: str
     version: int = 4
     path: str = ""
-    """`tunnel` or `direct`; empty if there is no way at all"""
+    """`tunnel` or `direct`; empty if there is no route"""
     device: str = ""
     underlay: float | None = None
-    """Between the nodes' own addresses."""
+    """Round trip between the nodes' public addresses."""
     pods: float | None = None
-    """Between their addresses in the pod network."""
+    """Round trip between their addresses in the pod network."""
     tried: bool = True
-    """False: a node has no address in the pod network yet, since no pod is there."""
+    """False: one of the nodes has no address in the pod network yet, because it has no pods."""
     size: int = 0
-    """The full size that was tried, in bytes of the inner IP packet."""
+    """The full packet size that was probed, in bytes of the inner IP packet."""
     full: bool = True
     path_mtu: int = 0
-    """The largest size that passes, where the full one does not."""
+    """The largest size that passes, if the full size does not."""
     payload: tuple[str, ...] = ()
-    """What happened to UDP and TCP; nothing if all arrived as sent."""
+    """Faults of UDP and TCP; empty if all data arrived unchanged."""
     trail: Trail | None = field(default=None, compare=False)
-    """Of a request that got no answer: the small one, or else the full-size one."""
+    """Of a request without a reply: the small one, or else the full-size one."""

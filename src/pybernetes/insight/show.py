@@ -1,4 +1,4 @@
-"""`network show`: rows for people, and the same as JSON. Pure."""
+"""`network show` and `network check`: tables for people, and the same as JSON. Pure."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from pybernetes.insight.probe_result import PairProbe
 
 
 def document(checked: Checked) -> dict[str, Any]:
-    """Everything that `show` and `check` know, for -o json."""
+    """The content of -o json."""
     facts = checked.facts
     return {
         "cluster": facts.name,
@@ -47,16 +47,16 @@ def _node(checked: Checked, node: NodeFacts) -> dict[str, Any]:
 
 
 def _note(node: NodeFacts) -> str:
-    """Why a node takes no part, or may not."""
+    """Why a node takes no part in the pod network, or might not."""
     if node.kernel is None:
-        return "its network namespace is gone"
+        return "its network namespace is missing"
     if node.lease is None:
         return f"no lease: {node.lease_fault or 'its flannel has not announced one yet'}"
     return "" if node.ready else f"not Ready: {node.ready_text}"
 
 
 def _peers(probes: list[PairProbe]) -> dict[str, int]:
-    """How many ways to other nodes there are, how many could be tried, and how many are well."""
+    """The number of paths to other nodes, of those that could be probed, and of healthy ones."""
     states = [health(probe) for probe in probes]
     return {"ok": states.count("ok"), "tried": len(states) - states.count("unknown"), "all": len(states)}
 
@@ -92,7 +92,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 
 def health(probe: PairProbe) -> str:
-    """One word about a pair."""
+    """The health of a path in one word."""
     if not probe.tried:
         return "unknown" if probe.underlay is not None else "unreachable"
     if probe.pods is None:
@@ -101,7 +101,7 @@ def health(probe: PairProbe) -> str:
 
 
 def tables(checked: Checked, *, wide: bool = False, most: int = 90) -> list[str]:
-    """Two tables: nodes, and the ways between them (beyond `most` pairs, only those that are not well)."""
+    """Two tables: nodes, and the paths between them (with more than `most` paths, only unhealthy ones)."""
     facts = checked.facts
     further = ("DEVICES", "BGP") if wide else ()
     rows = [("NODE", "SUBNET", "PUBLIC-IP", "BACKEND", "INTERFACE", "MTU", "PEERS", "AGENT", "READY", *further)]
@@ -128,34 +128,34 @@ def tables(checked: Checked, *, wide: bool = False, most: int = 90) -> list[str]
         )
     probes = checked.probes
     shown = probes if len(probes) <= most else [probe for probe in probes if health(probe) != "ok"]
-    ways: list[tuple[str, ...]] = [("FROM", "TO", "PATH", "HEALTH", "PING", *(("UNDERLAY", "SIZE") if wide else ()))]
+    paths: list[tuple[str, ...]] = [("FROM", "TO", "PATH", "HEALTH", "PING", *(("UNDERLAY", "SIZE") if wide else ()))]
     for probe in shown:
-        way = f"{probe.path} ({probe.device})" if probe.path else "none"
+        path = f"{probe.path} ({probe.device})" if probe.path else "none"
         time = f"{probe.pods * 1000:.2f} ms" if probe.pods is not None else "-"
         word = health(probe)
-        note = "no pod there yet; the node answers" if word == "unknown" else word
+        note = "no pod there yet; the node replies" if word == "unknown" else word
         below = f"{probe.underlay * 1000:.2f} ms" if probe.underlay is not None else "-"
-        ways.append((probe.src, probe.dst, way, note, time, *((below, str(probe.size or "-")) if wide else ())))
-    lines = [*columns(rows), *notes, "", *columns(ways)]
+        paths.append((probe.src, probe.dst, path, note, time, *((below, str(probe.size or "-")) if wide else ())))
+    lines = [*columns(rows), *notes, "", *columns(paths)]
     if len(shown) < len(probes):
-        lines.append(f"({len(probes) - len(shown)} more ways, all ok)")
+        lines.append(f"({len(probes) - len(shown)} more paths, all ok)")
     return lines
 
 
 def states(checked: Checked) -> list[object]:
-    """What has to differ for --watch to show anew: all but measured times."""
+    """Everything but measured times: --watch prints again when this changes."""
     nodes = [_node(checked, node) for node in checked.facts.nodes]
     return [nodes, [(p.src, p.dst, p.path, p.device, health(p)) for p in checked.probes]]
 
 
 def columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Rows as aligned text."""
+    """Align the columns of the rows."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def report(checked: Checked) -> list[str]:
-    """What `check` says."""
+    """The content of `network check` for people."""
     lines = []
     for finding in checked.findings:
         lines += [
@@ -163,7 +163,7 @@ def report(checked: Checked) -> list[str]:
             f"  cause: {finding.cause}",
             f"  fix:   {finding.fix}",
         ]
-    nodes, ways = len(checked.facts.nodes), len(checked.probes)
+    nodes, paths = len(checked.facts.nodes), len(checked.probes)
     if checked.healthy:
-        lines.append(f"{nodes} nodes, {ways} ways between them: no fault")
+        lines.append(f"{nodes} nodes, {paths} paths between them: no fault")
     return lines

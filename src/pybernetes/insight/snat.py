@@ -1,4 +1,4 @@
-"""Under which source address a packet leaves a node: the postrouting rules that are in its kernel, followed. Pure."""
+"""Whether a node changes the source address of a packet: evaluate the postrouting rules in its kernel. Pure."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,14 @@ __all__ = ["Masquerade", "Packet", "masquerade"]
 
 @dataclass(frozen=True, slots=True)
 class Masquerade:
-    """Whether the source address is changed, and the rule that says so."""
+    """Whether the source address is changed, and the rule that decides."""
 
     changed: bool
     rule: str
 
 
 def masquerade(kernel: KernelFacts, packet: Packet) -> Masquerade:
-    """Follow the chains at postrouting in the order of their priority; the first that changes the source decides."""
+    """Evaluate the postrouting chains in order of priority; the first that changes the source decides."""
     kept = Masquerade(False, "no rule changes the source address")
     for base in bases(kernel, "postrouting", "nat", packet):
         found = base.decide()
@@ -26,6 +26,6 @@ def masquerade(kernel: KernelFacts, packet: Packet) -> Masquerade:
             return Masquerade(True, where)
         ours = base.table.endswith(("flannel-ipv4", "flannel-ipv6")) or "-A FLANNEL-" in found.rule
         if ours and found.rule:
-            # A line of iptables says so itself.
+            # A line of iptables shows its target itself.
             kept = Masquerade(False, where if "-j RETURN" in where else f"{where}: return")
     return kept

@@ -1,4 +1,4 @@
-"""Changing the backend of a living pod network: check the request, write the config in one step, watch it happen."""
+"""Change the backend of a running pod network: check the request, write the config atomically, report progress."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ _LOOK_EVERY = 0.2
 
 @dataclass(frozen=True, slots=True)
 class SwitchRequest:
-    """What the user asks for."""
+    """The backend and options that the user asks for."""
 
     backend: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class SwitchRequest:
 
 
 def with_backend(text: str, request: SwitchRequest) -> tuple[str, NetworkConfig]:
-    """The config with another backend, all else untouched. Raises ConfigError."""
+    """The config with another backend and everything else unchanged. Raises ConfigError."""
     backend = backend_choice.document(request.backend, request.options)
     try:
         kept = {key: value for key, value in json.loads(text).items() if key.lower() != "backend"}
@@ -46,7 +46,7 @@ def with_backend(text: str, request: SwitchRequest) -> tuple[str, NetworkConfig]
 
 
 def routed_pairs(facts: ClusterFacts) -> list[tuple[str, str]]:
-    """The pairs of nodes that have a router between them, and so can't use host-gw. Each pair once."""
+    """The pairs of nodes with a router between them, which cannot use host-gw. Each pair once."""
     found = set()
     for node, peer in expected.pairs(facts):
         assert node.kernel is not None and node.lease is not None and peer.lease is not None
@@ -58,11 +58,11 @@ def routed_pairs(facts: ClusterFacts) -> list[tuple[str, str]]:
 
 
 def pending_step(facts: ClusterFacts, node: NodeFacts) -> str:
-    """What a node still has to do; empty when it has changed over and nothing of the old backend is left."""
+    """What a node still has to do; empty once it has changed over and nothing of the old backend is left."""
     if node.kernel is None:
-        return "its namespace is gone"
+        return "its network namespace is missing"
     if node.lease is None or node.lease.backend != facts.config.backend:
-        return f"announces {node.lease.backend if node.lease else 'nothing'} yet"
+        return f"still announces {node.lease.backend if node.lease else 'nothing'}"
     want = expected.desired(facts, node)
     if want is None:
         return "has no usable interface"
@@ -72,21 +72,21 @@ def pending_step(facts: ClusterFacts, node: NodeFacts) -> str:
     if missing:
         return f"has no {missing[0]} yet"
     routes = {(r.dst, r.gateway, node.kernel.name(r.device)) for r in node.kernel.routes}
-    # Blackholes are for when all else is gone.
+    # Blackhole routes have no link and matter only when the others are missing.
     if any((r.dst, r.gateway, r.link) not in routes for r in want.routes if r.link):
         return "moves its routes"
     learned = {r.dst for r in node.kernel.routes if is_learned(r)}
     if unknown := [r.dst for r in want.learned if r.dst not in learned]:
-        return f"has not learned the way to {unknown[0]} yet"
+        return f"has not learned the route to {unknown[0]} yet"
     if learned and not want.speakers:
-        return "BIRD lingers for packets under way"
+        return "keeps BIRD for packets in flight"
     if f"FLANNEL_MTU={expected.mtu(facts, node)}" not in (node.subnet_env or "").splitlines():
-        return "writes subnet.env, which new pods go by"
-    return f"{', '.join(old)} lingers for packets under way" if old else ""
+        return "writes subnet.env, which CNI reads for new pods"
+    return f"keeps {', '.join(old)} for packets in flight" if old else ""
 
 
-async def switch(layout: Layout, client: Client, request: SwitchRequest, say: Callable[[str], None]) -> None:
-    """Do it. Raises ConfigError, or StartTimeout naming the nodes that have not followed."""
+async def switch(layout: Layout, client: Client, request: SwitchRequest, report: Callable[[str], None]) -> None:
+    """Switch and wait for all nodes. Raises ConfigError, or StartTimeout that names the nodes that are late."""
     path = net_conf_path(layout)
     with Registry().exclusive(layout.cluster):
         text, config = with_backend(path.read_text(), request)
@@ -94,9 +94,9 @@ async def switch(layout: Layout, client: Client, request: SwitchRequest, say: Ca
         facts = await gather.cluster(layout, client)
         _refuse(config, facts, request)
         write_atomic(path, text, 0o600 if backend_choice.is_secret(config.options) else 0o644)
-    said = backend_choice.shown(json.loads(text)["Backend"])
-    say(f"{path}: backend {facts.config.backend} -> {json.dumps(said)}")
-    await _watch(layout, client, request, say)
+    shown = backend_choice.shown(json.loads(text)["Backend"])
+    report(f"{path}: backend {facts.config.backend} -> {json.dumps(shown)}")
+    await _watch(layout, client, request, report)
 
 
 def _refuse(config: NetworkConfig, facts: ClusterFacts, request: SwitchRequest) -> None:
@@ -106,32 +106,32 @@ def _refuse(config: NetworkConfig, facts: ClusterFacts, request: SwitchRequest) 
         pairs = "; ".join(f"{one} and {other}" for one, other in apart)
         if alone:
             raise ConfigError(
-                f"there is a router between {pairs}, and it is no peer, so it would not learn where pods are: give "
-                "--option Peers=[...], or use vxlan; --force switches all the same"
+                f"there is a router between {pairs} that is not a BGP peer and would not learn the routes to pods: set "
+                "--option Peers=[...], or use vxlan; --force switches anyway"
             )
         raise ConfigError(
-            f"host-gw needs all nodes on one segment, and there is a router between {pairs}: use vxlan, or vxlan "
-            "with --option DirectRouting=true; --force switches all the same, and those nodes lose each other's pods"
+            f"host-gw needs all nodes on one segment, but there is a router between {pairs}: use vxlan, or vxlan "
+            "with --option DirectRouting=true; --force switches anyway, and these nodes cannot reach each other's pods"
         )
 
 
-async def _watch(layout: Layout, client: Client, request: SwitchRequest, say: Callable[[str], None]) -> None:
+async def _watch(layout: Layout, client: Client, request: SwitchRequest, report: Callable[[str], None]) -> None:
     begun = time.monotonic()
-    said: dict[str, str] = {}
+    shown: dict[str, str] = {}
     while True:
         facts = await gather.cluster(layout, client)
         waiting = {node.name: pending_step(facts, node) for node in facts.nodes}
         now = time.monotonic() - begun
         for name, what in waiting.items():
-            if said.get(name) != what:
-                say(f"  {now:5.1f} s  {name}: {what or 'done'}")
-        said = waiting
+            if shown.get(name) != what:
+                report(f"  {now:5.1f} s  {name}: {what or 'done'}")
+        shown = waiting
         late = [name for name, what in waiting.items() if what]
         if not late:
             return
         if now > request.timeout:
             raise StartTimeout(
                 f"not done after {request.timeout:.0f} s: {'; '.join(f'{name} {waiting[name]}' for name in late)}; "
-                f"'pybernetes network check --name {layout.cluster}' tells more"
+                f"'pybernetes network check --name {layout.cluster}' shows why"
             )
         await asyncio.sleep(_LOOK_EVERY)

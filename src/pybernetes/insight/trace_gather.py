@@ -24,7 +24,7 @@ _MAX_INSPECTED = 16
 
 
 def service_facts(services: list[Service], slices: list[EndpointSlice]) -> tuple[ServiceFacts, ...]:
-    """Every port of every Service that has an address, with what its EndpointSlices say. Pure."""
+    """Every port of every Service that has an address, with the endpoints of its EndpointSlices. Pure."""
     by_service: dict[tuple[str, str], list[EndpointSlice]] = {}
     for part in slices:
         key = part.metadata.namespace, part.metadata.labels.get(LABEL_SERVICE_NAME, "")

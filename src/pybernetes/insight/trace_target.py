@@ -1,4 +1,4 @@
-"""What the arguments of `trace` name: a port, and a pod, a Service or an address. Pure."""
+"""Resolve the arguments of `trace`: a port, and a pod, a Service or an address. Pure."""
 
 import ipaddress
 import re
@@ -20,9 +20,9 @@ def parse_port(text: str) -> tuple[int, str]:
 
 
 def resolve(text: str, port: tuple[int, str], namespace: str, pods: list[Pod], services: list[Service]) -> Target:
-    """What TARGET means: an address, `pod/NAME`, `service/NAME`, NAME, `NAME.NAMESPACE[.svc...]`. Raises ConfigError.
+    """Resolve TARGET: an address, `pod/NAME`, `service/NAME`, NAME, `NAME.NAMESPACE[.svc...]`. Raises ConfigError.
 
-    A bare name is a Service, and if there is none, a pod.
+    A bare name is a Service, or if there is none of that name, a pod.
     """
     number, protocol = port
     try:
@@ -48,8 +48,8 @@ def resolve(text: str, port: tuple[int, str], namespace: str, pods: list[Pod], s
                 raise ConfigError(f"pod {namespace}/{name} has no address yet (it is {pod.status.phase or 'new'})")
             return Target(pod.status.pod_ip, f"pod {namespace}/{name}", protocol or "tcp", number)
     raise ConfigError(
-        f"{text!r} is no address, and namespace {namespace!r} has no Service or pod of that name; write an address, "
-        "pod/NAME, service/NAME, or NAME.NAMESPACE for a Service elsewhere"
+        f"{text!r} is not an address, and namespace {namespace!r} has no Service or pod of that name; write an "
+        "address, pod/NAME, service/NAME, or NAME.NAMESPACE for a Service in another namespace"
     )
 
 
@@ -57,7 +57,7 @@ def _of_service(service: Service, port: tuple[int, str]) -> Target:
     name = f"Service {service.metadata.namespace}/{service.metadata.name}"
     ip = service.spec.cluster_ip
     if not ip or ip == "None":
-        raise ConfigError(f"{name} has no address of its own (it is headless, or an alias): trace to a pod instead")
+        raise ConfigError(f"{name} has no cluster IP (it is headless or an ExternalName): trace to a pod instead")
     number, protocol = port
     chosen = next(
         (

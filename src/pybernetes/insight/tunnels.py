@@ -1,4 +1,4 @@
-"""A packet's way through each kind of tunnel, from node to node. Pure: facts in, hops out."""
+"""Follow a packet through each kind of tunnel, from node to node. Pure: facts in, hops out."""
 
 from collections.abc import Generator, Iterator
 from ipaddress import ip_address, ip_network
@@ -7,17 +7,17 @@ from pybernetes.flannel.backends import make
 from pybernetes.insight import fib
 from pybernetes.insight.facts import ClusterFacts, KernelFacts, NodeFacts, TraceFacts
 from pybernetes.insight.hop import Hop
-from pybernetes.insight.path_parts import Lost, arrival, lease_of, lost, route_text, underlay
+from pybernetes.insight.path_parts import Lost, lease_of, lost, node_at, route_text, underlay
 from pybernetes.insight.snat import Packet
 from pybernetes.linux.link import Link
 from pybernetes.linux.route import Route
 
 Crossing = Generator[Hop, None, NodeFacts]
-"""Hops, and the node at the end. Raises Lost."""
+"""Yields hops and returns the node at the other end. Raises Lost."""
 
 
-def through(facts: TraceFacts, node: NodeFacts, link: Link, route: Route, packet: Packet) -> Crossing | None:
-    """The tunnel that a link is; None for one that is none."""
+def cross_tunnel(facts: TraceFacts, node: NodeFacts, link: Link, route: Route, packet: Packet) -> Crossing | None:
+    """Follow the packet into the tunnel device; None if the link is not a tunnel."""
     if link.vxlan is not None:
         return _vxlan(facts, node, link, route, packet)
     if link.kind == "tun":
@@ -38,12 +38,16 @@ def _vxlan(facts: TraceFacts, node: NodeFacts, link: Link, route: Route, packet:
     owner = f"lease of {lease.node}" if lease else "no lease"
     near = fib.neighbour(kernel, link.index, route.gateway or packet.target)
     if near is None:
-        yield from lost(node.name, f"{link.name} knows no MAC for {route.gateway}", f"neighbour of {owner} is missing")
+        yield from lost(
+            node.name, f"{link.name} has no MAC for {route.gateway}", f"the neighbour entry of the {owner} is missing"
+        )
         raise Lost
     yield Hop(node.name, f"neighbour {near.ip} lladdr {near.mac} dev {link.name}", owner)
     ends = fib.tunnel_ends(kernel, link.index, near.mac)
     if not ends:
-        yield from lost(node.name, f"no FDB entry for {near.mac} on {link.name}", f"FDB entry of {owner} is missing")
+        yield from lost(
+            node.name, f"no FDB entry for {near.mac} on {link.name}", f"the FDB entry of the {owner} is missing"
+        )
         raise Lost
     outer, info = ends[0], link.vxlan
     yield Hop(node.name, f"fdb {near.mac} dst {outer} dev {link.name}", owner)
@@ -58,31 +62,33 @@ def _unwrap_vxlan(peer: NodeFacts, mac: str, vni: int, port: int) -> Iterator[Ho
     assert peer.kernel is not None
     ends = [li for li in peer.kernel.links if li.vxlan is not None and (li.vxlan.vni, li.vxlan.port) == (vni, port)]
     if not ends:
-        yield from lost(peer.name, f"no VXLAN device for VNI {vni} at UDP {port}", "its flannel has another backend")
+        yield from lost(peer.name, f"no VXLAN device for VNI {vni} at UDP {port}", "its flannel uses another backend")
     elif not ends[0].up:
-        yield from lost(peer.name, f"{ends[0].name} is down", "somebody set it down; the node agent sets it up")
+        yield from lost(peer.name, f"{ends[0].name} is down", "it was set down; the node agent sets it up")
     elif ends[0].mac != mac:
         yield from lost(
             peer.name, f"{ends[0].name} has the MAC {ends[0].mac}", f"the frame is for {mac}: its lease is out of date"
         )
     else:
-        yield Hop(peer.name, f"{ends[0].name} unwraps it", f"VNI {vni}, MAC {mac} is its own")
+        yield Hop(peer.name, f"{ends[0].name} decapsulates it", f"VNI {vni}, MAC {mac} is its own")
 
 
 def _proxy(facts: TraceFacts, node: NodeFacts, link: Link, packet: Packet) -> Crossing:
-    """The udp backend: a process of ours carries the packet; where to is not in the kernel but in the lease."""
+    """The udp backend: the node agent carries the packet to the node that the lease names."""
     lease, part = lease_of(facts, packet.target)
     peer = facts.cluster.node(lease.node) if lease else None
     if lease is None or part is None or peer is None or peer.kernel is None:
-        yield from lost(node.name, f"{link.name}: nobody to send to", "no lease has this address, or its node is gone")
+        yield from lost(
+            node.name, f"{link.name}: no peer to send to", "no lease has this address, or its node is missing"
+        )
         raise Lost
     if not node.agent:
-        yield from lost(node.name, f"nobody reads {link.name}", f"the agent of {node.name} does not run")
+        yield from lost(node.name, f"no program reads {link.name}", f"the agent of {node.name} is not running")
     where = f"{part.public_ip} port {_port(facts.cluster)}"
-    yield Hop(node.name, f"{link.name}: the agent sends it by UDP to {where}", f"lease of {lease.node}")
+    yield Hop(node.name, f"{link.name}: the agent sends it over UDP to {where}", f"lease of {lease.node}")
     yield from underlay(peer, peer.kernel, str(part.public_ip))
     if not peer.agent:
-        yield from lost(peer.name, "nobody takes it from UDP", f"the agent of {peer.name} does not run")
+        yield from lost(peer.name, "no program receives it over UDP", f"the agent of {peer.name} is not running")
     return peer
 
 
@@ -101,7 +107,7 @@ def _ipip(facts: TraceFacts, node: NodeFacts, link: Link, route: Route) -> Cross
 
 
 def _wireguard(facts: TraceFacts, node: NodeFacts, link: Link, packet: Packet) -> Crossing:
-    """Which peer has the address is the business of the device: the route only says that it is behind it."""
+    """The route only leads to the device; the device chooses the peer by its allowed IPs."""
     assert node.kernel is not None
     device = next((d for d in node.kernel.wireguards if d.name == link.name), None)
     target = ip_address(packet.target)
@@ -121,12 +127,12 @@ def _wireguard(facts: TraceFacts, node: NodeFacts, link: Link, packet: Packet) -
     theirs = peer.kernel.wireguards if peer.kernel else ()
     if not any(d.public_key == chosen.public_key for d in theirs):
         yield from lost(peer.name, "no device has that key", f"the {owner} is out of date, or its key file was changed")
-    yield from _unwrap(peer, "wireguard", "decrypted with its own key")
+    yield from _unwrap(peer, "wireguard", "decrypted with its private key")
     return peer
 
 
 def _ipsec(facts: TraceFacts, node: NodeFacts, link: Link, packet: Packet) -> Crossing:
-    """Where to is in the IPsec policies, which are of the lease."""
+    """The IPsec policies, which follow the lease, name the peer."""
     assert node.kernel is not None
     lease, part = lease_of(facts, packet.target)
     if lease is None or part is None:
@@ -145,33 +151,33 @@ def _unwrap(peer: NodeFacts, kind: str, why: str) -> Iterator[Hop]:
     assert peer.kernel is not None
     ends = [li for li in peer.kernel.links if li.kind == kind and li.name.startswith("flannel")]
     if not ends:
-        yield from lost(peer.name, f"no {kind} device", "its flannel has another backend")
+        yield from lost(peer.name, f"no {kind} device", "its flannel uses another backend")
     elif not ends[0].up:
-        yield from lost(peer.name, f"{ends[0].name} is down", "somebody set it down; the node agent sets it up")
+        yield from lost(peer.name, f"{ends[0].name} is down", "it was set down; the node agent sets it up")
     else:
-        yield Hop(peer.name, f"{ends[0].name} unwraps it", why)
+        yield Hop(peer.name, f"{ends[0].name} decapsulates it", why)
 
 
 def _below(facts: TraceFacts, node: NodeFacts, kernel: KernelFacts, local: str, outer: str, how: str) -> Iterator[Hop]:
-    """Outer packet, and its way out of the node."""
+    """The outer packet and its route out of the node."""
     below = fib.lookup(kernel, outer)
     via = kernel.link(below.device) if below else None
     if below is None or via is None or not via.running:
         what = f"{via.name} is down" if via else f"no route to {outer}"
-        yield from lost(node.name, what, "the network under the nodes is broken here")
+        yield from lost(node.name, what, "the underlay network is down here")
         return
     text = f"outer {local} -> {outer} {how}, {route_text(below, kernel)}"
     yield Hop(node.name, text, f"public addresses of {facts.name_of(local)} and {facts.name_of(outer)}")
 
 
 def _arrive(facts: TraceFacts, outer: str, why: str) -> Crossing:
-    """At the node that has the outer address."""
-    peer = arrival(facts, outer)
+    """Arrive at the node with the outer address."""
+    peer = node_at(facts, outer)
     if peer is None:
         yield from lost(outer, "no node has this address", why)
         raise Lost
     if peer.kernel is None:
-        yield from lost(peer.name, "its network namespace is gone", "the node is down")
+        yield from lost(peer.name, "its network namespace is missing", "the node is down")
         raise Lost
     yield from underlay(peer, peer.kernel, outer)
     return peer

@@ -1,4 +1,4 @@
-"""`why`: why a pod is on its node, or on none, by the scheduler's own core on a snapshot of the present state."""
+"""`why`: explain why a pod is on its node, or on none, with the scheduler's own filters and scores."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _DEFAULT_SCHEDULER = "default-scheduler"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """What the scheduler looks at, as lists."""
+    """The objects that the scheduler reads."""
 
     nodes: Sequence[Node] = ()
     pods: Sequence[Pod] = ()
@@ -60,7 +60,7 @@ class _ReplicationControllers:
 
 
 def snapshot_of(state: State, without: str) -> Snapshot:
-    """The cluster without the pod in question (by uid), as the scheduler would see it."""
+    """The scheduler's snapshot of the cluster without the pod with the uid `without`."""
     selectors = DefaultSelectors(
         _Services(state.services),
         _ReplicaSets(state.replica_sets),
@@ -79,7 +79,7 @@ def snapshot_of(state: State, without: str) -> Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """The answer."""
+    """Why a pod is where it is."""
 
     pod: str
     node: str
@@ -119,19 +119,19 @@ class Explanation:
                 mark = " *" if verdict.node == self.node else ""
                 scores = (str(verdict.scores.get(plugin, 0)) for plugin in plugins)
                 rows.append((verdict.node + mark, str(verdict.total), *scores))
-            lines += ["", "Nodes that would do, by score:", *columns(rows)]
+            lines += ["", "Feasible nodes, by score:", *columns(rows)]
         refused = [verdict for verdict in self.verdicts if verdict.refused_by]
         if refused:
             rows = [("NODE", "FILTER", "REASON")]
             for verdict in refused:
                 mark = " *" if verdict.node == self.node else ""
                 rows.append((verdict.node + mark, verdict.refused_by, ", ".join(verdict.reasons)))
-            lines += ["", "Nodes that would not:", *columns(rows)]
+            lines += ["", "Other nodes:", *columns(rows)]
         return [*lines, "", "Events:", *self.events] if self.events else lines
 
 
 def explain_pod(pod: Pod, state: State, events: Sequence[Event] = ()) -> Explanation:
-    """Why here, or why nowhere. Pure."""
+    """Explain the placement of a pod. Pure."""
     snapshot = snapshot_of(state, pod.metadata.uid)
     verdicts = tuple(explain(snapshot, snapshot.templates.of(pod)))
     return Explanation(
@@ -149,28 +149,28 @@ def _summary(pod: Pod, verdicts: Sequence[Verdict]) -> str:
         return f"is on {pod.spec.node_name} ({pod.status.phase})"
     if pod.spec.scheduling_gates:
         gates = ", ".join(gate.name for gate in pod.spec.scheduling_gates)
-        return f"is on no node, and none is looked for while it has scheduling gates: {gates}"
+        return f"is on no node and is not scheduled while it has scheduling gates: {gates}"
     if pod.spec.scheduler_name != _DEFAULT_SCHEDULER:
         return f"is on no node; it waits for the scheduler {pod.spec.scheduler_name!r}"
     fit = sum(not verdict.refused_by for verdict in verdicts)
     if not verdicts:
         return "is on no node: there are no nodes"
     if fit:
-        return f"is on no node yet; {fit} of {len(verdicts)} would do: does the scheduler run?"
-    return f"is on no node: none of {len(verdicts)} would do"
+        return f"is on no node yet, although {fit} of {len(verdicts)} nodes are feasible: is the scheduler running?"
+    return f"is on no node: none of {len(verdicts)} nodes is feasible"
 
 
 def _notes(pod: Pod, events: Sequence[Event]) -> list[str]:
     notes = []
     if pod.spec.node_name:
-        notes.append("Scores and filters are as of now, without the pod itself; at its binding they may have differed.")
+        notes.append("Scores and filters are as of now, without the pod; they may have differed when it was bound.")
         owners = [owner.kind for owner in pod.metadata.owner_references if owner.controller]
         if "DaemonSet" in owners:
-            notes.append("Its DaemonSet asks for one pod on each node.")
+            notes.append("Its DaemonSet runs one pod on each node.")
         elif events and not any(event.reason == "Scheduled" for event in events):
-            notes.append("No event tells of its scheduling: it seems to have been given its node by whoever made it.")
+            notes.append("It has no Scheduled event: probably its creator set spec.nodeName.")
     elif pod.status.nominated_node_name:
-        notes.append(f"Room is being made for it on {pod.status.nominated_node_name} by preemption.")
+        notes.append(f"Preemption is making room for it on {pod.status.nominated_node_name}.")
     return notes
 
 
@@ -185,7 +185,7 @@ def _event(event: Event) -> str:
 
 
 async def why(client: Client, pod_name: str, namespace: str) -> Explanation:
-    """Ask the API server for all that counts. Raises ConfigError."""
+    """Read the objects from the API server and explain. Raises ConfigError."""
     namespace, name = pod_reference(pod_name, namespace)
     try:
         pod = await client.of(Pod).get(name, namespace=namespace)
