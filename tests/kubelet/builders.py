@@ -1,11 +1,18 @@
 """Pods and runtime states for tests of the pure parts."""
 
+import base64
 from typing import Any
 
 import msgspec
 
+from pybernetes.api.core.config_map import ConfigMap
 from pybernetes.api.core.pod import Pod
+from pybernetes.api.core.volume import ServiceAccountTokenProjection
+from pybernetes.api.meta import Status
+from pybernetes.client.errors import NotFound
+from pybernetes.kubelet.api_objects import K
 from pybernetes.kubelet.runtime import ContainerInfo, PodState, Sandbox
+from pybernetes.kubelet.volumes.plugin import Token
 
 NOW = 1_800_000_000.0
 
@@ -50,3 +57,30 @@ def info(name: str = "c", state: str = "running", **changes: Any) -> ContainerIn
 def state(*containers: ContainerInfo, box: Sandbox | None = None) -> PodState:
     """A pod's state in a ready sandbox, newest container first."""
     return PodState((box or sandbox(),), containers)
+
+
+class FakeObjects:
+    """API objects by name; every name is a ConfigMap and a Secret with the same data."""
+
+    def __init__(self, **data: dict[str, bytes]) -> None:
+        self.data = data
+
+    async def get(self, type_: type[K], namespace: str, name: str) -> K:
+        if name not in self.data:
+            raise NotFound(Status(code=404, message="not found"))
+        encoded = {key: base64.b64encode(value).decode() for key, value in self.data[name].items()}
+        field = "binaryData" if issubclass(type_, ConfigMap) else "data"
+        return msgspec.convert({"metadata": {"name": name, "namespace": namespace}, field: encoded}, type_)
+
+
+class FakeTokens:
+    """Tokens that are all alike, and due at `renew_at`."""
+
+    def __init__(self, renew_at: float = NOW + 100) -> None:
+        self.renew_at = renew_at
+        self.current = Token("token-1", renew_at)
+
+    async def token(self, pod: Pod, projection: ServiceAccountTokenProjection) -> Token:
+        if self.current.renew_at != self.renew_at:
+            self.current = Token("token-2", self.renew_at)
+        return self.current

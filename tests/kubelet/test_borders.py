@@ -97,7 +97,7 @@ async def tcp(answer: bytes | None) -> AsyncIterator[int]:
         try:
             await reader.read(4096)
             if answer is None:
-                await asyncio.sleep(10)
+                await reader.read()
             else:
                 writer.write(answer)
                 await writer.drain()
@@ -107,6 +107,7 @@ async def tcp(answer: bytes | None) -> AsyncIterator[int]:
     server = await asyncio.start_server(respond, "127.0.0.1", 0)
     yield server.sockets[0].getsockname()[1]
     server.close()
+    await server.wait_closed()
 
 
 @pytest.mark.parametrize(

@@ -7,19 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from pybernetes.kubelet.errors import VolumesNotReady
 from pybernetes.kubelet.logs.cri_log import parse, tail_text, time_key
 from pybernetes.kubelet.logs.files import tidy
 from pybernetes.kubelet.logs.reader import LogOptions, read_log
 from pybernetes.kubelet.volumes import atomic_writer, host_path, ownership
-from pybernetes.kubelet.volumes.manager import VolumeManager
-from pybernetes.kubelet.volumes.payload import File, Sources
+from pybernetes.kubelet.volumes.atomic_writer import File
+from pybernetes.kubelet.volumes.plugin import VolumeError
 from pybernetes.kubelet.volumes.sub_path import SubPathRefused, bind_sub_path
 from pybernetes.linux import mount
 
-from .builders import NOW, pod
-from .harness import config
-from .test_pure_parts import Objects
+from .builders import NOW
 
 
 def files(**content: str) -> dict[str, File]:
@@ -44,26 +41,6 @@ def test_atomic_writer_mends_what_somebody_changed(tmp_path: Path) -> None:
     (tmp_path / "..data" / "a").write_text("tampered")
     assert atomic_writer.write(tmp_path, files(a="1"), lambda: NOW)
     assert (tmp_path / "a").read_text() == "1"
-
-
-@pytest.mark.kernel
-async def test_full_disk_is_told_and_leaves_the_old_files(tmp_path: Path) -> None:
-    root = tmp_path / "kubelet"
-    root.mkdir()
-    mount.tmpfs(root, size=128 * 1024)
-    try:
-        data = {"k": b"small"}
-        volumes = VolumeManager(config(tmp_path), Sources(Objects(m=data), None, {}), lambda: NOW)  # type: ignore[arg-type]
-        of = pod({"volumes": [{"name": "v", "configMap": {"name": "m"}}]})
-        await volumes.set_up(of)
-        data["k"] = b"x" * 300_000
-        with pytest.raises(VolumesNotReady, match="No space left on device"):
-            await volumes.set_up(of)
-        assert next(root.glob("pods/u1/volumes/kubernetes.io~configmap/v/k")).read_bytes() == b"small"
-        await volumes.tear_down(of)
-        assert volumes.uids() == set()
-    finally:
-        mount.unmount_all(tmp_path)
 
 
 @pytest.mark.parametrize("path", ["..", "../x", "a/../../x", "/etc"])
@@ -96,13 +73,12 @@ def test_sub_path_symlinks(tmp_path: Path) -> None:
 
 
 def test_host_path_types(tmp_path: Path) -> None:
-    host_path.prepare("v", str(tmp_path / "new"), "DirectoryOrCreate")
-    host_path.prepare("v", str(tmp_path / "file"), "FileOrCreate")
-    host_path.prepare("v", "/dev/null", "CharDevice")
-    host_path.prepare("v", str(tmp_path / "none"), "")
+    host_path.prepare(str(tmp_path / "new"), "DirectoryOrCreate")
+    host_path.prepare(str(tmp_path / "file"), "FileOrCreate")
+    host_path.prepare("/dev/null", "CharDevice")
     for path, kind in ((tmp_path / "new", "File"), (tmp_path / "file", "Directory"), (tmp_path / "none", "Socket")):
-        with pytest.raises(VolumesNotReady, match="hostPath type check failed"):
-            host_path.prepare("v", str(path), kind)
+        with pytest.raises(VolumeError, match="hostPath type check failed"):
+            host_path.prepare(str(path), kind)
 
 
 def test_group_ownership_never_follows_links(tmp_path: Path) -> None:

@@ -7,19 +7,18 @@ import pytest
 
 from pybernetes.api.core.pod import Pod
 from pybernetes.api.core.probe import Probe
+from pybernetes.api.core.secret import Secret
 from pybernetes.api.core.selectors import ResourceFieldSelector
 from pybernetes.api.core.service import Service
-from pybernetes.api.meta import Status
-from pybernetes.client.errors import NotFound
+from pybernetes.kubelet.api_objects import ObjectKey
 from pybernetes.kubelet.config import ConfigError, KubeletConfig
-from pybernetes.kubelet.environment import environment
+from pybernetes.kubelet.environment import environment, environment_references
 from pybernetes.kubelet.errors import StartFailed
 from pybernetes.kubelet.expand import expand
 from pybernetes.kubelet.field_path import BadFieldPath, field_value, resource_value
 from pybernetes.kubelet.health import Health
 from pybernetes.kubelet.image_gc import removable
-from pybernetes.kubelet.images import docker_auths
-from pybernetes.kubelet.objects import references
+from pybernetes.kubelet.images import docker_auths, image_references
 from pybernetes.kubelet.podspec import qos_class
 from pybernetes.kubelet.probes.state import ProbeKind, ProbeState, first_delay, first_state, health_of, may_run
 from pybernetes.kubelet.resolver import hosts_file, parse_resolv_conf, pod_dns, sandbox_hostname
@@ -28,7 +27,7 @@ from pybernetes.kubelet.runtime import Dns, ImageInfo
 from pybernetes.kubelet.security import container_security, sandbox_security
 from pybernetes.kubelet.static_pods import ManifestError, manifest_pod
 
-from .builders import info, pod, state
+from .builders import FakeObjects, info, pod, state
 
 
 @pytest.mark.parametrize(
@@ -50,23 +49,9 @@ def test_expand(text: str, expected: str) -> None:
     assert expand(text, {"A": "1", "B": "2"}) == expected
 
 
-class Objects:
-    """Objects by name."""
-
-    def __init__(self, **data: dict[str, bytes]) -> None:
-        self._data = data
-
-    async def config_map(self, namespace: str, name: str) -> dict[str, bytes]:
-        if name not in self._data:
-            raise NotFound(Status(code=404, message="not found"))
-        return self._data[name]
-
-    secret = config_map
-
-
 async def variables(env: list[dict[str, Any]], sources: list[dict[str, Any]] | None = None) -> dict[str, str]:
     of = pod({"containers": [{"name": "c", "image": "b", "env": env, "envFrom": sources or []}]})
-    return await environment(of, of.spec.containers[0], Objects(m={"k": b"v", "0bad": b"x"}), [], {})
+    return await environment(of, of.spec.containers[0], FakeObjects(m={"k": b"v", "0bad": b"x"}), [], {})
 
 
 async def test_environment_order_and_optional() -> None:
@@ -108,12 +93,12 @@ async def test_service_variables() -> None:
         ),
     ]
     of = pod()
-    found = await environment(of, of.spec.containers[0], Objects(), services, {})
+    found = await environment(of, of.spec.containers[0], FakeObjects(), services, {})
     assert found["MY_DB_SERVICE_HOST"] == "10.0.0.1"
     assert found["MY_DB_SERVICE_PORT_WEB_UI"] == "80"
     assert found["MY_DB_PORT_53_UDP"] == "udp://10.0.0.1:53"
     assert not any(name.startswith(("FAR", "HL")) for name in found)
-    assert not await environment(pod({"enableServiceLinks": False}), of.spec.containers[0], Objects(), services, {})
+    assert not await environment(pod({"enableServiceLinks": False}), of.spec.containers[0], FakeObjects(), services, {})
 
 
 def test_field_paths() -> None:
@@ -353,17 +338,13 @@ def test_the_first_delay_of_a_probe(age: float, delay: float) -> None:
     assert first_delay(Probe(initial_delay_seconds=30, period_seconds=60 if age < 99 else 10), age, 0.5) == delay
 
 
-def test_references() -> None:
+def test_references_of_environment_and_images() -> None:
     spec = {
         "imagePullSecrets": [{"name": "pull"}],
         "containers": [{"name": "c", "image": "b", "envFrom": [{"secretRef": {"name": "env"}}]}],
-        "volumes": [{"name": "v", "projected": {"sources": [{"configMap": {"name": "cm"}}]}}],
     }
-    assert {(kind, name) for kind, _, name in references(pod(spec))} == {
-        ("secret", "pull"),
-        ("secret", "env"),
-        ("configmap", "cm"),
-    }
+    assert list(image_references(pod(spec))) == [ObjectKey(Secret, "default", "pull")]
+    assert list(environment_references(pod(spec))) == [ObjectKey(Secret, "default", "env")]
 
 
 @pytest.mark.parametrize(

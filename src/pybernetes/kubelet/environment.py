@@ -4,31 +4,23 @@ Later sources override earlier ones: services first, then envFrom in order, then
 refer to what stands before it.
 """
 
-import base64
-import binascii
 import re
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Mapping
 
+from pybernetes.api.core.config_map import ConfigMap
 from pybernetes.api.core.container import Container, EnvVar, EphemeralContainer
 from pybernetes.api.core.pod import Pod
+from pybernetes.api.core.secret import Secret
 from pybernetes.api.core.service import Service
+from pybernetes.client.errors import ApiError, NotFound, Unreachable
+from pybernetes.kubelet.api_objects import ObjectKey, Objects, config_map_data, secret_data
 from pybernetes.kubelet.errors import StartFailed
 from pybernetes.kubelet.expand import expand
 from pybernetes.kubelet.field_path import BadFieldPath, field_value, resource_value
+from pybernetes.kubelet.podspec import all_containers
 
 _CONFIG_ERROR = "CreateContainerConfigError"
 _NAME = re.compile(r"^[-._a-zA-Z][-._a-zA-Z0-9]*$")
-
-
-class Objects(Protocol):
-    """Reads ConfigMaps and Secrets; raises NotFound or another ApiError."""
-
-    async def config_map(self, namespace: str, name: str) -> dict[str, bytes]:
-        """A ConfigMap's data, binary data included."""
-
-    async def secret(self, namespace: str, name: str) -> dict[str, bytes]:
-        """A Secret's data, decoded."""
 
 
 class Missing(Exception):
@@ -40,7 +32,7 @@ async def environment(
     container: Container | EphemeralContainer,
     objects: Objects,
     services: Iterable[Service],
-    allocatable: dict[str, str],
+    allocatable: Mapping[str, str],
 ) -> dict[str, str]:
     """The variables in the order in which they were set. Raises StartFailed."""
     result = service_variables(pod, services)
@@ -66,7 +58,7 @@ async def environment(
 
 
 async def _value(
-    pod: Pod, container: str, variable: EnvVar, objects: Objects, allocatable: dict[str, str], known: dict[str, str]
+    pod: Pod, container: str, variable: EnvVar, objects: Objects, allocatable: Mapping[str, str], known: dict[str, str]
 ) -> str | None:
     source = variable.value_from
     if source is None:
@@ -96,27 +88,31 @@ async def _value(
 
 
 async def _read(objects: Objects, kind: str, namespace: str, name: str) -> dict[str, bytes]:
-    from pybernetes.client.errors import ApiError, NotFound, Unreachable
-
     try:
         if kind == "configmap":
-            return await objects.config_map(namespace, name)
-        return await objects.secret(namespace, name)
+            return config_map_data(await objects.get(ConfigMap, namespace, name))
+        return secret_data(await objects.get(Secret, namespace, name))
     except NotFound as error:
         raise Missing(f'{kind} "{name}" not found') from error
     except (ApiError, Unreachable) as error:
         raise StartFailed(_CONFIG_ERROR, f"{kind} {namespace}/{name}: {error}") from error
 
 
-def decode_secret(data: dict[str, str]) -> dict[str, bytes]:
-    """The values of a Secret; one that is not base64 counts as empty, the server refuses such ones anyway."""
-    decoded = {}
-    for key, text in data.items():
-        try:
-            decoded[key] = base64.b64decode(text, validate=False)
-        except binascii.Error:
-            decoded[key] = b""
-    return decoded
+def environment_references(pod: Pod) -> Iterator[ObjectKey]:
+    """The ConfigMaps and Secrets from which containers get variables."""
+    namespace = pod.metadata.namespace
+    for container in all_containers(pod):
+        for env_from in container.env_from:
+            if env_from.config_map_ref is not None:
+                yield ObjectKey(ConfigMap, namespace, env_from.config_map_ref.name)
+            if env_from.secret_ref is not None:
+                yield ObjectKey(Secret, namespace, env_from.secret_ref.name)
+        for variable in container.env:
+            source = variable.value_from
+            if source is not None and source.config_map_key_ref is not None:
+                yield ObjectKey(ConfigMap, namespace, source.config_map_key_ref.name)
+            if source is not None and source.secret_key_ref is not None:
+                yield ObjectKey(Secret, namespace, source.secret_key_ref.name)
 
 
 def service_variables(pod: Pod, services: Iterable[Service]) -> dict[str, str]:

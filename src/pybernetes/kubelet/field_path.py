@@ -1,6 +1,7 @@
 """The downward API: what a pod may be told about itself, by field path. Pure."""
 
 import re
+from collections.abc import Mapping
 
 from pybernetes.api.core.container import ResourceRequirements
 from pybernetes.api.core.pod import Pod
@@ -49,7 +50,7 @@ def _quote(text: str) -> str:
     return f'"{escaped}"'
 
 
-def resource_value(pod: Pod, selector: ResourceFieldSelector, container: str, allocatable: dict[str, str]) -> str:
+def resource_value(pod: Pod, selector: ResourceFieldSelector, container: str, allocatable: Mapping[str, str]) -> str:
     """A container's limit or request, in units of the divisor; an absent limit is what the node has."""
     name = selector.container_name or container
     found = find_container(pod, name)
@@ -63,7 +64,7 @@ def resource_value(pod: Pod, selector: ResourceFieldSelector, container: str, al
     return str(-(-parse(amount).nanos // parse(divisor or "1").nanos))
 
 
-def _amount(resources: ResourceRequirements, section: str, resource: str, allocatable: dict[str, str]) -> Quantity:
+def _amount(resources: ResourceRequirements, section: str, resource: str, allocatable: Mapping[str, str]) -> Quantity:
     if section == "requests":
         return resources.requests.get(resource, resources.limits.get(resource, "0"))
     return resources.limits.get(resource, allocatable.get(resource, "0"))

@@ -7,10 +7,11 @@ import json
 from collections.abc import Iterator
 
 from pybernetes.api.core.pod import Pod
+from pybernetes.api.core.secret import Secret
 from pybernetes.client.errors import ApiError, Unreachable
+from pybernetes.kubelet.api_objects import ObjectKey, Objects, secret_data
 from pybernetes.kubelet.crash_loop import Backoff
 from pybernetes.kubelet.errors import StartFailed
-from pybernetes.kubelet.objects import ObjectCache
 from pybernetes.kubelet.podspec import AnyContainer, container_reference
 from pybernetes.kubelet.runtime import ImagePullFailed, Images, RegistryAuth, RuntimeFailure
 from pybernetes.kubelet.types import Clock, Recorder
@@ -19,9 +20,7 @@ from pybernetes.kubelet.types import Clock, Recorder
 class ImagePuller:
     """Finds or fetches images."""
 
-    def __init__(
-        self, images: Images, *, objects: ObjectCache | None, recorder: Recorder, clock: Clock, max_pulls: int
-    ) -> None:
+    def __init__(self, images: Images, *, objects: Objects, recorder: Recorder, clock: Clock, max_pulls: int) -> None:
         self._images = images
         self._objects = objects
         self._recorder = recorder
@@ -94,10 +93,8 @@ class ImagePuller:
     async def _credentials(self, pod: Pod, name: str) -> list[RegistryAuth]:
         found: list[RegistryAuth] = []
         for reference in pod.spec.image_pull_secrets:
-            if self._objects is None:
-                break
             try:
-                data = await self._objects.secret(pod.metadata.namespace, reference.name)
+                data = secret_data(await self._objects.get(Secret, pod.metadata.namespace, reference.name))
             except (ApiError, Unreachable) as error:
                 message = f"Unable to retrieve some image pull secrets ({reference.name}); {error}"
                 self._recorder.event(pod, "Warning", "FailedToRetrieveImagePullSecret", message)
@@ -110,6 +107,12 @@ class ImagePuller:
         """The pod is gone."""
         for key in [k for k in self._backoffs if k[0] == uid]:
             del self._backoffs[key]
+
+
+def image_references(pod: Pod) -> Iterator[ObjectKey]:
+    """The Secrets with credentials for the pod's images."""
+    for pull_secret in pod.spec.image_pull_secrets:
+        yield ObjectKey(Secret, pod.metadata.namespace, pull_secret.name)
 
 
 def docker_auths(text: bytes) -> Iterator[tuple[str, RegistryAuth]]:

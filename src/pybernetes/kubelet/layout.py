@@ -3,13 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-PLUGINS = {
-    "empty_dir": "kubernetes.io~empty-dir",
-    "config_map": "kubernetes.io~configmap",
-    "secret": "kubernetes.io~secret",
-    "projected": "kubernetes.io~projected",
-    "downward_api": "kubernetes.io~downward-api",
-}
+
+def directory_name(plugin: str) -> str:
+    """The name of a volume plugin as the name of a directory: `kubernetes.io~empty-dir`"""
+    return plugin.replace("/", "~")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +21,14 @@ class PodDirs:
         """`<root>/pods/<uid>`"""
         return self.root / "pods" / self.uid
 
+    @property
+    def volumes(self) -> Path:
+        """Where volumes lie, by plugin and name."""
+        return self.base / "volumes"
+
     def volume(self, plugin: str, name: str) -> Path:
-        """`.../volumes/kubernetes.io~empty-dir/<name>`; `plugin` is the field's name."""
-        return self.base / "volumes" / PLUGINS[plugin] / name
+        """`.../volumes/kubernetes.io~empty-dir/<name>`"""
+        return self.volumes / directory_name(plugin) / name
 
     @property
     def hosts(self) -> Path:

@@ -2,18 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from pybernetes.api.core.pod import Pod
 from pybernetes.api.core.service import Service
 from pybernetes.client.client import Client
 from pybernetes.client.informer import Informers
+from pybernetes.kubelet.api_objects import ObjectKey
 from pybernetes.kubelet.api_source import NodePods
 from pybernetes.kubelet.cgroups import NoCgroups, PodCgroups
 from pybernetes.kubelet.config import KubeletConfig
+from pybernetes.kubelet.environment import environment_references
 from pybernetes.kubelet.hooks import LifecycleHooks
 from pybernetes.kubelet.image_gc import ImageCollector
-from pybernetes.kubelet.images import ImagePuller
+from pybernetes.kubelet.images import ImagePuller, image_references
 from pybernetes.kubelet.kubelet import Kubelet, Task
 from pybernetes.kubelet.logs.rotation import LogRotator
 from pybernetes.kubelet.node import machine
@@ -29,10 +32,14 @@ from pybernetes.kubelet.static_pods import StaticPods
 from pybernetes.kubelet.status_manager import StatusManager
 from pybernetes.kubelet.tokens import TokenManager
 from pybernetes.kubelet.types import Clock, Recorder
+from pybernetes.kubelet.volumes.kinds import volume_plugins
 from pybernetes.kubelet.volumes.manager import VolumeManager
-from pybernetes.kubelet.volumes.payload import Sources
+from pybernetes.kubelet.volumes.plugin import Host, VolumePlugin
 
 _VOLUME_REFRESH = 60.0
+
+VolumePlugins = Callable[[Host], Sequence[VolumePlugin[Any]]]
+"""Makes the plugins of a node, out of what the kubelet offers to them."""
 
 
 def real_kubelet(
@@ -44,10 +51,11 @@ def real_kubelet(
     *,
     clock: Clock = time.time,
     runtime_name: str = "containerd",
+    plugins: VolumePlugins = volume_plugins,
 ) -> Kubelet:
     """A kubelet that runs the pods bound to `config.node_name` on this machine."""
     config.check()
-    node = _RealNode(config, client, informers, runtime, recorder, clock, runtime_name)
+    node = _RealNode(config, client, informers, runtime, recorder, clock, runtime_name, plugins)
     return Kubelet(config, runtime, node, NodePods(informers, config.node_name))
 
 
@@ -63,6 +71,7 @@ class _RealNode:
         recorder: Recorder,
         clock: Clock,
         runtime_name: str,
+        plugins: VolumePlugins,
     ) -> None:
         self._config, self._clock = config, clock
         self.registry = PodRegistry()
@@ -72,7 +81,8 @@ class _RealNode:
         self._cluster_services = informers.of(Service)
         self._objects = ObjectCache(client, self._object_changed)
         self._tokens = TokenManager(client, clock)
-        self._volumes = VolumeManager(config, Sources(self._objects, self._tokens, allocatable), clock)
+        host = Host(objects=self._objects, tokens=self._tokens, allocatable=allocatable, clock=clock)
+        self._volumes = VolumeManager(config, plugins(host), clock)
         self._probes = ProbeManager(runtime, recorder=recorder, clock=clock, changed=self._poke, node_ip=config.node_ip)
         self._images = ImagePuller(
             runtime, objects=self._objects, recorder=recorder, clock=clock, max_pulls=config.max_pulls
@@ -86,6 +96,7 @@ class _RealNode:
         specs = PodSpecs(
             config,
             objects=self._objects,
+            volumes=self._volumes,
             images=runtime,
             cgroups=cgroups,
             services=self._cluster_services.cache.all,
@@ -162,28 +173,35 @@ class _RealNode:
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         """Watch what the pod refers to; its labels and annotations may be in a volume."""
-        self._objects.pod_changed(old, new)
-        if new is None and old is not None:
+        if new is not None:
+            self._objects.track(new.metadata.uid, self._references(new))
+            if old is not None and _metadata_differs(old, new):
+                self._want_refresh(new.metadata.uid)
+        elif old is not None:
+            self._objects.track(old.metadata.uid, frozenset())
             self._tokens.forget(old.metadata.uid)
             self._images.forget(old.metadata.uid)
-        elif new is not None and old is not None:
-            a, b = old.metadata, new.metadata
-            if a.labels != b.labels or a.annotations != b.annotations:
-                self._want_refresh(b.uid)
+
+    def _references(self, pod: Pod) -> frozenset[ObjectKey]:
+        volumes = self._volumes.references(pod)
+        return frozenset((*environment_references(pod), *image_references(pod), *volumes))
 
     async def _refresh_volumes(self) -> None:
-        """Write volumes again when an object has changed or a token is due."""
+        """Refresh volumes when an object has changed, or when a volume asks for it."""
         while True:
-            pause = min(max(self._tokens.next_renewal() - self._clock(), 1.0), _VOLUME_REFRESH)
+            pause = min(max(self._volumes.next_refresh() - self._clock(), 1.0), _VOLUME_REFRESH)
             try:
                 await asyncio.wait_for(self._refresh_wake.wait(), pause)
             except TimeoutError:
                 pass
             self._refresh_wake.clear()
-            due, self._refresh = self._refresh | self._tokens.due(), set()
+            due, self._refresh = self._refresh | self._volumes.due(), set()
             for uid in due:
                 pod = self.registry.get(uid)
                 if pod is not None:
                     await self._volumes.refresh(pod)
-                else:
-                    self._tokens.forget(uid)
+
+
+def _metadata_differs(old: Pod, new: Pod) -> bool:
+    a, b = old.metadata, new.metadata
+    return a.labels != b.labels or a.annotations != b.annotations

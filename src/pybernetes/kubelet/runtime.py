@@ -93,7 +93,17 @@ class Mount:
     host_path: str
     container_path: str
     read_only: bool = False
+    selinux_relabel: bool = False
     propagation: Propagation = "private"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """A device of the node made visible in a container; `permissions` are letters of `rwm`."""
+
+    host_path: str
+    container_path: str
+    permissions: str = "mrw"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +158,7 @@ class ContainerSpec:
     working_dir: str = ""
     env: tuple[tuple[str, str], ...] = ()
     mounts: tuple[Mount, ...] = ()
+    devices: tuple[Device, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     log_path: str = ""

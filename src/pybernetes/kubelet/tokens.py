@@ -1,7 +1,5 @@
 """Tokens for projected volumes: asked for once, kept, and renewed at four fifths of their life."""
 
-from dataclasses import dataclass
-
 import msgspec
 
 from pybernetes.api.authentication.token_request import BoundObjectReference, TokenRequest, TokenRequestSpec
@@ -10,16 +8,11 @@ from pybernetes.api.core.service_account import ServiceAccount
 from pybernetes.api.core.volume import ServiceAccountTokenProjection
 from pybernetes.client.client import Client
 from pybernetes.kubelet.types import Clock, seconds_of
+from pybernetes.kubelet.volumes.plugin import Token
 
 _DEFAULT_LIFE = 3600
 _RENEW_AT = 0.8
 _MAX_AGE = 24 * 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    text: str
-    renew_at: float
 
 
 class TokenManager:
@@ -28,15 +21,15 @@ class TokenManager:
     def __init__(self, client: Client, clock: Clock) -> None:
         self._accounts = client.of(ServiceAccount)
         self._clock = clock
-        self._tokens: dict[tuple[str, str, int], _Token] = {}
+        self._tokens: dict[tuple[str, str, int], Token] = {}
 
-    async def token(self, pod: Pod, projection: ServiceAccountTokenProjection) -> str:
+    async def token(self, pod: Pod, projection: ServiceAccountTokenProjection) -> Token:
         """A token with at least a fifth of its life left; raises ApiError or Unreachable."""
         life = projection.expiration_seconds or _DEFAULT_LIFE
         key = (pod.metadata.uid, projection.audience, life)
         known = self._tokens.get(key)
         if known is not None and self._clock() < known.renew_at:
-            return known.text
+            return known
         reference = BoundObjectReference(api_version="v1", kind="Pod", name=pod.metadata.name, uid=pod.metadata.uid)
         request = TokenRequest(
             api_version="authentication.k8s.io/v1",
@@ -52,17 +45,8 @@ class TokenManager:
         status = msgspec.json.decode(answer, type=TokenRequest).status
         now = self._clock()
         left = max(seconds_of(status.expiration_timestamp) - now, 0.0)
-        self._tokens[key] = _Token(status.token, now + min(left * _RENEW_AT, _MAX_AGE))
-        return status.token
-
-    def next_renewal(self) -> float:
-        """When the first token is due; infinity without any."""
-        return min((token.renew_at for token in self._tokens.values()), default=float("inf"))
-
-    def due(self) -> set[str]:
-        """uids of pods with a token that is due."""
-        now = self._clock()
-        return {key[0] for key, token in self._tokens.items() if token.renew_at <= now}
+        token = self._tokens[key] = Token(status.token, now + min(left * _RENEW_AT, _MAX_AGE))
+        return token
 
     def forget(self, uid: str) -> None:
         """The pod is gone."""

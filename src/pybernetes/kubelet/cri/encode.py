@@ -61,9 +61,14 @@ def container(spec: ContainerSpec) -> pb.ContainerConfig:
                 container_path=m.container_path,
                 host_path=m.host_path,
                 readonly=m.read_only,
+                selinux_relabel=m.selinux_relabel,
                 propagation=_PROPAGATION[m.propagation],
             )
             for m in spec.mounts
+        ],
+        devices=[
+            pb.Device(container_path=d.container_path, host_path=d.host_path, permissions=d.permissions)
+            for d in spec.devices
         ],
         labels=spec.labels,
         annotations=spec.annotations,

@@ -1,7 +1,8 @@
 """The factory of a simulated node's kubelet."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from pybernetes.client.client import Client
 from pybernetes.kubelet.cgroups import NoCgroups
@@ -12,10 +13,11 @@ from pybernetes.kubelet.node.node_object import Pressure
 from pybernetes.kubelet.node.reporter import NodeReporter
 from pybernetes.kubelet.pods import PodManager, PodRegistry
 from pybernetes.kubelet.services import Services
-from pybernetes.kubelet.simulated.parts import AlwaysHealthy, AnyImage, NoHooks, NoVolumes, SimulatedSpecs
+from pybernetes.kubelet.simulated.parts import AlwaysHealthy, AnyImage, NoHooks, SimulatedSpecs, SimulatedVolumes
 from pybernetes.kubelet.simulated.runtime import SimulatedRuntime
 from pybernetes.kubelet.status_manager import StatusManager
 from pybernetes.kubelet.types import Clock, PodSource, Recorder
+from pybernetes.kubelet.volumes.plugin import VolumePlugin
 
 
 def simulated_kubelet(
@@ -26,17 +28,24 @@ def simulated_kubelet(
     pods: PodSource,
     *,
     clock: Clock = time.time,
+    plugins: Sequence[VolumePlugin[Any]] = (),
 ) -> Kubelet:
     """A kubelet that touches nothing of the machine. The node has what `config.capacity` says."""
     config.check()
-    return Kubelet(config, runtime, _SimulatedNode(config, client, runtime, recorder, clock), pods)
+    return Kubelet(config, runtime, _SimulatedNode(config, client, runtime, recorder, clock, plugins), pods)
 
 
 class _SimulatedNode:
     """A `Node` in memory."""
 
     def __init__(
-        self, config: KubeletConfig, client: Client, runtime: SimulatedRuntime, recorder: Recorder, clock: Clock
+        self,
+        config: KubeletConfig,
+        client: Client,
+        runtime: SimulatedRuntime,
+        recorder: Recorder,
+        clock: Clock,
+        plugins: Sequence[VolumePlugin[Any]],
     ) -> None:
         self.port = config.port
         self.registry = PodRegistry()
@@ -49,7 +58,7 @@ class _SimulatedNode:
             clock=clock,
             status=self.status,
             probes=AlwaysHealthy(),
-            volumes=NoVolumes(),
+            volumes=SimulatedVolumes(plugins),
             cgroups=NoCgroups(),
             images=AnyImage(),
             specs=SimulatedSpecs(),

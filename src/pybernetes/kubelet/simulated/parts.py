@@ -1,5 +1,9 @@
 """What a simulated node has in place of volumes, cgroups, probes and hooks: nothing that touches the machine."""
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 from pybernetes.api.core.pod import Pod
 from pybernetes.kubelet import names
 from pybernetes.kubelet.health import Health
@@ -7,20 +11,34 @@ from pybernetes.kubelet.plan import ContainerKind
 from pybernetes.kubelet.podspec import AnyContainer, container_hash
 from pybernetes.kubelet.runtime import ContainerInfo, ContainerSpec, PodState, SandboxSpec, Security
 from pybernetes.kubelet.security import namespaces
+from pybernetes.kubelet.volumes.manager import set_up_volume
+from pybernetes.kubelet.volumes.plugin import Target, VolumePlugin
 
 
-class NoVolumes:
-    """Volumes that are always ready."""
+class SimulatedVolumes:
+    """Volumes that are always ready, except those of `plugins` that need no real node: they are set up."""
+
+    def __init__(self, plugins: Sequence[VolumePlugin[Any]] = ()) -> None:
+        self._plugins = [plugin for plugin in plugins if not plugin.needs_node]
 
     async def set_up(self, pod: Pod) -> None:
-        """Nothing to make."""
+        """Set up what does not touch the machine; raises VolumesNotReady."""
+        for volume in pod.spec.volumes:
+            plugin = next((p for p in self._plugins if p.source(volume) is not None), None)
+            if plugin is not None:
+                target = Target(pod=pod, name=volume.name, directory=_NOWHERE, first=True)
+                await set_up_volume(plugin, volume, target)
 
     async def tear_down(self, pod: Pod) -> None:
-        """Nothing to remove."""
+        """There is nothing to remove."""
 
     def uids(self) -> set[str]:
-        """Nobody has directories."""
+        """No pod has directories."""
         return set()
+
+
+_NOWHERE = Path("/dev/null/simulated")
+"""A directory that cannot be made."""
 
 
 class AlwaysHealthy:

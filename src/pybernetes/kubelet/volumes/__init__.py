@@ -1,1 +1,1 @@
-"""A pod's volumes: what is in them (pure), how they get onto the disk, and how they are taken off again."""
+"""A pod's volumes. `plugin.py` is the contract of a kind, `kinds.py` the list of all kinds, one file each."""

@@ -6,14 +6,25 @@ are links through `..data`. An update makes a new directory and then renames one
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pybernetes.kubelet.volumes.payload import File, Payload
-
 _DATA = "..data"
 _DATA_NEW = "..data_tmp"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """Content and permissions."""
+
+    content: bytes
+    mode: int
+
+
+Payload = Mapping[str, File]
+"""relative path -> file"""
 
 
 def write(directory: Path, payload: Payload, clock: Callable[[], float], group: int | None = None) -> bool:

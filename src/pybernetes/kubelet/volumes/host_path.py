@@ -1,10 +1,12 @@
-"""Checks of hostPath volumes by their `type`; makes what DirectoryOrCreate and FileOrCreate ask for."""
+"""hostPath: a file or directory of the node, checked by its `type` and made if that asks for it."""
 
+import asyncio
 import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from pybernetes.kubelet.errors import VolumesNotReady
+from pybernetes.api.core.volume import HostPathVolumeSource, Volume
+from pybernetes.kubelet.volumes.plugin import MountedVolume, Target, VolumeError, VolumePlugin
 
 _CHECKS: dict[str, tuple[Callable[[int], bool], str]] = {
     "Directory": (stat.S_ISDIR, "directory"),
@@ -17,10 +19,27 @@ _CHECKS: dict[str, tuple[Callable[[int], bool], str]] = {
 }
 
 
-def prepare(volume: str, path: str, kind: str) -> None:
-    """See that the path is what `kind` says; raises VolumesNotReady."""
-    if not kind:
-        return
+class HostPathVolume(VolumePlugin[HostPathVolumeSource]):
+    """A path of the node, shared with everything else on it: neither fsGroup nor SELinux labels are applied."""
+
+    name = "kubernetes.io/host-path"
+
+    def source(self, volume: Volume) -> HostPathVolumeSource | None:
+        """`hostPath`"""
+        return volume.host_path
+
+    async def set_up(self, source: HostPathVolumeSource, target: Target) -> MountedVolume:
+        """Check the path."""
+        if source.type:
+            await asyncio.to_thread(prepare, source.path, source.type)
+        return MountedVolume(path=Path(source.path))
+
+
+def prepare(path: str, kind: str) -> None:
+    """Check that the path is what `kind` says, and make it for the kinds that ask for it. Raises VolumeError."""
+    if kind not in _CHECKS:
+        raise VolumeError(f"{kind} is an invalid volume type")
+    is_kind, name = _CHECKS[kind]
     host = Path(path)
     try:
         if kind == "DirectoryOrCreate" and not host.exists():
@@ -29,17 +48,6 @@ def prepare(volume: str, path: str, kind: str) -> None:
             host.touch(mode=0o644)
         mode = host.stat().st_mode
     except OSError as error:
-        raise _failed(volume, f"hostPath type check failed: {path} is not a {_name(kind)}: {error.strerror}") from error
-    check = _CHECKS.get(kind)
-    if check is None:
-        raise _failed(volume, f"{kind} is an invalid volume type")
-    if not check[0](mode):
-        raise _failed(volume, f"hostPath type check failed: {path} is not a {check[1]}")
-
-
-def _name(kind: str) -> str:
-    return _CHECKS[kind][1] if kind in _CHECKS else kind
-
-
-def _failed(volume: str, message: str) -> VolumesNotReady:
-    return VolumesNotReady(f'MountVolume.SetUp failed for volume "{volume}" : {message}')
+        raise VolumeError(f"hostPath type check failed: {path} is not a {name}: {error.strerror}") from error
+    if not is_kind(mode):
+        raise VolumeError(f"hostPath type check failed: {path} is not a {name}")

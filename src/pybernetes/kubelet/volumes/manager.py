@@ -1,113 +1,128 @@
-"""Sets up, updates and tears down pods' volumes on disk.
+"""Sets up, refreshes and tears down the volumes of all pods of the node, whatever their kinds.
 
-File work runs in a thread, so that a slow disk never holds up other pods. Volumes that are made from objects are
-written again whenever one of the objects, the pod, or a token's age asks for it.
+A pod's calls are kept in sequence by a lock. Which plugin has a volume is found by asking each, and on disk by the
+name of the volume's directory.
 """
 
 import asyncio
 import errno
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pybernetes.api.core.pod import Pod
-from pybernetes.api.core.volume import EmptyDirVolumeSource, Volume
-from pybernetes.api.quantity import value
+from pybernetes.api.core.volume import Volume
+from pybernetes.client.errors import ApiError, Unreachable
+from pybernetes.kubelet.api_objects import ObjectKey
 from pybernetes.kubelet.config import KubeletConfig
 from pybernetes.kubelet.errors import VolumesNotReady
-from pybernetes.kubelet.layout import PodDirs
+from pybernetes.kubelet.layout import PodDirs, directory_name
 from pybernetes.kubelet.names import log_directory
 from pybernetes.kubelet.types import Clock
-from pybernetes.kubelet.volumes import atomic_writer, host_path, ownership
-from pybernetes.kubelet.volumes.payload import Payload, Sources, payload
+from pybernetes.kubelet.volumes.ownership import give_to_group
+from pybernetes.kubelet.volumes.plugin import (
+    NEVER,
+    MountedVolume,
+    PublishedVolume,
+    Target,
+    VolumeError,
+    VolumePlugin,
+)
 from pybernetes.linux import mount
 
 log = logging.getLogger(__name__)
 
-_FROM_OBJECTS = ("config_map", "secret", "downward_api", "projected")
-_IN_MEMORY = ("secret", "projected")
-_SUPPORTED = (*_FROM_OBJECTS, "empty_dir", "host_path")
-
 
 class VolumeManager:
-    """The volumes of all pods of the node."""
+    """The volumes of the node's pods."""
 
-    def __init__(self, config: KubeletConfig, sources: Sources, clock: Clock) -> None:
+    def __init__(self, config: KubeletConfig, plugins: Sequence[VolumePlugin[Any]], clock: Clock) -> None:
         self._config = config
-        self._sources = sources
+        self._plugins = plugins
+        self._by_directory = {directory_name(plugin.name): plugin for plugin in plugins}
         self._clock = clock
         self._locks: dict[str, asyncio.Lock] = {}
-        self._ready: set[str] = set()
+        self._published: dict[str, dict[str, PublishedVolume]] = {}
 
-    def is_ready(self, uid: str) -> bool:
-        """Whether the volumes of a pod have been set up by this process."""
-        return uid in self._ready
+    def references(self, pod: Pod) -> set[ObjectKey]:
+        """The API objects that the pod's volumes are made from."""
+        found: set[ObjectKey] = set()
+        for volume in pod.spec.volumes:
+            plugin = self._plugin(volume)
+            if plugin is not None:
+                found.update(plugin.references(pod, plugin.source(volume)))
+        return found
+
+    def published(self, uid: str, name: str) -> PublishedVolume | None:
+        """Where a volume is, once it has been set up."""
+        return self._published.get(uid, {}).get(name)
 
     async def set_up(self, pod: Pod) -> None:
-        """Make all volumes ready; raises VolumesNotReady. Volumes that stand already are brought up to date."""
-        uid = pod.metadata.uid
-        async with self._locks.setdefault(uid, asyncio.Lock()):
-            payloads: dict[str, Payload] = {}
-            for volume in pod.spec.volumes:
-                if source_of(volume) in _FROM_OBJECTS:
-                    payloads[volume.name] = await payload(pod, volume, self._sources)
-            try:
-                await asyncio.to_thread(self._write, pod, payloads)
-            except OSError as error:
-                raise VolumesNotReady(f"MountVolume.SetUp failed: {error.filename or ''}: {error.strerror}") from error
-            self._ready.add(uid)
+        """Make all volumes ready, and bring those that exist up to date. Raises VolumesNotReady."""
+        async with self._lock(pod.metadata.uid):
+            await self._set_up(pod, pod.spec.volumes)
+        unknown = [volume.name for volume in pod.spec.volumes if self._plugin(volume) is None]
+        if unknown:
+            raise VolumesNotReady(_no_plugin(unknown))
 
     async def refresh(self, pod: Pod) -> None:
-        """Bring the volumes made from objects up to date; what cannot be read now stays as it is."""
-        if pod.metadata.uid in self._ready and any(source_of(v) in _FROM_OBJECTS for v in pod.spec.volumes):
+        """Bring the volumes that may change up to date; one that cannot be read now stays as it is."""
+        uid = pod.metadata.uid
+        if uid not in self._published:
+            return
+        changing = [v for v in pod.spec.volumes if (plugin := self._plugin(v)) is not None and plugin.refreshes]
+        async with self._lock(uid):
+            if uid not in self._published:
+                return
             try:
-                await self.set_up(pod)
+                await self._set_up(pod, changing)
             except VolumesNotReady as error:
                 log.info("volumes of pod %s/%s: %s", pod.metadata.namespace, pod.metadata.name, error)
 
-    def _write(self, pod: Pod, payloads: dict[str, Payload]) -> None:
-        dirs = PodDirs(self._config.root_dir, pod.metadata.uid)
-        dirs.base.mkdir(parents=True, exist_ok=True, mode=0o750)
-        for volume in pod.spec.volumes:
-            self._write_one(pod, dirs, volume, payloads.get(volume.name))
+    def due(self) -> set[str]:
+        """uids of the pods with a volume that asks for a refresh now."""
+        now = self._clock()
+        return {uid for uid, volumes in self._published.items() if any(v.refresh_at <= now for v in volumes.values())}
 
-    def _write_one(self, pod: Pod, dirs: PodDirs, volume: Volume, files: Payload | None) -> None:
-        kind = source_of(volume)
-        context = pod.spec.security_context
-        group = context.fs_group if context is not None else None
-        if kind == "host_path":
-            assert volume.host_path is not None
-            host_path.prepare(volume.name, volume.host_path.path, volume.host_path.type)
-            return
-        if kind not in _SUPPORTED:
-            raise VolumesNotReady(f'MountVolume.SetUp failed for volume "{volume.name}" : no plugin for this kind')
-        path = dirs.volume(kind, volume.name)
-        fresh = not path.exists()
-        path.mkdir(parents=True, exist_ok=True)
-        if files is not None:
-            if kind in _IN_MEMORY and not mount.is_mounted(path):
-                mount.tmpfs(path, mode=0o1777)
-            atomic_writer.write(path, files, self._clock, group)
-            return
-        self._empty_dir(path, volume, fresh=fresh)
-        if group is not None and context is not None:
-            only_root = context.fs_group_change_policy == "OnRootMismatch"
-            ownership.give_to_group(path, group, only_if_root_differs=only_root or not fresh)
+    def next_refresh(self) -> float:
+        """When the next volume asks for a refresh; infinity if none does."""
+        times = (v.refresh_at for volumes in self._published.values() for v in volumes.values())
+        return min(times, default=NEVER)
 
-    def _empty_dir(self, path: Path, volume: Volume, *, fresh: bool) -> None:
-        source = volume.empty_dir or EmptyDirVolumeSource()
-        if source.medium == "Memory" and not mount.is_mounted(path):
-            mount.tmpfs(path, size=value(source.size_limit) if source.size_limit is not None else 0, mode=0o1777)
-        if fresh:
-            path.chmod(0o777)
+    def _lock(self, uid: str) -> asyncio.Lock:
+        return self._locks.setdefault(uid, asyncio.Lock())
+
+    def _plugin(self, volume: Volume) -> VolumePlugin[Any] | None:
+        return next((plugin for plugin in self._plugins if plugin.source(volume) is not None), None)
+
+    async def _set_up(self, pod: Pod, volumes: Sequence[Volume]) -> None:
+        uid = pod.metadata.uid
+        dirs = PodDirs(self._config.root_dir, uid)
+        try:
+            present = await asyncio.to_thread(_prepare, dirs)
+        except OSError as error:
+            raise VolumesNotReady(f"error making pod data directories: {error.filename}: {error.strerror}") from error
+        published = self._published.setdefault(uid, {})
+        for volume in volumes:
+            plugin = self._plugin(volume)
+            if plugin is not None:
+                directory = dirs.volume(plugin.name, volume.name)
+                target = Target(pod=pod, name=volume.name, directory=directory, first=directory not in present)
+                published[volume.name] = await set_up_volume(plugin, volume, target)
 
     async def tear_down(self, pod: Pod) -> None:
-        """Remove all that a pod has on disk."""
+        """Remove everything that a pod has on disk; its metadata suffices."""
         uid = pod.metadata.uid
-        self._ready.discard(uid)
+        async with self._lock(uid):
+            self._published.pop(uid, None)
+            for directory in await asyncio.to_thread(_volume_directories, PodDirs(self._config.root_dir, uid)):
+                plugin = self._by_directory.get(directory.parent.name)
+                if plugin is not None:
+                    await plugin.tear_down(directory)
+            await asyncio.to_thread(self._remove, pod)
         self._locks.pop(uid, None)
-        await asyncio.to_thread(self._remove, pod)
 
     def _remove(self, pod: Pod) -> None:
         meta = pod.metadata
@@ -116,7 +131,7 @@ class VolumeManager:
             mount.unmount_all(base)
             left = mount.under(base)
             if left:
-                # What is still mounted is not the pod's own: removing through it would destroy others' files.
+                # Removing files through a mount that is still there would destroy what others own.
                 raise OSError(errno.EBUSY, "still mounted", left[0].target)
             shutil.rmtree(base)
         logs = self._config.pod_logs_dir
@@ -134,20 +149,43 @@ class VolumeManager:
             return set()
 
 
-def source_of(volume: Volume) -> str:
-    """The name of the field that says what kind of volume it is; a volume that names none is an emptyDir."""
-    return next(_sources(volume), "empty_dir")
+async def set_up_volume(plugin: VolumePlugin[Any], volume: Volume, target: Target) -> PublishedVolume:
+    """Set up one volume, and apply fsGroup if its kind asks for it. Raises VolumesNotReady."""
+    start = f'MountVolume.SetUp failed for volume "{volume.name}" : '
+    try:
+        published = await plugin.set_up(plugin.source(volume), target)
+        if isinstance(published, MountedVolume) and published.apply_fs_group and target.fs_group is not None:
+            await asyncio.to_thread(_apply_fs_group, target, published.path, target.fs_group)
+    except (VolumeError, ApiError, Unreachable) as error:
+        raise VolumesNotReady(f"{start}{error}") from error
+    except OSError as error:
+        raise VolumesNotReady(f"{start}{error.filename or ''}: {error.strerror}") from error
+    return published
 
 
-def _sources(volume: Volume) -> Iterator[str]:
-    for name in volume.__struct_fields__:
-        if name != "name" and getattr(volume, name) is not None:
-            yield name
+def _apply_fs_group(target: Target, path: Path, group: int) -> None:
+    """Files are changed when the volume is made; later, or with OnRootMismatch, only if its root does not match."""
+    context = target.pod.spec.security_context
+    on_mismatch = context is not None and context.fs_group_change_policy == "OnRootMismatch"
+    give_to_group(path, group, only_if_root_differs=on_mismatch or not target.first)
 
 
-def host_directory(config: KubeletConfig, pod: Pod, volume: Volume) -> Path:
-    """Where a volume lies on the node."""
-    kind = source_of(volume)
-    if volume.host_path is not None:
-        return Path(volume.host_path.path)
-    return PodDirs(config.root_dir, pod.metadata.uid).volume(kind, volume.name)
+def _prepare(dirs: PodDirs) -> list[Path]:
+    """Make the pod's directory; returns the directories of the volumes that exist already."""
+    dirs.base.mkdir(parents=True, exist_ok=True, mode=0o750)
+    return _volume_directories(dirs)
+
+
+def _volume_directories(dirs: PodDirs) -> list[Path]:
+    """`<plugin>/<volume>` of every volume that a pod has on disk."""
+    return sorted(dirs.volumes.glob("*/*"))
+
+
+def _no_plugin(unknown: list[str]) -> str:
+    """How the kubelet reports volumes of kinds that it does not know."""
+    listed = " ".join(unknown)
+    return (
+        f"Unable to attach or mount volumes: unmounted volumes=[{listed}], unattached volumes=[], "
+        f'failed to process volumes=[{listed}]: failed to get Plugin from volumeSpec for volume "{unknown[0]}" '
+        "err=no volume plugin matched"
+    )

@@ -1,0 +1,78 @@
+"""projected: files of several sources in one directory."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Generic
+
+import msgspec
+
+from pybernetes.api.core.pod import Pod
+from pybernetes.api.core.volume import ProjectedVolumeSource, Volume, VolumeProjection
+from pybernetes.kubelet.api_objects import ObjectKey
+from pybernetes.kubelet.volumes.atomic_writer import File
+from pybernetes.kubelet.volumes.files import Files, FileVolume, mode_of
+from pybernetes.kubelet.volumes.plugin import NEVER, Host, S, VolumeError
+
+
+class Projection(ABC, Generic[S]):
+    """One kind of source of projected volumes."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    @abstractmethod
+    def source(self, projection: VolumeProjection) -> S | None:
+        """The part of a projection that this kind takes; None if the projection is of another kind."""
+
+    def references(self, pod: Pod, source: S) -> Iterable[ObjectKey]:
+        """The API objects from which the files are made."""
+        return ()
+
+    @abstractmethod
+    async def files(self, pod: Pod, source: S, mode: int) -> Files:
+        """The files; `mode` is for those without one of their own. Raises VolumeError, ApiError or Unreachable."""
+
+
+class ProjectedVolume(FileVolume[ProjectedVolumeSource]):
+    """A projected volume. Its files may be secret, so it lies in memory."""
+
+    name = "kubernetes.io/projected"
+    in_memory = True
+
+    def __init__(self, host: Host, kinds: Sequence[Projection[Any]]) -> None:
+        super().__init__(host)
+        self._kinds = kinds
+
+    def source(self, volume: Volume) -> ProjectedVolumeSource | None:
+        """`projected`"""
+        return volume.projected
+
+    def references(self, pod: Pod, source: ProjectedVolumeSource) -> Iterator[ObjectKey]:
+        """Those of all sources."""
+        for projection in source.sources:
+            for kind in self._kinds:
+                found = kind.source(projection)
+                if found is not None:
+                    yield from kind.references(pod, found)
+
+    async def files(self, pod: Pod, source: ProjectedVolumeSource) -> Files:
+        """Those of all sources; of two with the same path the later one stays."""
+        mode = mode_of(source.default_mode)
+        content: dict[str, File] = {}
+        refresh_at = NEVER
+        for projection in source.sources:
+            files = await self._project(pod, projection, mode)
+            content.update(files.content)
+            refresh_at = min(refresh_at, files.refresh_at)
+        return Files(content, refresh_at)
+
+    async def _project(self, pod: Pod, projection: VolumeProjection, mode: int) -> Files:
+        for kind in self._kinds:
+            found = kind.source(projection)
+            if found is not None:
+                return await kind.files(pod, found, mode)
+        raise VolumeError(f"projected volume source is not supported: {_describe(projection)}")
+
+
+def _describe(projection: VolumeProjection) -> str:
+    return msgspec.json.encode(projection).decode()
