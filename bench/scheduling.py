@@ -17,7 +17,9 @@ from pybernetes.api.core.container import Container, ResourceRequirements
 from pybernetes.api.core.node import Node, NodeStatus
 from pybernetes.api.core.pod import Pod, PodSpec
 from pybernetes.api.meta import LabelSelector, ObjectMeta
+from pybernetes.scheduler.assembly import default_profile
 from pybernetes.scheduler.core import schedule_many
+from pybernetes.scheduler.evaluation import Evaluations
 from pybernetes.scheduler.snapshot import Snapshot
 
 NODES = 5_000
@@ -51,7 +53,8 @@ def near_blue() -> Affinity:
 def rate(snapshot: Snapshot, pods: Iterable[Pod]) -> float:
     """Pods placed per second; all of them must be."""
     started = time.perf_counter()
-    decisions = list(schedule_many(snapshot, pods, rng=random.Random(1)))
+    evaluations = Evaluations(snapshot, default_profile())
+    decisions = list(schedule_many(snapshot, pods, evaluations=evaluations, rng=random.Random(1)))
     seconds = time.perf_counter() - started
     assert all(decision.node_name for decision in decisions)
     return len(decisions) / seconds

@@ -20,6 +20,7 @@ from pybernetes.client.events import EventRecorder
 from pybernetes.client.informer import Informers
 from pybernetes.client.transport import Request, Response
 from pybernetes.scheduler.config import Config
+from pybernetes.scheduler.registry import IN_TREE, Entry
 from pybernetes.scheduler.scheduler import Scheduler
 from pybernetes.store.sqlite import SqliteStore
 
@@ -71,17 +72,17 @@ def client(transport: Unreliable) -> Client:
 class Running:
     """A scheduler and what it needs, as tasks."""
 
-    def __init__(self, client: Client, config: Config) -> None:
+    def __init__(self, client: Client, config: Config, registry: tuple[Entry, ...] = IN_TREE) -> None:
         self.client = client
         self.informers = Informers(client)
-        self.recorder = EventRecorder(client, "default-scheduler")
-        self.scheduler = Scheduler(client, self.informers, self.recorder, config, random.Random(1))
+        self.recorders = {p.scheduler_name: EventRecorder(client, p.scheduler_name) for p in config.profiles}
+        self.scheduler = Scheduler(client, self.informers, self.recorders, config, random.Random(1), registry=registry)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         for name, part in (
             ("informers", self.informers.run()),
-            ("recorder", self.recorder.run()),
+            *((f"events of {name}", recorder.run()) for name, recorder in self.recorders.items()),
             ("scheduler", self.scheduler.run()),
         ):
             self._tasks.append(asyncio.create_task(part, name=name))

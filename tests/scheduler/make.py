@@ -1,16 +1,38 @@
 """Short ways to write nodes and pods."""
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 from pybernetes.api.core.affinity import Affinity, PodAffinity, PodAffinityTerm, PodAntiAffinity, Toleration
 from pybernetes.api.core.container import Container, ContainerPort, ResourceRequirements
 from pybernetes.api.core.node import Node, NodeSpec, NodeStatus, Taint
 from pybernetes.api.core.pod import Pod, PodSpec
+from pybernetes.api.labels import Selector
 from pybernetes.api.meta import LabelSelector, ObjectMeta
-from pybernetes.scheduler.spreading import HOSTNAME, ZONE
+from pybernetes.api.wellknown import LABEL_HOSTNAME as HOSTNAME
+from pybernetes.api.wellknown import LABEL_ZONE as ZONE
+from pybernetes.scheduler.args import Args
+from pybernetes.scheduler.assembly import assemble
+from pybernetes.scheduler.configuration import DEFAULT_PROFILE
+from pybernetes.scheduler.objects import FixedObjects, Objects
+from pybernetes.scheduler.plugin import Plugin
+from pybernetes.scheduler.plugins.pod_topology_spread import spread_plugin
+from pybernetes.scheduler.profile import Profile
+from pybernetes.scheduler.registry import IN_TREE
+from pybernetes.scheduler.spreading import SYSTEM_DEFAULTS, Constraints
 
 _uids = itertools.count(1)
+
+
+def profile_spreading(selector: Selector | None) -> Profile:
+    """The default profile, with a fixed answer to the question which pods a pod is spread among by default."""
+
+    def spread(args: Args, objects: Objects) -> Plugin:
+        return spread_plugin(Constraints(SYSTEM_DEFAULTS, lambda template: selector), all_keys_for_defaults=False)
+
+    registry = [replace(entry, make=spread) if entry.name == "PodTopologySpread" else entry for entry in IN_TREE]
+    return assemble(DEFAULT_PROFILE, registry, FixedObjects())
 
 
 def node(

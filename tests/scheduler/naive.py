@@ -12,9 +12,10 @@ from pybernetes.api.core.affinity import NodeSelectorRequirement, NodeSelectorTe
 from pybernetes.api.core.node import Node
 from pybernetes.api.core.pod import Pod
 from pybernetes.api.labels import Selector
+from pybernetes.api.wellknown import LABEL_HOSTNAME as HOSTNAME
+from pybernetes.api.wellknown import LABEL_ZONE as ZONE
 from pybernetes.scheduler.podquery import AffinityTerm, Match
 from pybernetes.scheduler.resources import amounts
-from pybernetes.scheduler.spreading import HOSTNAME, ZONE
 from pybernetes.scheduler.template import Spread, Template, compile_template
 
 MIN_IMAGE, MAX_IMAGE = 23 << 20, 1000 << 20

@@ -22,7 +22,8 @@ from pybernetes.api.core.container import ContainerPort
 from pybernetes.api.core.node import ContainerImage, Node
 from pybernetes.api.core.pod import Pod
 from pybernetes.api.meta import LabelSelector, LabelSelectorRequirement
-from pybernetes.scheduler.spreading import HOSTNAME, ZONE
+from pybernetes.api.wellknown import LABEL_HOSTNAME as HOSTNAME
+from pybernetes.api.wellknown import LABEL_ZONE as ZONE
 
 from .make import node, pod, taint
 

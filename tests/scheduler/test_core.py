@@ -8,28 +8,30 @@ from pybernetes.api.core.affinity import Affinity, NodeAffinity, NodeSelector, N
 from pybernetes.api.core.container import Container, ContainerPort, ResourceRequirements
 from pybernetes.api.core.pod import Pod, PodSpec
 from pybernetes.api.labels import Selector, from_map
-from pybernetes.scheduler.core import schedule_many
+from pybernetes.scheduler.assembly import default_profile
+from pybernetes.scheduler.core import Decision, schedule_many
+from pybernetes.scheduler.evaluation import Evaluations
 from pybernetes.scheduler.explain import explain
 from pybernetes.scheduler.resources import NON_ZERO, pod_requests
 from pybernetes.scheduler.snapshot import Snapshot
-from pybernetes.scheduler.spreading import HOSTNAME
-from pybernetes.scheduler.template import Template
 
-from .make import apart, near, node, pod, taint
+from .make import HOSTNAME, apart, near, node, pod, profile_spreading, taint
 
 
-def cluster(*nodes: object, spread: Selector | None = None) -> Snapshot:
-    def default(_: Template) -> Selector | None:
-        return spread
-
-    snapshot = Snapshot(default_selector=default)
+def cluster(*nodes: object) -> Snapshot:
+    snapshot = Snapshot()
     for made in nodes:
         snapshot.put_node(made)  # type: ignore[arg-type]
     return snapshot
 
 
-def place(snapshot: Snapshot, *pods: Pod) -> list[str]:
-    decisions = schedule_many(snapshot, pods, rng=random.Random(3))
+def decide(snapshot: Snapshot, *pods: Pod, spread: Selector | None = None, seed: int = 3) -> list[Decision]:
+    evaluations = Evaluations(snapshot, profile_spreading(spread))
+    return list(schedule_many(snapshot, pods, evaluations=evaluations, rng=random.Random(seed)))
+
+
+def place(snapshot: Snapshot, *pods: Pod, spread: Selector | None = None) -> list[str]:
+    decisions = decide(snapshot, *pods, spread=spread)
     return [d.failure.message() if d.failure else d.node_name for d in decisions]
 
 
@@ -73,7 +75,7 @@ def test_each_node_counts_for_its_first_refusal() -> None:
 def test_preemption_is_told_apart() -> None:
     snapshot = cluster(node("n1", cpu="1"), node("n2", cpu="8"))
     snapshot.put_pod(pod("full", on="n2", cpu="8"))
-    (decision,) = schedule_many(snapshot, [pod("p", cpu="2")], rng=random.Random(1))
+    (decision,) = decide(snapshot, pod("p", cpu="2"))
     assert decision.failure is not None
     assert decision.failure.preemption_text() == (
         "preemption: 0/2 nodes are available: 1 No preemption victims found for incoming pod, "
@@ -96,17 +98,16 @@ def test_the_first_of_a_group_that_wants_company_finds_a_place() -> None:
 
 
 def test_replicas_of_a_service_are_spread_by_default() -> None:
-    snapshot = cluster(node("big", cpu="64", memory="256Gi"), node("n2"), node("n3"), spread=from_map({"app": "web"}))
-    assert sorted(place(snapshot, *(pod(f"p{n}", cpu="100m", labels={"app": "web"}) for n in range(3)))) == [
-        "big", "n2", "n3",
-    ]  # fmt: skip
+    snapshot = cluster(node("big", cpu="64", memory="256Gi"), node("n2"), node("n3"))
+    pods = [pod(f"p{n}", cpu="100m", labels={"app": "web"}) for n in range(3)]
+    assert sorted(place(snapshot, *pods, spread=from_map({"app": "web"}))) == ["big", "n2", "n3"]
 
 
 def test_equals_are_drawn_by_lot() -> None:
     found = set()
     for seed in range(30):
         snapshot = cluster(node("n1"), node("n2"), node("n3"))
-        (decision,) = schedule_many(snapshot, [pod("p")], rng=random.Random(seed))
+        (decision,) = decide(snapshot, pod("p"), seed=seed)
         found.add(decision.node_name)
     assert found == {"n1", "n2", "n3"}
 
@@ -115,7 +116,7 @@ def test_a_named_node_is_the_only_one() -> None:
     snapshot = cluster(node("n1"), node("n2"))
     template = snapshot.templates.of(pod("p"), node_name="n2")
     assert template.node_name == "n2" and template is not snapshot.templates.of(pod("p"))
-    verdicts = {verdict.node: verdict.reasons for verdict in explain(snapshot, template)}
+    verdicts = {verdict.node: verdict.reasons for verdict in explain(snapshot, default_profile(), template)}
     assert verdicts == {"n2": (), "n1": ("node(s) didn't match the requested node name",)}
 
 

@@ -1,24 +1,21 @@
-"""Which pods a pod is spread among when it does not say."""
+"""Which pods a pod without spread constraints is spread among."""
 
 from pybernetes.api.apps.replica_set import ReplicaSet, ReplicaSetSpec
 from pybernetes.api.core.replication_controller import ReplicationController, ReplicationControllerSpec
 from pybernetes.api.core.service import Service, ServiceSpec
-from pybernetes.api.meta import LabelSelector, ObjectMeta, OwnerReference
-from pybernetes.client.informer import Cache
+from pybernetes.api.meta import LabelSelector, Object, ObjectMeta, OwnerReference
 from pybernetes.scheduler.defaultspread import DefaultSelectors
+from pybernetes.scheduler.objects import FixedObjects
+from pybernetes.scheduler.snapshot import Snapshot
+from pybernetes.scheduler.spreading import SYSTEM_DEFAULTS, Constraints
 from pybernetes.scheduler.template import Template, compile_template
 
 from .make import pod
 
 
-class Caches:
-    """The caches that informers would fill."""
-
-    def __init__(self) -> None:
-        self.services: Cache[Service] = Cache()
-        self.replica_sets: Cache[ReplicaSet] = Cache()
-        self.controllers: Cache[ReplicationController] = Cache()
-        self.selectors = DefaultSelectors(self.services, self.replica_sets, self.controllers)
+def selector(template: Template, *objects: Object) -> str | None:
+    found = DefaultSelectors(FixedObjects(*objects))(template)
+    return None if found is None else str(found)
 
 
 def owned(kind: str = "", name: str = "", **labels: str) -> Template:
@@ -32,34 +29,40 @@ def meta(name: str, namespace: str = "default") -> ObjectMeta:
     return ObjectMeta(name=name, namespace=namespace)
 
 
-def test_nothing_without_service_and_controller() -> None:
-    assert Caches().selectors(owned(app="web")) is None
+def service(name: str, namespace: str = "default", **labels: str) -> Service:
+    return Service(metadata=meta(name, namespace), spec=ServiceSpec(selector=labels))
+
+
+def test_no_selector_without_service_and_controller() -> None:
+    assert selector(owned(app="web")) is None
 
 
 def test_services_and_replica_set_together() -> None:
-    caches = Caches()
-    caches.services.put(Service(metadata=meta("web"), spec=ServiceSpec(selector={"app": "web"})))
-    caches.services.put(Service(metadata=meta("other"), spec=ServiceSpec(selector={"app": "other"})))
-    caches.services.put(Service(metadata=meta("elsewhere", "team"), spec=ServiceSpec(selector={"tier": "front"})))
-    caches.services.put(Service(metadata=meta("manual"), spec=ServiceSpec()))
     spec = ReplicaSetSpec(selector=LabelSelector(match_labels={"hash": "1"}))
-    caches.replica_sets.put(ReplicaSet(metadata=meta("web-1"), spec=spec))
-    found = caches.selectors(owned("ReplicaSet", "web-1", app="web", hash="1", tier="front"))
-    assert str(found) == "app=web,hash=1"
+    objects = (
+        service("web", app="web"),
+        service("other", app="other"),
+        service("elsewhere", "team", tier="front"),
+        service("manual"),
+        ReplicaSet(metadata=meta("web-1"), spec=spec),
+    )
+    found = selector(owned("ReplicaSet", "web-1", app="web", hash="1", tier="front"), *objects)
+    assert found == "app=web,hash=1"
 
 
 def test_a_replication_controller() -> None:
-    caches = Caches()
-    spec = ReplicationControllerSpec(selector={"app": "web"})
-    caches.controllers.put(ReplicationController(metadata=meta("web"), spec=spec))
-    assert str(caches.selectors(owned("ReplicationController", "web", app="web"))) == "app=web"
-    assert caches.selectors(owned("ReplicationController", "gone", app="web")) is None
+    controller = ReplicationController(metadata=meta("web"), spec=ReplicationControllerSpec(selector={"app": "web"}))
+    assert selector(owned("ReplicationController", "web", app="web"), controller) == "app=web"
+    assert selector(owned("ReplicationController", "gone", app="web"), controller) is None
 
 
-def test_answers_are_kept_until_something_changes() -> None:
-    caches, wanted = Caches(), owned(app="web")
-    assert caches.selectors(wanted) is None
-    caches.services.put(Service(metadata=meta("web"), spec=ServiceSpec(selector={"app": "web"})))
-    assert caches.selectors(wanted) is None
-    caches.selectors.changed()
-    assert str(caches.selectors(wanted)) == "app=web"
+def test_default_constraints_are_kept_until_an_object_changes() -> None:
+    objects, snapshot, wanted = FixedObjects(), Snapshot(), owned(app="web")
+    constraints = Constraints(SYSTEM_DEFAULTS, DefaultSelectors(objects))
+    assert constraints.soft(snapshot, wanted) == ()
+    objects.of(Service).put(service("web", app="web"))
+    assert constraints.soft(snapshot, wanted) == ()
+    snapshot.objects_changed()
+    keys = [constraint.topology_key for constraint in constraints.soft(snapshot, wanted)]
+    assert keys == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]
+    assert constraints.hard(snapshot, wanted) == ()

@@ -7,19 +7,20 @@ from hypothesis import strategies as st
 from pybernetes.api.core.node import Node
 from pybernetes.api.core.pod import Pod
 from pybernetes.api.labels import from_map
+from pybernetes.scheduler.assembly import default_profile
 from pybernetes.scheduler.evaluation import Evaluation
 from pybernetes.scheduler.explain import explain
-from pybernetes.scheduler.plugins import SCORES
 from pybernetes.scheduler.snapshot import Snapshot
 
 from . import naive
+from .make import profile_spreading
 from .strategies import NAMESPACE_LABELS, nodes, pods
 
-WEIGHTS = {score.name: score.weight for score in SCORES}
+WEIGHTS = {score.name: score.weight for score in default_profile().scores}
 
 
 def build(world: naive.World) -> Snapshot:
-    snapshot = Snapshot(default_selector=lambda template: world.default)
+    snapshot = Snapshot()
     for name, labels in world.namespaces.items():
         snapshot.pods.put_namespace(name, labels)
     for node in world.nodes.values():
@@ -31,7 +32,8 @@ def build(world: naive.World) -> Snapshot:
 
 def check(world: naive.World, snapshot: Snapshot, pod: Pod) -> None:
     template = snapshot.templates.of(pod)
-    verdicts = {verdict.node: verdict for verdict in explain(snapshot, template)}
+    profile = profile_spreading(world.default)
+    verdicts = {verdict.node: verdict for verdict in explain(snapshot, profile, template)}
     assert verdicts.keys() == world.nodes.keys()
     for name, node in world.nodes.items():
         assert list(verdicts[name].reasons) == naive.refusal(world, template, node), name
@@ -41,7 +43,7 @@ def check(world: naive.World, snapshot: Snapshot, pod: Pod) -> None:
         name = node.metadata.name
         wanted = {plugin: WEIGHTS[plugin] * by_node[name] for plugin, by_node in expected.items()}
         assert {plugin: verdicts[name].scores.get(plugin, 0) for plugin in wanted} == wanted, name
-    evaluation = Evaluation(snapshot, template)
+    evaluation = Evaluation(snapshot, profile, template)
     evaluation.refresh()
     totals = evaluation.totals()
     for node in feasible:

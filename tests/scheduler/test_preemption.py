@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from pybernetes.api.core.container import ContainerPort
 from pybernetes.api.core.pod import Pod, PodStatus
 from pybernetes.client.client import Client
+from pybernetes.scheduler.assembly import default_profile
 from pybernetes.scheduler.core import Decision, schedule_one
 from pybernetes.scheduler.evaluation import Evaluation, Evaluations
 from pybernetes.scheduler.nominations import Nominations
 from pybernetes.scheduler.preemption import Preemption, preempt
-from pybernetes.scheduler.queue import Waiting
 from pybernetes.scheduler.snapshot import Snapshot
 
 from .conftest import Running
@@ -25,6 +25,7 @@ from .test_plugins import build, worlds
 from .test_scheduler import events, put_node, wait_bound, wait_condition
 from .test_snapshot import arrays
 
+PROFILE = default_profile()
 HOST_PORT = [ContainerPort(container_port=80, host_port=80, protocol="TCP")]
 
 
@@ -34,7 +35,7 @@ def running(name: str, on: str, cpu: str = "1", priority: int = 0, started: str 
 
 
 def place(snapshot: Snapshot, wanted: Pod, nominations: Nominations | None = None) -> Decision:
-    evaluations = Evaluations(snapshot)
+    evaluations = Evaluations(snapshot, PROFILE)
     return schedule_one(snapshot, wanted, evaluations=evaluations, rng=random.Random(1), nominations=nominations)
 
 
@@ -43,7 +44,7 @@ def look(snapshot: Snapshot, wanted: Pod) -> Preemption:
     before, placed = arrays(snapshot), dict(snapshot.placed)
     failure = place(snapshot, wanted).failure
     assert failure is not None
-    result = preempt(snapshot, snapshot.templates.of(wanted), failure, lambda found: False)
+    result = preempt(snapshot, PROFILE.filters, snapshot.templates.of(wanted), failure, lambda found: False)
     assert arrays(snapshot) == before and snapshot.placed == placed
     return result
 
@@ -102,9 +103,9 @@ def test_with_the_victims_gone_the_pod_fits(world: World, wanted: Pod, prioritie
     wanted.spec.priority = 2
     snapshot = build(world)
     template = snapshot.templates.of(wanted)
-    before, evaluation = arrays(snapshot), Evaluation(snapshot, template)
+    before, evaluation = arrays(snapshot), Evaluation(snapshot, PROFILE, template)
     evaluation.refresh()
-    result = preempt(snapshot, template, evaluation.failure(), lambda found: False)
+    result = preempt(snapshot, PROFILE.filters, template, evaluation.failure(), lambda found: False)
     assert arrays(snapshot) == before
     if result.candidate is not None:
         gone = {victim.pod.metadata.uid for victim in result.candidate.victims}
@@ -203,7 +204,9 @@ async def test_preemption_policy_never(running: Running) -> None:
     high = pod("high", cpu="1", priority=100, preemption_policy="Never")
     decision = place(scheduler.snapshot, high)
     assert decision.failure is not None
-    text = scheduler.preemptor.attempt(Waiting(high, decision.template, 0.0), decision.failure)
+    framework = scheduler.frameworks["default-scheduler"]
+    ((_, post_filter),) = framework.profile.post_filters
+    text = post_filter(framework.handle, high, decision.template, decision.failure)
     assert decision.failure.message(text) == (
         "0/1 nodes are available: 1 Insufficient cpu. preemption: not eligible due to preemptionPolicy=Never."
     )

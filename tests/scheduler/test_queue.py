@@ -1,11 +1,18 @@
 """The queue, with time as a number."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
+from pybernetes.api.core.namespace import Namespace
+from pybernetes.api.core.node import Node
 from pybernetes.api.core.pod import Pod, PodSchedulingGate
+from pybernetes.api.meta import Object
+from pybernetes.scheduler.assembly import default_profile
 from pybernetes.scheduler.config import Config
-from pybernetes.scheduler.hints import Change, Event, helps
+from pybernetes.scheduler.events import Action, Event
+from pybernetes.scheduler.hints import helps
 from pybernetes.scheduler.queue import Place, SchedulingQueue
 from pybernetes.scheduler.snapshot import Snapshot
 from pybernetes.scheduler.template import Templates
@@ -13,10 +20,11 @@ from pybernetes.scheduler.template import Templates
 from .make import node, pod
 
 TEMPLATES = Templates()
+PROFILE = default_profile()
 
 
 def put(queue: SchedulingQueue, made: Pod, now: float = 0.0) -> None:
-    queue.put(made, TEMPLATES.of(made), now)
+    queue.put(made, TEMPLATES.of(made), now, PROFILE.gate(made))
 
 
 def names(queue: SchedulingQueue) -> list[str]:
@@ -35,7 +43,7 @@ def refused(queue: SchedulingQueue, made: Pod, *plugins: str, now: float = 0.0) 
 
 @pytest.fixture
 def queue() -> SchedulingQueue:
-    return SchedulingQueue(Config())
+    return SchedulingQueue(Config(), PROFILE.queue_sort)
 
 
 def test_higher_priority_first_then_the_older(queue: SchedulingQueue) -> None:
@@ -68,7 +76,7 @@ def test_backoff_doubles_from_one_second_to_ten(queue: SchedulingQueue) -> None:
     for _ in range(6):
         item = queue.pop()
         assert item is not None
-        queue.failed(item, (), now)
+        queue.retry_later(item, now)
         due = queue.next_due()
         assert due is not None
         rests.append(due - now)
@@ -137,48 +145,62 @@ def test_a_pod_in_work_is_given_back_only_if_it_is_still_wanted(queue: Schedulin
     put(queue, web, 1.0)
     assert queue.pop() is None, "the same pod is not worked on twice"
     queue.remove(web.metadata.uid)
-    queue.failed(item, (), 2.0)
+    queue.retry_later(item, 2.0)
     assert len(queue) == 0 and queue.next_due() is None
 
 
 # --- hints
 
 
+A = Action
+
+
 @pytest.mark.parametrize(
-    ("plugin", "change", "expected"),
+    ("plugin", "kind", "action", "expected"),
     [
-        ("NodeResourcesFit", Change.POD_REMOVED, True),
-        ("NodeResourcesFit", Change.NODE_ALLOCATABLE, True),
-        ("NodeResourcesFit", Change.NODE_LABELS, False),
-        ("TaintToleration", Change.NODE_TAINTS, True),
-        ("TaintToleration", Change.POD_REMOVED, False),
-        ("NodeAffinity", Change.NODE_LABELS, True),
-        ("InterPodAffinity", Change.POD_ADDED, True),
-        ("PodTopologySpread", Change.NODE_REMOVED, True),
-        ("NodePorts", Change.POD_ADDED, False),
+        ("NodeResourcesFit", Pod, A.DELETE, True),
+        ("NodeResourcesFit", Node, A.UPDATE_NODE_ALLOCATABLE, True),
+        ("NodeResourcesFit", Node, A.UPDATE_NODE_LABEL, False),
+        ("TaintToleration", Node, A.UPDATE_NODE_TAINT, True),
+        ("TaintToleration", Pod, A.DELETE, False),
+        ("NodeAffinity", Node, A.UPDATE_NODE_LABEL, True),
+        ("InterPodAffinity", Pod, A.ADD, True),
+        ("InterPodAffinity", Namespace, A.UPDATE, True),
+        ("PodTopologySpread", Node, A.DELETE, True),
+        ("NodePorts", Pod, A.ADD, False),
+        ("NodePorts", Namespace, A.ADD, False),
     ],
 )
-def test_kinds_of_events_per_plugin(plugin: str, change: Change, expected: bool) -> None:
+def test_kinds_of_events_per_plugin(plugin: str, kind: type[Object], action: Action, expected: bool) -> None:
     snapshot = Snapshot()
-    assert helps(snapshot, snapshot.templates.of(pod("web")), (plugin,), Event(change)) is expected
+    event = Event(kind=kind, action=action)
+    assert helps(snapshot, PROFILE, snapshot.templates.of(pod("web")), (plugin,), event) is expected
 
 
-def test_a_node_event_helps_only_if_that_node_would_do_now() -> None:
+def test_without_nodes_only_a_new_node_helps() -> None:
+    snapshot = Snapshot()
+    template = snapshot.templates.of(pod("web"))
+    assert helps(snapshot, PROFILE, template, (), Event(kind=Node, action=A.ADD))
+    assert not helps(snapshot, PROFILE, template, (), Event(kind=Pod, action=A.DELETE))
+
+
+def test_a_node_event_helps_only_if_that_node_passes_now() -> None:
     snapshot = Snapshot()
     row = snapshot.put_node(node("node-1", cpu="1", labels={"disk": "ssd"}))
     large = snapshot.templates.of(pod("large", cpu="2", node_selector={"disk": "ssd"}))
     small = snapshot.templates.of(pod("small", cpu="500m", node_selector={"disk": "hdd"}))
-    assert not helps(snapshot, large, ("NodeResourcesFit",), Event(Change.NODE_ADDED, row))
-    assert helps(snapshot, small, ("NodeResourcesFit",), Event(Change.NODE_ADDED, row))
-    assert helps(snapshot, large, ("NodeAffinity",), Event(Change.NODE_LABELS, row))
-    assert not helps(snapshot, small, ("NodeAffinity",), Event(Change.NODE_LABELS, row))
-    assert helps(snapshot, large, ("NodeResourcesFit", "NodeAffinity"), Event(Change.NODE_ADDED, row))
+    added, labelled = Event(kind=Node, action=A.ADD, row=row), Event(kind=Node, action=A.UPDATE_NODE_LABEL, row=row)
+    assert not helps(snapshot, PROFILE, large, ("NodeResourcesFit",), added)
+    assert helps(snapshot, PROFILE, small, ("NodeResourcesFit",), added)
+    assert helps(snapshot, PROFILE, large, ("NodeAffinity",), labelled)
+    assert not helps(snapshot, PROFILE, small, ("NodeAffinity",), labelled)
+    assert helps(snapshot, PROFILE, large, ("NodeResourcesFit", "NodeAffinity"), added)
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"initial_backoff": 0}, {"max_backoff": 0.5}, {"parallel_bindings": 0}, {"hard_pod_affinity_weight": 101}],
+    [{"initial_backoff": 0}, {"max_backoff": 0.5}, {"parallel_bindings": 0}, {"profiles": ()}],
 )
-def test_a_wrong_config_names_the_field(wrong: dict[str, float]) -> None:
+def test_a_wrong_config_names_the_field(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        Config(**wrong)  # type: ignore[arg-type]
+        Config(**wrong)

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pybernetes.api.core.node import Node
 from pybernetes.api.core.pod import Pod
+from pybernetes.scheduler.assembly import default_profile
 from pybernetes.scheduler.core import schedule_one
 from pybernetes.scheduler.evaluation import Evaluation, Evaluations
 from pybernetes.scheduler.snapshot import Snapshot
@@ -35,7 +36,7 @@ class Cluster(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.snapshot = Snapshot()
-        self.evaluations = Evaluations(self.snapshot)
+        self.evaluations = Evaluations(self.snapshot, default_profile())
         self.rng = random.Random(0)
         self.world = World(namespaces=dict(NAMESPACE_LABELS))
         for name, labels in NAMESPACE_LABELS.items():
@@ -108,7 +109,7 @@ class Cluster(RuleBasedStateMachine):
         assert arrays(self.snapshot) == arrays(fresh)
         for probe in PROBES:
             kept = self.evaluations.of(self.snapshot.templates.of(probe))
-            new = Evaluation(fresh, fresh.templates.of(probe))
+            new = Evaluation(fresh, self.evaluations.profile, fresh.templates.of(probe))
             new.refresh()
             assert verdicts(kept) == verdicts(new)
 
@@ -158,7 +159,7 @@ def test_an_assumption_is_taken_back_but_a_confirmed_pod_stays() -> None:
     snapshot = Snapshot()
     snapshot.put_node(node("node-1"))
     web = pod("web", cpu="1")
-    decision = schedule_one(snapshot, web, evaluations=Evaluations(snapshot), rng=random.Random(1))
+    decision = schedule_one(snapshot, web, evaluations=Evaluations(snapshot, default_profile()), rng=random.Random(1))
     assert snapshot.requested[0, 0] == 1000
     snapshot.forget(web.metadata.uid)
     assert not snapshot.requested.any() and not snapshot.pod_count.any()

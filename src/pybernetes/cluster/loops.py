@@ -49,8 +49,9 @@ async def run_controllers(
 async def run_scheduler(client: Client, informers: Informers, config: SchedulerConfig | None = None) -> None:
     """Schedule until cancelled; the informers are run by others."""
     config = config or SchedulerConfig()
-    recorder = EventRecorder(client, config.scheduler_name)
-    scheduler = Scheduler(client, informers, recorder, config, rng=random.Random())
+    recorders = {p.scheduler_name: EventRecorder(client, p.scheduler_name) for p in config.profiles}
+    scheduler = Scheduler(client, informers, recorders, config, rng=random.Random())
     async with asyncio.TaskGroup() as group:
         group.create_task(scheduler.run(), name="scheduler")
-        group.create_task(recorder.run(), name="events of the scheduler")
+        for name, recorder in recorders.items():
+            group.create_task(recorder.run(), name=f"events of {name}")

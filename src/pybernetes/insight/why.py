@@ -16,8 +16,9 @@ from pybernetes.client.errors import NotFound
 from pybernetes.cluster.errors import ConfigError
 from pybernetes.insight.pod_reference import pod_reference
 from pybernetes.insight.show import columns
-from pybernetes.scheduler.defaultspread import DefaultSelectors
+from pybernetes.scheduler.assembly import default_profile
 from pybernetes.scheduler.explain import Verdict, explain
+from pybernetes.scheduler.objects import FixedObjects
 from pybernetes.scheduler.snapshot import Snapshot
 
 _DEFAULT_SCHEDULER = "default-scheduler"
@@ -35,38 +36,9 @@ class State:
     replication_controllers: Sequence[ReplicationController] = ()
 
 
-class _Services:
-    def __init__(self, services: Sequence[Service]) -> None:
-        self._services = services
-
-    def by_index(self, index: str, value: str, /) -> list[Service]:
-        return [service for service in self._services if service.metadata.namespace == value]
-
-
-class _ReplicaSets:
-    def __init__(self, found: Sequence[ReplicaSet]) -> None:
-        self._by_name = {(r.metadata.namespace, r.metadata.name): r for r in found}
-
-    def find(self, name: str, namespace: str = "") -> ReplicaSet | None:
-        return self._by_name.get((namespace, name))
-
-
-class _ReplicationControllers:
-    def __init__(self, found: Sequence[ReplicationController]) -> None:
-        self._by_name = {(r.metadata.namespace, r.metadata.name): r for r in found}
-
-    def find(self, name: str, namespace: str = "") -> ReplicationController | None:
-        return self._by_name.get((namespace, name))
-
-
 def snapshot_of(state: State, without: str) -> Snapshot:
     """The scheduler's snapshot of the cluster without the pod with the uid `without`."""
-    selectors = DefaultSelectors(
-        _Services(state.services),
-        _ReplicaSets(state.replica_sets),
-        _ReplicationControllers(state.replication_controllers),
-    )
-    snapshot = Snapshot(default_selector=selectors)
+    snapshot = Snapshot()
     for namespace in state.namespaces:
         snapshot.pods.put_namespace(namespace.metadata.name, namespace.metadata.labels)
     for node in state.nodes:
@@ -133,7 +105,8 @@ class Explanation:
 def explain_pod(pod: Pod, state: State, events: Sequence[Event] = ()) -> Explanation:
     """Explain the placement of a pod. Pure."""
     snapshot = snapshot_of(state, pod.metadata.uid)
-    verdicts = tuple(explain(snapshot, snapshot.templates.of(pod)))
+    profile = default_profile(FixedObjects(*state.services, *state.replica_sets, *state.replication_controllers))
+    verdicts = tuple(explain(snapshot, profile, snapshot.templates.of(pod)))
     return Explanation(
         pod=f"{pod.metadata.namespace}/{pod.metadata.name}",
         node=pod.spec.node_name,

@@ -2,29 +2,27 @@
 
 from dataclasses import dataclass
 
+from pybernetes.scheduler.configuration import DEFAULT_PROFILE, Configuration, ProfileConfig
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Checked once, when it is made."""
 
-    scheduler_name: str = "default-scheduler"
-    """Only pods with this spec.schedulerName are scheduled."""
+    profiles: tuple[ProfileConfig, ...] = (DEFAULT_PROFILE,)
+    """Only pods with the spec.schedulerName of a profile are scheduled."""
     initial_backoff: float = 1.0
-    """Seconds before a pod is tried again after its first failure; doubles with each further one."""
+    """Seconds before a pod is scheduled again after its first failure; doubles with each further one."""
     max_backoff: float = 10.0
     """The longest back-off, in seconds."""
     unschedulable_timeout: float = 300.0
-    """Seconds after which an unschedulable pod is tried again although nothing that could help has happened."""
+    """Seconds after which an unschedulable pod is scheduled again although no event that could help has happened."""
     flush_interval: float = 30.0
-    """How often the pool of unschedulable pods is looked through for such pods, in seconds."""
+    """How often the unschedulable pods are searched for such pods, in seconds."""
     parallel_bindings: int = 64
     """How many bindings (and status patches) may be under way at once."""
     slice_seconds: float = 0.005
-    """The longest that scheduling holds the event loop before others get a turn."""
-    hard_pod_affinity_weight: int = 1
-    """The score that an existing pod's required affinity for the new pod is worth, 0 to 100."""
-    default_spreading: bool = True
-    """Spread pods of a Service or ReplicaSet that say nothing about it over nodes (skew 3) and zones (skew 5)."""
+    """The longest that scheduling holds the event loop before other tasks get a turn."""
     remembered_decisions: int = 10_000
     """For how many pods the reasons of the last decision are kept."""
 
@@ -36,5 +34,14 @@ class Config:
             raise ValueError(f"max_backoff ({self.max_backoff}) must not be below initial_backoff")
         if self.parallel_bindings < 1:
             raise ValueError(f"parallel_bindings must be at least 1, got {self.parallel_bindings}")
-        if not 0 <= self.hard_pod_affinity_weight <= 100:
-            raise ValueError(f"hard_pod_affinity_weight must be 0 to 100, got {self.hard_pod_affinity_weight}")
+        if not self.profiles:
+            raise ValueError("profiles must have at least one profile")
+
+
+def from_configuration(found: Configuration) -> Config:
+    """The part of a KubeSchedulerConfiguration that concerns scheduling."""
+    return Config(
+        profiles=found.profiles,
+        initial_backoff=found.pod_initial_backoff_seconds,
+        max_backoff=found.pod_max_backoff_seconds,
+    )

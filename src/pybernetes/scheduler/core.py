@@ -12,7 +12,7 @@ from pybernetes.api.core.pod import Pod
 from pybernetes.scheduler.evaluation import Evaluation, Evaluations
 from pybernetes.scheduler.failure import FitFailure
 from pybernetes.scheduler.nominations import Nominations
-from pybernetes.scheduler.preemption import refusal_beside
+from pybernetes.scheduler.preemption import refusal_with
 from pybernetes.scheduler.snapshot import Snapshot
 from pybernetes.scheduler.template import Template
 from pybernetes.scheduler.types import Rng
@@ -20,14 +20,14 @@ from pybernetes.scheduler.types import Rng
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Where a pod goes, or why nowhere."""
+    """The node that a pod goes to, or why there is none."""
 
     pod: Pod
     template: Template
     node_name: str = ""
     row: int = -1
     feasible: int = 0
-    """How many nodes would have done."""
+    """How many nodes passed all filters."""
     score: int = 0
     failure: FitFailure | None = None
 
@@ -41,7 +41,7 @@ def schedule_one(
     template: Template | None = None,
     nominations: Nominations | None = None,
 ) -> Decision:
-    """The best node for a pod, of equals any; the pod is assumed there."""
+    """The best node for a pod, chosen at random among equals; the pod is assumed there."""
     template = template or snapshot.templates.of(pod)
     evaluation = evaluations.of(template)
     if nominations:
@@ -61,21 +61,18 @@ def schedule_one(
 
 
 def _respect(nominations: Nominations, snapshot: Snapshot, pod: Pod, evaluation: Evaluation) -> None:
-    """Leave alone the room that others have made; take first what the pod has made itself."""
-    template = evaluation.template
+    """Leave room for the pods nominated for a node; send a nominated pod to its own node."""
+    template, filters = evaluation.template, evaluation.profile.filters
     for row, ahead in nominations.ahead_of(pod, template, snapshot).items():
-        refused = refusal_beside(snapshot, template, row, ahead) if evaluation.feasible[row] else None
-        if refused is not None:
-            evaluation.exclude(row, *refused)
+        refusal = refusal_with(snapshot, filters, template, row, ahead) if evaluation.feasible[row] else None
+        if refusal is not None:
+            evaluation.exclude(row, refusal)
     own = snapshot.nodes.row_of.get(nominations.node_of(pod.metadata.uid))
     if own is not None and evaluation.feasible[own]:
         evaluation.only(own)
 
 
-def schedule_many(
-    snapshot: Snapshot, pods: Iterable[Pod], *, rng: Rng, evaluations: Evaluations | None = None
-) -> Iterator[Decision]:
-    """One decision after the other; the caller may stop in between, to let others have the processor."""
-    evaluations = evaluations or Evaluations(snapshot)
+def schedule_many(snapshot: Snapshot, pods: Iterable[Pod], *, evaluations: Evaluations, rng: Rng) -> Iterator[Decision]:
+    """One decision after the other; the caller may stop in between to yield the processor."""
     for pod in pods:
         yield schedule_one(snapshot, pod, evaluations=evaluations, rng=rng)

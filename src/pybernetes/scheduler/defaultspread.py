@@ -1,61 +1,26 @@
-"""Which pods a pod is spread among when it says nothing about it: those of its Services and its controller."""
+"""Which pods a pod without spread constraints is spread among: those of its Services and its controller."""
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
 
 from pybernetes.api import labels
 from pybernetes.api.apps.replica_set import ReplicaSet
 from pybernetes.api.core.replication_controller import ReplicationController
 from pybernetes.api.core.service import Service
 from pybernetes.api.labels import Selector
+from pybernetes.scheduler.objects import Objects
 from pybernetes.scheduler.template import Template
 
 
-class Services(Protocol):
-    """The cache of Services."""
-
-    def by_index(self, index: str, value: str, /) -> list[Service]:
-        """The Services of a namespace."""
-
-
-class ReplicaSets(Protocol):
-    """The cache of ReplicaSets."""
-
-    def find(self, name: str, namespace: str = "") -> ReplicaSet | None:
-        """One of them."""
-
-
-class ReplicationControllers(Protocol):
-    """The cache of ReplicationControllers."""
-
-    def find(self, name: str, namespace: str = "") -> ReplicationController | None:
-        """One of them."""
-
-
 class DefaultSelectors:
-    """Answers per template, remembered until a Service or a controller changes."""
+    """Computes the selector from the caches of Services, ReplicaSets and ReplicationControllers."""
 
-    def __init__(
-        self, services: Services, replica_sets: ReplicaSets, replication_controllers: ReplicationControllers
-    ) -> None:
-        self._services = services
-        self._replica_sets = replica_sets
-        self._replication_controllers = replication_controllers
-        self._known: dict[Template, Selector | None] = {}
+    def __init__(self, objects: Objects) -> None:
+        self._services = objects.of(Service)
+        self._replica_sets = objects.of(ReplicaSet)
+        self._replication_controllers = objects.of(ReplicationController)
 
     def __call__(self, template: Template) -> Selector | None:
         """The selector, or None where there is neither Service nor controller."""
-        if template not in self._known:
-            if len(self._known) > 1024:
-                self._known.clear()
-            self._known[template] = self._find(template)
-        return self._known[template]
-
-    def changed(self) -> None:
-        """Something that answers depend on has changed."""
-        self._known.clear()
-
-    def _find(self, template: Template) -> Selector | None:
         wanted: dict[str, str] = {}
         for service in self._services.by_index("namespace", template.namespace):
             selector = service.spec.selector

@@ -1,45 +1,52 @@
-"""What all plugins say about one template on every node, kept current row by row.
+"""What the filters and scores of a profile answer about one template on every node, kept current row by row.
 
 Placing a pod changes one row. So the next pod of the same template only asks the plugins that look at a node's usage,
-for that one row; what depends on pods anywhere (spreading, affinity between pods) is asked anew each time.
+for that one row; plugins of scope CLUSTER (spreading, affinity between pods) are asked again for every pod.
 """
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
 from pybernetes.scheduler.failure import FitFailure
-from pybernetes.scheduler.plugin import Filter, Scope
-from pybernetes.scheduler.plugins import FILTERS, SCORES
+from pybernetes.scheduler.handle import NamedFilter
+from pybernetes.scheduler.points import Narrowed, Rejected, Scope
+from pybernetes.scheduler.profile import Profile
 from pybernetes.scheduler.snapshot import Snapshot
 from pybernetes.scheduler.template import Template
 from pybernetes.scheduler.types import Ints, Mask, Rows
 
-_LOCAL_FILTERS = tuple((i, f) for i, f in enumerate(FILTERS) if f.scope is not Scope.CLUSTER)
-_CLUSTER_FILTERS = tuple((i, f) for i, f in enumerate(FILTERS) if f.scope is Scope.CLUSTER)
-_LOCAL_SCORES = tuple((i, s) for i, s in enumerate(SCORES) if s.scope is not Scope.CLUSTER)
-_CLUSTER_SCORES = tuple((i, s) for i, s in enumerate(SCORES) if s.scope is Scope.CLUSTER)
 
-assert _LOCAL_FILTERS[-1][0] < _CLUSTER_FILTERS[0][0], "a node's reason is that of the first filter in the list"
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a node is refused."""
+
+    plugin: str
+    reasons: list[str]
 
 
 class Evaluation:
     """Codes of all filters and raw numbers of all scores. Call `refresh` before reading."""
 
-    def __init__(self, snapshot: Snapshot, template: Template) -> None:
+    def __init__(self, snapshot: Snapshot, profile: Profile, template: Template) -> None:
         self.snapshot = snapshot
+        self.profile = profile
         self.template = template
         self._epoch = -1
         self._position = 0
-        self._codes: list[Ints | None] = [None] * len(FILTERS)
-        self._raw: list[Ints | None] = [None] * len(SCORES)
+        self._codes: list[Ints | None] = [None] * len(profile.filters)
+        self._raw: list[Ints | None] = [None] * len(profile.scores)
         self._local: Mask = np.zeros(0, np.bool_)
         """Rows that no local filter refuses."""
         self._settled: Ints = np.zeros(0, np.int64)
         """The weighted sum of the local scores that don't depend on other nodes."""
-        self._kept: dict[int, tuple[Filter, int]] = {}
-        """Rows kept for others, and what refuses the pod once those are there."""
+        self._reserved: dict[int, Refusal] = {}
+        """Rows whose room nominated pods will need, and what refuses this pod once they are there."""
+        self._rejection: tuple[str, Rejected] | None = None
+        self._narrowed: tuple[list[str], Mask] | None = None
+        """PreFilter plugins that named nodes, and the rows of the nodes that all of them named."""
         self.feasible: Mask = self._local
 
     def refresh(self) -> None:
@@ -55,16 +62,36 @@ class Evaluation:
                 self._update(_array(changes.usage), (Scope.USAGE,))
         self._epoch, self._position = snapshot.epoch, snapshot.position
         self.feasible = self._local
-        self._kept = {}
-        for i, plugin in _CLUSTER_FILTERS:
-            codes = self._codes[i] = plugin.codes(snapshot, self.template, snapshot.nodes.rows)
+        self._reserved = {}
+        for i, named in self.profile.cluster_filters:
+            codes = self._codes[i] = named.filter.codes(snapshot, self.template, snapshot.nodes.rows)
             if codes is not None:
                 self.feasible = self.feasible & (codes == 0)
+        self._pre_filter()
+
+    def _pre_filter(self) -> None:
+        self._rejection, self._narrowed = None, None
+        for name, pre_filter in self.profile.pre_filters:
+            result = pre_filter(self.snapshot, self.template)
+            if isinstance(result, Narrowed):
+                self._narrow(name, result.names)
+            elif result is not None:
+                self._rejection = name, result
+                self.feasible = np.zeros_like(self.feasible)
+                return
+
+    def _narrow(self, name: str, node_names: Iterable[str]) -> None:
+        inside: Mask = np.zeros(self.snapshot.nodes.size, np.bool_)
+        row_of = self.snapshot.nodes.row_of
+        inside[[row for node in node_names if (row := row_of.get(node)) is not None]] = True
+        names, before = self._narrowed or ([], inside)
+        self._narrowed = [*names, name], inside & before
+        self.feasible = self.feasible & inside
 
     def _start(self) -> None:
         size = self.snapshot.nodes.size
-        self._codes = [None] * len(FILTERS)
-        self._raw = [None] * len(SCORES)
+        self._codes = [None] * len(self.profile.filters)
+        self._raw = [None] * len(self.profile.scores)
         self._local = np.zeros(size, np.bool_)
         self._settled = np.zeros(size, np.int64)
         self._update(slice(0, size), (Scope.NODE, Scope.USAGE))
@@ -72,27 +99,28 @@ class Evaluation:
     def _update(self, rows: Rows, scopes: tuple[Scope, ...]) -> None:
         snapshot, template, size = self.snapshot, self.template, self.snapshot.nodes.size
         passed = snapshot.nodes.valid[rows].copy()
-        for i, plugin in _LOCAL_FILTERS:
-            if plugin.scope in scopes:
-                self._codes[i] = _merged(self._codes[i], plugin.codes(snapshot, template, rows), rows, size)
+        for i, named in self.profile.local_filters:
+            if named.filter.scope in scopes:
+                self._codes[i] = _merged(self._codes[i], named.filter.codes(snapshot, template, rows), rows, size)
             codes = self._codes[i]
             if codes is not None:
                 passed &= codes[rows] == 0
         self._local[rows] = passed
         settled = np.zeros(len(passed), np.int64)
-        for i, score in _LOCAL_SCORES:
+        for i, weighted in self.profile.local_scores:
+            score = weighted.score
             if score.scope in scopes:
                 self._raw[i] = _merged(self._raw[i], score.raw(snapshot, template, rows, self._local), rows, size)
             raw = self._raw[i]
             if raw is not None and not score.relative:
-                settled += score.weight * raw[rows]
+                settled += weighted.weight * raw[rows]
         self._settled[rows] = settled
 
-    def exclude(self, row: int, plugin: Filter, code: int) -> None:
-        """Leave a node out until the next refresh: its room is kept for somebody else."""
+    def exclude(self, row: int, refusal: Refusal) -> None:
+        """Leave a node out until the next refresh: nominated pods will need its room."""
         self.feasible = self.feasible.copy()
         self.feasible[row] = False
-        self._kept[row] = (plugin, code)
+        self._reserved[row] = refusal
 
     def only(self, row: int) -> None:
         """Look at one node only, until the next refresh."""
@@ -102,59 +130,95 @@ class Evaluation:
     def totals(self) -> Ints:
         """The weighted sum of all scores; only those of feasible rows mean anything."""
         total = self._settled
-        for i, score in _LOCAL_SCORES:
+        for i, weighted in self.profile.local_scores:
             raw = self._raw[i]
-            # Raw numbers that are all 0 are the same for everybody after normalisation, too.
-            if score.relative and raw is not None:
+            if weighted.score.relative and raw is not None:
+                # Raw numbers that are all 0 are the same for all nodes after normalisation, too: compute one of them.
                 several = slice(None) if raw.any() else slice(0, 1)
-                total = total + score.weight * score.normalize(raw[several], self.feasible[several])
-        for _, score in _CLUSTER_SCORES:
-            raw = score.raw(self.snapshot, self.template, self.snapshot.nodes.rows, self.feasible)
+                total = total + weighted.weight * weighted.score.normalize(raw[several], self.feasible[several])
+        for weighted in self.profile.cluster_scores:
+            raw = weighted.score.raw(self.snapshot, self.template, self.snapshot.nodes.rows, self.feasible)
             if raw is not None:
-                total = total + score.weight * score.normalize(raw, self.feasible)
+                total = total + weighted.weight * weighted.score.normalize(raw, self.feasible)
         return total
 
     def score_table(self) -> dict[str, Ints]:
         """Per plugin, the normalised and weighted score of each row: for explanations."""
         table = {}
-        for score in SCORES:
-            raw = score.raw(self.snapshot, self.template, self.snapshot.nodes.rows, self.feasible)
+        for weighted in self.profile.scores:
+            raw = weighted.score.raw(self.snapshot, self.template, self.snapshot.nodes.rows, self.feasible)
             if raw is not None:
-                table[score.name] = score.weight * score.normalize(raw, self.feasible)
+                table[weighted.name] = weighted.weight * weighted.score.normalize(raw, self.feasible)
         return table
 
-    def refusal(self, row: int) -> tuple[Filter, int] | None:
-        """The first filter that refuses a node, and its code."""
-        for plugin, codes in zip(FILTERS, self._codes, strict=True):
+    def refusal(self, row: int) -> Refusal | None:
+        """What refuses a node: a PreFilter plugin, or the first filter in order."""
+        if self._rejection is not None:
+            name, rejected = self._rejection
+            return Refusal(name, [rejected.reason])
+        if self._narrowed is not None and not self._narrowed[1][row]:
+            return Refusal(self._narrowed[0][0], [_outside(self._narrowed[0])])
+        for named, codes in zip(self.profile.filters, self._codes, strict=True):
             if codes is not None and codes[row]:
-                return plugin, int(codes[row])
+                return Refusal(named.name, named.filter.reasons(self.snapshot, self.template, int(codes[row])))
         return None
 
     def failure(self) -> FitFailure:
-        """Why no node is feasible: each node counts for the first filter that refuses it."""
-        snapshot, template = self.snapshot, self.template
-        left = snapshot.nodes.valid[snapshot.nodes.rows].copy()
+        """Why no node is feasible: each node counts for the first plugin that refuses it."""
+        nodes = self.snapshot.nodes
+        if self._rejection is not None:
+            name, rejected = self._rejection
+            hopeful = np.flatnonzero(nodes.valid[nodes.rows]).tolist() if rejected.resolvable else []
+            return FitFailure(len(nodes), Counter(), (name,), tuple(hopeful), rejected.reason)
+        left = nodes.valid[nodes.rows].copy()
         reasons: Counter[str] = Counter()
         plugins: list[str] = []
+        if self._narrowed is not None:
+            names, inside = self._narrowed
+            outside = int(np.count_nonzero(left & ~inside))
+            if outside:
+                reasons[_outside(names)] += outside
+                plugins.extend(names)
+                left &= inside
+        left[list(self._reserved)] = False
+        hopeful = self._count_refused(left, reasons, plugins)
+        for refusal in self._reserved.values():
+            plugins.append(refusal.plugin)
+            reasons.update(refusal.reasons)
+        return FitFailure(len(nodes), reasons, tuple(dict.fromkeys(plugins)), tuple(sorted(hopeful)))
+
+    def _count_refused(self, left: Mask, reasons: Counter[str], plugins: list[str]) -> list[int]:
+        """Add up what the filters refuse of the rows `left`; returns the rows where removing pods could help."""
+        snapshot, template = self.snapshot, self.template
         hopeful: list[int] = []
-        left[list(self._kept)] = False
-        for plugin, codes in zip(FILTERS, self._codes, strict=True):
+        for named, codes in zip(self.profile.filters, self._codes, strict=True):
             if codes is None:
                 continue
             refused = left & (codes != 0)
             if not refused.any():
                 continue
-            plugins.append(plugin.name)
+            plugins.append(named.name)
             left &= ~refused
             for code, count in zip(*np.unique(codes[refused], return_counts=True), strict=True):
-                for reason in plugin.reasons(snapshot, template, int(code)):
+                for reason in named.filter.reasons(snapshot, template, int(code)):
                     reasons[reason] += int(count)
-                if plugin.resolvable(template, int(code)):
+                if named.filter.resolvable(template, int(code)):
                     hopeful.extend(np.flatnonzero(refused & (codes == code)).tolist())
-        for plugin, code in self._kept.values():
-            plugins.append(plugin.name)
-            reasons.update(plugin.reasons(snapshot, template, code))
-        return FitFailure(len(snapshot.nodes), reasons, tuple(dict.fromkeys(plugins)), tuple(sorted(hopeful)))
+        return hopeful
+
+
+def refusal_now(snapshot: Snapshot, filters: Iterable[NamedFilter], template: Template, row: int) -> Refusal | None:
+    """What the filters answer about one node at this moment, without any cache."""
+    rows = np.array([row], np.intp)
+    for named in filters:
+        codes = named.filter.codes(snapshot, template, rows)
+        if codes is not None and codes[0]:
+            return Refusal(named.name, named.filter.reasons(snapshot, template, int(codes[0])))
+    return None
+
+
+def _outside(names: list[str]) -> str:
+    return f"node(s) didn't satisfy plugin(s) [{' '.join(sorted(names))}]"
 
 
 def _array(rows: Iterable[int]) -> Rows:
@@ -178,8 +242,9 @@ def _merged(stored: Ints | None, new: Ints | None, rows: Rows, size: int) -> Int
 class Evaluations:
     """The evaluations of the templates last seen. Few are kept: each holds several arrays over all nodes."""
 
-    def __init__(self, snapshot: Snapshot, *, remembered: int = 32) -> None:
+    def __init__(self, snapshot: Snapshot, profile: Profile, *, remembered: int = 32) -> None:
         self._snapshot = snapshot
+        self.profile = profile
         self._remembered = remembered
         self._known: dict[Template, Evaluation] = {}
 
@@ -187,7 +252,7 @@ class Evaluations:
         """The evaluation of a template, refreshed."""
         found = self._known.pop(template, None)
         if found is None:
-            found = Evaluation(self._snapshot, template)
+            found = Evaluation(self._snapshot, self.profile, template)
             while len(self._known) >= self._remembered:
                 del self._known[next(iter(self._known))]
         self._known[template] = found

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from pybernetes.scheduler.evaluation import Evaluation
+from pybernetes.scheduler.profile import Profile
 from pybernetes.scheduler.snapshot import Snapshot
 from pybernetes.scheduler.template import Template
 
@@ -13,20 +14,20 @@ class Verdict:
 
     node: str
     refused_by: str = ""
-    """The name of a filter plugin, empty if the pod may run there."""
+    """The name of the plugin that refused it; empty if the pod may run there."""
     reasons: tuple[str, ...] = ()
     scores: dict[str, int] = field(default_factory=dict)
     """Plugin -> normalised score times weight."""
 
     @property
     def total(self) -> int:
-        """What the node was ranked by."""
+        """The sum that nodes are ranked by."""
         return sum(self.scores.values())
 
 
-def explain(snapshot: Snapshot, template: Template) -> list[Verdict]:
-    """A verdict per node, the best first, then those refused, by name."""
-    evaluation = Evaluation(snapshot, template)
+def explain(snapshot: Snapshot, profile: Profile, template: Template) -> list[Verdict]:
+    """A verdict per node: the best first, then the refused ones by name."""
+    evaluation = Evaluation(snapshot, profile, template)
     evaluation.refresh()
     table = evaluation.score_table()
     verdicts = []
@@ -36,6 +37,5 @@ def explain(snapshot: Snapshot, template: Template) -> list[Verdict]:
             scores = {plugin: int(scores[row]) for plugin, scores in table.items()}
             verdicts.append(Verdict(name, scores=scores))
         else:
-            plugin, code = refusal
-            verdicts.append(Verdict(name, plugin.name, tuple(plugin.reasons(snapshot, template, code))))
+            verdicts.append(Verdict(name, refusal.plugin, tuple(refusal.reasons)))
     return sorted(verdicts, key=lambda verdict: (bool(verdict.refused_by), -verdict.total, verdict.node))

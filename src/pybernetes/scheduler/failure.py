@@ -1,4 +1,4 @@
-"""Why a pod found no node, in the original's words: tools and people match on them."""
+"""Why a pod found no node, in the words of kube-scheduler: tools and people match on them."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -19,17 +19,19 @@ def histogram(nodes: int, reasons: Counter[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FitFailure:
-    """What the filters said, added up over the nodes."""
+    """What the plugins answered, added up over the nodes."""
 
     nodes: int
     reasons: Counter[str]
     plugins: tuple[str, ...]
-    """The filters that refused nodes: what has to change before another try makes sense."""
+    """The plugins that refused nodes: one of them must change its answer before another attempt makes sense."""
     hopeful: tuple[int, ...] = field(repr=False)
-    """Rows where the removal of pods could help."""
+    """Rows where removing pods could help."""
+    rejection: str = ""
+    """The reason of a PreFilter plugin that rejected the pod itself."""
 
     def preemption_text(self, *, reasons: Counter[str] | None = None, tried: int = 0) -> str:
-        """What preemption came to: `reasons` are those of the `tried` nodes where removing pods was not enough."""
+        """The result of preemption: `reasons` are those of the `tried` nodes where removing pods was not enough."""
         counts = Counter(reasons or ())
         counts[NO_VICTIMS] += len(self.hopeful) - tried
         counts[NOT_HELPFUL] += self.nodes - len(self.hopeful)
@@ -39,5 +41,8 @@ class FitFailure:
         """The text of the event and of the condition."""
         if not self.nodes:
             return NO_NODES
-        text = histogram(self.nodes, self.reasons)
+        if self.rejection:
+            text = f"0/{self.nodes} nodes are available: {self.rejection}."
+        else:
+            text = histogram(self.nodes, self.reasons)
         return f"{text} {preemption}" if preemption else text

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from pybernetes.api.core.affinity import NodeSelectorRequirement, NodeSelectorTerm, Toleration
+from pybernetes.api.core.affinity import NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Toleration
 from pybernetes.scheduler.nodes import NAME_FIELD, NodeTable, TaintKey
 from pybernetes.scheduler.template import Template
 from pybernetes.scheduler.types import Mask, Rows
@@ -20,11 +20,15 @@ def required_mask(nodes: NodeTable, template: Template, rows: Rows) -> Mask | No
         code = column.code(value)
         mask &= (column.codes[rows] == code) & (code != 0)
     if template.node_affinity is not None:
-        terms = template.node_affinity.node_selector_terms
-        any_term: Mask = np.zeros_like(mask)
-        for term in terms:
-            any_term |= term_mask(nodes, term, rows)
-        mask &= any_term
+        mask &= selector_mask(nodes, template.node_affinity, rows)
+    return mask
+
+
+def selector_mask(nodes: NodeTable, selector: NodeSelector, rows: Rows) -> Mask:
+    """The nodes that meet one of the terms."""
+    mask: Mask = np.zeros(len(nodes.valid[rows]), np.bool_)
+    for term in selector.node_selector_terms:
+        mask |= term_mask(nodes, term, rows)
     return mask
 
 

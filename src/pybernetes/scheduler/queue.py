@@ -1,9 +1,9 @@
 """Pods that wait for a node.
 
-- active: a heap, the highest priority first, of equals the one that has waited longest;
-- back-off: failed pods whose time has not come yet, 1 s doubling to 10 s;
-- unschedulable: pods that no node would take, until an event that may help them, or five minutes;
-- gated: pods with scheduling gates, until they are gone.
+- active: a heap in the order of the QueueSort plugin;
+- back-off: failed pods whose back-off is not over yet, 1 s doubling to 10 s;
+- unschedulable: pods that no node can take, until an event that may help them, or five minutes;
+- gated: pods that a PreEnqueue plugin keeps out, until the pod changes or an event that the plugin waits for.
 
 Pure: time comes in as a number of seconds.
 """
@@ -12,14 +12,16 @@ import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import Any
 
 from pybernetes.api.core.pod import Pod
 from pybernetes.scheduler.config import Config
+from pybernetes.scheduler.points import QueueSort
 from pybernetes.scheduler.template import Template
 
 
 class Place(Enum):
-    """Where in the queue a pod is."""
+    """Which part of the queue a pod is in."""
 
     ACTIVE = auto()
     BACKOFF = auto()
@@ -30,16 +32,16 @@ class Place(Enum):
 
 @dataclass(slots=True, eq=False)
 class Waiting:
-    """A pod in the queue, or in work: then it is the scheduler's until it is given back by `failed` or `remove`."""
+    """A pod in the queue, or one that is being scheduled: until `failed` or `remove` is called for it."""
 
     pod: Pod
     template: Template
     since: float
-    """When it last entered the queue; orders pods of the same priority."""
+    """When it last entered the queue."""
     place: Place = Place.ACTIVE
     attempts: int = 0
     plugins: tuple[str, ...] = ()
-    """The filters that refused nodes at the last attempt."""
+    """The plugins that refused it at the last attempt, or the one that keeps it out of the queue."""
     ticket: int = 0
     """Entries of the heaps with another ticket are stale."""
 
@@ -53,8 +55,9 @@ class SchedulingQueue:
     """All pods without a node. `now` is in seconds of a steady clock."""
 
     config: Config
+    sort: QueueSort
     _waiting: dict[str, Waiting] = field(default_factory=dict)
-    _active: list[tuple[int, float, int, str]] = field(default_factory=list)
+    _active: list[tuple[Any, int, str]] = field(default_factory=list)
     _backoff: list[tuple[float, int, str]] = field(default_factory=list)
     _unschedulable: dict[Group, dict[str, Waiting]] = field(default_factory=dict)
     _tickets: int = 0
@@ -64,22 +67,25 @@ class SchedulingQueue:
         return len(self._waiting)
 
     def get(self, uid: str) -> Waiting | None:
-        """A pod by its uid."""
+        """The pod with a uid."""
         return self._waiting.get(uid)
 
     def counts(self) -> dict[Place, int]:
-        """How many pods are where."""
+        """How many pods are in each part."""
         counts = dict.fromkeys(Place, 0)
         for item in self._waiting.values():
             counts[item.place] += 1
         return counts
 
-    def put(self, pod: Pod, template: Template, now: float) -> None:
-        """A pod that has appeared or changed. A change that matters gives a refused pod another try."""
+    def put(self, pod: Pod, template: Template, now: float, gated_by: str = "") -> None:
+        """Add a pod that has appeared, or take in a change. A change that matters to scheduling retries a refused pod.
+
+        `gated_by` is the PreEnqueue plugin that keeps the pod out.
+        """
         item = self._waiting.get(pod.metadata.uid)
         if item is None:
             item = self._waiting[pod.metadata.uid] = Waiting(pod, template, now)
-            self._enter(item, Place.GATED if pod.spec.scheduling_gates else Place.ACTIVE, now)
+            self._enter_or_gate(item, gated_by, now)
             return
         changed = item.template is not template
         if changed and item.place is Place.UNSCHEDULABLE:
@@ -88,22 +94,25 @@ class SchedulingQueue:
         if item.place is Place.IN_WORK:
             return
         if item.place is Place.GATED:
-            if not pod.spec.scheduling_gates:
-                self._enter(item, Place.ACTIVE, now)
+            self._enter_or_gate(item, gated_by, now)
         elif changed and item.place is Place.UNSCHEDULABLE:
             self._retry(item, now)
         elif changed and item.place is Place.ACTIVE:
             self._enter(item, Place.ACTIVE, item.since)
 
+    def gated(self) -> list[Waiting]:
+        """The pods that PreEnqueue plugins keep out."""
+        return [item for item in self._waiting.values() if item.place is Place.GATED]
+
     def remove(self, uid: str) -> Waiting | None:
-        """A pod that is gone, or has a node."""
+        """Forget a pod that is gone or has a node."""
         item = self._waiting.pop(uid, None)
         if item is not None and item.place is Place.UNSCHEDULABLE:
             self._leave_group(item)
         return item
 
     def pop(self) -> Waiting | None:
-        """The next pod to schedule; None if there is none just now."""
+        """The next pod to schedule; None if there is none now."""
         while self._active:
             *_, ticket, uid = heapq.heappop(self._active)
             item = self._waiting.get(uid)
@@ -113,20 +122,23 @@ class SchedulingQueue:
                 return item
         return None
 
+    def retry_later(self, item: Waiting, now: float) -> None:
+        """Put back a pod that failed for another reason than its plugins: it waits for its back-off only."""
+        if self._waiting.get(item.pod.metadata.uid) is item:
+            item.plugins = ()
+            self._enter(item, Place.BACKOFF, now)
+
     def failed(self, item: Waiting, plugins: tuple[str, ...], now: float) -> None:
-        """Give back a pod: it waits for events that concern `plugins`, or with none of them just for its back-off."""
+        """Put back a pod that no node can take: it waits for an event that may help, given what refused it."""
         if self._waiting.get(item.pod.metadata.uid) is not item:
             return
         item.plugins = plugins
         item.since = now
-        if not plugins:
-            self._enter(item, Place.BACKOFF, now)
-            return
         item.place = Place.UNSCHEDULABLE
         self._unschedulable.setdefault((item.template, plugins), {})[item.pod.metadata.uid] = item
 
     def on_event(self, helps: Callable[[Template, tuple[str, ...]], bool], now: float) -> int:
-        """Try the unschedulable pods again that an event helps; returns how many."""
+        """Retry the unschedulable pods that an event may help; returns how many."""
         moved = 0
         for group in [group for group in self._unschedulable if helps(*group)]:
             items = self._unschedulable.pop(group)
@@ -136,7 +148,7 @@ class SchedulingQueue:
         return moved
 
     def advance(self, now: float) -> None:
-        """Let time pass: pods whose back-off is over become active, and those that have waited far too long."""
+        """Activate the pods whose back-off is over, and those that have been unschedulable for too long."""
         while self._backoff and self._backoff[0][0] <= now:
             _, ticket, uid = heapq.heappop(self._backoff)
             item = self._waiting.get(uid)
@@ -158,7 +170,7 @@ class SchedulingQueue:
         return min(due, default=None)
 
     def backoff(self, item: Waiting) -> float:
-        """How long a pod rests after its failures so far."""
+        """How long a pod backs off after its failures so far."""
         config = self.config
         return min(config.initial_backoff * 2.0 ** min(max(item.attempts - 1, 0), 60), config.max_backoff)
 
@@ -166,12 +178,16 @@ class SchedulingQueue:
         resting = item.since + self.backoff(item) > now
         self._enter(item, Place.BACKOFF if resting else Place.ACTIVE, item.since)
 
+    def _enter_or_gate(self, item: Waiting, gated_by: str, now: float) -> None:
+        item.plugins = (gated_by,) if gated_by else ()
+        self._enter(item, Place.GATED if gated_by else Place.ACTIVE, now)
+
     def _enter(self, item: Waiting, place: Place, since: float) -> None:
         self._tickets += 1
         item.place, item.ticket, item.since = place, self._tickets, since
         uid = item.pod.metadata.uid
         if place is Place.ACTIVE:
-            heapq.heappush(self._active, (-item.template.priority, since, item.ticket, uid))
+            heapq.heappush(self._active, (self.sort(item.template, since), item.ticket, uid))
         elif place is Place.BACKOFF:
             heapq.heappush(self._backoff, (since + self.backoff(item), item.ticket, uid))
 

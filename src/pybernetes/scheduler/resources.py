@@ -79,3 +79,13 @@ def _add(total: Requests, more: Requests) -> None:
 def _raise(total: Requests, other: Requests) -> None:
     for name, number in other.items():
         total[name] = max(total.get(name, 0), number)
+
+
+def is_extended(name: str) -> bool:
+    """Whether a resource is an extended one, such as `example.com/gpu`, not one that Kubernetes itself defines."""
+    return "/" in name and "kubernetes.io/" not in name and not name.startswith("requests.")
+
+
+def is_scalar(name: str) -> bool:
+    """Whether a resource is counted only on nodes that list it and for pods that request it."""
+    return name not in (CPU, MEMORY, EPHEMERAL_STORAGE)

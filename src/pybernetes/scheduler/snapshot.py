@@ -6,35 +6,27 @@ those rows again, and no others.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from pybernetes.api.core.node import Node
 from pybernetes.api.core.pod import Pod
-from pybernetes.api.labels import Selector
 from pybernetes.scheduler.columns import grown
 from pybernetes.scheduler.eligibility import EligibleNodes
 from pybernetes.scheduler.nodes import NodeTable
 from pybernetes.scheduler.ports import UsedPorts
 from pybernetes.scheduler.resources import CPU, MEMORY
 from pybernetes.scheduler.tally import PodIndex
-from pybernetes.scheduler.template import Template, Templates
+from pybernetes.scheduler.template import Template, Templates, Traits
 
 _JOURNAL = 16_384
-
-DefaultSelector = Callable[[Template], Selector | None]
-"""Which pods a pod is spread among by default: those of its Services and of its controller."""
 
 
 def is_terminal(pod: Pod) -> bool:
     """Whether a pod has ended, and so takes up nothing."""
     return pod.status.phase in ("Succeeded", "Failed")
-
-
-def _no_defaults(_: Template) -> None:
-    return None
 
 
 @dataclass(slots=True, eq=False)
@@ -60,13 +52,14 @@ class Changes:
 class Snapshot:
     """Nodes and what is placed on them. Not thread-safe, does no I/O."""
 
-    def __init__(self, *, hard_affinity_weight: int = 1, default_selector: DefaultSelector = _no_defaults) -> None:
-        self.templates = Templates()
+    def __init__(self, *, traits: Mapping[str, Traits] = {}) -> None:
+        self.templates = Templates(traits)
         self.nodes = NodeTable()
-        self.pods = PodIndex(self.nodes, hard_affinity_weight)
+        self.pods = PodIndex(self.nodes)
         self.ports = UsedPorts()
         self.eligible = EligibleNodes(self.nodes)
-        self.default_selector = default_selector
+        self.objects_version = 0
+        """Rises when an object other than nodes, pods and namespaces changes that a plugin looks at."""
         self.pod_count = np.zeros(self.nodes.capacity, np.int64)
         self.requested = np.zeros((3, self.nodes.capacity), np.int64)
         self.non_zero = np.zeros((2, self.nodes.capacity), np.int64)
@@ -174,9 +167,9 @@ class Snapshot:
             (nodes if node else usage).add(row)
         return Changes(usage - nodes, nodes)
 
-    def invalidate(self) -> None:
-        """Something outside the rows has changed: images, namespaces, default spreading."""
-        self.epoch += 1
+    def objects_changed(self) -> None:
+        """An object that a plugin looks at has changed: what plugins derived from such objects is out of date."""
+        self.objects_version += 1
 
     def _note(self, row: int, *, node: bool) -> None:
         self._journal.append((row, node))

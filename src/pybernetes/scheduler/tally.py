@@ -8,6 +8,7 @@ zone" costs one array lookup, however many pods there are.
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 import numpy as np
 
@@ -78,23 +79,32 @@ class PodClass:
     version: int = -1
 
 
-TermKey = tuple[bool, AffinityTerm]
-"""(whether it is required anti-affinity, the term); for scores the weight is in the term."""
+class Role(Enum):
+    """How a term of a placed pod concerns new pods."""
+
+    ANTI = auto()
+    """Required anti-affinity: keeps them away."""
+    REQUIRED = auto()
+    """Required affinity: the pod that has it would like to have them near (HardPodAffinityWeight)."""
+    PREFERRED = auto()
+    """Preferred affinity, or anti-affinity with a negative weight."""
+
+
+TermKey = tuple[Role, AffinityTerm]
 
 
 class PodIndex:
     """All classes, queries, and the terms of placed pods that bind others."""
 
-    def __init__(self, nodes: NodeTable, hard_affinity_weight: int) -> None:
+    def __init__(self, nodes: NodeTable) -> None:
         self._nodes = nodes
-        self._hard_affinity_weight = hard_affinity_weight
         self.namespaces: dict[str, Mapping[str, str]] = {}
         self._classes: dict[ClassKey, PodClass] = {}
         self._queries: dict[PodQuery, Tally] = {}
         self._queries_version = 0
         self._terms: dict[TermKey, Tally] = {}
         self._terms_version = 0
-        self._matching: dict[tuple[Template, bool], tuple[int, list[tuple[AffinityTerm, Tally]]]] = {}
+        self._matching: dict[tuple[Template, Role], tuple[int, list[tuple[AffinityTerm, Tally]]]] = {}
 
     def add(self, template: Template, terminating: bool, row: int, number: int) -> None:
         """Count a pod on a node (number 1), or take it back (-1)."""
@@ -123,18 +133,18 @@ class PodIndex:
                         found.add(row, number)
         return found
 
-    def terms_about(self, template: Template, *, anti: bool) -> list[tuple[AffinityTerm, Tally]]:
-        """The terms of placed pods that mean pods like this one, with the count of the pods that have them."""
-        version, found = self._matching.get((template, anti), (-1, []))
+    def terms_about(self, template: Template, role: Role) -> list[tuple[AffinityTerm, Tally]]:
+        """The terms of placed pods that select pods like this one, with the count of the pods that have them."""
+        version, found = self._matching.get((template, role), (-1, []))
         if version != self._terms_version:
             found = [
                 (term, tally)
-                for (is_anti, term), tally in self._terms.items()
-                if is_anti == anti and term.match.matches(template.namespace, template.labels, self.namespaces)
+                for (its_role, term), tally in self._terms.items()
+                if its_role is role and term.match.matches(template.namespace, template.labels, self.namespaces)
             ]
             if len(self._matching) > _MAX_QUERIES:
                 self._matching.clear()
-            self._matching[template, anti] = (self._terms_version, found)
+            self._matching[template, role] = (self._terms_version, found)
         return found
 
     def put_namespace(self, name: str, labels: Mapping[str, str] | None) -> None:
@@ -152,11 +162,9 @@ class PodIndex:
         self._terms_version += 1
 
     def _add_terms(self, template: Template, row: int, number: int) -> None:
-        keys: list[TermKey] = [(True, term) for term in template.anti_affinity]
-        keys += [(False, term) for term in template.preferred_pods]
-        if self._hard_affinity_weight:
-            weight = self._hard_affinity_weight
-            keys += [(False, AffinityTerm(t.match, t.topology_key, weight)) for t in template.affinity]
+        keys: list[TermKey] = [(Role.ANTI, term) for term in template.anti_affinity]
+        keys += [(Role.PREFERRED, term) for term in template.preferred_pods]
+        keys += [(Role.REQUIRED, term) for term in template.affinity]
         for key in keys:
             tally = self._terms.get(key)
             if tally is None:

@@ -5,8 +5,9 @@ get the same `Template` object, so that "nothing relevant changed" is an identit
 with the arrays of the first.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -18,6 +19,12 @@ from pybernetes.scheduler.podquery import AffinityTerm, Match, PodQuery, affinit
 from pybernetes.scheduler.resources import NON_ZERO, pod_requests
 
 HARD = "DoNotSchedule"
+
+Traits = Callable[[Pod], Any]
+"""Reads of a pod what a plugin needs beyond the fields of `Template`; the result must be something msgspec encodes.
+
+Pods with different traits get different templates.
+"""
 
 HostPort = tuple[str, str, int]
 """(address, protocol, port); the address 0.0.0.0 stands for all."""
@@ -42,6 +49,8 @@ class Spread:
 class Template:
     """A pod as the plugins see it. Compared by identity: `Templates` makes one per distinct pod."""
 
+    scheduler_name: str
+    """The profile that schedules the pod."""
     namespace: str
     labels: Mapping[str, str]
     owner: tuple[str, str]
@@ -64,6 +73,8 @@ class Template:
     preferred_pods: tuple[AffinityTerm, ...]
     """Preferred affinity (weight above 0) and anti-affinity (below)."""
     spread: tuple[Spread, ...]
+    traits: Mapping[str, Any] = field(default_factory=dict)
+    """Plugin -> what it read of the pod (`Plugin.traits`)."""
 
     @property
     def has_pod_terms(self) -> bool:
@@ -74,22 +85,25 @@ class Template:
 class Templates:
     """Makes templates; equal pods get the same one for as long as anyone holds it."""
 
-    def __init__(self) -> None:
+    def __init__(self, traits: Mapping[str, Traits] = {}) -> None:
+        self._traits = dict(traits)
         self._known: WeakValueDictionary[bytes, Template] = WeakValueDictionary()
         self._encoder = msgspec.msgpack.Encoder()
 
     def of(self, pod: Pod, *, node_name: str = "") -> Template:
         """The template of a pod. `node_name` asks for that node only; the pod's own is where it already is."""
-        key = self._encoder.encode(_relevant(pod, node_name))
+        traits = {name: read(pod) for name, read in self._traits.items()}
+        key = self._encoder.encode(_relevant(pod, node_name, traits))
         template = self._known.get(key)
         if template is None:
-            template = self._known[key] = compile_template(pod, node_name)
+            template = self._known[key] = compile_template(pod, node_name, traits)
         return template
 
 
-def _relevant(pod: Pod, node_name: str) -> object:
+def _relevant(pod: Pod, node_name: str, traits: Mapping[str, Any]) -> object:
     spec = pod.spec
     return (
+        spec.scheduler_name,
         pod.metadata.namespace,
         pod.metadata.labels,
         _owner(pod),
@@ -104,6 +118,7 @@ def _relevant(pod: Pod, node_name: str) -> object:
         spec.resources,
         [(c.resources.requests, c.ports, c.image) for c in spec.containers],
         [(c.resources.requests, c.ports, c.image, c.restart_policy) for c in spec.init_containers],
+        traits,
     )
 
 
@@ -114,13 +129,14 @@ def _owner(pod: Pod) -> tuple[str, str]:
     return "", ""
 
 
-def compile_template(pod: Pod, node_name: str = "") -> Template:
+def compile_template(pod: Pod, node_name: str = "", traits: Mapping[str, Any] = {}) -> Template:
     """Work out everything that does not depend on the cluster."""
     spec, namespace, labels = pod.spec, pod.metadata.namespace, pod.metadata.labels
     nodes = spec.affinity.node_affinity if spec.affinity else None
     non_zero = pod_requests(spec, NON_ZERO)
     required, anti, preferred = _pod_terms(spec, namespace, labels)
     return Template(
+        scheduler_name=spec.scheduler_name,
         namespace=namespace,
         labels=labels,
         owner=_owner(pod),
@@ -139,6 +155,7 @@ def compile_template(pod: Pod, node_name: str = "") -> Template:
         anti_affinity=anti,
         preferred_pods=preferred,
         spread=tuple(_spread(constraint, namespace, labels) for constraint in spec.topology_spread_constraints),
+        traits=traits,
     )
 
 

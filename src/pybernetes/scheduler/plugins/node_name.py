@@ -2,7 +2,12 @@
 
 import numpy as np
 
-from pybernetes.scheduler.plugin import Scope
+from pybernetes.api.core.node import Node
+from pybernetes.scheduler.args import Args
+from pybernetes.scheduler.events import Action, Interest
+from pybernetes.scheduler.objects import Objects
+from pybernetes.scheduler.plugin import Plugin
+from pybernetes.scheduler.points import Filter, Scope
 from pybernetes.scheduler.snapshot import Snapshot
 from pybernetes.scheduler.template import Template
 from pybernetes.scheduler.types import Ints, Rows
@@ -10,10 +15,12 @@ from pybernetes.scheduler.types import Ints, Rows
 REASON = "node(s) didn't match the requested node name"
 
 
-class NodeName:
-    """Pods that wait for a node never have one set; `why` asks it about pods that are placed."""
+def node_name(args: Args, objects: Objects) -> Plugin:
+    """Pods that wait for a node never have one set; `pybernetes why` asks about pods that are placed."""
+    return Plugin(filter=_NodeName(), interests=(Interest(Node, Action.ADD),))
 
-    name = "NodeName"
+
+class _NodeName(Filter):
     scope = Scope.NODE
 
     def codes(self, snapshot: Snapshot, template: Template, rows: Rows) -> Ints | None:
@@ -27,9 +34,4 @@ class NodeName:
         return codes[rows]
 
     def reasons(self, snapshot: Snapshot, template: Template, code: int) -> list[str]:
-        """One text."""
         return [REASON]
-
-    def resolvable(self, template: Template, code: int) -> bool:
-        """Pods have nothing to do with it."""
-        return False

@@ -1,8 +1,11 @@
-"""ImageLocality: nodes that have the pod's images already, above all large ones."""
+"""ImageLocality: nodes that already have the pod's images score higher, large images above all."""
 
 import numpy as np
 
-from pybernetes.scheduler.plugin import Scope
+from pybernetes.scheduler.args import Args
+from pybernetes.scheduler.objects import Objects
+from pybernetes.scheduler.plugin import Plugin
+from pybernetes.scheduler.points import Scope, Score
 from pybernetes.scheduler.snapshot import Snapshot
 from pybernetes.scheduler.template import Template
 from pybernetes.scheduler.types import MAX_SCORE, Ints, Mask, Rows
@@ -11,11 +14,14 @@ _MIN = 23 * 1024 * 1024
 _MAX_PER_CONTAINER = 1000 * 1024 * 1024
 
 
-class ImageLocality:
-    """Sizes count in proportion to how many nodes have the image, so that not all pods run to one node."""
+def image_locality(args: Args, objects: Objects) -> Plugin:
+    """Only ranks nodes."""
+    return Plugin(score=_ImageLocality())
 
-    name = "ImageLocality"
-    weight = 1
+
+class _ImageLocality(Score):
+    """A size counts in proportion to how many nodes have the image, so that not all pods go to one node."""
+
     scope = Scope.NODE
     relative = False
 
@@ -34,7 +40,3 @@ class ImageLocality:
         clipped = np.clip(total[rows], _MIN, highest)
         score: Ints = MAX_SCORE * (clipped - _MIN) // (highest - _MIN)
         return score
-
-    def normalize(self, raw: Ints, feasible: Mask) -> Ints:
-        """It is 0 to 100 already."""
-        return raw

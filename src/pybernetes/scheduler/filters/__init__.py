@@ -1,1 +1,0 @@
-"""One file per filter plugin; the order is in `scheduler/plugins.py`."""

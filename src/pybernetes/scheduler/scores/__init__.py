@@ -1,1 +1,0 @@
-"""One file per score plugin; weights and order are in `scheduler/plugins.py`."""
