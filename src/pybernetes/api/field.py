@@ -69,6 +69,10 @@ class Errors:
         """The value breaks a rule, named in `detail`."""
         self._add(path, INVALID, f"Invalid value: {show(value)}: {detail}")
 
+    def type_invalid(self, path: str, value: Any, detail: str) -> None:
+        """The value is of the wrong type, or not in the right format."""
+        self._add(path, TYPE_INVALID, f"Invalid value: {show(value)}: {detail}")
+
     def duplicate(self, path: str, value: Any) -> None:
         """The value occurs a second time where it must be unique."""
         self._add(path, DUPLICATE, f"Duplicate value: {show(value)}")

@@ -7,7 +7,7 @@ stands on an OpenAPI schema. Both keep spec and status apart by the same rules, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -34,6 +34,14 @@ class Schema(Protocol[K]):
     @property
     def type(self) -> type[K]:
         """The Python class of the objects."""
+
+    @property
+    def strategic_merge(self) -> bool:
+        """Whether clients may send strategic merge patches."""
+
+    @property
+    def openapi(self) -> Mapping[str, Any] | None:
+        """The OpenAPI v3 schema that the kind came with; None: it is made from the shape."""
 
     @property
     def shape(self) -> Shape:
@@ -85,6 +93,9 @@ def _nothing(*_: Any) -> None:
 
 class StructSchema(Generic[K]):
     """The schema of a kind that has a struct. `default` and `validate` get an object of their own."""
+
+    strategic_merge = True
+    openapi: Mapping[str, Any] | None = None
 
     def __init__(
         self,

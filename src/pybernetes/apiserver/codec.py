@@ -159,6 +159,7 @@ def object_from(body: bytes, kind: Kind[K]) -> K:
     except api_codec.DecodeError as error:
         raise _undecodable(kind, body, error) from error
     check_names(obj.api_version, obj.kind, kind)
+    kind.schema.prune(obj)
     obj.api_version, obj.kind = kind.api_version, kind.name
     return obj
 

@@ -40,12 +40,13 @@ def patch_maker(
 ) -> Maker:
     """What applies the request's body; `kind` is that of the body, where it is not the resource's.
 
-    Raises 415 for a form that is not known, BadRequest for a bad body.
+    Raises 415 for a form that the kind does not take, BadRequest for a bad body.
     """
     kind = kind or request.resource.kind
     form = codec.media_type(request.content_type)
-    if form not in TYPES:
-        raise errors.unsupported_media_type(TYPES)
+    types = TYPES if kind.schema.strategic_merge else tuple(each for each in TYPES if each != STRATEGIC_PATCH)
+    if form not in types:
+        raise errors.unsupported_media_type(types)
     if form == APPLY_PATCH:
         return _Apply(request, kind, asked, now, subresource)
     return _Patch(kind, form, codec.plain(request.http.body))

@@ -4,6 +4,7 @@ Names, formats and extensions are those that the original publishes (`io.k8s.api
 `kubectl explain` and `kubectl diff` go by them.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from pybernetes.api.docs import field_docs
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import Object
 from pybernetes.api.shape import Field, Form, Shape, shape_of
+from pybernetes.apiserver.schema import structural
 
 Dialect = Literal["v3", "v2"]
 Schema = dict[str, Any]
@@ -26,16 +28,17 @@ RAW = "io.k8s.apimachinery.pkg.runtime.RawExtension"
 
 
 def name_of(struct: type) -> str:
-    """`io.k8s.api.apps.v1.Deployment`: the folder of a struct is the middle of its group's package."""
+    """`io.k8s.api.apps.v1.Deployment`: the folders of a struct are its group's package and its version, v1 if none."""
     package = struct.__module__.removeprefix("pybernetes.api.").split(".")
     if package == ["meta"]:
         return f"{META}.{struct.__name__}"
-    return f"io.k8s.api.{package[0]}.v1.{struct.__name__}"
+    version = package[1] if len(package) > 2 and re.fullmatch(r"v\d\w*", package[1]) else "v1"
+    return f"io.k8s.api.{package[0]}.{version}.{struct.__name__}"
 
 
-def list_name(kind: Kind[Any]) -> str:
-    """The definition of a kind's list."""
-    return name_of(kind.schema.type) + "List"
+def kind_name(kind: Kind[Any]) -> str:
+    """The definition of a kind."""
+    return name_of(kind.schema.type) if kind.schema.openapi is None else structural.definition_name(kind)
 
 
 class Definitions:
@@ -44,7 +47,7 @@ class Definitions:
     def __init__(self, dialect: Dialect, kinds: Iterable[Kind[Any]]) -> None:
         self.dialect = dialect
         self.found: dict[str, Schema] = {}
-        self._kinds = {kind.schema.type: kind for kind in kinds}
+        self._kinds = {kind.schema.type: kind for kind in kinds if kind.schema.openapi is None}
 
     def ref(self, struct: type[msgspec.Struct]) -> Schema:
         """A reference to a struct, whose definition is added with all that it refers to."""
@@ -55,12 +58,23 @@ class Definitions:
         return {"$ref": PREFIX[self.dialect] + name}
 
     def kind_ref(self, kind: Kind[Any]) -> Schema:
-        """A reference to a kind."""
-        return self.ref(kind.schema.type)
+        """A reference to a kind, whose definition is added with all that it refers to."""
+        if kind.schema.openapi is None:
+            return self.ref(kind.schema.type)
+        name = kind_name(kind)
+        if name not in self.found:
+            head = {
+                "apiVersion": _described({"type": "string"}, _API_VERSION),
+                "kind": _described({"type": "string"}, _KIND),
+                "metadata": self._field(Field(shape=shape_of(meta.ObjectMeta), always=True), _METADATA),
+            }
+            self.found[name] = structural.resource(kind.schema.openapi, head, v2=self.dialect == "v2")
+            self.found[name]["x-kubernetes-group-version-kind"] = [gvk(kind.group, kind.version, kind.name)]
+        return {"$ref": PREFIX[self.dialect] + name}
 
     def list_ref(self, kind: Kind[Any]) -> Schema:
         """A reference to the list of a kind."""
-        name = list_name(kind)
+        name = kind_name(kind) + "List"
         if name not in self.found:
             self.found[name] = {
                 "type": "object",

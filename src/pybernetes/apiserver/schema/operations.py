@@ -19,11 +19,12 @@ Endpoint = Subresource[Any] | None
 """a subresource, or the object itself"""
 
 MEDIA = ("application/json", "application/yaml")
+STRATEGIC = "application/strategic-merge-patch+json"
 PATCH_MEDIA = (
     "application/apply-patch+yaml",
     "application/json-patch+json",
     "application/merge-patch+json",
-    "application/strategic-merge-patch+json",
+    STRATEGIC,
 )
 PATCH = "io.k8s.apimachinery.pkg.apis.meta.v1.Patch"
 
@@ -210,7 +211,9 @@ class _Maker:
         if method == "patch":
             self.definitions.found.setdefault(PATCH, {"type": "object", "description": "A patch of an object."})
             ref = {"$ref": self.definitions.ref(meta.DeleteOptions)["$ref"].rpartition("/")[0] + f"/{PATCH}"}
-            return {"content": {media: {"schema": ref} for media in PATCH_MEDIA}, "required": True}
+            strategic = self.kind.schema.strategic_merge
+            forms = [media for media in PATCH_MEDIA if strategic or media != STRATEGIC]
+            return {"content": {media: {"schema": ref} for media in forms}, "required": True}
         if method == "delete":
             return {"content": {"*/*": {"schema": self.definitions.ref(meta.DeleteOptions)}}}
         if method in ("post", "put"):
