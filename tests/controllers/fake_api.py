@@ -1,7 +1,8 @@
 """An API server in a dict: enough of one for controllers to live in, and strict where they could go wrong.
 
 Revisions, list and watch, create with generateName, update with conflicts, merge patch, status subresources,
-deletion with grace, finalizers, preconditions and propagation policies. No defaults and no validation.
+deletion with grace, finalizers, preconditions and propagation policies. No defaults and no validation. Resources for
+which there is no struct can be added (`serve`), and discovery lists everything.
 """
 
 import asyncio
@@ -10,12 +11,28 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
-from pybernetes.api.kind import Kind
-from pybernetes.api.kinds import BY_RESOURCE
+from pybernetes.api.kinds import KINDS
+from pybernetes.client.api_resource import ApiResource
 from pybernetes.client.errors import Unreachable
 from pybernetes.client.transport import Request, Response
 
 Json = dict[str, Any]
+VERBS = frozenset({"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"})
+BUILT_IN = tuple(
+    ApiResource(
+        kind.group,
+        kind.version,
+        kind.plural,
+        kind.name,
+        kind.namespaced,
+        frozenset(kind.verbs),
+        frozenset(kind.subresources),
+    )
+    for kind in KINDS
+    if kind.stored
+)
+WITH_GENERATION = {(kind.group, kind.name) for kind in KINDS if kind.has_generation}
+_DISCOVERY = {"content-type": "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"}
 
 
 class Refused(Exception):
@@ -50,9 +67,54 @@ class FakeApi:
         self.fail: Callable[[Request], Refused | Unreachable | None] = lambda request: None
         self.immediate_pods = True
         """delete pods at once, as when no kubelet has them; else they only get a deletionTimestamp"""
+        self.stale: set[str] = set()
+        """group versions that discovery reports as stale"""
+        self.resources = {(one.group, one.version, one.plural): one for one in BUILT_IN}
         self._now = now
         self._serial = 0
         self._changed: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+
+    def serve(
+        self,
+        group: str,
+        version: str,
+        plural: str,
+        kind: str,
+        *subresources: str,
+        namespaced: bool = True,
+        verbs: frozenset[str] = VERBS,
+    ) -> ApiResource:
+        """Serve another resource from now on."""
+        made = ApiResource(group, version, plural, kind, namespaced, verbs, frozenset(subresources))
+        self.resources[group, version, plural] = made
+        return made
+
+    def discovery(self, core: bool) -> Json:
+        """The aggregated document of /api or of /apis."""
+        groups: dict[str, dict[str, list[Json]]] = {}
+        for one in self.resources.values():
+            if (one.group == "") == core:
+                versions = groups.setdefault(one.group, {})
+                versions.setdefault(one.version, []).append(
+                    {
+                        "resource": one.plural,
+                        "responseKind": {"group": one.group, "version": one.version, "kind": one.kind},
+                        "scope": "Namespaced" if one.namespaced else "Cluster",
+                        "verbs": sorted(one.verbs),
+                        "subresources": [{"subresource": name} for name in sorted(one.subresources)],
+                    }
+                )
+        return {
+            "items": [{"metadata": {"name": name}, "versions": self._versions(name, v)} for name, v in groups.items()]
+        }
+
+    def _versions(self, group: str, versions: dict[str, list[Json]]) -> list[Json]:
+        return [
+            {"version": version, "freshness": "Stale"}
+            if f"{group}/{version}" in self.stale
+            else {"version": version, "resources": found, "freshness": "Current"}
+            for version, found in versions.items()
+        ]
 
     async def close(self) -> None:
         """Nothing to free."""
@@ -64,6 +126,8 @@ class FakeApi:
             failure = self.fail(request)
             if failure is not None:
                 raise failure
+            if request.path in ("/api", "/apis"):
+                return Response(200, _DISCOVERY, json.dumps(self.discovery(request.path == "/api")).encode())
             code, body = self._answer(request)
         except Refused as error:
             code = error.code
@@ -87,22 +151,26 @@ class FakeApi:
             else:
                 await changed.wait()
 
-    def _parse(self, path: str) -> tuple[Kind[Any], str, str, str]:
+    def _parse(self, path: str) -> tuple[ApiResource, str, str, str]:
         parts = path.strip("/").split("/")
         if parts[0] == "api":
             group, version, rest = "", parts[1], parts[2:]
         else:
             group, version, rest = parts[1], parts[2], parts[3:]
         namespace = ""
-        if rest[0] == "namespaces" and len(rest) > 2 and (group, version, rest[2]) in BY_RESOURCE:
+        if rest[0] == "namespaces" and len(rest) > 2 and (group, version, rest[2]) in self.resources:
             namespace, rest = rest[1], rest[2:]
-        kind = BY_RESOURCE[group, version, rest[0]]
+        kind = self.resources.get((group, version, rest[0]))
+        if kind is None:
+            raise Refused(404, "NotFound", "the server could not find the requested resource")
         return kind, namespace, rest[1] if len(rest) > 1 else "", rest[2] if len(rest) > 2 else ""
 
     def _answer(self, request: Request) -> tuple[int, Json]:
         kind, namespace, name, subresource = self._parse(request.path)
         body = json.loads(request.body) if request.body else {}
         match request.method:
+            case "GET" if subresource == "scale":
+                return 200, self._scale(kind, namespace, name)
             case "GET" if name:
                 return 200, self._get(kind, namespace, name)
             case "GET":
@@ -124,13 +192,17 @@ class FakeApi:
                 return 200, {"kind": "Status", "status": "Success"}
         raise Refused(405, "MethodNotAllowed")
 
-    def _get(self, kind: Kind[Any], namespace: str, name: str) -> Json:
+    def _get(self, kind: ApiResource, namespace: str, name: str) -> Json:
         try:
             return self.objects[kind.resource][namespace, name]
         except KeyError:
             raise Refused(404, "NotFound", f'{kind.resource} "{name}" not found') from None
 
-    def _create(self, kind: Kind[Any], namespace: str, body: Json) -> Json:
+    def _scale(self, kind: ApiResource, namespace: str, name: str) -> Json:
+        obj = self._get(kind, namespace, name)
+        return {"metadata": obj["metadata"], "spec": {"replicas": obj["spec"]["replicas"]}}
+
+    def _create(self, kind: ApiResource, namespace: str, body: Json) -> Json:
         meta = body.setdefault("metadata", {})
         if kind.namespaced:
             meta["namespace"] = namespace = namespace or meta.get("namespace") or "default"
@@ -144,13 +216,13 @@ class FakeApi:
             raise Refused(409, "AlreadyExists", f'{kind.resource} "{meta["name"]}" already exists')
         meta["uid"] = f"uid-{self._serial}"
         meta.setdefault("creationTimestamp", self._now())
-        if kind.has_generation:
+        if (kind.group, kind.kind) in WITH_GENERATION:
             meta["generation"] = 1
-        if kind.name == "Namespace":
+        if kind.kind == "Namespace":
             body.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
         return self._commit(kind, namespace, meta["name"], "ADDED", body)
 
-    def _update(self, kind: Kind[Any], namespace: str, name: str, subresource: str, new: Json) -> Json:
+    def _update(self, kind: ApiResource, namespace: str, name: str, subresource: str, new: Json) -> Json:
         old = self._get(kind, namespace, name)
         wanted = new["metadata"].get("resourceVersion")
         if wanted and wanted != old["metadata"]["resourceVersion"]:
@@ -167,7 +239,7 @@ class FakeApi:
         for kept in ("deletionTimestamp", "creationTimestamp", "generation"):
             if kept in old["metadata"]:
                 new["metadata"][kept] = old["metadata"][kept]
-        if kind.has_generation and new.get("spec") != old.get("spec"):
+        if (kind.group, kind.kind) in WITH_GENERATION and new.get("spec") != old.get("spec"):
             new["metadata"]["generation"] += 1
         if {**new, "metadata": {**new["metadata"], "resourceVersion": old["metadata"]["resourceVersion"]}} == old:
             return old
@@ -175,13 +247,13 @@ class FakeApi:
             return self._commit(kind, namespace, name, "DELETED", new)
         return self._commit(kind, namespace, name, "MODIFIED", new)
 
-    def _is_finished(self, kind: Kind[Any], obj: Json) -> bool:
+    def _is_finished(self, kind: ApiResource, obj: Json) -> bool:
         meta = obj["metadata"]
-        pending = kind.name == "Pod" and meta.get("deletionGracePeriodSeconds", 0) > 0
-        held = kind.name == "Namespace" and obj.get("spec", {}).get("finalizers")
+        pending = kind.kind == "Pod" and meta.get("deletionGracePeriodSeconds", 0) > 0
+        held = kind.kind == "Namespace" and obj.get("spec", {}).get("finalizers")
         return bool(meta.get("deletionTimestamp")) and not meta.get("finalizers") and not held and not pending
 
-    def _delete(self, kind: Kind[Any], namespace: str, name: str, options: Json) -> Json:
+    def _delete(self, kind: ApiResource, namespace: str, name: str, options: Json) -> Json:
         old = self._get(kind, namespace, name)
         wanted = options.get("preconditions") or {}
         for field in ("uid", "resourceVersion"):
@@ -195,10 +267,10 @@ class FakeApi:
         if finalizers:
             new["metadata"]["finalizers"] = finalizers
         new["metadata"].setdefault("deletionTimestamp", self._now())
-        grace = 0 if kind.name != "Pod" or self.immediate_pods else options.get("gracePeriodSeconds", 30)
-        if kind.name == "Pod":
+        grace = 0 if kind.kind != "Pod" or self.immediate_pods else options.get("gracePeriodSeconds", 30)
+        if kind.kind == "Pod":
             new["metadata"]["deletionGracePeriodSeconds"] = 30 if grace is None else grace
-        if kind.name == "Namespace":
+        if kind.kind == "Namespace":
             new["status"] = {**new.get("status", {}), "phase": "Terminating"}
         finished = self._is_finished(kind, new)
         return (
@@ -207,9 +279,9 @@ class FakeApi:
             else self._commit(kind, namespace, name, "DELETED" if finished else "MODIFIED", new)
         )
 
-    def _commit(self, kind: Kind[Any], namespace: str, name: str, type: str, obj: Json) -> Json:
+    def _commit(self, kind: ApiResource, namespace: str, name: str, type: str, obj: Json) -> Json:
         self.revision += 1
-        obj = {**obj, "apiVersion": kind.api_version, "kind": kind.name}
+        obj = {**obj, "apiVersion": kind.api_version, "kind": kind.kind}
         obj["metadata"] = {**obj["metadata"], "resourceVersion": str(self.revision)}
         if type == "DELETED":
             self.objects[kind.resource].pop((namespace, name))

@@ -3,17 +3,18 @@
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from pybernetes.api.apps.deployment import Deployment
 from pybernetes.api.apps.replica_set import ReplicaSet
 from pybernetes.api.core.pod import Pod
 from pybernetes.api.core.replication_controller import ReplicationController
-from pybernetes.api.meta import OwnerReference
 from pybernetes.api.policy.pod_disruption_budget import PodDisruptionBudget, PodDisruptionBudgetStatus
 from pybernetes.controllers.disruption_budget import (
     DisruptionController,
     Expected,
+    Size,
     Uncountable,
     counted,
     expected,
@@ -53,11 +54,7 @@ def budget(name: str = "web", disrupted: dict[str, str] | None = None, **spec: A
     )
 
 
-SIZES = {"five": 5, "three": 3}
-
-
-def scale_of(ref: OwnerReference, namespace: str) -> tuple[str, int] | None:
-    return (ref.uid, SIZES[ref.name]) if ref.name in SIZES else None
+SIZES = {"five": Size("five", 5), "three": Size("three", 3)}
 
 
 FIVE, THREE = owner("ReplicaSet", "five"), owner("ReplicaSet", "three")
@@ -84,12 +81,12 @@ FIVE, THREE = owner("ReplicaSet", "five"), owner("ReplicaSet", "three")
 )
 def test_how_many_pods_must_be_healthy(spec: dict[str, Any], owners: list[Any], want: Expected) -> None:
     pods = [pod(f"p{number}", by) for number, by in enumerate(owners)]
-    assert expected(budget(**spec).spec, pods, scale_of) == want
+    assert expected(budget(**spec).spec, pods, SIZES) == want
 
 
 def test_pods_of_nobody_knows_whom_can_t_be_counted() -> None:
     with pytest.raises(Uncountable, match='found no controllers for pod "a"'):
-        expected(budget(maxUnavailable=1).spec, [pod("a", owner("Job", "x"))], scale_of)
+        expected(budget(maxUnavailable=1).spec, [pod("a", owner("Job", "x"))], SIZES)
 
 
 def late(seconds: float) -> str:
@@ -277,3 +274,30 @@ async def test_a_target_nobody_deleted_is_taken_back() -> None:
         assert (await world.get(Pod, "a")).status.conditions[0].status == "True"
         await world.advance(2)
         assert (await world.get(Pod, "a")).status.conditions[0].status == "False"
+
+
+async def test_any_kind_with_a_scale_subresource_is_counted() -> None:
+    async with World(DisruptionController) as world:
+        world.api.serve("example.com", "v1", "webs", "Web", "scale")
+        await world.start()
+        body = b'{"metadata": {"name": "w"}, "spec": {"replicas": 5}}'
+        made = msgspec.json.decode(await world.client.raw("POST", "/apis/example.com/v1/namespaces/default/webs", body))
+        await world.create(budget(maxUnavailable=1))
+        await world.create(pod("a", owner("Web", "w", made["metadata"]["uid"], "example.com/v1")))
+        await world.settle()
+        status = await status_of(world)
+        assert (status.expected_pods, status.desired_healthy) == (5, 4)
+
+
+async def test_a_kind_that_discovery_learns_of_later_is_counted_then() -> None:
+    async with World(DisruptionController) as world:
+        await world.start()
+        await world.create(budget(maxUnavailable=1))
+        await world.create(pod("a", owner("Web", "w", "uid", "example.com/v1")))
+        await world.settle()
+        failure = (await status_of(world)).conditions[0]
+        assert failure.message == 'no matches for kind "Web" in version "example.com/v1"'
+        world.api.serve("example.com", "v1", "webs", "Web")
+        await world.advance(31)
+        failure = (await status_of(world)).conditions[0]
+        assert failure.message == "webs.example.com does not implement the scale subresource"

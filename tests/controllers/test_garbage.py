@@ -1,8 +1,10 @@
 """Garbage collection: background, foreground, orphaning, cycles and owners that never were."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from pybernetes.api.apps.deployment import Deployment
@@ -12,9 +14,13 @@ from pybernetes.api.core.node import Node
 from pybernetes.api.core.pod import Pod
 from pybernetes.api.core.secret import Secret
 from pybernetes.api.meta import Object
+from pybernetes.client.api_resource import ApiResource
+from pybernetes.client.catalogue import Catalogue
 from pybernetes.client.resource import Propagation
+from pybernetes.client.transport import Request
 from pybernetes.controllers.config import Config
-from pybernetes.controllers.garbage import GarbageCollector, collected_kinds
+from pybernetes.controllers.garbage import GarbageCollector
+from pybernetes.controllers.gc_monitors import collected
 from pybernetes.controllers.podgc import PodGarbageCollector, ended, out_of_service
 from pybernetes.controllers.times import stamp
 
@@ -51,9 +57,23 @@ async def left(world: World) -> list[str]:
     return [f"{obj.kind} {obj.metadata.name}" for objects in found for obj in objects]
 
 
-def test_events_are_not_collected() -> None:
-    names = {kind.name for kind in collected_kinds()}
-    assert "Event" not in names and {"Pod", "Node", "Lease", "Secret", "ClusterRole"} <= names
+def test_everything_but_events_is_collected() -> None:
+    verbs = frozenset({"delete", "list", "watch"})
+
+    def resource(group: str, version: str, plural: str, verbs: frozenset[str] = verbs) -> ApiResource:
+        return ApiResource(group, version, plural, plural.title(), True, verbs)
+
+    catalogue = Catalogue(
+        (
+            resource("", "v1", "events"),
+            resource("events.k8s.io", "v1", "events"),
+            resource("", "v1", "pods"),
+            resource("", "v1", "bindings", frozenset({"create"})),
+            resource("x.io", "v2", "events"),
+            resource("x.io", "v1", "events"),
+        )
+    )
+    assert list(collected(catalogue)) == ["/v1, Resource=pods", "x.io/v2, Resource=events"]
 
 
 @pytest.mark.parametrize("propagation", ["Background", "Foreground"])
@@ -120,12 +140,98 @@ async def test_an_owner_of_the_same_name_but_another_uid() -> None:
         assert await left(world) == ["ConfigMap c"]
 
 
-async def test_unknown_kinds_of_owners_are_believed() -> None:
+WIDGET = {"apiVersion": "example.com/v1", "kind": "Widget", "name": "w"}
+
+
+async def make_widget(world: World) -> dict[str, Any]:
+    body = msgspec.json.encode({"metadata": {"name": "w"}})
+    made = msgspec.json.decode(await world.client.raw("POST", "/apis/example.com/v1/namespaces/default/widgets", body))
+    await world.settle()
+    return {**WIDGET, "uid": made["metadata"]["uid"]}
+
+
+async def secret_of(world: World, ref: dict[str, Any]) -> None:
+    await world.create(load(Secret, metadata={"name": "s", "namespace": "default", "ownerReferences": [ref]}))
+    await world.settle()
+
+
+async def test_a_kind_without_a_struct_owns_and_is_owned() -> None:
+    async with World(GarbageCollector) as world:
+        widgets = world.api.serve("example.com", "v1", "widgets", "Widget")
+        await world.start()
+        await secret_of(world, await make_widget(world))
+        assert await left(world) == ["Secret s"]
+        await world.client.metadata(widgets).delete("w", namespace="default", propagation="Foreground")
+        await world.settle()
+        assert await left(world) == [] and not world.api.objects["widgets.example.com"]
+
+
+async def test_an_owner_of_an_unknown_kind_is_judged_when_discovery_knows_it() -> None:
     async with World(GarbageCollector) as world:
         await world.start()
-        custom = load(ConfigMap, apiVersion="example.com/v1", kind="Widget", metadata={"name": "w", "uid": "w"})
-        await owned(world, Secret, "s", custom)
+        await secret_of(world, {**WIDGET, "uid": "gone"})
+        await world.advance(100)
         assert await left(world) == ["Secret s"]
+        world.api.serve("example.com", "v1", "widgets", "Widget")
+        await world.advance(31)
+        assert await left(world) == [], "the kind exists, and this owner doesn't"
+
+
+async def test_nothing_is_deleted_while_the_group_of_its_owner_cannot_be_discovered() -> None:
+    async with World(GarbageCollector) as world:
+        world.api.serve("example.com", "v1", "widgets", "Widget")
+        world.api.stale.add("example.com/v1")
+        await world.start()
+        await secret_of(world, {**WIDGET, "uid": "gone"})
+        await world.advance(100)
+        assert await left(world) == ["Secret s"]
+        world.api.stale.clear()
+        await world.advance(31)
+        assert await left(world) == []
+
+
+async def test_a_resource_stays_followed_while_its_group_cannot_be_discovered() -> None:
+    async with World(GarbageCollector) as world:
+        widgets = world.api.serve("example.com", "v1", "widgets", "Widget")
+        await world.start()
+        await secret_of(world, await make_widget(world))
+        world.api.stale.add("example.com/v1")
+        await world.advance(31)
+        await world.client.metadata(widgets).delete("w", namespace="default", propagation="Foreground")
+        await world.settle()
+        assert not world.api.objects["widgets.example.com"], "its deletion was seen and carried out"
+
+
+async def test_a_resource_that_is_gone_is_no_longer_followed() -> None:
+    async with World(GarbageCollector) as world:
+        world.api.serve("example.com", "v1", "widgets", "Widget")
+        await world.start()
+        await secret_of(world, await make_widget(world))
+        del world.api.resources["example.com", "v1", "widgets"]
+        await world.advance(31)
+        names = {task.get_name() for task in asyncio.all_tasks()}
+        assert not [name for name in names if "example.com" in name]
+        assert await left(world) == ["Secret s"], "what an unknown kind owns is kept"
+
+
+async def test_an_object_that_gets_a_new_owner_meanwhile_is_kept() -> None:
+    async with World(GarbageCollector) as world:
+        await world.start()
+        old, new = await owned(world, ConfigMap, "old"), await owned(world, ConfigMap, "new")
+        await owned(world, Secret, "s", old)
+        ref = {"apiVersion": "v1", "kind": "ConfigMap", "name": "new", "uid": new.metadata.uid}
+
+        def steal(request: Request) -> None:
+            """Just before the deletion arrives, another client changes the owner."""
+            if request.method == "DELETE" and request.path.endswith("/secrets/s"):
+                world.api.fail = lambda _: None
+                stored = world.api.objects["secrets"]["default", "s"]
+                changed = {**stored, "metadata": {**stored["metadata"], "ownerReferences": [ref]}}
+                world.api._commit(world.api.resources["", "v1", "secrets"], "default", "s", "MODIFIED", changed)
+
+        world.api.fail = steal
+        await delete(world, old, "Background")
+        assert await left(world) == ["ConfigMap new", "Secret s"]
 
 
 async def test_owners_in_another_namespace_do_not_count() -> None:

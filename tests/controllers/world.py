@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from pybernetes.api.core.pod import Pod
+from pybernetes.api.core.reference import ObjectReference
 from pybernetes.api.meta import Object
 from pybernetes.client.client import Client
+from pybernetes.client.discovery import Discovery
 from pybernetes.client.informer import Informers
 from pybernetes.controllers.base import Controller
 from pybernetes.controllers.config import Config
@@ -60,8 +62,9 @@ class Recorded:
     def __init__(self) -> None:
         self.events: list[tuple[str, str, str, str]] = []
 
-    def event(self, obj: Object, type: EventKind, reason: str, message: str) -> None:
-        self.events.append((f"{obj.kind}/{obj.metadata.name}", type, reason, message))
+    def event(self, obj: Object | ObjectReference, type: EventKind, reason: str, message: str) -> None:
+        name = obj.name if isinstance(obj, ObjectReference) else obj.metadata.name
+        self.events.append((f"{obj.kind}/{name}", type, reason, message))
 
     def reasons(self) -> list[str]:
         return [reason for _, _, reason, _ in self.events]
@@ -83,11 +86,13 @@ class World:
         self.api = FakeApi(lambda: stamp(self.clock.now()))
         self.client = Client(self.api)
         self.informers = Informers(self.client)
+        self.discovery = Discovery(self.client, clock=self.clock)
         self.recorder = Recorded()
         self.reconciles = 0
         context = Context(
             client=self.client,
             informers=self.informers,
+            discovery=self.discovery,
             recorder=self.recorder,
             clock=self.clock,
             config=config or Config(),
@@ -106,7 +111,10 @@ class World:
 
     async def start(self) -> "World":
         """Start the informers and the controllers."""
-        self._tasks = [asyncio.create_task(self.informers.run(), name="informers")]
+        self._tasks = [
+            asyncio.create_task(self.informers.run(), name="informers"),
+            asyncio.create_task(self.discovery.run(), name="discovery"),
+        ]
         for controller in self.controllers:
             self._tasks.append(asyncio.create_task(controller.run(), name=controller.name))
         await self.settle()

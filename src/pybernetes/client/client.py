@@ -5,6 +5,7 @@ A `Client` gives the requests on a resource, by a struct or by the resource's ad
 
 from typing import Any, TypeVar, cast
 
+from pybernetes.api.autoscaling.scale import Scale
 from pybernetes.api.kinds import kind_of
 from pybernetes.api.meta import Object
 from pybernetes.client.api_resource import ApiResource, resource_of
@@ -34,6 +35,10 @@ class Client:
     def metadata(self, api: ApiResource) -> Resource[PartialObjectMetadata]:
         """The requests on any resource, for the metadata of its objects."""
         return Resource(self._transport, api, PartialObjectMetadata, METADATA_ONLY)
+
+    async def scale(self, api: ApiResource, name: str, *, namespace: str = "") -> Scale:
+        """The scale of an object of any resource that has the subresource. Raises NotFound."""
+        return await Resource(self._transport, api, Scale).get(name, namespace=namespace, subresource="scale")
 
     async def get_document(self, path: str, *, accept: str = JSON, etag: str = "") -> Response:
         """A document that is no object, such as discovery. With an ETag the answer may be 304, Not Modified."""

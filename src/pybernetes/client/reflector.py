@@ -11,6 +11,7 @@ from contextlib import aclosing
 from typing import Generic, Protocol, TypeVar
 
 from pybernetes.api.meta import Object
+from pybernetes.client.api_resource import ApiResource
 from pybernetes.client.errors import ApiError, Gone, Unreachable
 from pybernetes.client.resource import Resource, WatchEvent
 
@@ -50,6 +51,11 @@ class Reflector(Generic[K]):
         self._revision = ""
         self._progress = False
         self._last_problem = ""
+
+    @property
+    def api(self) -> ApiResource:
+        """The resource that is followed."""
+        return self._resource.api
 
     @property
     def has_synced(self) -> bool:

@@ -144,9 +144,9 @@ class Resource(Generic[K]):
             obj = msgspec.structs.replace(obj, api_version=self.api.api_version, kind=self.api.kind)
         return self._encoder.encode(obj)
 
-    async def get(self, name: str, *, namespace: str = "") -> K:
+    async def get(self, name: str, *, namespace: str = "", subresource: str = "") -> K:
         """One object; raises NotFound."""
-        return decode(self._decoder, await self._send("GET", self._object_path(namespace, name)))
+        return decode(self._decoder, await self._send("GET", self._object_path(namespace, name, subresource)))
 
     async def list(
         self,

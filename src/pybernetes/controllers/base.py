@@ -32,6 +32,10 @@ _CONFLICT_FIRST = 0.01
 _CONFLICT_MAX = 0.32
 
 
+class ReconcileError(Exception):
+    """A pass could not finish. The text, which says why, is logged, and the key is retried with back-off."""
+
+
 class Controller(ABC):
     """One control loop."""
 
@@ -114,7 +118,7 @@ class Controller(ABC):
             outcome = "conflict"
             log.debug("%s: %s changed meanwhile: %s", self.name, key, error)
             self._retry_soon(key)
-        except (ApiError, Unreachable) as error:
+        except (ApiError, Unreachable, ReconcileError) as error:
             outcome = "error"
             log.warning("%s: %s failed and will be retried: %s", self.name, key, error)
             self.queue.retry(key)

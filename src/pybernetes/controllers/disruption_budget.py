@@ -5,7 +5,7 @@ Pure: `expected` says how many pods there should be and how many must be healthy
 when a pod that was to be disrupted no longer is. The shell finds the pods and what made them, and writes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -14,9 +14,11 @@ from msgspec.structs import replace
 
 from pybernetes.api import labels
 from pybernetes.api.apps.deployment import Deployment
+from pybernetes.api.apps.replica_set import ReplicaSet
 from pybernetes.api.conditions import with_condition
 from pybernetes.api.core.pod import Pod
-from pybernetes.api.kinds import BY_NAME, KINDS, kind_of
+from pybernetes.api.core.replication_controller import ReplicationController
+from pybernetes.api.kinds import kind_of
 from pybernetes.api.meta import Condition, Object, OwnerReference, Time
 from pybernetes.api.policy.pod_disruption_budget import (
     DISRUPTION_ALLOWED,
@@ -42,10 +44,24 @@ DELETION_TIMEOUT = timedelta(minutes=2)
 STALE_AFTER = timedelta(minutes=2)
 """The same for the condition DisruptionTarget."""
 
-ScaleOf = Callable[[OwnerReference, str], tuple[str, int] | None]
-"""(controller of a pod, namespace) -> (uid of what has the size, its size). Raises Uncountable."""
+Scalable = ReplicationController | ReplicaSet | Deployment
 
-_SCALED: tuple[type[Object], ...] = tuple(kind.struct for kind in KINDS if kind.scale is not None and kind.stored)
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How many pods an object wants: the controller of the pods, or the object that scales that controller."""
+
+    uid: str
+    replicas: int
+
+
+Sizes = Mapping[str, Size]
+"""uid of a pod's controller -> the size that counts"""
+
+_CACHED: tuple[type[Scalable], ...] = (ReplicationController, ReplicaSet, Deployment)
+"""Read from caches, since most pods belong to them; others are asked through their scale subresource."""
+_COUNT_AGAIN = 30.0
+"""Seconds until pods that could not be counted are counted again: discovery may know their controller by then."""
 _POD = "pod:"
 """Keys of pods, beside those of budgets."""
 _COALESCE_PER_POD = 0.0002
@@ -65,33 +81,30 @@ class Expected:
     unmanaged: list[str] = field(default_factory=list)
 
 
-def expected(spec: PodDisruptionBudgetSpec, pods: Sequence[Pod], scale_of: ScaleOf) -> Expected:
+def expected(spec: PodDisruptionBudgetSpec, pods: Sequence[Pod], sizes: Sizes) -> Expected:
     """By the sizes of what made the pods, or for a plain number of pods to keep by the pods that there are. Shares of
     a pod are rounded up for both limits. Raises Uncountable."""
     if spec.max_unavailable is not None:
-        total, unmanaged = _total(pods, scale_of)
+        total, unmanaged = _total(pods, sizes)
         return Expected(total, max(0, total - scaled(spec.max_unavailable, total, up=True)), unmanaged)
     if isinstance(spec.min_available, str):
-        total, unmanaged = _total(pods, scale_of)
+        total, unmanaged = _total(pods, sizes)
         return Expected(total, scaled(spec.min_available, total, up=True), unmanaged)
     return Expected() if spec.min_available is None else Expected(len(pods), spec.min_available)
 
 
-def _total(pods: Sequence[Pod], scale_of: ScaleOf) -> tuple[int, list[str]]:
-    seen: set[str] = set()
-    sizes: dict[str, int] = {}
+def _total(pods: Sequence[Pod], sizes: Sizes) -> tuple[int, list[str]]:
+    counted: dict[str, int] = {}
     unmanaged = []
     for pod in pods:
         ref = controller_of(pod)
         if ref is None:
             unmanaged.append(pod.metadata.name)
-        elif ref.uid not in seen:
-            found = scale_of(ref, pod.metadata.namespace)
-            if found is None:
-                raise Uncountable(f'found no controllers for pod "{pod.metadata.name}"')
-            seen.add(ref.uid)
-            sizes[found[0]] = found[1]
-    return sum(sizes.values()), unmanaged
+        elif ref.uid not in sizes:
+            raise Uncountable(f'found no controllers for pod "{pod.metadata.name}"')
+        else:
+            counted[sizes[ref.uid].uid] = sizes[ref.uid].replicas
+    return sum(counted.values()), unmanaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +189,7 @@ class DisruptionController(Controller):
         self._pods = self.observe(Pod, self._pod_changed)
         self._owners: dict[tuple[str, str], Cache[Any]] = {
             (kind_of(struct).group, kind_of(struct).name): self.observe(struct, self._owner_changed)
-            for struct in _SCALED
+            for struct in _CACHED
         }
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
@@ -187,9 +200,9 @@ class DisruptionController(Controller):
                 if pod is not None:
                     self._recount(pod.metadata.namespace, pod)
 
-    def _owner_changed(self, old: Object | None, new: Object | None) -> None:
+    def _owner_changed(self, old: Scalable | None, new: Scalable | None) -> None:
         """A new size changes what is expected, before any pod of it comes or goes."""
-        if old is None or new is None or _size(old) != _size(new):
+        if old is None or new is None or _replicas(old) != _replicas(new):
             self._recount(cast("Object", new or old).metadata.namespace, None)
 
     def _recount(self, namespace: str, pod: Pod | None) -> None:
@@ -213,12 +226,12 @@ class DisruptionController(Controller):
         if not pods:
             self.context.recorder.event(budget, "Normal", "NoPods", "No matching pods found")
         try:
-            want = expected(budget.spec, pods, self._scale_of)
+            want = expected(budget.spec, pods, await self._sizes(budget.spec, pods))
         except Uncountable as error:
             text = f"Failed to calculate the number of expected pods: {error}"
             self.context.recorder.event(budget, "Warning", "CalculateExpectedPodCountFailed", text)
             await self._write(budget, failed(budget.status, str(error), now))
-            return None
+            return _COUNT_AGAIN
         if want.unmanaged:
             self.context.recorder.event(budget, "Warning", "UnmanagedPods", _unmanaged(selector))
         result = counted(budget, pods, want, now)
@@ -251,25 +264,48 @@ class DisruptionController(Controller):
             pass
         return None
 
-    def _scale_of(self, ref: OwnerReference, namespace: str) -> tuple[str, int] | None:
-        """The size of a pod's controller; of a ReplicaSet's Deployment, while it changes from one set to another."""
-        group = ref.api_version.rpartition("/")[0]
-        cache = self._owners.get((group, ref.kind))
+    async def _sizes(self, spec: PodDisruptionBudgetSpec, pods: Sequence[Pod]) -> Sizes:
+        """The sizes of everything that controls these pods, where the budget depends on them. Raises Uncountable."""
+        if spec.max_unavailable is None and not isinstance(spec.min_available, str):
+            return {}
+        found: dict[str, Size] = {}
+        for pod in pods:
+            ref = controller_of(pod)
+            if ref is not None and ref.uid not in found:
+                size = await self._size(ref, pod.metadata.namespace)
+                if size is not None:
+                    found[ref.uid] = size
+        return found
+
+    async def _size(self, ref: OwnerReference, namespace: str) -> Size | None:
+        """The size of a pod's controller; of a ReplicaSet's Deployment, as a roll-out shifts it between sets."""
+        cache = self._owners.get((ref.api_version.rpartition("/")[0], ref.kind))
         if cache is None:
-            known = BY_NAME.get((ref.api_version, ref.kind))
-            if known is not None:
-                raise Uncountable(f"{known.resource} does not implement the scale subresource")
-            return None
+            return await self._scale(ref, namespace)
         owner = resolve(ref, ref.kind, namespace, cache)
         above = controller_of(owner) if owner is not None else None
         if above is not None and above.kind == "Deployment":
             owner = resolve(above, above.kind, namespace, self._owners[kind_of(Deployment).group, above.kind])
-        return None if owner is None else (owner.metadata.uid, _size(owner))
+        return None if owner is None else Size(owner.metadata.uid, _replicas(owner))
+
+    async def _scale(self, ref: OwnerReference, namespace: str) -> Size | None:
+        """The size of any other kind, through its scale subresource. Raises Uncountable."""
+        discovery = self.context.discovery
+        resource = discovery.catalogue.find(ref.api_version, ref.kind)
+        resource = resource or (await discovery.refresh()).find(ref.api_version, ref.kind)
+        if resource is None:
+            raise Uncountable(f'no matches for kind "{ref.kind}" in version "{ref.api_version}"')
+        if "scale" not in resource.subresources:
+            raise Uncountable(f"{resource.resource} does not implement the scale subresource")
+        try:
+            scale = await self.context.client.scale(resource, ref.name, namespace=namespace)
+        except NotFound:
+            return None
+        return Size(ref.uid, scale.spec.replicas or 0) if scale.metadata.uid == ref.uid else None
 
 
-def _size(owner: Object) -> int:
-    paths = kind_of(type(owner)).scale
-    return 0 if paths is None else paths.get(owner)[0]
+def _replicas(owner: Scalable) -> int:
+    return 1 if owner.spec.replicas is None else owner.spec.replicas
 
 
 def _view(pod: Pod) -> tuple[object, ...]:

@@ -1,21 +1,25 @@
 """Garbage collector: delete what has lost all its owners, and carry out foreground deletion and orphaning.
 
-The shell of `gc_graph`: informers of all kinds feed the graph, workers look at one object after the other. Nothing
-is deleted on the word of a cache alone: an owner that the graph does not know, and the object itself, are read from
-the server first, and the deletion is on condition of the uid.
+`gc_monitors` feeds the metadata of all objects into `gc_graph`; workers process one object after the other. Nothing is
+deleted because of the graph alone: an owner that it lacks, and the object itself, are read from the server first, and
+a deletion is on condition that neither the object nor its owners have changed since.
 """
 
+import asyncio
 import logging
 from collections import OrderedDict
 from typing import Any
 
-from pybernetes.api.kind import Kind
-from pybernetes.api.kinds import BY_NAME, KINDS
-from pybernetes.api.meta import Object, ObjectMeta, OwnerReference
+from pybernetes.api.core.reference import ObjectReference
+from pybernetes.api.meta import ObjectMeta, OwnerReference
+from pybernetes.client.api_resource import ApiResource
+from pybernetes.client.catalogue import Catalogue
+from pybernetes.client.discovery import PERIOD
 from pybernetes.client.errors import Conflict, NotFound
-from pybernetes.client.resource import Propagation
+from pybernetes.client.resource import PartialObjectMetadata, Propagation, Resource
 from pybernetes.controllers.base import Controller
 from pybernetes.controllers.gc_graph import FOREGROUND, ORPHAN, Graph, Item, Judgement, Work, item_of
+from pybernetes.controllers.gc_monitors import Monitor, Monitors
 from pybernetes.controllers.types import Context
 
 log = logging.getLogger(__name__)
@@ -23,10 +27,8 @@ log = logging.getLogger(__name__)
 _REMEMBERED = 5000
 
 
-def collected_kinds() -> list[Kind[Any]]:
-    """The kinds in the graph: everything that is stored and can go, but for events, which expire by themselves."""
-    needed = {"delete", "list", "watch"}
-    return [kind for kind in KINDS if kind.stored and needed <= set(kind.verbs) and kind.name != "Event"]
+class Undecided(Exception):
+    """Whether an owner exists can't be found out: discovery does not know its kind. Nothing is deleted meanwhile."""
 
 
 class GarbageCollector(Controller):
@@ -40,24 +42,36 @@ class GarbageCollector(Controller):
         super().__init__(context)
         self._graph = Graph()
         self._absent: OrderedDict[tuple[str, str], None] = OrderedDict()
-        """(namespace, uid) of owners known to be gone; uids never come back"""
-        for kind in collected_kinds():
-            self._follow(kind)
+        """(namespace, uid) of owners known to be gone; uids are never used again"""
+        self._undecided: set[str] = set()
+        """keys to try again when discovery reports a change"""
+        self._monitors: Monitors | None = None
 
-    def _follow(self, kind: Kind[Any]) -> None:
-        def changed(old: Object | None, new: Object | None) -> None:
-            if new is None:
-                assert old is not None
-                self._remember(old.metadata.namespace, old.metadata.uid)
-                self._enqueue(self._graph.remove(old.metadata.uid))
-                return
-            if old is not None and old.metadata.uid != new.metadata.uid:
-                self._enqueue(self._graph.remove(old.metadata.uid))
-            elif old is not None and _same(old.metadata, new.metadata):
-                return
-            self._enqueue(self._graph.put(item_of(kind, new)))
+    async def run(self) -> None:
+        """Follow all resources and process what they show, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            self._monitors = Monitors(self.context.informers.client, tasks, self._monitor)
+            discovered = asyncio.Event()
+            self.context.discovery.subscribe(self._resources_changed)
+            self.context.discovery.subscribe(lambda _: discovered.set())
+            await discovered.wait()
+            try:
+                async with asyncio.timeout(PERIOD):
+                    await self._monitors.synced()
+            except TimeoutError:
+                log.warning("garbage collector: some resources could not be listed yet; the others are collected")
+            await super().run()
 
-        self.observe(kind.struct, changed)
+    def _monitor(self, resource: ApiResource) -> Monitor:
+        return Monitor(resource, self._graph, enqueue=self._enqueue, gone=self._remember)
+
+    def _resources_changed(self, catalogue: Catalogue) -> None:
+        assert self._monitors is not None
+        for resource in self._monitors.follow(catalogue):
+            self._graph.forget(resource)
+        for key in self._undecided:
+            self.queue.add(key)
+        self._undecided.clear()
 
     def _enqueue(self, work: list[Work]) -> None:
         for item in work:
@@ -69,81 +83,85 @@ class GarbageCollector(Controller):
             self._absent.popitem(last=False)
 
     async def reconcile(self, key: str) -> None:
-        """Look at one object."""
+        """Process one object."""
         action, _, uid = key.partition(" ")
         item = self._graph.items.get(uid)
         if item is None:
             return
-        if action == "orphan":
-            await self._orphan(item)
-        elif item.waits_for_dependents:
-            await self._wait_for_dependents(item)
-        elif not item.deleting:
-            await self._collect(item)
+        try:
+            if action == "orphan":
+                await self._orphan(item)
+            elif item.waits_for_dependents:
+                await self._wait_for_dependents(item)
+            elif not item.deleting:
+                await self._collect(item)
+        except Undecided as error:
+            log.debug("garbage collector: %s %s is kept: %s", item.resource.kind, item.name, error)
+            self._undecided.add(key)
 
     async def _collect(self, item: Item) -> None:
-        """Delete the object if nothing holds it any more."""
+        """Delete the object if it has no owner left."""
         if not item.owners:
             return
         live = await self._read(item)
         if live is None or live.deletion_timestamp:
             return
-        fresh = Item(item.kind, item.namespace, item.name, item.uid, live.owner_references, False, live.finalizers)
+        fresh = item_of(item.resource, live)
         verdict = self._graph.judge(fresh, {ref.uid: await self._judge(fresh, ref) for ref in fresh.owners})
         if verdict.action == "keep":
             return
-        log.debug("garbage collector: %s %s: %s (%s)", item.kind.name, item.name, verdict.action, verdict.reason)
+        log.debug("garbage collector: %s %s: %s (%s)", item.resource.kind, item.name, verdict.action, verdict.reason)
         if verdict.action == "drop references":
             gone = {ref.uid for ref in verdict.drop}
             await self._set_owners(item, live, [ref for ref in live.owner_references if ref.uid not in gone])
         elif verdict.action == "delete foreground":
             if self._graph.in_cycle(item):
                 await self._unblock(item, live)
-            await self._delete(item, "Foreground")
+                live = await self._read(item) or live
+            await self._delete(item, live, "Foreground")
         else:
-            held: dict[str, Propagation] = {ORPHAN: "Orphan", FOREGROUND: "Foreground"}
-            policy = next((held[name] for name in (ORPHAN, FOREGROUND) if name in live.finalizers), None)
-            await self._delete(item, policy or "Background")
+            by_finalizer: dict[str, Propagation] = {ORPHAN: "Orphan", FOREGROUND: "Foreground"}
+            policy = next((by_finalizer[name] for name in (ORPHAN, FOREGROUND) if name in live.finalizers), None)
+            await self._delete(item, live, policy or "Background")
 
     async def _judge(self, item: Item, ref: OwnerReference) -> Judgement:
-        """The state of an owner. Kinds that are not known here are taken to be there: better kept than lost."""
+        """The state of an owner. Raises Undecided."""
         owner = self._graph.owner(item, ref)
         if owner is not None:
             return "waiting" if owner.waits_for_dependents else "solid"
-        kind = BY_NAME.get((ref.api_version, ref.kind)) or self._newest(ref)
-        if kind is None or (kind.namespaced and not item.namespace):
-            return "solid"
-        namespace = item.namespace if kind.namespaced else ""
+        resource = self.context.discovery.catalogue.find(ref.api_version, ref.kind)
+        if resource is None:
+            raise Undecided(f'no matches for kind "{ref.kind}" in version "{ref.api_version}"')
+        if resource.namespaced and not item.namespace:
+            raise Undecided(f"it is cluster-scoped, but refers to a namespaced owner, {ref.kind} {ref.name}")
+        namespace = item.namespace if resource.namespaced else ""
         if (namespace, ref.uid) in self._absent:
             return "absent"
         try:
-            found = await self.context.client.of(kind.struct).get(ref.name, namespace=namespace)
+            found = await self.context.client.metadata(resource).get(ref.name, namespace=namespace)
         except NotFound:
             found = None
         if found is not None and found.metadata.uid == ref.uid:
-            return "solid"
+            return "waiting" if item_of(resource, found.metadata).waits_for_dependents else "solid"
         if ref.uid in self._graph.items:
-            self._tell_invalid(item, ref)
+            self._report_invalid(item, ref)
         self._remember(namespace, ref.uid)
         return "absent"
 
-    def _newest(self, ref: OwnerReference) -> Kind[Any] | None:
-        """The kind of the same group in the version that we have."""
-        group = ref.api_version.rpartition("/")[0]
-        return next((kind for kind in KINDS if (kind.group, kind.name) == (group, ref.kind) and kind.stored), None)
-
-    def _tell_invalid(self, item: Item, ref: OwnerReference) -> None:
+    def _report_invalid(self, item: Item, ref: OwnerReference) -> None:
         text = f"ownerRef [{ref.api_version}/{ref.kind}, namespace: {item.namespace}, name: {ref.name}, uid: {ref.uid}]"
         text += f' does not exist in namespace "{item.namespace}"'
-        about = item.kind.struct(
-            api_version=item.kind.api_version,
-            kind=item.kind.name,
-            metadata=ObjectMeta(name=item.name, namespace=item.namespace, uid=item.uid),
+        about = ObjectReference(
+            api_version=item.resource.api_version,
+            kind=item.resource.kind,
+            name=item.name,
+            namespace=item.namespace,
+            uid=item.uid,
         )
         self.context.recorder.event(about, "Warning", "OwnerRefInvalidNamespace", text)
 
     async def _wait_for_dependents(self, item: Item) -> None:
-        """Foreground deletion: let the object go when nothing blocks it, else see to those that do."""
+        """Foreground deletion: let the object go when nothing blocks it, else process the dependents that block it."""
         blocking = self._graph.blocking(item.uid)
         if not blocking:
             await self._drop_finalizer(item, FOREGROUND)
@@ -151,7 +169,7 @@ class GarbageCollector(Controller):
         self._enqueue([Work("delete", one.uid) for one in blocking if not one.waits_for_dependents])
 
     async def _orphan(self, item: Item) -> None:
-        """Take the reference to this owner off all its dependents, then let it go."""
+        """Remove the reference to this owner from all its dependents, then let it go."""
         if not item.orphans_dependents:
             return
         for dependent in self._graph.dependents(item.uid):
@@ -161,10 +179,13 @@ class GarbageCollector(Controller):
                 await self._set_owners(dependent, live, rest)
         await self._drop_finalizer(item, ORPHAN)
 
+    def _resource(self, item: Item) -> Resource[PartialObjectMetadata]:
+        return self.context.client.metadata(item.resource)
+
     async def _read(self, item: Item) -> ObjectMeta | None:
-        """The object's metadata as the server has it; None when it is gone or another one."""
+        """The object's metadata as the server has it; None when it is gone, or another object has its name."""
         try:
-            found: Object = await self.context.client.of(item.kind.struct).get(item.name, namespace=item.namespace)
+            found = await self._resource(item).get(item.name, namespace=item.namespace)
         except NotFound:
             return None
         return found.metadata if found.metadata.uid == item.uid else None
@@ -187,28 +208,29 @@ class GarbageCollector(Controller):
         await self._patch(item, {"resourceVersion": live.resource_version, "finalizers": rest or None})
 
     async def _patch(self, item: Item, metadata: dict[str, Any]) -> None:
-        resource = self.context.client.of(item.kind.struct)
+        patch = {"metadata": {"uid": item.uid, **metadata}}
         try:
-            await resource.patch(item.name, {"metadata": {"uid": item.uid, **metadata}}, namespace=item.namespace)
+            await self._resource(item).patch(item.name, patch, namespace=item.namespace)
         except NotFound:
             return
 
-    async def _delete(self, item: Item, policy: Propagation) -> None:
-        resource = self.context.client.of(item.kind.struct)
+    async def _delete(self, item: Item, live: ObjectMeta, policy: Propagation) -> None:
+        """Delete the object unless it has got other owners since it was read. Other changes don't matter."""
+        resource = self._resource(item)
+        version = live.resource_version
         try:
-            await resource.delete(item.name, namespace=item.namespace, uid=item.uid, propagation=policy)
-        except (NotFound, Conflict):
-            # A conflict is about the uid: another object has the name now.
+            await resource.delete(
+                item.name, namespace=item.namespace, uid=item.uid, resource_version=version, propagation=policy
+            )
+        except NotFound:
             return
-
-
-def _same(old: ObjectMeta, new: ObjectMeta) -> bool:
-    """Whether nothing changed that the graph knows: most changes in a cluster are of that sort."""
-    return (
-        old.owner_references == new.owner_references
-        and old.finalizers == new.finalizers
-        and old.deletion_timestamp == new.deletion_timestamp
-    )
+        except Conflict:
+            now = await self._read(item)
+            if now is None:
+                return
+            if now.owner_references != live.owner_references:
+                raise
+            await resource.delete(item.name, namespace=item.namespace, uid=item.uid, propagation=policy)
 
 
 def _unblocking(ref: OwnerReference) -> OwnerReference:

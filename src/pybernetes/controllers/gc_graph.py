@@ -1,32 +1,34 @@
 """The graph of owners and dependents of a whole cluster, and what follows from it. Pure: no I/O, no time.
 
-An object is known by its uid, which is never used twice. An owner that is not in the graph may be absent, or only
-not seen yet: the shell asks the server before anything is deleted for it.
+An object is identified by its uid, which is never used twice. An owner that is not in the graph may be absent, or only
+not seen yet: the controller asks the server before it deletes anything because of it.
 """
 
+import sys
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
-from pybernetes.api.kind import Kind
-from pybernetes.api.meta import Object, OwnerReference
+import msgspec
+
+from pybernetes.api.meta import ObjectMeta, OwnerReference
+from pybernetes.client.api_resource import ApiResource
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
 
 
-@dataclass(slots=True, eq=False)
-class Item:
-    """One object of the graph."""
+class Item(msgspec.Struct, gc=False, eq=False):
+    """One object of the graph. There is one for every object of the cluster, so it keeps as little as possible."""
 
-    kind: Kind[Any]
+    resource: ApiResource
     namespace: str
     name: str
     uid: str
-    owners: list[OwnerReference]
+    owners: Sequence[OwnerReference]
     deleting: bool
-    finalizers: list[str]
+    finalizers: Sequence[str]
 
     @property
     def waits_for_dependents(self) -> bool:
@@ -42,18 +44,31 @@ class Item:
         """Whether this dependent blocks the deletion of the owner with this uid."""
         return any(ref.uid == owner and ref.block_owner_deletion for ref in self.owners)
 
+    def shows(self, meta: ObjectMeta) -> bool:
+        """Whether the graph would learn nothing from this metadata, as from most changes in a cluster."""
+        return (
+            self.deleting == bool(meta.deletion_timestamp)
+            and list(self.owners) == meta.owner_references
+            and list(self.finalizers) == meta.finalizers
+        )
 
-def item_of(kind: Kind[Any], obj: Object) -> Item:
+
+def item_of(resource: ApiResource, meta: ObjectMeta) -> Item:
     """The part of an object that the graph keeps."""
-    meta = obj.metadata
     return Item(
-        kind, meta.namespace, meta.name, meta.uid, meta.owner_references, bool(meta.deletion_timestamp), meta.finalizers
+        resource,
+        sys.intern(meta.namespace),
+        meta.name,
+        meta.uid,
+        tuple(meta.owner_references),
+        bool(meta.deletion_timestamp),
+        tuple(map(sys.intern, meta.finalizers)),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Something to look at: whether an object is to be deleted, or its dependents are to be orphaned."""
+    """An object to process: decide whether to delete it, or orphan its dependents."""
 
     action: Literal["delete", "orphan"]
     uid: str
@@ -64,7 +79,7 @@ Judgement = Literal["solid", "absent", "waiting"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What to do with an object, given what is known of its owners; `reason` says why."""
+    """What to do with an object, given the states of its owners, and why."""
 
     action: Literal["keep", "drop references", "delete", "delete foreground"]
     drop: list[OwnerReference] = field(default_factory=list)
@@ -72,24 +87,25 @@ class Verdict:
 
 
 class Graph:
-    """Objects by uid, and the dependents of every owner that is mentioned, whether it exists or not."""
+    """Objects by uid, and the dependents of every owner that a reference names, whether it exists or not."""
 
     def __init__(self) -> None:
         self.items: dict[str, Item] = {}
         self._dependents: dict[str, dict[str, None]] = defaultdict(dict)
 
     def dependents(self, uid: str) -> list[Item]:
-        """The objects that name this owner."""
+        """The objects that refer to this owner."""
         return [self.items[key] for key in self._dependents.get(uid, ()) if key in self.items]
 
     def blocking(self, uid: str) -> list[Item]:
-        """Those of them that block its deletion."""
+        """The dependents that block the deletion of this owner."""
         return [item for item in self.dependents(uid) if item.blocks(uid)]
 
     def put(self, item: Item) -> list[Work]:
-        """An object appeared or changed; returns what is to be looked at because of that."""
+        """An object appeared or changed; returns what has to be processed because of that."""
         old = self.items.get(item.uid)
         self.items[item.uid] = item
+        self._share_owners(item)
         before = {ref.uid for ref in old.owners} if old else set()
         after = {ref.uid for ref in item.owners}
         for uid in after - before:
@@ -106,20 +122,42 @@ class Graph:
             work.append(Work("delete", item.uid))
         return work
 
+    def of_resource(self, resource: ApiResource) -> list[Item]:
+        """All objects of one resource."""
+        return [item for item in self.items.values() if item.resource == resource]
+
+    def forget(self, resource: ApiResource) -> None:
+        """Drop all objects of a resource that is no longer followed. Nothing follows from it: what is unknown may
+        still exist."""
+        for item in self.of_resource(resource):
+            del self.items[item.uid]
+            for ref in item.owners:
+                self._unlink(ref.uid, item.uid)
+
+    def _share_owners(self, item: Item) -> None:
+        """Thousands of pods have the same owner: let them share one copy of the reference."""
+        for ref in item.owners:
+            for uid in self._dependents.get(ref.uid, ()):
+                sibling = self.items.get(uid)
+                if sibling is not None and sibling.owners == item.owners:
+                    item.owners = sibling.owners
+                    return
+                break
+
     def _is_doubtful(self, item: Item, ref: OwnerReference) -> bool:
         owner = self.owner(item, ref)
         return owner is None or owner.waits_for_dependents
 
     def owner(self, item: Item, ref: OwnerReference) -> Item | None:
-        """The owner that a reference means, if it is in the graph: of this kind and name, and in the same namespace
-        or in none."""
+        """The object that a reference names, if it is in the graph: with this kind and name, in the same namespace
+        or cluster-scoped."""
         owner = self.items.get(ref.uid)
-        if owner is None or (owner.kind.name, owner.name) != (ref.kind, ref.name):
+        if owner is None or (owner.resource.kind, owner.name) != (ref.kind, ref.name):
             return None
         return owner if owner.namespace in ("", item.namespace) else None
 
     def remove(self, uid: str) -> list[Work]:
-        """An object is gone; returns what is to be looked at because of that."""
+        """An object is gone; returns what has to be processed because of that."""
         item = self.items.pop(uid, None)
         work = [Work("delete", dependent.uid) for dependent in self.dependents(uid)]
         for ref in item.owners if item else ():
@@ -142,7 +180,7 @@ class Graph:
                 del self._dependents[owner]
 
     def judge(self, item: Item, owners: dict[str, Judgement]) -> Verdict:
-        """What becomes of an object whose owners (by uid) are in these states."""
+        """What to do with an object whose owners (by uid) are in these states."""
         if not item.owners:
             return Verdict("keep")
         absent = [ref for ref in item.owners if owners[ref.uid] == "absent"]

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 
 from pybernetes.client.client import Client
+from pybernetes.client.discovery import Discovery
 from pybernetes.client.informer import Informers
 from pybernetes.controllers.base import Controller
 from pybernetes.controllers.clusterrole_aggregation import ClusterRoleAggregationController
@@ -74,13 +75,16 @@ class ControllerManager:
         mint_token: Mint | None = None,
         controllers: tuple[type[Controller], ...] = CONTROLLERS,
     ) -> None:
+        clock = clock or LoopClock()
+        self._discovery = Discovery(informers.client, clock=clock)
         self.controllers = [
             controller(
                 Context(
                     client=client_for(controller.component),
                     informers=informers,
+                    discovery=self._discovery,
                     recorder=recorder_for(controller.component),
-                    clock=clock or LoopClock(),
+                    clock=clock,
                     config=config,
                     observe=observe,
                     mint_token=mint_token,
@@ -90,7 +94,8 @@ class ControllerManager:
         ]
 
     async def run(self) -> None:
-        """Run until cancelled. The informers run on their own: they may be shared with others."""
+        """Run until cancelled. The caller runs the informers, which it may share with other components."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._discovery.run(), name="discovery")
             for controller in self.controllers:
                 group.create_task(controller.run(), name=f"controller {controller.name}")

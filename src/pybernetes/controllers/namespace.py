@@ -1,124 +1,35 @@
 """Namespace: empty a namespace that is being deleted, then let it go.
 
-A deleted namespace stays as long as spec.finalizers names `kubernetes`. This controller deletes everything in it,
-pods first (what else is there may be needed for them to end well), looks what is left, tells that in conditions, and
-when nothing is left takes its finalizer away through the `finalize` subresource.
+A deleted namespace stays as long as spec.finalizers names `kubernetes`. This controller deletes everything in it: of
+every resource that discovery reports, pods first, because what else is there may be needed for them to end well. It
+reports in conditions what is left, and when nothing is left it removes its finalizer through the `finalize`
+subresource. As long as discovery is incomplete the namespace stays: it may hold objects that can't be seen.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import cast
 
-import msgspec
 from msgspec.structs import replace
 
-from pybernetes.api.core.namespace import Namespace, NamespaceCondition
-from pybernetes.api.kind import Kind
-from pybernetes.api.kinds import KINDS
+from pybernetes.api.core.namespace import Namespace
+from pybernetes.api.core.pod import Pod
 from pybernetes.api.meta import Object, ObjectMeta
+from pybernetes.client.api_resource import ApiResource
 from pybernetes.client.client import Client
 from pybernetes.client.errors import ApiError, NotFound, Unreachable
 from pybernetes.client.informer import key_of
-from pybernetes.controllers.base import Controller
-from pybernetes.controllers.times import stamp
+from pybernetes.client.resource import PartialObjectMetadata, Resource
+from pybernetes.controllers.base import Controller, ReconcileError
+from pybernetes.controllers.namespace_status import Remains, conditions
+from pybernetes.controllers.times import elapsed
 from pybernetes.controllers.types import Context
 
 log = logging.getLogger(__name__)
 
 FINALIZER = "kubernetes"
-
-_LOOK_AGAIN = 1.0
-_LOOK_AGAIN_PODS = 3.0
-
-
-def deletion_order(kinds: Sequence[Kind[Any]] = KINDS) -> list[list[Kind[Any]]]:
-    """What a namespace can hold, in groups that are deleted one after the other: pods, then everything else."""
-    inside = [kind for kind in kinds if kind.namespaced and kind.stored and "deletecollection" in kind.verbs]
-    pods = [kind for kind in inside if kind.resource == "pods"]
-    return [pods, [kind for kind in inside if kind not in pods]]
-
-
-@dataclass(slots=True)
-class Remains:
-    """What is left in a namespace: counts per resource and per finalizer, and what went wrong."""
-
-    objects: dict[str, int] = field(default_factory=dict)
-    finalizers: dict[str, int] = field(default_factory=dict)
-    errors: list[str] = field(default_factory=list)
-
-    def count(self, resource: str, found: Sequence[ObjectMeta]) -> None:
-        """Note what is left of one kind."""
-        if found:
-            self.objects[resource] = len(found)
-        for meta in found:
-            for finalizer in meta.finalizers:
-                self.finalizers[finalizer] = self.finalizers.get(finalizer, 0) + 1
-
-    @property
-    def empty(self) -> bool:
-        """Whether the namespace may go."""
-        return not self.objects and not self.errors
-
-
-def conditions(before: Sequence[NamespaceCondition], remains: Remains, now: datetime) -> list[NamespaceCondition]:
-    """The conditions that tell how far the deletion has come; the words are those of the original."""
-    counts = _listed(remains.objects, "{name} has {n} resource instances")
-    holders = _listed(remains.finalizers, "{name} in {n} resource instances")
-    failures = ", ".join(sorted(remains.errors))
-    table = [
-        ("NamespaceDeletionDiscoveryFailure", "", "", "ResourcesDiscovered", "All resources successfully discovered"),
-        (
-            "NamespaceDeletionGroupVersionParsingFailure",
-            "",
-            "",
-            "ParsedGroupVersions",
-            "All legacy kube types successfully parsed",
-        ),
-        (
-            "NamespaceDeletionContentFailure",
-            f"Failed to delete all resource types, {len(remains.errors)} remaining: {failures}" if failures else "",
-            "ContentDeletionFailed",
-            "ContentDeleted",
-            "All content successfully deleted, may be waiting on finalization",
-        ),
-        (
-            "NamespaceContentRemaining",
-            f"Some resources are remaining: {counts}" if counts else "",
-            "SomeResourcesRemain",
-            "ContentRemoved",
-            "All content successfully removed",
-        ),
-        (
-            "NamespaceFinalizersRemaining",
-            f"Some content in the namespace has finalizers remaining: {holders}" if holders else "",
-            "SomeFinalizersRemain",
-            "ContentHasNoFinalizers",
-            "All content-preserving finalizers finished",
-        ),
-    ]
-    result = []
-    for type, problem, bad, good, fine in table:
-        status, reason, message = ("True", bad, problem) if problem else ("False", good, fine)
-        old = next((item for item in before if item.type == type), None)
-        since = old.last_transition_time if old and old.status == status else stamp(now)
-        result.append(
-            NamespaceCondition(type=type, status=status, reason=reason, message=message, last_transition_time=since)
-        )
-    return result
-
-
-def _listed(counts: Mapping[str, int], form: str) -> str:
-    return ", ".join(form.format(name=name, n=counts[name]) for name in sorted(counts))
-
-
-class _MetaOnly(msgspec.Struct):
-    metadata: ObjectMeta
-
-
-class _MetaList(msgspec.Struct):
-    items: list[_MetaOnly] | None = None
+_UNSUPPORTED = (404, 405)
+"""Some API servers list a resource with verbs that they don't serve."""
 
 
 class NamespaceController(Controller):
@@ -130,35 +41,76 @@ class NamespaceController(Controller):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._namespaces = self.watch(Namespace, self._changed)
+        self._pods = self.watch(Pod, self._pod_changed)
         self._api = context.client.of(Namespace)
-        self._order = deletion_order()
 
     def _changed(self, old: Namespace | None, new: Namespace | None) -> list[str]:
-        going = new is not None and new.metadata.deletion_timestamp
-        return [key_of(cast("Object", new))] if going else []
+        return [key_of(new)] if new is not None and new.metadata.deletion_timestamp else []
+
+    def _pod_changed(self, old: Pod | None, new: Pod | None) -> list[str]:
+        """When the last pod is gone, the rest can go at once."""
+        if new is not None:
+            return []
+        name = cast("Object", old).metadata.namespace
+        namespace = self._namespaces.get(name)
+        going = namespace is not None and namespace.metadata.deletion_timestamp
+        return [name] if going and not self._pods.count("namespace", name) else []
 
     async def reconcile(self, key: str) -> float | None:
-        """Delete what is there, tell what is left, finalize when nothing is."""
+        """Delete what is there, report what is left, finalize when nothing is."""
         namespace = self._namespaces.get(key)
         if namespace is None or not namespace.metadata.deletion_timestamp:
             return None
         if FINALIZER not in namespace.spec.finalizers:
             return None
-        remains = Remains()
-        for group in self._order:
-            for kind in group:
-                await empty(self.context.client, kind, key, remains)
-            if remains.objects:
-                break
-        if remains.empty:
+        remains = await self._empty(namespace)
+        failures = remains.failures()
+        if not failures and not remains.objects:
             await self._finalize(namespace)
             return None
-        await self._tell(namespace, remains)
-        return _LOOK_AGAIN_PODS if "pods" in remains.objects else _LOOK_AGAIN
+        await self._report(namespace, remains)
+        if failures:
+            raise ReconcileError("; ".join(failures))
+        return remains.estimate / 2 + 1
 
-    async def _tell(self, namespace: Namespace, remains: Remains) -> None:
-        told = conditions(namespace.status.conditions, remains, self.context.clock.now())
-        status = replace(namespace.status, phase="Terminating", conditions=told)
+    async def _empty(self, namespace: Namespace) -> Remains:
+        """Delete everything, and return what is left: at first of the pods alone."""
+        name, remains = namespace.metadata.name, Remains()
+        try:
+            catalogue = await self.context.discovery.refresh()
+        except (ApiError, Unreachable) as error:
+            remains.undiscovered = str(error)
+            return remains
+        remains.discovered(catalogue)
+        deletable = [one for one in catalogue.preferred() if one.namespaced and "delete" in one.verbs]
+        pods = [one for one in deletable if (one.group, one.plural) == ("", "pods")]
+        for resource in pods:
+            await self._empty_resource(resource, name, remains, await self._grace(namespace))
+        if not remains.objects:
+            for resource in deletable:
+                if resource not in pods:
+                    await self._empty_resource(resource, name, remains, 0.0)
+        return remains
+
+    async def _grace(self, namespace: Namespace) -> float:
+        """How long the pods of a namespace may take to end; 0 when they should have ended by now."""
+        pods = (await self.context.client.of(Pod).list(namespace=namespace.metadata.name)).items
+        running = [pod for pod in pods if pod.status.phase not in ("Succeeded", "Failed")]
+        grace = max((pod.spec.termination_grace_period_seconds or 0 for pod in running), default=0)
+        since = elapsed(namespace.metadata.deletion_timestamp, self.context.clock.now())
+        return float(grace) if since < grace else 0.0
+
+    async def _empty_resource(self, resource: ApiResource, namespace: str, remains: Remains, grace: float) -> None:
+        """Delete all objects of one resource and note what is left. A failure must not keep the others."""
+        try:
+            left = await delete_all(self.context.client, resource, namespace)
+            remains.count(namespace, resource, left, grace)
+        except (ApiError, Unreachable) as error:
+            remains.errors.append(str(error))
+
+    async def _report(self, namespace: Namespace, remains: Remains) -> None:
+        found = conditions(namespace.status.conditions, remains, self.context.clock.now())
+        status = replace(namespace.status, phase="Terminating", conditions=found)
         if status != namespace.status:
             await self._api.update_status(replace(namespace, status=status))
 
@@ -171,24 +123,44 @@ class NamespaceController(Controller):
             )
         except NotFound:
             return
-        log.info("namespace-controller: %s is empty and gone", namespace.metadata.name)
+        log.info("namespace-controller: %s is empty and deleted", namespace.metadata.name)
 
 
-async def empty(client: Client, kind: Kind[Any], namespace: str, remains: Remains) -> None:
-    """Delete all objects of a kind in a namespace and note what is left of them."""
-    path = kind.path(namespace)
+async def delete_all(client: Client, resource: ApiResource, namespace: str) -> Sequence[ObjectMeta]:
+    """Delete all objects of a resource in a namespace; returns those that are still there."""
+    objects = client.metadata(resource)
+    present = await _list(objects, namespace)
+    if not present and "list" in resource.verbs:
+        return []
+    if not await _delete_collection(objects, namespace):
+        for meta in present:
+            try:
+                await objects.delete(meta.name, namespace=namespace, propagation="Background")
+            except NotFound:
+                continue
+    return await _list(objects, namespace)
+
+
+async def _delete_collection(objects: Resource[PartialObjectMetadata], namespace: str) -> bool:
+    """Whether the resource can be deleted as a collection; if so, it is."""
+    if "deletecollection" not in objects.api.verbs:
+        return False
     try:
-        found = await _metas(client, path)
-        if found:
-            await client.raw("DELETE", path, propagationPolicy="Background")
-            found = await _metas(client, path)
-        remains.count(kind.resource, found)
-    except NotFound:
-        return
-    except (ApiError, Unreachable) as error:
-        remains.errors.append(f"{kind.resource}: {error}")
+        await objects.delete_collection(namespace=namespace, propagation="Background")
+    except ApiError as error:
+        if error.code in _UNSUPPORTED:
+            return False
+        raise
+    return True
 
 
-async def _metas(client: Client, path: str) -> list[ObjectMeta]:
-    answer = msgspec.json.decode(await client.raw("GET", path), type=_MetaList)
-    return [item.metadata for item in answer.items or []]
+async def _list(objects: Resource[PartialObjectMetadata], namespace: str) -> list[ObjectMeta]:
+    """What is there, as far as the resource can be listed."""
+    if "list" not in objects.api.verbs:
+        return []
+    try:
+        return [item.metadata for item in (await objects.list(namespace=namespace)).items]
+    except ApiError as error:
+        if error.code in _UNSUPPORTED:
+            return []
+        raise

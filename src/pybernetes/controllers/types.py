@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
+from pybernetes.api.core.reference import ObjectReference
 from pybernetes.api.core.secret import Secret
 from pybernetes.api.core.service_account import ServiceAccount
 from pybernetes.api.meta import Object
 from pybernetes.client.client import Client
+from pybernetes.client.discovery import Discovery
 from pybernetes.client.informer import Informers
 from pybernetes.controllers.config import Config
 
@@ -34,7 +36,7 @@ class Clock(Protocol):
 class Recorder(Protocol):
     """Tells users what was done to their objects."""
 
-    def event(self, obj: Object, type: EventKind, reason: str, message: str, /) -> None:
+    def event(self, obj: Object | ObjectReference, type: EventKind, reason: str, message: str, /) -> None:
         """Record an event about `obj`; never blocks and never fails."""
 
 
@@ -60,6 +62,7 @@ class Context:
 
     client: Client
     informers: Informers
+    discovery: Discovery
     recorder: Recorder
     clock: Clock
     config: Config
