@@ -18,13 +18,15 @@ from pybernetes.flannel.config import IPAddress, NetworkConfig
 from pybernetes.flannel.daemon import Flanneld
 from pybernetes.flannel.interface import Selection
 from pybernetes.flannel.kernel.drift import KernelDrift
-from pybernetes.flannel.kernel.reconcile import Observed, observe
+from pybernetes.flannel.kernel.observed import Observed
 from pybernetes.flannel.leases.lease import Lease
 from pybernetes.flannel.leases.manager import Held, Offer
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.flannel.rules import NftRules
 from pybernetes.linux import addr, link, netns, route, sysctl
 from pybernetes.linux.rtnl import Netlink
+
+from .kinds import learned, observe
 
 #: IPv4 and IPv6 segment of each rack.
 SEGMENTS = {1: ("192.0.2.{}/24", "2001:db8:1::{}/64"), 2: ("198.51.100.{}/24", "2001:db8:2::{}/64")}
@@ -135,7 +137,7 @@ class Host:
 
     def ways(self, version: int = 4) -> dict[str, str]:
         """Gateway by destination of what BIRD brought."""
-        return {r.dst: r.gateway for r in self.seen.learned if r.family == version}
+        return {r.dst: r.gateway for r in learned(self.seen) if r.family == version}
 
     async def reaches(self, other: "Host", version: int = 4) -> bool:
         target = f"10.244.{other.number}.1" if version == 4 else f"fd00:244:0:{other.number}::1"

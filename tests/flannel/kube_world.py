@@ -21,13 +21,14 @@ from pybernetes.client.informer import Informer
 from pybernetes.flannel.daemon import Flanneld
 from pybernetes.flannel.interface import Selection
 from pybernetes.flannel.kernel.drift import KernelDrift
-from pybernetes.flannel.kernel.reconcile import Observed, observe
+from pybernetes.flannel.kernel.observed import Observed
 from pybernetes.flannel.leases.kube.manager import KubeManager
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.flannel.rules import NftRules
 from pybernetes.linux import netns
 from pybernetes.linux.rtnl import Netlink
 
+from .kinds import observe
 from .test_daemon import prepare
 
 NOTES = "flannel.alpha.coreos.com/"

@@ -16,6 +16,8 @@ from pybernetes.linux import netns, route
 from pybernetes.linux.process import start_time
 from pybernetes.linux.rtnl import Netlink
 
+from .kinds import learned
+
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
 
@@ -197,7 +199,7 @@ async def test_nothing_of_vxlan_is_left_behind(tmp_path: Path) -> None:
         a, b = world.hosts
         assert await a.reaches(b) and await b.reaches(a, 6)
         world.configure({"Type": "vxlan"}, dual=True)
-        await until(lambda: all(len(host.seen.routes) == 2 and not host.seen.learned for host in world.hosts))
+        await until(lambda: all(len(host.seen.routes) == 2 and not learned(host.seen) for host in world.hosts))
         assert await a.reaches(b) and await b.reaches(a, 6)
 
 
@@ -210,7 +212,7 @@ async def test_what_a_dead_bird_left_is_removed_by_another_backend(tmp_path: Pat
         for entry in (stale, alien):
             assert (await run_in(a.netns, "ip", "route", "add", *entry))[0] == 0
         await world.start()
-        await until(lambda: not a.seen.learned)
+        await until(lambda: not learned(a.seen))
         assert "10.99.0.0/24" in (await run_in(a.netns, "ip", "route"))[1], "another BIRD's routes are not ours"
 
 
@@ -240,12 +242,13 @@ KILLED = """
 import asyncio, sys
 from pathlib import Path
 from pybernetes.flannel.backends.bgp.actor import BirdActor
-from pybernetes.flannel.kernel.desired import BgpSpeaker, Desired
+from pybernetes.flannel.kernel.desired import Desired
+from pybernetes.flannel.backends.bgp.speaker import BgpSpeaker
 
 async def main():
     actor = BirdActor(Path(sys.argv[1]), sys.argv[2])
     speaker = BgpSpeaker("10.244.0.0/16", "10.244.1.0/24", "192.0.2.1", 64512, 60)
-    assert await actor.apply(None, None, Desired(speakers=(speaker,))) == []
+    assert await actor.apply(None, None, Desired(speaker)) == []
     print(actor.pid, flush=True)
     await asyncio.Event().wait()
 

@@ -18,15 +18,18 @@ from pybernetes.api.meta import ObjectMeta
 from pybernetes.flannel.backends import BACKENDS, make
 from pybernetes.flannel.backends.bgp import bird
 from pybernetes.flannel.backends.bgp.control import BirdError, SessionState, ask, sessions
-from pybernetes.flannel.backends.bgp.learned import BACKUP_METRIC, LEARNED_METRIC, backups, leftovers, unlearned
+from pybernetes.flannel.backends.bgp.learned import LEARNED_METRIC, LearnedRoutes, copies, leftovers
+from pybernetes.flannel.backends.bgp.speaker import BgpSession, BgpSpeaker
 from pybernetes.flannel.config import ConfigError, NetworkConfig
 from pybernetes.flannel.config import parse as parse_config
-from pybernetes.flannel.kernel.desired import BgpSession, BgpSpeaker, Desired, LearnedRoute, PeerRoute
-from pybernetes.flannel.kernel.reconcile import Observed
+from pybernetes.flannel.kernel.desired import Desired, LearnedRoute, PeerRoute
+from pybernetes.flannel.kernel.routes import COPY_METRIC, DaemonRoute, RouteCopy
 from pybernetes.flannel.leases.kube import annotations
-from pybernetes.flannel.leases.lease import FamilyLease, Lease, Underlay
-from pybernetes.flannel.network import Node, desired_state
+from pybernetes.flannel.leases.lease import FamilyLease, Lease, Node, Underlay
+from pybernetes.flannel.network import desired_state
 from pybernetes.linux.route import Route
+
+from .kinds import seen
 
 ETH0 = Underlay("eth0", 2, 1500, (ipaddress.ip_interface("192.0.2.1/24"), ipaddress.ip_interface("2001:db8::1/64")))
 SPEAKER = BgpSpeaker("10.244.0.0/16", "10.244.1.0/24", "192.0.2.1", 64512, 1800)
@@ -105,10 +108,10 @@ def test_any_options_make_a_backend_or_a_config_error(options: dict[str, Any]) -
 
 def test_a_mesh() -> None:
     want = state(lease("b", 2, ASNumber=65001), lease("c", 3, "vxlan", VNI=1, VtepMAC="02:00:00:00:00:03"))
-    (speaker,) = want.speakers
+    (speaker,) = want.of(BgpSpeaker)
     assert speaker == SPEAKER
-    assert [(s.node, s.asn) for s in want.sessions] == [("b", 65001), ("c", 64512)], "who has not moved yet, too"
-    assert want.learned == (LearnedRoute("10.244.2.0/24"),)
+    assert [(s.node, s.asn) for s in want.of(BgpSession)] == [("b", 65001), ("c", 64512)], "who has not moved yet, too"
+    assert want.of(LearnedRoute) == (LearnedRoute("10.244.2.0/24"),)
     assert [r.dst for r in want.routes] == ["10.244.3.0/24"], "reached as it announces"
 
 
@@ -121,8 +124,8 @@ def test_a_router_that_learns_nothing_is_not_passed_over() -> None:
 
 def test_reflectors() -> None:
     peers = (lease("rr", 2), lease("c", 3), lease("d", 4))
-    assert [s.node for s in state(*peers, RouteReflectors=["rr"]).sessions] == ["rr"]
-    mine = state(*peers, me="me", RouteReflectors=["me", "rr"]).sessions
+    assert [s.node for s in state(*peers, RouteReflectors=["rr"]).of(BgpSession)] == ["rr"]
+    mine = state(*peers, me="me", RouteReflectors=["me", "rr"]).of(BgpSession)
     assert {(s.node, s.client) for s in mine} == {("rr", False), ("c", True), ("d", True)}
     (problem,) = state(*peers, RouteReflectors=["rr", "typo"]).problems
     assert "route reflector typo has no lease" in problem
@@ -130,17 +133,17 @@ def test_reflectors() -> None:
 
 def test_reflectors_by_address() -> None:
     peers = (lease("10.244.2.0/24", 2), lease("c", 3))
-    assert [s.node for s in state(*peers, RouteReflectors=["192.0.2.2"]).sessions] == ["10.244.2.0/24"]
-    (session,) = state(lease("c", 3), RouteReflectors=["192.0.2.1"]).sessions
+    assert [s.node for s in state(*peers, RouteReflectors=["192.0.2.2"]).of(BgpSession)] == ["10.244.2.0/24"]
+    (session,) = state(lease("c", 3), RouteReflectors=["192.0.2.1"]).of(BgpSession)
     assert session.client, "we are one"
 
 
 def test_reflectors_by_annotation_end_the_mesh() -> None:
     rr = lease("rr", 2, RouteReflectorClusterID="244.0.0.1")
     peers = (rr, lease("c", 3), lease("d", 4))
-    assert [s.node for s in state(*peers).sessions] == ["rr"]
-    assert {s.node for s in state(*peers, Mesh=True).sessions} == {"rr", "c", "d"}
-    mine = state(lease("me", 1, RouteReflectorClusterID="244.0.0.1"), *peers).sessions
+    assert [s.node for s in state(*peers).of(BgpSession)] == ["rr"]
+    assert {s.node for s in state(*peers, Mesh=True).of(BgpSession)} == {"rr", "c", "d"}
+    mine = state(lease("me", 1, RouteReflectorClusterID="244.0.0.1"), *peers).of(BgpSession)
     assert {(s.node, s.client, s.cluster) for s in mine} == {
         ("rr", False, "244.0.0.1"),
         ("c", True, "244.0.0.1"),
@@ -151,7 +154,7 @@ def test_reflectors_by_annotation_end_the_mesh() -> None:
 @pytest.mark.parametrize("garbage", ["", "yes", "1.2.3", "::1", 7, None, ["x"]])
 def test_a_garbled_cluster_id_is_named_and_makes_no_reflector(garbage: object) -> None:
     want = state(lease("rr", 2, RouteReflectorClusterID=garbage), lease("c", 3))
-    assert {s.node for s in want.sessions} == {"rr", "c"}
+    assert {s.node for s in want.of(BgpSession)} == {"rr", "c"}
     (problem,) = want.problems
     assert "rr: RouteReflectorClusterID must look like 244.0.0.1, found" in problem
 
@@ -162,27 +165,30 @@ def test_calicos_annotation_makes_a_reflector() -> None:
     node = KubeNode(metadata=ObjectMeta(name="rr", annotations=notes), spec=NodeSpec(pod_cidr="10.244.2.0/24"))
     told = annotations.lease_of(node, config())
     assert told is not None
-    assert [s.node for s in state(told, lease("c", 3)).sessions] == ["rr"]
+    assert [s.node for s in state(told, lease("c", 3)).of(BgpSession)] == ["rr"]
 
 
 def test_passwords_are_told_to_bird_only() -> None:
     peers = [{"Address": "192.0.2.254", "ASNumber": 64600, "Password": "s3cret-router"}]
     want = state(lease("b", 2), Password="s3cret-nodes", Peers=peers)
-    assert {s.node: s.password for s in want.sessions} == {"b": "s3cret-nodes", "peer 192.0.2.254": "s3cret-router"}
+    assert {s.node: s.password for s in want.of(BgpSession)} == {
+        "b": "s3cret-nodes",
+        "peer 192.0.2.254": "s3cret-router",
+    }
     assert "s3cret" not in repr(want)
-    text = bird.render([SPEAKER], want.sessions, Path("/run/bird.log"))
+    text = bird.render([SPEAKER], want.of(BgpSession), Path("/run/bird.log"))
     assert '  password "s3cret-nodes";' in text and '  password "s3cret-router";' in text
 
 
 def test_a_learned_route_has_a_copy_until_its_lease_goes() -> None:
-    want = Desired(speakers=(SPEAKER,), learned=(LearnedRoute("10.244.2.0/24"),))
-    copy = replace(LEARNED, metric=BACKUP_METRIC)
-    assert backups(want, Observed(learned=frozenset({LEARNED}))) == ([copy], [])
+    want = Desired(SPEAKER, LearnedRoute("10.244.2.0/24"))
+    copy = replace(LEARNED, metric=COPY_METRIC)
+    assert copies(want, seen(DaemonRoute(LEARNED))) == ([copy], [])
     other = replace(copy, gateway="192.0.2.9")
-    assert backups(want, Observed(learned=frozenset({LEARNED}), backups=frozenset({other}))) == ([copy], [])
-    assert backups(want, Observed(learned=frozenset({LEARNED}), backups=frozenset({copy}))) == ([], [])
-    assert backups(want, Observed(backups=frozenset({copy}))) == ([], []), "BIRD took its own away"
-    assert backups(Desired(), Observed(learned=frozenset({LEARNED}), backups=frozenset({copy}))) == ([], [copy])
+    assert copies(want, seen(DaemonRoute(LEARNED), RouteCopy(other))) == ([copy], [])
+    assert copies(want, seen(DaemonRoute(LEARNED), RouteCopy(copy))) == ([], [])
+    assert copies(want, seen(RouteCopy(copy))) == ([], []), "BIRD took its own away"
+    assert copies(Desired(), seen(DaemonRoute(LEARNED), RouteCopy(copy))) == ([], [copy])
 
 
 def test_peers_of_some_nodes() -> None:
@@ -192,7 +198,7 @@ def test_peers_of_some_nodes() -> None:
         {"Address": "203.0.113.1", "ASNumber": 64601},
         {"Address": "2001:db8::fe", "ASNumber": 64601},
     ]
-    found = state(Peers=peers, Mesh=False).sessions
+    found = state(Peers=peers, Mesh=False).of(BgpSession)
     assert [(s.address, s.outside, s.direct) for s in found] == [
         ("192.0.2.254", True, True),
         ("203.0.113.1", True, False),
@@ -202,14 +208,14 @@ def test_peers_of_some_nodes() -> None:
 @pytest.mark.parametrize("asn", ["64512", 0, -5, 2**40, True, [1]])
 def test_a_lease_with_an_absurd_as_number_is_named(asn: object) -> None:
     want = state(lease("b", 2, ASNumber=asn), lease("c", 3))
-    assert [s.node for s in want.sessions] == ["c"]
+    assert [s.node for s in want.of(BgpSession)] == ["c"]
     assert any("b: lease of 10.244.2.0/24 has no usable ASNumber" in p for p in want.problems)
 
 
 def test_behind_nat_it_speaks_from_an_address_that_it_has() -> None:
     me = Node(lease("me", 1, public="203.0.113.7"), ETH0)
     want = desired_state(config(), me, [], linger=frozenset())
-    assert want.speakers[0].address == "192.0.2.1"
+    assert want.of(BgpSpeaker)[0].address == "192.0.2.1"
 
 
 def accepted(text: str, folder: Path) -> str:
@@ -270,18 +276,18 @@ LEARNED = Route("10.244.2.0/24", gateway="192.0.2.2", device=2, metric=LEARNED_M
 
 
 def test_what_waits_for_bird() -> None:
-    want = Desired(speakers=(SPEAKER,), learned=(LearnedRoute("10.244.2.0/24"), LearnedRoute("fd00:244::/64")))
-    assert list(unlearned(want, Observed())) == ["10.244.2.0/24", "fd00:244::/64"]
-    assert list(unlearned(want, Observed(learned=frozenset({LEARNED})))) == ["fd00:244::/64"]
-    ours = replace(want, routes=(PeerRoute("fd00:244::/64", "", "flannel-wg"),))
-    assert list(unlearned(ours, Observed())) == ["10.244.2.0/24"], "a former peer of ours, which came back"
-    assert unlearned(Desired(), Observed()) == {}
+    want = Desired(SPEAKER, LearnedRoute("10.244.2.0/24"), LearnedRoute("fd00:244::/64"))
+    assert list(LearnedRoutes().pending(want, seen(), 0)) == ["10.244.2.0/24", "fd00:244::/64"]
+    assert list(LearnedRoutes().pending(want, seen(DaemonRoute(LEARNED)), 0)) == ["fd00:244::/64"]
+    ours = want.with_only(PeerRoute, [PeerRoute("fd00:244::/64", "", "flannel-wg")])
+    assert list(LearnedRoutes().pending(ours, seen(), 0)) == ["10.244.2.0/24"], "a former peer of ours, which came back"
+    assert LearnedRoutes().pending(Desired(), seen(), 0) == {}
 
 
 def test_leftovers_go_only_when_nobody_speaks() -> None:
-    have = Observed(learned=frozenset({LEARNED}))
+    have = seen(DaemonRoute(LEARNED))
     assert leftovers(Desired(), have) == [LEARNED]
-    assert leftovers(Desired(speakers=(SPEAKER,)), have) == []
+    assert leftovers(Desired(SPEAKER), have) == []
 
 
 def test_sessions_are_read_from_birds_table() -> None:

@@ -27,13 +27,15 @@ from pybernetes.client.transport import Request, Response
 from pybernetes.flannel.daemon import Flanneld
 from pybernetes.flannel.interface import Selection
 from pybernetes.flannel.kernel.drift import KernelDrift
-from pybernetes.flannel.kernel.reconcile import Observed, observe
+from pybernetes.flannel.kernel.observed import Observed
 from pybernetes.flannel.leases.kube.manager import KubeManager
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.flannel.rules import NftRules
 from pybernetes.linux import addr, link, netns, sysctl
 from pybernetes.linux.rtnl import Netlink
 from pybernetes.store.sqlite import SqliteStore
+
+from .kinds import observe
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 ADMIN = User("admin", ("system:masters", "system:authenticated"))

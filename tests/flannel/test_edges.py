@@ -15,6 +15,7 @@ from store.etcdserver import EtcdServer
 
 from .bgp_world import run_in
 from .capture import Capture
+from .kinds import learned
 from .test_etcd_manager import etcd, shared
 from .topology import ROUTER, World, address, make_world, subnet, until
 from .traffic import datagrams, echoes, opened, ping, talk, transfer
@@ -117,6 +118,6 @@ async def test_bgp(tmp_path: Path, etcd: EtcdServer) -> None:
     async with make_world(tmp_path, etcd) as world:
         a, b = world.node(1), world.node(2)
         await world.start({"Type": "bgp"})
-        await until(lambda: subnet(2) in {r.dst for r in a.seen.learned})
-        await until(lambda: subnet(1) in {r.dst for r in b.seen.learned})
+        await until(lambda: subnet(2) in {r.dst for r in learned(a.seen)})
+        await until(lambda: subnet(1) in {r.dst for r in learned(b.seen)})
         await talk(a.pod(world), b.pod(world))

@@ -20,7 +20,7 @@ from pybernetes.etcd import EtcdClient
 from pybernetes.flannel.daemon import Flanneld
 from pybernetes.flannel.interface import Selection
 from pybernetes.flannel.kernel.drift import KernelDrift
-from pybernetes.flannel.kernel.reconcile import Observed, observe
+from pybernetes.flannel.kernel.observed import Observed
 from pybernetes.flannel.leases.etcd.manager import EtcdManager
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.flannel.rules import NftRules
@@ -28,6 +28,7 @@ from pybernetes.linux import netns
 from pybernetes.linux.rtnl import Netlink
 from store.etcdserver import EtcdServer
 
+from .kinds import observe
 from .test_daemon import prepare, until
 from .test_etcd_manager import GARBAGE, ctl
 

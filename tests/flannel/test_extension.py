@@ -13,8 +13,8 @@ from pybernetes.flannel.backends import BACKENDS, make
 from pybernetes.flannel.backends.extension.actor import ExtensionActor
 from pybernetes.flannel.config import ConfigError, NetworkConfig, parse
 from pybernetes.flannel.leases.backend_data import TEXT
-from pybernetes.flannel.leases.lease import FamilyLease, Lease, LeaseError, Underlay
-from pybernetes.flannel.network import Node, desired_state
+from pybernetes.flannel.leases.lease import FamilyLease, Lease, LeaseError, Node, Underlay
+from pybernetes.flannel.network import desired_state
 
 ETH0 = Underlay("eth0", 2, 1500, (ipaddress.ip_interface("192.0.2.1/24"),))
 

@@ -1,6 +1,7 @@
 """What is sent ahead of the comparison: it changes when the kernel is right, never what is right."""
 
 import subprocess
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,19 +10,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pybernetes.flannel.kernel.desired import (
-    Desired,
-    Forwarding,
-    LearnedRoute,
-    Neighbour,
-    PeerRoute,
-    VxlanLink,
-    WireguardLink,
-)
-from pybernetes.flannel.kernel.fast_path import Reconciler, news, send
-from pybernetes.flannel.kernel.reconcile import observe, reconcile
+from pybernetes.flannel.backends.vxlan import VxlanLink
+from pybernetes.flannel.backends.wireguard.device import WireguardLink
+from pybernetes.flannel.backends.wireguard.peers import WireguardPeer
+from pybernetes.flannel.kernel.desired import Desired, Forwarding, LearnedRoute, Neighbour, PeerRoute, merge
+from pybernetes.flannel.kernel.fast_path import news, send
+from pybernetes.flannel.reconciler import Reconciler
 from pybernetes.linux import addr, link, netns
 from pybernetes.linux.rtnl import Netlink
+from pybernetes.linux.wireguard import Endpoint
+
+from .kinds import KINDS, observe, reconcile
 
 DEVICE = VxlanLink("flannel.1", 1, 8472, "192.0.2.1", "eth0", 1400, "02:00:00:00:00:01")
 DEVICES = (DEVICE, replace(DEVICE, name="flannel-v6.1", local="2001:db8::1", port=8473))
@@ -33,21 +32,15 @@ def peer(number: int, host: int) -> Desired:
     ends = (f"10.244.{number}.0", f"10.244.{number}.0/24"), (f"fd00:244:0:{number}::", f"fd00:244:0:{number}::/64")
     public = f"192.0.2.{host}", f"2001:db8::{host:x}"
     return Desired(
-        routes=tuple(PeerRoute(d, e, li.name, onlink=True) for li, (e, d) in zip(DEVICES, ends, strict=True)),
-        neighbours=tuple(Neighbour(li.name, e, mac) for li, (e, _) in zip(DEVICES, ends, strict=True)),
-        forwarding=tuple(Forwarding(li.name, mac, p) for li, p in zip(DEVICES, public, strict=True)),
+        *(PeerRoute(d, e, li.name, onlink=True) for li, (e, d) in zip(DEVICES, ends, strict=True)),
+        *(Neighbour(li.name, e, mac) for li, (e, _) in zip(DEVICES, ends, strict=True)),
+        *(Forwarding(li.name, mac, p) for li, p in zip(DEVICES, public, strict=True)),
     )
 
 
-def state(hosts: dict[int, int]) -> Desired:
+def state(hosts: dict[int, int], *more: object) -> Desired:
     """All peers, by number and host."""
-    parts = [peer(number, host) for number, host in hosts.items()]
-    return Desired(
-        links=DEVICES,
-        routes=tuple(r for p in parts for r in p.routes),
-        neighbours=tuple(n for p in parts for n in p.neighbours),
-        forwarding=tuple(f for p in parts for f in p.forwarding),
-    )
+    return merge([Desired(*DEVICES, *more), *(peer(number, host) for number, host in hosts.items())])
 
 
 HOSTS = st.dictionaries(st.integers(2, 5), st.integers(10, 12), max_size=4)
@@ -55,28 +48,35 @@ HOSTS = st.dictionaries(st.integers(2, 5), st.integers(10, 12), max_size=4)
 
 @given(HOSTS, HOSTS)
 def test_news_is_what_was_not_desired_before(now: dict[int, int], before: dict[int, int]) -> None:
-    want, left = state(now), state(before)
-    found = news(want, left)
-    assert set(found.routes) == set(want.routes) - set(left.routes)
-    assert set(found.neighbours) == set(want.neighbours) - set(left.neighbours)
-    assert set(found.forwarding) == set(want.forwarding) - set(left.forwarding)
-    assert found.links == ()
-    assert news(want, want) == news(replace(want, problems=("a fault",)), want) == Desired()
+    want, last = state(now), state(before)
+    found = news(want, last, KINDS)
+    assert set(found.routes) == set(want.routes) - set(last.routes)
+    assert set(found.neighbours) == set(want.neighbours) - set(last.neighbours)
+    assert set(found.forwarding) == set(want.forwarding) - set(last.forwarding)
+    assert found.devices == ()
+    with_problem = merge([want, Desired(problems=("a fault",))])
+    assert news(want, want, KINDS) == news(with_problem, want, KINDS) == Desired()
+
+
+def test_with_other_devices_nothing_is_sent_ahead() -> None:
+    want = state({2: 10}).with_only(VxlanLink, DEVICES[:1])
+    assert news(want, state({}), KINDS) == Desired()
 
 
 @pytest.mark.parametrize(
     "more",
     [
-        {"links": DEVICES[:1]},
-        {"wireguards": (WireguardLink("flannel-wg", 51820, 1420),)},
-        {"learned": (LearnedRoute("10.244.2.0/24"),)},
+        (
+            WireguardLink("flannel-wg", 51820, 1420),
+            WireguardPeer("flannel-wg", "key", Endpoint("192.0.2.9", 51820), ("10.244.9.0/24",)),
+        ),
+        (LearnedRoute("10.244.2.0/24"),),
     ],
 )
-def test_with_other_devices_or_routes_that_may_have_to_wait_nothing_is_sent_ahead(more: dict[str, object]) -> None:
-    want = replace(state({2: 10}), **more)  # type: ignore[arg-type]  # of each field its own type
-    assert news(want, state({})) == Desired()
-    if "links" not in more:
-        assert news(want, replace(state({}), **more)) == Desired()  # type: ignore[arg-type]  # the same
+def test_where_routes_may_have_to_wait_nothing_is_sent_ahead(more: tuple[object, ...]) -> None:
+    want = state({2: 10}, *more)
+    assert news(want, state({}), KINDS) == Desired()
+    assert news(want, state({}, *more), KINDS) == Desired()
 
 
 @pytest.fixture
@@ -128,11 +128,11 @@ STRANGERS = (
 def test_whatever_was_desired_and_strangers_did_the_kernel_ends_as_desired(
     node: Netlink, steps: list[tuple[dict[int, int], list[str]]]
 ) -> None:
-    kernel = Reconciler()
+    kernel = Reconciler(KINDS)
     for hosts, edits in steps:
         want = state(hosts)
-        kernel.reconcile(node, want)
-        again = kernel.reconcile(node, want)
+        kernel.reconcile(node, want, time.time())
+        again = kernel.reconcile(node, want, time.time())
         assert (again.errors, again.done) == ((), ())
         assert held(node) == desired(want)
         for edit in edits:
@@ -143,7 +143,9 @@ def test_whatever_was_desired_and_strangers_did_the_kernel_ends_as_desired(
 def test_a_change_is_in_the_kernel_before_the_comparison(node: Netlink) -> None:
     first, second = state({2: 10, 3: 10}), state({2: 11, 3: 10, 4: 10})
     assert reconcile(node, first).errors == ()
-    assert len(send(node, news(second, first))) == 2 + 2 + 6  # two MACs, their ends, and a peer of six entries
+    assert (
+        len(send(node, news(second, first, KINDS), KINDS, 0).done) == 2 + 2 + 6
+    )  # two MACs, their ends, and a peer of six entries
     done = reconcile(node, second).done
     assert len(done) == 2, done
     assert all("removed" in text for text in done), "what the other MAC leaves"
@@ -153,10 +155,10 @@ def test_a_change_is_in_the_kernel_before_the_comparison(node: Netlink) -> None:
 @pytest.mark.kernel
 def test_a_device_that_has_gone_meanwhile_is_left_to_the_comparison(node: Netlink) -> None:
     first, second = state({2: 10}), state({2: 11})
-    kernel = Reconciler()
-    kernel.reconcile(node, first)
+    kernel = Reconciler(KINDS)
+    kernel.reconcile(node, first, time.time())
     link.ensure_deleted(node, "flannel.1")
-    assert send(node, news(second, first)) == ()
-    outcome = kernel.reconcile(node, second)
+    assert send(node, news(second, first, KINDS), KINDS, 0).done == []
+    outcome = kernel.reconcile(node, second, time.time())
     assert outcome.errors == ()
     assert held(node) == desired(second)

@@ -19,8 +19,8 @@ from pybernetes.api.core.node import Node, NodeSpec
 from pybernetes.api.meta import ObjectMeta
 from pybernetes.flannel import subnet_file
 from pybernetes.flannel.backends import BACKENDS
+from pybernetes.flannel.backends.vxlan import VxlanLink
 from pybernetes.flannel.config import NetworkConfig, parse
-from pybernetes.flannel.kernel.reconcile import observe, reconcile
 from pybernetes.flannel.leases.etcd import format as etcd_format
 from pybernetes.flannel.leases.kube import annotations as kube
 from pybernetes.flannel.leases.lease import FamilyLease, Lease, LeaseError, Underlay
@@ -28,6 +28,8 @@ from pybernetes.flannel.network import Node as Me
 from pybernetes.flannel.network import desired_state
 from pybernetes.linux import addr, link, netns
 from pybernetes.linux.rtnl import Netlink
+
+from .kinds import observe, reconcile
 
 DUAL = {"Network": "10.244.0.0/16", "EnableIPv6": True, "IPv6Network": "fd00:244::/48"}
 OWN_MAC = "02:00:00:00:00:01"
@@ -128,7 +130,7 @@ def test_another_tunnels_number_is_named() -> None:
     want = desired_state(config(), Me(mine(), ETH0), [lease], linger=frozenset())
     (problem,) = want.problems
     assert "announces VNI 2, this node 1: there is a tunnel for each" in problem
-    assert {link.name for link in want.links} == {"flannel.1", "flannel.2"}
+    assert {link.name for link in want.of(VxlanLink)} == {"flannel.1", "flannel.2"}
     assert [want.routes[0].link, want.neighbours[0].link, want.forwarding[0].link] == ["flannel.2"] * 3
 
 
@@ -137,7 +139,7 @@ def test_a_number_that_no_tunnel_can_have_is_named(vni: object) -> None:
     lease = from_node("10.244.9.0/24", IP, "vxlan", json.dumps({"VNI": vni, "VtepMAC": "02:00:00:00:00:09"}))
     want = desired_state(config(), Me(mine(), ETH0), [lease], linger=frozenset())
     assert any("has no usable VNI" in problem for problem in want.problems)
-    assert not want.routes and {link.name for link in want.links} == {"flannel.1"}
+    assert not want.routes and {link.name for link in want.of(VxlanLink)} == {"flannel.1"}
 
 
 def test_one_node_may_have_two_leases_for_a_moment() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pybernetes.flannel.backends import BACKENDS, make
 from pybernetes.flannel.backends.ipsec import charon
 from pybernetes.flannel.backends.ipsec.actor import CharonActor
-from pybernetes.flannel.backends.ipsec.backend import IF_IDS, Ipsec
+from pybernetes.flannel.backends.ipsec.backend import Ipsec
 from pybernetes.flannel.backends.ipsec.connections import (
     Tunnel,
     connection,
@@ -23,17 +23,19 @@ from pybernetes.flannel.backends.ipsec.connections import (
     shared,
     tunnels,
 )
-from pybernetes.flannel.backends.ipsec.policies import REQID, Security, policies_for, unsecured
+from pybernetes.flannel.backends.ipsec.interface import IF_IDS, XfrmLink
+from pybernetes.flannel.backends.ipsec.policies import REQID, IpsecEnd, IpsecPeer, Policies, policies_for
 from pybernetes.flannel.backends.ipsec.tunnels import outlived
 from pybernetes.flannel.backends.ipsec.vici import Message
 from pybernetes.flannel.config import ConfigError, NetworkConfig
 from pybernetes.flannel.config import parse as parse_config
-from pybernetes.flannel.kernel.desired import Desired, IpsecEnd, IpsecPeer, LinkAddress, PeerRoute, XfrmLink
-from pybernetes.flannel.kernel.reconcile import Observed
-from pybernetes.flannel.leases.lease import FamilyLease, Lease, LeaseError, Underlay
-from pybernetes.flannel.network import Node, desired_state, mtu
+from pybernetes.flannel.kernel.desired import Desired, LinkAddress, PeerRoute
+from pybernetes.flannel.leases.lease import FamilyLease, Lease, LeaseError, Node, Underlay
+from pybernetes.flannel.network import desired_state, mtu
 from pybernetes.linux import xfrm
 from pybernetes.linux.errors import ProtocolError
+
+from .kinds import seen
 
 PSK = "0123456789abcdef" * 6
 ETH0 = Underlay("eth0", 2, 1500, (ipaddress.ip_interface("192.0.2.1/24"), ipaddress.ip_interface("2001:db8::1/64")))
@@ -107,10 +109,10 @@ def test_the_mtu_leaves_room(options: dict[str, Any], overhead: int) -> None:
 # -- the desired state -----------------------------------------------------------------------------------
 def test_what_is_wanted() -> None:
     want = desired_state(config(), Node(lease("me", 1), ETH0), [lease("b", 2)], linger=frozenset())
-    assert want.xfrms == (XfrmLink("flannel-ipsec", IF_IDS[4], 1423),)
+    assert want.of(XfrmLink) == (XfrmLink("flannel-ipsec", IF_IDS[4], 1423),)
     assert want.addresses == (LinkAddress("flannel-ipsec", "10.244.1.0/32"),)
-    assert want.ipsec_ends == (IpsecEnd(PSK, "aes128gcm16-sha256-prfsha256-ecp256", False),)
-    assert want.ipsec_peers == (PEER,)
+    assert want.of(IpsecEnd) == (IpsecEnd(PSK, "aes128gcm16-sha256-prfsha256-ecp256", False),)
+    assert want.of(IpsecPeer) == (PEER,)
     assert want.routes == (
         PeerRoute("10.244.2.0/24", "", "flannel-ipsec"),
         PeerRoute("10.244.2.0/24", "", "", kind="blackhole"),
@@ -123,21 +125,21 @@ def test_behind_nat_the_tunnel_ends_at_the_interface() -> None:
     want = desired_state(
         config(), Node(lease("me", 1, public="203.0.113.7"), ETH0), [lease("b", 2)], linger=frozenset()
     )
-    (peer,) = want.ipsec_peers
+    (peer,) = want.of(IpsecPeer)
     assert (peer.local, peer.identity) == ("192.0.2.1", "203.0.113.7")
 
 
 def test_a_peer_that_is_first_waits_for_us_to_have_a_secret() -> None:
     want = desired_state(config("vxlan"), Node(lease("me", 1, "vxlan"), ETH0), [lease("b", 2)], linger=frozenset())
-    assert want.ipsec_ends == () and want.ipsec_peers == (PEER,)
+    assert want.of(IpsecEnd) == () and want.of(IpsecPeer) == (PEER,)
     former = config("vxlan", former={"ipsec": {"psk": PSK}})
     want = desired_state(former, Node(lease("me", 1, "vxlan"), ETH0), [lease("b", 2)], linger=frozenset())
-    assert [end.psk for end in want.ipsec_ends] == [PSK], "which we had until a moment ago"
+    assert [end.psk for end in want.of(IpsecEnd)] == [PSK], "which we had until a moment ago"
 
 
 # -- routes that wait ------------------------------------------------------------------------------------
 NOW = 1_000_000.0
-WANT = Desired(ipsec_peers=(PEER,), routes=(PeerRoute("10.244.2.0/24", "", "flannel-ipsec"),))
+WANT = Desired(PEER, PeerRoute("10.244.2.0/24", "", "flannel-ipsec"))
 
 
 def state(src: str, dst: str, age: float) -> xfrm.State:
@@ -158,7 +160,7 @@ OUT, IN = ("192.0.2.1", "192.0.2.2"), ("192.0.2.2", "192.0.2.1")
     ids=["no tunnel", "half a tunnel", "a new tunnel", "a tunnel"],
 )
 def test_what_waits_for_its_tunnel(states: tuple[xfrm.State, ...], waits: bool) -> None:
-    found = unsecured(WANT, Observed(ipsec=Security(states=states)), NOW)
+    found = Policies().pending(WANT, seen(*states), NOW)
     assert found == ({"10.244.2.0/24": "the tunnel to 192.0.2.2 stands"} if waits else {})
 
 

@@ -11,11 +11,13 @@ import pytest
 
 from pybernetes.flannel.backends import BACKENDS
 from pybernetes.flannel.config import NetworkConfig, parse
-from pybernetes.flannel.kernel.reconcile import ROUTE_PROTOCOL, observe, reconcile
-from pybernetes.flannel.leases.lease import FamilyLease, Lease, Underlay
-from pybernetes.flannel.network import Node, desired_state
+from pybernetes.flannel.kernel.routes import ROUTE_PROTOCOL
+from pybernetes.flannel.leases.lease import FamilyLease, Lease, Node, Underlay
+from pybernetes.flannel.network import desired_state
 from pybernetes.linux import addr, link, netns, route, sysctl
 from pybernetes.linux.rtnl import Netlink
+
+from .kinds import observe, reconcile
 
 pytestmark = pytest.mark.kernel
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from pybernetes.flannel.kernel.desired import Desired, last_resort
-from pybernetes.flannel.kernel.reconcile import reconcile
 from pybernetes.linux import addr, link, netns, route
 from pybernetes.linux.rtnl import Netlink
 
+from .kinds import reconcile
 from .test_kernel import Host
 
 pytestmark = pytest.mark.kernel

@@ -19,13 +19,15 @@ from pybernetes.flannel.daemon import Flanneld
 from pybernetes.flannel.interface import Selection
 from pybernetes.flannel.kernel.desired import Forwarding, Neighbour, PeerRoute
 from pybernetes.flannel.kernel.drift import KernelDrift
-from pybernetes.flannel.kernel.reconcile import Observed, observe
+from pybernetes.flannel.kernel.observed import Observed
 from pybernetes.flannel.leases.lease import FamilyLease, Lease
 from pybernetes.flannel.leases.manager import Held, Offer
 from pybernetes.flannel.masquerade import Wanted
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.linux import addr, link, netns, route
 from pybernetes.linux.rtnl import Netlink
+
+from .kinds import observe
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 

@@ -43,7 +43,7 @@ def filled() -> FlannelMetrics:
     metrics = FlannelMetrics(lambda: 1000.0)
     peers = [lease("b", 2), lease("c", 3), lease("d", 4, "bgp")]
     metrics.saw("vxlan", [lease("a", 1), *peers], peers)
-    want = Desired(routes=(PeerRoute("10.244.2.0/24", "192.0.2.2", "eth0"),))
+    want = Desired(PeerRoute("10.244.2.0/24", "192.0.2.2", "eth0"))
     metrics.applied(want, ["route", "neighbour"], ["rules"], [])
     metrics.applied(want, ["route"], [], ["one error"])
     metrics.passed(0.25, complete=True, problems=2, ready=True)
@@ -122,7 +122,7 @@ class Never:
     async def ensure(self, networks: object) -> list[str]:
         return []
 
-    async def changes(self):  # type: ignore[no-untyped-def]
+    async def changes(self, kinds):  # type: ignore[no-untyped-def]
         yield ""
 
     def follow(self, link: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from pybernetes.flannel.backends import BACKENDS
+from pybernetes.flannel.backends.vxlan import VxlanLink
 from pybernetes.flannel.config import parse
 from pybernetes.flannel.kernel.desired import Desired
 from pybernetes.flannel.leases.lease import FamilyLease, Lease, Underlay
@@ -30,7 +31,7 @@ def state(text: str, *peers: Lease, linger: frozenset[str] = frozenset()) -> Des
 
 def test_vxlan_peer() -> None:
     want = state('{"Type": "vxlan"}', lease("b", 2))
-    (link,) = want.links
+    (link,) = want.of(VxlanLink)
     assert (link.name, link.mtu, link.local, link.port) == ("flannel.1", 1450, "192.0.2.1", 8472)
     assert [(a.link, a.cidr) for a in want.addresses] == [("flannel.1", "10.244.1.0/32")]
     (route,) = want.routes
@@ -54,7 +55,7 @@ def test_host_gw_reports_a_peer_behind_a_router() -> None:
     assert [(r.dst, r.gateway, r.link) for r in want.routes] == [("10.244.2.0/24", "192.0.2.2", "eth0")]
     (problem,) = want.problems
     assert "c (198.51.100.3) is not on the segment" in problem
-    assert not want.links
+    assert not want.of(VxlanLink)
 
 
 def test_each_peer_is_reached_in_the_way_it_announces() -> None:
@@ -63,8 +64,8 @@ def test_each_peer_is_reached_in_the_way_it_announces() -> None:
 
 
 def test_a_backend_lingers() -> None:
-    assert state('{"Type": "host-gw"}', linger=frozenset({"vxlan"})).links
-    assert not state('{"Type": "host-gw"}').links
+    assert state('{"Type": "host-gw"}', linger=frozenset({"vxlan"})).of(VxlanLink)
+    assert not state('{"Type": "host-gw"}').of(VxlanLink)
 
 
 @pytest.mark.parametrize(
@@ -129,4 +130,4 @@ def test_a_number_too_long_for_the_name_of_ipv6s_device_is_reported() -> None:
     part = FamilyLease(ipaddress.ip_network("fd00:0:0:1::/64"), ipaddress.ip_address("2001:db8::1"), {})
     want = desired_state(config, Node(Lease("me", "vxlan", (part,)), ETH0), (), linger=frozenset())
     assert want.problems == ("Backend.VNI 10000 is too long: no device can be named flannel-v6.10000",)
-    assert not want.links
+    assert not want.of(VxlanLink)

@@ -20,6 +20,7 @@ from pybernetes.linux import addr, link
 from pybernetes.linux.rtnl import Netlink
 
 from .bgp_world import BoardManager, Host, World, make_world, running, until
+from .kinds import is_ours
 
 OWN = [ipaddress.ip_network("10.244.1.0/24"), ipaddress.ip_network("fd00:244:0:1::/64")]
 
@@ -187,5 +188,5 @@ async def test_what_is_ours_does_not_count(world: World) -> None:
     await world.start()
     await until(lambda: a.seen.routes and b.seen.routes)
     with Netlink(a.netns) as nl:
-        assert {str(address) for _, address in look(nl)} >= {"192.0.2.1/24"}
-        assert not [address for _, address in look(nl) if address in ipaddress.ip_network("10.244.0.0/16")]
+        assert {str(address) for _, address in look(nl, is_ours)} >= {"192.0.2.1/24"}
+        assert not [address for _, address in look(nl, is_ours) if address in ipaddress.ip_network("10.244.0.0/16")]

@@ -15,6 +15,8 @@ from flannel.steady_traffic import add_pod, pinging, streaming
 from flannel.test_bgp import ROUTER_CONFIG, stock_bird
 from pybernetes.flannel.options import FlannelOptions
 
+from .kinds import learned
+
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
 WAYS: dict[str, dict[str, object]] = {
@@ -120,7 +122,7 @@ def there(host: Host, way: str) -> bool:
         set(seen.ours) == links
         and {r.dst for r in seen.routes} == routes
         and {r.link for r in seen.routes} <= {BY[way]}
-        and len(seen.learned) == (peers if way == "bgp" else 0)
+        and len(learned(seen)) == (peers if way == "bgp" else 0)
         and len(seen.neighbours) == len(seen.forwarding) == tunnels
         and (host.folder / "bird" / "bird.ctl").exists() == (way == "bgp")
     )

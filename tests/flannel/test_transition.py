@@ -2,21 +2,26 @@
 
 import ipaddress
 import math
+from collections.abc import Collection
 from dataclasses import replace
 
 from pybernetes.flannel.backends import BACKENDS
-from pybernetes.flannel.backends.ipsec.backend import IF_IDS
-from pybernetes.flannel.backends.ipsec.policies import Security, policies_for
+from pybernetes.flannel.backends.ipsec.interface import IF_IDS, XfrmLink
+from pybernetes.flannel.backends.ipsec.policies import IpsecEnd, IpsecPeer, policies_for
+from pybernetes.flannel.backends.vxlan import VxlanLink
 from pybernetes.flannel.config import NetworkConfig, parse
-from pybernetes.flannel.kernel.desired import Desired, Forwarding, LinkAddress, Neighbour, VxlanLink, merge
-from pybernetes.flannel.kernel.reconcile import Observed
-from pybernetes.flannel.leases.lease import FamilyLease, Lease, Underlay
-from pybernetes.flannel.network import Node, desired_state
-from pybernetes.flannel.transition.recovery import Remains, remains
-from pybernetes.flannel.transition.transition import Devices, Former, Lingering, Patience, Transition
+from pybernetes.flannel.kernel.desired import Desired, Forwarding, LinkAddress, Neighbour, merge
+from pybernetes.flannel.kernel.kind import Recovery
+from pybernetes.flannel.kernel.observed import Observed
+from pybernetes.flannel.leases.lease import FamilyLease, Lease, Node, Underlay
+from pybernetes.flannel.network import desired_state
+from pybernetes.flannel.transition.recovery import recover
+from pybernetes.flannel.transition.transition import Devices, Former, Lingering, Patience
 from pybernetes.linux import wireguard, xfrm
 from pybernetes.linux.link import Link, VxlanInfo
 from pybernetes.linux.linkmsg import IFF_UP
+
+from .kinds import KINDS, seen, transition
 
 KEY = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
 MAC = "02:00:00:00:00:02"
@@ -68,28 +73,32 @@ def test_patience_is_not_for_ever() -> None:
 
 
 def test_a_peer_that_answers_late_finds_its_old_way() -> None:
-    transition = Transition(15)
+    change = transition(15)
     old, new = lease("b", 2, "wireguard"), lease("b", 2, "ipsec")
-    transition.follow("ipsec", [old], 0)
+    change.follow("ipsec", [old], 0)
     for now in (10.0, 60, 119):
-        assert transition.follow("ipsec", [new], now) == (frozenset({"wireguard", "ipsec"}), (old,))
-        transition.look_again(now, waiting=True)
-    assert transition.follow("ipsec", [new], 240) == (frozenset({"ipsec"}), ()), "it does not answer at all"
+        assert change.follow("ipsec", [new], now) == (frozenset({"wireguard", "ipsec"}), (old,))
+        change.look_again(now, waiting=True)
+    assert change.follow("ipsec", [new], 240) == (frozenset({"ipsec"}), ()), "it does not answer at all"
 
 
 def vxlan(name: str, vni: int) -> Link:
     return Link(7, name, "02:00:00:00:00:01", 1450, IFF_UP, "vxlan", vxlan=VxlanInfo(vni, 4789, learning=False))
 
 
-KILLED = Observed(
-    links={"flannel.5": vxlan("flannel.5", 5), "eth0": Link(2, "eth0", "", 1500, IFF_UP, "veth")},
-    neighbours=frozenset({Neighbour("flannel.5", "10.244.2.0", MAC)}),
-    forwarding=frozenset({Forwarding("flannel.5", MAC, "192.0.2.2")}),
+KILLED = seen(
+    Neighbour("flannel.5", "10.244.2.0", MAC),
+    Forwarding("flannel.5", MAC, "192.0.2.2"),
+    links=(vxlan("flannel.5", 5), Link(2, "eth0", "", 1500, IFF_UP, "veth")),
 )
 
 
+def recovered(have: Observed, leases: Collection[Lease]) -> Recovery:
+    return recover(KINDS, have, leases)
+
+
 def test_a_device_tells_of_an_earlier_life() -> None:
-    left = remains(KILLED, [lease("b", 2, "host-gw"), lease("c", 3, "host-gw")])
+    left = recovered(KILLED, [lease("b", 2, "host-gw"), lease("c", 3, "host-gw")])
     assert left.options == {"vxlan": {"vni": 5, "port": 4789, "gbp": False, "learning": False}}
     (former,) = left.leases
     assert (former.node, former.backend) == ("b", "vxlan")
@@ -97,14 +106,14 @@ def test_a_device_tells_of_an_earlier_life() -> None:
 
 
 def test_who_is_still_reached_so_is_no_former_peer() -> None:
-    assert remains(KILLED, [lease("b", 2, "vxlan")]).leases == ()
+    assert recovered(KILLED, [lease("b", 2, "vxlan")]).leases == ()
 
 
 def test_a_key_tells_of_an_earlier_life() -> None:
     peers = (wireguard.Peer(KEY, allowed=frozenset({"10.244.2.0/24"})), wireguard.Peer(KEY))
-    devices = {"flannel-wg": wireguard.Device("flannel-wg", listen_port=51999, peers=peers)}
-    have = Observed(links={"flannel-wg": Link(3, "flannel-wg", "", 1420, IFF_UP, "wireguard")}, wireguard=devices)
-    left = remains(have, [lease("b", 2, "vxlan"), lease("c", 3, "vxlan")])
+    device = wireguard.Device("flannel-wg", listen_port=51999, peers=peers)
+    have = seen(device, links=(Link(3, "flannel-wg", "", 1420, IFF_UP, "wireguard"),))
+    left = recovered(have, [lease("b", 2, "vxlan"), lease("c", 3, "vxlan")])
     assert left.options == {"wireguard": {"listenport": 51999}}
     assert [(f.node, f.backend, f.families[0].data) for f in left.leases] == [("b", "wireguard", {"PublicKey": KEY})]
 
@@ -112,16 +121,20 @@ def test_a_key_tells_of_an_earlier_life() -> None:
 OUT = xfrm.Policy("out", "10.244.1.0/24", "10.244.2.0/24", "192.0.2.1", "192.0.2.22", 11, IF_IDS[4])
 SIX = xfrm.Policy("out", "fd00:1::/64", "fd00:2::/64", "2001:db8::1", "2001:db8::2", 11, IF_IDS[6])
 IN = xfrm.Policy("in", "10.244.3.0/24", "10.244.1.0/24", "192.0.2.3", "192.0.2.1", 11, IF_IDS[4])
-SECURED = Observed(
-    links={"flannel-ipsec": Link(3, "flannel-ipsec", "", 1423, IFF_UP, "xfrm", if_id=IF_IDS[4])},
-    ipsec=Security(frozenset({OUT, SIX, IN}), (xfrm.State("192.0.2.1", "192.0.2.22", "c1", 11, IF_IDS[4], 0, 0),)),
-)
+STATE = xfrm.State("192.0.2.1", "192.0.2.22", "c1", 11, IF_IDS[4], 0, 0)
+
+
+def secured(*objects: object) -> Observed:
+    return seen(*objects, links=(Link(3, "flannel-ipsec", "", 1423, IFF_UP, "xfrm", if_id=IF_IDS[4]),))
+
+
+SECURED = secured(OUT, SIX, IN, STATE)
 
 
 def test_a_policy_tells_of_an_earlier_life() -> None:
     six = FamilyLease(ipaddress.ip_network("fd00:2::/64"), ipaddress.ip_address("2001:db8::9"))
     now = replace(lease("b", 2, "vxlan"), families=(*lease("b", 2, "vxlan").families, six))
-    left = remains(SECURED, [now, lease("c", 3, "vxlan")])
+    left = recovered(SECURED, [now, lease("c", 3, "vxlan")])
     assert left.options == {"ipsec": {"udpencap": False}}
     (former,) = left.leases
     assert (former.node, former.backend) == ("b", "ipsec")
@@ -129,49 +142,48 @@ def test_a_policy_tells_of_an_earlier_life() -> None:
         ("10.244.2.0/24", "192.0.2.22"),
         ("fd00:2::/64", "2001:db8::2"),
     ], "where its tunnel ends, not where its lease of this moment says"
-    assert remains(SECURED, [lease("b", 2, "ipsec")]).leases == ()
-    (state,) = SECURED.ipsec.states
-    encap = replace(SECURED, ipsec=Security(states=(replace(state, encap=True),)))
-    assert remains(encap, []).options == {"ipsec": {"udpencap": True}}
+    assert recovered(SECURED, [lease("b", 2, "ipsec")]).leases == ()
+    encap = secured(replace(STATE, encap=True))
+    assert recovered(encap, []).options == {"ipsec": {"udpencap": True}}
 
 
 def test_a_successor_without_the_secret_keeps_the_tunnels() -> None:
     """The network is vxlan's by now, so that nobody knows the PSK; what the kernel has is what is wanted."""
-    have = replace(SECURED, ipsec=replace(SECURED.ipsec, policies=frozenset({OUT})))
+    have = secured(OUT, STATE)
     now = lease("b", 2, "vxlan")
-    left, transition = remains(have, [now]), Transition(15)
-    transition.found(left)
-    linger, former = transition.follow("vxlan", [now], 100)
+    left, change = recovered(have, [now]), transition(15)
+    change.recovered(left)
+    linger, former = change.follow("vxlan", [now], 100)
     family = parse('{"Network": "10.244.0.0/16"}', frozenset(BACKENDS)).families
     config = NetworkConfig(family, "vxlan", {}, former=left.options)
     eth0 = Underlay("eth0", 2, 1500, (ipaddress.ip_interface("192.0.2.1/24"),))
     want = desired_state(config, Node(lease("a", 1, "vxlan"), eth0), [now], linger=linger, former=former)
-    assert [xfrm_link.mtu for xfrm_link in want.xfrms] == [1423] and want.ipsec_ends == ()
-    (peer,) = want.ipsec_peers
+    assert [xfrm_link.mtu for xfrm_link in want.of(XfrmLink)] == [1423] and want.of(IpsecEnd) == ()
+    (peer,) = want.of(IpsecPeer)
     assert OUT in policies_for(peer)
     assert not [r for r in want.routes if r.link == "flannel-ipsec" or r.kind == "blackhole"]
 
 
 def test_a_successor_knows_what_was_found() -> None:
-    transition = Transition(15)
-    assert not transition.knows_its_past
+    change = transition(15)
+    assert not change.knows_its_past
     now = lease("b", 2, "host-gw")
-    transition.found(Remains({"udp": {}}, (lease("b", 2, "vxlan"),)))
-    linger, former = transition.follow("host-gw", [now, lease("x", 9, "nonsense")], 100)
+    change.recovered(Recovery({"udp": {}}, (lease("b", 2, "vxlan"),)))
+    linger, former = change.follow("host-gw", [now, lease("x", 9, "nonsense")], 100)
     assert linger == {"host-gw", "udp"}
     assert [f.backend for f in former] == ["vxlan"]
-    assert 14 < transition.look_again(101, waiting=False) < 14.1
-    linger, former = transition.follow("host-gw", [now], 116)
+    assert 14 < change.look_again(101, waiting=False) < 14.1
+    linger, former = change.follow("host-gw", [now], 116)
     assert (linger, former) == (frozenset({"host-gw"}), ())
 
 
 def device(name: str) -> Desired:
     link = VxlanLink(name, 1, 8472, "192.0.2.1", "eth0", 1450, MAC)
-    return Desired(links=(link,), addresses=(LinkAddress(name, "10.244.1.0/32"),))
+    return Desired(link, LinkAddress(name, "10.244.1.0/32"))
 
 
 def test_a_device_that_gave_way_to_another_lingers() -> None:
-    devices = Devices(15)
+    devices = Devices(VxlanLink, 15)
     one, two = device("flannel.1"), device("flannel.2")
     assert devices.follow(one, 0, used=True) == one
     assert devices.follow(two, 100, used=True) == merge((two, one))
@@ -184,10 +196,10 @@ def test_a_device_that_gave_way_to_another_lingers() -> None:
 
 
 def test_an_answer_is_looked_for_often_then_now_and_then() -> None:
-    transition = Transition(15)
-    transition.follow("bgp", [lease("b", 2, "vxlan")], 0)
-    assert transition.look_again(0, waiting=False) == math.inf
-    assert transition.look_again(10, waiting=True) == 0.1
-    assert transition.look_again(20, waiting=True) == 0.1
-    assert transition.look_again(30, waiting=True) == 2
-    assert transition.look_again(31, waiting=False) == math.inf
+    change = transition(15)
+    change.follow("bgp", [lease("b", 2, "vxlan")], 0)
+    assert change.look_again(0, waiting=False) == math.inf
+    assert change.look_again(10, waiting=True) == 0.1
+    assert change.look_again(20, waiting=True) == 0.1
+    assert change.look_again(30, waiting=True) == 2
+    assert change.look_again(31, waiting=False) == math.inf

@@ -5,23 +5,31 @@ import ipaddress
 import json
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pybernetes.flannel.backends import BACKENDS, make
-from pybernetes.flannel.backends.wireguard import peers as wireguard_peers
+from pybernetes.flannel.backends import BACKENDS, kernel_kinds, make
+from pybernetes.flannel.backends.ipip import IpipLink
+from pybernetes.flannel.backends.wireguard.device import WireguardDevices, WireguardLink
 from pybernetes.flannel.backends.wireguard.key_file import KeyFile, default_path, public_of
+from pybernetes.flannel.backends.wireguard.peers import WireguardPeer, WireguardPeers
 from pybernetes.flannel.config import ConfigError, parse
 from pybernetes.flannel.kernel.desired import Desired
-from pybernetes.flannel.kernel.reconcile import Observed, reconcile
-from pybernetes.flannel.leases.lease import FamilyLease, Lease, Underlay
-from pybernetes.flannel.network import Node, desired_state, mtu
+from pybernetes.flannel.leases.lease import FamilyLease, Lease, Node, Underlay
+from pybernetes.flannel.network import desired_state, mtu
+from pybernetes.flannel.options import FlannelOptions
+from pybernetes.flannel.reconciler import reconcile
 from pybernetes.flannel.transition.transition import Former
 from pybernetes.linux import link, netns, wireguard
+from pybernetes.linux.link import Link
+from pybernetes.linux.linkmsg import IFF_UP
 from pybernetes.linux.rtnl import Netlink
 from pybernetes.linux.wireguard import Endpoint, Peer
+
+from .kinds import seen
 
 ETH0 = Underlay("eth0", 2, 1500, (ipaddress.ip_interface("192.0.2.1/24"), ipaddress.ip_interface("2001:db8::1/64")))
 KEYS = [base64.b64encode(bytes([n]) * 32).decode() for n in range(1, 9)]
@@ -44,7 +52,7 @@ def state(backend: dict[str, Any], *peers: Lease, own: Lease | None = None, form
 
 def test_ipip_reaches_a_peer_over_ipv4() -> None:
     want = state({"Type": "ipip"}, lease("b", 2, "ipip"))
-    ((tunnel,), (route,)) = (want.ipips, want.routes)
+    ((tunnel,), (route,)) = (want.of(IpipLink), want.routes)
     assert (tunnel.name, tunnel.local, tunnel.mtu) == ("flannel.ipip", "192.0.2.1", 1480)
     assert (route.dst, route.gateway, route.link, route.onlink) == ("10.244.2.0/24", "192.0.2.2", "flannel.ipip", True)
     assert [(a.link, a.cidr) for a in want.addresses] == [("flannel.ipip", "10.244.1.0/32")]
@@ -62,15 +70,15 @@ def test_ipip_direct_routing_only_to_the_same_segment() -> None:
 
 def test_wireguard_has_a_device_for_each_family() -> None:
     want = state({"Type": "wireguard", "PSK": PSK, "PersistentKeepaliveInterval": 25}, lease("b", 2, "wireguard"))
-    assert [(w.name, w.port, w.mtu) for w in want.wireguards] == [
+    assert [(w.name, w.port, w.mtu) for w in want.of(WireguardLink)] == [
         ("flannel-wg", 51820, 1420),
         ("flannel-wg-v6", 51821, 1420),
     ]
-    assert [(p.link, str(p.endpoint), p.allowed) for p in want.wireguard_peers] == [
+    assert [(p.link, str(p.endpoint), p.allowed) for p in want.of(WireguardPeer)] == [
         ("flannel-wg", "192.0.2.2:51820", ("10.244.2.0/24",)),
         ("flannel-wg-v6", "[2001:db8::2]:51821", ("fd00:244:0:2::/64",)),
     ]
-    assert {(p.public_key, p.psk, p.keepalive) for p in want.wireguard_peers} == {(KEYS[2], PSK, 25)}
+    assert {(p.public_key, p.psk, p.keepalive) for p in want.of(WireguardPeer)} == {(KEYS[2], PSK, 25)}
     assert {(r.dst, r.gateway, r.link) for r in want.routes} == {
         ("10.244.2.0/24", "", "flannel-wg"),
         ("fd00:244:0:2::/64", "", "flannel-wg-v6"),
@@ -84,8 +92,8 @@ def test_wireguard_has_a_device_for_each_family() -> None:
 )
 def test_wireguard_with_one_device_for_both_families(mode: str, endpoint: str) -> None:
     want = state({"Type": "wireguard", "Mode": mode}, lease("b", 2, "wireguard"))
-    assert [w.name for w in want.wireguards] == ["flannel-wg"]
-    (peer,) = want.wireguard_peers
+    assert [w.name for w in want.of(WireguardLink)] == ["flannel-wg"]
+    (peer,) = want.of(WireguardPeer)
     assert (str(peer.endpoint), peer.allowed) == (endpoint, ("10.244.2.0/24", "fd00:244:0:2::/64"))
     assert {r.link for r in want.routes} == {"flannel-wg"}
     assert len(want.addresses) == 2
@@ -119,7 +127,7 @@ def test_bad_options_are_refused(options: dict[str, Any], says: str) -> None:
 @pytest.mark.parametrize("key", ["", "short", 7, None, ["x"], KEYS[1] + "=", base64.b64encode(bytes(32)).decode()])
 def test_a_lease_without_a_usable_key_is_reported(key: object) -> None:
     want = state({"Type": "wireguard"}, lease("b", 2, "wireguard", PublicKey=key))
-    assert not want.wireguard_peers and not want.routes
+    assert not want.of(WireguardPeer) and not want.routes
     assert "no usable PublicKey" in want.problems[0]
 
 
@@ -134,7 +142,7 @@ def test_the_former_way_of_a_peer_stays_open_for_what_is_under_way() -> None:
     now, before = lease("b", 2, "ipip"), lease("b", 2, "wireguard")
     others = lease("c", 3, "wireguard")
     want = state({"Type": "ipip"}, now, others, former=(before,))
-    assert {p.public_key for p in want.wireguard_peers} == {KEYS[2], KEYS[3]}
+    assert {p.public_key for p in want.of(WireguardPeer)} == {KEYS[2], KEYS[3]}
     assert {(r.dst, r.link) for r in want.routes if r.dst.startswith("10.244.2.")} == {
         ("10.244.2.0/24", "flannel.ipip")
     }
@@ -165,36 +173,50 @@ def test_a_former_lease_is_kept_while_its_backend_is_our_own() -> None:
 # -- peers -----------------------------------------------------------------------------------------------
 def test_what_waits_until_its_peer_has_answered() -> None:
     want = state({"Type": "wireguard"}, lease("b", 2, "wireguard"))
-    waiting = wireguard_peers.unanswered(want, Observed())
+    waiting = PEERS.pending(want, seen(), 0)
     assert waiting["10.244.2.0/24"] == "192.0.2.2:51820 answers on flannel-wg"
-    greeted = wireguard_peers.greet(want, {"10.244.2.0/24"})
-    assert {p.link: p.keepalive for p in greeted.wireguard_peers} == {"flannel-wg": 1, "flannel-wg-v6": 0}
+    prompted = PEERS.prompt(want, {"10.244.2.0/24"})
+    assert {p.link: p.keepalive for p in prompted.of(WireguardPeer)} == {"flannel-wg": 1, "flannel-wg-v6": 0}
     answered = wireguard.Device("flannel-wg", peers=(Peer(KEYS[2], last_handshake=1.0),))
-    assert list(wireguard_peers.unanswered(want, Observed(wireguard={"flannel-wg": answered}))) == ["fd00:244:0:2::/64"]
-    assert wireguard_peers.greet(want, ()) is want
+    assert list(PEERS.pending(want, seen(answered), 0)) == ["fd00:244:0:2::/64"]
+    assert PEERS.prompt(want, ()) is want
 
 
-def planned(*known: Peer, now: float = 1000.0) -> wireguard_peers.DevicePlan:
+PEERS = WireguardPeers()
+
+
+def planned(*known: Peer, now: float = 1000.0) -> tuple[tuple[Peer, ...], tuple[str, ...]]:
+    """The peers to set, and the keys of those to remove."""
     want = state({"Type": "wireguard", "Mode": "auto"}, lease("b", 2, "wireguard"))
     device = wireguard.Device("flannel-wg", private_key=KEYS[1], listen_port=51820, peers=known)
-    (plan,) = wireguard_peers.plan(want, {"flannel-wg": device}, KEYS[1], now)
-    return plan
+    actions = [change.action for change in PEERS.diff(want, seen(device), now)]
+    return tuple(p for action in actions for p in action.set), tuple(key for action in actions for key in action.remove)
 
 
 RIGHT = Peer(KEYS[2], Endpoint("192.0.2.2", 51820), frozenset({"10.244.2.0/24", "fd00:244:0:2::/64"}))
 
 
 def test_peers_are_compared() -> None:
-    assert planned(RIGHT) == wireguard_peers.DevicePlan("flannel-wg")
-    assert planned().peers == (RIGHT,)
-    assert planned(RIGHT, Peer(KEYS[3])).remove == (KEYS[3],)
-    assert planned(Peer(KEYS[2], RIGHT.endpoint, frozenset({"0.0.0.0/0"}))).peers == (RIGHT,)
+    assert planned(RIGHT) == ((), ())
+    assert planned() == ((RIGHT,), ())
+    assert planned(RIGHT, Peer(KEYS[3])) == ((), (KEYS[3],))
+    assert planned(Peer(KEYS[2], RIGHT.endpoint, frozenset({"0.0.0.0/0"}))) == ((RIGHT,), ())
+
+
+def test_a_device_with_another_key_or_port_is_configured_again() -> None:
+    want = state({"Type": "wireguard", "Mode": "auto"}, lease("b", 2, "wireguard"))
+    device = wireguard.Device("flannel-wg", private_key=KEYS[1], listen_port=51820)
+    link = Link(7, "flannel-wg", "", 1420, IFF_UP, "wireguard")
+    for key, port, changed in ((1, 51820, False), (2, 51820, True), (1, 51999, True)):
+        have = seen(replace(device, private_key=KEYS[key], listen_port=port), links=(link,))
+        found = [c.text for c in WireguardDevices(lambda: KEYS[1]).diff(want, have, 0)]
+        assert ("key and port 51820 of flannel-wg set" in found) == changed
 
 
 def test_a_peer_behind_nat_keeps_the_address_it_comes_from_while_it_talks() -> None:
     roamed = Peer(RIGHT.public_key, Endpoint("203.0.113.9", 4242), RIGHT.allowed, last_handshake=900.0)
-    assert planned(roamed, now=1000).peers == ()
-    assert planned(roamed, now=1100).peers == (RIGHT,)
+    assert planned(roamed, now=1000) == ((), ())
+    assert planned(roamed, now=1100) == ((RIGHT,), ())
 
 
 # -- the key ---------------------------------------------------------------------------------------------
@@ -224,13 +246,14 @@ def test_where_the_key_is() -> None:
 # -- a kernel without the modules --------------------------------------------------------------------------
 @pytest.mark.kernel
 @pytest.mark.parametrize("kind", ["ipip", "wireguard"])
-def test_a_kernel_without_the_module_is_told_by_name(kind: str) -> None:
+def test_a_missing_kernel_module_is_reported_by_name(kind: str, tmp_path: Path) -> None:
     name = f"pbt-{os.getpid()}-tun"
+    options = FlannelOptions(node_name="a", wireguard_key=tmp_path / "wgkey")
     netns.create(name)
     try:
         want = state({"Type": kind}, lease("b", 2, kind))
         with Netlink(name) as nl:
-            outcome = reconcile(nl, want, private_key=KEYS[1])
+            outcome = reconcile(nl, kernel_kinds(options), want, 0)
             made = {li.name for li in link.links(nl)}
     finally:
         netns.delete(name)

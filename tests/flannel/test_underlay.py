@@ -10,6 +10,9 @@ import pytest
 
 from pybernetes.flannel import interface
 from pybernetes.flannel.backends import make
+from pybernetes.flannel.backends.ipip import IpipLink
+from pybernetes.flannel.backends.udp.ends import UdpEnd
+from pybernetes.flannel.backends.vxlan import VxlanLink
 from pybernetes.flannel.config import FamilyConfig
 from pybernetes.flannel.identity import _translated
 from pybernetes.flannel.interface import InterfaceError, Selection
@@ -44,7 +47,11 @@ def test_tunnels_begin_at_an_address_of_the_interface(
 ) -> None:
     below = Underlay(ETH0.link, ETH0.index, ETH0.mtu, ETH0.addresses, chosen)
     want = make(backend, {}).local(FAMILY, lease(1, backend, public), below)
-    ends = {*(end.local for end in want.links), *(end.local for end in want.ipips), *(e.local for e in want.udp_ends)}
+    ends = {
+        *(end.local for end in want.of(VxlanLink)),
+        *(end.local for end in want.of(IpipLink)),
+        *(e.local for e in want.of(UdpEnd)),
+    }
     assert ends == {source}
 
 

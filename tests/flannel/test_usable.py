@@ -1,11 +1,12 @@
 """Which peers can be served: the short way for leases that have nothing in common finds what the long way finds."""
 
 import ipaddress
+from functools import partial
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pybernetes.flannel.backends import BACKENDS
+from pybernetes.flannel.backends import BACKENDS, exclusive
 from pybernetes.flannel.config import parse
 from pybernetes.flannel.leases.lease import FamilyLease, Lease
 from pybernetes.flannel.leases.lease_conflicts import LeaseConflicts
@@ -45,7 +46,7 @@ LEASES = st.lists(
 
 
 def the_long_way(leases: list[Lease]) -> list[str]:
-    conflicts, served = LeaseConflicts(), []
+    conflicts, served = LeaseConflicts(partial(exclusive, BACKENDS)), []
     conflicts.take(OWN)
     cut = {f.subnet.version: f.subnet.prefixlen for f in OWN.families}
     odd = {made.node: any(f.subnet.prefixlen != cut[f.subnet.version] for f in made.families) for made in leases}

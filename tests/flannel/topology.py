@@ -22,7 +22,7 @@ from pybernetes.etcd import EtcdClient, EtcdTls
 from pybernetes.flannel.daemon import Flanneld
 from pybernetes.flannel.interface import Selection
 from pybernetes.flannel.kernel.drift import KernelDrift
-from pybernetes.flannel.kernel.reconcile import Observed, observe
+from pybernetes.flannel.kernel.observed import Observed
 from pybernetes.flannel.leases.etcd.manager import EtcdManager
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.flannel.rules import NftRules
@@ -31,6 +31,7 @@ from pybernetes.linux.rtnl import Netlink
 from store.etcdserver import EtcdServer
 
 from .bgp_world import run_in
+from .kinds import observe
 
 PREFIX = "/coreos.com/network/"
 ROUTER = 254

@@ -12,8 +12,16 @@ from pybernetes.flannel.backends import BACKENDS
 from pybernetes.flannel.backends.bgp.bird import protocol_name
 from pybernetes.flannel.backends.bgp.control import SessionState
 from pybernetes.flannel.backends.bgp.learned import BIRD_PROTOCOL, LEARNED_METRIC
-from pybernetes.flannel.kernel.desired import Desired
-from pybernetes.flannel.leases.lease import FamilyLease, Lease, Underlay
+from pybernetes.flannel.backends.bgp.speaker import BgpSession, BgpSpeaker
+from pybernetes.flannel.backends.ipip import IpipLink
+from pybernetes.flannel.backends.ipsec.interface import XfrmLink
+from pybernetes.flannel.backends.udp.backend import TunLink
+from pybernetes.flannel.backends.udp.ends import UdpEnd
+from pybernetes.flannel.backends.vxlan import VxlanLink
+from pybernetes.flannel.backends.wireguard.device import WireguardLink
+from pybernetes.flannel.backends.wireguard.peers import WireguardPeer
+from pybernetes.flannel.kernel.desired import Desired, LearnedRoute
+from pybernetes.flannel.leases.lease import FamilyLease, Lease, Node, Underlay
 from pybernetes.flannel.subnet_file import SubnetFile
 from pybernetes.insight.facts import BirdFacts, ClusterFacts, KernelFacts, NodeFacts, PodFacts, TraceFacts
 from pybernetes.linux.addr import SCOPES, Address
@@ -99,7 +107,7 @@ def _lease(parsed: config.NetworkConfig, number: int, racks: int) -> Lease:
 def _node(parsed: config.NetworkConfig, leases: list[Lease], number: int, racks: int) -> NodeFacts:
     lease = leases[number - 1]
     own = [ipaddress.ip_interface(f"{p.public_ip}/{24 if p.subnet.version == 4 else 64}") for p in lease.families]
-    me = network.Node(lease, Underlay("eth0", ETH0, 1500, tuple(own)))
+    me = Node(lease, Underlay("eth0", ETH0, 1500, tuple(own)))
     want = network.desired_state(parsed, me, leases, linger=frozenset())
     mtu = network.mtu(parsed, me.underlay)
     env = {f.version: (str(f.network), gateway(number, f.version)) for f in parsed.families}
@@ -126,13 +134,15 @@ def _learned(dst: str, racks: int, own: Sequence[Any]) -> Route:
 
 
 def _device(want: Desired, name: str, number: int) -> Device:
-    peers = tuple(Peer(p.public_key, p.endpoint, frozenset(p.allowed)) for p in want.wireguard_peers if p.link == name)
+    peers = tuple(
+        Peer(p.public_key, p.endpoint, frozenset(p.allowed)) for p in want.of(WireguardPeer) if p.link == name
+    )
     return Device(name, wireguard_key(number), listen_port=51820, peers=peers)
 
 
 def _bird(want: Desired) -> BirdFacts | None:
-    states = tuple(SessionState(protocol_name(s.address), True, "Established") for s in want.sessions)
-    return BirdFacts("/run/bird.ctl", True, states) if want.speakers else None
+    states = tuple(SessionState(protocol_name(s.address), True, "Established") for s in want.of(BgpSession))
+    return BirdFacts("/run/bird.ctl", True, states) if want.of(BgpSpeaker) else None
 
 
 def _kernel(want: Desired, number: int, own: Sequence[Any], mtu: int, racks: int) -> KernelFacts:
@@ -142,12 +152,14 @@ def _kernel(want: Desired, number: int, own: Sequence[Any], mtu: int, racks: int
     ]
     links += [
         link(at, v.name, "vxlan", mtu=v.mtu, mac=v.mac, vxlan=VxlanInfo(v.vni, v.port, v.local, ETH0, v.learning))
-        for at, v in zip(FLANNELS, want.links, strict=False)
+        for at, v in zip(FLANNELS, want.of(VxlanLink), strict=False)
     ]
-    links += [link(FLANNEL, tun.name, "tun", mtu=tun.mtu) for tun in want.tuns]
-    links += [link(FLANNEL, t.name, "ipip", mtu=t.mtu, ipip=IpipInfo(t.local)) for t in want.ipips]
-    links += [link(at, x.name, "xfrm", mtu=x.mtu, if_id=x.if_id) for at, x in zip(FLANNELS, want.xfrms, strict=False)]
-    links += [link(at, w.name, "wireguard", mtu=w.mtu) for at, w in zip(FLANNELS, want.wireguards, strict=False)]
+    links += [link(FLANNEL, tun.name, "tun", mtu=tun.mtu) for tun in want.of(TunLink)]
+    links += [link(FLANNEL, t.name, "ipip", mtu=t.mtu, ipip=IpipInfo(t.local)) for t in want.of(IpipLink)]
+    links += [
+        link(at, x.name, "xfrm", mtu=x.mtu, if_id=x.if_id) for at, x in zip(FLANNELS, want.of(XfrmLink), strict=False)
+    ]
+    links += [link(at, w.name, "wireguard", mtu=w.mtu) for at, w in zip(FLANNELS, want.of(WireguardLink), strict=False)]
     links += [link(CNI0, "cni0", "bridge", mtu=mtu), link(VETH, "veth1", "veth", master=CNI0, peer=2, mtu=mtu)]
     index = {li.name: li.index for li in links}
     versions = [interface.version for interface in own]
@@ -160,7 +172,7 @@ def _kernel(want: Desired, number: int, own: Sequence[Any], mtu: int, racks: int
         *(Route(str(i.network), ETH0, protocol=2) for i in own),
         *(Route(subnet(number, version), CNI0, protocol=2) for version in versions),
         *(Route(r.dst, index[r.link], r.gateway, protocol=70, onlink=r.onlink) for r in want.routes if r.link),
-        *(_learned(r.dst, racks, own) for r in want.learned),
+        *(_learned(r.dst, racks, own) for r in want.of(LearnedRoute)),
     ]
     return KernelFacts(
         links=tuple(links),
@@ -169,8 +181,8 @@ def _kernel(want: Desired, number: int, own: Sequence[Any], mtu: int, racks: int
         neighbours=tuple(Neighbour(index[n.link], n.ip, n.mac) for n in want.neighbours),
         forwarding=tuple(FdbEntry(index[f.link], f.mac, f.dst) for f in want.forwarding),
         settings=SETTINGS,
-        udp_ports=frozenset(end.port for end in want.udp_ends),
-        wireguards=tuple(_device(want, wg.name, number) for wg in want.wireguards),
+        udp_ports=frozenset(end.port for end in want.of(UdpEnd)),
+        wireguards=tuple(_device(want, wg.name, number) for wg in want.of(WireguardLink)),
     )
 
 

@@ -7,7 +7,6 @@ backend's own documentation spells it. So a new backend needs no change here, ex
 import json
 import re
 import shutil
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -78,7 +77,7 @@ def document(backend: str, options: Mapping[str, Any]) -> dict[str, Any]:
         raise ConfigError(f"Backend.Type must be one of {', '.join(sorted(BACKENDS))}; found {backend!r:.60}")
     asked = _Asked({key.lower(): value for key, value in options.items()})
     try:
-        BACKENDS[kind](asked)
+        BACKENDS[kind].make(asked)
     except network_config.ConfigError as error:
         raise ConfigError(str(error)) from error
     known = {name: _spelt(kind, name) for name in (*asked.names, *_PASSED_OVER.get(kind, ()))}
@@ -91,7 +90,7 @@ def document(backend: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _spelt(kind: str, name: str) -> str:
     """As the backend's documentation has it."""
-    text = sys.modules[BACKENDS[kind].__module__].__doc__ or ""
+    text = BACKENDS[kind].documentation
     found = re.findall(rf"\b{re.escape(name)}\b", text, re.IGNORECASE)
     return next((word for word in found if word != name), _SPELT.get(name, name.capitalize()))
 

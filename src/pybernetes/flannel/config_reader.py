@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pybernetes.flannel.backends import BACKENDS, make
+from pybernetes.flannel.backends import Backends, make
 from pybernetes.flannel.config import ConfigError, NetworkConfig, parse
 from pybernetes.flannel.leases.manager import SubnetManager
 
@@ -15,8 +15,9 @@ log = logging.getLogger(__name__)
 class ConfigReader:
     """Reads what the subnet manager holds, and parses it when it has changed."""
 
-    def __init__(self, manager: SubnetManager) -> None:
+    def __init__(self, manager: SubnetManager, backends: Backends) -> None:
         self._manager = manager
+        self._backends = backends
         self._config: tuple[str, NetworkConfig] | None = None
 
     def recall(self, former: Mapping[str, Mapping[str, Any]]) -> NetworkConfig:
@@ -31,8 +32,8 @@ class ConfigReader:
         try:
             text = self._manager.config()
             if self._config is None or self._config[0] != text:
-                config = parse(text, frozenset(BACKENDS))
-                backend = make(config.backend, config.options)
+                config = parse(text, frozenset(self._backends))
+                backend = make(config.backend, config.options, self._backends)
                 check(config)
                 if self._config is not None:
                     before = self._config[1]
@@ -40,8 +41,8 @@ class ConfigReader:
                 if config.unknown:
                     log.warning("network config has keys that mean nothing: %s", ", ".join(config.unknown))
                 log.info("Found network config - Backend type: %s", config.backend)
-                if describe := getattr(backend, "describe", None):
-                    log.info("%s", describe())
+                if description := backend.describe():
+                    log.info("%s", description)
                 self._config = text, config
         except (ConfigError, OSError) as error:
             if self._config is None:

@@ -5,22 +5,16 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pybernetes.flannel import interface, network
-from pybernetes.flannel.backends import Backend, make
-from pybernetes.flannel.backends.vxlan import is_unicast
+from pybernetes.flannel import interface
+from pybernetes.flannel.backends import Backend, Backends, make
 from pybernetes.flannel.config import IPAddress, NetworkConfig
-from pybernetes.flannel.leases.lease import BEHIND_NAT, FamilyLease, Lease
+from pybernetes.flannel.leases.lease import BEHIND_NAT, FamilyLease, Lease, Node
 from pybernetes.flannel.leases.manager import Away, Held, Offer, SubnetManager
+from pybernetes.flannel.leases.vtep import VTEP_MAC, is_unicast, random_mac
 from pybernetes.linux import link
 from pybernetes.linux.rtnl import Netlink
 
 log = logging.getLogger(__name__)
-
-
-def random_mac(rng: random.Random) -> str:
-    """A locally administered unicast MAC."""
-    octets = [(rng.getrandbits(8) & 0xFC) | 0x02, *(rng.getrandbits(8) for _ in range(5))]
-    return ":".join(f"{octet:02x}" for octet in octets)
 
 
 def _translated(choice: interface.Choice, public: Mapping[int, IPAddress]) -> dict[str, str]:
@@ -36,9 +30,18 @@ class Identity:
     """Found anew at each pass, so that a changed address is told; remembers what was said to say it once."""
 
     def __init__(
-        self, selection: interface.Selection, manager: SubnetManager, follow: Callable[[str], None], rng: random.Random
+        self,
+        selection: interface.Selection,
+        manager: SubnetManager,
+        follow: Callable[[str], None],
+        rng: random.Random,
+        *,
+        backends: Backends,
+        is_ours: Callable[[link.Link], bool],
     ) -> None:
-        """`follow` is told the interface whose changes concern us."""
+        """`follow` is called with the interface whose changes concern us."""
+        self._backends = backends
+        self._is_ours = is_ours
         self._selection = selection
         self._manager = manager
         self._follow = follow
@@ -50,7 +53,7 @@ class Identity:
         self.confirmed = False
         """Whether the subnets are known to be ours still; false while nobody answers who could tell."""
 
-    async def of(self, nl: Netlink, config: NetworkConfig, facts: Mapping[str, str]) -> network.Node:
+    async def of(self, nl: Netlink, config: NetworkConfig, facts: Mapping[str, str]) -> Node:
         """This node's own lease, as it will be announced. Raises InterfaceError, LeaseError, Away.
 
         While nobody answers, a lease that we once had still says what the kernel should hold.
@@ -59,7 +62,7 @@ class Identity:
         choice = interface.choose(nl, self._selection, versions, self._public)
         self._public = choice.public
         self._tell_interface(choice)
-        backend = make(config.backend, config.options)
+        backend = make(config.backend, config.options, self._backends)
         known = {**facts, **self._link_macs(nl, config, backend, choice.public)}
 
         def data(public: Mapping[int, IPAddress]) -> dict[int, dict[str, Any]]:
@@ -72,7 +75,7 @@ class Identity:
         parts = tuple(
             FamilyLease(subnet, public[version], tell[version]) for version, subnet in sorted(held.subnets.items())
         )
-        return network.Node(Lease(held.name, config.backend, parts), choice.underlay)
+        return Node(Lease(held.name, config.backend, parts), choice.underlay)
 
     async def _acquire(self, config: NetworkConfig, offer: Offer) -> Held:
         try:
@@ -119,17 +122,16 @@ class Identity:
 
         Peers hold the MAC in permanent entries, so it must outlive a restart, and better a reboot too.
         """
-        name_of = getattr(backend, "link_name", None)
-        if name_of is None:
+        names = {version: name for version in sorted(public) if (name := backend.announced_device(version))}
+        if not names:
             return {}
         told = self._manager.told(config, public)
-        for version in sorted(public):
-            name = name_of(version)
+        for version, name in names.items():
             present = link.find(nl, name)
-            if present is not None and present.kind == "vxlan":
+            if present is not None and self._is_ours(present):
                 self._macs.setdefault(name, present.mac)
             elif name not in self._macs:
-                before = told.get(version, {}).get("VtepMAC")
+                before = told.get(version, {}).get(VTEP_MAC)
                 good = isinstance(before, str) and is_unicast(before.lower())
                 self._macs[name] = str(before).lower() if good else random_mac(self._rng)
             if self._macs[name] in self._macs_of_others(config, version, public, told):
@@ -144,10 +146,10 @@ class Identity:
         told: Mapping[int, Mapping[str, Any]],
     ) -> set[str]:
         """Peers take a MAC for that of the lease which came first: it may be one of ours under a former address."""
-        ours = told.get(version, {}).get("VtepMAC"), self._held.name if self._held else ""
+        ours = told.get(version, {}).get(VTEP_MAC), self._held.name if self._held else ""
         parts = [(lease.node, lease.family(version)) for lease in self._manager.leases(config)[0]]
         return {
-            str(part.data.get("VtepMAC", "")).lower()
+            str(part.data.get(VTEP_MAC, "")).lower()
             for node, part in parts
-            if part and part.public_ip != public[version] and part.data.get("VtepMAC") != ours[0] and node != ours[1]
+            if part and part.public_ip != public[version] and part.data.get(VTEP_MAC) != ours[0] and node != ours[1]
         }

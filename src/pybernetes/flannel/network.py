@@ -5,19 +5,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from operator import attrgetter
 
-from pybernetes.flannel.backends import BACKENDS, Backend, make, make_for_peers
+from pybernetes.flannel.backends import BACKENDS, Backend, Backends, exclusive, make, make_for_peers
 from pybernetes.flannel.config import FamilyConfig, NetworkConfig
-from pybernetes.flannel.kernel.desired import Desired, merge
-from pybernetes.flannel.leases.lease import FamilyLease, Lease, Underlay
+from pybernetes.flannel.kernel.desired import Desired, LearnedRoute, PeerRoute, merge
+from pybernetes.flannel.leases.lease import FamilyLease, Lease, Node, Underlay
 from pybernetes.flannel.leases.lease_conflicts import LeaseConflicts
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """This node: its own lease and its way out."""
-
-    lease: Lease
-    underlay: Underlay
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,42 +72,39 @@ def desired_state(
     linger: frozenset[str],
     former: Iterable[Lease] = (),
     memo: Memo | None = None,
+    backends: Backends = BACKENDS,
 ) -> Desired:
     """What the kernel should hold.
 
     A peer is reached by the backend that its lease announces. `linger` names backends whose receiving side stays
     although nobody announces them any more, since the last packets sent their way may still be under way. `former`
     are leases of peers that announced another backend a moment ago, and may still send by it. `memo`,
-    kept from pass to pass, saves work and changes no result.
+    kept from pass to pass, saves work and changes no result. `backends` is constant for a memo.
     """
     memo = memo or Memo()
     memo.renew(config, node)
     leases = list(leases)
     memo.keep({lease.node for lease in leases})
-    peers, problems = usable(config, node.lease, leases, memo)
+    peers, problems = usable(config, node.lease, leases, memo, backends)
     memo.peers = peers
     in_use = {config.backend, *linger, *(peer.backend for peer in peers)}
-    backends: dict[str, Backend] = {kind: _backend(config, kind) for kind in sorted(in_use)}
+    active: dict[str, Backend] = {kind: _backend(config, kind, backends) for kind in sorted(in_use)}
     own = _as_told(node.lease, leases)
     parts = [Desired(problems=tuple(problems))]
     for family in config.families:
-        parts += [backend.local(family, node.lease, node.underlay) for backend in backends.values()]
-        parts += [
-            tell(family, own, peers, node.underlay)
-            for backend in backends.values()
-            if (tell := getattr(backend, "tell", None))
-        ]
+        parts += [backend.local(family, node.lease, node.underlay) for backend in active.values()]
+        parts += [backend.across_peers(family, own, peers, node.underlay) for backend in active.values()]
 
     def reach(peer: Lease) -> tuple[Desired, ...]:
-        backend = backends[peer.backend]
+        backend = active[peer.backend]
         return tuple(backend.peer(family, node.lease, peer, node.underlay) for family in config.families)
 
     for peer in peers:
         parts += memo.parts(peer, partial(reach, peer))
     now = {peer.node: peer.backend for peer in peers}
     for lease in former:
-        if lease.backend in backends and now.get(lease.node, lease.backend) != lease.backend:
-            parts += [replace(part, routes=(), learned=(), problems=()) for part in reach(lease)]
+        if lease.backend in active and now.get(lease.node, lease.backend) != lease.backend:
+            parts += [part.without(PeerRoute, LearnedRoute) for part in reach(lease)]
     return merge(parts)
 
 
@@ -126,32 +115,37 @@ def _as_told(own: Lease, leases: Iterable[Lease]) -> Lease:
     return replace(own, families=tuple(replace(p, data={**o.data, **p.data}) if o else p for p, o in parts))
 
 
-def _backend(config: NetworkConfig, kind: str) -> Backend:
+def _backend(config: NetworkConfig, kind: str, backends: Backends) -> Backend:
     """The configured backend has the configured options; another one, those it had before, or its defaults."""
-    return make(kind, config.options) if kind == config.backend else make_for_peers(kind, config.former.get(kind))
+    if kind == config.backend:
+        return make(kind, config.options, backends)
+    return make_for_peers(kind, config.former.get(kind), backends)
 
 
-def mtu(config: NetworkConfig, underlay: Underlay) -> int:
+def mtu(config: NetworkConfig, underlay: Underlay, backends: Backends = BACKENDS) -> int:
     """The pods' MTU: the smallest that fits through every family's encapsulation."""
-    backend = make(config.backend, config.options)
-    fixed = getattr(backend, "mtu", 0)
-    return int(fixed or underlay.mtu - max(backend.overhead(family.version) for family in config.families))
+    backend = make(config.backend, config.options, backends)
+    return backend.mtu or underlay.mtu - max(backend.overhead(family.version) for family in config.families)
 
 
 def usable(
-    config: NetworkConfig, own: Lease, leases: Iterable[Lease], memo: Memo | None = None
+    config: NetworkConfig,
+    own: Lease,
+    leases: Iterable[Lease],
+    memo: Memo | None = None,
+    backends: Backends = BACKENDS,
 ) -> tuple[list[Lease], list[str]]:
     """The peers that can be served, and a sentence for each lease that can't."""
     memo = memo or Memo()
     sizes: dict[int, int] = {f.subnet.version: f.subnet.prefixlen for f in own.families}
-    find = partial(_facts, config, own, sizes)
+    find = partial(_facts, config, own, sizes, backends)
     others = sorted((lease for lease in leases if lease.node != own.node), key=attrgetter("node"))
     found = [(lease, memo.facts(lease, find)) for lease in others]
     problems = [f"{lease.node}: {facts.fault}; skipped" for lease, facts in found if facts.fault]
     sound = [(lease, facts) for lease, facts in found if not facts.fault]
     if _are_apart([find(own), *(facts for _, facts in sound)]):
         return [lease for lease, _ in sound], problems
-    conflicts, peers = LeaseConflicts(), []
+    conflicts, peers = LeaseConflicts(partial(exclusive, backends)), []
     conflicts.take(own)
     versions = {family.version for family in config.families}
     # Where two claim the same, the one whose subnet is cut like our own is more likely to be right.
@@ -170,17 +164,17 @@ def _are_apart(found: list[Facts]) -> bool:
     return len(set(claimed)) == len(claimed) and all(facts.regular for facts in found)
 
 
-def _facts(config: NetworkConfig, own: Lease, sizes: Mapping[int, int], lease: Lease) -> Facts:
+def _facts(config: NetworkConfig, own: Lease, sizes: Mapping[int, int], backends: Backends, lease: Lease) -> Facts:
     claims = [str(part.subnet) for part in lease.families]
-    claims += [f"{p.subnet.version} {str(mac).lower()}" for p in lease.families if (mac := p.data.get("VtepMAC"))]
+    claims += [f"{p.subnet.version} {data}" for p in lease.families if (data := exclusive(backends, lease, p))]
     regular = all(part.subnet.prefixlen == sizes.get(part.subnet.version) for part in lease.families)
-    fault = "" if lease is own else _fault(config, own, lease)
+    fault = "" if lease is own else _fault(config, own, backends, lease)
     return Facts(fault, tuple(claims), regular)
 
 
-def _fault(config: NetworkConfig, own: Lease, lease: Lease) -> str:
-    if lease.backend not in BACKENDS:
-        return f"unknown backend type {lease.backend!r}, expected one of {', '.join(sorted(BACKENDS))}"
+def _fault(config: NetworkConfig, own: Lease, backends: Backends, lease: Lease) -> str:
+    if lease.backend not in backends:
+        return f"unknown backend type {lease.backend!r}, expected one of {', '.join(sorted(backends))}"
     for part in lease.families:
         family = config.family(part.subnet.version)
         if family is not None:

@@ -5,11 +5,10 @@ refused; one that pods use is kept and warned of (docs/decisions/0007-overlappin
 """
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from pybernetes.flannel.config import ConfigError, FamilyConfig, IPNetwork, NetworkConfig
-from pybernetes.flannel.kernel.devices import is_ours
 from pybernetes.linux import addr, bridge, link
 from pybernetes.linux.rtnl import Netlink
 
@@ -36,14 +35,14 @@ class Ground:
         return [*(address.network for _, address in self.addresses), *self.services]
 
 
-def look(nl: Netlink) -> list[tuple[str, Interface]]:
+def look(nl: Netlink, is_ours: Callable[[link.Link], bool]) -> list[tuple[str, Interface]]:
     """Addresses of all links but those of the pod network itself: tunnels and pod bridges."""
     links = {li.index: li for li in link.links(nl)}
     bridges = {"cni0"} | {note.bridge for li in links.values() if (note := bridge.parse_alias(li.alias)) is not None}
     found = []
     for address in addr.addresses(nl):
         li = links.get(address.index)
-        if li is not None and li.name not in bridges and not is_ours(li.name, li.kind):
+        if li is not None and li.name not in bridges and not is_ours(li):
             found.append((li.name, ipaddress.ip_interface(address.cidr)))
     return found
 

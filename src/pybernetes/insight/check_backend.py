@@ -4,8 +4,12 @@ from collections.abc import Collection, Iterator
 
 from pybernetes.flannel.backends.bgp.bird import protocol_name
 from pybernetes.flannel.backends.bgp.learned import is_learned
-from pybernetes.flannel.backends.wireguard.backend import PUBLIC_KEY
-from pybernetes.flannel.kernel.desired import BgpSession, Desired, WireguardPeer
+from pybernetes.flannel.backends.bgp.speaker import BgpSession, BgpSpeaker
+from pybernetes.flannel.backends.udp.ends import UdpEnd
+from pybernetes.flannel.backends.wireguard.device import WireguardLink
+from pybernetes.flannel.backends.wireguard.names import PUBLIC_KEY
+from pybernetes.flannel.backends.wireguard.peers import WireguardPeer
+from pybernetes.flannel.kernel.desired import Desired, LearnedRoute
 from pybernetes.insight.check_texts import peer_of, repair_hint
 from pybernetes.insight.facts import BirdFacts, ClusterFacts, KernelFacts, NodeFacts
 from pybernetes.insight.findings import Finding, Severity
@@ -39,12 +43,12 @@ def check_backend(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, w
     """One node."""
     yield from _proxy(cluster, node, kernel, want)
     yield from _wireguard(cluster, node, kernel, want)
-    if want.speakers and node.bird is not None:
+    if want.of(BgpSpeaker) and node.bird is not None:
         yield from _bird(cluster, node, kernel, want, node.bird)
 
 
 def _proxy(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, want: Desired) -> Iterator[Finding]:
-    for end in want.udp_ends:
+    for end in want.of(UdpEnd):
         if node.agent and end.port not in kernel.udp_ports:
             cause = f"no program listens on UDP port {end.port}: the proxy for {end.tun} is not running"
             yield Finding("proxy-missing", node.name, cause, repair_hint(cluster, node))
@@ -55,18 +59,18 @@ def _bird(
 ) -> Iterator[Finding]:
     learned = {r.dst for r in kernel.routes if is_learned(r)}
     if not bird.answers:
-        lost = [r for r in want.learned if r.dst not in learned]
-        stay = "its routes are gone" if lost else f"peers keep its routes for {want.speakers[0].restart} s"
+        lost = [r for r in want.of(LearnedRoute) if r.dst not in learned]
+        stay = "its routes are gone" if lost else f"peers keep its routes for {want.of(BgpSpeaker)[0].restart} s"
         cause = f"BIRD is not running on {node.name}, or does not answer: no session is up, and {stay}"
         yield Finding("bird-stopped", node.name, cause, repair_hint(cluster, node))
         return
     silent = set()
-    for session in want.sessions:
+    for session in want.of(BgpSession):
         if (found := _session(cluster, node, want, bird, learned, session)) is not None:
             silent.add(session.node)
             if _reports(cluster, node, session):
                 yield found
-    for r in want.learned:
+    for r in want.of(LearnedRoute):
         peer = peer_of(r.reason)
         if r.dst not in learned and peer not in silent and not _stopped(cluster, peer):
             cause = f"BIRD has installed no route to {r.dst} of {peer}, although the sessions are up"
@@ -82,7 +86,7 @@ def _session(
         return None
     words = state.info if state is not None else "it is not in BIRD's config"
     code, cause, fix = _why(session, words)
-    lost = [r.dst for r in want.learned if peer_of(r.reason) == session.node and r.dst not in learned]
+    lost = [r.dst for r in want.of(LearnedRoute) if peer_of(r.reason) == session.node and r.dst not in learned]
     after = f"; there is no route to {', '.join(lost)}" if lost else "; the routes it installed before still work"
     return Finding(
         code,
@@ -124,11 +128,11 @@ def _stopped(cluster: ClusterFacts, name: str) -> bool:
 def _wireguard(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, want: Desired) -> Iterator[Finding]:
     devices = {device.name: device for device in kernel.wireguards}
     mine = {part.data.get(PUBLIC_KEY) for part in node.lease.families} if node.lease else set()
-    for name in {link.name for link in want.wireguards} & devices.keys():
+    for name in {link.name for link in want.of(WireguardLink)} & devices.keys():
         if devices[name].public_key not in mine:
             cause = f"{name} has a different key from the one {node.name} announces: peers cannot decrypt its packets"
             yield Finding("key-wrong", node.name, cause, repair_hint(cluster, node))
-    for peer in want.wireguard_peers:
+    for peer in want.of(WireguardPeer):
         device = devices.get(peer.link)
         if device is None:
             continue  # reported as the link's fault

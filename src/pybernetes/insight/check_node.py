@@ -3,8 +3,10 @@
 import re
 from collections.abc import Callable, Iterator
 
-from pybernetes.flannel.kernel.desired import Desired, PeerRoute, VxlanLink
-from pybernetes.flannel.kernel.devices import Device, describe, fits, is_ours
+from pybernetes.flannel.backends import device_kinds
+from pybernetes.flannel.backends.vxlan import VxlanLink
+from pybernetes.flannel.kernel.desired import Desired, Device, PeerRoute
+from pybernetes.flannel.options import FlannelOptions
 from pybernetes.insight import check_outputs, expected, fib
 from pybernetes.insight.check_backend import check_backend
 from pybernetes.insight.check_filters import check_filters
@@ -20,6 +22,9 @@ _GLOBAL = addr.SCOPES["global"]
 
 #: The problem that flannel reports for a lease with the subnet of another lease.
 _TWICE = re.compile(r"subnet (\S+) belongs to (\S+) already")
+
+#: By type of the desired device.
+_DEVICE_KINDS = {kind.type: kind for kind in device_kinds(FlannelOptions(node_name=""))}
 
 Check = Callable[[ClusterFacts, NodeFacts, KernelFacts, Desired], Iterator[Finding]]
 
@@ -51,7 +56,7 @@ def _links(cluster: ClusterFacts, node: NodeFacts, kernel: KernelFacts, want: De
             yield Finding("link-down", node.name, f"{link.name} is down: it was set down", fix)
     names = {link.name for link in want.devices}
     for leftover in kernel.links:
-        if is_ours(leftover.name, leftover.kind) and leftover.name not in names:
+        if any(kind.is_ours(leftover) for kind in _DEVICE_KINDS.values()) and leftover.name not in names:
             cause = f"{leftover.name} is no longer needed by the backend {cluster.config.backend}"
             fix = "flannel removes it about 15 s after the last node has changed over"
             yield Finding("leftover", node.name, cause, fix, severity=Severity.WARNING)
@@ -61,7 +66,9 @@ def _differences(kernel: KernelFacts, want: Device, have: Link) -> list[str]:
     """Differences in properties that cannot be changed in place."""
     if not isinstance(want, VxlanLink):
         by_name = {li.name: li for li in kernel.links}
-        return [] if fits(want, have, by_name) else [f"it is a {have.kind or 'plain'} device, not {describe(want)}"]
+        kind = _DEVICE_KINDS[type(want)]
+        fits = kind.fits(want, have, by_name)
+        return [] if fits else [f"it is a {have.kind or 'plain'} device, not {kind.describe(want)}"]
     info = have.vxlan
     if info is None:
         return [f"it is a {have.kind or 'plain'} device, not a VXLAN"]

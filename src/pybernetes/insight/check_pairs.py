@@ -94,7 +94,7 @@ def _at_end(last: Stage, missing: Stage | None) -> bool:
 
 
 def _port(cluster: ClusterFacts) -> str:
-    port = getattr(make(cluster.config.backend, cluster.config.options), "port", None)
+    port = make(cluster.config.backend, cluster.config.options).port
     return f"UDP port {port}" if port else "the tunnel"
 
 

@@ -5,7 +5,7 @@ from ipaddress import ip_interface
 
 from pybernetes.flannel import network
 from pybernetes.flannel.kernel.desired import Desired
-from pybernetes.flannel.leases.lease import Lease, Underlay
+from pybernetes.flannel.leases.lease import Lease, Node, Underlay
 from pybernetes.insight.facts import ClusterFacts, KernelFacts, NodeFacts
 from pybernetes.linux.link import Link
 
@@ -36,7 +36,7 @@ def desired(cluster: ClusterFacts, node: NodeFacts) -> Desired | None:
     below = underlay(node.kernel, node.lease)
     if below is None:
         return None
-    me = network.Node(node.lease, below)
+    me = Node(node.lease, below)
     return network.desired_state(cluster.config, me, cluster.leases, linger=NOBODY)
 
 

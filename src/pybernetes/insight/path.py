@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from pybernetes.flannel.backends.bgp.learned import is_learned
-from pybernetes.flannel.kernel.reconcile import ROUTE_PROTOCOL
+from pybernetes.flannel.kernel.routes import ROUTE_PROTOCOL
 from pybernetes.flannel.leases.lease import Lease
 from pybernetes.insight import fib
 from pybernetes.insight.facts import KernelFacts, NodeFacts, PodFacts, TraceFacts

@@ -17,7 +17,9 @@ from pybernetes.cluster.registry import Registry
 from pybernetes.flannel import config as network_config
 from pybernetes.flannel.backends import BACKENDS
 from pybernetes.flannel.backends.bgp.learned import is_learned
+from pybernetes.flannel.backends.bgp.speaker import BgpSpeaker
 from pybernetes.flannel.config import NetworkConfig
+from pybernetes.flannel.kernel.desired import LearnedRoute
 from pybernetes.insight import expected, gather
 from pybernetes.insight.facts import ClusterFacts, NodeFacts
 
@@ -76,9 +78,9 @@ def pending_step(facts: ClusterFacts, node: NodeFacts) -> str:
     if any((r.dst, r.gateway, r.link) not in routes for r in want.routes if r.link):
         return "moves its routes"
     learned = {r.dst for r in node.kernel.routes if is_learned(r)}
-    if unknown := [r.dst for r in want.learned if r.dst not in learned]:
+    if unknown := [r.dst for r in want.of(LearnedRoute) if r.dst not in learned]:
         return f"has not learned the route to {unknown[0]} yet"
-    if learned and not want.speakers:
+    if learned and not want.of(BgpSpeaker):
         return "keeps BIRD for packets in flight"
     if f"FLANNEL_MTU={expected.mtu(facts, node)}" not in (node.subnet_env or "").splitlines():
         return "writes subnet.env, which CNI reads for new pods"

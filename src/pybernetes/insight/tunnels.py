@@ -94,7 +94,7 @@ def _proxy(facts: TraceFacts, node: NodeFacts, link: Link, packet: Packet) -> Cr
 
 def _port(cluster: ClusterFacts) -> int:
     options = cluster.config.options if cluster.config.backend == "udp" else cluster.config.former.get("udp", {})
-    return int(getattr(make("udp", options), "port", 0))
+    return make("udp", options).port
 
 
 def _ipip(facts: TraceFacts, node: NodeFacts, link: Link, route: Route) -> Crossing:

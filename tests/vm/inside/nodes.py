@@ -12,20 +12,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pybernetes.flannel.backends import kernel_kinds
 from pybernetes.flannel.config import IPAddress, NetworkConfig
 from pybernetes.flannel.daemon import Flanneld
 from pybernetes.flannel.interface import Selection
 from pybernetes.flannel.kernel.drift import KernelDrift
-from pybernetes.flannel.kernel.reconcile import Observed, observe
+from pybernetes.flannel.kernel.observed import Observed
+from pybernetes.flannel.kernel.reconcile import observe
 from pybernetes.flannel.leases.lease import FamilyLease, Lease
 from pybernetes.flannel.leases.manager import Held, Offer
 from pybernetes.flannel.masquerade import Wanted
 from pybernetes.flannel.options import FlannelOptions
-from pybernetes.linux import addr, link, netns, sysctl
+from pybernetes.linux import addr, link, netns, sysctl, wireguard, xfrm
 from pybernetes.linux.rtnl import Netlink
 
 POD = {4: "10.244.{}.1", 6: "fd00:244:0:{}::1"}
 _ETH_P_ALL = 3
+KINDS = kernel_kinds(FlannelOptions(node_name=""))
 
 
 @dataclass
@@ -120,7 +123,19 @@ class Host:
     @property
     def seen(self) -> Observed:
         with Netlink(self.netns) as nl:
-            return observe(nl)
+            return observe(nl, KINDS)
+
+    @property
+    def states(self) -> frozenset[xfrm.State]:
+        return self.seen.of(xfrm.State)
+
+    @property
+    def policies(self) -> frozenset[xfrm.Policy]:
+        return self.seen.of(xfrm.Policy)
+
+    @property
+    def wireguards(self) -> dict[str, wireguard.Device]:
+        return {device.name: device for device in self.seen.of(wireguard.Device)}
 
     def routes(self) -> dict[str, str]:
         return {r.dst: r.link for r in self.seen.routes if r.link}

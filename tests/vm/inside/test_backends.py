@@ -56,11 +56,11 @@ def protocol(frame: bytes) -> int:
 
 async def unchanged(made: Pair) -> None:
     """Further passes change nothing: the kernel's objects stay the very same."""
-    before = [(dict(h.seen.ours), h.seen.routes, h.seen.addresses, tuple(h.seen.wireguard)) for h in made.hosts]
+    before = [(dict(h.seen.ours), h.seen.routes, h.seen.addresses, set(h.wireguards)) for h in made.hosts]
     for host in made.hosts:
         host.daemon.poke()
     await asyncio.sleep(0.3)
-    assert [(dict(h.seen.ours), h.seen.routes, h.seen.addresses, tuple(h.seen.wireguard)) for h in made.hosts] == before
+    assert [(dict(h.seen.ours), h.seen.routes, h.seen.addresses, set(h.wireguards)) for h in made.hosts] == before
 
 
 async def test_ipip(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -135,7 +135,7 @@ async def test_wireguard(
             assert (
                 posted.families[0].data
                 == posted.families[1].data
-                == {"PublicKey": node.seen.wireguard["flannel-wg"].public_key}
+                == {"PublicKey": node.wireguards["flannel-wg"].public_key}
             )
         await unchanged(made)
 
@@ -143,7 +143,7 @@ async def test_wireguard(
 async def test_wireguard_is_mended(tmp_path: Path) -> None:
     async with pair(tmp_path, WIREGUARD, 4, 6) as made:
         await made.settled("flannel-wg", "flannel-wg-v6")
-        device = made.a.seen.wireguard["flannel-wg"]
+        device = made.a.wireguards["flannel-wg"]
         (peer,) = device.peers
         for damage in (
             ("ip", "link", "del", "flannel-wg"),

@@ -31,7 +31,7 @@ def actor(host: Host) -> CharonActor:
 
 
 def secured(made: Pair) -> bool:
-    return all(len(host.seen.ipsec.states) >= 2 for host in made.hosts)
+    return all(len(host.states) >= 2 for host in made.hosts)
 
 
 async def reached(made: Pair) -> None:
@@ -72,7 +72,7 @@ async def test_packets_travel_encrypted(
         await until(lambda: secured(made))
         frames = pods(await heard(made.a, made.b, "10.244.2.1"))
         assert kinds(frames) == {carrier}
-        assert {s.encap for host in made.hosts for s in host.seen.ipsec.states} == {carrier == socket.IPPROTO_UDP}
+        assert {s.encap for host in made.hosts for s in host.states} == {carrier == socket.IPPROTO_UDP}
         if carrier == socket.IPPROTO_UDP:
             assert {f[34:38] for f in frames} == {b"\x11\x94\x11\x94"}, "from port 4500 to port 4500"
         assert not any(SECRET in f or socket.inet_aton("10.244.2.1") in f for f in frames)
@@ -131,7 +131,7 @@ async def test_what_is_broken_is_mended(tmp_path: Path) -> None:
     async with pair(tmp_path, IPSEC, 4) as made:
         await made.settled("flannel-ipsec")
         await until(lambda: secured(made))
-        policies, routes = made.a.seen.ipsec.policies, made.a.seen.routes
+        policies, routes = made.a.policies, made.a.seen.routes
         assert len(policies) == 3
         for damage in (
             ("ip", "xfrm", "policy", "flush"),
@@ -142,15 +142,15 @@ async def test_what_is_broken_is_mended(tmp_path: Path) -> None:
         ):
             code, out = await made.a.run(*damage)
             assert code == 0, out
-            await until(lambda: made.a.seen.ipsec.policies == policies and made.a.seen.routes == routes)
+            await until(lambda: made.a.policies == policies and made.a.seen.routes == routes)
             await reached(made)
         before = actor(made.a).charon.pid
         assert before is not None
         os.kill(before, signal.SIGKILL)
         assert await made.a.ping(made.b), "the states are still there"
         await until(lambda: actor(made.a).charon.pid not in (None, before))
-        old = {s.spi for s in made.a.seen.ipsec.states}
-        await until(lambda: len({s.spi for s in made.a.seen.ipsec.states} - old) == 2)
+        old = {s.spi for s in made.a.states}
+        await until(lambda: len({s.spi for s in made.a.states} - old) == 2)
         await reached(made)
 
 
@@ -165,16 +165,16 @@ async def test_packets_pass_while_charon_and_flanneld_come_and_go(tmp_path: Path
         ping = await asyncio.create_subprocess_exec(
             *netns.argv_in(made.a.netns, ["ping", "-q", "-i", "0.01", POD[4].format(2)]), stdout=asyncio.subprocess.PIPE
         )
-        old = {s.spi for s in made.a.seen.ipsec.states}
+        old = {s.spi for s in made.a.states}
         os.kill(actor(made.a).charon.pid or 0, signal.SIGKILL)
-        await until(lambda: len({s.spi for s in made.a.seen.ipsec.states} - old) >= 2)
-        await until(lambda: len(made.a.seen.ipsec.states) == 2, 60)
-        old = {s.spi for s in made.b.seen.ipsec.states}
+        await until(lambda: len({s.spi for s in made.a.states} - old) >= 2)
+        await until(lambda: len(made.a.states) == 2, 60)
+        old = {s.spi for s in made.b.states}
         await actor(made.b).close()
-        assert old <= {s.spi for s in made.b.seen.ipsec.states}
+        assert old <= {s.spi for s in made.b.states}
         made.b.daemon.poke()
-        await until(lambda: len({s.spi for s in made.b.seen.ipsec.states} - old) >= 2)
-        await until(lambda: all(len(host.seen.ipsec.states) == 2 for host in made.hosts), 60)
+        await until(lambda: len({s.spi for s in made.b.states} - old) >= 2)
+        await until(lambda: all(len(host.states) == 2 for host in made.hosts), 60)
         ping.send_signal(signal.SIGINT)
         out = (await ping.communicate())[0].decode()
         print(*out.splitlines()[-2:])
@@ -238,7 +238,7 @@ async def test_a_peer_leaves(tmp_path: Path) -> None:
         board, made.b.manager._board = made.a.manager._board, Board()
         del board.leases["node-2"]
         board.tell()
-        await until(lambda: not made.a.seen.ipsec.policies and not made.a.seen.ipsec.states and not made.a.seen.routes)
+        await until(lambda: not made.a.policies and not made.a.states and not made.a.seen.routes)
         async with connect(actor(made.a).charon.socket) as vici:
             assert await vici.stream("list-conns", "list-conn", {}) == []
             assert (await vici.call("get-shared")).get("keys") in ([], None)
@@ -286,7 +286,7 @@ async def test_the_original_is_understood(tmp_path: Path) -> None:
         await made.b.run("ip", "route", "add", "default", "dev", "eth0", "src", "10.244.2.1")
         other.start(program)
         try:
-            await until(lambda: len(made.a.seen.ipsec.states) >= 2, 60)
+            await until(lambda: len(made.a.states) >= 2, 60)
             async with asyncio.timeout(30):
                 while not await made.a.ping(made.b):
                     await asyncio.sleep(0.1)
@@ -329,14 +329,14 @@ async def test_a_successor_amid_a_change_learns_the_old_way_from_the_kernel(tmp_
         ping = await asyncio.create_subprocess_exec(
             *netns.argv_in(made.b.netns, ["ping", "-q", "-i", "0.01", POD[4].format(1)]), stdout=asyncio.subprocess.PIPE
         )
-        policies = made.a.seen.ipsec.policies
+        policies = made.a.policies
         await made.a.end()
         made.configure(VXLAN)
         await until(lambda: made.b.manager.posted().backend == "vxlan")
         assert set(made.b.routes().values()) == {"flannel-ipsec"}
         made.a.start()
         await until(lambda: set(made.a.routes().values()) == {"flannel.1"})
-        assert len(policies) == 3 and made.a.seen.ipsec.policies == policies
+        assert len(policies) == 3 and made.a.policies == policies
         await made.settled("flannel.1")
         ping.send_signal(signal.SIGINT)
         out = (await ping.communicate())[0].decode()

@@ -1,73 +1,86 @@
 """Backends: each says what the kernel should look like so that packets reach a peer's subnet.
 
-A backend is pure. It never touches the kernel: `kernel.py` compares what it returns with what is there. Since each
-peer is reached in the way that its own lease announces, two backends can be in use at once, and switching the
-network from one to the other loses no packet.
+Since each peer is reached as its own lease announces, two backends can be in use at once, and switching the network
+from one to the other loses no packet. docs/extending/backend.md shows how to add one.
 """
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any
 
-from pybernetes.flannel.backends.alloc import Alloc
-from pybernetes.flannel.backends.bgp.backend import Bgp
-from pybernetes.flannel.backends.extension.backend import Extension
-from pybernetes.flannel.backends.host_gw import HostGateway
-from pybernetes.flannel.backends.ipip import Ipip
-from pybernetes.flannel.backends.ipsec.backend import Ipsec
-from pybernetes.flannel.backends.udp.backend import Udp
-from pybernetes.flannel.backends.vxlan import Vxlan
-from pybernetes.flannel.backends.wireguard.backend import Wireguard
-from pybernetes.flannel.config import FamilyConfig
-from pybernetes.flannel.kernel.desired import Desired
-from pybernetes.flannel.leases.lease import Lease, Underlay
+from pybernetes.flannel.backends.actor import Actor
+from pybernetes.flannel.backends.alloc import ALLOC
+from pybernetes.flannel.backends.bgp.backend import BGP
+from pybernetes.flannel.backends.contract import Backend, Backends, BackendType
+from pybernetes.flannel.backends.extension.backend import EXTENSION
+from pybernetes.flannel.backends.host_gw import HOST_GW
+from pybernetes.flannel.backends.ipip import IPIP
+from pybernetes.flannel.backends.ipsec.backend import IPSEC
+from pybernetes.flannel.backends.udp.backend import UDP
+from pybernetes.flannel.backends.vxlan import VXLAN
+from pybernetes.flannel.backends.wireguard.backend import WIREGUARD
+from pybernetes.flannel.kernel.addresses import Addresses
+from pybernetes.flannel.kernel.fdb import ForwardingEntries
+from pybernetes.flannel.kernel.kind import AnyKind
+from pybernetes.flannel.kernel.links import LinkKind
+from pybernetes.flannel.kernel.neighbours import Neighbours
+from pybernetes.flannel.kernel.routes import Routes
+from pybernetes.flannel.leases.lease import FamilyLease, Lease
+from pybernetes.flannel.options import FlannelOptions
 
-
-class Backend(Protocol):
-    """One way to reach peers."""
-
-    def announce(self, version: int, facts: Mapping[str, str]) -> dict[str, Any]:
-        """What peers must know of this node; `facts` are the MACs of our links by name, and what actors found out."""
-
-    def overhead(self, version: int) -> int:
-        """Bytes that encapsulation takes from the underlay's MTU."""
-
-    def local(self, family: FamilyConfig, own: Lease, underlay: Underlay) -> Desired:
-        """What this node needs to receive and to send, without any peer."""
-
-    def peer(self, family: FamilyConfig, own: Lease, peer: Lease, underlay: Underlay) -> Desired:
-        """What this node needs to reach one peer."""
+__all__ = ["BACKENDS", "Backend", "BackendType", "Backends", "actors", "device_kinds", "kernel_kinds", "make"]
 
 
-def make(kind: str, options: Mapping[str, Any]) -> Backend:
-    """The backend of a type; raises ConfigError for bad options."""
-    return BACKENDS[kind](options)
+def named(*types: BackendType) -> Backends:
+    """By name, in order."""
+    return {entry.name: entry for entry in types}
 
 
-def make_for_peers(kind: str, options: Mapping[str, Any] | None) -> Backend:
+#: All backends. Their devices are compared in this order, and their actors run in it; nothing else depends on it.
+BACKENDS = named(
+    VXLAN,
+    HOST_GW,
+    IPIP,
+    WIREGUARD,
+    IPSEC,
+    UDP,
+    BGP,
+    EXTENSION,
+    ALLOC,
+)
+
+#: Kinds that every backend may use. A route needs its gateway's neighbour entry, and that a forwarding entry.
+COMMON: tuple[AnyKind, ...] = (Addresses(), Neighbours(), ForwardingEntries(), Routes())
+
+
+def kernel_kinds(options: FlannelOptions, backends: Backends = BACKENDS) -> tuple[AnyKind, ...]:
+    """All kinds of kernel objects, in the order in which they can be added: devices, entries, the backends' own."""
+    own = chain.from_iterable(entry.kinds(options) for entry in backends.values())
+    return (*device_kinds(options, backends), *COMMON, *own)
+
+
+def device_kinds(options: FlannelOptions, backends: Backends = BACKENDS) -> tuple[LinkKind[Any], ...]:
+    """The kinds of devices."""
+    return tuple(chain.from_iterable(entry.devices(options) for entry in backends.values()))
+
+
+def actors(options: FlannelOptions, backends: Backends = BACKENDS) -> Sequence[Actor]:
+    """What backends run. Each is idle until a backend asks for something."""
+    return tuple(chain.from_iterable(entry.actors(options) for entry in backends.values()))
+
+
+def make(kind: str, options: Mapping[str, Any], backends: Backends = BACKENDS) -> Backend:
+    """The backend of a type. Raises ConfigError for bad options."""
+    return backends[kind].make(options)
+
+
+def make_for_peers(kind: str, options: Mapping[str, Any] | None, backends: Backends = BACKENDS) -> Backend:
     """The backend of peers that is not ours; its options are not known if it never was."""
-    return Ipsec.of_others(options or {}) if kind == "ipsec" else make(kind, options or {})
+    entry = backends[kind]
+    return (entry.make_for_peers or entry.make)(options or {})
 
 
-#: Every backend type by the name it has in `Backend.Type` and in leases.
-BACKENDS: dict[
-    str,
-    type[Alloc]
-    | type[Bgp]
-    | type[Extension]
-    | type[HostGateway]
-    | type[Ipip]
-    | type[Ipsec]
-    | type[Udp]
-    | type[Vxlan]
-    | type[Wireguard],
-] = {
-    "vxlan": Vxlan,
-    "host-gw": HostGateway,
-    "ipip": Ipip,
-    "wireguard": Wireguard,
-    "ipsec": Ipsec,
-    "udp": Udp,
-    "bgp": Bgp,
-    "extension": Extension,
-    "alloc": Alloc,
-}
+def exclusive(backends: Backends, lease: Lease, part: FamilyLease) -> str:
+    """What of a lease's backend data no other node may have, in words; empty: nothing."""
+    entry = backends.get(lease.backend)
+    return entry.exclusive(part) if entry is not None else ""

@@ -1,6 +1,6 @@
-"""What a backend needs beside the kernel's objects: a process that moves packets, commands to be run.
+"""What a backend needs besides kernel objects: a process that moves packets, a routing daemon, commands to run.
 
-Like the kernel it is given the whole desired state at each pass, and sees to the difference by itself.
+Like the kernel it gets the whole desired state at each pass, and finds the difference by itself.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -8,20 +8,29 @@ from typing import Protocol
 
 from pybernetes.flannel.config import NetworkConfig
 from pybernetes.flannel.kernel.desired import Desired
-from pybernetes.flannel.network import Node
+from pybernetes.flannel.leases.lease import Node
+from pybernetes.flannel.metrics import FlannelMetrics
 
 
 class Actor(Protocol):
-    """One of them."""
+    """One of them. Subclass it: only `apply` has no default."""
 
     def start(self, changed: Callable[[], None]) -> None:
-        """The daemon runs; `changed` asks it for a pass."""
+        """The daemon runs; call `changed` to ask for a pass."""
+        return
+
+    def measure(self, metrics: FlannelMetrics) -> None:
+        """Add figures of this actor."""
+        return
 
     async def prepare(self, config: NetworkConfig) -> Mapping[str, str]:
         """Facts that the backend announces to peers, by name; asked before there is a lease. Raises LeaseError."""
+        return {}
 
     async def apply(self, config: NetworkConfig, me: Node, want: Desired) -> Sequence[str]:
-        """Make it so, before the kernel's objects are changed; returns sentences about what could not be done."""
+        """Do what is desired, before kernel objects change; returns sentences about what could not be done."""
+        ...
 
     async def close(self) -> None:
         """The daemon ends."""
+        return

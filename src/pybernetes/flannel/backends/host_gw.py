@@ -13,13 +13,14 @@ and gets no route, since a route would send its packets into a hole.
 from collections.abc import Mapping
 from typing import Any
 
+from pybernetes.flannel.backends.contract import Backend, BackendType
 from pybernetes.flannel.backends.options import behind_nat
 from pybernetes.flannel.config import FamilyConfig
 from pybernetes.flannel.kernel.desired import Desired, PeerRoute
 from pybernetes.flannel.leases.lease import BEHIND_NAT, Lease, Underlay
 
 
-class HostGateway:
+class HostGateway(Backend):
     """Plain routes through the peers."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
@@ -28,10 +29,6 @@ class HostGateway:
     def announce(self, version: int, facts: Mapping[str, str]) -> dict[str, Any]:
         """Peers need nothing but the public IP, and to know whether it can be a gateway."""
         return behind_nat(version, facts)
-
-    def overhead(self, version: int) -> int:
-        """Nothing is wrapped."""
-        return 0
 
     def local(self, family: FamilyConfig, own: Lease, underlay: Underlay) -> Desired:
         """Receiving needs nothing of ours."""
@@ -52,4 +49,7 @@ class HostGateway:
                 )
             )
         route = PeerRoute(str(theirs.subnet), str(theirs.public_ip), underlay.link, reason=peer.reason)
-        return Desired(routes=(route,))
+        return Desired(route)
+
+
+HOST_GW = BackendType(name="host-gw", make=HostGateway)

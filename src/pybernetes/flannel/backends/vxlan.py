@@ -28,14 +28,25 @@ What a change of options costs while pods talk:
 | Port | the same; leases do not tell it, as the original's | all, until both ends have it |
 """
 
+import errno
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from pybernetes.flannel.backends.contract import Backend, BackendType
 from pybernetes.flannel.backends.options import behind_nat, flag, mtu, number
 from pybernetes.flannel.config import FamilyConfig
-from pybernetes.flannel.kernel.desired import Desired, Forwarding, LinkAddress, Neighbour, PeerRoute, VxlanLink, merge
+from pybernetes.flannel.kernel.desired import Desired, Device, Forwarding, LinkAddress, Neighbour, PeerRoute, merge
+from pybernetes.flannel.kernel.kind import Recovery
+from pybernetes.flannel.kernel.links import LinkKind
+from pybernetes.flannel.kernel.observed import Observed
 from pybernetes.flannel.leases.lease import FamilyLease, Lease, Underlay
+from pybernetes.flannel.leases.vtep import VTEP_MAC, is_unicast
+from pybernetes.linux import link
+from pybernetes.linux.errors import Missing
+from pybernetes.linux.link import Link
+from pybernetes.linux.rtnl import Netlink
 
 DEFAULT_VNI = 1
 DEFAULT_PORT = 8472
@@ -43,10 +54,27 @@ DEFAULT_PORT = 8472
 VNI_MAX = 9_999_999
 #: Outer Ethernet, IP, UDP and VXLAN headers.
 OVERHEAD = {4: 50, 6: 70}
-_MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", re.IGNORECASE)
 
 
-class Vxlan:
+@dataclass(frozen=True, slots=True)
+class VxlanLink(Device):
+    """A VXLAN device."""
+
+    name: str
+    vni: int
+    port: int
+    local: str
+    """Outer source address."""
+    underlay: str
+    """Name of the interface that carries the outer packets."""
+    mtu: int
+    mac: str
+    learning: bool = False
+    gbp: bool = False
+    reason: str = field(default="", compare=False)
+
+
+class Vxlan(Backend):
     """A tunnel through UDP."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
@@ -57,13 +85,13 @@ class Vxlan:
         self.direct_routing = flag(options, "DirectRouting")
         self.mtu = mtu(options)
 
-    def link_name(self, version: int) -> str:
+    def announced_device(self, version: int) -> str:
         """`flannel.1`, `flannel-v6.1`"""
         return _link_name(version, self.vni)
 
     def announce(self, version: int, facts: Mapping[str, str]) -> dict[str, Any]:
         """The tunnel's number and this end's MAC, as Go flannel writes them."""
-        data: dict[str, Any] = {"VNI": self.vni, "VtepMAC": facts.get(self.link_name(version), "")}
+        data: dict[str, Any] = {"VNI": self.vni, VTEP_MAC: facts.get(self.announced_device(version), "")}
         return data | behind_nat(version, facts)
 
     def describe(self) -> str:
@@ -82,26 +110,26 @@ class Vxlan:
         if mine is None:
             return Desired()
         if not _is_vni(family.version, self.vni):
-            name = self.link_name(family.version)
+            name = self.announced_device(family.version)
             return Desired(problems=(f"Backend.VNI {self.vni} is too long: no device can be named {name}",))
         return self._device(family, mine, underlay, self.vni)
 
     def _device(self, family: FamilyConfig, mine: FamilyLease, underlay: Underlay, vni: int) -> Desired:
         name = _link_name(family.version, vni)
-        link = VxlanLink(
+        device = VxlanLink(
             name=name,
             vni=vni,
             port=self.port,
             local=str(underlay.source(mine.public_ip)),
             underlay=underlay.link,
             mtu=self.mtu or underlay.mtu - OVERHEAD[family.version],
-            mac=str(mine.data.get("VtepMAC", "")).lower(),
+            mac=str(mine.data.get(VTEP_MAC, "")).lower(),
             learning=self.learning,
             gbp=self.gbp,
             reason="vxlan backend",
         )
         address = f"{mine.subnet.network_address}/{mine.subnet.max_prefixlen}"
-        return Desired(links=(link,), addresses=(LinkAddress(name, address, "own subnet's tunnel endpoint"),))
+        return Desired(device, LinkAddress(name, address, "own subnet's tunnel endpoint"))
 
     def peer(self, family: FamilyConfig, own: Lease, peer: Lease, underlay: Underlay) -> Desired:
         """A route through the tunnel, or beside it."""
@@ -120,15 +148,15 @@ class Vxlan:
     def _way(self, family: FamilyConfig, peer: Lease, theirs: FamilyLease, underlay: Underlay, vni: int) -> Desired:
         if self.direct_routing and underlay.next_to(theirs):
             direct = PeerRoute(str(theirs.subnet), str(theirs.public_ip), underlay.link, reason=peer.reason)
-            return Desired(routes=(direct,), **self._tunnel(family, peer, vni))
+            return Desired(direct, *self._tunnel(family, peer, vni))
         tunnel = self._tunnel(family, peer, vni)
         if not tunnel:
-            mac = theirs.data.get("VtepMAC")
+            mac = theirs.data.get(VTEP_MAC)
             return Desired(problems=(f"{peer.node}: lease of {theirs.subnet} has no usable VtepMAC: {mac!r:.40}",))
         name = _link_name(family.version, vni)
         endpoint = str(theirs.subnet.network_address)
         route = PeerRoute(str(theirs.subnet), endpoint, name, onlink=True, reason=peer.reason)
-        return Desired(routes=(route,), problems=self._other_tunnel(peer, vni), **tunnel)
+        return Desired(route, *tunnel, problems=self._other_tunnel(peer, vni))
 
     def _other_tunnel(self, peer: Lease, vni: int) -> tuple[str, ...]:
         """The original's daemon has one tunnel, and sends all by that."""
@@ -137,17 +165,17 @@ class Vxlan:
         words = f"announces VNI {vni}, this node {self.vni}: there is a tunnel for each"
         return (f"{peer.node} {words}; give both the same Backend.VNI",)
 
-    def _tunnel(self, family: FamilyConfig, peer: Lease, vni: int) -> dict[str, Any]:
+    def _tunnel(self, family: FamilyConfig, peer: Lease, vni: int) -> tuple[Neighbour | Forwarding, ...]:
         """The entries by which a peer's tunnel endpoint is found; empty if the lease has no MAC."""
         theirs = peer.family(family.version)
-        mac = str(theirs.data.get("VtepMAC", "")).lower() if theirs else ""
+        mac = str(theirs.data.get(VTEP_MAC, "")).lower() if theirs else ""
         if theirs is None or not is_unicast(mac):
-            return {}
+            return ()
         name = _link_name(family.version, vni)
-        return {
-            "neighbours": (Neighbour(name, str(theirs.subnet.network_address), mac, peer.reason),),
-            "forwarding": (Forwarding(name, mac, str(theirs.public_ip), peer.reason),),
-        }
+        return (
+            Neighbour(name, str(theirs.subnet.network_address), mac, peer.reason),
+            Forwarding(name, mac, str(theirs.public_ip), peer.reason),
+        )
 
 
 def _link_name(version: int, vni: int) -> str:
@@ -160,6 +188,108 @@ def _is_vni(version: int, vni: object) -> bool:
     return is_number and 0 < vni < 2**24 and len(_link_name(version, vni)) < 16  # type: ignore[operator, arg-type]
 
 
-def is_unicast(mac: str) -> bool:
-    """Whether it can be one node's: neither a group's nor all zeros, which the kernel takes for everybody's."""
-    return _MAC.fullmatch(mac) is not None and not int(mac[:2], 16) & 1 and mac.strip("0:") != ""
+class VxlanDevices(LinkKind[VxlanLink]):
+    """Devices of the vxlan backend, by which a previous run's use of it is recognised too."""
+
+    type = VxlanLink
+    link_kind = module = "vxlan"
+    pattern = re.compile(r"flannel(-v6)?\.\d+")
+    probe_checksums = True
+
+    def fits(self, want: VxlanLink, have: Link, links: Mapping[str, Link]) -> bool:
+        info, underlay = have.vxlan, links.get(want.underlay)
+        return (
+            info is not None
+            and underlay is not None
+            and info.vni == want.vni
+            and info.port == want.port
+            and info.local == want.local
+            and info.device == underlay.index
+            and info.gbp == want.gbp
+        )
+
+    def is_right(self, want: VxlanLink, have: Link) -> bool:
+        learning = have.vxlan is None or have.vxlan.learning == want.learning
+        return have.up and have.mtu == want.mtu and (not want.mac or have.mac == want.mac) and learning
+
+    def adjust(self, nl: Netlink, want: VxlanLink) -> None:
+        link.set_mtu(nl, want.name, want.mtu)
+        if want.mac:
+            link.set_mac(nl, want.name, want.mac)
+        link.set_vxlan_learning(nl, want.name, want.learning)
+        link.set_up(nl, want.name)
+
+    def create(self, nl: Netlink, want: VxlanLink, links: Mapping[str, Link]) -> None:
+        underlay = links.get(want.underlay)
+        if underlay is None:
+            raise Missing(errno.ENODEV, "create", f"{want.name}: underlay {want.underlay}", "")
+        link.add_vxlan(
+            nl,
+            want.name,
+            want.vni,
+            port=want.port,
+            local=want.local,
+            device=underlay.index,
+            learning=want.learning,
+            gbp=want.gbp,
+            mtu=want.mtu,
+            mac=want.mac,
+            up=True,
+        )
+
+    def describe(self, want: VxlanLink) -> str:
+        return f"vxlan id {want.vni} port {want.port}"
+
+    def recover(self, have: Observed, leases: Collection[Lease]) -> Recovery:
+        devices = [found for _, found in sorted(have.ours.items()) if self.is_ours(found) and found.vxlan]
+        if not devices or not (info := devices[0].vxlan):
+            return Recovery()
+        options = {"vni": info.vni, "port": info.port, "gbp": info.gbp, "learning": info.learning}
+        return Recovery({VXLAN.name: options}, tuple(_former(have, leases)), tuple(_recovered(have, devices)))
+
+
+def _recovered(have: Observed, devices: Collection[Link]) -> Iterator[VxlanLink]:
+    names = {found.index: name for name, found in have.links.items()}
+    for found in devices:
+        info = found.vxlan
+        if info is not None and info.device in names:
+            yield VxlanLink(
+                found.name,
+                info.vni,
+                info.port,
+                info.local,
+                names[info.device],
+                found.mtu,
+                found.mac,
+                learning=info.learning,
+                gbp=info.gbp,
+                reason="of a previous run",
+            )
+
+
+def _former(have: Observed, leases: Collection[Lease]) -> Iterator[Lease]:
+    """Leases of peers that were reached by a tunnel and announce another backend now."""
+    entries = {n.ip: n for n in have.neighbours}
+    for lease in leases:
+        parts = []
+        for part in lease.families:
+            entry = entries.get(str(part.subnet.network_address))
+            device = have.links.get(entry.link) if entry else None
+            if entry and device and device.vxlan:
+                parts.append(FamilyLease(part.subnet, part.public_ip, {"VNI": device.vxlan.vni, VTEP_MAC: entry.mac}))
+        if parts and lease.backend != VXLAN.name:
+            yield Lease(lease.node, VXLAN.name, tuple(parts))
+
+
+def _announced_mac(part: FamilyLease) -> str:
+    mac = part.data.get(VTEP_MAC)
+    return f"{VTEP_MAC} {mac.lower()}" if isinstance(mac, str) else ""
+
+
+VXLAN = BackendType(
+    name="vxlan",
+    make=Vxlan,
+    devices=lambda options: (VxlanDevices(),),
+    exclusive=_announced_mac,
+    lingering=(VxlanLink,),
+)

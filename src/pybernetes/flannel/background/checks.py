@@ -1,29 +1,30 @@
 """What goes on beside the passes: things of which the kernel's state says nothing, looked after at their own pace."""
 
 import random
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from pybernetes.flannel import network
-from pybernetes.flannel.backends import make
+from pybernetes.flannel.backends import Backends, make
 from pybernetes.flannel.background.foreign_snat import ForeignSnat
 from pybernetes.flannel.background.offload import Offload, Prober, Tunnel
 from pybernetes.flannel.background.path_mtu import PathMtu, Way
 from pybernetes.flannel.background.reach import Reachability
 from pybernetes.flannel.config import NetworkConfig
 from pybernetes.flannel.kernel.desired import Desired
-from pybernetes.flannel.leases.lease import Lease
+from pybernetes.flannel.kernel.links import LinkKind
+from pybernetes.flannel.leases.lease import Lease, Node
 from pybernetes.flannel.masquerade import pod_networks
 from pybernetes.flannel.metrics import FlannelMetrics
 from pybernetes.linux import link
 from pybernetes.linux.rtnl import Netlink
 
 
-def ways(config: NetworkConfig, me: network.Node, peers: Iterable[Lease]) -> list[Way]:
+def ways(config: NetworkConfig, me: Node, peers: Iterable[Lease], backends: Backends) -> list[Way]:
     """To whom, and how large the packets are that carry the largest ones of pods."""
-    backend = make(config.backend, config.options)
-    mtu, underlay = network.mtu(config, me.underlay), me.underlay
-    settable = hasattr(backend, "mtu")
+    backend = make(config.backend, config.options, backends)
+    mtu, underlay = network.mtu(config, me.underlay, backends), me.underlay
+    settable = backend.mtu is not None
     return [
         Way(peer.node, part.public_ip, min(underlay.mtu, mtu + overhead), overhead * settable, underlay.link)
         for peer in peers
@@ -33,10 +34,10 @@ def ways(config: NetworkConfig, me: network.Node, peers: Iterable[Lease]) -> lis
     ]
 
 
-def tunnels(nl: Netlink, want: Desired, underlay: int) -> list[Tunnel]:
-    """The VXLAN devices that are there, with the peers' ends behind them."""
+def tunnels(nl: Netlink, want: Desired, underlay: int, kinds: Sequence[LinkKind[Any]]) -> list[Tunnel]:
+    """The devices present whose checksum offload is to be probed, with the peers' ends behind them."""
     found = []
-    for wanted in want.links:
+    for wanted in [device for kind in kinds if kind.probe_checksums for device in want.of(kind.type)]:
         present = link.find(nl, wanted.name)
         own = next((a.cidr.partition("/")[0] for a in want.addresses if a.link == wanted.name), "")
         if present is not None and own:
@@ -49,8 +50,17 @@ class Background:
     """Who answers, how large packets get, whether the card computes checksums right, and what others' rules do."""
 
     def __init__(
-        self, peers: Callable[[], Iterable[Lease]], target: str | None, metrics: FlannelMetrics, rng: random.Random
+        self,
+        peers: Callable[[], Iterable[Lease]],
+        target: str | None,
+        metrics: FlannelMetrics,
+        rng: random.Random,
+        *,
+        backends: Backends,
+        devices: Sequence[LinkKind[Any]],
     ) -> None:
+        self._backends = backends
+        self._devices = devices
         self._ways: list[Way] = []
         reach = self._reach = Reachability(peers, target)
         mtu = self._mtu = PathMtu(lambda: self._ways, target)
@@ -73,11 +83,9 @@ class Background:
         """What was found, a sentence each."""
         return [*self._mtu.problems, *self._foreign_snat.problems]
 
-    def after(
-        self, nl: Netlink, config: NetworkConfig, me: network.Node, peers: list[Lease], want: Desired
-    ) -> list[str]:
+    def after(self, nl: Netlink, config: NetworkConfig, me: Node, peers: list[Lease], want: Desired) -> list[str]:
         """Take note of what a pass left; returns what had to be mended, in words."""
-        self._ways = ways(config, me, peers)
+        self._ways = ways(config, me, peers, self._backends)
         self._mtu.look()
         self._foreign_snat.see(pod_networks(config, me.lease), frozenset(r.link for r in want.routes if r.link))
-        return self._offload.see(tunnels(nl, want, me.underlay.index))
+        return self._offload.see(tunnels(nl, want, me.underlay.index, self._devices))

@@ -80,3 +80,11 @@ class Underlay:
         if public in here or not here:
             return public
         return next((ip for ip in self.chosen if ip in here), here[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """This node: its own lease and its way out."""
+
+    lease: Lease
+    underlay: Underlay

@@ -4,7 +4,7 @@ Two leases that claim the same would take it from each other in the kernel, pass
 other is reported.
 """
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 
 from pybernetes.flannel.config import IPAddress, IPNetwork
 from pybernetes.flannel.leases.lease import FamilyLease, Lease
@@ -13,25 +13,27 @@ from pybernetes.flannel.leases.lease import FamilyLease, Lease
 class LeaseConflicts:
     """The claims of the leases that were accepted so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, exclusive: Callable[[Lease, FamilyLease], str]) -> None:
+        """`exclusive`: what of a lease's backend data no other lease may have, in words; empty: nothing."""
+        self._exclusive = exclusive
         self._owners: dict[IPNetwork, str] = {}
         self._lengths: dict[int, set[int]] = {4: set(), 6: set()}
         """By family, the prefix lengths among `_owners`; mostly one, and then equality is all there is to look for."""
-        self._macs: dict[tuple[int, str], tuple[str, IPAddress]] = {}
+        self._data: dict[tuple[int, str], tuple[str, IPAddress]] = {}
 
     def take(self, lease: Lease) -> None:
         """Accept a lease."""
         for part in lease.families:
             self._owners[part.subnet] = lease.node
             self._lengths[part.subnet.version].add(part.subnet.prefixlen)
-            if mac := _mac(lease, part):
-                self._macs.setdefault((part.subnet.version, mac), (lease.node, part.public_ip))
+            if data := self._exclusive(lease, part):
+                self._data.setdefault((part.subnet.version, data), (lease.node, part.public_ip))
 
     def fault(self, lease: Lease, versions: Container[int]) -> str:
         """What of a lease is claimed already, and by whom; empty if nothing is."""
         for part in lease.families:
             if part.subnet.version in versions:
-                fault = self._subnet_fault(part.subnet) or self._mac_fault(lease, part)
+                fault = self._subnet_fault(part.subnet) or self._data_fault(lease, part)
                 if fault:
                     return fault
         return ""
@@ -48,12 +50,8 @@ class LeaseConflicts:
                     return f"subnet {subnet} overlaps {taken} of {owner}"
         return ""
 
-    def _mac_fault(self, lease: Lease, part: FamilyLease) -> str:
+    def _data_fault(self, lease: Lease, part: FamilyLease) -> str:
         # One node may have two leases for a moment, when it gets another subnet: then both lead to the same address.
-        owner, address = self._macs.get((part.subnet.version, _mac(lease, part)), ("", part.public_ip))
-        return f"VtepMAC {_mac(lease, part)} is that of {owner}" if address != part.public_ip else ""
-
-
-def _mac(lease: Lease, part: FamilyLease) -> str:
-    mac = part.data.get("VtepMAC")
-    return mac.lower() if lease.backend == "vxlan" and isinstance(mac, str) else ""
+        data = self._exclusive(lease, part)
+        owner, address = self._data.get((part.subnet.version, data), ("", part.public_ip))
+        return f"{data} is that of {owner}" if address != part.public_ip else ""

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pybernetes.flannel.config import NetworkConfig
 from pybernetes.flannel.kernel.desired import Desired
-from pybernetes.flannel.kernel.devices import is_ours
-from pybernetes.flannel.network import Node
+from pybernetes.flannel.leases.lease import Node
+from pybernetes.flannel.metrics import FlannelMetrics
 from pybernetes.linux import ipmsg, link, route
 from pybernetes.linux.rtnl import Netlink
 
@@ -26,15 +26,19 @@ def _is_lease(config: NetworkConfig, found: route.Route) -> bool:
     return inside and found.gateway == str(subnet.network_address)
 
 
-class OrphansActor:
+class OrphanRoutes:
     """Looks once, at the first pass; afterwards all routes here are ours."""
 
-    def __init__(self, netns: str | None) -> None:
+    def __init__(self, netns: str | None, is_ours: Callable[[link.Link], bool]) -> None:
+        self._is_ours = is_ours
         self._netns = netns
         self._looked = False
 
     def start(self, changed: Callable[[], None]) -> None:
         """Nothing to follow."""
+
+    def measure(self, metrics: FlannelMetrics) -> None:
+        """No figures."""
 
     async def prepare(self, config: NetworkConfig) -> Mapping[str, str]:
         """Nothing to announce."""
@@ -47,7 +51,7 @@ class OrphansActor:
         wanted = {r.dst for r in want.routes}
         with Netlink(self._netns) as nl:
             for found in link.links(nl):
-                if not is_ours(found.name, found.kind):
+                if not self._is_ours(found):
                     continue
                 for orphan in route.routes(nl, protocol=ipmsg.RTPROT_BOOT, device=found.index):
                     if orphan.dst not in wanted and _is_lease(config, orphan):

@@ -6,12 +6,11 @@ us before our announcement was heard are still under way.
 """
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Container, Iterable, Mapping
 
-from pybernetes.flannel.backends import BACKENDS
-from pybernetes.flannel.kernel.desired import Desired, LinkAddress, VxlanLink, merge
+from pybernetes.flannel.kernel.desired import Desired, Device, LinkAddress, merge
+from pybernetes.flannel.kernel.kind import Recovery
 from pybernetes.flannel.leases.lease import Lease
-from pybernetes.flannel.transition.recovery import Remains
 
 #: How often to look for a peer's answer: at first, and after so many seconds.
 _SOON, _LATER, _EAGER = 0.1, 2.0, 15.0
@@ -104,28 +103,31 @@ class Lingering:
 
 
 class Devices:
-    """Remembers the VXLAN devices that were wanted until `seconds` ago, with their addresses.
+    """Remembers the devices of one type that were wanted until `seconds` ago, with their addresses.
 
-    A network that changes the number of its tunnel has a new device, while what is under way comes by the old one.
+    A network that changes the number of its tunnel has a new device, while packets under way arrive by the old one.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, kind: type[Device], seconds: float) -> None:
+        self._kind = kind
         self._seconds = seconds
-        self._seen: dict[str, tuple[VxlanLink, tuple[LinkAddress, ...], float]] = {}
+        self._seen: dict[str, tuple[Device, tuple[LinkAddress, ...], float]] = {}
         self._wanted: frozenset[str] = frozenset()
 
-    def found(self, links: Iterable[VxlanLink], addresses: Collection[LinkAddress]) -> None:
-        """An earlier life had these, perhaps until a moment ago."""
-        for link in links:
-            self._seen[link.name] = link, tuple(a for a in addresses if a.link == link.name), -math.inf
+    def found(self, devices: Iterable[Device], addresses: Collection[LinkAddress]) -> None:
+        """The previous run had these, perhaps until a moment ago."""
+        for device in devices:
+            if type(device) is self._kind:
+                self._seen[device.name] = device, _addresses_of(device, addresses), -math.inf
         self._wanted |= self._seen.keys()
 
     def follow(self, want: Desired, now: float, *, used: bool) -> Desired:
-        """`want`, and the devices of a moment ago. `used`: vxlan is in use, and does not only linger."""
-        wanted = frozenset(link.name for link in want.links)
+        """`want`, and the devices of a moment ago. `used`: their backend is in use, and does not only linger."""
+        present: tuple[Device, ...] = want.of(self._kind)
+        wanted = frozenset(device.name for device in present)
         if used:
-            for link in want.links:
-                self._seen[link.name] = link, tuple(a for a in want.addresses if a.link == link.name), now
+            for device in present:
+                self._seen[device.name] = device, _addresses_of(device, want.addresses), now
             for name in self._wanted - wanted:
                 self._seen[name] = (*self._seen[name][:2], now)
         self._wanted = wanted if used else frozenset()
@@ -133,7 +135,7 @@ class Devices:
         more = [kept for name, kept in self._seen.items() if name not in wanted]
         if not more:
             return want
-        return merge((want, *(Desired(links=(link,), addresses=addresses) for link, addresses, _ in more)))
+        return merge((want, *(Desired(device, *addresses) for device, addresses, _ in more)))
 
     def ends_in(self, now: float) -> float:
         """As that of Lingering."""
@@ -141,50 +143,60 @@ class Devices:
         return max(0.0, min(ends, default=math.inf) - now)
 
 
+def _addresses_of(device: Device, addresses: Iterable[LinkAddress]) -> tuple[LinkAddress, ...]:
+    return tuple(a for a in addresses if a.link == device.name)
+
+
 class Transition:
     """All of them, as the daemon needs them."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, *, backends: Container[str], replaced: Mapping[type[Device], str]) -> None:
+        """`backends`: the names known. `replaced`: types of devices that linger when another one of their type takes
+        their place, and the backend of each.
+        """
+        self._backends = backends
         self._patience = Patience()
         self._lingering = Lingering(seconds)
         self._former = Former(seconds)
-        self._devices = Devices(seconds)
-        self._found = False
-
+        self._devices = [(Devices(kind, seconds), backend) for kind, backend in replaced.items()]
+        self._recovered = False
         self._used: set[str] = set()
         self._waiting = False
         self._wait_began = 0.0
 
     @property
     def knows_its_past(self) -> bool:
-        """Whether `found` was told; before that, nothing may be removed."""
-        return self._found
+        """Whether `recovered` was called; before that, nothing may be removed."""
+        return self._recovered
 
-    def found(self, left: Remains) -> None:
-        """What an earlier life of this daemon left in the kernel."""
-        self._found = True
+    def recovered(self, left: Recovery) -> None:
+        """What the previous run of this daemon left in the kernel."""
+        self._recovered = True
         self._lingering.found(left.options)
         self._former.found(left.leases)
-        self._devices.found(left.links, left.addresses)
+        for devices, _ in self._devices:
+            devices.found(left.devices, left.addresses)
 
     def follow(self, own: str, leases: Collection[Lease], now: float) -> tuple[frozenset[str], tuple[Lease, ...]]:
-        """Given the backend that is configured and everybody's leases: the backends, and the leases of a moment ago,
-        by which packets may still come.
+        """Given the backend that is configured and all leases: the backends, and the leases of a moment ago, by which
+        packets may still arrive.
         """
-        used = self._used = {own, *(lease.backend for lease in leases if lease.backend in BACKENDS)}
+        used = self._used = {own, *(lease.backend for lease in leases if lease.backend in self._backends)}
         waiting = self._patience.follow(self._waiting, now)
         linger = self._lingering.follow(used, now, waiting=waiting)
         return linger, self._former.follow(leases, now, own=own, waiting=waiting)
 
     def keep(self, want: Desired, now: float) -> Desired:
         """What is wanted, and devices that were until a moment ago."""
-        return self._devices.follow(want, now, used="vxlan" in self._used)
+        for devices, backend in self._devices:
+            want = devices.follow(want, now, used=backend in self._used)
+        return want
 
     def look_again(self, now: float, *, waiting: bool) -> float:
-        """Given whether a route of ours can't be moved yet: in how many seconds to see to it, or to what has to go."""
+        """Given whether a route of ours has to wait: in how many seconds to look after it, or after what has to go."""
         if waiting and not self._waiting:
             self._wait_began = now
         self._waiting = waiting
         soon = _SOON if now - self._wait_began < _EAGER else _LATER
-        ends = min(self._lingering.ends_in(now), self._devices.ends_in(now))
+        ends = min([self._lingering.ends_in(now), *(devices.ends_in(now) for devices, _ in self._devices)])
         return min(soon if waiting else math.inf, ends + _MARGIN)

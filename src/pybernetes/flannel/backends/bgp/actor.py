@@ -15,15 +15,16 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from pybernetes.flannel.backends.actor import Actor
 from pybernetes.flannel.backends.bgp import bird
 from pybernetes.flannel.backends.bgp.control import BirdError, SessionState, ask, sessions
 from pybernetes.flannel.backends.bgp.learned import learned
+from pybernetes.flannel.backends.bgp.speaker import NAME, BgpSession, BgpSpeaker
 from pybernetes.flannel.backends.child import PATH, Child, Process
 from pybernetes.flannel.config import NetworkConfig
 from pybernetes.flannel.kernel.desired import Desired
-from pybernetes.flannel.leases.lease import LeaseError
+from pybernetes.flannel.leases.lease import LeaseError, Node
 from pybernetes.flannel.metrics import FlannelMetrics
-from pybernetes.flannel.network import Node
 from pybernetes.linux.rtnl import Netlink
 
 log = logging.getLogger(__name__)
@@ -34,8 +35,8 @@ _WATCH_SECONDS = 2.0
 _MISSING = "the bgp backend needs BIRD 2: install it (Debian: apt-get install bird2)"
 
 
-class BirdActor:
-    """An Actor; see there. Everything it writes is in `folder`."""
+class BirdActor(Actor):
+    """Everything it writes is in `folder`."""
 
     def __init__(self, folder: Path, target: str | None = None, *, search: str = PATH) -> None:
         self._folder = folder
@@ -67,8 +68,7 @@ class BirdActor:
         """1 for each session that stands, 0 for the others, by the peer's name."""
         return {self._names[name]: float(state.up) for name, state in self._seen.items() if name in self._names}
 
-    def count(self, metrics: FlannelMetrics) -> None:
-        """Show our figures there."""
+    def measure(self, metrics: FlannelMetrics) -> None:
         metrics.bgp_sessions = lambda: self.session_states
         metrics.bird_starts = lambda: self._child.starts
 
@@ -78,24 +78,25 @@ class BirdActor:
 
     async def prepare(self, config: NetworkConfig) -> Mapping[str, str]:
         """Before peers are told to use bgp, there must be something that speaks it."""
-        if config.backend == "bgp" and self._find() is None:
+        if config.backend == NAME and self._find() is None:
             raise LeaseError(_MISSING)
         return {}
 
     async def apply(self, config: NetworkConfig, me: Node, want: Desired) -> Sequence[str]:
         """Start, stop, or tell of a new config."""
-        if not want.speakers:
+        speakers, wanted = want.of(BgpSpeaker), want.of(BgpSession)
+        if not speakers:
             await self._stop()
             return []
         program = self._find()
         if program is None:
             return [_MISSING]
         try:
-            text = bird.render(want.speakers, want.sessions, self._child.log)
+            text = bird.render(speakers, wanted, self._child.log)
             if text == self._text:
                 return [self._child.fault] if self._child.fault else []
             await self._write(program, text)
-            self._names = {bird.protocol_name(s.address): s.node for s in want.sessions}
+            self._names = {bird.protocol_name(s.address): s.node for s in wanted}
             running = self._child.running
             if not running:
                 self._program = program
@@ -105,7 +106,7 @@ class BirdActor:
             if running:
                 await ask(self.socket, "configure")
             else:
-                await self._introduce({bird.protocol_name(s.address) for s in want.sessions if s.outside})
+                await self._introduce({bird.protocol_name(s.address) for s in wanted if s.outside})
             self._text = text
         except (BirdError, OSError, ValueError) as error:
             return [f"BIRD: {error or 'it does not start; see ' + str(self._child.log)}"]

@@ -33,10 +33,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pybernetes.flannel.backends.actor import Actor
+from pybernetes.flannel.backends.bgp.learned import LearnedRoutes
+from pybernetes.flannel.backends.bgp.speaker import NAME, BgpSession, BgpSpeaker
+from pybernetes.flannel.backends.contract import Backend, BackendType
 from pybernetes.flannel.backends.options import number
 from pybernetes.flannel.config import ConfigError, FamilyConfig, IPAddress
-from pybernetes.flannel.kernel.desired import BgpSession, BgpSpeaker, Desired, LearnedRoute
+from pybernetes.flannel.kernel.desired import Desired, LearnedRoute
 from pybernetes.flannel.leases.lease import FamilyLease, Lease, Underlay
+from pybernetes.flannel.options import FlannelOptions
 
 #: First of the numbers that are free for private use (RFC 6996), and what such networks mostly take.
 DEFAULT_AS = 64512
@@ -61,7 +66,7 @@ class OutsidePeer:
     password: str = field(default="", repr=False)
 
 
-class Bgp:
+class Bgp(Backend):
     """Routes that BIRD learns."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
@@ -92,10 +97,6 @@ class Bgp:
         """Peers must know our autonomous system."""
         return {"ASNumber": self.asn}
 
-    def overhead(self, version: int) -> int:
-        """Nothing is wrapped."""
-        return 0
-
     def local(self, family: FamilyConfig, own: Lease, underlay: Underlay) -> Desired:
         """What we announce, and to whom outside."""
         mine = own.family(family.version)
@@ -103,8 +104,8 @@ class Bgp:
             return Desired()
         speaker = BgpSpeaker(str(family.network), str(mine.subnet), _source(mine, underlay), self.asn, self.restart)
         return Desired(
-            speakers=(speaker,),
-            sessions=tuple(
+            speaker,
+            *(
                 BgpSession(
                     f"peer {peer.address}",
                     str(peer.address),
@@ -131,9 +132,9 @@ class Bgp:
                 f"{peer.node} ({theirs.public_ip}) is behind a router, and Backend.Peers is empty: packets to "
                 f"{theirs.subnet} are lost unless the router knows the way; make it a peer, or use vxlan",
             )
-        return Desired(learned=(LearnedRoute(str(theirs.subnet), peer.reason),), problems=problems)
+        return Desired(LearnedRoute(str(theirs.subnet), peer.reason), problems=problems)
 
-    def tell(self, family: FamilyConfig, own: Lease, peers: Sequence[Lease], underlay: Underlay) -> Desired:
+    def across_peers(self, family: FamilyConfig, own: Lease, peers: Sequence[Lease], underlay: Underlay) -> Desired:
         """Sessions with peers, also with those that we reach in another way: they may need our announcement."""
         mine = own.family(family.version)
         if mine is None:
@@ -164,7 +165,7 @@ class Bgp:
                     reason=peer.reason,
                 )
             )
-        return Desired(sessions=tuple(sessions), problems=tuple(problems))
+        return Desired(*sessions, problems=problems)
 
     def _reflects(self, lease: Lease, version: int) -> bool:
         part = lease.family(version)
@@ -252,3 +253,12 @@ def _password(value: object, key: str) -> str:
     if not isinstance(value, str) or not _PASSWORD.fullmatch(value):
         raise ConfigError(f"{key} must have 1 to 80 printable ASCII characters and no quotation mark; it is not shown")
     return value
+
+
+def _actors(options: FlannelOptions) -> Sequence[Actor]:
+    from pybernetes.flannel.backends.bgp.actor import BirdActor
+
+    return (BirdActor(options.subnet_file.parent / "bird", options.netns),)
+
+
+BGP = BackendType(name=NAME, make=Bgp, kinds=lambda options: (LearnedRoutes(),), actors=_actors)

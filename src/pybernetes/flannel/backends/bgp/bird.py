@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pybernetes.flannel.backends.bgp.learned import LEARNED_METRIC
-from pybernetes.flannel.kernel.desired import BgpSession, BgpSpeaker
-from pybernetes.flannel.kernel.reconcile import ROUTE_PROTOCOL
+from pybernetes.flannel.backends.bgp.speaker import BgpSession, BgpSpeaker
+from pybernetes.flannel.kernel.routes import ROUTE_PROTOCOL
 
 _LOG_BYTES = 1 << 20
 _UNSAFE = re.compile(r"[^A-Za-z0-9 ._:/&@-]")

@@ -11,13 +11,13 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from pybernetes.flannel.backends.extension.backend import FACT, Commands
+from pybernetes.flannel.backends.actor import Actor
+from pybernetes.flannel.backends.extension.commands import FACT, NAME, Commands, HookPeer
 from pybernetes.flannel.config import NetworkConfig
-from pybernetes.flannel.kernel.desired import Desired, HookPeer
-from pybernetes.flannel.leases.lease import LeaseError
-from pybernetes.flannel.network import Node
+from pybernetes.flannel.kernel.desired import Desired
+from pybernetes.flannel.leases.lease import LeaseError, Node
 from pybernetes.linux import netns
 
 log = logging.getLogger(__name__)
@@ -29,8 +29,8 @@ class CommandFailed(Exception):
     """It could not be run, ended with another code than 0, or did not end."""
 
 
-class ExtensionActor:
-    """An Actor; see there."""
+class ExtensionActor(Actor):
+    """Runs each command when its time comes, and again if it failed."""
 
     def __init__(self, target: str | None, *, timeout: float = _SECONDS) -> None:
         self._netns = target
@@ -40,12 +40,9 @@ class ExtensionActor:
         self._started: tuple[object, ...] = ()
         self._added: dict[str, HookPeer] = {}
 
-    def start(self, changed: Callable[[], None]) -> None:
-        """Nothing happens here by itself."""
-
     async def prepare(self, config: NetworkConfig) -> Mapping[str, str]:
         """Run the PreStartupCommand, once; peers are told what it prints."""
-        commands = Commands.read(config.options) if config.backend == "extension" else None
+        commands = Commands.read(config.options) if config.backend == NAME else None
         if commands is None:
             return {}
         if self._output is None or self._commands is None or self._commands.pre_startup != commands.pre_startup:
@@ -62,8 +59,8 @@ class ExtensionActor:
         if commands is None:
             return []
         problems: list[str] = []
-        wanted = {hook.subnet: hook for hook in want.hooks}
-        if config.backend == "extension":
+        wanted = {hook.subnet: hook for hook in want.of(HookPeer)}
+        if config.backend == NAME:
             problems += await self._post_startup(commands, config, me)
         for subnet, hook in list(self._added.items()):
             if subnet not in wanted:
@@ -75,7 +72,7 @@ class ExtensionActor:
                 problems += failed
                 if not failed:
                     self._added[subnet] = hook
-        if config.backend != "extension" and not self._added:
+        if config.backend != NAME and not self._added:
             await self.close()
         return problems
 

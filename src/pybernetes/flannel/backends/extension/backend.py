@@ -14,47 +14,20 @@ on its standard input.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pybernetes.flannel.config import ConfigError, FamilyConfig
-from pybernetes.flannel.kernel.desired import Desired, HookPeer
+from pybernetes.flannel.backends.actor import Actor
+from pybernetes.flannel.backends.contract import Backend, BackendType
+from pybernetes.flannel.backends.extension.commands import FACT, NAME, Commands, HookPeer
+from pybernetes.flannel.config import FamilyConfig
+from pybernetes.flannel.kernel.desired import Desired
 from pybernetes.flannel.leases.backend_data import TEXT
 from pybernetes.flannel.leases.lease import Lease, Underlay
-
-FACT = "extension"
-"""The fact that holds the output of the PreStartupCommand."""
+from pybernetes.flannel.options import FlannelOptions
 
 
-@dataclass(frozen=True, slots=True)
-class Commands:
-    """Argument lists; an empty one is a command that was not given."""
-
-    pre_startup: tuple[str, ...]
-    post_startup: tuple[str, ...]
-    subnet_add: tuple[str, ...]
-    subnet_remove: tuple[str, ...]
-    shutdown: tuple[str, ...]
-
-    @classmethod
-    def read(cls, options: Mapping[str, Any]) -> Commands:
-        """From the backend's options. Raises ConfigError."""
-        names = ("PreStartupCommand", "PostStartupCommand", "SubnetAddCommand", "SubnetRemoveCommand",
-                 "ShutdownCommand")  # fmt: skip
-        return cls(*(_command(options, name) for name in names))
-
-
-def _command(options: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    value = options.get(name.lower(), "")
-    if isinstance(value, str):
-        return ("sh", "-c", value) if value else ()
-    if isinstance(value, list) and value and all(isinstance(word, str) for word in value):
-        return tuple(value)
-    raise ConfigError(f"Backend.{name} must be a text for sh -c or a list of texts, found {str(value)[:60]!r}")
-
-
-class Extension:
+class Extension(Backend):
     """Commands."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
@@ -63,10 +36,6 @@ class Extension:
     def announce(self, version: int, facts: Mapping[str, str]) -> dict[str, Any]:
         """What the PreStartupCommand printed."""
         return {TEXT: facts[FACT]} if FACT in facts else {}
-
-    def overhead(self, version: int) -> int:
-        """Unknown to us: as in the original, the interface's MTU is the pods'."""
-        return 0
 
     def local(self, family: FamilyConfig, own: Lease, underlay: Underlay) -> Desired:
         """The PostStartupCommand's business."""
@@ -78,4 +47,13 @@ class Extension:
         if theirs is None:
             return Desired()
         data = str(theirs.data.get(TEXT, ""))
-        return Desired(hooks=(HookPeer(str(theirs.subnet), str(theirs.public_ip), data, peer.reason),))
+        return Desired(HookPeer(str(theirs.subnet), str(theirs.public_ip), data, peer.reason))
+
+
+def _actors(options: FlannelOptions) -> Sequence[Actor]:
+    from pybernetes.flannel.backends.extension.actor import ExtensionActor
+
+    return (ExtensionActor(options.netns),)
+
+
+EXTENSION = BackendType(name=NAME, make=Extension, actors=_actors)

@@ -16,13 +16,15 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from pybernetes.flannel.backends.actor import Actor
 from pybernetes.flannel.backends.ipsec import charon
+from pybernetes.flannel.backends.ipsec.interface import NAME
+from pybernetes.flannel.backends.ipsec.policies import IpsecEnd, IpsecPeer
 from pybernetes.flannel.backends.ipsec.tunnels import Tunnels
 from pybernetes.flannel.backends.ipsec.vici import ViciError
 from pybernetes.flannel.config import NetworkConfig
-from pybernetes.flannel.kernel.desired import Desired, IpsecEnd, IpsecPeer
-from pybernetes.flannel.leases.lease import LeaseError
-from pybernetes.flannel.network import Node
+from pybernetes.flannel.kernel.desired import Desired
+from pybernetes.flannel.leases.lease import LeaseError, Node
 from pybernetes.linux import xfrm, xfrmwatch
 from pybernetes.linux.errors import LinuxError
 
@@ -37,8 +39,8 @@ _MISSING = (
 )
 
 
-class CharonActor:
-    """An Actor; see there. Everything it writes is in `folder`."""
+class CharonActor(Actor):
+    """Everything it writes is in `folder`."""
 
     def __init__(self, folder: Path, target: str | None = None, *, search: str | None = None) -> None:
         self._netns = target
@@ -57,7 +59,7 @@ class CharonActor:
 
     async def prepare(self, config: NetworkConfig) -> Mapping[str, str]:
         """Before peers are told to use ipsec: is there a charon, and a kernel that can do it?"""
-        if config.backend == "ipsec" and not self._able:
+        if config.backend == NAME and not self._able:
             if self._program() is None:
                 raise LeaseError(_MISSING)
             try:
@@ -74,11 +76,11 @@ class CharonActor:
             return await self._apply(want)
 
     async def _apply(self, want: Desired) -> Sequence[str]:
-        if not want.ipsec_ends:
+        if not want.of(IpsecEnd):
             await self._stop(leave_states=False)
             return []
-        (end, *_) = want.ipsec_ends
-        self._want = end, want.ipsec_peers
+        (end, *_) = want.of(IpsecEnd)
+        self._want = end, want.of(IpsecPeer)
         program = self._program()
         if program is None:
             return [_MISSING]
@@ -91,13 +93,13 @@ class CharonActor:
             if fault := await self.charon.answered(_START_SECONDS):
                 return [fault]
             try:
-                return await self._tunnels.look(end, want.ipsec_peers)
+                return await self._tunnels.look(end, want.of(IpsecPeer))
             except ViciError:
                 # It may have died this moment; the next one will do.
                 await asyncio.sleep(_LOOK_SECONDS)
                 if fault := await self.charon.answered(_START_SECONDS):
                     return [fault]
-                return await self._tunnels.look(end, want.ipsec_peers)
+                return await self._tunnels.look(end, want.of(IpsecPeer))
         except TimeoutError:
             return [f"charon does not start; see {self.charon.log}"]
         except (ViciError, LinuxError, OSError, ValueError) as error:

@@ -36,17 +36,19 @@ xfrm_interface, esp4 (esp6), and UDP ports 500 and 4500.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pybernetes.flannel.backends.actor import Actor
+from pybernetes.flannel.backends.contract import Backend, BackendType
+from pybernetes.flannel.backends.ipsec.interface import IF_IDS, LINKS, NAME, XfrmDevices, XfrmLink
+from pybernetes.flannel.backends.ipsec.policies import IpsecEnd, IpsecPeer, Policies
 from pybernetes.flannel.backends.options import flag
 from pybernetes.flannel.config import ConfigError, FamilyConfig
-from pybernetes.flannel.kernel.desired import Desired, IpsecEnd, IpsecPeer, LinkAddress, PeerRoute, XfrmLink
+from pybernetes.flannel.kernel.desired import Desired, LinkAddress, PeerRoute
 from pybernetes.flannel.leases.lease import FamilyLease, Lease, Underlay
+from pybernetes.flannel.options import FlannelOptions
 
-LINKS = {4: "flannel-ipsec", 6: "flannel-ipsec6"}
-#: Ids of the interfaces, by which policies and states are known as ours.
-IF_IDS = {4: 0x666C04, 6: 0x666C06}
 DEFAULT_PROPOSAL = "aes128gcm16-sha256-prfsha256-ecp256"
 MIN_PSK = 96
 #: As in the original: outer header 20, ESP 8, IV 16, padding and trailer 17, checksum 16. AES-GCM needs less: 57.
@@ -56,7 +58,7 @@ _UDP = 8
 _LONGER = {"sha384": 8, "sha512": 16}
 
 
-class Ipsec:
+class Ipsec(Backend):
     """An ESP tunnel."""
 
     def __init__(self, options: Mapping[str, Any], *, ours: bool = True) -> None:
@@ -77,10 +79,6 @@ class Ipsec:
             "False", "false"
         )
 
-    def announce(self, version: int, facts: Mapping[str, str]) -> dict[str, Any]:
-        """Nothing, as in the original: addresses and subnet are in the lease."""
-        return {}
-
     def overhead(self, version: int) -> int:
         """Outer header, ESP with its padding and checksum, UDP."""
         longer = max((extra for name, extra in _LONGER.items() if name in self.proposal.split("-")), default=0)
@@ -94,11 +92,9 @@ class Ipsec:
         name = LINKS[family.version]
         mtu = underlay.mtu - self.overhead(family.version)
         address = f"{mine.subnet.network_address}/{mine.subnet.max_prefixlen}"
-        return Desired(
-            xfrms=(XfrmLink(name, IF_IDS[family.version], mtu, "ipsec backend"),),
-            addresses=(LinkAddress(name, address, "own subnet's tunnel endpoint"),),
-            ipsec_ends=(IpsecEnd(self.psk, self.proposal, self.encap),) if self.psk else (),
-        )
+        device = XfrmLink(name, IF_IDS[family.version], mtu, "ipsec backend")
+        ends = (IpsecEnd(self.psk, self.proposal, self.encap),) if self.psk else ()
+        return Desired(device, LinkAddress(name, address, "own subnet's tunnel endpoint"), *ends)
 
     def peer(self, family: FamilyConfig, own: Lease, peer: Lease, underlay: Underlay) -> Desired:
         """The tunnel and the routes to it."""
@@ -122,7 +118,7 @@ class Ipsec:
             PeerRoute(dst, "", "", kind="blackhole", reason="nothing may leave in clear"),
         )
         # Without a PSK there can be no tunnel yet: the peer was told of ipsec before us.
-        return Desired(ipsec_peers=(entry,), routes=routes)
+        return Desired(entry, *routes)
 
 
 def _outer(mine: FamilyLease, underlay: Underlay) -> str:
@@ -148,3 +144,19 @@ def _psk(value: object) -> str:
 
 #: What fits into a value of charon's protocol.
 _MAX_PSK = 2**16 - 1
+
+
+def _actors(options: FlannelOptions) -> Sequence[Actor]:
+    from pybernetes.flannel.backends.ipsec.actor import CharonActor
+
+    return (CharonActor(options.subnet_file.parent / "charon", options.netns),)
+
+
+IPSEC = BackendType(
+    name=NAME,
+    make=Ipsec,
+    make_for_peers=Ipsec.of_others,
+    devices=lambda options: (XfrmDevices(),),
+    kinds=lambda options: (Policies(),),
+    actors=_actors,
+)

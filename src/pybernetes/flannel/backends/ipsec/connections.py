@@ -4,9 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from pybernetes.flannel.backends.ipsec.policies import REQID
+from pybernetes.flannel.backends.ipsec.policies import REQID, IpsecEnd, IpsecPeer
 from pybernetes.flannel.backends.ipsec.vici import Message, section, text
-from pybernetes.flannel.kernel.desired import IpsecEnd, IpsecPeer
 
 #: Key exchange: ours with each other, and the one that the original has.
 _IKE = ("aes256-sha256-ecp256", "aes256-sha256-modp4096")

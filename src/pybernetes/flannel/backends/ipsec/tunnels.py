@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pybernetes.flannel.backends.ipsec.backend import IF_IDS
 from pybernetes.flannel.backends.ipsec.connections import (
     Tunnel,
     connection,
@@ -22,8 +21,9 @@ from pybernetes.flannel.backends.ipsec.connections import (
     shared,
     tunnels,
 )
+from pybernetes.flannel.backends.ipsec.interface import IF_IDS
+from pybernetes.flannel.backends.ipsec.policies import IpsecEnd, IpsecPeer
 from pybernetes.flannel.backends.ipsec.vici import Vici, ViciError, connect
-from pybernetes.flannel.kernel.desired import IpsecEnd, IpsecPeer
 from pybernetes.linux import xfrm
 
 log = logging.getLogger(__name__)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from pybernetes.flannel.backends.actor import Actor
+from pybernetes.flannel.backends.udp.ends import UdpEnd, UdpPeer
 from pybernetes.flannel.config import NetworkConfig
 from pybernetes.flannel.kernel.desired import Desired
-from pybernetes.flannel.network import Node
+from pybernetes.flannel.leases.lease import Node
 from pybernetes.linux.errors import LinuxError
 
 if TYPE_CHECKING:
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class UdpActor:
-    """An Actor; see there."""
+class UdpActor(Actor):
+    """Starts the proxy, tells it its routes, and restarts it if it fails."""
 
     def __init__(self, netns: str | None) -> None:
         self._netns = netns
@@ -32,19 +34,15 @@ class UdpActor:
         loop = asyncio.get_running_loop()
         self._changed = lambda: None if loop.is_closed() else _ignore(loop.call_soon_threadsafe(changed))
 
-    async def prepare(self, config: NetworkConfig) -> Mapping[str, str]:
-        """Peers need to know nothing."""
-        return {}
-
     async def apply(self, config: NetworkConfig, me: Node, want: Desired) -> Sequence[str]:
         """Start, stop, or tell the routes."""
-        if not want.udp_ends:
+        if not want.of(UdpEnd):
             await self._stop()
             return []
         # Imported when needed: NumPy, which the proxy uses, would cost every other node agent 20 MB.
         from pybernetes.flannel.backends.udp.proxy import ProxyConfig, UdpProxy
 
-        (end, *_) = want.udp_ends
+        (end, *_) = want.of(UdpEnd)
         config_now = ProxyConfig(end.tun, end.local, end.port, end.mtu, end.network, self._netns)
         if self._proxy is not None and (self._proxy.failed or self._proxy.config != config_now):
             if self._proxy.failed:
@@ -58,7 +56,7 @@ class UdpActor:
                 return [f"udp proxy on {end.local} port {end.port}: {error}"]
             log.info("udp proxy reads %s and listens on %s port %d", end.tun, end.local, end.port)
             self._proxy = proxy
-        peers = {peer.subnet: (peer.ip, peer.port) for peer in want.udp_peers}
+        peers = {peer.subnet: (peer.ip, peer.port) for peer in want.of(UdpPeer)}
         if peers != self._peers:
             self._proxy.set_routes(peers)
             self._peers = peers

@@ -13,13 +13,26 @@ node's own. IPv4 only, as in the original. A change of Port while pods talk lose
 leases do not tell it, as the original's.
 """
 
-from collections.abc import Mapping, Sequence
+import os
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from pybernetes.flannel.backends.actor import Actor
+from pybernetes.flannel.backends.contract import Backend, BackendType
 from pybernetes.flannel.backends.options import number
+from pybernetes.flannel.backends.udp.ends import UdpEnd, UdpPeer
 from pybernetes.flannel.config import FamilyConfig
-from pybernetes.flannel.kernel.desired import Desired, LinkAddress, PeerRoute, TunLink, UdpEnd, UdpPeer, merge
+from pybernetes.flannel.kernel.desired import Desired, Device, LinkAddress, PeerRoute, merge
+from pybernetes.flannel.kernel.kind import Recovery
+from pybernetes.flannel.kernel.links import LinkKind
+from pybernetes.flannel.kernel.observed import Observed
 from pybernetes.flannel.leases.lease import Lease, Underlay
+from pybernetes.flannel.options import FlannelOptions
+from pybernetes.linux import link
+from pybernetes.linux.link import Link
+from pybernetes.linux.rtnl import Netlink
 
 DEFAULT_PORT = 8285
 LINK = "flannel0"
@@ -27,15 +40,20 @@ LINK = "flannel0"
 OVERHEAD = 28
 
 
-class Udp:
+@dataclass(frozen=True, slots=True)
+class TunLink(Device):
+    """A TUN device, which a process of ours reads and writes."""
+
+    name: str
+    mtu: int
+    reason: str = field(default="", compare=False)
+
+
+class Udp(Backend):
     """A tunnel in user space."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self.port = number(options, "Port", DEFAULT_PORT, 1, 65535)
-
-    def announce(self, version: int, facts: Mapping[str, str]) -> dict[str, Any]:
-        """Peers need nothing but the public IP; the port is everybody's."""
-        return {}
 
     def overhead(self, version: int) -> int:
         """The outer headers."""
@@ -52,10 +70,10 @@ class Udp:
         address, network = str(mine.subnet.network_address), str(family.network)
         mtu = underlay.mtu - OVERHEAD
         return Desired(
-            tuns=(TunLink(LINK, mtu, "udp backend"),),
-            addresses=(LinkAddress(LINK, f"{address}/32", "own subnet's tunnel endpoint"),),
-            routes=(PeerRoute(network, "", LINK, reason="udp backend"),),
-            udp_ends=(UdpEnd(LINK, str(local), self.port, mtu, network),),
+            TunLink(LINK, mtu, "udp backend"),
+            LinkAddress(LINK, f"{address}/32", "own subnet's tunnel endpoint"),
+            PeerRoute(network, "", LINK, reason="udp backend"),
+            UdpEnd(LINK, str(local), self.port, mtu, network),
         )
 
     def peer(self, family: FamilyConfig, own: Lease, peer: Lease, underlay: Underlay) -> Desired:
@@ -63,10 +81,40 @@ class Udp:
         theirs = peer.family(family.version)
         if theirs is None or family.version != 4:
             return Desired()
-        return Desired(udp_peers=(UdpPeer(str(theirs.subnet), str(theirs.public_ip), self.port, peer.reason),))
+        return Desired(UdpPeer(str(theirs.subnet), str(theirs.public_ip), self.port, peer.reason))
 
-    def tell(self, family: FamilyConfig, own: Lease, peers: Sequence[Lease], underlay: Underlay) -> Desired:
+    def across_peers(self, family: FamilyConfig, own: Lease, peers: Sequence[Lease], underlay: Underlay) -> Desired:
         """The table has those too that announce another backend: until their new route is there, they are reached
         through the device, and a peer that listens still takes it.
         """
         return merge(self.peer(family, own, peer, underlay) for peer in peers)
+
+
+class TunDevices(LinkKind[TunLink]):
+    """Devices of the udp backend."""
+
+    type = TunLink
+    link_kind = module = "tun"
+    pattern = re.compile(r"flannel\d+")
+
+    def fits(self, want: TunLink, have: Link, links: Mapping[str, Link]) -> bool:
+        return have.kind == "tun"
+
+    def create(self, nl: Netlink, want: TunLink, links: Mapping[str, Link]) -> None:
+        os.close(link.add_tun(nl, want.name, offload=True))
+        self.adjust(nl, want)
+
+    def describe(self, want: TunLink) -> str:
+        return "tun"
+
+    def recover(self, have: Observed, leases: Collection[Lease]) -> Recovery:
+        return Recovery({UDP.name: {}} if any(map(self.is_ours, have.ours.values())) else {})
+
+
+def _actors(options: FlannelOptions) -> Sequence[Actor]:
+    from pybernetes.flannel.backends.udp.actor import UdpActor
+
+    return (UdpActor(options.netns),)
+
+
+UDP = BackendType(name="udp", make=Udp, devices=lambda options: (TunDevices(),), actors=_actors)

@@ -30,25 +30,29 @@ change over peer by peer. Needs the module `wireguard`. The private key never le
 one as `{"PublicKey": "..."}`, which is what the original reads and writes.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pybernetes.flannel.backends.actor import Actor
+from pybernetes.flannel.backends.contract import Backend, BackendType
 from pybernetes.flannel.backends.options import mtu, number
+from pybernetes.flannel.backends.wireguard.device import LINK, LINK_V6, WireguardDevices, WireguardLink
+from pybernetes.flannel.backends.wireguard.key_file import KeyFile, default_path
+from pybernetes.flannel.backends.wireguard.names import NAME, PUBLIC_KEY
+from pybernetes.flannel.backends.wireguard.peers import WireguardPeer, WireguardPeers
 from pybernetes.flannel.config import ConfigError, FamilyConfig
-from pybernetes.flannel.kernel.desired import Desired, LinkAddress, PeerRoute, WireguardLink, WireguardPeer
+from pybernetes.flannel.kernel.desired import Desired, LinkAddress, PeerRoute
 from pybernetes.flannel.leases.lease import FamilyLease, Lease, Underlay
+from pybernetes.flannel.options import FlannelOptions
 from pybernetes.linux.wireguard import Endpoint, key_bytes
 
-LINK = "flannel-wg"
-LINK_V6 = "flannel-wg-v6"
 #: Outer IPv6 and UDP headers, and WireGuard's own; for IPv4, which needs 60, the same, as in the original.
 OVERHEAD = 80
-#: Under this name the daemon tells our public key.
-PUBLIC_KEY = "PublicKey"
 _MODES = ("separate", "auto", "ipv4", "ipv6")
 
 
-class Wireguard:
+class Wireguard(Backend):
     """An encrypted tunnel."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
@@ -84,7 +88,7 @@ class Wireguard:
         port = self.port_v6 if name == LINK_V6 else self.port
         link = WireguardLink(name, port, self.mtu or underlay.mtu - OVERHEAD, "wireguard backend")
         address = f"{mine.subnet.network_address}/{mine.subnet.max_prefixlen}"
-        return Desired(wireguards=(link,), addresses=(LinkAddress(name, address, "own subnet's tunnel endpoint"),))
+        return Desired(link, LinkAddress(name, address, "own subnet's tunnel endpoint"))
 
     def peer(self, family: FamilyConfig, own: Lease, peer: Lease, underlay: Underlay) -> Desired:
         """The peer and a route to it."""
@@ -113,14 +117,14 @@ class Wireguard:
             psk=self.psk,
             reason=peer.reason,
         )
-        return Desired(wireguard_peers=(entry,), routes=(PeerRoute(str(theirs.subnet), "", name, reason=peer.reason),))
+        return Desired(entry, PeerRoute(str(theirs.subnet), "", name, reason=peer.reason))
 
-    def tell(self, family: FamilyConfig, own: Lease, peers: Sequence[Lease], underlay: Underlay) -> Desired:
+    def across_peers(self, family: FamilyConfig, own: Lease, peers: Sequence[Lease], underlay: Underlay) -> Desired:
         """Two peers with one key: packets to one of them would reach the other."""
         seen: dict[str, str] = {}
         problems = []
         for peer in peers:
-            part = peer.family(family.version) if peer.backend == "wireguard" else None
+            part = peer.family(family.version) if peer.backend == NAME else None
             key = _key(part) if part else ""
             if key and seen.setdefault(key, peer.node) != peer.node:
                 problems.append(f"{peer.node} has the PublicKey of {seen[key]}: remove one of the two key files")
@@ -151,3 +155,22 @@ def _psk(value: object) -> str:
     except ValueError as error:
         raise ConfigError("Backend.PSK must be base64 of 32 bytes, as 'wg genpsk' prints; it is not shown") from error
     return str(value)
+
+
+def _key_file(options: FlannelOptions) -> KeyFile:
+    return KeyFile(options.wireguard_key or default_path(os.environ, options.subnet_file.parent))
+
+
+def _actors(options: FlannelOptions) -> Sequence[Actor]:
+    from pybernetes.flannel.backends.wireguard.actor import KeyActor
+
+    return (KeyActor(_key_file(options)),)
+
+
+WIREGUARD = BackendType(
+    name=NAME,
+    make=Wireguard,
+    devices=lambda options: (WireguardDevices(_key_file(options).private),),
+    kinds=lambda options: (WireguardPeers(),),
+    actors=_actors,
+)

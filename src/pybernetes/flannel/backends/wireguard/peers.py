@@ -1,107 +1,140 @@
-"""WireGuard's peers: those that are wanted beside those that the devices have, and routes that wait for an answer.
+"""WireGuard's peers: those that are wanted compared with those that the devices have.
 
 WireGuard differs from other tunnels: both ends must know each other's key before the first packet. While a network
-changes over to it, one end is always first. So a peer's route waits (`held.py`) until the peer has answered; from a
-network that starts with WireGuard nothing is held back.
+changes over to it, one end is always first. So a peer's route waits (`transition/pending_routes.py`) until the peer
+has answered; from a network that starts with WireGuard nothing is held back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
-from pybernetes.flannel.kernel.desired import Desired, WireguardLink, WireguardPeer
-from pybernetes.linux import link, wireguard
+from pybernetes.flannel.backends.wireguard.device import WireguardLink
+from pybernetes.flannel.backends.wireguard.names import NAME, PUBLIC_KEY
+from pybernetes.flannel.kernel.desired import Desired
+from pybernetes.flannel.kernel.kind import Change, KernelKind, Outcome, Recovery, Stage
+from pybernetes.flannel.kernel.observed import Observed
+from pybernetes.flannel.leases.lease import FamilyLease, Lease
+from pybernetes.linux import wireguard
 from pybernetes.linux.errors import Missing, NetlinkError
-from pybernetes.linux.netns import Netns
-
-if TYPE_CHECKING:
-    from pybernetes.flannel.kernel.reconcile import Observed
+from pybernetes.linux.rtnl import Netlink
+from pybernetes.linux.wireguard import Endpoint
 
 #: After so many seconds without a new handshake a session is dead (REJECT_AFTER_TIME in the protocol).
 _SESSION = 180.0
-#: What makes the kernel greet a peer at once.
-_GREET = 1
-
-Devices = Mapping[str, wireguard.Device]
+#: The keepalive interval that makes the kernel begin a handshake at once.
+_PROMPT = 1
 
 
-def observe(netns: Netns | None, links: Mapping[str, link.Link]) -> dict[str, wireguard.Device]:
-    """The WireGuard devices among these links."""
-    names = [name for name, li in links.items() if li.kind == "wireguard"]
-    found: dict[str, wireguard.Device] = {}
-    if names:
-        with wireguard.Wireguard(netns) as wg:
-            for name in names:
-                with suppress(Missing):  # it went meanwhile
-                    found[name] = wg.device(name)
-    return found
+@dataclass(frozen=True, slots=True)
+class WireguardPeer:
+    """A peer of a WireGuard device."""
+
+    link: str
+    public_key: str
+    endpoint: Endpoint
+    allowed: tuple[str, ...]
+    """Networks behind it."""
+    keepalive: int = 0
+    psk: str = field(default="", repr=False)
+    reason: str = field(default="", compare=False)
 
 
-def unanswered(want: Desired, have: Observed) -> dict[str, str]:
-    """The destinations behind peers that have not answered yet, and what each waits for."""
-    behind = {(p.link, cidr): p for p in want.wireguard_peers for cidr in p.allowed}
-    found = [(r, behind.get((r.link, r.dst))) for r in want.routes] if behind else []
-    return {
-        r.dst: f"{peer.endpoint} answers on {r.link}"
-        for r, peer in found
-        if peer is not None and not _answered(peer, have.wireguard)
-    }
+@dataclass(frozen=True, slots=True)
+class PeerChanges:
+    """What to change about the peers of one device."""
+
+    device: str
+    set: tuple[wireguard.Peer, ...] = ()
+    remove: tuple[str, ...] = ()
+    """Public keys."""
+    lines: tuple[str, ...] = ()
+    """For the log, one for each peer."""
 
 
-def greet(want: Desired, waiting: Collection[str]) -> Desired:
-    """`want`, in which the peers behind these destinations are spoken to although no packet goes there."""
-    if not waiting:
-        return want
-    peers = tuple(
-        replace(p, keepalive=p.keepalive or _GREET) if any(cidr in waiting for cidr in p.allowed) else p
-        for p in want.wireguard_peers
-    )
-    return replace(want, wireguard_peers=peers)
+class WireguardPeers(KernelKind[PeerChanges]):
+    """Peers of our devices, which `WireguardDevices` observes."""
+
+    type = WireguardPeer
+    may_wait = True
+
+    def diff(self, want: Desired, have: Observed, now: float) -> Iterable[Change[PeerChanges]]:
+        devices = {device.name: device for device in have.of(wireguard.Device)}
+        for link in want.of(WireguardLink):
+            device = devices.get(link.name)
+            if device is None:
+                continue
+            wanted = {p.public_key: p for p in want.of(WireguardPeer) if p.link == device.name}
+            found = [(peer, entry) for key, peer in wanted.items() if (entry := _entry(peer, device.peer(key), now))]
+            if found:
+                lines = tuple(
+                    f"peer {peer.public_key} on {device.name} at {peer.endpoint} ({peer.reason})" for peer, _ in found
+                )
+                changes = PeerChanges(device.name, tuple(entry for _, entry in found), lines=lines)
+                yield Change(Stage.SET_UP, f"link {device.name}", changes)
+            if extra := tuple(p.public_key for p in device.peers if p.public_key not in wanted):
+                lines = tuple(f"peer {key} on {device.name} removed" for key in extra)
+                # After the routes have moved.
+                yield Change(Stage.CLEAN_UP, f"link {device.name}", PeerChanges(device.name, (), extra, lines))
+
+    def apply(self, nl: Netlink, changes: Sequence[Change[PeerChanges]]) -> Outcome:
+        outcome = Outcome()
+        with wireguard.Wireguard(nl.netns) as wg:
+            for change in changes:
+                action = change.action
+                try:
+                    if action.set:
+                        wg.set_peers(action.device, action.set)
+                    if action.remove:
+                        wg.remove_peers(action.device, action.remove)
+                    outcome.done += action.lines
+                except Missing as error:
+                    if action.set:
+                        outcome.errors.append(f"{change.text}: {error}")
+                except NetlinkError as error:
+                    outcome.errors.append(f"{change.text}: {error}")
+        return outcome
+
+    def pending(self, want: Desired, have: Observed, now: float) -> Mapping[str, str]:
+        """The destinations behind peers that have not answered yet."""
+        behind = {(p.link, cidr): p for p in want.of(WireguardPeer) for cidr in p.allowed}
+        found = [(r, behind.get((r.link, r.dst))) for r in want.routes] if behind else []
+        return {
+            r.dst: f"{peer.endpoint} answers on {r.link}"
+            for r, peer in found
+            if peer is not None and not _answered(peer, have.of(wireguard.Device))
+        }
+
+    def prompt(self, want: Desired, waiting: Collection[str]) -> Desired:
+        """Begin handshakes with these peers: no packet would."""
+        if not waiting:
+            return want
+        return want.with_only(
+            WireguardPeer,
+            [
+                replace(p, keepalive=p.keepalive or _PROMPT) if any(cidr in waiting for cidr in p.allowed) else p
+                for p in want.of(WireguardPeer)
+            ],
+        )
+
+    def recover(self, have: Observed, leases: Collection[Lease]) -> Recovery:
+        options: dict[str, int] = {}
+        devices = sorted(have.of(wireguard.Device), key=lambda device: device.name)
+        for device in devices:
+            if device.listen_port:
+                options["listenportv6" if device.name.endswith("-v6") else "listenport"] = device.listen_port
+        return Recovery({NAME: options} if devices else {}, tuple(_former(devices, leases)))
 
 
-def _answered(peer: WireguardPeer, devices: Devices) -> bool:
-    device = devices.get(peer.link)
+def _answered(peer: WireguardPeer, devices: Iterable[wireguard.Device]) -> bool:
+    device = next((device for device in devices if device.name == peer.link), None)
     known = device.peer(peer.public_key) if device else None
     return known is not None and known.last_handshake > 0
 
 
-@dataclass(frozen=True, slots=True)
-class DevicePlan:
-    """What to change about one device."""
-
-    name: str
-    port: int | None = None
-    """Set the key and this port; None: both are right."""
-    peers: tuple[wireguard.Peer, ...] = ()
-    remove: tuple[str, ...] = ()
-    """Public keys; they go after the routes have moved."""
-    words: tuple[str, ...] = field(default=(), compare=False)
-
-
-def plan(want: Desired, devices: Devices, private_key: str, now: float) -> list[DevicePlan]:
-    """Compare. Devices that are not there are left out."""
-    return [_plan(w, want, devices[w.name], private_key, now) for w in want.wireguards if w.name in devices]
-
-
-def _plan(device: WireguardLink, want: Desired, have: wireguard.Device, private_key: str, now: float) -> DevicePlan:
-    right = have.private_key == private_key and have.listen_port == device.port
-    words = [] if right else [f"key and port {device.port} of {device.name} set"]
-    wanted = {p.public_key: p for p in want.wireguard_peers if p.link == device.name}
-    peers = []
-    for key, peer in wanted.items():
-        entry = _entry(peer, have.peer(key), now)
-        if entry is not None:
-            peers.append(entry)
-            words.append(f"peer {key} on {device.name} at {peer.endpoint} ({peer.reason})")
-    remove = tuple(p.public_key for p in have.peers if p.public_key not in wanted)
-    return DevicePlan(device.name, None if right else device.port, tuple(peers), remove, tuple(words))
-
-
 def _entry(peer: WireguardPeer, known: wireguard.Peer | None, now: float) -> wireguard.Peer | None:
-    """What to tell the kernel of a peer; None when it knows.
+    """What to tell the kernel about a peer; None when it knows.
 
     A peer behind NAT comes from another address than it announces, and the kernel follows it as long as the two
     talk. That is left alone.
@@ -112,33 +145,14 @@ def _entry(peer: WireguardPeer, known: wireguard.Peer | None, now: float) -> wir
     return None if entry == known else entry
 
 
-def set_up(netns: Netns | None, plans: list[DevicePlan], private_key: str) -> tuple[list[str], list[str]]:
-    """Keys, ports and peers that are missing; what was done and what went wrong, in words."""
-    done: list[str] = []
-    errors: list[str] = []
-    todo = [p for p in plans if p.port is not None or p.peers]
-    if not todo:
-        return done, errors
-    with wireguard.Wireguard(netns) as wg:
-        for device in todo:
-            try:
-                if device.port is not None:
-                    wg.configure(device.name, private_key=private_key, listen_port=device.port)
-                wg.set_peers(device.name, device.peers)
-                done += device.words
-            except NetlinkError as error:
-                errors.append(f"link {device.name}: {error}")
-    return done, errors
-
-
-def clean_up(netns: Netns | None, plans: list[DevicePlan]) -> list[str]:
-    """Remove peers that nobody wants; what was done, in words."""
-    done: list[str] = []
-    todo = [p for p in plans if p.remove]
-    if todo:
-        with wireguard.Wireguard(netns) as wg:
-            for device in todo:
-                with suppress(Missing):
-                    wg.remove_peers(device.name, device.remove)
-                    done += [f"peer {key} on {device.name} removed" for key in device.remove]
-    return done
+def _former(devices: Iterable[wireguard.Device], leases: Collection[Lease]) -> Iterator[Lease]:
+    """Leases of peers that were reached by WireGuard and announce another backend now."""
+    keys = {subnet: p.public_key for device in devices for p in device.peers for subnet in p.allowed}
+    for lease in leases:
+        parts = [
+            FamilyLease(part.subnet, part.public_ip, {PUBLIC_KEY: keys[str(part.subnet)]})
+            for part in lease.families
+            if str(part.subnet) in keys
+        ]
+        if parts and lease.backend != NAME:
+            yield Lease(lease.node, NAME, tuple(parts))
