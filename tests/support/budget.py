@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 #: A test above this many seconds of CPU time has to be marked `slow`.
-SLOW_SECONDS = 1.0
+SLOW_SECONDS = 3.0
 #: Seconds that the tests of a folder may take, one after the other, on two cores.
 BUDGET = {
     "api": 20,

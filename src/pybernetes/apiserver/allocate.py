@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from itertools import chain
-from typing import Protocol
 
 from pybernetes.apiserver.config import Network
 
@@ -133,19 +132,9 @@ class PortPool:
         self._pool.free(port)
 
 
-class Reservation(Protocol):
-    """What was taken for a write under way."""
-
-    def keep(self) -> None:
-        """The write is durable."""
-
-    def undo(self) -> None:
-        """The write failed, or was a rehearsal."""
-
-
 @dataclass(slots=True)
 class Changes:
-    """A `Reservation` as two lists: what to call on success and what on failure."""
+    """What was reserved for a change: what to call once it is stored, and what if it is not."""
 
     on_keep: list[Callable[[], None]] = field(default_factory=list)
     on_undo: list[Callable[[], None]] = field(default_factory=list)
@@ -157,6 +146,11 @@ class Changes:
     def undo(self) -> None:
         """Free what was taken."""
         self._run(self.on_undo)
+
+    def add(self, more: "Changes") -> None:
+        """Keep and undo these as well."""
+        self.on_keep += more.on_keep
+        self.on_undo += more.on_undo
 
     def _run(self, calls: Iterable[Callable[[], None]]) -> None:
         for call in calls:

@@ -2,20 +2,29 @@
 
 import asyncio
 import logging
+from typing import Any
 
 import msgspec
 
+from pybernetes.api.kind import Kind
 from pybernetes.api.meta import Object
+from pybernetes.api.rbac.cluster_role import KIND as CLUSTER_ROLE
 from pybernetes.api.rbac.cluster_role import ClusterRole
+from pybernetes.api.rbac.cluster_role_binding import KIND as CLUSTER_ROLE_BINDING
+from pybernetes.api.rbac.role import KIND as ROLE
+from pybernetes.api.rbac.role_binding import KIND as ROLE_BINDING
 from pybernetes.apiserver.auth.aggregation import aggregate
 from pybernetes.apiserver.auth.default_roles import Change, reconcile
-from pybernetes.apiserver.rbac_feed import RbacFeed
+from pybernetes.apiserver.feed import stored
 from pybernetes.client.client import Client
 from pybernetes.client.errors import ApiError, Conflict, Gone
+from pybernetes.store.types import Store
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.1
+#: The kinds that decide about permissions.
+KINDS: tuple[Kind[Any], ...] = (CLUSTER_ROLE, ROLE, CLUSTER_ROLE_BINDING, ROLE_BINDING)
 
 
 async def write_defaults(client: Client, existing: list[Object]) -> None:
@@ -34,9 +43,9 @@ async def _write(client: Client, change: Change) -> None:
         await resource.create(change.obj)
 
 
-async def write_aggregates(client: Client, feed: RbacFeed) -> None:
+async def write_aggregates(client: Client, store: Store) -> None:
     """Bring the rules of every aggregated role up to date."""
-    roles = [obj for obj in feed.objects() if isinstance(obj, ClusterRole)]
+    roles: list[ClusterRole] = stored(store, (CLUSTER_ROLE,))
     for role in roles:
         if role.aggregation_rule is None:
             continue
@@ -45,14 +54,13 @@ async def write_aggregates(client: Client, feed: RbacFeed) -> None:
             await client.of(ClusterRole).update(msgspec.structs.replace(role, rules=rules))
 
 
-async def keep_aggregates(client: Client, feed: RbacFeed) -> None:
+async def keep_aggregates(client: Client, store: Store) -> None:
     """Do so whenever a cluster role changes, until cancelled."""
     resource = client.of(ClusterRole)
     while True:
         try:
             async for _ in resource.watch():
-                feed.load()
-                await write_aggregates(client, feed)
+                await write_aggregates(client, store)
         except (Conflict, Gone):
             log.debug("a cluster role changed meanwhile; looking again")
         except ApiError as error:

@@ -11,7 +11,8 @@ from pybernetes.api import time
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import DeleteOptions, ListMeta, Object, Status, StatusDetails
 from pybernetes.apiserver import codec, errors, options, reading, rendering
-from pybernetes.apiserver.admission.request import Admission, AdmissionRequest
+from pybernetes.apiserver.admission.plugin import Admission
+from pybernetes.apiserver.allocate import Changes
 from pybernetes.apiserver.context import ResourceRequest, ServerContext
 from pybernetes.apiserver.selection import selection
 from pybernetes.apiserver.types import StreamResponse
@@ -62,9 +63,12 @@ class Deleter:
         return await rendering.collection(await resource.served(done), resource.kind, request.form, meta, now=now)
 
     async def remove(
-        self, request: ResourceRequest, name: str, asked: DeleteOptions, *, key: str = ""
+        self, request: ResourceRequest, name: str, asked: DeleteOptions, *, key: str = "", admitted: bool = False
     ) -> tuple[KeyValue, bool]:
-        """Delete or mark one object: its last version, and whether it is gone. Raises NotFound, Conflict, Forbidden."""
+        """Delete or mark one object: its last version, and whether it is gone. Raises NotFound, Conflict, Forbidden.
+
+        `admitted`: admission has seen the request already.
+        """
         resource = request.resource
         key = key or resource.key(request.namespace, name)
         for _ in range(_RETRIES):
@@ -73,28 +77,28 @@ class Deleter:
                 raise errors.not_found(resource.kind, name)
             old: Object = await resource.read(kv)
             _preconditions(request, old, asked)
-            await self.admit(request, old, asked)
+            reserved = Changes() if admitted else await self._admit(request, old, asked)
             try:
-                return await self._remove(request, kv, old, asked)
+                removed = await self._remove(request, kv, old, asked)
+                if not asked.dry_run:
+                    reserved.keep()
+                return removed
             except store_errors.Conflict:
                 continue
             except store_errors.NotFound as error:
                 raise errors.not_found(resource.kind, name) from error
+            finally:
+                reserved.undo()
         raise errors.conflict(resource.kind, name)
 
-    async def admit(self, request: ResourceRequest, old: Object, asked: DeleteOptions) -> None:
-        """Whether admission lets the object go. Raises Forbidden."""
-        change = AdmissionRequest(
-            operation="DELETE",
-            kind=request.resource.kind,
-            namespace=old.metadata.namespace,
-            name=old.metadata.name,
-            user=request.user,
-            old=old,
-            dry_run=bool(asked.dry_run),
+    async def _admit(self, request: ResourceRequest, old: Object, asked: DeleteOptions) -> Changes:
+        """Ask admission whether the object may go; what plugins reserved for that. Raises Forbidden."""
+        name = old.metadata.name
+        change = self._writer.admission_request(
+            "DELETE", request, old=old, options=asked, name=name, dry_run=bool(asked.dry_run)
         )
-        await self._admission.admit(change)
-        await self._admission.validate(change)
+        await self._admission.check(change)
+        return change.reserved
 
     async def _remove(
         self, request: ResourceRequest, kv: KeyValue, old: Object, asked: DeleteOptions

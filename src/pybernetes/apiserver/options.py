@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pybernetes.api import codec as api_codec
+from pybernetes.api import verb_options
 from pybernetes.api.field import Errors, FieldError
 from pybernetes.api.meta import DeleteOptions
+from pybernetes.api.verb_options import PatchOptions, VerbOptions
 from pybernetes.apiserver import codec, errors
 from pybernetes.apiserver.requests import is_true
 
@@ -44,6 +46,19 @@ class WriteOptions:
     force: bool = False
     is_apply: bool = False
     """server-side apply, which keeps managedFields itself"""
+    kind: str = "UpdateOptions"
+    """CreateOptions, UpdateOptions or PatchOptions"""
+
+    def as_object(self) -> VerbOptions:
+        """The options as admission sees them."""
+        found = verb_options.BY_KIND[self.kind](
+            dry_run=["All"] if self.dry_run else [],
+            field_manager=self.field_manager,
+            field_validation=self.field_validation,
+        )
+        if isinstance(found, PatchOptions) and self.is_apply:
+            found.force = self.force
+        return found
 
 
 def _number(query: Mapping[str, str], name: str) -> int | None:
@@ -149,6 +164,7 @@ def write_options(
         field_validation=validation,
         force=is_true(query.get("force")),
         is_apply=is_apply,
+        kind=kind,
     )
 
 

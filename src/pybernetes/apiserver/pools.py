@@ -7,7 +7,7 @@ reserved must end up either stored or released.
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from pybernetes.apiserver.allocate import Reservation
+from pybernetes.apiserver.allocate import Changes
 from pybernetes.apiserver.context import ServerContext
 from pybernetes.apiserver.service_reserve import ServiceReserve
 
@@ -15,7 +15,7 @@ from pybernetes.apiserver.service_reserve import ServiceReserve
 class Allocator(Protocol):
     """Reserves what an object needs, and writes it into the object."""
 
-    def reserve(self, new: Any, old: Any | None) -> Reservation:
+    def reserve(self, new: Any, old: Any | None) -> Changes:
         """Reserve; on an update also note what is given up. Raises ApiError."""
 
     def release(self, gone: Any) -> None:

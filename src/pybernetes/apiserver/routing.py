@@ -8,7 +8,7 @@ from typing import Any
 from pybernetes.api.kind import Kind
 from pybernetes.api.subresource import Subresource
 from pybernetes.apiserver import errors, media, reading
-from pybernetes.apiserver.admission.request import Admission
+from pybernetes.apiserver.admission.plugin import Admission
 from pybernetes.apiserver.auth.reviews import Reviews
 from pybernetes.apiserver.auth.tokens import ServiceAccountTokens
 from pybernetes.apiserver.context import ResourceRequest, ServerContext
@@ -76,7 +76,7 @@ class Router:
             transforms = subresource is None or "get" in subresource.verbs
             request.form = media.negotiate(http.headers.get("accept", ""), transforms=transforms)
         verb = self._verb(kind, info) if subresource is None else self._subresource_verb(subresource, info)
-        if kind.pool and subresource is None and info.verb in _WRITES:
+        if info.verb in _WRITES and (subresource is None or not subresource.raw):
             return with_warnings(await self._to_the_end(verb(request)), request.warnings)
         return with_warnings(await verb(request), request.warnings)
 

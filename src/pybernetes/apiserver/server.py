@@ -9,13 +9,13 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 from pybernetes.api.kinds import KINDS
 from pybernetes.apiserver import bootstrap, codec, default_rbac, errors, requests
+from pybernetes.apiserver.admission.plugin import Admission, Plugin
 from pybernetes.apiserver.admission.plugins import plugins
-from pybernetes.apiserver.admission.request import Admission
 from pybernetes.apiserver.auth.impersonation import impersonate
 from pybernetes.apiserver.auth.messages import forbidden_message
 from pybernetes.apiserver.auth.rbac import Rbac
@@ -24,12 +24,12 @@ from pybernetes.apiserver.auth.tokens import ServiceAccountTokens
 from pybernetes.apiserver.catalogue import Catalogue
 from pybernetes.apiserver.config import ServerConfig
 from pybernetes.apiserver.context import ServerContext
+from pybernetes.apiserver.feed import Feed, stored
 from pybernetes.apiserver.health import Health
 from pybernetes.apiserver.inprocess import InProcessTransport
 from pybernetes.apiserver.media import JSON
 from pybernetes.apiserver.metrics import Metrics, is_long_running
 from pybernetes.apiserver.paths import Paths
-from pybernetes.apiserver.rbac_feed import RbacFeed
 from pybernetes.apiserver.requests import RequestInfo
 from pybernetes.apiserver.resource import resource_of
 from pybernetes.apiserver.routing import Router
@@ -75,13 +75,13 @@ class ApiServer:
         """Write what every cluster has, and begin to follow roles. Call once, before serving."""
         await bootstrap.run(self, self.context.config)
         if self._rbac is not None:
-            client = Client(InProcessTransport(self, bootstrap.SYSTEM_USER))
-            feed = RbacFeed(self.context.store, self._rbac)
+            client, store = Client(InProcessTransport(self, bootstrap.SYSTEM_USER)), self.context.store
+            feed = Feed(store, default_rbac.KINDS, self._rbac)
             feed.load()
-            await default_rbac.write_defaults(client, list(feed.objects()))
+            await default_rbac.write_defaults(client, stored(store, default_rbac.KINDS))
+            await default_rbac.write_aggregates(client, store)
             feed.load()
-            await default_rbac.write_aggregates(client, feed)
-            self._upkeep = asyncio.create_task(_upkeep(client, feed), name="apiserver upkeep")
+            self._upkeep = asyncio.create_task(_upkeep(client, store, feed), name="apiserver upkeep")
         self.started = True
 
     async def close(self) -> None:
@@ -152,12 +152,12 @@ class ApiServer:
             raise errors.forbidden_message(attributes, forbidden_message(attributes, decision.reason))
 
 
-async def _upkeep(client: Client, feed: RbacFeed) -> None:
+async def _upkeep(client: Client, store: Store, feed: Feed) -> None:
     """What runs beside the requests. An end before `close` is a fault, and is logged as one."""
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(feed.run(), name="rbac feed")
-            group.create_task(default_rbac.keep_aggregates(client, feed), name="aggregated cluster roles")
+            group.create_task(default_rbac.keep_aggregates(client, store), name="aggregated cluster roles")
     except Exception:
         log.exception("roles are no longer followed: changes of permissions have no effect until a restart")
         raise
@@ -181,12 +181,14 @@ def build_server(
     tokens: ServiceAccountTokens | None = None,
     reviews: Reviews | None = None,
     rbac: Rbac | None = None,
+    more_plugins: Iterable[Plugin] = (),
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     rng: random.Random | None = None,
 ) -> ApiServer:
     """One API server on an open store whose `stamp` is `codec.stamp`. Then `await server.start()`.
 
-    `rbac` is the authorizer's own, to be kept in step with the stored roles; `assembly` puts all of it together.
+    `rbac` is the authorizer's own, to be kept in step with the stored roles; `more_plugins` are asked after those of
+    `admission.plugins`. `assembly` puts all of it together.
     """
     config.check()
     context = ServerContext(
@@ -197,7 +199,7 @@ def build_server(
         # For names and uids, which are no secrets: asking the kernel each time would hand over the interpreter lock.
         random=rng or random.Random(),
     )
-    router = Router(context, Admission(plugins(context, authorizer, rbac)), tokens=tokens, reviews=reviews)
+    router = Router(context, Admission((*plugins(context, authorizer, rbac), *more_plugins)), tokens=tokens, reviews=reviews)
     metrics = Metrics(_gauges(context, router))
     health = Health(
         live={"ping": lambda: "", "log": lambda: "", "etcd": lambda: _store_is_open(store)},

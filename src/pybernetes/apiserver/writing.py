@@ -1,16 +1,20 @@
 """create and update: what an object passes between the request and the store.
 
-    body -> object -> system metadata -> defaults -> admission -> validation -> managed fields -> store
+    body -> object -> system metadata -> defaults -> managed fields -> admission -> validation -> pools -> store
 
 Every write goes through `create` or `update` here; a PUT, a patch, a scale or a binding differ only in the function
 that makes the new object from the present one. A write that loses a race is repeated on the newer object, unless the
 client named the revision that it started from.
+
+managedFields are recorded before admission: what plugins add belongs to no field manager.
 """
 
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
+
+import msgspec
 
 from pybernetes.api import names
 from pybernetes.api.field import Errors
@@ -19,8 +23,9 @@ from pybernetes.api.meta import Object
 from pybernetes.api.meta_validation import validate_meta, validate_meta_update
 from pybernetes.api.subresource import Subresource
 from pybernetes.apiserver import codec, errors, fieldmanagers, metadata
-from pybernetes.apiserver.admission.request import Admission, AdmissionRequest, Operation
-from pybernetes.apiserver.allocate import Changes, Reservation
+from pybernetes.apiserver.admission.plugin import Admission
+from pybernetes.apiserver.admission.request import AdmissionRequest, GroupVersionResource, Operation
+from pybernetes.apiserver.allocate import Changes
 from pybernetes.apiserver.context import ResourceRequest, ServerContext
 from pybernetes.apiserver.options import WriteOptions
 from pybernetes.apiserver.pools import Allocator
@@ -43,6 +48,16 @@ class Written:
     body: bytes
     created: bool = False
     deleted: bool = False
+
+
+class BodyView(Protocol):
+    """An object as the body of an endpoint of another kind, such as a Deployment as a Scale."""
+
+    def show(self, obj: Any) -> Object:
+        """The body."""
+
+    def take(self, obj: Any, body: Any) -> Object:
+        """The object with what a changed body says."""
 
 
 class Writer:
@@ -76,23 +91,25 @@ class Writer:
             kind.schema.clear_status(obj)
         kind.prepare_create(obj)
         metadata.initialize(meta, kind, namespace=request.namespace, uid=self._uid(), now=now)
-        change = self._admission_request("CREATE", request, obj, None, options)
-        await self._admission.admit(change)
-        kind.schema.default(obj)
-        self._check(kind, obj)
-        await self._admission.validate(change)
-        reserved = self._reserve(kind, obj, None)
+        self._track(kind, obj, None, options, "")
+        change = self.admission_request(
+            "CREATE", request, obj=obj, options=options.as_object(), dry_run=options.dry_run
+        )
         try:
-            self._track(kind, obj, None, options, "")
+            await self._admission.admit(change)
+            kind.schema.default(obj)
+            self._check(kind, obj)
+            await self._admission.validate(change)
+            self._reserve(kind, obj, None, change.reserved)
             value = await resource.write(obj)
             if options.dry_run:
                 return Written(await resource.to_served(value), created=True)
             kv = await context.store.put(resource.key(request.namespace, meta.name), value, expect=0)
-            reserved.keep()
+            change.reserved.keep()
         except store_errors.AlreadyExists as error:
             raise errors.already_exists(kind, meta.name) from error
         finally:
-            reserved.undo()
+            change.reserved.undo()
         return Written(await resource.to_served(kv.value), created=True)
 
     async def update(
@@ -101,10 +118,15 @@ class Writer:
         make: Make,
         options: WriteOptions,
         subresource: Subresource[Any] | None = None,
+        *,
+        body: BodyView | None = None,
+        admitted: bool = False,
     ) -> Written:
         """Replace an object by what `make` makes of it. Raises NotFound, Conflict, Invalid, Forbidden.
 
         `subresource` is the endpoint that is written, None the object itself. It determines what may change.
+        `body` is how admission sees the object, where the request's body is of another kind. `admitted`: admission
+        has seen the request already, or the server itself writes.
         """
         resource, name = request.resource, request.info.name
         key = resource.key(request.namespace, name)
@@ -113,7 +135,7 @@ class Writer:
             if kv is None:
                 raise errors.not_found(resource.kind, name)
             try:
-                return await self._update(request, kv, make, options, subresource)
+                return await self._update(request, kv, make, options, subresource, body, admitted)
             except store_errors.Conflict as error:
                 if attempt == RETRIES:
                     raise errors.conflict(resource.kind, name) from error
@@ -126,11 +148,13 @@ class Writer:
         make: Make,
         options: WriteOptions,
         subresource: Subresource[Any] | None,
+        body: BodyView | None,
+        admitted: bool,
     ) -> Written:
         resource, kind = request.resource, request.resource.kind
-        body = await resource.to_served(kv.value)
-        old: Object = kind.schema.load(body)
-        new = make(kind.schema.load(body), body)
+        served = await resource.to_served(kv.value)
+        old: Object = kind.schema.load(served)
+        new = make(kind.schema.load(served), served)
         self._check_preconditions(request, new, old)
         metadata.carry_over(new.metadata, old.metadata)
         kind.schema.default(new)
@@ -138,19 +162,34 @@ class Writer:
         counts = subresource is None or subresource.counts
         if kind.has_generation and counts and kind.schema.spec_changed(new, old):
             new.metadata.generation = old.metadata.generation + 1
-        change = self._admission_request("UPDATE", request, new, old, options, subresource)
-        await self._admission.admit(change)
-        kind.schema.default(new)
-        self._check_update(kind, new, old, subresource)
-        await self._admission.validate(change)
-        reserved = self._reserve(kind, new, old) if subresource is None else Changes()
+        name = subresource.name if subresource is not None else ""
+        self._track(kind, new, old, options, name)
+        shown, before = (new, old) if body is None else (body.show(new), body.show(old))
+        change = self.admission_request(
+            "UPDATE",
+            request,
+            obj=shown,
+            old=before,
+            options=options.as_object(),
+            subresource=name,
+            dry_run=options.dry_run,
+        )
         try:
-            self._track(kind, new, old, options, subresource.name if subresource is not None else "")
+            if not admitted:
+                await self._admission.admit(change)
+                if body is not None:
+                    new = body.take(new, change.obj)
+            kind.schema.default(new)
+            self._check_update(kind, new, old, subresource)
+            if not admitted:
+                await self._admission.validate(change)
+            if subresource is None:
+                self._reserve(kind, new, old, change.reserved)
             written = await self._store(request, kv, new, old, options)
             if not options.dry_run:
-                reserved.keep()
+                change.reserved.keep()
         finally:
-            reserved.undo()
+            change.reserved.undo()
         return written
 
     async def _store(
@@ -199,10 +238,10 @@ class Writer:
             manager, now = options.field_manager, self._context.timestamp()
             fieldmanagers.track(new, old, kind=kind, manager=manager, now=now, subresource=subresource)
 
-    def _reserve(self, kind: Kind[Any], new: Object, old: Object | None) -> Reservation:
-        """After `keep`, `undo` does nothing."""
+    def _reserve(self, kind: Kind[Any], new: Object, old: Object | None, reserved: Changes) -> None:
         pool = self._pools.get(kind.pool)
-        return pool.reserve(new, old) if pool is not None else Changes()
+        if pool is not None:
+            reserved.add(pool.reserve(new, old))
 
     def _check(self, kind: Kind[Any], obj: Object) -> None:
         found = Errors()
@@ -223,25 +262,49 @@ class Writer:
         if found:
             raise errors.invalid(kind, new.metadata.name, found.items)
 
-    def _admission_request(
+    async def admit(
+        self, request: ResourceRequest, obj: Any, operation: Operation = "CREATE", options: WriteOptions | None = None
+    ) -> None:
+        """Ask admission about the body of an endpoint that stores nothing as it was sent. Raises Forbidden."""
+        change = self.admission_request(
+            operation,
+            request,
+            obj=obj,
+            options=options.as_object() if options is not None else None,
+            subresource=request.info.subresource,
+            dry_run=options is not None and options.dry_run,
+        )
+        await self._admission.check(change)
+
+    def admission_request(
         self,
         operation: Operation,
         request: ResourceRequest,
-        new: Object,
-        old: Object | None,
-        options: WriteOptions,
-        subresource: Subresource[Any] | None = None,
+        *,
+        obj: Any = None,
+        old: Any = None,
+        options: msgspec.Struct | None = None,
+        subresource: str = "",
+        name: str = "",
+        dry_run: bool = False,
     ) -> AdmissionRequest:
+        """What admission is asked about a request; `name` where it is not the URL's or the object's."""
+        info, kind = request.info, request.resource.kind
+        named = obj if isinstance(obj, Object) else old
         return AdmissionRequest(
             operation=operation,
-            kind=request.resource.kind,
+            kind=kind,
             namespace=request.namespace,
-            name=new.metadata.name,
+            name=name or info.name or (named.metadata.name if isinstance(named, Object) else ""),
             user=request.user,
-            obj=new,
+            obj=obj,
             old=old,
-            subresource=subresource.name if subresource is not None else "",
-            dry_run=options.dry_run,
+            subresource=subresource,
+            options=options,
+            dry_run=dry_run,
+            uid=self._uid(),
+            requested=GroupVersionResource(info.group, info.version, info.resource),
+            warnings=request.warnings,
         )
 
     def _uid(self) -> str:

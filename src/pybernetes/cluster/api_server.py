@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pybernetes.api.core.pod import KIND as POD
 from pybernetes.apiserver import codec
 from pybernetes.apiserver.assembly import DEFAULT_MODES, Security, assemble
 from pybernetes.apiserver.auth.node import NodeAuthorizer
 from pybernetes.apiserver.config import ServerConfig
+from pybernetes.apiserver.feed import Feed
 from pybernetes.apiserver.http import TlsFiles, serve_https
-from pybernetes.apiserver.node_feed import feed_nodes
 from pybernetes.apiserver.server import ApiServer
 from pybernetes.cluster.errors import ConfigError
 from pybernetes.store.errors import WriteFailed
@@ -79,7 +80,7 @@ async def serving(wanted: Serving, prepare: Prepare | None = None) -> AsyncGener
     store = await wanted.open_store()
     nodes = NodeAuthorizer()
     server = assemble(wanted.config, store, wanted.security, nodes=nodes, modes=wanted.modes)
-    tasks = [asyncio.create_task(feed_nodes(store, nodes), name="node authorizer")]
+    tasks = [asyncio.create_task(Feed(store, (POD,), nodes).run(), name="node authorizer")]
     if wanted.compact_seconds:
         tasks.append(asyncio.create_task(compact_regularly(store, wanted.compact_seconds), name="compaction"))
     try:

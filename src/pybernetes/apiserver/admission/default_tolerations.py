@@ -2,7 +2,8 @@
 
 from pybernetes.api.core.affinity import Toleration
 from pybernetes.api.core.pod import Pod
-from pybernetes.apiserver.admission.request import AdmissionRequest, Base
+from pybernetes.apiserver.admission.plugin import Base, wants
+from pybernetes.apiserver.admission.request import AdmissionRequest
 
 SECONDS = 300
 KEYS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
@@ -11,10 +12,11 @@ KEYS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 class DefaultTolerationSeconds(Base):
     """Changes pods."""
 
+    name = "DefaultTolerationSeconds"
+    interest = wants("CREATE", "UPDATE", resources=["pods"])
+
     async def admit(self, request: AdmissionRequest) -> None:
         """Adds the two tolerations where none covers their taint."""
-        if request.operation == "DELETE" or request.subresource or request.kind.resource != "pods":
-            return
         pod: Pod = request.obj
         missing = [key for key in KEYS if not any(_covers(t, key) for t in pod.spec.tolerations)]
         if missing:

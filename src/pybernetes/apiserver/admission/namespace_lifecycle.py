@@ -4,7 +4,8 @@ from pybernetes.api.core.namespace import KIND as NAMESPACE
 from pybernetes.api.core.namespace import Namespace
 from pybernetes.api.meta import StatusCause
 from pybernetes.apiserver import codec, errors
-from pybernetes.apiserver.admission.request import AdmissionRequest, Base
+from pybernetes.apiserver.admission.plugin import Base, wants
+from pybernetes.apiserver.admission.request import AdmissionRequest
 from pybernetes.store.types import Store
 
 IMMORTAL = frozenset({"default", "kube-system", "kube-public"})
@@ -15,6 +16,9 @@ _EXEMPT = frozenset({"localsubjectaccessreviews.authorization.k8s.io"})
 
 class NamespaceLifecycle(Base):
     """Refuses; changes nothing."""
+
+    name = "NamespaceLifecycle"
+    interest = wants("CREATE", "DELETE")
 
     def __init__(self, store: Store) -> None:
         self._store = store

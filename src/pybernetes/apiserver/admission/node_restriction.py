@@ -4,9 +4,11 @@ from typing import Any
 
 from pybernetes.api.core.node import Node
 from pybernetes.apiserver import errors
-from pybernetes.apiserver.admission.request import AdmissionRequest, Base
+from pybernetes.apiserver.admission.plugin import Base, wants
+from pybernetes.apiserver.admission.request import AdmissionRequest
 from pybernetes.apiserver.admission.service_account import MIRROR
 from pybernetes.apiserver.types import User
+from pybernetes.store.types import Store
 
 _PREFIX, _GROUP = "system:node:", "system:nodes"
 #: Labels that say where a node stands: only an administrator may set those of this group.
@@ -23,13 +25,26 @@ def node_of(user: User) -> str:
 class NodeRestriction(Base):
     """Refuses; changes nothing."""
 
+    name = "NodeRestriction"
+    interest = wants(
+        "CREATE",
+        "UPDATE",
+        "DELETE",
+        resources=["pods", "pods/*", "nodes", "nodes/*", "leases.coordination.k8s.io"],
+    )
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
     async def validate(self, request: AdmissionRequest) -> None:
         """Raises Forbidden."""
         node = node_of(request.user)
         if not node:
             return
         resource = request.kind.resource
-        if resource == "pods":
+        if request.resource == "pods/eviction":
+            self._eviction(request, node)
+        elif resource == "pods":
             self._pod(request, node)
         elif resource == "nodes":
             self._node(request, node)
@@ -45,8 +60,17 @@ class NodeRestriction(Base):
             verb = {"CREATE": "create", "UPDATE": "update status for", "DELETE": "delete"}.get(request.operation, "use")
             why = f'node "{node}" can only {verb} pods with spec.nodeName set to itself'
             raise errors.forbidden_kind(request.kind, request.name, why)
-        if request.operation == "UPDATE" and request.subresource not in ("status", "eviction"):
+        if request.operation == "UPDATE" and request.subresource != "status":
             why = f'unexpected subresource of pod "{request.subresource}"'
+            raise errors.forbidden_kind(request.kind, request.name, why)
+
+    def _eviction(self, request: AdmissionRequest, node: str) -> None:
+        """The request holds an Eviction; what counts is where its pod runs."""
+        kv = self._store.get(request.kind.key(request.namespace, request.name))
+        if kv is None:
+            raise errors.not_found(request.kind, request.name)
+        if request.kind.schema.load(kv.value).spec.node_name != node:
+            why = f'node "{node}" can only evict pods with spec.nodeName set to itself'
             raise errors.forbidden_kind(request.kind, request.name, why)
 
     def _node(self, request: AdmissionRequest, node: str) -> None:

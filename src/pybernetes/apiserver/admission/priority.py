@@ -2,7 +2,8 @@
 
 from pybernetes.api.core.pod import Pod
 from pybernetes.apiserver import errors
-from pybernetes.apiserver.admission.request import AdmissionRequest, Base
+from pybernetes.apiserver.admission.plugin import Base, wants
+from pybernetes.apiserver.admission.request import AdmissionRequest
 
 SYSTEM_CLASSES = {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
 DEFAULT_PRIORITY = 0
@@ -12,10 +13,11 @@ DEFAULT_PREEMPTION = "PreemptLowerPriority"
 class Priority(Base):
     """Changes new pods."""
 
+    name = "Priority"
+    interest = wants("CREATE", resources=["pods"])
+
     async def admit(self, request: AdmissionRequest) -> None:
         """Raises Forbidden for an unknown class, or a number that is not the class's."""
-        if request.operation != "CREATE" or request.subresource or request.kind.resource != "pods":
-            return
         pod: Pod = request.obj
         spec = pod.spec
         computed = SYSTEM_CLASSES.get(spec.priority_class_name, DEFAULT_PRIORITY)

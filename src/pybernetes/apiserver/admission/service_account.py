@@ -17,7 +17,8 @@ from pybernetes.api.core.volume import (
     VolumeProjection,
 )
 from pybernetes.apiserver import codec, errors
-from pybernetes.apiserver.admission.request import AdmissionRequest, Base
+from pybernetes.apiserver.admission.plugin import Base, wants
+from pybernetes.apiserver.admission.request import AdmissionRequest
 from pybernetes.store.types import Store
 
 MIRROR = "kubernetes.io/config.mirror"
@@ -30,14 +31,15 @@ _PREFIX = "kube-api-access-"
 class ServiceAccountAdmission(Base):
     """Changes new pods."""
 
+    name = "ServiceAccount"
+    interest = wants("CREATE", resources=["pods"])
+
     def __init__(self, store: Store, rng: random.Random) -> None:
         self._store = store
         self._rng = rng
 
     async def admit(self, request: AdmissionRequest) -> None:
         """Raises Forbidden when the account is not there."""
-        if request.operation != "CREATE" or request.subresource or request.kind.resource != "pods":
-            return
         pod: Pod = request.obj
         if MIRROR in pod.metadata.annotations:
             self._check_mirror(request, pod)

@@ -62,6 +62,15 @@ class Rbac:
         for obj in objects:
             self.put(obj)
 
+    def reset(self, objects: Iterable[Object]) -> None:
+        """Forget everything, then take in these."""
+        self._roles.clear()
+        self._bindings.clear()
+        self._index.clear()
+        self._answers.clear()
+        for obj in objects:
+            self.put(obj)
+
     def put(self, obj: Object) -> None:
         """Take in a new or changed role or binding; other kinds are ignored."""
         place = obj.metadata.namespace, obj.metadata.name

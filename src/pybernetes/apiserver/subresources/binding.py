@@ -37,14 +37,15 @@ class BindingSubresource:
 
     async def _bind(self, request: ResourceRequest, binding: Binding) -> Response:
         _check(binding, request.info.name)
-        now = self._context.timestamp()
+        asked, now = write_options(request, "CreateOptions"), self._context.timestamp()
+        await self._writer.admit(request, binding, options=asked)
 
         def make(pod: Pod, _: bytes) -> Pod:
             _may_bind(request, pod, binding)
             return bound(pod, binding, now)
 
         endpoint = request.resource.kind.subresource(_NAME)
-        await self._writer.update(request, make, write_options(request, "CreateOptions"), endpoint)
+        await self._writer.update(request, make, asked, endpoint, admitted=True)
         return rendering.response(201, codec.encode_status(Status(status="Success", code=201)), request.form)
 
 

@@ -4,12 +4,16 @@ The server checks what it can (that the pod, and the container in it, exist), tr
 """
 
 from contextlib import aclosing
+from typing import Any
 
+from pybernetes.api.core.connect_options import PodAttachOptions, PodExecOptions, PodPortForwardOptions
 from pybernetes.api.core.pod import Pod
 from pybernetes.apiserver import errors, reading
 from pybernetes.apiserver.context import ResourceRequest, ServerContext
 from pybernetes.apiserver.kubelet import Nodes, is_upgrade, path_of, url_of, with_query
+from pybernetes.apiserver.requests import is_true
 from pybernetes.apiserver.types import StreamResponse, Tunnel
+from pybernetes.apiserver.writing import Writer
 from pybernetes.client.errors import ApiError
 from pybernetes.client.transport import Response
 
@@ -30,8 +34,9 @@ _STREAMS = (("stdin", "input"), ("stdout", "output"), ("stderr", "error"), ("tty
 class Connect:
     """Answers for running pods."""
 
-    def __init__(self, context: ServerContext, nodes: Nodes) -> None:
+    def __init__(self, context: ServerContext, writer: Writer, nodes: Nodes) -> None:
         self._context = context
+        self._writer = writer
         self._nodes = nodes
 
     async def log(self, request: ResourceRequest) -> Response | StreamResponse:
@@ -53,10 +58,13 @@ class Connect:
 
     async def exec(self, request: ResourceRequest) -> Tunnel:
         """GET or POST of /exec."""
-        return await self._stream(request, "exec", [("command", part) for part in request.all_of("command")])
+        options = PodExecOptions(**_streams(request), command=request.all_of("command"))
+        await self._writer.admit(request, options, "CONNECT")
+        return await self._stream(request, "exec", [("command", part) for part in options.command])
 
     async def attach(self, request: ResourceRequest) -> Tunnel:
         """GET or POST of /attach."""
+        await self._writer.admit(request, PodAttachOptions(**_streams(request)), "CONNECT")
         return await self._stream(request, "attach", [])
 
     async def _stream(self, request: ResourceRequest, verb: str, extra: list[tuple[str, str]]) -> Tunnel:
@@ -71,6 +79,8 @@ class Connect:
     async def port_forward(self, request: ResourceRequest) -> Tunnel:
         """GET or POST of /portforward."""
         pod = await self._pod(request)
+        numbers = [int(port) for port in request.all_of("ports") if port.isdigit()]
+        await self._writer.admit(request, PodPortForwardOptions(ports=numbers), "CONNECT")
         ports = [("port", port) for port in request.all_of("ports")]
         path = path_of("portForward", pod.metadata.namespace, pod.metadata.name)
         return self._tunnel(request, pod, with_query(path, ports))
@@ -87,6 +97,12 @@ class Connect:
     async def _pod(self, request: ResourceRequest) -> Pod:
         pod: Pod = await request.resource.read(reading.find(self._context, request))
         return pod
+
+
+def _streams(request: ResourceRequest) -> dict[str, Any]:
+    """The streams and the container that the query asks for."""
+    asked = {name: is_true(request.query.get(name)) for name, _ in _STREAMS}
+    return {**asked, "container": request.query.get("container", "")}
 
 
 def _container(pod: Pod, asked: str, *, default: bool) -> str:

@@ -44,8 +44,8 @@ def endpoints(parts: Parts) -> Endpoints:
     """Every endpoint below an object. Without `tokens` there is no /token."""
     context = parts.context
     scale = ScaleSubresource(context, parts.writer)
-    connect = Connect(context, parts.nodes)
-    proxy = Proxy(context, parts.nodes)
+    connect = Connect(context, parts.writer, parts.nodes)
+    proxy = Proxy(context, parts.writer, parts.nodes)
     found: dict[str, Mapping[str, Verb]] = {
         "scale": {"get": scale.get, "update": scale.update, "patch": scale.patch},
         "binding": {"create": BindingSubresource(context, parts.writer).create},
@@ -57,7 +57,7 @@ def endpoints(parts: Parts) -> Endpoints:
         "proxy": dict.fromkeys((*EVERY_METHOD, "options"), proxy.any),
     }
     if parts.tokens is not None:
-        found["token"] = {"create": TokenSubresource(context, parts.tokens).create}
+        found["token"] = {"create": TokenSubresource(context, parts.writer, parts.tokens).create}
     return found
 
 

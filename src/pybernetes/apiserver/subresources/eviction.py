@@ -22,6 +22,7 @@ from pybernetes.apiserver.bootstrap import SYSTEM_USER
 from pybernetes.apiserver.context import ResourceRequest, ServerContext
 from pybernetes.apiserver.deleting import Deleter
 from pybernetes.apiserver.options import WriteOptions
+from pybernetes.apiserver.replacing import write_options
 from pybernetes.apiserver.subresources import budget as rules
 from pybernetes.apiserver.writing import Writer
 from pybernetes.client.errors import ApiError, Conflict
@@ -45,10 +46,11 @@ class EvictionSubresource:
 
     async def create(self, request: ResourceRequest) -> Response:
         """Delete the pod. Raises NotFound, Conflict, Forbidden, and TooManyRequests when a budget forbids it."""
-        asked = _asked(request)
+        eviction = _eviction(request)
+        asked = _asked(request, eviction)
         await self._context.store.read_barrier()
-        pod = await self._pod(request)
-        await self._deleter.admit(request, pod, asked)
+        reading.find(self._context, request)
+        await self._writer.admit(request, eviction, options=write_options(request, "CreateOptions"))
         if not await self._evict_unprotected(request, asked):
             await self._evict_protected(request, asked)
         return rendering.response(201, codec.encode_status(Status(status="Success", code=201)), request.form)
@@ -118,7 +120,7 @@ class EvictionSubresource:
         own = dataclasses.replace(request, info=info, resource=resource, user=SYSTEM_USER)
         how = WriteOptions(dry_run=dry_run, field_manager=_MANAGER)
         try:
-            await self._writer.update(own, make, how, _STATUS)
+            await self._writer.update(own, make, how, _STATUS, admitted=True)
         except Conflict as error:
             raise errors.timeout(f'couldn\'t update PodDisruptionBudget "{name}" due to conflicts', 10) from error
 
@@ -127,7 +129,7 @@ class EvictionSubresource:
             revision = await self._mark(request, asked)
             if asked.preconditions is not None and _has_revision(asked):
                 asked = replace(asked, preconditions=replace(asked.preconditions, resource_version=revision))
-        await self._deleter.remove(request, request.info.name, asked)
+        await self._deleter.remove(request, request.info.name, asked, admitted=True)
 
     async def _mark(self, request: ResourceRequest, asked: DeleteOptions) -> str:
         """Write into the pod why it goes, on the deletion's own conditions. Returns the pod's revision then."""
@@ -142,18 +144,23 @@ class EvictionSubresource:
 
         own = dataclasses.replace(request, user=SYSTEM_USER)
         how = WriteOptions(field_manager=_MANAGER)
-        written = await self._writer.update(own, make, how, _STATUS)
+        written = await self._writer.update(own, make, how, _STATUS, admitted=True)
         return codec.decode(written.body, Pod).metadata.resource_version
 
 
-def _asked(request: ResourceRequest) -> DeleteOptions:
-    """The options of the deletion. Bodies of policy/v1beta1, the version before, mean the same."""
+def _eviction(request: ResourceRequest) -> Eviction:
+    """The body. Bodies of policy/v1beta1, the version before, mean the same."""
     body = codec.json_body(request.http.body, request.content_type)
     older = codec.api_version_of(body) == _V1BETA1.api_version
     eviction: Eviction = codec.object_from(body, _V1BETA1 if older else KIND)
     if eviction.metadata.name and eviction.metadata.name != request.info.name:
         raise errors.bad_request("name in URL does not match name in Eviction object")
     metadata.check_namespace(eviction.metadata, KIND, namespace=request.namespace)
+    return eviction
+
+
+def _asked(request: ResourceRequest, eviction: Eviction) -> DeleteOptions:
+    """The options of the deletion."""
     asked, dry_run = eviction.delete_options or DeleteOptions(), request.all_of("dryRun")
     if dry_run and asked.dry_run and dry_run != asked.dry_run:
         shown = f"[{' '.join(dry_run)}] and [{' '.join(asked.dry_run)}]"

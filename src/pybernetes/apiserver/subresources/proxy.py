@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
+from pybernetes.api.core.connect_options import ProxyOptions
 from pybernetes.api.core.endpoints import KIND as ENDPOINTS
 from pybernetes.api.core.endpoints import Endpoints
 from pybernetes.api.core.node import KIND as NODE
@@ -18,6 +19,7 @@ from pybernetes.apiserver import codec, errors
 from pybernetes.apiserver.context import ResourceRequest, ServerContext
 from pybernetes.apiserver.kubelet import Nodes, is_upgrade, path_of, url_of, with_query
 from pybernetes.apiserver.types import StreamResponse, Tunnel
+from pybernetes.apiserver.writing import Writer
 from pybernetes.client.transport import Response
 
 
@@ -34,8 +36,9 @@ class Target:
 class Proxy:
     """Answers any method of /proxy."""
 
-    def __init__(self, context: ServerContext, nodes: Nodes) -> None:
+    def __init__(self, context: ServerContext, writer: Writer, nodes: Nodes) -> None:
         self._context = context
+        self._writer = writer
         self._nodes = nodes
         self._finders: Mapping[str, Callable[[str, Any, str], Target]] = {
             POD.resource: _pod,
@@ -45,6 +48,9 @@ class Proxy:
 
     async def any(self, request: ResourceRequest) -> Response | StreamResponse | Tunnel:
         """Find the target, and forward the request to it."""
+        subresource = request.resource.kind.subresource(request.info.subresource)
+        kind = subresource.body.name if subresource is not None and subresource.body is not None else ""
+        await self._writer.admit(request, ProxyOptions(kind=kind, path=request.info.rest), "CONNECT")
         found = await self._target(request)
         query = list(request.http.query)
         target = with_query(path_of(*request.info.rest.removeprefix("/").split("/")), query)

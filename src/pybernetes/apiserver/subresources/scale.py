@@ -55,7 +55,9 @@ class ScaleSubresource:
             return new
 
         kind = request.resource.kind
-        written = await self._writer.update(request, make, write_options(request, options), kind.subresource(_NAME))
+        written = await self._writer.update(
+            request, make, write_options(request, options), kind.subresource(_NAME), body=_AsScale(paths)
+        )
         return self._answer(request, kind.schema.load(written.body))
 
     def _answer(self, request: ResourceRequest, obj: Object) -> Response:
@@ -64,6 +66,22 @@ class ScaleSubresource:
         if form.media_type == YAML or not form.transform:
             return rendering.response(200, body, form)
         return rendering.obj(body, KIND, form, now=self._context.now())
+
+
+class _AsScale:
+    """A `writing.BodyView`: admission sees the Scale, and may change its number of replicas."""
+
+    def __init__(self, paths: ScalePaths) -> None:
+        self._paths = paths
+
+    def show(self, obj: Object) -> Scale:
+        """What the endpoint shows of an object."""
+        return scale_of(obj, self._paths)
+
+    def take(self, obj: Object, body: Scale) -> Object:
+        """The object with the replicas of a Scale."""
+        changed: Object = self._paths.set(obj, body.spec.replicas or 0)
+        return changed
 
 
 def _paths(request: ResourceRequest) -> ScalePaths:

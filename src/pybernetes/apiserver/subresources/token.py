@@ -13,6 +13,8 @@ from pybernetes.api.field import Errors
 from pybernetes.apiserver import codec, errors, reading, rendering
 from pybernetes.apiserver.auth.tokens import DEFAULT_SECONDS, MIN_SECONDS, Grant, Ref, ServiceAccountTokens
 from pybernetes.apiserver.context import ResourceRequest, ServerContext
+from pybernetes.apiserver.replacing import write_options
+from pybernetes.apiserver.writing import Writer
 from pybernetes.client.transport import Response
 
 _MAX_SECONDS = 1 << 32
@@ -21,8 +23,9 @@ _MAX_SECONDS = 1 << 32
 class TokenSubresource:
     """POST to serviceaccounts/<name>/token."""
 
-    def __init__(self, context: ServerContext, tokens: ServiceAccountTokens) -> None:
+    def __init__(self, context: ServerContext, writer: Writer, tokens: ServiceAccountTokens) -> None:
         self._context = context
+        self._writer = writer
         self._tokens = tokens
 
     async def create(self, request: ResourceRequest) -> Response:
@@ -31,6 +34,7 @@ class TokenSubresource:
         account: ServiceAccount = await request.resource.read(reading.find(self._context, request))
         if asked.spec.expiration_seconds is None:
             asked.spec.expiration_seconds = DEFAULT_SECONDS
+        await self._writer.admit(request, asked, options=write_options(request, "CreateOptions"))
         _check(asked, request.info.name)
         grant = self._grant(request, asked, account)
         token, expires = self._tokens.mint(grant)
