@@ -199,7 +199,9 @@ def build_server(
         # For names and uids, which are no secrets: asking the kernel each time would hand over the interpreter lock.
         random=rng or random.Random(),
     )
-    router = Router(context, Admission((*plugins(context, authorizer, rbac), *more_plugins)), tokens=tokens, reviews=reviews)
+    router = Router(
+        context, Admission((*plugins(context, authorizer, rbac), *more_plugins)), tokens=tokens, reviews=reviews
+    )
     metrics = Metrics(_gauges(context, router))
     health = Health(
         live={"ping": lambda: "", "log": lambda: "", "etcd": lambda: _store_is_open(store)},
