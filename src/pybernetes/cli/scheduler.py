@@ -9,17 +9,22 @@ from pybernetes.cli.component import health_context, secured
 from pybernetes.cli.flags import component, flag, ignored
 from pybernetes.cli.leader_flags import lead
 from pybernetes.cli.run import run_until_signal
+from pybernetes.cli.scheduler_config import load, with_file
 from pybernetes.cli.values import ADDRESS, BOOL, DURATION, FILE, PORT
 from pybernetes.client.client import Client
 from pybernetes.client.informer import Informers
 from pybernetes.cluster.connection import connect, endpoint
 from pybernetes.cluster.loops import run_scheduler
+from pybernetes.scheduler.config import Config, from_configuration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flags:
     """The flags of kube-scheduler that mean something here, and those that its usual manifests carry."""
 
+    config: Path | None = flag(
+        None, "A KubeSchedulerConfiguration: profiles, back-off, leader election. Flags go before it.", type=FILE
+    )
     kubeconfig: Path | None = flag(None, "How to reach the API server.", type=FILE, shown="the pod's own account")
     master: str = flag("", "URL of the API server, in place of the kubeconfig's.")
     bind_address: str = flag("0.0.0.0", "Address for /healthz and /metrics.", type=ADDRESS)
@@ -45,19 +50,23 @@ def run(flags: Flags, level: str) -> None:
 
 
 async def _work(flags: Flags) -> None:
+    config = Config()
+    if flags.config is not None:
+        found = load(flags.config)
+        flags, config = with_file(flags, found), from_configuration(found)
     client = connect(endpoint(flags.kubeconfig, flags.master), "pybernetes-scheduler")
     try:
         async with health_context(flags.bind_address, flags.secure_port, secured(flags), lambda: ""):
-            await lead(flags, client, lambda: _schedule(client))
+            await lead(flags, client, lambda: _schedule(client, config))
     finally:
         await client.close()
 
 
-async def _schedule(client: Client) -> None:
+async def _schedule(client: Client, config: Config) -> None:
     informers = Informers(client)
     async with asyncio.TaskGroup() as group:
         group.create_task(informers.run(), name="informers")
-        group.create_task(run_scheduler(client, informers), name="scheduler")
+        group.create_task(run_scheduler(client, informers, config), name="scheduler")
 
 
 command = component("scheduler", Flags, run)
