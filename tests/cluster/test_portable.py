@@ -20,7 +20,7 @@ from pybernetes.cluster.errors import ConfigError
 from pybernetes.cluster.images import shell_files
 from pybernetes.cluster.oci import File, Image, architecture, image_tar, manifest_digest
 from pybernetes.cluster.portable import image, libraries, plugins, python
-from pybernetes.cni.main import PLUGINS
+from pybernetes.cni.plugins import PLUGINS
 from pybernetes.linux import netns
 
 

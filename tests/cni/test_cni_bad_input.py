@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pybernetes.cni import errors, flannel, main, ranges, spec
 from pybernetes.cni.errors import CniError
+from pybernetes.cni.settings import Settings
 from pybernetes.linux import fastjson
 
 ENV = {
@@ -193,7 +194,7 @@ def test_a_delegate_must_not_set_what_flannel_sets(key: str) -> None:
         ({"subnet": "10.0.0.0/31"}, "too small"),
         ({"subnet": "10.0.0.1/24"}, "host bits set"),
         ({"subnet": "nonsense"}, "is no CIDR"),
-        ({"subnet": 7}, "is no CIDR"),
+        ({"subnet": 7}, "subnet: expected a string, got 7"),
         ({"subnet": "10.0.0.0/24", "rangeStart": "10.0.1.1"}, "is not in network"),
         ({"subnet": "10.0.0.0/24", "gateway": "fd00::1"}, "is not in network"),
         ({"subnet": "10.0.0.0/24", "rangeStart": "10.0.0.9", "rangeEnd": "10.0.0.3"}, "after rangeEnd"),
@@ -204,11 +205,11 @@ def test_a_delegate_must_not_set_what_flannel_sets(key: str) -> None:
 )
 def test_bad_ranges(config: dict[str, Any], message: str) -> None:
     with pytest.raises(CniError, match=message):
-        ranges.read_sets(config, {})
+        ranges.read_sets(Settings(config), Settings({}))
 
 
 def test_round_robin_leaves_out_the_gateway_and_comes_round() -> None:
-    ((one,),) = ranges.read_sets({"subnet": "10.0.0.0/29"}, {})
+    ((one,),) = ranges.read_sets(Settings({"subnet": "10.0.0.0/29"}), Settings({}))
     order = [one.text(n) for _, n in ranges.candidates([one], "10.0.0.4")]
     assert order == ["10.0.0.5", "10.0.0.6", "10.0.0.2", "10.0.0.3", "10.0.0.4"]
     fresh = [one.text(n) for _, n in ranges.candidates([one], "")]

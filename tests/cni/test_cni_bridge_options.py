@@ -10,7 +10,9 @@ import pytest
 
 from cni.cni_world import World
 from pybernetes.cni import bridge_config, spec
+from pybernetes.cni.bridge_config import BridgeConfig
 from pybernetes.cni.errors import CniError
+from pybernetes.cni.settings import Settings
 from pybernetes.linux import addr, link, netns
 from pybernetes.linux.rtnl import Netlink
 
@@ -21,39 +23,43 @@ from pybernetes.linux.rtnl import Netlink
         ({"hairpinMode": True, "promiscMode": True}, "at the same time"),
         ({"isGateway": "yes"}, "isGateway: expected true or false, got 'yes'"),
         ({"portIsolation": 1}, "portIsolation: expected true or false"),
-        ({"mtu": "1500"}, "invalid MTU"),
-        ({"mtu": 70000}, "invalid MTU 70000"),
-        ({"vlan": 4095}, "between 0 and 4094"),
-        ({"vlan": -1}, "between 0 and 4094"),
+        ({"mtu": "1500"}, "mtu: expected a number from 0 to 65535, got '1500'"),
+        ({"mtu": 70000}, "mtu: expected a number from 0 to 65535, got 70000"),
+        ({"vlan": 4095}, "vlan: expected a number from 0 to 4094"),
+        ({"vlan": True}, "vlan: expected a number from 0 to 4094"),
         ({"vlan": 5, "vlanTrunk": [{"id": 6}]}, "vlan and vlanTrunk at the same time"),
-        ({"vlanTrunk": {}}, None),
+        ({"vlanTrunk": {}}, "vlanTrunk: expected a list of objects"),
+        ({"vlanTrunk": None}, None),
         ({"vlanTrunk": "x"}, "vlanTrunk: expected a list"),
-        ({"vlanTrunk": [5]}, "vlanTrunk: expected a list of objects"),
+        ({"vlanTrunk": [5]}, r"vlanTrunk\[0\]: expected an object, got 5"),
         ({"vlanTrunk": [{"minID": 5}]}, "maxID is missing"),
         ({"vlanTrunk": [{"maxID": 5}]}, "minID is missing"),
         ({"vlanTrunk": [{"minID": 5, "maxID": 4}]}, "minID is greater than maxID"),
-        ({"vlanTrunk": [{"id": 0}]}, "incorrect trunk id parameter 0"),
-        ({"vlanTrunk": [{"minID": 1, "maxID": 5000}]}, "incorrect trunk maxID parameter 5000"),
+        ({"vlanTrunk": [{"id": 0}]}, r"vlanTrunk\[0\].id: expected a number from 1 to 4094, got 0"),
+        (
+            {"vlanTrunk": [{"minID": 1, "maxID": 5000}]},
+            r"maxID: expected a number from 1 to 4094, got 5000",
+        ),
         ({"disableContainerInterface": True}, "cannot use IPAM when disableContainerInterface"),
         ({"ipMasqBackend": "pf"}, "ipMasqBackend: expected"),
         ({"runtimeConfig": {"mac": "nonsense"}}, "invalid MAC address"),
-        ({"args": {"cni": {"mac": 5}}}, "invalid MAC address"),
-        ({"bridge": 5}, "bridge: expected a name"),
+        ({"args": {"cni": {"mac": 5}}}, "args.cni.mac: expected a string, got 5"),
+        ({"bridge": 5}, "bridge: expected a string, got 5"),
     ],
 )
 def test_settings_that_do_not_fit(change: dict[str, Any], message: str | None) -> None:
     call = spec.Call("ADD", {"name": "n", "type": "bridge", "ipam": {"type": "host-local"}, **change})
     if message is None:
-        assert bridge_config.read(call)["vlans"] == []
+        assert BridgeConfig(call).vlans == []
         return
     with pytest.raises(CniError, match=message) as caught:
-        bridge_config.read(call)
+        BridgeConfig(call)
     assert caught.value.code == 7
 
 
 def test_a_trunk_is_a_sorted_set() -> None:
     trunk = [{"minID": 10, "maxID": 12}, {"id": 5}, {"id": 11}, {"minID": 2, "maxID": 2, "id": 7}]
-    assert bridge_config.read_trunk(trunk) == [2, 5, 7, 10, 11, 12]
+    assert bridge_config.read_trunk(Settings({"t": trunk}).sections("t")) == [2, 5, 7, 10, 11, 12]
 
 
 def test_whose_mac_counts() -> None:
@@ -209,6 +215,6 @@ def test_status_asks_the_ipam_plugin_too(world: World) -> None:
 def test_flannel_is_ready_when_its_bridge_is(world: World) -> None:
     world.call("flannel", "STATUS", world.flannel("1.1.0"), "x")
     answer = world.fails("flannel", "STATUS", world.flannel("1.1.0", mtu="big"), "x")
-    assert (answer["code"], "invalid MTU" in answer["msg"]) == (50, True)
+    assert (answer["code"], "mtu: expected a number" in answer["msg"]) == (50, True)
     world.subnet_file.unlink()
     assert world.fails("flannel", "STATUS", world.flannel("1.1.0"), "x")["code"] == 50

@@ -8,7 +8,7 @@ import pytest
 
 from cni.cni_world import World
 from pybernetes.cni import spec
-from pybernetes.cni.main import PLUGINS
+from pybernetes.cni.plugins import PLUGINS
 
 pytestmark = pytest.mark.kernel
 

@@ -111,7 +111,7 @@ def test_bandwidth(world: World) -> None:
 
 @pytest.mark.parametrize("address", ["10.0.0.1", "10.0.0.1/40", "x/24", 5])
 def test_bad_static_addresses(address: Any) -> None:
-    with pytest.raises(CniError, match="invalid address"):
+    with pytest.raises(CniError, match=r"ipam\.addresses\[0\]\.address: expected"):
         static.add(spec.Call("ADD", {"ipam": {"addresses": [{"address": address}]}}))
     with pytest.raises(CniError, match="no addresses"):
         static.add(spec.Call("ADD", {"ipam": {}}))

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from cni.cni_world import STOCK, World
-from pybernetes.cni import port_mapping, portmap, spec
+from pybernetes.cni import port_mapping, portmap, result, spec
 from pybernetes.cni.errors import CniError
+from pybernetes.cni.settings import Settings
 from pybernetes.linux import netns
 
 BACKENDS = ["nftables", "iptables"]
@@ -212,13 +213,13 @@ RESULT = {"ips": [{"address": "10.0.0.2/24"}, {"address": "fd00::2/64"}]}
 def test_names_as_containerd_writes_them() -> None:
     entry = {"HostPort": 8080, "ContainerPort": 80, "Protocol": "tcp", "HostIP": ""}
     call = spec.Call("ADD", {"runtimeConfig": {"portMappings": [entry]}})
-    (mapping,) = [m for m in port_mapping.mappings(call.runtime, RESULT) if m.family == 4]
+    (mapping,) = [m for m in port_mapping.mappings(call.runtime, result.read(RESULT, "x")) if m.family == 4]
     assert (mapping.host_port, mapping.pod_port, mapping.host_ip) == (8080, 80, "")
 
 
 def test_a_mapping_per_family_and_only_where_the_host_address_fits() -> None:
     runtime = {"portMappings": [WEB, {**WEB, "hostIP": "::1"}, {**WEB, "hostIP": "0.0.0.0"}]}
-    found = port_mapping.mappings(runtime, RESULT)
+    found = port_mapping.mappings(Settings(runtime), result.read(RESULT, "x"))
     assert [(m.family, m.host_ip, m.pod_ip) for m in found] == [
         (4, "", "10.0.0.2"),
         (6, "", "fd00::2"),
@@ -230,18 +231,18 @@ def test_a_mapping_per_family_and_only_where_the_host_address_fits() -> None:
 @pytest.mark.parametrize(
     "entry, message",
     [
-        ({**WEB, "hostPort": 0}, "Invalid hostPort number: 0"),
-        ({**WEB, "containerPort": 70000}, "Invalid containerPort number"),
-        ({**WEB, "hostPort": "80"}, "Invalid hostPort"),
+        ({**WEB, "hostPort": 0}, "hostPort: expected a number from 1 to 65535, got 0"),
+        ({**WEB, "containerPort": 70000}, "containerPort: expected a number from 1 to 65535, got 70000"),
+        ({**WEB, "hostPort": "80"}, "hostPort: expected a number"),
         ({**WEB, "protocol": "icmp"}, "unknown protocol 'icmp'"),
-        ({**WEB, "hostIP": "nowhere"}, "is no IP address"),
+        ({**WEB, "hostIP": "nowhere"}, "hostIP: expected an IP address, got 'nowhere'"),
     ],
 )
 def test_bad_mappings(entry: dict[str, Any], message: str) -> None:
     with pytest.raises(CniError, match=message):
-        port_mapping.mappings({"portMappings": [entry]}, RESULT)
+        port_mapping.mappings(Settings({"portMappings": [entry]}), result.read(RESULT, "x"))
 
 
 def test_nothing_to_map_runs_nothing() -> None:
     call = spec.Call("ADD", {"name": "n", "prevResult": RESULT})
-    assert portmap.add(call) == RESULT
+    assert spec.render(portmap.add(call), "1.1.0") == {"cniVersion": "1.1.0", **RESULT, "dns": {}}

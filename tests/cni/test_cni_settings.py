@@ -9,8 +9,20 @@ import pytest
 
 from cni.cni_world import World
 from cni.test_cni_portmap import RESULT, WEB, Network, config
-from pybernetes.cni import bandwidth, macvlan, port_mapping, portmap_iptables, portmap_nft, spec, static, tuning
+from pybernetes.cni import (
+    bandwidth,
+    macvlan,
+    port_mapping,
+    portmap_iptables,
+    portmap_nft,
+    result,
+    spec,
+    static,
+    tuning,
+)
 from pybernetes.cni.errors import CniError
+from pybernetes.cni.port_mapping import PortmapConfig
+from pybernetes.cni.settings import Settings
 from pybernetes.linux import link
 from pybernetes.linux.rtnl import Netlink
 
@@ -20,11 +32,11 @@ from pybernetes.linux.rtnl import Netlink
     "settings, message",
     [
         ({"backend": "pf"}, "unknown portmap backend"),
-        ({"markMasqBit": 32}, "between 0 and 31"),
-        ({"markMasqBit": "x"}, "between 0 and 31"),
+        ({"markMasqBit": 32}, "markMasqBit: expected a number from 0 to 31"),
+        ({"markMasqBit": "x"}, "markMasqBit: expected a number from 0 to 31"),
         ({"markMasqBit": 1, "externalSetMarkChain": "X"}, "Cannot specify externalSetMarkChain and markMasqBit"),
         ({"externalSetMarkChain": "a b"}, "expected the name of a chain"),
-        ({"conditionsV4": "-d"}, "conditionsV4: expected a list of words"),
+        ({"conditionsV4": "-d"}, "conditionsV4: expected a list of strings"),
         ({"conditionsV6": ["a\nb"]}, "conditionsV6: expected a list of words"),
         ({"conditionsV4": ["ip", "daddr"], "markMasqBit": 3}, "settings of both backends"),
         ({"conditionsV4": ["!", "-d", "192.0.2.0/24"], "backend": "nftables"}, "backend nftables cannot use settings"),
@@ -34,7 +46,7 @@ from pybernetes.linux.rtnl import Netlink
 )
 def test_portmap_settings_that_do_not_fit(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(CniError, match=message) as caught:
-        port_mapping.read_backend(settings)
+        PortmapConfig(Settings(settings))
     assert caught.value.code == 7
 
 
@@ -49,13 +61,13 @@ def test_portmap_settings_that_do_not_fit(settings: dict[str, Any], message: str
     ],
 )
 def test_the_settings_choose_the_backend(settings: dict[str, Any], backend: str) -> None:
-    assert port_mapping.read_backend(settings) == backend
+    assert PortmapConfig(Settings(settings)).backend == backend
 
 
 def _iptables(**settings: Any) -> str:
     call = spec.Call("ADD", {"name": "n", "runtimeConfig": {"portMappings": [WEB]}, **settings}, container_id="c")
-    found = [m for m in port_mapping.mappings(call.runtime, RESULT) if m.family == 4]
-    return portmap_iptables.script(call, found, [])
+    found = [m for m in port_mapping.mappings(call.runtime, result.read(RESULT, "x")) if m.family == 4]
+    return portmap_iptables.script(call, PortmapConfig(call.settings), found, [])
 
 
 def test_what_the_settings_do_in_iptables() -> None:
@@ -105,8 +117,8 @@ def test_sctp_and_ipv6_get_their_rules(world: World, backend: str) -> None:
 def test_nft_conditions_stand_before_every_rule() -> None:
     settings = {"name": "n", "runtimeConfig": {"portMappings": [WEB]}, "conditionsV4": ["ip", "saddr", "10.1.0.0/16"]}
     call = spec.Call("ADD", settings, container_id="c")
-    found = [m for m in port_mapping.mappings(call.runtime, RESULT) if m.family == 4]
-    script = portmap_nft.mapping_script(call, found, set())
+    found = [m for m in port_mapping.mappings(call.runtime, result.read(RESULT, "x")) if m.family == 4]
+    script = portmap_nft.mapping_script(call, PortmapConfig(call.settings), found, set())
     rules = [line for line in script.splitlines() if line.startswith("add rule inet cni_hostport m-")]
     assert len(rules) == 2 and all(" ip saddr 10.1.0.0/16 " in rule for rule in rules)
 
@@ -116,12 +128,12 @@ def test_nft_conditions_stand_before_every_rule() -> None:
     "settings, message",
     [
         ({"mac": "x"}, "invalid MAC"),
-        ({"mac": 5}, "invalid MAC"),
-        ({"mtu": -1}, "invalid MTU"),
+        ({"mac": 5}, "mac: expected a string"),
+        ({"mtu": -1}, "mtu: expected a number from 0 to 65535"),
         ({"promisc": "on"}, "promisc: expected true or false"),
         ({"allmulti": 1}, "allmulti: expected true or false"),
         ({"txQLen": -1}, "txQLen: expected a number"),
-        ({"args": {"cni": {"mtu": "x"}}}, "invalid MTU"),
+        ({"args": {"cni": {"mtu": "x"}}}, "args.cni.mtu: expected a number"),
     ],
 )
 def test_tuning_settings_that_do_not_fit(settings: dict[str, Any], message: str) -> None:
@@ -132,9 +144,9 @@ def test_tuning_settings_that_do_not_fit(settings: dict[str, Any], message: str)
 def test_whose_word_counts_in_tuning() -> None:
     settings = {"mtu": 1400, "args": {"cni": {"mtu": 1300, "promisc": True, "mac": "02:00:00:00:00:02"}}}
     call = spec.Call("ADD", settings, args={"MAC": "02:00:00:00:00:01"})
-    assert tuning.read(call) == {"mac": "02:00:00:00:00:02", "mtu": 1300, "promisc": True}
+    assert tuning.read(call).to_json() == {"mac": "02:00:00:00:00:02", "mtu": 1300, "promisc": True}
     with_runtime = spec.Call("ADD", {**settings, "runtimeConfig": {"mac": "02:00:00:00:00:03"}})
-    assert tuning.read(with_runtime)["mac"] == "02:00:00:00:00:03"
+    assert tuning.read(with_runtime).mac == "02:00:00:00:00:03"
 
 
 def test_the_list_of_allowed_sysctls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +154,7 @@ def test_the_list_of_allowed_sysctls(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(tuning, "ALLOWED", str(tmp_path / "allowlist.conf"))
 
     def asked(name: str) -> dict[str, str]:
-        return tuning._sysctls(spec.Call("ADD", {"sysctl": {name: 1}}, ifname="eth0"))
+        return tuning._sysctls(spec.Call("ADD", {"sysctl": {name: "1"}}, ifname="eth0"))
 
     assert asked("net.ipv4.conf.IFNAME.rp_filter") == {"net.ipv4.conf.eth0.rp_filter": "1"}
     with pytest.raises(CniError, match="no line of"):
@@ -181,12 +193,12 @@ def test_tuning_remembers_what_was_through_a_repeated_add(world: World) -> None:
     [
         ({"ingressRate": 5}, "ingressBurst must also be set"),
         ({"egressBurst": 5}, "and vice versa"),
-        ({"ingressRate": "5", "ingressBurst": 5}, "expected numbers of bits"),
-        ({"ingressRate": -5, "ingressBurst": 5}, "expected numbers of bits"),
-        ({"ingressRate": 5, "ingressBurst": 1 << 36}, "expected numbers of bits"),
+        ({"ingressRate": "5", "ingressBurst": 5}, "ingressRate: expected a number"),
+        ({"ingressRate": -5, "ingressBurst": 5}, "ingressRate: expected a number"),
+        ({"ingressRate": 5, "ingressBurst": 1 << 36}, "ingressBurst: expected a number"),
         ({"unshapedSubnets": ["10.0.0.0/8"], "shapedSubnets": ["10.0.0.0/8"]}, "cannot be both specified"),
         ({"unshapedSubnets": ["10.0.0.0/8", "hello"]}, "expected lists of CIDRs"),
-        ({"shapedSubnets": [5]}, "expected lists of CIDRs"),
+        ({"shapedSubnets": [5]}, "shapedSubnets: expected a list of strings"),
     ],
 )
 def test_bandwidth_settings_that_do_not_fit(settings: dict[str, Any], message: str) -> None:
@@ -232,7 +244,7 @@ def test_bandwidth_for_some_subnets(world: World, which: str) -> None:
         ({"type": "ipvlan", "mode": "bridge"}, "unknown ipvlan mode 'bridge': expected one of l2, l3, l3s"),
         ({"linkInContainer": "yes"}, "linkInContainer: expected true or false"),
         ({"bcqueuelen": -1}, "bcqueuelen: expected a number"),
-        ({"mtu": "x"}, "invalid MTU"),
+        ({"mtu": "x"}, "mtu: expected a number"),
     ],
 )
 def test_macvlan_settings_that_do_not_fit(settings: dict[str, Any], message: str) -> None:
@@ -276,8 +288,8 @@ def test_a_master_in_the_pod(world: World) -> None:
 # -- static, host-local ----------------------------------------------------------------------------------
 def _static(env: dict[str, str] | None = None, **settings: Any) -> list[str]:
     ipam = {"type": "static", "addresses": [{"address": "10.0.0.1/24"}]}
-    result = static.add(spec.Call("ADD", {"name": "n", "ipam": ipam, **settings}, args=env))
-    return [ip["address"] + (f" via {ip['gateway']}" if "gateway" in ip else "") for ip in result["ips"]]
+    made = static.add(spec.Call("ADD", {"name": "n", "ipam": ipam, **settings}, args=env))
+    return [ip.address + (f" via {ip.gateway}" if ip.gateway else "") for ip in made.ips]
 
 
 def test_where_static_addresses_come_from() -> None:

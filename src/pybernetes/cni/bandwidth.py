@@ -14,6 +14,8 @@ from __future__ import annotations
 from pybernetes.cni import errors, spec
 from pybernetes.cni.errors import CniError
 from pybernetes.cni.names import attachment_hash
+from pybernetes.cni.result import Result
+from pybernetes.cni.settings import Settings
 from pybernetes.linux import ipmsg, linkmsg, tool
 from pybernetes.linux.errors import LinuxError, Missing
 from pybernetes.linux.rtnl import Netlink, read_text, read_u32
@@ -23,9 +25,9 @@ _LIMITED, _FREE = "30", "1"
 """The classes of an htb."""
 
 
-def add(call: spec.Call) -> spec.Json:
+def add(call: spec.Call) -> Result:
     """Limit as configured, or as the runtime asks through the `bandwidth` capability."""
-    result = spec.previous_result(call, needed="bandwidth")
+    result = spec.required_result(call, "bandwidth")
     limits, subnets = read(call)
     if not limits:
         return result
@@ -56,7 +58,7 @@ def check(call: spec.Call) -> None:
     if not limits:
         return
     kind = b" htb " if subnets.listed else b" tbf "
-    host = _host_interface(spec.previous_result(call, needed="CHECK"))
+    host = _host_interface(spec.required_result(call, "CHECK"))
     for device, wanted in ((host, "ingress" in limits), (ifb_name(call), "egress" in limits)):
         if wanted and kind not in tool.run(["tc", "qdisc", "show", "dev", device]):
             raise CniError(errors.CHECK_FAILED, f"no bandwidth limit on {device}")
@@ -100,42 +102,46 @@ class Subnets:
 
 
 def read(call: spec.Call) -> tuple[dict[str, tuple[int, int]], Subnets]:
-    """({direction: (bits per second, bits of burst)}, for which subnets)."""
-    source = {**call.config, **spec.section(call.runtime, "bandwidth")}
+    """({direction: (bits per second, bits of burst)}, for which subnets); the runtime's limits come first."""
+    asked = call.runtime.section("bandwidth")
     found = {}
     for direction in ("ingress", "egress"):
-        rate, burst = source.get(f"{direction}Rate") or 0, source.get(f"{direction}Burst") or 0
-        if not (isinstance(rate, int) and isinstance(burst, int)) or rate < 0 or not 0 <= burst < 1 << 35:
-            raise errors.invalid_config(f"{direction}Rate and {direction}Burst: expected numbers of bits")
+        rate = _number(asked, call.settings, f"{direction}Rate", (1 << 63) - 1)
+        burst = _number(asked, call.settings, f"{direction}Burst", (1 << 35) - 1)
         if bool(rate) != bool(burst):
             raise errors.invalid_config(f"if {direction}Rate is set, {direction}Burst must also be set, and vice versa")
         if rate:
             found[direction] = (rate, burst)
-    return found, _read_subnets(source)
+    return found, _read_subnets(asked, call.settings)
 
 
-def _read_subnets(source: spec.Json) -> Subnets:
-    exempt, shaped = source.get("unshapedSubnets") or [], source.get("shapedSubnets") or []
+def _number(asked: Settings, configured: Settings, key: str, high: int) -> int:
+    return (asked if asked.has(key) else configured).number(key, 0, high) or 0
+
+
+def _read_subnets(asked: Settings, configured: Settings) -> Subnets:
+    exempt = asked.texts("unshapedSubnets") or configured.texts("unshapedSubnets")
+    shaped = asked.texts("shapedSubnets") or configured.texts("shapedSubnets")
     if exempt and shaped:
         raise errors.invalid_config("unshapedSubnets and shapedSubnets cannot be both specified")
     try:
         return Subnets([ipmsg.network(subnet) for subnet in exempt or shaped], bool(shaped))
-    except (ValueError, TypeError, AttributeError) as bad:
+    except ValueError as bad:
         raise errors.invalid_config(f"unshapedSubnets, shapedSubnets: expected lists of CIDRs: {bad}") from bad
 
 
-def _host_interface(result: spec.Json) -> str:
+def _host_interface(result: Result) -> str:
     """The node's end of the pod's veth: the last interface outside a sandbox that is a veth."""
     with Netlink() as node:
-        for entry in reversed(result.get("interfaces") or []):
-            if entry.get("sandbox"):
+        for one in reversed(result.interfaces):
+            if one.sandbox:
                 continue
             try:
-                _, _, attrs = linkmsg.decode(node.request(linkmsg.get(str(entry["name"])))[0])
+                _, _, attrs = linkmsg.decode(node.request(linkmsg.get(one.name))[0])
             except Missing:
                 continue
             if b"veth\0" in attrs.get(linkmsg.IFLA_LINKINFO, b""):
-                return str(entry["name"])
+                return one.name
     raise errors.invalid_config("no host interface in prevResult: bandwidth works on veth pairs")
 
 

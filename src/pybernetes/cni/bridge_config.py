@@ -1,92 +1,89 @@
-"""The settings of a bridge configuration, checked: what fits together, and what does not. Pure."""
+"""The configuration of the bridge plugin, decoded and checked. Pure."""
 
 from __future__ import annotations
 
-from pybernetes.cni import spec
+from pybernetes.cni import result, spec
 from pybernetes.cni.errors import invalid_config
-from pybernetes.linux import linkmsg
+from pybernetes.cni.settings import mac
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pybernetes.cni.settings import Settings
 
 DEFAULT_BRIDGE = "cni0"
-_SWITCHES = (
-    "isGateway", "isDefaultGateway", "forceAddress", "ipMasq", "hairpinMode", "promiscMode", "preserveDefaultVlan",
-    "macspoofchk", "enabledad", "disableContainerInterface", "portIsolation",
-)  # fmt: skip
 
 
-def read(call: spec.Call) -> spec.Json:
-    """The configuration with defaults filled in: `mac`, `vlans` (of a trunk), `preserveDefaultVlan`."""
-    config = dict(call.config)
-    for key in _SWITCHES:
-        if not isinstance(config.get(key), bool | None):
-            raise invalid_config(f"{key}: expected true or false, got {config[key]!r}")
-    if config.get("isDefaultGateway"):
-        config["isGateway"] = True
-    if config.get("hairpinMode") and config.get("promiscMode"):
-        raise invalid_config("cannot set hairpin mode and promiscuous mode at the same time.")
-    if config.get("disableContainerInterface") and spec.section(config, "ipam").get("type"):
-        raise invalid_config("cannot use IPAM when disableContainerInterface is set: the interface stays down")
-    if config.get("ipMasqBackend") not in (None, "", "iptables", "nftables"):
-        raise invalid_config(f'ipMasqBackend: expected "iptables" or "nftables", got {config["ipMasqBackend"]!r}')
-    if not isinstance(config.get("bridge"), str | None):
-        raise invalid_config(f"bridge: expected a name, got {config['bridge']!r}")
-    config["bridge"] = config.get("bridge") or DEFAULT_BRIDGE
-    config["mtu"] = read_mtu(config)
-    config["preserveDefaultVlan"] = config.get("preserveDefaultVlan") is not False
-    _read_vlans(config)
-    config["mac"] = requested_mac(call)
-    return config
+class BridgeConfig:
+    """What a bridge attachment should look like. Names are those of the configuration's keys."""
+
+    __slots__ = (
+        "bridge", "dad", "default_gateway", "disable_container_interface", "dns", "force_address", "gateway", "hairpin",
+        "isolated", "mac", "mac_spoof_check", "masquerade", "mtu", "preserve_default_vlan", "promiscuous", "vlan",
+        "vlans",
+    )  # fmt: skip
+
+    def __init__(self, call: spec.Call) -> None:
+        """Raises CniError for values of the wrong type, and for settings that contradict each other."""
+        source = call.settings
+        self.bridge = source.text("bridge") or DEFAULT_BRIDGE
+        self.mtu = read_mtu(source)
+        self.mac = requested_mac(call)
+        self.default_gateway = bool(source.switch("isDefaultGateway"))
+        self.gateway = bool(source.switch("isGateway")) or self.default_gateway
+        self.force_address = bool(source.switch("forceAddress"))
+        self.hairpin = bool(source.switch("hairpinMode"))
+        self.promiscuous = bool(source.switch("promiscMode"))
+        self.isolated = bool(source.switch("portIsolation"))
+        self.dad = bool(source.switch("enabledad"))
+        self.mac_spoof_check = bool(source.switch("macspoofchk"))
+        self.disable_container_interface = bool(source.switch("disableContainerInterface"))
+        self.masquerade = uses_masquerade(source)
+        self.dns = result.read_dns(source)
+        self.preserve_default_vlan = source.switch("preserveDefaultVlan") is not False
+        self.vlan = source.number("vlan", 0, 4094) or 0
+        self.vlans = read_trunk(source.sections("vlanTrunk"))
+        """The VLANs of a trunk port, tagged."""
+        self._check(call)
+
+    def _check(self, call: spec.Call) -> None:
+        if self.hairpin and self.promiscuous:
+            raise invalid_config("cannot set hairpin mode and promiscuous mode at the same time.")
+        if self.disable_container_interface and call.ipam.text("type"):
+            raise invalid_config("cannot use IPAM when disableContainerInterface is set: the interface stays down")
+        if self.vlan and self.vlans:
+            raise invalid_config("cannot set vlan and vlanTrunk at the same time")
 
 
-def read_mtu(config: spec.Json) -> int:
-    """`mtu`, 0 for the kernel's own choice."""
-    mtu = config.get("mtu") or 0
-    if not isinstance(mtu, int) or not 0 <= mtu <= 65535:
-        raise invalid_config(f"invalid MTU {mtu!r} (must be a number from 0 to 65535)")
-    return mtu
+def read_mtu(source: Settings) -> int:
+    """`mtu`; 0 for the kernel's own choice."""
+    return source.number("mtu", 0, 65535) or 0
+
+
+def uses_masquerade(source: Settings) -> bool:
+    """`ipMasq`; checks `ipMasqBackend` as well."""
+    if source.text("ipMasqBackend") not in ("", "iptables", "nftables"):
+        raise source.wrong("ipMasqBackend", '"iptables" or "nftables"')
+    return bool(source.switch("ipMasq"))
 
 
 def requested_mac(call: spec.Call) -> str:
-    """The MAC that somebody wants for the pod's interface: the runtime, `args`, or CNI_ARGS; empty for none."""
-    cni_args = spec.section(spec.section(call.config, "args"), "cni")
-    mac = call.runtime.get("mac") or cni_args.get("mac") or call.args.get("MAC") or ""
-    if mac:
-        try:
-            linkmsg.mac_bytes(mac)
-        except (ValueError, AttributeError) as bad:
-            raise invalid_config(f"invalid MAC address: {bad}") from bad
-    return str(mac)
+    """The MAC requested for the pod's interface: by the runtime, `args`, or CNI_ARGS; empty for none."""
+    return call.runtime.mac("mac") or call.cni_args.mac("mac") or mac(call.args.get("MAC", ""), "CNI_ARGS MAC")
 
 
-def _read_vlans(config: spec.Json) -> None:
-    vlan = config["vlan"] = config.get("vlan") or 0
-    if not isinstance(vlan, int) or not 0 <= vlan <= 4094:
-        raise invalid_config(f"invalid VLAN ID {vlan!r} (must be between 0 and 4094)")
-    vlans = config["vlans"] = read_trunk(config.get("vlanTrunk") or [])
-    if vlan and vlans:
-        raise invalid_config("cannot set vlan and vlanTrunk at the same time")
-
-
-def read_trunk(trunk: object) -> list[int]:
+def read_trunk(trunk: list[Settings]) -> list[int]:
     """The VLANs of `[{"minID": 2, "maxID": 9}, {"id": 42}]`, sorted."""
-    if not isinstance(trunk, list) or not all(isinstance(item, dict) for item in trunk):
-        raise invalid_config("vlanTrunk: expected a list of objects with minID and maxID, or id")
     found: set[int] = set()
     for item in trunk:
-        first, last = _vlan_id(item, "minID"), _vlan_id(item, "maxID")
-        if bool(first) != bool(last):
-            missing = "maxID" if first else "minID"
+        first, last = item.number("minID", 1, 4094), item.number("maxID", 1, 4094)
+        if (first is None) != (last is None):
+            missing = "minID" if first is None else "maxID"
             raise invalid_config(f"minID and maxID should be configured simultaneously, {missing} is missing")
-        if first > last:
-            raise invalid_config("minID is greater than maxID in trunk parameter")
-        found.update(range(first, last + 1) if first else (), {_vlan_id(item, "id")} - {0})
+        if first is not None and last is not None:
+            if first > last:
+                raise invalid_config("minID is greater than maxID in trunk parameter")
+            found.update(range(first, last + 1))
+        one = item.number("id", 1, 4094)
+        if one is not None:
+            found.add(one)
     return sorted(found)
-
-
-def _vlan_id(item: spec.Json, key: str) -> int:
-    """A VLAN of a trunk; 0 when the key is absent."""
-    value = item.get(key)
-    if value is None:
-        return 0
-    if not isinstance(value, int) or not 1 <= value <= 4094:
-        raise invalid_config(f"incorrect trunk {key} parameter {value!r} (1 to 4094)")
-    return value

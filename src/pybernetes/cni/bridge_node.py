@@ -5,7 +5,9 @@ from __future__ import annotations
 import posix
 
 from pybernetes.cni import errors, iface, spec
+from pybernetes.cni.bridge_config import BridgeConfig
 from pybernetes.cni.errors import CniError, invalid_config
+from pybernetes.cni.result import Result
 from pybernetes.linux import ipmsg, linkmsg, sysctl
 from pybernetes.linux.bridge import PortNote
 from pybernetes.linux.errors import Exists, Missing, NotSupported
@@ -26,13 +28,13 @@ class Bridge:
         self.up = up
 
 
-def ensure_bridge(node: Netlink, config: spec.Json) -> Bridge:
+def ensure_bridge(node: Netlink, config: BridgeConfig) -> Bridge:
     """The bridge of a checked configuration; made if it is missing.
 
     A MAC given at birth stays. Otherwise the kernel takes the lowest of the ports', and every pod that comes
     or goes could change the gateway's address under all others.
     """
-    name = config["bridge"]
+    name = config.bridge
     try:
         payload = node.request(linkmsg.get(name))[0]
     except Missing:
@@ -42,14 +44,14 @@ def ensure_bridge(node: Netlink, config: spec.Json) -> Bridge:
     kind = read_text(parse_attrs(attrs.get(linkmsg.IFLA_LINKINFO, b"")).get(linkmsg.IFLA_INFO_KIND))
     if kind != "bridge":
         raise invalid_config(f"{name!r} already exists but is not a bridge: it is a {kind or 'hardware'} device")
-    if config.get("promiscMode") and not flags & linkmsg.IFF_PROMISC:
+    if config.promiscuous and not flags & linkmsg.IFF_PROMISC:
         node.request(linkmsg.change(index, promiscuous=True))
     return Bridge(index, linkmsg.mac_text(attrs.get(linkmsg.IFLA_ADDRESS)), bool(flags & linkmsg.IFF_UP))
 
 
-def _make(node: Netlink, config: spec.Json) -> None:
-    filtering = bool(config["vlan"] or config["vlans"])
-    request = linkmsg.bridge(config["bridge"], mtu=config["mtu"], mac=random_mac(), vlan_filtering=filtering)
+def _make(node: Netlink, config: BridgeConfig) -> None:
+    filtering = bool(config.vlan or config.vlans)
+    request = linkmsg.bridge(config.bridge, mtu=config.mtu, mac=random_mac(), vlan_filtering=filtering)
     try:
         node.request(request)
     except Exists:
@@ -59,7 +61,7 @@ def _make(node: Netlink, config: spec.Json) -> None:
             raise
         text = "'vlan' needs a kernel with CONFIG_BRIDGE_VLAN_FILTERING"
         raise CniError(errors.UNSUPPORTED_FIELD, text, str(lacking)) from lacking
-    _ignore_router_advertisements(config["bridge"])
+    _ignore_router_advertisements(config.bridge)
 
 
 def raise_bridge(node: Netlink, bridge: Bridge) -> None:
@@ -99,16 +101,15 @@ class Veth:
         self.mac = mac
 
 
-def add_veth(node: Netlink, sandbox: iface.Sandbox, call: spec.Call, config: spec.Json, bridge: Bridge) -> Veth:
+def add_veth(node: Netlink, sandbox: iface.Sandbox, call: spec.Call, config: BridgeConfig, bridge: Bridge) -> Veth:
     """The pod's end is born in its namespace; the host end is a port from the start, and up."""
-    host_mac, mac = random_mac(), config["mac"] or random_mac()
-    host = _create(node, sandbox, call.ifname, config["mtu"], bridge, host_mac, mac)
-    hairpin, isolated = bool(config.get("hairpinMode")), bool(config.get("portIsolation"))
-    note = PortNote(config["bridge"], bridge.mac, hairpin, call.network, call.container_id, call.ifname)
-    port = linkmsg.port_settings(hairpin=hairpin or None, isolated=isolated or None)
+    host_mac, mac = random_mac(), config.mac or random_mac()
+    host = _create(node, sandbox, call.ifname, config.mtu, bridge, host_mac, mac)
+    note = PortNote(config.bridge, bridge.mac, config.hairpin, call.network, call.container_id, call.ifname)
+    port = linkmsg.port_settings(hairpin=config.hairpin or None, isolated=config.isolated or None)
     try:
         node.request(linkmsg.change(host, alias=str(note), port=port))
-        if config["vlan"] or config["vlans"]:
+        if config.vlan or config.vlans:
             node.run(_vlan_requests(linkmsg.decode(node.request(linkmsg.get(host))[0])[0], config))
         index, _, _ = sandbox.link(call.ifname)
     except BaseException:
@@ -138,12 +139,12 @@ def _create(
     raise AssertionError("the last try returns or raises")
 
 
-def _vlan_requests(port: int, config: spec.Json) -> list[Request]:
+def _vlan_requests(port: int, config: BridgeConfig) -> list[Request]:
     """An access port has one VLAN, untagged; a trunk has several, tagged."""
-    requests = [] if config["preserveDefaultVlan"] else [linkmsg.bridge_vlan(port, _DEFAULT_VLAN, remove=True)]
-    if config["vlan"]:
-        requests.append(linkmsg.bridge_vlan(port, config["vlan"], pvid=True, untagged=True))
-    return requests + [linkmsg.bridge_vlan(port, vlan) for vlan in config["vlans"]]
+    requests = [] if config.preserve_default_vlan else [linkmsg.bridge_vlan(port, _DEFAULT_VLAN, remove=True)]
+    if config.vlan:
+        requests.append(linkmsg.bridge_vlan(port, config.vlan, pvid=True, untagged=True))
+    return requests + [linkmsg.bridge_vlan(port, vlan) for vlan in config.vlans]
 
 
 def exists(nl: Netlink, name: str) -> bool:
@@ -156,27 +157,27 @@ def exists(nl: Netlink, name: str) -> bool:
 
 
 # -- the gateway -----------------------------------------------------------------------------------------
-def make_gateway(node: Netlink, bridge: Bridge, config: spec.Json, result: spec.Json) -> None:
+def make_gateway(node: Netlink, bridge: Bridge, config: BridgeConfig, result: Result) -> None:
     """The bridge answers as the pods' gateway, and the node forwards for them."""
-    if not config.get("isGateway"):
+    if not config.gateway:
         return
     target = _vlan_device(node, bridge.index, config) or bridge.index
     families = set()
-    for ip in result.get("ips") or []:
-        families.add(iface.family(ip["address"]))
-        length = ip["address"].partition("/")[2]
-        ensure_address(node, target, f"{ip['gateway']}/{length}", bool(config.get("forceAddress")))
+    for ip in result.ips:
+        families.add(ip.family)
+        length = ip.address.partition("/")[2]
+        ensure_address(node, target, f"{ip.gateway}/{length}", config.force_address)
     for number in families:
         sysctl.ensure("net/ipv4/ip_forward" if number == 4 else "net/ipv6/conf/all/forwarding", "1")
 
 
-def _vlan_device(node: Netlink, bridge: int, config: spec.Json) -> int:
+def _vlan_device(node: Netlink, bridge: int, config: BridgeConfig) -> int:
     """With a VLAN the gateway's address sits on a device for that VLAN on top of the bridge."""
-    vlan = config["vlan"]
+    vlan = config.vlan
     if not vlan:
         return 0
     node.request(linkmsg.bridge_vlan(bridge, vlan, on_bridge=True))
-    name = f"{config['bridge'][: 14 - len(str(vlan))]}.{vlan}"
+    name = f"{config.bridge[: 14 - len(str(vlan))]}.{vlan}"
     if not exists(node, name):
         node.request(linkmsg.vlan(name, bridge, vlan, up=True))
     return linkmsg.decode(node.request(linkmsg.get(name))[0])[0]

@@ -4,40 +4,45 @@ from __future__ import annotations
 
 import posix
 
-from pybernetes.cni import errors, main, spec
+from pybernetes.cni import errors, result, spec
 from pybernetes.cni.errors import CniError
+from pybernetes.cni.plugins import PLUGINS, perform
+from pybernetes.cni.result import Result
 from pybernetes.linux import fastjson, tool
 from pybernetes.linux.errors import LinuxError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pybernetes.linux.fastjson import Json
+
 IPAM = ("host-local", "static")
-"""Those of ours that give addresses; any other that is installed will do as well."""
+"""Those of ours that hand out addresses; any other IPAM plugin that is installed works as well."""
 
 
 def is_ours(plugin: str) -> bool:
-    """Whether a plugin is run in this process."""
-    return plugin in main.PLUGINS
+    """Whether a plugin runs in this process."""
+    return plugin in PLUGINS
 
 
-def run(call: spec.Call, plugin: str, config: spec.Json) -> spec.Json:
-    """Run `plugin` with `config` for the same attachment and command; the result of ADD, else {}."""
+def run(call: spec.Call, plugin: str, config: Json) -> Result:
+    """Run `plugin` with `config` for the same attachment and command; the result of ADD, else an empty one."""
     if is_ours(plugin):
-        return main.perform(plugin, call.derive(config)) or {}
+        return perform(plugin, call.derive(config)) or Result()
     return _execute(call, plugin, config)
 
 
-def ipam(call: spec.Call) -> spec.Json:
+def ipam(call: spec.Call) -> Result:
     """Run the IPAM plugin that the configuration names, for the same command."""
-    section = spec.section(call.config, "ipam")
-    plugin = section.get("type")
+    plugin = call.ipam.text("type")
     if not plugin:
-        return {}
+        return Result()
     if is_ours(plugin) and plugin not in IPAM:
         raise errors.invalid_config(f"ipam.type {plugin!r} is no IPAM plugin: expected one of {', '.join(IPAM)}")
-    return run(call, str(plugin), call.config)
+    return run(call, plugin, call.config)
 
 
 def undo_ipam(call: spec.Call) -> None:
-    """Give back what a failed ADD got. The first error is the one to report, so this raises none."""
+    """Release what a failed ADD allocated. Errors are ignored: the one that made ADD fail is reported."""
     undo = call.derive(call.config)
     undo.command = "DEL"
     try:
@@ -46,11 +51,13 @@ def undo_ipam(call: spec.Call) -> None:
         pass
 
 
-def _execute(call: spec.Call, plugin: str, config: spec.Json) -> spec.Json:
-    if "/" in plugin:
+def _execute(call: spec.Call, plugin: str, config: Json) -> Result:
+    if "/" in plugin or "\0" in plugin:
         raise errors.invalid_config(f"invalid plugin type {plugin!r}: a name, not a path")
     path = find(plugin, call.path)
-    code, out, err = tool.run_raw([path], stdin=fastjson.dumps(config).encode(), env=environment(call))
+    code, out, err = tool.run_raw(
+        [path], stdin=fastjson.dumps(config).encode("utf-8", "replace"), env=environment(call)
+    )
     try:
         answer = fastjson.loads(out) if out.strip() else {}
     except ValueError as error:
@@ -59,7 +66,9 @@ def _execute(call: spec.Call, plugin: str, config: spec.Json) -> spec.Json:
     if not isinstance(answer, dict):
         raise CniError(errors.DELEGATE_FAILED, f"plugin {plugin} printed no JSON object")
     if code == 0:
-        return spec.read_result(answer, f"result of plugin {plugin}")
+        made = result.read(answer, f"result of plugin {plugin}")
+        made.verify()
+        return made
     message = answer.get("msg") or err.decode(errors="replace").strip() or f"ended with {code}"
     number = answer.get("code")
     raise CniError(

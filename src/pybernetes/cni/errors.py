@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pybernetes.cni.spec import Json
+    from pybernetes.linux.fastjson import Json
 
 # Well-known codes (CNI specification, "Error"); from 100 on a plugin's own.
 INCOMPATIBLE_VERSION = 1
@@ -21,6 +21,8 @@ KERNEL_REFUSED = 100
 NO_ADDRESS = 101
 CHECK_FAILED = 102
 DELEGATE_FAILED = 103
+UNEXPECTED = 104
+"""A fault of the plugin itself."""
 
 
 class CniError(Exception):

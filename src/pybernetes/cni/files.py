@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import posix
+
+_S_IFMT, _S_IFREG = 0o170000, 0o100000
 
 
 def write_whole(path: str, text: str, staging: str) -> None:
@@ -21,18 +24,37 @@ def write_whole(path: str, text: str, staging: str) -> None:
         raise
 
 
-def read(path: str, limit: int = 1 << 16) -> str:
-    """The text of a file without blanks around it; empty when there is none."""
+def read_regular(path: str, limit: int = 1 << 20) -> bytes:
+    """The contents of a regular file. Raises OSError; also for a device, a pipe or a file larger than `limit`.
+
+    Reading anything but a regular file could block for ever, or change the state of a device.
+    """
+    if posix.stat(path).st_mode & _S_IFMT != _S_IFREG:
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    # Between stat and open the file may have been replaced: O_NONBLOCK keeps even a pipe from blocking.
+    fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
     try:
-        fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError):
-        return ""
-    try:
-        return posix.read(fd, limit).decode("utf-8", "replace").strip()
-    except IsADirectoryError:
-        return ""
+        chunks, size = [], 0
+        while chunk := posix.read(fd, 1 << 16):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > limit:
+                raise OSError(errno.EFBIG, f"larger than {limit} bytes", path)
     finally:
         posix.close(fd)
+    return b"".join(chunks)
+
+
+def read(path: str, limit: int = 1 << 16) -> str:
+    """The text of a small file that a plugin wrote, stripped; empty if there is none, or none that it can be."""
+    try:
+        return read_regular(path, limit).decode("utf-8", "replace").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EFBIG):
+            raise
+        return ""
 
 
 def exists(path: str) -> bool:

@@ -10,22 +10,51 @@ from __future__ import annotations
 
 from pybernetes.cni import delegate, errors, files, spec
 from pybernetes.cni.errors import CniError, invalid_config
+from pybernetes.cni.result import Result, read_routes
 from pybernetes.linux import fastjson, ipmsg
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pybernetes.linux.fastjson import Json
 
 DEFAULT_SUBNET_FILE = "/run/flannel/subnet.env"
 DEFAULT_DATA_DIR = "/var/lib/cni/flannel"
 
 
-def add(call: spec.Call) -> spec.Json:
-    """Attach the pod through the delegate. The note for DEL is on disk before anything is made."""
+class FlannelConfig:
+    """The plugin's own settings; the delegate decodes its part itself."""
+
+    __slots__ = ("delegate", "ipam")
+
+    def __init__(self, call: spec.Call) -> None:
+        source = call.settings
+        self.delegate = source.json("delegate")
+        """What the administrator configured for the delegate."""
+        self.ipam = source.json("ipam")
+        ipam = source.section("ipam")
+        read_routes(ipam)
+        ipam.lists_of_sections("ranges")
+        kind = source.section("delegate")
+        for key, where in (("name", ""), ("ipam", " from subnet.env")):
+            if key in self.delegate:
+                text = f"'delegate' dictionary must not have '{key}' field, it'll be set by flannel{where}"
+                raise invalid_config(text)
+        if kind.has("type") and not kind.text("type"):
+            raise invalid_config("'delegate' dictionary, if present, must have (string) 'type' field, got ''")
+        if kind.text("type") == "flannel":
+            raise invalid_config("'delegate' cannot be flannel itself: expected bridge or another plugin")
+
+
+def add(call: spec.Call) -> Result:
+    """Attach the pod through the delegate. The record for DEL is on disk before anything is made."""
     config = _prepare(call)
     _save(call, config)
     return delegate.run(call, config["type"], _passed(call, config))
 
 
-def _prepare(call: spec.Call) -> spec.Json:
-    """The delegate's configuration. What an administrator got wrong is said even before flanneld is up."""
-    spec.section(call.config, "delegate")
+def _prepare(call: spec.Call) -> Json:
+    """The delegate's configuration. Faults of the configuration are reported even before flanneld is up."""
+    FlannelConfig(call)
     return delegate_config(call, read_subnet_env(_subnet_file(call)))
 
 
@@ -38,7 +67,7 @@ def delete(call: spec.Call) -> None:
     files.remove(_note(call))
 
 
-def _presumed(call: spec.Call) -> spec.Json | None:
+def _presumed(call: spec.Call) -> Json | None:
     """In place of a note that cannot be read: what ADD would do now. None when there is no note, or no subnet.env."""
     if not files.exists(_note(call)):
         return None
@@ -70,7 +99,7 @@ def gc(call: spec.Call) -> None:
     """Have the delegates of our network collect, then drop the notes of containers that are no more."""
     containers = {container for container, _ in call.valid_attachments()}
     stale: list[str] = []
-    kinds: dict[str, spec.Json] = {}
+    kinds: dict[str, Json] = {}
     for name in files.names(_data_dir(call)):
         config = _load(f"{_data_dir(call)}/{name}")
         if config is None or config.get("name") != call.network:
@@ -100,8 +129,7 @@ class SubnetEnv:
 def read_subnet_env(path: str) -> SubnetEnv:
     """The node's subnet file; TRY_AGAIN_LATER as long as flanneld has not written it."""
     try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
+        text = files.read_regular(path).decode()
     except OSError as error:
         message = f"loadFlannelSubnetEnv failed: open {path}: {(error.strerror or str(error)).lower()}"
         hint = "flanneld writes it once it has a lease: is it running?"
@@ -140,20 +168,14 @@ def parse_subnet_env(text: str, path: str) -> SubnetEnv:
 
 
 # -- the delegate ----------------------------------------------------------------------------------------
-def delegate_config(call: spec.Call, env: SubnetEnv) -> spec.Json:
+def delegate_config(call: spec.Call, env: SubnetEnv) -> Json:
     """The configuration of the delegate: the administrator's wishes, completed by the node's subnet. Pure.
 
     flanneld masquerades or the bridge does, never both: hence ipMasq is the inverse of FLANNEL_IPMASQ.
     """
-    config = dict(spec.section(call.config, "delegate"))
-    for key, who in (("name", "set by flannel"), ("ipam", "set by flannel from subnet.env")):
-        if key in config:
-            raise invalid_config(f"'delegate' dictionary must not have '{key}' field, it'll be {who}")
-    kind = config.setdefault("type", "bridge")
-    if not isinstance(kind, str) or not kind:
-        raise invalid_config(f"'delegate' dictionary, if present, must have (string) 'type' field, got {kind!r}")
-    if kind == "flannel":
-        raise invalid_config("'delegate' cannot be flannel itself: expected bridge or another plugin")
+    own = FlannelConfig(call)
+    config = own.delegate
+    kind = config["type"] = config.get("type") or "bridge"
     config["name"] = call.network
     config.setdefault("ipMasq", not env.ipmasq)
     config.setdefault("mtu", env.mtu)
@@ -161,15 +183,14 @@ def delegate_config(call: spec.Call, env: SubnetEnv) -> spec.Json:
         config.setdefault("isGateway", True)
     if call.config.get("cniVersion"):
         config["cniVersion"] = call.config["cniVersion"]
-    if call.runtime:
-        config["runtimeConfig"] = call.runtime
-    config["ipam"] = _ipam(call, env)
+    if runtime := call.runtime_json:
+        config["runtimeConfig"] = runtime
+    config["ipam"] = _ipam(own.ipam, env)
     return config
 
 
-def _ipam(call: spec.Call, env: SubnetEnv) -> spec.Json:
+def _ipam(ipam: Json, env: SubnetEnv) -> Json:
     """host-local over the node's subnets. One IPv4 subnet keeps the short form that older plugins wrote."""
-    ipam = dict(spec.section(call.config, "ipam"))
     ipam.setdefault("type", "host-local")
     if len(env.subnets) == 1 and ":" not in env.subnets[0] and not ipam.get("ranges"):
         ipam["subnet"] = env.subnets[0]
@@ -179,7 +200,7 @@ def _ipam(call: spec.Call, env: SubnetEnv) -> spec.Json:
     return ipam
 
 
-def _passed(call: spec.Call, config: spec.Json) -> spec.Json:
+def _passed(call: spec.Call, config: Json) -> Json:
     """What the delegate gets of a later call beyond its own configuration."""
     extra = {
         key: call.config[key]
@@ -196,28 +217,27 @@ def _passed(call: spec.Call, config: spec.Json) -> spec.Json:
 
 # -- notes on disk ---------------------------------------------------------------------------------------
 def _subnet_file(call: spec.Call) -> str:
-    return str(call.config.get("subnetFile") or DEFAULT_SUBNET_FILE)
+    return call.settings.text("subnetFile") or DEFAULT_SUBNET_FILE
 
 
 def _data_dir(call: spec.Call) -> str:
-    return str(call.config.get("dataDir") or DEFAULT_DATA_DIR)
+    return call.settings.text("dataDir") or DEFAULT_DATA_DIR
 
 
 def _note(call: spec.Call) -> str:
     return f"{_data_dir(call)}/{call.container_id}"
 
 
-def _save(call: spec.Call, config: spec.Json) -> None:
+def _save(call: spec.Call, config: Json) -> None:
     """In one step: DEL must never read half a note."""
     files.make_directories(_data_dir(call), 0o700)
     files.write_whole(_note(call), fastjson.dumps(config, sort=True), f"{_data_dir(call)}/.{call.container_id}")
 
 
-def _load(path: str) -> spec.Json | None:
+def _load(path: str) -> Json | None:
     """A note; None when there is none, or when what is there cannot be one (then nothing can be undone)."""
     try:
-        with open(path, "rb") as file:
-            config = fastjson.loads(file.read())
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError):
+        config = fastjson.loads(files.read(path, 1 << 20).encode())
+    except ValueError:
         return None
     return config if isinstance(config, dict) and isinstance(config.get("type"), str) else None

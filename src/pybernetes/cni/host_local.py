@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
-from pybernetes.cni import errors, spec
+from pybernetes.cni import errors, files, result, spec
 from pybernetes.cni.errors import CniError
 from pybernetes.cni.ranges import RangeSet, candidates, read_sets
+from pybernetes.cni.result import Dns, Ip, Result
 from pybernetes.cni.store import Store
 from pybernetes.linux.ipmsg import pack, unpack
 
 
-def add(call: spec.Call) -> spec.Json:
+class HostLocalConfig:
+    """The `ipam` section."""
+
+    __slots__ = ("data_dir", "resolv_conf", "routes", "sets")
+
+    def __init__(self, call: spec.Call) -> None:
+        source = call.ipam
+        if not source.keys():
+            raise errors.invalid_config("IPAM config missing 'ipam' key")
+        self.sets = read_sets(source, call.runtime)
+        self.routes = result.read_routes(source)
+        self.resolv_conf = source.text("resolvConf")
+        self.data_dir = source.text("dataDir")
+
+
+def add(call: spec.Call) -> Result:
     """One address out of each range set, or nothing at all."""
-    ipam, sets = _read(call)
-    wanted, dns = _requested(call), _read_dns(ipam)
+    config = HostLocalConfig(call)
+    wanted, dns = _requested(call), _read_dns(config.resolv_conf)
     taken: list[str] = []
-    ips: list[spec.Json] = []
-    with _open(call, ipam) as store:
+    ips: list[Ip] = []
+    with Store(call.network, config.data_dir) as store:
         owned = store.owned(call.container_id, call.ifname)
         try:
-            for number, ranges in enumerate(sets):
+            for number, ranges in enumerate(config.sets):
                 _refuse_a_second(call, owned, ranges)
                 ips.append(_take(call, store, ranges, number, wanted, taken))
             if wanted:
@@ -27,32 +43,32 @@ def add(call: spec.Call) -> spec.Json:
         except BaseException:
             store.release(taken)
             raise
-    return {"ips": ips, "routes": ipam.get("routes") or [], "dns": dns}
+    return Result(ips=ips, routes=config.routes, dns=dns)
 
 
 def delete(call: spec.Call) -> None:
-    """Give back whatever the attachment holds."""
-    with _open(call, spec.section(call.config, "ipam")) as store:
+    """Release whatever the attachment holds."""
+    with _open(call) as store:
         store.release(store.owned(call.container_id, call.ifname))
 
 
 def check(call: spec.Call) -> None:
-    with _open(call, spec.section(call.config, "ipam")) as store:
+    with _open(call) as store:
         if not store.owned(call.container_id, call.ifname):
             text = f"host-local: Failed to find address added by container {call.container_id}"
             raise CniError(errors.CHECK_FAILED, text)
 
 
 def status(call: spec.Call) -> None:
-    """Ready as soon as the configuration makes sense."""
-    _read(call)
+    """Ready when the configuration is valid."""
+    HostLocalConfig(call)
 
 
 def gc(call: spec.Call) -> None:
-    """Give back the addresses of attachments that are no more."""
+    """Release the addresses of attachments that no longer exist."""
     valid = call.valid_attachments()
     containers = {container for container, _ in valid}
-    with _open(call, spec.section(call.config, "ipam")) as store:
+    with _open(call) as store:
         store.release(
             [
                 ip
@@ -62,15 +78,9 @@ def gc(call: spec.Call) -> None:
         )
 
 
-def _open(call: spec.Call, ipam: spec.Json) -> Store:
-    return Store(call.network, str(ipam.get("dataDir") or ""))
-
-
-def _read(call: spec.Call) -> tuple[spec.Json, list[RangeSet]]:
-    ipam = spec.section(call.config, "ipam")
-    if not ipam:
-        raise errors.invalid_config("IPAM config missing 'ipam' key")
-    return ipam, read_sets(ipam, call.runtime)
+def _open(call: spec.Call) -> Store:
+    """The reservations; DEL needs no more of the configuration than where they are."""
+    return Store(call.network, call.ipam.text("dataDir"))
 
 
 def _refuse_a_second(call: spec.Call, owned: list[str], ranges: RangeSet) -> None:
@@ -80,10 +90,8 @@ def _refuse_a_second(call: spec.Call, owned: list[str], ranges: RangeSet) -> Non
             raise CniError(errors.NO_ADDRESS, text)
 
 
-def _take(
-    call: spec.Call, store: Store, ranges: RangeSet, number: int, wanted: list[str], taken: list[str]
-) -> spec.Json:
-    """Reserve an address of one set; notes it in `taken`, and removes it from `wanted` if it was asked for."""
+def _take(call: spec.Call, store: Store, ranges: RangeSet, number: int, wanted: list[str], taken: list[str]) -> Ip:
+    """Reserve an address of one set; adds it to `taken`, and removes it from `wanted` if it was requested."""
     asked = next((ip for ip in wanted if any(r.number(ip) is not None for r in ranges)), None)
     if asked is not None:
         wanted.remove(asked)
@@ -96,7 +104,7 @@ def _take(
             raise errors.invalid_config(f"requested ip {ip} is subnet's gateway")
         if store.reserve(ip, call.container_id, call.ifname, number):
             taken.append(ip)
-            return {"address": f"{ip}/{one.prefix}", "gateway": one.text(one.gateway)}
+            return Ip(f"{ip}/{one.prefix}", one.text(one.gateway))
     if asked:
         raise CniError(errors.NO_ADDRESS, f"requested IP address {asked} is not available in range set {ranges[0]}")
     described = ",".join(str(r) for r in ranges)
@@ -104,32 +112,32 @@ def _take(
 
 
 def _requested(call: spec.Call) -> list[str]:
-    """Addresses that the caller asks for, in any of the three ways that CNI knows."""
-    asked: list[str] = list(call.runtime.get("ips") or [])
-    asked += spec.section(spec.section(call.config, "args"), "cni").get("ips") or []
+    """The addresses that the caller requests, in any of the three ways that CNI knows."""
+    asked = call.runtime.texts("ips") + call.cni_args.texts("ips")
     if call.args.get("IP"):
         asked.append(call.args["IP"])
     try:
-        return list(dict.fromkeys(unpack(pack(ip.partition("/")[0])) for ip in asked))
+        return list(dict.fromkeys([unpack(pack(ip.partition("/")[0])) for ip in asked]))
     except ValueError as bad:
         raise errors.invalid_config(f"requested address: {bad}") from bad
 
 
-def _read_dns(ipam: spec.Json) -> spec.Json:
-    """The name servers of the file that `resolvConf` names."""
-    path = ipam.get("resolvConf")
+def _read_dns(path: str) -> Dns:
+    """The name servers of a resolv.conf(5); none without a path."""
+    dns = Dns()
     if not path:
-        return {}
-    dns: spec.Json = {}
-    with open(path, encoding="utf-8") as file:
-        for line in file:
-            words = line.partition("#")[0].split()
-            if len(words) < 2:
-                continue
-            if words[0] == "nameserver":
-                dns.setdefault("nameservers", []).append(words[1])
-            elif words[0] == "domain":
-                dns["domain"] = words[1]
-            elif words[0] in ("search", "options"):
-                dns.setdefault(words[0], []).extend(words[1:])
+        return dns
+    for line in files.read_regular(path).decode("utf-8", "replace").splitlines():
+        words = line.partition("#")[0].split()
+        if len(words) < 2:
+            continue
+        match words[0]:
+            case "nameserver":
+                dns.nameservers.append(words[1])
+            case "domain":
+                dns.domain = words[1]
+            case "search":
+                dns.search += words[1:]
+            case "options":
+                dns.options += words[1:]
     return dns

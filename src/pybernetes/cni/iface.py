@@ -7,6 +7,7 @@ from time import monotonic, sleep
 
 from pybernetes.cni import errors, spec
 from pybernetes.cni.errors import CniError
+from pybernetes.cni.result import Ip, Result, Route
 from pybernetes.linux import ipmsg, linkmsg, netns, sysctl
 from pybernetes.linux.errors import Exists, LinuxError, Missing
 from pybernetes.linux.rtnl import Netlink, Request
@@ -51,16 +52,15 @@ class Sandbox:
         return linkmsg.decode(self.nl.request(linkmsg.get(name))[0])
 
 
-def configure(sandbox: Sandbox, ifname: str, index: int, result: spec.Json, *, dad: bool = False) -> None:
+def configure(sandbox: Sandbox, ifname: str, index: int, result: Result, *, dad: bool = False) -> None:
     """Addresses, link up, routes: one system call. With `dad` the kernel looks for duplicates of IPv6 addresses."""
-    ips = result.get("ips") or []
-    if any(family(ip["address"]) == 6 for ip in ips):
+    if any([ip.family == 6 for ip in result.ips]):
         _enable_ipv6(sandbox, ifname, dad)
     requests = [linkmsg.change(index, up=True)]
-    for ip in ips:
-        flags = ipmsg.IFA_F_NODAD if family(ip["address"]) == 6 and not dad else 0
-        requests.append(ipmsg.addr_add(index, ip["address"], flags=flags))
-    requests += [_route(index, route, result) for route in result.get("routes") or []]
+    for ip in result.ips:
+        flags = ipmsg.IFA_F_NODAD if ip.family == 6 and not dad else 0
+        requests.append(ipmsg.addr_add(index, ip.address, flags=flags))
+    requests += [_route(index, route, result) for route in result.routes]
     for error in sandbox.nl.batch(requests):
         # The kernel makes the route of the subnet itself; being told of it again is no failure.
         if error is not None and not isinstance(error, Exists):
@@ -69,13 +69,13 @@ def configure(sandbox: Sandbox, ifname: str, index: int, result: spec.Json, *, d
             raise error
 
 
-def announce(sandbox: Sandbox, index: int, ips: list[spec.Json]) -> None:
+def announce(sandbox: Sandbox, index: int, ips: list[Ip]) -> None:
     """Ask for the gateway's MAC; the real purpose is the asker's name on the question.
 
     An address comes back into use, and the node and the other pods may still have its last owner's MAC; the
     broadcast corrects them. The kernel does it, since closing a packet socket of our own would take 10 ms.
     """
-    sandbox.nl.batch([ipmsg.neigh_probe(index, ip["gateway"]) for ip in ips if ip.get("gateway")])
+    sandbox.nl.batch([ipmsg.neigh_probe(index, ip.gateway) for ip in ips if ip.gateway])
 
 
 def wait_until_up(nl: Netlink, name: str, seconds: float = PATIENCE) -> None:
@@ -88,25 +88,25 @@ def wait_until_up(nl: Netlink, name: str, seconds: float = PATIENCE) -> None:
         sleep(0.0003)
 
 
-def _route(index: int, route: spec.Json, result: spec.Json) -> Request:
+def _route(index: int, route: Route, result: Result) -> Request:
     return ipmsg.route(
         "add",
-        route["dst"],
-        gateway=route.get("gw") or gateway_for(route["dst"], result),
+        route.dst,
+        gateway=route.gateway or gateway_for(route, result),
         device=index,
-        mtu=route.get("mtu") or 0,
-        advmss=route.get("advmss") or 0,
-        metric=route.get("priority") or 0,
-        table=route.get("table") or ipmsg.RT_TABLE_MAIN,
-        scope=route.get("scope"),
+        mtu=route.mtu,
+        advmss=route.advmss,
+        metric=route.priority,
+        table=route.table or ipmsg.RT_TABLE_MAIN,
+        scope=route.scope,
     )
 
 
-def gateway_for(dst: str, result: spec.Json) -> str:
+def gateway_for(route: Route, result: Result) -> str:
     """The gateway of the first address of the same family: what a route without one goes through."""
-    for ip in result.get("ips") or []:
-        if family(ip["address"]) == family(dst) and ip.get("gateway"):
-            return str(ip["gateway"])
+    for ip in result.ips:
+        if ip.family == route.family and ip.gateway:
+            return ip.gateway
     return ""
 
 
@@ -139,8 +139,9 @@ def wait_for_addresses(sandbox: Sandbox, index: int, seconds: float = 10.0) -> N
         sleep(0.02)
 
 
-def check(call: spec.Call, result: spec.Json, *, up: bool = True) -> None:
+def check(call: spec.Call, result: Result, *, up: bool = True) -> None:
     """CHECK: the interface is up and has the addresses and routes of the earlier result."""
+    result.verify()
     with Sandbox(call.netns) as sandbox:
         try:
             index, flags, attrs = sandbox.link(call.ifname)
@@ -150,26 +151,26 @@ def check(call: spec.Call, result: spec.Json, *, up: bool = True) -> None:
             raise _fault(f"interface {call.ifname} is down")
         _check_mac(call, result, linkmsg.mac_text(attrs.get(linkmsg.IFLA_ADDRESS)))
         present = {ipmsg.addr_decode(p)[1] for p in sandbox.nl.dump(ipmsg.addr_dump(index)) if _of(p, index)}
-        for ip in result.get("ips") or []:
-            if _canonical(ip["address"]) not in present:
-                raise _fault(f"address {ip['address']} is missing on {call.ifname}")
+        for ip in result.ips:
+            if _canonical(ip.address) not in present:
+                raise _fault(f"address {ip.address} is missing on {call.ifname}")
         _check_routes(sandbox, result)
 
 
-def _check_mac(call: spec.Call, result: spec.Json, mac: str) -> None:
-    for entry in result.get("interfaces") or []:
-        if entry.get("name") == call.ifname and entry.get("sandbox") and entry.get("mac", mac).lower() != mac:
-            raise _fault(f"interface {call.ifname} has MAC {mac}, expected {entry['mac']}")
+def _check_mac(call: spec.Call, result: Result, mac: str) -> None:
+    for one in result.interfaces:
+        if one.name == call.ifname and one.sandbox and one.mac and one.mac.lower() != mac:
+            raise _fault(f"interface {call.ifname} has MAC {mac}, expected {one.mac}")
 
 
-def _check_routes(sandbox: Sandbox, result: spec.Json) -> None:
+def _check_routes(sandbox: Sandbox, result: Result) -> None:
     present = set()
     for number in (ipmsg.AF_INET, ipmsg.AF_INET6):
         for payload in sandbox.nl.dump(ipmsg.route_dump(number)):
             present.add(ipmsg.RouteFields(payload).dst)
-    for route in result.get("routes") or []:
-        if ipmsg.network(route["dst"]) not in present:
-            raise _fault(f"route to {route['dst']} is missing")
+    for route in result.routes:
+        if ipmsg.network(route.dst) not in present:
+            raise _fault(f"route to {route.dst} is missing")
 
 
 def _of(payload: bytes, index: int) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pybernetes
 from pybernetes.cni import bundle
-from pybernetes.cni.main import PLUGINS
+from pybernetes.cni.plugins import PLUGINS
 
 _SHEBANG_LIMIT = 255
 
@@ -55,7 +55,7 @@ def _compile(package: Path) -> None:
     compileall.compile_file(package / "__init__.py", quiet=2)
     for part in ("linux", "cni"):
         compileall.compile_dir(package / part, quiet=2)
-    plugins = ["pybernetes.cni.main", *(f"pybernetes.cni.{module}" for module in PLUGINS.values())]
+    plugins = ["pybernetes.cni.main", *PLUGINS.values()]
     place = bundle.path_of(package, str(sys.implementation.cache_tag))
     try:
         if not bundle.is_current(package, plugins, place):

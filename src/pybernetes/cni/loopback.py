@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pybernetes.cni import errors, spec
 from pybernetes.cni.errors import CniError
+from pybernetes.cni.result import Interface, Ip, Result
 from pybernetes.linux import linkmsg
 from pybernetes.linux.errors import Missing
 from pybernetes.linux.rtnl import Netlink
@@ -11,17 +12,16 @@ from pybernetes.linux.rtnl import Netlink
 NAME = "lo"
 
 
-def add(call: spec.Call) -> spec.Json:
+def add(call: spec.Call) -> Result:
     """Bring it up. As the only plugin it reports the addresses that the kernel gave; in a chain it passes on."""
     with Netlink(call.netns) as nl:
         nl.request(linkmsg.change(NAME, up=True))
-    previous = spec.previous_result(call)
-    if previous:
-        return previous
-    return {
-        "interfaces": [{"name": NAME, "mac": "00:00:00:00:00:00", "sandbox": call.netns}],
-        "ips": [{"address": "127.0.0.1/8", "interface": 0}, {"address": "::1/128", "interface": 0}],
-    }
+    if call.config.get("prevResult"):
+        return spec.previous_result(call)
+    return Result(
+        interfaces=[Interface(NAME, mac="00:00:00:00:00:00", sandbox=call.netns)],
+        ips=[Ip("127.0.0.1/8", interface=0), Ip("::1/128", interface=0)],
+    )
 
 
 def delete(call: spec.Call) -> None:
@@ -40,3 +40,11 @@ def check(call: spec.Call) -> None:
         _, flags, _ = linkmsg.decode(nl.request(linkmsg.get(NAME))[0])
     if not flags & linkmsg.IFF_UP:
         raise CniError(errors.CHECK_FAILED, "loopback interface is down")
+
+
+def status(call: spec.Call) -> None:
+    """Always ready."""
+
+
+def gc(call: spec.Call) -> None:
+    """Nothing is kept: the interface goes with its namespace."""

@@ -12,84 +12,90 @@ import posix
 from pybernetes.cni import delegate, errors, iface, spec
 from pybernetes.cni.bridge_config import read_mtu, requested_mac
 from pybernetes.cni.errors import CniError, invalid_config
+from pybernetes.cni.result import Interface, Result, read_dns
 from pybernetes.linux import ipmsg, linkmsg
 from pybernetes.linux.errors import Missing, NetlinkError, NotSupported
 from pybernetes.linux.rtnl import Netlink, Request, parse_attrs, read_text, read_u32
 
 
-def add(call: spec.Call) -> spec.Json:
-    """Born under a passing name on the node, moved, then renamed: its final name may be taken on the node."""
-    _read_mode(call)
-    spec.previous_result(call)
+class MacvlanConfig:
+    """The settings of a macvlan or ipvlan attachment."""
+
+    __slots__ = ("dns", "ipvlan", "kind", "link_in_container", "mac", "master", "mode", "mtu", "queue_length")
+
+    def __init__(self, call: spec.Call) -> None:
+        source = call.settings
+        self.kind = source.text("type")
+        self.ipvlan = self.kind == "ipvlan"
+        self.mode = source.text("mode") or ("l2" if self.ipvlan else "bridge")
+        if self.mode not in self.modes:
+            expected = ", ".join(self.modes)
+            raise invalid_config(f"unknown {self.kind} mode {self.mode!r}: expected one of {expected}")
+        self.master = source.text("master")
+        self.mtu = read_mtu(source)
+        self.link_in_container = bool(source.switch("linkInContainer"))
+        self.queue_length = source.number("bcqueuelen") or 0
+        self.mac = "" if self.ipvlan else requested_mac(call)
+        self.dns = read_dns(source)
+
+    @property
+    def modes(self) -> dict[str, int]:
+        """The modes of the device, with the kernel's numbers."""
+        return linkmsg.IPVLAN_MODES if self.ipvlan else linkmsg.MACVLAN_MODES
+
+
+def add(call: spec.Call) -> Result:
+    """Create the device on the node under a temporary name, move it, then rename it: its name may be in use there."""
+    config = MacvlanConfig(call)
     with Netlink() as node, iface.Sandbox(call.netns) as sandbox:
-        index, mac = _create(node, sandbox, call)
+        index, mac = _create(node, sandbox, call, config)
         allocated = False
         try:
-            result = _addresses(call)
+            result = _addresses(call, config)
             allocated = True
-            for ip in result.get("ips") or []:
-                ip["interface"] = 0
+            for ip in result.ips:
+                ip.interface = 0
             iface.configure(sandbox, call.ifname, index, result)
         except BaseException:
             sandbox.nl.batch([linkmsg.delete(index)])
             if allocated:  # one that refused may have done so because the address is there, and in use
                 delegate.undo_ipam(call)
             raise
-        iface.announce(sandbox, index, result.get("ips") or [])
-    result["interfaces"] = [{"name": call.ifname, "mac": mac, "sandbox": call.netns}]
-    result["dns"] = call.config.get("dns") or result.get("dns") or {}
+        iface.announce(sandbox, index, result.ips)
+    result.interfaces = [Interface(call.ifname, mac=mac, sandbox=call.netns)]
+    result.dns = config.dns or result.dns
     return result
 
 
-def _addresses(call: spec.Call) -> spec.Json:
+def _addresses(call: spec.Call, config: MacvlanConfig) -> Result:
     """What the interface gets: from the IPAM plugin, or for ipvlan from the plugin before."""
-    if spec.section(call.config, "ipam").get("type"):
+    if call.ipam.text("type"):
         result = delegate.ipam(call)
-        if not result.get("ips"):
+        if not result.ips:
             delegate.undo_ipam(call)
             raise CniError(errors.DELEGATE_FAILED, "IPAM plugin returned missing IP config")
         return result
-    if not _is_ipvlan(call):
-        return {}
+    if not config.ipvlan:
+        return Result()
     before = spec.previous_result(call)
-    if not before.get("ips"):
+    before.verify()
+    if not before.ips:
         raise invalid_config("ipvlan needs addresses: there is no 'ipam', and none came in prevResult")
-    return {key: before[key] for key in ("ips", "routes", "dns") if key in before}
+    return Result(ips=before.ips, routes=before.routes, dns=before.dns)
 
 
-def _is_ipvlan(call: spec.Call) -> bool:
-    return call.config.get("type") == "ipvlan"
-
-
-def _read_mode(call: spec.Call) -> str:
-    """Check the settings; the mode."""
-    kind = str(call.config.get("type"))
-    modes = linkmsg.IPVLAN_MODES if _is_ipvlan(call) else linkmsg.MACVLAN_MODES
-    mode = str(call.config.get("mode") or ("l2" if _is_ipvlan(call) else "bridge"))
-    if mode not in modes:
-        raise invalid_config(f"unknown {kind} mode {mode!r}: expected one of {', '.join(modes)}")
-    if not isinstance(call.config.get("linkInContainer"), bool | None):
-        raise invalid_config(f"linkInContainer: expected true or false, got {call.config['linkInContainer']!r}")
-    length = call.config.get("bcqueuelen") or 0
-    if not isinstance(length, int) or not 0 <= length < 1 << 32:
-        raise invalid_config(f"bcqueuelen: expected a number of packets, got {length!r}")
-    read_mtu(call.config)
-    return mode
-
-
-def _create(node: Netlink, sandbox: iface.Sandbox, call: spec.Call) -> tuple[int, str]:
+def _create(node: Netlink, sandbox: iface.Sandbox, call: spec.Call, config: MacvlanConfig) -> tuple[int, str]:
     # With `linkInContainer` the master is in the pod's namespace already, and so is what sits on it.
-    home = sandbox.nl if call.config.get("linkInContainer") else node
+    home = sandbox.nl if config.link_in_container else node
     name = f"cni{posix.urandom(5).hex()}"
-    kind = call.config.get("type")
-    index, attrs = _parent(home, call)
+    index, attrs = _parent(home, call, config)
     try:
-        home.request(_request(sandbox, call, name, index, read_u32(attrs.get(linkmsg.IFLA_MTU))))
+        home.request(_request(sandbox, config, name, index, read_u32(attrs.get(linkmsg.IFLA_MTU))))
     except NotSupported as lacking:
-        raise CniError(errors.UNSUPPORTED_FIELD, f"this kernel has no {kind} devices", str(lacking)) from lacking
+        raise CniError(errors.UNSUPPORTED_FIELD, f"this kernel has no {config.kind} devices", str(lacking)) from lacking
     except NetlinkError as refused:
         master = read_text(attrs.get(linkmsg.IFLA_IFNAME))
-        raise CniError(errors.KERNEL_REFUSED, f"failed to create {kind} on {master!r}: {refused}") from refused
+        raise CniError(errors.KERNEL_REFUSED, f"failed to create {config.kind} on {master!r}: {refused}") from refused
     index, _, attrs = sandbox.link(name)
     try:
         sandbox.nl.request(linkmsg.change(index, name=call.ifname))
@@ -99,26 +105,25 @@ def _create(node: Netlink, sandbox: iface.Sandbox, call: spec.Call) -> tuple[int
     return index, linkmsg.mac_text(attrs.get(linkmsg.IFLA_ADDRESS))
 
 
-def _request(sandbox: iface.Sandbox, call: spec.Call, name: str, parent: int, limit: int) -> Request:
-    mtu = read_mtu(call.config)
-    if mtu > limit:
-        raise invalid_config(f"invalid MTU {mtu}, must be [0, master MTU({limit})]")
-    if _is_ipvlan(call):
-        return linkmsg.ipvlan(name, parent, mode=_read_mode(call), mtu=mtu, netns_fd=sandbox.fd)
+def _request(sandbox: iface.Sandbox, config: MacvlanConfig, name: str, parent: int, limit: int) -> Request:
+    if config.mtu > limit:
+        raise invalid_config(f"invalid MTU {config.mtu}, must be [0, master MTU({limit})]")
+    if config.ipvlan:
+        return linkmsg.ipvlan(name, parent, mode=config.mode, mtu=config.mtu, netns_fd=sandbox.fd)
     return linkmsg.macvlan(
         name,
         parent,
-        mode=_read_mode(call),
-        mtu=mtu,
-        mac=requested_mac(call),
+        mode=config.mode,
+        mtu=config.mtu,
+        mac=config.mac,
         netns_fd=sandbox.fd,
-        broadcast_queue=call.config.get("bcqueuelen") or 0,
+        broadcast_queue=config.queue_length,
     )
 
 
-def _parent(nl: Netlink, call: spec.Call) -> tuple[int, dict[int, bytes]]:
+def _parent(nl: Netlink, call: spec.Call, config: MacvlanConfig) -> tuple[int, dict[int, bytes]]:
     """(index, attributes) of `master`; by default the interface before in the chain, else that of the default route."""
-    name = str(call.config.get("master") or _chained_master(call))
+    name = config.master or _chained_master(call, config)
     try:
         index, _, attrs = linkmsg.decode(nl.request(linkmsg.get(name or _default_device(nl)))[0])
         return index, attrs
@@ -126,13 +131,13 @@ def _parent(nl: Netlink, call: spec.Call) -> tuple[int, dict[int, bytes]]:
         raise invalid_config(f"failed to lookup master {name!r}") from gone
 
 
-def _chained_master(call: spec.Call) -> str:
-    if not _is_ipvlan(call) or call.config.get("prevResult") is None or call.command != "ADD":
+def _chained_master(call: spec.Call, config: MacvlanConfig) -> str:
+    if not config.ipvlan or call.config.get("prevResult") is None or call.command != "ADD":
         return ""
-    names = [entry.get("name") for entry in spec.previous_result(call).get("interfaces") or []]
-    if len(names) != 1 or not names[0]:
+    names = [one.name for one in spec.previous_result(call).interfaces]
+    if len(names) != 1:
         raise invalid_config("chained master failure. PrevResult lacks a single named interface")
-    return str(names[0])
+    return names[0]
 
 
 def _default_device(nl: Netlink) -> int:
@@ -149,28 +154,26 @@ def delete(call: spec.Call) -> None:
 
 
 def check(call: spec.Call) -> None:
-    result = spec.previous_result(call, needed="CHECK")
+    config = MacvlanConfig(call)
+    result = spec.required_result(call, "CHECK")
     delegate.ipam(call)
     iface.check(call, result)
-    _check_kind(call)
+    _check_kind(call, config)
 
 
-def _check_kind(call: spec.Call) -> None:
+def _check_kind(call: spec.Call, config: MacvlanConfig) -> None:
     """The pod's interface is of the right kind and mode."""
-    kind, modes, number = ("macvlan", linkmsg.MACVLAN_MODES, linkmsg.IFLA_MACVLAN_MODE)
-    if _is_ipvlan(call):
-        kind, modes, number = ("ipvlan", linkmsg.IPVLAN_MODES, linkmsg.IFLA_IPVLAN_MODE)
+    number = linkmsg.IFLA_IPVLAN_MODE if config.ipvlan else linkmsg.IFLA_MACVLAN_MODE
     with iface.Sandbox(call.netns) as sandbox:
         info = parse_attrs(sandbox.link(call.ifname)[2].get(linkmsg.IFLA_LINKINFO, b""))
     found = read_text(info.get(linkmsg.IFLA_INFO_KIND))
-    if found != kind:
-        text = f"interface {call.ifname} is of kind {found or 'none'}, expected {kind}"
+    if found != config.kind:
+        text = f"interface {call.ifname} is of kind {found or 'none'}, expected {config.kind}"
         raise CniError(errors.CHECK_FAILED, text)
-    wanted = _read_mode(call)
     value = read_u32(parse_attrs(info.get(linkmsg.IFLA_INFO_DATA, b"")).get(number))
-    if value != modes[wanted]:
-        present = next((name for name, which in modes.items() if which == value), value)
-        raise CniError(errors.CHECK_FAILED, f"interface {call.ifname} has mode {present}, expected {wanted}")
+    if value != config.modes[config.mode]:
+        present = next((name for name, which in config.modes.items() if which == value), value)
+        raise CniError(errors.CHECK_FAILED, f"interface {call.ifname} has mode {present}, expected {config.mode}")
 
 
 def gc(call: spec.Call) -> None:
@@ -178,9 +181,9 @@ def gc(call: spec.Call) -> None:
 
 
 def status(call: spec.Call) -> None:
-    """Ready when the settings make sense, the master is there, and the IPAM plugin is ready."""
-    _read_mode(call)
-    if not call.config.get("linkInContainer"):
+    """Ready when the configuration is valid, the master exists, and the IPAM plugin is ready."""
+    config = MacvlanConfig(call)
+    if not config.link_in_container:
         with Netlink() as node:
-            _parent(node, call)
+            _parent(node, call, config)
     delegate.ipam(call)

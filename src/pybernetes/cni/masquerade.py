@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pybernetes.cni import iface, spec
 from pybernetes.cni.names import chain_name, comment, quote, rule_comment, rule_owner
+from pybernetes.cni.result import Ip
 from pybernetes.cni.turns import exclusively
 from pybernetes.linux import ipmsg, nft, tool
 from pybernetes.linux.errors import ToolError
@@ -30,13 +31,13 @@ TABLE = Table(
 """Table, chains and comments are those of the stock plugins. Each attachment adds its rules to `masq_checks`."""
 
 
-def add(call: spec.Call, ips: list[spec.Json]) -> None:
+def add(call: spec.Call, ips: list[Ip]) -> None:
     """Masquerade for the addresses of an attachment."""
     if _uses_nft(call):
-        nft.apply(nft_script(call.network, call.container_id, call.ifname, [ip["address"] for ip in ips]))
+        nft.apply(nft_script(call.network, call.container_id, call.ifname, [ip.address for ip in ips]))
         return
     for number in (4, 6):
-        addresses = [ip["address"] for ip in ips if iface.family(ip["address"]) == number]
+        addresses = [ip.address for ip in ips if ip.family == number]
         if addresses:
             script = iptables_script(call.network, call.container_id, addresses)
             tool.run([_command(number, "-restore"), "--noflush", "--wait"], stdin=script.encode())
@@ -120,10 +121,8 @@ def _rules(number: int) -> list[str]:
 
 
 def _uses_nft(call: spec.Call) -> bool:
-    backend = call.config.get("ipMasqBackend")
-    if backend in ("nftables", "iptables"):
-        return bool(backend == "nftables")
-    return tool.find("iptables-restore") is None
+    backend = call.settings.text("ipMasqBackend")
+    return backend == "nftables" if backend else tool.find("iptables-restore") is None
 
 
 def _command(number: int, suffix: str) -> str:

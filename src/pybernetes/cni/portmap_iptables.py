@@ -8,7 +8,7 @@ POSTROUTING         marked -> CNI-HOSTPORT-MASQ -> MASQUERADE
 
 from __future__ import annotations
 
-from pybernetes.cni import port_mapping, spec
+from pybernetes.cni import spec
 from pybernetes.cni.names import chain_name, comment, quote
 from pybernetes.linux import ipmsg, tool
 from pybernetes.linux.errors import ToolError
@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pybernetes.cni.port_mapping import Mapping
+    from pybernetes.cni.port_mapping import Mapping, PortmapConfig
 
 TOP = "CNI-HOSTPORT-DNAT"
 SETMARK = "CNI-HOSTPORT-SETMARK"
@@ -26,24 +26,24 @@ MAX_PORTS = 15  # of the multiport match
 _COMMANDS = {4: "iptables", 6: "ip6tables"}
 
 
-def add(call: spec.Call, found: list[Mapping]) -> None:
+def add(call: spec.Call, config: PortmapConfig, found: list[Mapping]) -> None:
     for family in (4, 6):
         own = [mapping for mapping in found if mapping.family == family]
         if own:
-            _restore(family, script(call, own, saved(family)))
+            _restore(family, script(call, config, own, saved(family)))
 
 
-def script(call: spec.Call, found: list[Mapping], rules: list[str]) -> str:
+def script(call: spec.Call, config: PortmapConfig, found: list[Mapping], rules: list[str]) -> str:
     """The iptables-restore script for one family, given the rules that are there. Pure."""
     chain = chain_name(call.network, call.container_id, "DN-")
-    external = str(call.config.get("externalSetMarkChain") or "")
+    external = config.external_mark_chain
     shared = (TOP,) if external else (TOP, SETMARK, MASQ)
     declared = [name for name in shared if not _has_chain(rules, name)]
     lines = ["*nat", *(f":{name} - [0:0]" for name in declared), f":{chain} - [0:0]"]
     # A repeated ADD finds its own jumps; the chain itself is emptied by its declaration.
     lines += [f"-D{line[2:]}" for line in rules if line.startswith(f"-A {TOP} ") and line.endswith(f"-j {chain}")]
-    lines += _shared_rules(rules, 0 if external else port_mapping.mark(call.config))
-    extra = "".join(f" {quote(word)}" for word in port_mapping.conditions(call.config, found[0].family))
+    lines += _shared_rules(rules, 0 if external else config.mark)
+    extra = "".join(f" {quote(word)}" for word in config.conditions[found[0].family])
     for protocol in ("tcp", "udp", "sctp"):
         ports = [str(m.host_port) for m in found if m.protocol == protocol]
         for start in range(0, len(ports), MAX_PORTS):
@@ -53,16 +53,16 @@ def script(call: spec.Call, found: list[Mapping], rules: list[str]) -> str:
     for mapping in found:
         match = f"-p {mapping.protocol}" + (f" -d {mapping.host_ip}" if mapping.host_ip else "")
         match += f" --dport {mapping.host_port}"
-        if port_mapping.snat(call.config):
-            lines += [f"-A {chain}{source} {match} -j {external or SETMARK}" for source in _sources(call, mapping)]
+        if config.snat:
+            lines += [f"-A {chain}{source} {match} -j {external or SETMARK}" for source in _sources(config, mapping)]
         target = mapping.pod_ip if mapping.family == 4 else f"[{mapping.pod_ip}]"
         lines.append(f"-A {chain} {match} -j DNAT --to-destination {target}:{mapping.pod_port}")
     return "\n".join([*lines, "COMMIT", ""])
 
 
-def _sources(call: spec.Call, mapping: Mapping) -> list[str]:
+def _sources(config: PortmapConfig, mapping: Mapping) -> list[str]:
     """Whose packets need source NAT: the pod's own network answers past the node, localhost has no way back."""
-    if call.config.get("masqAll"):
+    if config.masquerade_all:
         return [""]
     return [f" -s {ipmsg.network(mapping.pod)}", " -s 127.0.0.1" if mapping.family == 4 else " -s ::1"]
 

@@ -20,7 +20,7 @@ from pybernetes.linux.nftables.table import Chain, Hook, Rule, Set, Table, rule
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pybernetes.cni.port_mapping import Mapping
+    from pybernetes.cni.port_mapping import Mapping, PortmapConfig
     from pybernetes.linux.nftables.listing import Listing
 
 MARK = 1 << port_mapping.MARK_BIT
@@ -56,7 +56,7 @@ def chain_prefix(network: str, container_id: str) -> str:
     return f"m-{attachment_hash(network, '')[:8]}-{attachment_hash(network, container_id)[:24]}-"
 
 
-def mapping_script(call: spec.Call, found: list[Mapping], taken: set[tuple[str, str]]) -> str:
+def mapping_script(call: spec.Call, config: PortmapConfig, found: list[Mapping], taken: set[tuple[str, str]]) -> str:
     """The script that maps an attachment's ports. An element in `taken` is replaced: the newest pod wins."""
     script = Script(TABLE)
     script.declare_table()
@@ -65,7 +65,7 @@ def mapping_script(call: spec.Call, found: list[Mapping], taken: set[tuple[str, 
         chain = f"{prefix}{number}"
         script.add_chain(chain)
         script.flush_chain(chain)
-        for made in _rules(call, mapping):
+        for made in _rules(config, mapping):
             script.add_rule(chain, made)
         place, key = element(mapping)
         if (place, key) in taken:
@@ -74,13 +74,13 @@ def mapping_script(call: spec.Call, found: list[Mapping], taken: set[tuple[str, 
     return str(script)
 
 
-def _rules(call: spec.Call, mapping: Mapping) -> list[Rule]:
+def _rules(config: PortmapConfig, mapping: Mapping) -> list[Rule]:
     """Mark what needs source NAT, then send the connection to the pod."""
     word = "ip" if mapping.family == 4 else "ip6"
-    conditions = "".join([f"{condition} " for condition in port_mapping.conditions(call.config, mapping.family)])
+    conditions = "".join([f"{condition} " for condition in config.conditions[mapping.family]])
     rules = []
-    if port_mapping.snat(call.config):
-        sources = "" if call.config.get("masqAll") else f"{word} saddr {{ {_neighbours(mapping)} }} "
+    if config.snat:
+        sources = "" if config.masquerade_all else f"{word} saddr {{ {_neighbours(mapping)} }} "
         rules.append(rule(f"{conditions}{sources}meta mark set meta mark | {MARK:#x}"))
     target = mapping.pod_ip if mapping.family == 4 else f"[{mapping.pod_ip}]"
     to_pod = f"meta l4proto {mapping.protocol} dnat {word} to {target}:{mapping.pod_port}"
@@ -100,10 +100,10 @@ def element(mapping: Mapping) -> tuple[str, str]:
     return f"ports{mapping.family}", key
 
 
-def add(call: spec.Call, found: list[Mapping]) -> None:
+def add(call: spec.Call, config: PortmapConfig, found: list[Mapping]) -> None:
     """One transaction. The table is listed first: an element cannot be replaced blindly."""
     taken = {(place, key) for place, key, _ in observe().elements}
-    nft.apply(mapping_script(call, found, taken))
+    nft.apply(mapping_script(call, config, found, taken))
 
 
 def delete(call: spec.Call) -> None:

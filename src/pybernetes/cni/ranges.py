@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pybernetes.cni.spec import Json
+    from pybernetes.cni.settings import Settings
 
 
 class Range:
@@ -17,41 +17,39 @@ class Range:
 
     __slots__ = ("bits", "end", "gateway", "prefix", "start", "subnet")
 
-    def __init__(self, config: Json) -> None:
-        """From `{subnet, rangeStart, rangeEnd, gateway}`; CniError when they do not fit together."""
+    def __init__(self, source: Settings) -> None:
+        """From `{subnet, rangeStart, rangeEnd, gateway}`; CniError when they contradict each other."""
+        cidr = source.text("subnet")
         try:
-            raw, self.prefix = split(config["subnet"])
-        except (KeyError, ValueError, AttributeError) as bad:
-            raise invalid_config(f"range: subnet {config.get('subnet')!r} is no CIDR") from bad
+            raw, self.prefix = split(cidr)
+        except ValueError as bad:
+            raise invalid_config(f"range: subnet {cidr!r} is no CIDR") from bad
         self.bits = len(raw) * 8
         free = self.bits - self.prefix
         if free < 2:
-            raise invalid_config(f"Network {config['subnet']} too small to allocate from")
+            raise invalid_config(f"Network {cidr} too small to allocate from")
         self.subnet = int.from_bytes(raw, "big")
         if self.subnet & ((1 << free) - 1):
-            raise invalid_config(f"Network has host bits set. For {config['subnet']} write {self._first(free)}")
+            raise invalid_config(f"Network has host bits set. For {cidr} write {self._first(free)}")
         # The broadcast address of IPv4 is no host's; IPv6 has none.
         last = self.subnet + (1 << free) - 1 - (1 if self.bits == 32 else 0)
-        self.gateway = self._inside(config, "gateway", self.subnet + 1)
-        self.start = self._inside(config, "rangeStart", self.subnet + 1)
-        self.end = self._inside(config, "rangeEnd", last)
+        self.gateway = self._inside(source, "gateway", self.subnet + 1)
+        self.start = self._inside(source, "rangeStart", self.subnet + 1)
+        self.end = self._inside(source, "rangeEnd", last)
         if self.start > self.end:
             raise invalid_config(f"range: rangeStart {self.text(self.start)} after rangeEnd {self.text(self.end)}")
 
     def _first(self, free: int) -> str:
         return f"{self.text(self.subnet >> free << free)}/{self.prefix}"
 
-    def _inside(self, config: Json, key: str, default: int) -> int:
-        value = config.get(key)
+    def _inside(self, source: Settings, key: str, default: int) -> int:
+        value = source.address(key)
         if not value:
             return default
-        try:
-            raw = pack(value)
-        except ValueError as bad:
-            raise invalid_config(f"range: {key} {value!r} is no IP address") from bad
+        raw = pack(value)
         number = int.from_bytes(raw, "big")
         if len(raw) * 8 != self.bits or number >> (self.bits - self.prefix) != self.subnet >> (self.bits - self.prefix):
-            raise invalid_config(f"range: {key} {value} is not in network {config['subnet']}")
+            raise invalid_config(f"range: {key} {value} is not in network {source.text('subnet')}")
         return number
 
     def text(self, number: int) -> str:
@@ -75,17 +73,17 @@ RangeSet = list[Range]
 """Ranges of one family; a pod gets one address out of each set."""
 
 
-def read_sets(config: Json, runtime: Json) -> list[RangeSet]:
+def read_sets(ipam: Settings, runtime: Settings) -> list[RangeSet]:
     """The range sets of an `ipam` section: from the runtime, from the old `subnet` keys, from `ranges`."""
-    raw: list[list[Json]] = [*runtime.get("ipRanges", [])]
-    if config.get("subnet"):
-        raw.append([config])
-    raw += config.get("ranges") or []
+    raw = runtime.lists_of_sections("ipRanges")
+    if ipam.text("subnet"):
+        raw.append([ipam])
+    raw += ipam.lists_of_sections("ranges")
     if not raw:
         raise invalid_config("no IP ranges specified: ipam needs 'ranges' or 'subnet'")
     sets = []
     for entries in raw:
-        if not isinstance(entries, list) or not entries or not all(isinstance(e, dict) for e in entries):
+        if not entries:
             raise invalid_config("ipam.ranges: expected a list of non-empty lists of ranges")
         sets.append([Range(entry) for entry in entries])
     _refuse_overlaps(sets)

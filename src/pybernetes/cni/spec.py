@@ -6,15 +6,17 @@ Source: CNI specification 1.1.0 and its older versions down to 0.3.0.
 
 from __future__ import annotations
 
-from pybernetes.cni import errors
+from pybernetes.cni import errors, result
 from pybernetes.cni.errors import CniError, invalid_config
+from pybernetes.cni.settings import Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    Json = dict[str, Any]
+    from pybernetes.cni.result import Result
+    from pybernetes.linux.fastjson import Json
 
 VERSIONS = ("0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
 NEWEST = VERSIONS[-1]
@@ -29,10 +31,6 @@ REQUIRED = {
     "VERSION": (),
 }
 SINCE = {"CHECK": "0.4.0", "GC": "1.1.0", "STATUS": "1.1.0"}
-
-# Fields that a version does not know are left out of results for it.
-_NEW_INTERFACE_FIELDS = ("mtu", "socketPath", "pciID")
-_NEW_ROUTE_FIELDS = ("mtu", "advmss", "priority", "table", "scope")
 
 _NAME_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 
@@ -65,15 +63,38 @@ class Call:
     @property
     def network(self) -> str:
         """The name of the network."""
-        return str(self.config.get("name") or "")
+        return self.settings.text("name")
 
     @property
-    def runtime(self) -> Json:
+    def settings(self) -> Settings:
+        """The configuration, for typed access."""
+        return Settings(self.config)
+
+    @property
+    def ipam(self) -> Settings:
+        """The `ipam` section."""
+        return self.settings.section("ipam")
+
+    @property
+    def cni_args(self) -> Settings:
+        """`args.cni`: settings of one attachment that an orchestrator adds to the configuration."""
+        return self.settings.section("args").section("cni")
+
+    @property
+    def runtime(self) -> Settings:
         """What the runtime passes for the capabilities that the plugin declares.
 
-        containerd writes the names inside as its Go structs have them (`HostPort`), which Go's decoder takes as well.
+        containerd writes the names inside as in its Go structs (`HostPort`), which Go's decoder accepts as well.
         """
-        return {key: _lower_first(value) for key, value in section(self.config, "runtimeConfig").items()}
+        return Settings(self.runtime_json, "runtimeConfig.")
+
+    @property
+    def runtime_json(self) -> Json | None:
+        """`runtimeConfig` with the first letter of every key below it in lower case."""
+        given = self.config.get("runtimeConfig")
+        if given is not None and not isinstance(given, dict):
+            raise self.settings.wrong("runtimeConfig", "an object")
+        return {key: _lower_first(value) for key, value in given.items()} if given else None
 
     def derive(self, config: Json) -> Call:
         """The same call with another configuration, for a delegate."""
@@ -88,11 +109,13 @@ class Call:
         )
 
     def valid_attachments(self) -> set[tuple[str, str]]:
-        """GC: the (container, interface) pairs that are to stay."""
-        listed = self.config.get("cni.dev/valid-attachments", self.config.get("cni.dev/attachments"))
-        if not isinstance(listed, list):
+        """GC: the (container, interface) pairs that still exist."""
+        key = "cni.dev/valid-attachments"
+        if not self.settings.has(key):
+            key = "cni.dev/attachments"
+        if not self.settings.has(key):
             raise invalid_config("GC needs the list cni.dev/valid-attachments; without it everything would go")
-        return {(str(a.get("containerID")), str(a.get("ifname"))) for a in listed if isinstance(a, dict)}
+        return {(one.text("containerID"), one.text("ifname")) for one in self.settings.sections(key)}
 
 
 def _lower_first(value: Any) -> Any:
@@ -101,16 +124,6 @@ def _lower_first(value: Any) -> Any:
         return {key[:1].lower() + key[1:]: _lower_first(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_lower_first(inner) for inner in value]
-    return value
-
-
-def section(config: Json, key: str) -> Json:
-    """An object inside the configuration; empty when absent."""
-    value = config.get(key)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise invalid_config(f"{key}: expected an object, got {type(value).__name__}")
     return value
 
 
@@ -180,53 +193,18 @@ def _read_args(text: str) -> dict[str, str]:
 
 
 # -- results ---------------------------------------------------------------------------------------------
-def previous_result(call: Call, *, needed: str = "") -> Json:
-    """The result of the plugin before this one, in the inner form. `needed` says what for, if it must be there."""
-    previous = call.config.get("prevResult")
-    if previous is None and needed:
-        raise invalid_config(f"{needed} must be called as chained plugin: prevResult is missing")
-    if previous is None:
-        return {}
-    return read_result(previous, "prevResult")
+def previous_result(call: Call) -> Result:
+    """The result of the plugin before this one in the chain; an empty one if there is none."""
+    return result.read(call.config.get("prevResult"), "prevResult")
 
 
-# What the entries of a result must have.
-_IDENTITY = {"interfaces": "name", "ips": "address", "routes": "dst"}
+def required_result(call: Call, what: str) -> Result:
+    """The result of the plugin before this one, which must be there for `what`: a plugin or a command."""
+    if call.config.get("prevResult") is None:
+        raise invalid_config(f"{what} must be called as chained plugin: prevResult is missing")
+    return previous_result(call)
 
 
-def read_result(result: object, what: str) -> Json:
-    """A result that somebody else wrote; DECODING_FAILURE when its form is none. `what` names it."""
-    if not isinstance(result, dict):
-        raise CniError(errors.DECODING_FAILURE, f"{what}: expected an object")
-    for key, name in _IDENTITY.items():
-        entries = result.get(key) or []
-        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise CniError(errors.DECODING_FAILURE, f"{what}.{key}: expected a list of objects")
-        if not all(isinstance(entry.get(name), str) for entry in entries):
-            raise CniError(errors.DECODING_FAILURE, f"{what}.{key}: expected a text {name!r} in each")
-    return result
-
-
-def render(result: Json, version: str) -> Json:
-    """The result as the given version of the specification writes it."""
-    newest = _order(version) >= (1, 1, 0)
-    out: Json = {"cniVersion": version}
-    if result.get("interfaces"):
-        out["interfaces"] = [_strip(i, () if newest else _NEW_INTERFACE_FIELDS) for i in result["interfaces"]]
-    if result.get("ips"):
-        out["ips"] = [_render_ip(ip, old=_order(version) < (1, 0, 0)) for ip in result["ips"]]
-    if result.get("routes"):
-        out["routes"] = [_strip(r, () if newest else _NEW_ROUTE_FIELDS) for r in result["routes"]]
-    out["dns"] = result.get("dns") or {}
-    return out
-
-
-def _strip(entry: Json, unknown: tuple[str, ...]) -> Json:
-    return {key: value for key, value in entry.items() if key not in unknown and value not in ("", None)}
-
-
-def _render_ip(ip: Json, old: bool) -> Json:
-    out = _strip(ip, ("version",))
-    if old:
-        out = {"version": "6" if ":" in ip["address"] else "4", **out}
-    return out
+def render(made: Result, version: str) -> Json:
+    """The result in the given version of the specification."""
+    return {"cniVersion": version, **made.to_json(_order(version))}

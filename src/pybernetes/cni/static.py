@@ -2,61 +2,61 @@
 
 from __future__ import annotations
 
-from pybernetes.cni import errors, spec
+from pybernetes.cni import errors, result, spec
 from pybernetes.cni.errors import CniError
+from pybernetes.cni.result import Ip, Result
+from pybernetes.cni.settings import Settings
 from pybernetes.linux import ipmsg
 
 
-def add(call: spec.Call) -> spec.Json:
+def add(call: spec.Call) -> Result:
     """The addresses: the runtime's, or else those of `args`, or else the configuration's and those of CNI_ARGS."""
-    ipam = spec.section(call.config, "ipam")
-    args = spec.section(spec.section(call.config, "args"), "cni")
-    asked = call.runtime.get("ips") or args.get("ips")
-    addresses = [{"address": cidr} for cidr in asked] if asked else list(ipam.get("addresses") or [])
-    if not asked:
-        addresses += [{"address": cidr} for cidr in call.args.get("IP", "").split(",") if cidr]
-    if not addresses:
+    ips = _addresses(call)
+    if not ips:
         raise errors.invalid_config("static: no addresses in ipam.addresses, and the runtime asked for none")
-    ips = []
-    for entry in addresses:
-        ips.append(_read(entry))
     for gateway in filter(None, call.args.get("GATEWAY", "").split(",")):
+        own = Settings({"GATEWAY": gateway}, "CNI_ARGS ").address("GATEWAY")
         for ip in ips:
-            if ipmsg.family_of(gateway) == ipmsg.family_of(ip["address"]):
-                ip["gateway"] = gateway
-    return {"ips": ips, "routes": ipam.get("routes") or [], "dns": ipam.get("dns") or {}}
+            if ipmsg.family_of(own) == ipmsg.family_of(ip.address):
+                ip.gateway = own
+    return Result(ips=ips, routes=result.read_routes(call.ipam), dns=result.read_dns(call.ipam))
 
 
-def _read(entry: spec.Json) -> spec.Json:
-    try:
-        raw, length = ipmsg.split(entry["address"])
-        if "/" not in entry["address"]:
-            raise ValueError("the prefix length is missing")
-        ip: spec.Json = {"address": f"{ipmsg.unpack(raw)}/{length}"}
-        if entry.get("gateway"):
-            ip["gateway"] = ipmsg.unpack(ipmsg.pack(entry["gateway"]))
-    except (ValueError, KeyError, AttributeError, TypeError) as bad:
-        raise errors.invalid_config(f"static: invalid address {entry!r}: {bad}") from bad
-    return ip
+def _addresses(call: spec.Call) -> list[Ip]:
+    asked = call.runtime.texts("ips") or call.cni_args.texts("ips")
+    if asked:
+        return [_read(Settings({"address": cidr}, "ips: ")) for cidr in asked]
+    more = [cidr for cidr in call.args.get("IP", "").split(",") if cidr]
+    return [*_configured(call), *(_read(Settings({"address": cidr}, "CNI_ARGS IP: ")) for cidr in more)]
+
+
+def _configured(call: spec.Call) -> list[Ip]:
+    return [_read(one) for one in call.ipam.sections("addresses")]
+
+
+def _read(source: Settings) -> Ip:
+    address = source.cidr("address")
+    if not address:
+        raise source.wrong("address", "an address with a prefix length")
+    return Ip(address, source.address("gateway"))
 
 
 def delete(call: spec.Call) -> None:
-    """Nothing was kept."""
+    """Nothing is kept."""
 
 
 def check(call: spec.Call) -> None:
-    """Every address is in the result that the runtime remembers; the plugin that set it up checks the interface."""
-    found = {str(ip.get("address")) for ip in spec.previous_result(call, needed="CHECK").get("ips") or []}
-    for ip in add(call)["ips"]:
-        if ip["address"] not in found:
-            raise CniError(errors.CHECK_FAILED, f"static: address {ip['address']} is not in prevResult")
+    """Every address is in the result of ADD; the plugin that configured the interface checks the interface."""
+    found = {ip.address for ip in spec.required_result(call, "CHECK").ips}
+    for ip in add(call).ips:
+        if ip.address not in found:
+            raise CniError(errors.CHECK_FAILED, f"static: address {ip.address} is not in prevResult")
 
 
 def status(call: spec.Call) -> None:
-    """Ready: what it needs is in the configuration, or comes with each pod."""
-    for entry in spec.section(call.config, "ipam").get("addresses") or []:
-        _read(entry)
+    """Ready when the configured addresses are valid; more may come with each pod."""
+    _configured(call)
 
 
 def gc(call: spec.Call) -> None:
-    """Nothing was kept."""
+    """Nothing is kept."""

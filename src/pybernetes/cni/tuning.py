@@ -9,42 +9,78 @@ from __future__ import annotations
 from pybernetes.cni import errors, files, iface, spec
 from pybernetes.cni.bridge_config import read_mtu
 from pybernetes.cni.errors import CniError, invalid_config
+from pybernetes.cni.result import Result
+from pybernetes.cni.settings import Settings, mac
 from pybernetes.linux import fastjson, linkmsg, sysctl
 from pybernetes.linux.errors import Missing
 from pybernetes.linux.rtnl import read_u32
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pybernetes.linux.fastjson import Json
 
 DEFAULT_DATA_DIR = "/run/cni/tuning"
 ALLOWED = "/etc/cni/tuning/allowlist.conf"
 """Where it is there: one regular expression per line, and a sysctl has to fit one of them."""
 
 
-def add(call: spec.Call) -> spec.Json:
+class Tuning:
+    """Settings of an interface; None and an empty MAC for what is to stay as it is."""
+
+    __slots__ = ("allmulti", "mac", "mtu", "promisc", "tx_queue_length")
+
+    def __init__(
+        self,
+        mac: str = "",
+        mtu: int | None = None,
+        promisc: bool | None = None,
+        allmulti: bool | None = None,
+        tx_queue_length: int | None = None,
+    ) -> None:
+        self.mac = mac
+        self.mtu = mtu
+        self.promisc = promisc
+        self.allmulti = allmulti
+        self.tx_queue_length = tx_queue_length
+
+    def to_json(self) -> Json:
+        """The settings that are given, under the names of the configuration."""
+        values: Json = {
+            "mac": self.mac or None,
+            "mtu": self.mtu,
+            "promisc": self.promisc,
+            "allmulti": self.allmulti,
+            "txQLen": self.tx_queue_length,
+        }
+        return {key: value for key, value in values.items() if value is not None}
+
+
+def add(call: spec.Call) -> Result:
     """Apply `sysctl`, `mac`, `mtu`, `promisc`, `allmulti`, `txQLen`; the result carries the new MAC and MTU."""
-    result = spec.previous_result(call, needed="tuning")
+    result = spec.required_result(call, "tuning")
     wanted, settings = read(call), _sysctls(call)
     with iface.Sandbox(call.netns) as sandbox:
         for name, value in settings.items():
             sysctl.write(name, value, sandbox.fd)
-        if wanted:
+        if wanted.to_json():
             _, before = _present(sandbox, call.ifname)
-            _save(call, {key: before[key] for key in wanted})
+            _save(call, {key: before.to_json()[key] for key in wanted.to_json()})
             _apply(sandbox, call.ifname, wanted)
-    for entry in result.get("interfaces") or []:
-        if entry.get("name") == call.ifname and entry.get("sandbox"):
-            entry.update(
-                {key: wanted[key] for key in ("mac", "mtu") if key in wanted and (key == "mac" or key in entry)}
-            )
+    for one in result.interfaces:
+        if one.name == call.ifname and one.sandbox:
+            one.mac = wanted.mac or one.mac
+            if one.mtu and wanted.mtu:
+                one.mtu = wanted.mtu
     return result
 
 
 def delete(call: spec.Call) -> None:
-    """Put back what was noted; an interface or a namespace that is gone needs nothing."""
+    """Restore what ADD recorded; an interface or a namespace that is gone needs nothing."""
     try:
-        before = fastjson.loads(files.read(_note(call)).encode() or b"{}")
-    except ValueError:
-        before = {}  # half a note: there is nothing to put back
-    wanted = {key: before[key] for key in _KEYS if isinstance(before, dict) and before.get(key) not in (None, "")}
-    if wanted and call.netns:
+        wanted = _read_settings(Settings(fastjson.loads(files.read(_note(call)).encode() or b"{}")))
+    except (ValueError, CniError):
+        wanted = Tuning()  # a damaged record: there is nothing to restore
+    if wanted.to_json() and call.netns:
         try:
             with iface.Sandbox(call.netns) as sandbox:
                 _apply(sandbox, call.ifname, wanted)
@@ -54,74 +90,68 @@ def delete(call: spec.Call) -> None:
 
 
 def check(call: spec.Call) -> None:
-    wanted = read(call)
+    wanted = read(call).to_json()
     with iface.Sandbox(call.netns) as sandbox:
         for name, value in _sysctls(call).items():
             found = sysctl.read(name, sandbox.fd)
             if found.split() != value.split():
                 raise CniError(errors.CHECK_FAILED, f"sysctl {name} is {found!r}, expected {value!r}")
-        _, present = _present(sandbox, call.ifname)
+        present = _present(sandbox, call.ifname)[1].to_json()
     for key, value in wanted.items():
-        if present[key] != value:
-            raise CniError(errors.CHECK_FAILED, f"{key} of {call.ifname} is {present[key]}, expected {value}")
+        if present.get(key) != value:
+            raise CniError(errors.CHECK_FAILED, f"{key} of {call.ifname} is {present.get(key)}, expected {value}")
 
 
 def status(call: spec.Call) -> None:
-    """Ready when the settings make sense."""
+    """Ready when the configuration is valid."""
     read(call)
     _sysctls(call)
 
 
 def gc(call: spec.Call) -> None:
-    """Remove the notes of this network's attachments that are no more."""
+    """Remove the records of this network's attachments that no longer exist."""
     keep = {f"{container}_{interface}.json" for container, interface in call.valid_attachments()}
-    for name in files.names(_data_dir(call)):
-        if not name.endswith(".json") or name in keep:
-            continue
-        try:
-            note = fastjson.loads(files.read(f"{_data_dir(call)}/{name}").encode())
-        except ValueError:
-            continue
-        if isinstance(note, dict) and note.get("network") == call.network:
-            files.remove(f"{_data_dir(call)}/{name}")
+    directory = _data_dir(call)
+    for name in files.names(directory):
+        if name.endswith(".json") and name not in keep and _network_of(f"{directory}/{name}") == call.network:
+            files.remove(f"{directory}/{name}")
+
+
+def _network_of(note: str) -> str:
+    """The network that a record belongs to; empty for a file that is no record."""
+    try:
+        return Settings(fastjson.loads(files.read(note).encode())).text("network")
+    except (ValueError, CniError):
+        return ""
 
 
 # -- settings --------------------------------------------------------------------------------------------
-_KEYS = ("mac", "mtu", "promisc", "allmulti", "txQLen")
+def read(call: spec.Call) -> Tuning:
+    """The configured settings; those of `args` replace them. The MAC may also come from the runtime or CNI_ARGS."""
+    wanted, args = _read_settings(call.settings), _read_settings(call.cni_args)
+    return Tuning(
+        mac=call.runtime.mac("mac") or args.mac or wanted.mac or mac(call.args.get("MAC", ""), "CNI_ARGS MAC"),
+        mtu=wanted.mtu if args.mtu is None else args.mtu,
+        promisc=wanted.promisc if args.promisc is None else args.promisc,
+        allmulti=wanted.allmulti if args.allmulti is None else args.allmulti,
+        tx_queue_length=wanted.tx_queue_length if args.tx_queue_length is None else args.tx_queue_length,
+    )
 
 
-def read(call: spec.Call) -> spec.Json:
-    """What the interface is to have: the configuration's or `args`'; the MAC also CNI_ARGS' or the runtime's."""
-    source = {**call.config, **spec.section(spec.section(call.config, "args"), "cni")}
-    source["mac"] = call.runtime.get("mac") or source.get("mac") or call.args.get("MAC") or ""
-    found: spec.Json = {}
-    if source["mac"]:
-        try:
-            found["mac"] = linkmsg.mac_text(linkmsg.mac_bytes(source["mac"]))
-        except (ValueError, AttributeError) as bad:
-            raise invalid_config(f"invalid MAC address: {bad}") from bad
-    if mtu := read_mtu(source):
-        found["mtu"] = mtu
-    for key in ("promisc", "allmulti"):
-        if not isinstance(source.get(key), bool | None):
-            raise invalid_config(f"{key}: expected true or false, got {source[key]!r}")
-        if source.get(key) is not None:
-            found[key] = source[key]
-    length = source.get("txQLen")
-    if length is not None:
-        if not isinstance(length, int) or not 0 <= length < 1 << 31:
-            raise invalid_config(f"txQLen: expected a number of packets, got {length!r}")
-        found["txQLen"] = length
-    return found
+def _read_settings(source: Settings) -> Tuning:
+    return Tuning(
+        mac=source.mac("mac"),
+        mtu=read_mtu(source) or None,
+        promisc=source.switch("promisc"),
+        allmulti=source.switch("allmulti"),
+        tx_queue_length=source.number("txQLen", 0, (1 << 31) - 1),
+    )
 
 
 def _sysctls(call: spec.Call) -> dict[str, str]:
-    """Only settings of the network belong to the namespace; any other would be the whole node's."""
-    asked = {
-        **spec.section(call.config, "sysctl"),
-        **spec.section(spec.section(spec.section(call.config, "args"), "cni"), "sysctl"),
-    }
-    wanted = {name.replace("IFNAME", call.ifname): str(value) for name, value in asked.items()}
+    """Only `net.*` belongs to the namespace; all other sysctls would change the node."""
+    asked = {**call.settings.map("sysctl"), **call.cni_args.map("sysctl")}
+    wanted = {name.replace("IFNAME", call.ifname): value for name, value in asked.items()}
     for name in wanted:
         parts = name.replace(".", "/").split("/")
         if parts[0] != "net" or "" in parts:
@@ -141,42 +171,42 @@ def _refuse_unlisted(names: list[str], allowed: str) -> None:
 
 
 # -- the interface ---------------------------------------------------------------------------------------
-def _present(sandbox: iface.Sandbox, ifname: str) -> tuple[int, spec.Json]:
-    """(index, what the interface has now)."""
+def _present(sandbox: iface.Sandbox, ifname: str) -> tuple[int, Tuning]:
+    """(index, the interface's present settings)."""
     index, flags, attrs = sandbox.link(ifname)
-    return index, {
-        "mac": linkmsg.mac_text(attrs.get(linkmsg.IFLA_ADDRESS)),
-        "mtu": read_u32(attrs.get(linkmsg.IFLA_MTU)),
-        "promisc": bool(flags & linkmsg.IFF_PROMISC),
-        "allmulti": bool(flags & linkmsg.IFF_ALLMULTI),
-        "txQLen": read_u32(attrs.get(linkmsg.IFLA_TXQLEN)),
-    }
+    return index, Tuning(
+        mac=linkmsg.mac_text(attrs.get(linkmsg.IFLA_ADDRESS)),
+        mtu=read_u32(attrs.get(linkmsg.IFLA_MTU)),
+        promisc=bool(flags & linkmsg.IFF_PROMISC),
+        allmulti=bool(flags & linkmsg.IFF_ALLMULTI),
+        tx_queue_length=read_u32(attrs.get(linkmsg.IFLA_TXQLEN)),
+    )
 
 
-def _apply(sandbox: iface.Sandbox, ifname: str, wanted: spec.Json) -> None:
+def _apply(sandbox: iface.Sandbox, ifname: str, wanted: Tuning) -> None:
     index, _, _ = sandbox.link(ifname)
     request = linkmsg.change(
         index,
-        mac=wanted.get("mac") or "",
-        mtu=wanted.get("mtu") or 0,
-        promiscuous=wanted.get("promisc"),
-        allmulti=wanted.get("allmulti"),
-        txqlen=wanted.get("txQLen", -1),
+        mac=wanted.mac,
+        mtu=wanted.mtu or 0,
+        promiscuous=wanted.promisc,
+        allmulti=wanted.allmulti,
+        txqlen=-1 if wanted.tx_queue_length is None else wanted.tx_queue_length,
     )
     sandbox.nl.request(request)
 
 
-# -- the note --------------------------------------------------------------------------------------------
+# -- the record ------------------------------------------------------------------------------------------
 def _data_dir(call: spec.Call) -> str:
-    return str(call.config.get("dataDir") or DEFAULT_DATA_DIR)
+    return call.settings.text("dataDir") or DEFAULT_DATA_DIR
 
 
 def _note(call: spec.Call) -> str:
     return f"{_data_dir(call)}/{call.container_id}_{call.ifname}.json"
 
 
-def _save(call: spec.Call, before: spec.Json) -> None:
-    """Only once: a repeated ADD would note its own settings."""
+def _save(call: spec.Call, before: Json) -> None:
+    """Only once: a repeated ADD would record its own settings."""
     if files.read(_note(call)):
         return
     files.make_directories(_data_dir(call), 0o700)

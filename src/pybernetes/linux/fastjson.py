@@ -12,6 +12,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    Json = dict[str, Any]
+    """A JSON object."""
+
 _BLANK = " \t\r\n"
 
 

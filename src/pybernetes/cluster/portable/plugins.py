@@ -20,7 +20,7 @@ import pybernetes
 from pybernetes.cluster.oci import File
 from pybernetes.cluster.portable import libraries, python
 from pybernetes.cni.installer import launcher
-from pybernetes.cni.main import PLUGINS
+from pybernetes.cni.plugins import PLUGINS
 
 #: flanneld's own plugin. The others are only written where nobody else's are: to a node's stock `bridge` the pods
 #: that it attached go on belonging.
