@@ -67,10 +67,11 @@ def _locate(struct: type[msgspec.Struct], path: str) -> tuple[str, list[str], Sh
         if index:
             shape = shape.item or ANY
             continue
+        field = shape.fields.get(name)
+        if field is not None:
+            owner, shape = shape.name, field.shape
+            steps += [field.embedded_in] if field.embedded_in else []
         steps.append(name)
-        if shape.struct is not None:
-            owner = shape.name
-            shape = shape.child(name) or ANY
     return owner, steps, shape
 
 

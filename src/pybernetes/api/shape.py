@@ -16,7 +16,7 @@ import msgspec
 
 from pybernetes.api import facts
 from pybernetes.api.facts import Fact
-from pybernetes.api.meta import ObjectMeta, Struct
+from pybernetes.api.meta import Object, ObjectMeta
 
 Scalar = Literal[
     "string", "bytes", "time", "micro-time", "int32", "int64", "float64", "bool", "quantity", "int-or-string", "raw"
@@ -102,6 +102,8 @@ class Field:
     shape: Shape
     attribute: str = ""
     """its name in Python; empty for a custom resource's"""
+    embedded_in: str = ""
+    """the base struct that declares it, which Go embeds and names in error texts; empty for the struct's own fields"""
     required: bool = False
     always: bool = False
     """written to JSON even when it is empty"""
@@ -129,7 +131,7 @@ def shape_of(struct: type[msgspec.Struct]) -> Shape:
 def _struct_shape(
     struct: type[msgspec.Struct], atomic: bool = False, retain_keys: bool = False, replaced: bool = False
 ) -> Shape:
-    about = struct.type_facts if issubclass(struct, Struct) else ()
+    about: tuple[Fact, ...] = vars(struct).get("type_facts", ())  # not those of a base
     return Shape(
         form="struct",
         struct=struct,
@@ -137,11 +139,11 @@ def _struct_shape(
         retain_keys=retain_keys,
         replaced=replaced,
         union=_first(facts.Union, about),
-        load=lambda: {f.encode_name: _field(f) for f in msgspec.structs.fields(struct)},
+        load=lambda: {f.encode_name: _field(f, struct) for f in msgspec.structs.fields(struct)},
     )
 
 
-def _field(info: msgspec.structs.FieldInfo) -> Field:
+def _field(info: msgspec.structs.FieldInfo, struct: type[msgspec.Struct]) -> Field:
     _, about = _strip(info.type)
     shape = _hint_shape(info.type)
     factory = info.default_factory
@@ -151,11 +153,18 @@ def _field(info: msgspec.structs.FieldInfo) -> Field:
     return Field(
         shape=shape,
         attribute=info.name,
+        embedded_in=_declared_in(info.name, struct),
         required=implied or facts.Required() in about,
         always=always,
         immutable=facts.Immutable() in about,
         default=default.value if default is not None else None,
     )
+
+
+def _declared_in(attribute: str, struct: type[msgspec.Struct]) -> str:
+    """The base of a struct that declares an attribute; "" for its own and for those that all kinds share."""
+    owner = next(base for base in struct.__mro__ if attribute in vars(base).get("__annotations__", {}))
+    return "" if owner in (struct, Object) else owner.__name__
 
 
 _Facts = tuple[Fact | msgspec.Meta, ...]

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from pybernetes.api.core.probe import Lifecycle, Probe
+from pybernetes.api.core.reference import LocalObjectReference
 from pybernetes.api.core.security import SecurityContext
 from pybernetes.api.core.selectors import (
     ConfigMapKeySelector,
@@ -15,17 +16,15 @@ from pybernetes.api.facts import Default, ListMap, ListSet, Required
 from pybernetes.api.meta import Int32, Quantity, Struct, always
 
 
-class ConfigMapEnvSource(Struct, kw_only=True):
+class ConfigMapEnvSource(LocalObjectReference, kw_only=True):
     """A ConfigMap whose keys become environment variables."""
 
-    name: Annotated[str, Default("")] = ""
     optional: bool | None = None
 
 
-class SecretEnvSource(Struct, kw_only=True):
+class SecretEnvSource(LocalObjectReference, kw_only=True):
     """A Secret whose keys become environment variables."""
 
-    name: Annotated[str, Default("")] = ""
     optional: bool | None = None
 
 
@@ -201,8 +200,8 @@ class Container(Struct, kw_only=True):
     """The working directory; the image's by default."""
 
 
-class EphemeralContainer(Struct, kw_only=True):
-    """A container that is added to a running pod to look for a fault. It is never restarted."""
+class EphemeralContainerCommon(Struct, kw_only=True):
+    """What an ephemeral container has in common with other containers."""
 
     name: str = always(str)
     """Unique within the pod; a DNS label."""
@@ -241,8 +240,6 @@ class EphemeralContainer(Struct, kw_only=True):
     """Whether standard input is kept open for `attach`."""
     stdin_once: bool = False
     """Whether standard input is closed after the first client."""
-    target_container_name: str = ""
-    """The container whose processes are to be seen."""
     termination_message_path: str = ""
     """The file whose content becomes the message of a container that ended."""
     termination_message_policy: str = ""
@@ -255,3 +252,10 @@ class EphemeralContainer(Struct, kw_only=True):
     """Volumes in the container's file system."""
     working_dir: str = ""
     """The working directory; the image's by default."""
+
+
+class EphemeralContainer(EphemeralContainerCommon, kw_only=True):
+    """A container that is added to a running pod for debugging. It is never restarted."""
+
+    target_container_name: str = ""
+    """The container whose processes are to be seen."""

@@ -79,25 +79,30 @@ class Lifecycle(Struct, kw_only=True):
     """The signal that tells the container to end."""
 
 
-class Probe(Struct, kw_only=True):
-    """How, and how often, a container is asked after its health."""
+class ProbeHandler(Struct, kw_only=True):
+    """What a probe does: one of these."""
 
     exec: ExecAction | None = None
     """Run a command in the container."""
-    failure_threshold: Int32 | None = None
-    """After how many failures in a row the probe has failed; 3 by default."""
     grpc: GRPCAction | None = None
     """Ask the gRPC health service."""
     http_get: HTTPGetAction | None = None
     """Send an HTTP GET."""
+    tcp_socket: TCPSocketAction | None = None
+    """Open a connection."""
+
+
+class Probe(ProbeHandler, kw_only=True):
+    """How and how often the kubelet checks a container."""
+
+    failure_threshold: Int32 | None = None
+    """After how many failures in a row the probe has failed; 3 by default."""
     initial_delay_seconds: Int32 | None = None
     """How long after the start the first probe is made."""
     period_seconds: Int32 | None = None
     """How often; every 10 seconds by default."""
     success_threshold: Int32 | None = None
     """After how many successes in a row the probe has succeeded again; 1 by default."""
-    tcp_socket: TCPSocketAction | None = None
-    """Open a connection."""
     termination_grace_period_seconds: Int64 | None = None
     """How long the container may take to end when this probe fails."""
     timeout_seconds: Int32 | None = None

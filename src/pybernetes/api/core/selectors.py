@@ -2,6 +2,7 @@
 
 from typing import Annotated, ClassVar
 
+from pybernetes.api.core.reference import LocalObjectReference
 from pybernetes.api.facts import Atomic, Default
 from pybernetes.api.meta import Int32, Int64, Quantity, Struct, always
 
@@ -23,21 +24,19 @@ class ResourceFieldSelector(Struct, kw_only=True):
     divisor: Quantity | None = None
 
 
-class ConfigMapKeySelector(Struct, kw_only=True):
+class ConfigMapKeySelector(LocalObjectReference, kw_only=True):
     """A key of a ConfigMap."""
 
     type_facts: ClassVar = (Atomic(),)
     key: str = always(str)
-    name: Annotated[str, Default("")] = ""
     optional: bool | None = None
 
 
-class SecretKeySelector(Struct, kw_only=True):
+class SecretKeySelector(LocalObjectReference, kw_only=True):
     """A key of a Secret."""
 
     type_facts: ClassVar = (Atomic(),)
     key: str = always(str)
-    name: Annotated[str, Default("")] = ""
     optional: bool | None = None
 
 

@@ -31,7 +31,7 @@ from pybernetes.api.core.volume_drivers import (
     StorageOSVolumeSource,
     VsphereVirtualDiskVolumeSource,
 )
-from pybernetes.api.facts import Default, Required
+from pybernetes.api.facts import Required
 from pybernetes.api.meta import Int32, Int64, LabelSelector, ObjectMeta, Quantity, Struct, always
 
 __all__ = [
@@ -102,15 +102,14 @@ class ClusterTrustBundleProjection(Struct, kw_only=True):
     user: Int64 | None = None
 
 
-class ConfigMapProjection(Struct, kw_only=True):
+class ConfigMapProjection(LocalObjectReference, kw_only=True):
     """The keys of a ConfigMap as files of a projected volume."""
 
     items: list[KeyToPath] = []
-    name: Annotated[str, Default("")] = ""
     optional: bool | None = None
 
 
-class ConfigMapVolumeSource(Struct, kw_only=True):
+class ConfigMapVolumeSource(LocalObjectReference, kw_only=True):
     """The keys of a ConfigMap as files."""
 
     default_mode: Int32 | None = None
@@ -118,8 +117,6 @@ class ConfigMapVolumeSource(Struct, kw_only=True):
     default_user: Int64 | None = None
     items: list[KeyToPath] = []
     """Which keys become which files; all of them by default."""
-    name: Annotated[str, Default("")] = ""
-    """The ConfigMap."""
     optional: bool | None = None
     """Whether the pod may start without it."""
 
@@ -228,11 +225,10 @@ class PodCertificateProjection(Struct, kw_only=True):
     user_annotations: dict[str, str] = {}
 
 
-class SecretProjection(Struct, kw_only=True):
+class SecretProjection(LocalObjectReference, kw_only=True):
     """The keys of a Secret as files of a projected volume."""
 
     items: list[KeyToPath] = []
-    name: Annotated[str, Default("")] = ""
     optional: bool | None = None
 
 
@@ -278,11 +274,9 @@ class SecretVolumeSource(Struct, kw_only=True):
     """The Secret."""
 
 
-class Volume(Struct, kw_only=True):
-    """A directory that containers of the pod can mount. Without a source it is an emptyDir."""
+class VolumeSource(Struct, kw_only=True):
+    """Where the content of a volume comes from: one of these."""
 
-    name: str = always(str)
-    """Unique within the pod; a DNS label."""
     aws_elastic_block_store: AWSElasticBlockStoreVolumeSource | None = None
     azure_disk: AzureDiskVolumeSource | None = None
     azure_file: AzureFileVolumeSource | None = None
@@ -324,3 +318,10 @@ class Volume(Struct, kw_only=True):
     """Keys of a Secret as files."""
     storageos: StorageOSVolumeSource | None = None
     vsphere_volume: VsphereVirtualDiskVolumeSource | None = None
+
+
+class Volume(VolumeSource, kw_only=True):
+    """A directory that containers of the pod can mount. Without a source it is an emptyDir."""
+
+    name: str = always(str)
+    """Unique within the pod; a DNS label."""
