@@ -25,7 +25,7 @@ AMOUNTS = st.sampled_from(["0", "1", "-1", "100m", "1Gi", "0.1n", 2, 0.5])
 TIMES = st.just("2026-01-02T15:04:05Z")
 SCALARS = {
     "string": TEXTS,
-    "bytes": TEXTS,
+    "bytes": st.sampled_from(["", "YQ==", "YWI="]),
     "time": TIMES,
     "micro-time": TIMES,
     "int32": NUMBERS,

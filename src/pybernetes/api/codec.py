@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from pybernetes.api import quantity, time
+from pybernetes.api import base64, quantity, time
 from pybernetes.api.decode_errors import DecodeError, explain
 from pybernetes.api.shape import ANY, Form, Json, Shape, shape_of
 
@@ -27,11 +27,12 @@ def decoder(struct: type[S]) -> msgspec.json.Decoder[S]:
 
 
 def decode(data: Body, struct: type[S]) -> S:
-    """A struct from a client's JSON, its times in UTC and its quantities in canonical form. Raises DecodeError."""
+    """A struct from a client's JSON, its times, quantities and bytes in canonical form. Raises DecodeError."""
     obj = _decode(data, struct)
     try:
         time.canonicalize(obj)
         quantity.canonicalize(obj)
+        base64.canonicalize(obj)
     except ValueError as error:
         raise DecodeError(str(error)) from None
     return obj

@@ -41,9 +41,16 @@ IntOrString = int | str
 """A number, or a name or percentage."""
 
 
-def always(factory: Callable[[], T]) -> Any:
+def always(factory: Callable[[], T], *, name: str | None = None) -> Any:
     """A default that is written to JSON even when it is empty: clients rely on seeing the field."""
-    return msgspec.field(default_factory=lambda: factory())
+    return msgspec.field(default_factory=lambda: factory(), name=name)
+
+
+def named(name: str, default: Any = "") -> Any:
+    """A field whose JSON name is not the camelCase of its Python name; `list` and `dict` stand for empty ones."""
+    if default in (list, dict):
+        return msgspec.field(name=name, default_factory=default)
+    return msgspec.field(name=name, default=default)
 
 
 class Struct(msgspec.Struct, kw_only=True, omit_defaults=True, rename=camel, gc=False):
@@ -82,7 +89,7 @@ class ManagedFieldsEntry(Struct, kw_only=True):
     api_version: str = ""
     time: Time = ""
     fields_type: str = ""
-    fields_v1: FieldsV1 = msgspec.Raw(b"")
+    fields_v1: FieldsV1 = named("fieldsV1", msgspec.Raw(b""))
     """Kept as it came: there are many of these trees, and only the server's field tracking looks into them."""
     subresource: str = ""
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pybernetes.api.facts import Required
 from pybernetes.api.kind import Kind
-from pybernetes.api.meta import Object, Struct, always
+from pybernetes.api.meta import Object, Struct, always, named
 from pybernetes.api.schema import StructSchema
 
 
@@ -18,7 +18,7 @@ class NonResourceRule(Struct, kw_only=True):
     """Verbs that are allowed on paths that are not resources."""
 
     verbs: Annotated[list[str], Required()] = []
-    non_resource_urls: list[str] = []
+    non_resource_urls: list[str] = named("nonResourceURLs", list)
 
 
 class ResourceRule(Struct, kw_only=True):

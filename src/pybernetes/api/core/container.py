@@ -13,7 +13,7 @@ from pybernetes.api.core.selectors import (
     SecretKeySelector,
 )
 from pybernetes.api.facts import Default, ListMap, ListSet, Required
-from pybernetes.api.meta import Int32, Quantity, Struct, always
+from pybernetes.api.meta import Int32, Quantity, Struct, always, named
 
 
 class ConfigMapEnvSource(LocalObjectReference, kw_only=True):
@@ -70,7 +70,7 @@ class ContainerPort(Struct, kw_only=True):
 
     container_port: Int32 = always(int)
     """The port, 1 to 65535."""
-    host_ip: str = ""
+    host_ip: str = named("hostIP")
     """The node's address to bind `hostPort` to."""
     host_port: Int32 = 0
     """A port of the node that leads to the container."""

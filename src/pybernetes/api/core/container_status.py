@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pybernetes.api.core.container import ResourceRequirements
 from pybernetes.api.facts import ListMap, Required
-from pybernetes.api.meta import Int32, Int64, Quantity, Struct, Time, always
+from pybernetes.api.meta import Int32, Int64, Quantity, Struct, Time, always, named
 
 
 class ContainerStateRunning(Struct, kw_only=True):
@@ -17,7 +17,7 @@ class ContainerStateTerminated(Struct, kw_only=True):
     """The container has ended."""
 
     exit_code: Int32 = always(int)
-    container_id: str = ""
+    container_id: str = named("containerID")
     finished_at: Time = ""
     message: str = ""
     reason: str = ""
@@ -57,7 +57,7 @@ class ContainerUser(Struct, kw_only=True):
 class ResourceHealth(Struct, kw_only=True):
     """How well a device of a container is."""
 
-    resource_id: str = always(str)
+    resource_id: str = always(str, name="resourceID")
     health: str = ""
     message: str = ""
 
@@ -96,7 +96,7 @@ class ContainerStatus(Struct, kw_only=True):
 
     image: str = always(str)
     """The image that runs."""
-    image_id: str = always(str)
+    image_id: str = always(str, name="imageID")
     """The image's digest."""
     name: str = always(str)
     """The container."""
@@ -106,7 +106,7 @@ class ContainerStatus(Struct, kw_only=True):
     """How often it was restarted."""
     allocated_resources: dict[str, Quantity] = {}
     allocated_resources_status: Annotated[list[ResourceStatus], ListMap("name")] = []
-    container_id: str = ""
+    container_id: str = named("containerID")
     """The runtime's ID, as `containerd://...`."""
     last_state: ContainerState = always(ContainerState)
     """How it ended last."""

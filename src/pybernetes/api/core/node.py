@@ -12,7 +12,7 @@ from pybernetes.api.duration import age
 from pybernetes.api.facts import ListMap, ListSet, Optional
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
-from pybernetes.api.meta import Int32, Int64, Object, Quantity, Struct, Time, always
+from pybernetes.api.meta import Int32, Int64, Object, Quantity, Struct, Time, always, named
 from pybernetes.api.quantity import canonicalize
 from pybernetes.api.schema import StructSchema
 from pybernetes.api.subresource import proxy, status
@@ -58,13 +58,13 @@ class NodeSpec(Struct, kw_only=True):
     """What the cluster decided about the node."""
 
     config_source: NodeConfigSource | None = None
-    external_id: str = ""
-    pod_cidr: str = ""
+    external_id: str = named("externalID")
+    pod_cidr: str = named("podCIDR")
     """The block of pod addresses of the node."""
-    pod_cidrs: Annotated[list[str], ListSet(patch=True)] = []
+    pod_cidrs: Annotated[list[str], ListSet(patch=True)] = named("podCIDRs", list)
     """The blocks of pod addresses of the node, one per family."""
     pod_preemption_policy: NodePodPreemptionPolicy | None = None
-    provider_id: str = ""
+    provider_id: str = named("providerID")
     """The machine's ID with its provider."""
     taints: list[Taint] = []
     """Marks that keep pods away."""
@@ -134,15 +134,15 @@ class NodeSystemInfo(Struct, kw_only=True):
     """Names and versions of the node's hardware and software."""
 
     architecture: str = always(str)
-    boot_id: str = always(str)
+    boot_id: str = always(str, name="bootID")
     container_runtime_version: str = always(str)
     kernel_version: str = always(str)
     kube_proxy_version: str = always(str)
     kubelet_version: str = always(str)
-    machine_id: str = always(str)
+    machine_id: str = always(str, name="machineID")
     operating_system: str = always(str)
     os_image: str = always(str)
-    system_uuid: str = always(str)
+    system_uuid: str = always(str, name="systemUUID")
     running_in_user_namespace: bool | None = None
     swap: NodeSwapStatus | None = None
 

@@ -8,7 +8,7 @@ from pybernetes.api.core.reference import LocalObjectReference
 from pybernetes.api.core.security import PodSecurityContext
 from pybernetes.api.core.volume import Volume
 from pybernetes.api.facts import Atomic, ListMap, Required, Union
-from pybernetes.api.meta import Int32, Int64, ObjectMeta, Quantity, Struct, always
+from pybernetes.api.meta import Int32, Int64, ObjectMeta, Quantity, Struct, always, named
 
 
 class PodDNSConfigOption(Struct, kw_only=True):
@@ -96,11 +96,11 @@ class PodSpec(Struct, kw_only=True):
     eviction_responders: Annotated[list[EvictionResponder], ListMap("name")] = []
     host_aliases: Annotated[list[HostAlias], ListMap("ip")] = []
     """Lines for the hosts file of the containers."""
-    host_ipc: bool = False
+    host_ipc: bool = named("hostIPC", False)
     """Whether the pod shares the node's IPC namespace."""
     host_network: bool = False
     """Whether the pod shares the node's network, addresses and ports."""
-    host_pid: bool = False
+    host_pid: bool = named("hostPID", False)
     """Whether the pod sees the node's processes."""
     host_users: bool | None = None
     """Whether the pod shares the node's user namespace; true by default."""
@@ -147,7 +147,7 @@ class PodSpec(Struct, kw_only=True):
     """The old name of serviceAccountName."""
     service_account_name: str = ""
     """Who the pod is to the API server; `default` by default."""
-    set_hostname_as_fqdn: bool | None = None
+    set_hostname_as_fqdn: bool | None = named("setHostnameAsFQDN", None)
     """Whether the host name in the kernel is the qualified one."""
     share_process_namespace: bool | None = None
     """Whether the containers see each other's processes."""

@@ -5,7 +5,7 @@ from typing import Annotated
 from pybernetes.api.core.container import ResourceRequirements
 from pybernetes.api.core.container_status import ContainerStatus
 from pybernetes.api.facts import ListMap, ListSet, MergeOn, Required
-from pybernetes.api.meta import Int64, Quantity, Struct, Time, always
+from pybernetes.api.meta import Int64, Quantity, Struct, Time, always, named
 
 
 class PodCondition(Struct, kw_only=True):
@@ -111,9 +111,9 @@ class PodStatus(Struct, kw_only=True):
     ephemeral_container_statuses: list[ContainerStatus] = []
     """State of the containers for debugging."""
     extended_resource_claim_status: PodExtendedResourceClaimStatus | None = None
-    host_ip: str = ""
+    host_ip: str = named("hostIP")
     """Address of the node."""
-    host_ips: Annotated[list[HostIP], MergeOn("ip")] = []
+    host_ips: Annotated[list[HostIP], MergeOn("ip")] = named("hostIPs", list)
     """Addresses of the node, one per family."""
     init_container_statuses: list[ContainerStatus] = []
     """State of the init containers."""
@@ -127,9 +127,9 @@ class PodStatus(Struct, kw_only=True):
     observed_generation: Int64 = 0
     phase: str = ""
     """Pending, Running, Succeeded, Failed or Unknown."""
-    pod_ip: str = ""
+    pod_ip: str = named("podIP")
     """Address of the pod."""
-    pod_ips: Annotated[list[PodIP], ListMap("ip")] = []
+    pod_ips: Annotated[list[PodIP], ListMap("ip")] = named("podIPs", list)
     """Addresses of the pod, one per family."""
     qos_class: str = ""
     """Guaranteed, Burstable or BestEffort: who is served first when the node is short."""

@@ -1,7 +1,6 @@
 """Secret: small confidential data such as passwords, tokens and keys."""
 
 import base64
-import binascii
 import json
 from datetime import datetime
 
@@ -48,15 +47,12 @@ def default(obj: Secret) -> None:
 
 
 def validate(obj: Secret, errors: Errors) -> None:
-    """Keys can be file names, values are base64 of at most 1 MiB in all, and each type has the keys it is for."""
+    """Keys can be file names, values have at most 1 MiB in all, and each type has the keys it is for."""
     size = 0
     for key, value in obj.data.items():
         path = Path("data") @ key
         rules.follows(key, names.config_key, path, errors)
-        try:
-            size += len(base64.b64decode(value, validate=True))
-        except (binascii.Error, ValueError):
-            errors.invalid(path, "<secret contents redacted>", "must be base64")
+        size += len(base64.b64decode(value))
     if size > MAX_DATA:
         errors.too_long(Path("data"), MAX_DATA)
     for key in _REQUIRED_KEYS.get(obj.type, ()):

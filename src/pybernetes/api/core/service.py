@@ -14,7 +14,7 @@ from pybernetes.api.core.service_validation import (
 from pybernetes.api.duration import age
 from pybernetes.api.facts import Atomic, Default, ListMap
 from pybernetes.api.kind import Cell, Column, Kind
-from pybernetes.api.meta import Condition, Int32, IntOrString, Object, Struct, always
+from pybernetes.api.meta import Condition, Int32, IntOrString, Object, Struct, always, named
 from pybernetes.api.schema import StructSchema
 from pybernetes.api.subresource import proxy, status
 from pybernetes.api.tables import AGE, NAME, SELECTOR, label_map, or_none
@@ -29,7 +29,7 @@ class ClientIPConfig(Struct, kw_only=True):
 class SessionAffinityConfig(Struct, kw_only=True):
     """The settings of session affinity."""
 
-    client_ip: ClientIPConfig | None = None
+    client_ip: ClientIPConfig | None = named("clientIP", None)
 
 
 class ServicePort(Struct, kw_only=True):
@@ -53,11 +53,11 @@ class ServiceSpec(Struct, kw_only=True):
     """Which pods the Service leads to, and how it is reached."""
 
     allocate_load_balancer_node_ports: bool | None = None
-    cluster_ip: str = ""
+    cluster_ip: str = named("clusterIP")
     """The virtual address; handed out by the server. `None` makes the Service headless."""
-    cluster_ips: list[str] = []
+    cluster_ips: list[str] = named("clusterIPs", list)
     """The virtual addresses, one per family."""
-    external_ips: list[str] = []
+    external_ips: list[str] = named("externalIPs", list)
     """Further addresses at which nodes take traffic for the Service."""
     external_name: str = ""
     """With type ExternalName: the name that the Service is an alias for."""
@@ -72,7 +72,7 @@ class ServiceSpec(Struct, kw_only=True):
     """SingleStack, PreferDualStack or RequireDualStack."""
     load_balancer_class: str | None = None
     """Which load balancer takes care of the Service."""
-    load_balancer_ip: str = ""
+    load_balancer_ip: str = named("loadBalancerIP")
     load_balancer_source_ranges: list[str] = []
     """Who may use the load balancer."""
     ports: Annotated[list[ServicePort], ListMap("port", "protocol")] = []

@@ -32,7 +32,7 @@ from pybernetes.api.core.volume_drivers import (
     VsphereVirtualDiskVolumeSource,
 )
 from pybernetes.api.facts import Required
-from pybernetes.api.meta import Int32, Int64, LabelSelector, ObjectMeta, Quantity, Struct, always
+from pybernetes.api.meta import Int32, Int64, LabelSelector, ObjectMeta, Quantity, Struct, always, named
 
 __all__ = [
     "AWSElasticBlockStoreVolumeSource",
@@ -246,7 +246,7 @@ class VolumeProjection(Struct, kw_only=True):
 
     cluster_trust_bundle: ClusterTrustBundleProjection | None = None
     config_map: ConfigMapProjection | None = None
-    downward_api: DownwardAPIProjection | None = None
+    downward_api: DownwardAPIProjection | None = named("downwardAPI", None)
     pod_certificate: PodCertificateProjection | None = None
     secret: SecretProjection | None = None
     service_account_token: ServiceAccountTokenProjection | None = None
@@ -286,7 +286,7 @@ class VolumeSource(Struct, kw_only=True):
     """Keys of a ConfigMap as files."""
     csi: CSIVolumeSource | None = None
     """A volume of a CSI driver."""
-    downward_api: DownwardAPIVolumeSource | None = None
+    downward_api: DownwardAPIVolumeSource | None = named("downwardAPI", None)
     """Facts about the pod as files."""
     empty_dir: EmptyDirVolumeSource | None = None
     """A directory that goes with the pod."""
@@ -313,7 +313,7 @@ class VolumeSource(Struct, kw_only=True):
     """Several sources in one directory."""
     quobyte: QuobyteVolumeSource | None = None
     rbd: RBDVolumeSource | None = None
-    scale_io: ScaleIOVolumeSource | None = None
+    scale_io: ScaleIOVolumeSource | None = named("scaleIO", None)
     secret: SecretVolumeSource | None = None
     """Keys of a Secret as files."""
     storageos: StorageOSVolumeSource | None = None

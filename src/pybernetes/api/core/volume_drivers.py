@@ -4,13 +4,13 @@ from typing import Annotated
 
 from pybernetes.api.core.reference import LocalObjectReference
 from pybernetes.api.facts import Default, Required
-from pybernetes.api.meta import Int32, Struct, always
+from pybernetes.api.meta import Int32, Struct, always, named
 
 
 class AWSElasticBlockStoreVolumeSource(Struct, kw_only=True):
     """A disk of AWS, attached to the node."""
 
-    volume_id: str = always(str)
+    volume_id: str = always(str, name="volumeID")
     fs_type: str = ""
     partition: Int32 | None = None
     read_only: bool = False
@@ -20,7 +20,7 @@ class AzureDiskVolumeSource(Struct, kw_only=True):
     """A disk of Azure, attached to the node."""
 
     disk_name: str = always(str)
-    disk_uri: str = always(str)
+    disk_uri: str = always(str, name="diskURI")
     caching_mode: Annotated[str, Default("ReadWrite")] = ""
     fs_type: Annotated[str, Default("ext4")] = ""
     kind: Annotated[str, Default("Shared")] = ""
@@ -49,7 +49,7 @@ class CephFSVolumeSource(Struct, kw_only=True):
 class CinderVolumeSource(Struct, kw_only=True):
     """A disk of OpenStack, attached to the node."""
 
-    volume_id: str = always(str)
+    volume_id: str = always(str, name="volumeID")
     fs_type: str = ""
     read_only: bool = False
     secret_ref: LocalObjectReference | None = None
@@ -61,7 +61,7 @@ class FCVolumeSource(Struct, kw_only=True):
     fs_type: str = ""
     lun: Int32 | None = None
     read_only: bool = False
-    target_wwns: list[str] = []
+    target_wwns: list[str] = named("targetWWNs", list)
     wwids: list[str] = []
 
 
@@ -79,7 +79,7 @@ class FlockerVolumeSource(Struct, kw_only=True):
     """A volume of Flocker, which is no more."""
 
     dataset_name: str = ""
-    dataset_uuid: str = ""
+    dataset_uuid: str = named("datasetUUID")
 
 
 class GitRepoVolumeSource(Struct, kw_only=True):
@@ -132,7 +132,7 @@ class NFSVolumeSource(Struct, kw_only=True):
 class PortworxVolumeSource(Struct, kw_only=True):
     """A volume of Portworx."""
 
-    volume_id: str = always(str)
+    volume_id: str = always(str, name="volumeID")
     fs_type: str = ""
     read_only: bool = False
 
@@ -198,7 +198,7 @@ class GCEPersistentDiskVolumeSource(Struct, kw_only=True):
 class PhotonPersistentDiskVolumeSource(Struct, kw_only=True):
     """A disk of the Photon controller."""
 
-    pd_id: str = always(str)
+    pd_id: str = always(str, name="pdID")
     fs_type: str = ""
 
 
@@ -207,5 +207,5 @@ class VsphereVirtualDiskVolumeSource(Struct, kw_only=True):
 
     volume_path: str = always(str)
     fs_type: str = ""
-    storage_policy_id: str = ""
+    storage_policy_id: str = named("storagePolicyID")
     storage_policy_name: str = ""

@@ -22,7 +22,7 @@ from pybernetes.api.core.volume import (
     VolumeProjection,
 )
 from pybernetes.api.field import Errors, Path, show
-from pybernetes.api.naming import camel
+from pybernetes.api.naming import json_names
 from pybernetes.api.quantity import parse
 
 MODE_TEXT = "must be a number between 0 and 0777 (octal), both inclusive"
@@ -57,11 +57,11 @@ def _source(volume: Volume, path: Path, errors: Errors) -> None:
     if not given:
         errors.required(path, "must specify a volume type")
     for extra in given[1:]:
-        errors.forbidden(path / camel(extra), "may not specify more than 1 volume type")
+        errors.forbidden(path / json_names(Volume)[extra], "may not specify more than 1 volume type")
     for name in given[:1]:
         check = _CHECKS.get(name)
         if check is not None:
-            check(getattr(volume, name), path / camel(name), errors)
+            check(getattr(volume, name), path / json_names(Volume)[name], errors)
 
 
 def _mode(mode: int | None, path: Path, errors: Errors) -> None:
@@ -146,7 +146,7 @@ def _projected(source: ProjectedVolumeSource, path: Path, errors: Errors) -> Non
         if not given:
             errors.required(place, "must specify a volume type")
         for extra in given[1:]:
-            errors.forbidden(place / camel(extra), "may not specify more than 1 volume type")
+            errors.forbidden(place / json_names(VolumeProjection)[extra], "may not specify more than 1 volume type")
         _projection(part, place, errors)
         for name in _paths_of(part):
             if name in taken:

@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar
 
 from pybernetes.api.facts import Atomic, Optional, Required
-from pybernetes.api.meta import Struct, always
+from pybernetes.api.meta import Struct, always, named
 
 
 class PolicyRule(Struct, kw_only=True):
@@ -13,7 +13,7 @@ class PolicyRule(Struct, kw_only=True):
     """The verbs that are allowed; `*` is all."""
     api_groups: list[str] = []
     """The API groups of the resources; "" is the core group."""
-    non_resource_urls: list[str] = []
+    non_resource_urls: list[str] = named("nonResourceURLs", list)
     """Paths that are not resources; `*` may end one."""
     resource_names: list[str] = []
     """The objects that are meant; all when empty."""
