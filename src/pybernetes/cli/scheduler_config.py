@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pybernetes.cli.values import parse_duration
 from pybernetes.cluster.errors import ConfigError
@@ -35,7 +35,7 @@ def with_file(flags: "Flags", found: Configuration) -> "Flags":
     """The flags, with the file's values in place of defaults: a flag that was given wins over the file."""
     election = found.leader_election
     kubeconfig = found.client_connection.kubeconfig
-    in_file = {
+    in_file: dict[str, Any] = {
         "kubeconfig": Path(kubeconfig) if kubeconfig else None,
         "leader_elect": election.leader_elect,
         "leader_elect_lease_duration": _seconds("leaseDuration", election.lease_duration),
@@ -45,7 +45,9 @@ def with_file(flags: "Flags", found: Configuration) -> "Flags":
         "leader_elect_resource_namespace": election.resource_namespace,
     }
     given, defaults = dataclasses.asdict(flags), dataclasses.asdict(type(flags)())
-    changes = {name: value for name, value in in_file.items() if value is not None and given[name] == defaults[name]}
+    changes: dict[str, Any] = {
+        name: value for name, value in in_file.items() if value is not None and given[name] == defaults[name]
+    }
     return dataclasses.replace(flags, **changes)
 
 
