@@ -11,6 +11,7 @@ from pybernetes.apiserver.assembly import Security, assemble
 from pybernetes.apiserver.auth.signing import generate
 from pybernetes.apiserver.config import ServerConfig
 from pybernetes.apiserver.http import Listening
+from pybernetes.apiserver.resource import resource_of
 from pybernetes.apiserver.server import ApiServer
 from pybernetes.apiserver.types import User
 from pybernetes.store.sqlite import SqliteStore
@@ -19,6 +20,7 @@ from .certs import Pki
 from .conftest import Api
 from .objects import CMS, config_map
 from .test_http import Web, tls
+from .widget import GADGET
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 JANE = User("jane", ("system:authenticated",))
@@ -135,3 +137,28 @@ async def test_a_second_start_changes_nothing(api: Api, config: ServerConfig) ->
     await again.start()
     await again.close()
     assert store.revision == before
+
+
+async def test_permissions_on_a_kind_that_was_added_while_the_server_runs(server: ApiServer, api: Api) -> None:
+    server.context.catalogue.add(resource_of(GADGET))
+    gadgets = "/apis/test.example.com/v1/namespaces/default/gadgets"
+    body = {"metadata": {"name": "a"}, "spec": {"image": "x"}}
+    await api.json("POST", gadgets, body, status=403, user=JANE)
+    rules = [{"apiGroups": ["test.example.com"], "resources": ["gadgets"], "verbs": ["create"]}]
+    labels = {"rbac.authorization.k8s.io/aggregate-to-edit": "true"}
+    role = {"metadata": {"name": "gadgets", "labels": labels}, "rules": rules}
+    await api.json("POST", f"{RBAC}/clusterroles", role, status=201)
+    await api.json(
+        "POST",
+        f"{RBAC}/namespaces/default/rolebindings",
+        {
+            **binding("jane"),
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"},
+        },
+        status=201,
+    )
+    async with asyncio.timeout(5):
+        while (await api("POST", gadgets, body, user=JANE)).status == 403:
+            await asyncio.sleep(0.01)
+    assert (await api("GET", f"{gadgets}/a", user=JANE)).status == 403
+    assert (await api("GET", f"{gadgets}/a")).status == 200

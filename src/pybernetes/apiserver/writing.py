@@ -87,9 +87,7 @@ class Writer:
         context, resource, kind = self._context, request.resource, request.resource.kind
         now, meta = context.timestamp(), obj.metadata
         kind.schema.default(obj)
-        if kind.has_status and not kind.status_on_create:
-            kind.schema.clear_status(obj)
-        kind.prepare_create(obj)
+        prepare_new(kind, obj)
         metadata.initialize(meta, kind, namespace=request.namespace, uid=self._uid(), now=now)
         self._track(kind, obj, None, options, "")
         change = self.admission_request(
@@ -309,6 +307,13 @@ class Writer:
 
     def _uid(self) -> str:
         return str(uuid.UUID(int=self._context.random.getrandbits(128), version=4))
+
+
+def prepare_new(kind: Kind[Any], obj: Object) -> None:
+    """Drop from a new object what clients may not set."""
+    if kind.has_status and not kind.status_on_create:
+        kind.schema.clear_status(obj)
+    kind.prepare_create(obj)
 
 
 def prepare(kind: Kind[Any], new: Object, old: Object, subresource: Subresource[Any] | None) -> None:
