@@ -94,12 +94,12 @@ Make = Callable[[Client, Informers, Events], Kubelet]
 
 @asynccontextmanager
 async def running(
-    runtime: Runtime, settings: KubeletConfig, api: FakeApi | None = None
+    runtime: Runtime, settings: KubeletConfig, api: FakeApi | None = None, **options: Any
 ) -> AsyncGenerator[Harness, None]:
     """A real node's kubelet at work."""
 
     def make(client: Client, informers: Informers, events: Events) -> Kubelet:
-        return real_kubelet(settings, client, informers, runtime, events)
+        return real_kubelet(settings, client, informers, runtime, events, **options)
 
     async with _at_work(make, api or FakeApi()) as harness:
         yield harness

@@ -2,11 +2,11 @@
 
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Node:
 
     @property
     def cgroup_root(self) -> str:
-        return f"/{PREFIX}"
+        return f"/{PREFIX}-{self.root.name}"
 
     def start(self) -> None:
         log = (self.root / "containerd.log").open("ab")
@@ -117,5 +117,19 @@ def _kill_shims(node: Node) -> None:
         except OSError:
             continue
         if b"containerd-shim" in line and node.socket.encode() in line:
-            os.kill(int(entry.name), signal.SIGKILL)
-    time.sleep(0.05)
+            _kill(int(entry.name))
+
+
+def _kill(pid: int) -> None:
+    """Kill a process that is no child of ours, and wait until it has ended."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        signal.pidfd_send_signal(handle, signal.SIGKILL)
+        assert select.select([handle], [], [], 10)[0], f"process {pid} does not end"
+    except ProcessLookupError:
+        pass
+    finally:
+        os.close(handle)

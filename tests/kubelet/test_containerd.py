@@ -329,14 +329,19 @@ async def test_a_new_kubelet_keeps_volumes_up_to_date(node: Node, tmp_path: Path
         await k.gone(path)
 
 
-async def test_containerd_restart_is_survived(k: Harness, node: Node) -> None:
-    path = k.create("web", one())
-    before = await ready(k, path)
-    await asyncio.to_thread(node.stop, signal.SIGKILL)
-    await asyncio.to_thread(node.start)
-    later = k.create("later", one("exit 0"))
-    await k.until(lambda: (k.status(later).get("containerStatuses") or [{}])[0].get("restartCount", 0) >= 1, 20)
-    assert k.status(path)["containerStatuses"] == before["containerStatuses"]
+async def test_containerd_restart_is_survived(own_node: Node, tmp_path: Path) -> None:
+    settings = config(tmp_path, cgroup_root=own_node.cgroup_root)
+    async with running(CriRuntime(own_node.socket), settings) as k:
+        path = k.create("web", one())
+        before = await ready(k, path)
+        await asyncio.to_thread(own_node.stop, signal.SIGKILL)
+        await asyncio.to_thread(own_node.start)
+        later = k.create("later", one("exit 0"))
+        await k.until(lambda: (k.status(later).get("containerStatuses") or [{}])[0].get("restartCount", 0) >= 1, 60)
+        assert k.status(path)["containerStatuses"] == before["containerStatuses"]
+        for pod in (path, later):
+            k.delete(pod, 1)
+            await k.gone(pod)
 
 
 async def test_killed_container_is_restarted(k: Harness) -> None:

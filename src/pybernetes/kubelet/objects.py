@@ -76,7 +76,8 @@ class ObjectCache:
         informer = self._informers.get(ObjectKey(type_, namespace, name))
         if informer is not None:
             try:
-                await asyncio.wait_for(informer.synced(), _FIRST_LIST)
+                async with asyncio.timeout(_FIRST_LIST):
+                    await informer.synced()
             except TimeoutError:
                 pass
             else:

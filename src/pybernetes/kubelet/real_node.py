@@ -35,6 +35,7 @@ from pybernetes.kubelet.types import Clock, Recorder
 from pybernetes.kubelet.volumes.kinds import volume_plugins
 from pybernetes.kubelet.volumes.manager import VolumeManager
 from pybernetes.kubelet.volumes.plugin import Host, VolumePlugin
+from pybernetes.kubelet.waiting import wait_at_most
 
 _VOLUME_REFRESH = 60.0
 
@@ -190,10 +191,7 @@ class _RealNode:
         """Refresh volumes when an object has changed, or when a volume asks for it."""
         while True:
             pause = min(max(self._volumes.next_refresh() - self._clock(), 1.0), _VOLUME_REFRESH)
-            try:
-                await asyncio.wait_for(self._refresh_wake.wait(), pause)
-            except TimeoutError:
-                pass
+            await wait_at_most(self._refresh_wake, pause)
             self._refresh_wake.clear()
             due, self._refresh = self._refresh | self._volumes.due(), set()
             for uid in due:

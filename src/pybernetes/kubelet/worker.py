@@ -23,6 +23,7 @@ from pybernetes.kubelet.runtime import PodState, RuntimeFailure, RuntimeUnavaila
 from pybernetes.kubelet.services import Services
 from pybernetes.kubelet.starting import start_container
 from pybernetes.kubelet.types import seconds_of
+from pybernetes.kubelet.waiting import wait_at_most
 
 log = logging.getLogger(__name__)
 
@@ -99,10 +100,7 @@ class PodWorker:
                 delay = self._step.result()
                 if self._over:
                     return
-                try:
-                    await asyncio.wait_for(self._wake.wait(), delay)
-                except TimeoutError:
-                    pass
+                await wait_at_most(self._wake, delay)
         finally:
             self._interrupt()
             self._services.probes.stop(self.pod.metadata.uid)

@@ -45,7 +45,9 @@ class Watcher:
     async def wait(self, timeout: float | None = None) -> bool:
         """Until something has changed since the last wait; False after `timeout` seconds without."""
         try:
-            await asyncio.wait_for(self._event.wait(), timeout)
+            # asyncio.wait_for of Python 3.11 may lose a cancellation.
+            async with asyncio.timeout(timeout):
+                await self._event.wait()
         except TimeoutError:
             return False
         self._event.clear()

@@ -42,9 +42,11 @@ async def exits(channel: Channel, view: View) -> AsyncGenerator[str, None]:
     try:
         while True:
             try:
-                yield await asyncio.wait_for(queue.get(), _SAFETY_NET)
+                async with asyncio.timeout(_SAFETY_NET):
+                    uid = await queue.get()
             except TimeoutError:
-                yield ""
+                uid = ""
+            yield uid
     finally:
         feeder.cancel()
         await asyncio.wait([feeder])

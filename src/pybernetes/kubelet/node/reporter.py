@@ -23,6 +23,7 @@ from pybernetes.kubelet.node.node_object import (
 )
 from pybernetes.kubelet.runtime import ImageInfo, Runtime, RuntimeFailure, RuntimeStatus
 from pybernetes.kubelet.types import Clock, Recorder, rfc3339_micro
+from pybernetes.kubelet.waiting import wait_at_most
 
 log = logging.getLogger(__name__)
 
@@ -84,10 +85,7 @@ class NodeReporter:
                 log.debug("node status: %s", error)
                 pause, delay = delay, min(delay * 2, _RETRY_MAX)
             self._wake.clear()
-            try:
-                await asyncio.wait_for(self._wake.wait(), pause)
-            except TimeoutError:
-                pass
+            await wait_at_most(self._wake, pause)
 
     async def _report(self) -> bool:
         """Bring the Node up to date; returns whether it is ready."""

@@ -178,7 +178,7 @@ def _prepare(dirs: PodDirs) -> list[Path]:
 
 def _volume_directories(dirs: PodDirs) -> list[Path]:
     """`<plugin>/<volume>` of every volume that a pod has on disk."""
-    return sorted(dirs.volumes.glob("*/*"))
+    return sorted(path for path in dirs.volumes.glob("*/*") if path.is_dir())
 
 
 def _no_plugin(unknown: list[str]) -> str:
