@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import posix
+import sys
 
 from pybernetes.linux import libc
 from pybernetes.linux.errors import Exists, Missing
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from typing import IO, TypeVar
 
     T = TypeVar("T")
+
+# linux/if.h, linux/sockios.h
+_SIOCSIFFLAGS, _IFF_UP, _IFNAMSIZ, _IFREQ_BYTES = 0x8914, 0x1, 16, 40
+_AF_INET, _SOCK_DGRAM, _SOCK_CLOEXEC = 2, 2, 0o2000000
 
 RUN_DIR = "/run/netns"
 
@@ -41,7 +46,7 @@ def open_fd(netns: Netns) -> int:
         return posix.dup(netns)
     path = path_of(netns)
     try:
-        return posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+        return posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)  # a pipe must not block
     except FileNotFoundError as gone:
         raise Missing(errno.ENOENT, "open network namespace", path) from gone
 
@@ -110,18 +115,27 @@ def create(name: str) -> str:
     def make() -> None:
         libc.unshare(libc.CLONE_NEWNET)
         libc.mount("/proc/thread-self/ns/net", path, flags=libc.MS_BIND)
+        _set_loopback_up()
 
     try:
         _in_thread(make)
     except BaseException:
-        posix.unlink(path)
+        delete(name)
         raise
-    from pybernetes.linux import linkmsg
-    from pybernetes.linux.rtnl import Netlink
-
-    with Netlink(path) as nl:
-        nl.run([linkmsg.change(1, up=True)])
     return path
+
+
+def _set_loopback_up() -> None:
+    """In the calling thread's namespace. By ioctl(2), since `rtnl` builds on this module."""
+    from _socket import socket
+    from fcntl import ioctl
+
+    request = b"lo".ljust(_IFNAMSIZ, b"\0") + _IFF_UP.to_bytes(2, sys.byteorder)
+    sock = socket(_AF_INET, _SOCK_DGRAM | _SOCK_CLOEXEC)
+    try:
+        ioctl(sock.fileno(), _SIOCSIFFLAGS, request.ljust(_IFREQ_BYTES, b"\0"))
+    finally:
+        sock.close()
 
 
 def ensure(name: str) -> str:

@@ -4,7 +4,6 @@ Source of the rules: the Service documentation and KEP-2086 (internalTrafficPoli
 """
 
 import ipaddress
-import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -12,6 +11,7 @@ from pybernetes.api.core.service import Service, ServicePort
 from pybernetes.api.discovery.endpoint_slice import Endpoint as SliceEndpoint
 from pybernetes.api.discovery.endpoint_slice import EndpointSlice
 from pybernetes.api.wellknown import LABEL_HEADLESS
+from pybernetes.linux import ipmsg
 
 SERVICE_PROXY_NAME = "service.kubernetes.io/service-proxy-name"
 DEFAULT_AFFINITY_SECONDS = 10800
@@ -115,10 +115,9 @@ def _server(
 def _is_address(text: str, version: int) -> bool:
     """Whether this may go into a packet filter: one bad word would make the kernel refuse everybody's rules."""
     try:
-        socket.inet_pton(socket.AF_INET if version == 4 else socket.AF_INET6, text)
-    except (OSError, ValueError):
+        return len(ipmsg.pack(text)) == (4 if version == 4 else 16)
+    except ValueError:
         return False
-    return True
 
 
 def _source_ranges(ranges: Iterable[str], version: int) -> tuple[str, ...]:
