@@ -19,7 +19,7 @@ def row(api_version: str, kind_name: str, **fields: Any) -> list[Cell]:
     """The row of an object given as JSON fields; `labels` goes into metadata."""
     kind = BY_NAME[api_version, kind_name]
     meta = {"name": "x", "creationTimestamp": CREATED, **fields.pop("metadata", {})}
-    obj = decode(msgspec.json.encode({"metadata": meta, **fields}), kind.struct)
+    obj = decode(msgspec.json.encode({"metadata": meta, **fields}), kind.schema.type)
     assert kind.row is not None
     return kind.row(obj, NOW)
 

@@ -96,4 +96,4 @@ def differ(mine: Any, other: Any, path: str, seen: set[type]) -> list[str]:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda k: f"{k.group}.{k.name}")
 def test_no_field_is_missing_or_of_another_type(kind: Kind[Any]) -> None:
     module = importlib.import_module(f"lightkube.models.{MODULES[kind.group]}")
-    assert compare(kind.struct, getattr(module, kind.name), kind.name, set()) == []
+    assert compare(kind.schema.type, getattr(module, kind.name), kind.name, set()) == []

@@ -45,8 +45,8 @@ def values(struct: type[msgspec.Struct], depth: int) -> st.SearchStrategy[Any]:
 
 
 def value(shape: Shape, depth: int) -> st.SearchStrategy[Any] | None:
-    if shape.struct is not None:
-        return values(shape.struct, depth) if depth > 0 else None
+    if shape.type is not None:
+        return values(shape.type, depth) if depth > 0 else None
     if shape.item is None:
         return SCALARS[shape.form]
     item = value(shape.item, depth)
@@ -60,9 +60,9 @@ def value(shape: Shape, depth: int) -> st.SearchStrategy[Any] | None:
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_hooks_take_anything(kind: Kind[Any], data: st.DataObject) -> None:
-    found = values(kind.struct, 7)
+    found = values(kind.schema.type, 7)
     try:
-        new, old = (decode(msgspec.json.encode(data.draw(found)), kind.struct) for _ in range(2))
+        new, old = (decode(msgspec.json.encode(data.draw(found)), kind.schema.type) for _ in range(2))
     except DecodeError:
         return
     errors = Errors()
@@ -80,4 +80,4 @@ def test_hooks_take_anything(kind: Kind[Any], data: st.DataObject) -> None:
             each.validate(new, old, errors)
         each.prepare(new, old)
     assert all(isinstance(str(error), str) for error in errors.items)
-    assert msgspec.json.decode(msgspec.json.encode(new), type=kind.struct) == new
+    assert msgspec.json.decode(msgspec.json.encode(new), type=kind.schema.type) == new

@@ -18,7 +18,7 @@ each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda k: f"{k.group}.{k.
 
 @each_kind
 def test_hooks_work_on_an_empty_object(kind: Kind[Any]) -> None:
-    obj, old = kind.struct(), kind.struct()
+    obj, old = kind.schema.type(), kind.schema.type()
     for each in (obj, old):
         kind.schema.default(each)
         kind.prepare_create(each)
@@ -37,7 +37,7 @@ def test_hooks_work_on_an_empty_object(kind: Kind[Any]) -> None:
 
 @each_kind
 def test_defaulting_twice_changes_nothing_more(kind: Kind[Any]) -> None:
-    obj = kind.struct()
+    obj = kind.schema.type()
     kind.schema.default(obj)
     once = msgspec.json.encode(obj)
     kind.schema.default(obj)
@@ -46,15 +46,15 @@ def test_defaulting_twice_changes_nothing_more(kind: Kind[Any]) -> None:
 
 @each_kind
 def test_json_round_trip(kind: Kind[Any]) -> None:
-    obj = kind.struct()
+    obj = kind.schema.type()
     kind.schema.default(obj)
-    assert msgspec.json.decode(msgspec.json.encode(obj), type=kind.struct) == obj
+    assert msgspec.json.decode(msgspec.json.encode(obj), type=kind.schema.type) == obj
 
 
 @each_kind
 def test_a_row_has_a_cell_for_each_column(kind: Kind[Any]) -> None:
     if kind.row is not None:
-        assert len(kind.row(kind.struct(), NOW)) == len(kind.columns)
+        assert len(kind.row(kind.schema.type(), NOW)) == len(kind.columns)
     else:
         assert [c.name for c in kind.columns] == ["Name", "Age"]
 
@@ -62,7 +62,7 @@ def test_a_row_has_a_cell_for_each_column(kind: Kind[Any]) -> None:
 @each_kind
 def test_the_resource_version_comes_first(kind: Kind[Any]) -> None:
     """The store writes the revision into the encoded bytes at the first empty field."""
-    obj = kind.struct(api_version=kind.api_version, kind=kind.name)
+    obj = kind.schema.type(api_version=kind.api_version, kind=kind.name)
     obj.metadata.resource_version = "@"
     obj.metadata.name = "x"
     text = msgspec.json.encode(obj).decode()
@@ -73,8 +73,8 @@ def test_the_resource_version_comes_first(kind: Kind[Any]) -> None:
 
 def test_lookups() -> None:
     assert len(BY_NAME) == len(BY_RESOURCE) == len(KINDS)
-    assert all(kind_of(kind.struct) is kind for kind in KINDS)
-    assert all(issubclass(kind.struct, Object) for kind in KINDS)
+    assert all(kind_of(kind.schema.type) is kind for kind in KINDS)
+    assert all(issubclass(kind.schema.type, Object) for kind in KINDS)
 
 
 def structs_below(struct: type, seen: set[type]) -> set[type]:
@@ -89,7 +89,7 @@ def structs_below(struct: type, seen: set[type]) -> set[type]:
 
 @each_kind
 def test_every_type_says_what_it_is(kind: Kind[Any]) -> None:
-    for struct in structs_below(kind.struct, set()):
+    for struct in structs_below(kind.schema.type, set()):
         text = type_doc(struct)
         assert text.endswith((".", "?")), struct
         assert len(text) > 8 and "TODO" not in text, struct
@@ -100,5 +100,5 @@ def test_every_type_says_what_it_is(kind: Kind[Any]) -> None:
 )
 def test_common_fields_say_what_they_are(path: str) -> None:
     name, _, field = path.partition(".")
-    structs = {s.__name__: s for kind in KINDS for s in structs_below(kind.struct, set())}
+    structs = {s.__name__: s for kind in KINDS for s in structs_below(kind.schema.type, set())}
     assert field_docs(structs[name])[field].endswith(".")

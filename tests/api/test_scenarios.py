@@ -56,7 +56,7 @@ def run(case: Case) -> str:
     kind = BY_NAME[documents[0]["apiVersion"], documents[0]["kind"]]
     errors = Errors()
     try:
-        objects = [decode(msgspec.json.encode(document), kind.struct) for document in documents]
+        objects = [decode(msgspec.json.encode(document), kind.schema.type) for document in documents]
         for obj in objects:
             if kind.namespaced and not obj.metadata.namespace:
                 obj.metadata.namespace = "default"

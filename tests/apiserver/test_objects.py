@@ -42,7 +42,7 @@ def differences(mine: Any, theirs: Any, path: str = "") -> Iterator[str]:
 
 def check(kind: Kind[Any], body: bytes) -> None:
     """The body, decoded and encoded again, is the JSON of the file."""
-    encoded = json.loads(msgspec.json.encode(decode(body, kind.struct)))
+    encoded = json.loads(msgspec.json.encode(decode(body, kind.schema.type)))
     found = {(kind.name, path) for path in differences(encoded, json.loads(file_of(kind).read_bytes()))}
     assert found - DIFFERENCES.keys() == set()
 
@@ -66,15 +66,15 @@ def structs_below(shape: Shape, seen: set[type]) -> None:
     """Every struct that is reachable from a shape."""
     if shape.item is not None:
         structs_below(shape.item, seen)
-    if shape.struct is not None and shape.struct not in seen:
-        seen.add(shape.struct)
+    if shape.type is not None and shape.type not in seen:
+        seen.add(shape.type)
         for field in shape.fields.values():
             structs_below(field.shape, seen)
 
 
 def test_every_field_has_a_number() -> None:
     seen: set[type] = set()
-    for struct in (*(kind.struct for kind in KINDS), DeleteOptions):
+    for struct in (*(kind.schema.type for kind in KINDS), DeleteOptions):
         structs_below(shape_of(struct), seen)
     missing = {
         (struct.__name__, name)

@@ -5,6 +5,7 @@ facts (`shape_of`), or from the structural OpenAPI schema of a custom resource (
 apply, strict decoding, canonicalization, OpenAPI and protobuf all read it, so that they cannot disagree.
 """
 
+import builtins
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -33,7 +34,7 @@ class Shape:
     """One place in an object: its type, and the facts about it."""
 
     form: Form
-    struct: type[msgspec.Struct] | None = None
+    type: builtins.type[msgspec.Struct] | None = None
     """struct: the Python type; None for a custom resource's"""
     item: "Shape | None" = None
     """map, list: the shape of every value"""
@@ -87,12 +88,12 @@ class Shape:
     @property
     def name(self) -> str:
         """struct: the name of its type, such as `PodSpec`."""
-        return self.struct.__name__ if self.struct is not None else ""
+        return self.type.__name__ if self.type is not None else ""
 
     @cached_property
     def empty(self) -> Json:
         """struct: the JSON of an object of which no field is set; fields that are always written are in it."""
-        return msgspec.to_builtins(self.struct()) if self.struct is not None else {}
+        return msgspec.to_builtins(self.type()) if self.type is not None else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +135,7 @@ def _struct_shape(
     about: tuple[Fact, ...] = vars(struct).get("type_facts", ())  # not those of a base
     return Shape(
         form="struct",
-        struct=struct,
+        type=struct,
         atomic=atomic or facts.Atomic() in about,
         retain_keys=retain_keys,
         replaced=replaced,

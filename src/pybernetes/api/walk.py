@@ -39,7 +39,7 @@ class Walk:
         if shape.form == "list" and shape.item is not None:
             item = self._step(shape.item)
             return None if item is None else _each_item(item)
-        return self._plan(shape.struct) if shape.struct is not None else None
+        return self._plan(shape.type) if shape.type is not None else None
 
 
 def _each_field(steps: list[tuple[str, Step]]) -> Step:

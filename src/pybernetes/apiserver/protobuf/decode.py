@@ -55,7 +55,7 @@ def _root(version: str, kind: str) -> type[msgspec.Struct]:
     """The struct of a top-level message. Raises ProtobufError."""
     known = BY_NAME.get((_OLDER.get((version, kind), version), kind))
     if known is not None:
-        return known.struct
+        return known.schema.type
     if kind == DeleteOptions.__name__ and version.rpartition("/")[2] == "v1":
         return DeleteOptions
     raise ProtobufError(f'no kind "{kind}" is registered for version "{version}" in protobuf')
@@ -173,7 +173,7 @@ _EMPTY: Mapping[Form, Callable[[], Any]] = {
 
 def _value_of(shape: Shape) -> Value:
     """How a single value of a shape is read."""
-    struct = shape.struct
+    struct = shape.type
     if struct is not None:
         return lambda wire, value, depth: _message(bytes_of(wire, value), struct, depth + 1)
     if shape.form == "list" and shape.item is not None:  # A list as a value of a map is a message with a list in it.

@@ -126,8 +126,8 @@ class Definitions:
         return {**schema, **extensions}
 
     def _schema(self, shape: Shape) -> Schema:
-        if shape.struct is not None:
-            return self.ref(shape.struct)
+        if shape.type is not None:
+            return self.ref(shape.type)
         if shape.form == "list" and shape.item is not None:
             return {"type": "array", "items": self._schema(shape.item)}
         if shape.form == "map" and shape.item is not None:
