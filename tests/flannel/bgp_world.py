@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pybernetes.flannel.backends import BACKENDS, Backends
 from pybernetes.flannel.backends.bgp.actor import BirdActor
 from pybernetes.flannel.backends.udp.actor import UdpActor
 from pybernetes.flannel.config import IPAddress, NetworkConfig
@@ -158,6 +159,7 @@ class World:
     board: Board
     stack: AsyncExitStack
     hosts: list[Host] = field(default_factory=list)
+    backends: Backends = field(default_factory=lambda: BACKENDS)
 
     @property
     def switch(self) -> str:
@@ -218,6 +220,7 @@ class World:
             drift=KernelDrift(space),
             actors=[bird, UdpActor(space)],
             rng=random.Random(number),
+            backends=self.backends,
         )
         host = Host(number, space, folder, name, bird, daemon)
         self.hosts.append(host)
@@ -258,10 +261,12 @@ async def running(host: Host) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def make_world(folder: Path, racks: Sequence[int] = (1, 1, 1), linger: float = 3.0) -> AsyncIterator[World]:
+async def make_world(
+    folder: Path, racks: Sequence[int] = (1, 1, 1), linger: float = 3.0, backends: Backends = BACKENDS
+) -> AsyncIterator[World]:
     """A node for each entry of `racks`, which says in which rack it is."""
     async with AsyncExitStack() as stack:
-        world = World(f"pbt-{os.getpid()}-{uuid.uuid4().hex[:4]}", folder, Board(), stack)
+        world = World(f"pbt-{os.getpid()}-{uuid.uuid4().hex[:4]}", folder, Board(), stack, backends=backends)
         world.space(world.switch)
         world.space(world.router)
         with Netlink(world.switch) as nl:

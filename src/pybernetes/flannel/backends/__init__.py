@@ -28,7 +28,7 @@ from pybernetes.flannel.kernel.routes import Routes
 from pybernetes.flannel.leases.lease import FamilyLease, Lease
 from pybernetes.flannel.options import FlannelOptions
 
-__all__ = ["BACKENDS", "Backend", "BackendType", "Backends", "actors", "device_kinds", "kernel_kinds", "make"]
+__all__ = ["BACKENDS", "Backend", "BackendType", "Backends", "actors", "device_kinds", "kernel_kinds", "make", "named"]
 
 
 def named(*types: BackendType) -> Backends:
