@@ -12,19 +12,18 @@ from pybernetes.api.discovery.endpoint_slice import EndpointPort as SlicePort
 from pybernetes.api.meta import Object, ObjectMeta
 from pybernetes.apiserver.config import ServerConfig
 from pybernetes.apiserver.inprocess import InProcessTransport
-from pybernetes.apiserver.types import Handler, User
+from pybernetes.apiserver.types import SERVER, Handler
 from pybernetes.client.client import Client
 from pybernetes.client.errors import AlreadyExists, NotFound
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
-SYSTEM_USER = User("system:apiserver", ("system:masters", "system:authenticated"))
 _NAME = "kubernetes"
 _LABELS = {"component": "apiserver", "provider": "kubernetes"}
 
 
 async def run(server: Handler, config: ServerConfig) -> None:
     """Make or mend all of it. Raises client errors if the server refuses."""
-    client = Client(InProcessTransport(server, SYSTEM_USER))
+    client = Client(InProcessTransport(server, SERVER))
     for name in NAMESPACES:
         await _ensure(client, Namespace(metadata=ObjectMeta(name=name)))
     await _ensure(client, service(config))

@@ -33,7 +33,7 @@ from pybernetes.apiserver.paths import Paths
 from pybernetes.apiserver.requests import RequestInfo
 from pybernetes.apiserver.resource import resource_of
 from pybernetes.apiserver.routing import Router
-from pybernetes.apiserver.types import Attributes, Authenticator, Authorizer, StreamResponse, Tunnel, User
+from pybernetes.apiserver.types import SERVER, Attributes, Authenticator, Authorizer, StreamResponse, Tunnel, User
 from pybernetes.client.client import Client
 from pybernetes.client.errors import ApiError
 from pybernetes.client.transport import Request, Response
@@ -75,7 +75,7 @@ class ApiServer:
         """Write what every cluster has, and begin to follow roles. Call once, before serving."""
         await bootstrap.run(self, self.context.config)
         if self._rbac is not None:
-            client, store = Client(InProcessTransport(self, bootstrap.SYSTEM_USER)), self.context.store
+            client, store = Client(InProcessTransport(self, SERVER)), self.context.store
             feed = Feed(store, default_rbac.KINDS, self._rbac)
             feed.load()
             await default_rbac.write_defaults(client, stored(store, default_rbac.KINDS))

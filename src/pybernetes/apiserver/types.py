@@ -21,6 +21,8 @@ class User:
 
 
 ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
+SERVER = User("system:apiserver", ("system:masters", "system:authenticated"))
+"""the server itself, when it writes on its own account"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

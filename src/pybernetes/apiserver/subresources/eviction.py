@@ -18,12 +18,12 @@ from pybernetes.api.policy.pod_disruption_budget import KIND as BUDGET
 from pybernetes.api.policy.pod_disruption_budget import PodDisruptionBudget
 from pybernetes.api.subresource import Subresource, status
 from pybernetes.apiserver import codec, errors, metadata, options, reading, rendering
-from pybernetes.apiserver.bootstrap import SYSTEM_USER
 from pybernetes.apiserver.context import ResourceRequest, ServerContext
 from pybernetes.apiserver.deleting import Deleter
 from pybernetes.apiserver.options import WriteOptions
 from pybernetes.apiserver.replacing import write_options
 from pybernetes.apiserver.subresources import budget as rules
+from pybernetes.apiserver.types import SERVER
 from pybernetes.apiserver.writing import Writer
 from pybernetes.client.errors import ApiError, Conflict
 from pybernetes.client.transport import Response
@@ -117,7 +117,7 @@ class EvictionSubresource:
             name=name,
         )
         resource = self._context.catalogue.of(BUDGET)
-        own = dataclasses.replace(request, info=info, resource=resource, user=SYSTEM_USER)
+        own = dataclasses.replace(request, info=info, resource=resource, user=SERVER)
         how = WriteOptions(dry_run=dry_run, field_manager=_MANAGER)
         try:
             await self._writer.update(own, make, how, _STATUS, admitted=True)
@@ -142,7 +142,7 @@ class EvictionSubresource:
             pod.status.conditions = _with_target(pod.status.conditions, now)
             return pod
 
-        own = dataclasses.replace(request, user=SYSTEM_USER)
+        own = dataclasses.replace(request, user=SERVER)
         how = WriteOptions(field_manager=_MANAGER)
         written = await self._writer.update(own, make, how, _STATUS, admitted=True)
         return codec.decode(written.body, Pod).metadata.resource_version
