@@ -20,11 +20,12 @@ from dataclasses import dataclass
 
 from pybernetes.flannel.config import IPNetwork, NetworkConfig
 from pybernetes.flannel.leases.lease import Lease
+from pybernetes.linux.nftables.script import Script
+from pybernetes.linux.nftables.table import Chain, Hook, Table, rule
 
 #: Set by kube-proxy on packets that it masquerades itself.
 _MARK = "0x4000"
 _MULTICAST = {4: "224.0.0.0/4", 6: "ff00::/8"}
-_FAMILY = {4: "ip", 6: "ip6"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,11 @@ class PodNetwork:
     def table(self) -> str:
         """Name of the nftables table."""
         return f"flannel-ipv{self.version}"
+
+    @property
+    def nft_family(self) -> str:
+        """Family of the nftables table."""
+        return "ip" if self.version == 4 else "ip6"
 
 
 def pod_networks(config: NetworkConfig, own: Lease) -> tuple[PodNetwork, ...]:
@@ -63,40 +69,40 @@ class Wanted:
     """In nftables; else in iptables."""
 
 
+def nft_tables(networks: Iterable[PodNetwork], *, masquerade: bool, forward: bool, random: bool = True) -> list[Table]:
+    """Our nftables tables, one per family. `random`: masqueraded packets get a random source port."""
+    leave = "masquerade fully-random" if random else "masquerade"
+    return [_nft_table(net, masquerade, forward, leave) for net in networks]
+
+
 def nft_script(networks: Iterable[PodNetwork], *, masquerade: bool, forward: bool, random: bool = True) -> str:
-    """A script that replaces our tables in one transaction. `random`: source ports of masqueraded packets are."""
-    parts = []
-    for net in networks:
-        family = _FAMILY[net.version]
-        parts.append(f"table {family} {net.table}\ndelete table {family} {net.table}\n")
-        parts.append(_nft_table(family, net, masquerade, forward, " fully-random" if random else ""))
-    return "".join(parts)
+    """An nft script that replaces our tables in one transaction."""
+    scripts = []
+    for table in nft_tables(networks, masquerade=masquerade, forward=forward, random=random):
+        script = Script(table)
+        script.replace_table()
+        scripts.append(str(script))
+    return "".join(scripts)
 
 
-def _nft_table(family: str, net: PodNetwork, masquerade: bool, forward: bool, random: str) -> str:
+def _nft_table(net: PodNetwork, masquerade: bool, forward: bool, leave: str) -> Table:
     pods, here = net.network, net.subnet
-    lines = [f"table {family} {net.table} {{", '  comment "pod network of this node"']
+    src, dst = f"{net.nft_family} saddr", f"{net.nft_family} daddr"
+    chains = []
     if masquerade:
-        lines += [
-            "  chain postrtg {",
-            "    type nat hook postrouting priority srcnat; policy accept;",
-            f"    meta mark & {_MARK} == {_MARK} return",
-            f"    {family} saddr {here} {family} daddr {pods} return",
-            f"    {family} saddr {pods} {family} daddr {here} return",
-            f"    {family} saddr {pods} {family} daddr != {_MULTICAST[net.version]} masquerade{random}",
-            f"    {family} saddr != {pods} {family} daddr {here} return",
-            f"    {family} saddr != {pods} {family} daddr {pods} masquerade{random}",
-            "  }",
+        rules = [
+            rule(f"meta mark & {_MARK} == {_MARK} return", "masqueraded by kube-proxy"),
+            rule(f"{src} {here} {dst} {pods} return", "pods of this node see the addresses of all pods"),
+            rule(f"{src} {pods} {dst} {here} return", "pods of other nodes see the addresses of pods here"),
+            rule(f"{src} {pods} {dst} != {_MULTICAST[net.version]} {leave}", "pods leave as their node"),
+            rule(f"{src} != {pods} {dst} {here} return", "pods here see the addresses of outside clients"),
+            rule(f"{src} != {pods} {dst} {pods} {leave}", "the answer has to come back through this node"),
         ]
+        chains.append(Chain("postrtg", rules, Hook("nat", "postrouting", "srcnat")))
     if forward:
-        lines += [
-            "  chain forward {",
-            "    type filter hook forward priority filter; policy accept;",
-            f"    {family} saddr {pods} accept",
-            f"    {family} daddr {pods} accept",
-            "  }",
-        ]
-    return "\n".join([*lines, "}"]) + "\n"
+        rules = [rule(f"{src} {pods} accept", "pods may send"), rule(f"{dst} {pods} accept", "pods may receive")]
+        chains.append(Chain("forward", rules, Hook("filter", "forward", "filter")))
+    return Table(net.nft_family, net.table, chains=chains, comment="pod network of this node")
 
 
 def iptables_rules(net: PodNetwork, *, masquerade: bool, forward: bool, random: bool = True) -> str:

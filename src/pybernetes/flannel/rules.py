@@ -10,9 +10,9 @@ from contextlib import suppress
 
 from pybernetes.flannel import masquerade
 from pybernetes.flannel.masquerade import JUMPS, PodNetwork, Wanted
-from pybernetes.linux import nft
 from pybernetes.linux.errors import ToolError
 from pybernetes.linux.iptables import BACKENDS, Iptables, detect
+from pybernetes.linux.nftables.keeper import SmallTables
 
 log = logging.getLogger(__name__)
 
@@ -23,47 +23,33 @@ class NftRules:
     """Rules in tables of our own."""
 
     def __init__(self, *, masquerade: bool, forward: bool, random: bool = True, netns: str | None = None) -> None:
-        self._netns = netns
         self._masquerade = masquerade
         self._forward = forward
         self._random = random
-        self._script = ""
-        self._printed: dict[str, str | None] = {}
+        self._tables = SmallTables(_NFT_TABLES, netns)
 
     async def ensure(self, wanted: Wanted) -> list[str]:
         """Load the rules if they differ from what is there; returns what was done, in words."""
         return await asyncio.to_thread(self._ensure, wanted.networks)
 
     async def remove(self) -> list[str]:
-        """Take our tables away."""
-        self._script = ""
-        return await asyncio.to_thread(self._drop, ())
+        """Delete our tables."""
+        return _removed(await asyncio.to_thread(self._tables.remove))
 
     def _ensure(self, networks: tuple[PodNetwork, ...]) -> list[str]:
-        script = masquerade.nft_script(
+        first = not self._tables.ever_written
+        tables = masquerade.nft_tables(
             networks, masquerade=self._masquerade, forward=self._forward, random=self._random
         )
-        printed = self._list(networks)
-        if script == self._script and printed == self._printed:
+        written, removed = self._tables.ensure(tables)
+        if not written:
             return []
-        first = not self._script
-        nft.apply(script, self._netns)
-        gone = self._drop(networks) if script != self._script else []
-        self._script, self._printed = script, self._list(networks)
-        return [f"nftables: table {net.table} {'written' if first else 'mended'}" for net in networks] + gone
+        verb = "written" if first else "restored"
+        return [*(f"nftables: table {table.name} {verb}" for table in tables), *_removed(removed)]
 
-    def _drop(self, keep: tuple[PodNetwork, ...]) -> list[str]:
-        names = {net.table for net in keep}
-        gone = [name for family, name in _NFT_TABLES if name not in names and self._delete(family, name)]
-        return [f"nftables: table {name} removed" for name in gone]
 
-    def _delete(self, family: str, name: str) -> bool:
-        return nft.delete_table(family, name, self._netns)
-
-    def _list(self, networks: tuple[PodNetwork, ...]) -> dict[str, str | None]:
-        return {
-            net.table: nft.list_text("ip" if net.version == 4 else "ip6", net.table, self._netns) for net in networks
-        }
+def _removed(names: list[str]) -> list[str]:
+    return [f"nftables: table {name} removed" for name in names]
 
 
 class IptablesRules:
