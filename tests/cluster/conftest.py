@@ -1,4 +1,4 @@
-"""Clusters of the tests: short directories of their own, unique names, removed in any case."""
+"""Clusters for tests: short private directories and unique names; always removed afterwards."""
 
 import shutil
 import tempfile
@@ -15,7 +15,7 @@ from pybernetes.cluster.registry import Registry
 
 @pytest.fixture
 def roots() -> Iterator[Roots]:
-    """State and run directories; short, because sockets lie in them."""
+    """State and run directories. Their paths are short because they contain sockets."""
     top = Path(tempfile.mkdtemp(prefix="pbt-"))
     yield Roots(top / "s", top / "r")
     shutil.rmtree(top, ignore_errors=True)
@@ -23,13 +23,13 @@ def roots() -> Iterator[Roots]:
 
 @pytest.fixture
 def registry(roots: Roots) -> Registry:
-    """A registry of no clusters."""
+    """An empty registry."""
     return Registry(roots.state, roots.run)
 
 
 @pytest.fixture
 def name(roots: Roots, tmp_path: Path) -> Iterator[str]:
-    """A cluster name that is taken down after the test."""
+    """The name of a cluster that is removed after the test."""
     cluster = f"pbt-{uuid.uuid4().hex[:8]}"
     yield cluster
     for found in {cluster, *Registry(roots.state, roots.run).read().clusters}:

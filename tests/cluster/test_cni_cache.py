@@ -1,4 +1,4 @@
-"""Which of the machine's cached CNI results are a cluster's."""
+"""Which of the machine's cached CNI results belong to a cluster."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""The system's own tools, and how their failures are told."""
+"""Programs of the system, and how their failures are reported."""
 
 import pytest
 
@@ -14,16 +14,16 @@ def test_output_or_failure() -> None:
     assert not succeeds(["false"])
 
 
-def test_a_program_that_is_missing() -> None:
+def test_a_missing_program() -> None:
     with pytest.raises(ConfigError, match="pybernetes doctor"):
         run(["pbt-no-such-program"])
 
 
-def test_a_full_disk_is_told_with_its_fix() -> None:
-    with pytest.raises(CommandFailed, match="make room"):
+def test_a_full_disk_is_reported_with_the_fix() -> None:
+    with pytest.raises(CommandFailed, match="free some space"):
         run(["sh", "-c", "echo 'write data: no space left on device: unknown' >&2; exit 1"])
 
 
-def test_no_end() -> None:
-    with pytest.raises(CommandFailed, match="no end after"):
+def test_a_timeout() -> None:
+    with pytest.raises(CommandFailed, match="did not exit within"):
         run(["sleep", "5"], timeout=0.05)

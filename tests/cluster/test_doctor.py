@@ -1,4 +1,4 @@
-"""What is missing is named together with the command that mends it."""
+"""`doctor` reports what is missing together with the command that fixes it."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from pybernetes.cluster.errors import MachineNotReady
 
 
 class Ideal(Machine):
-    """A machine that has everything; tests take things away."""
+    """A machine that has everything; tests remove things."""
 
     programs_missing: frozenset[str] = frozenset()
     root = True
@@ -69,7 +69,7 @@ def test_an_ideal_machine_lacks_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("attribute", "value", "check", "verdict", "mend"),
+    ("attribute", "value", "check", "verdict", "fix"),
     [
         ("root", False, "root", Verdict.FAIL, "sudo"),
         ("version", (3, 9), "python", Verdict.FAIL, "apt-get install -y python3.11"),
@@ -89,21 +89,21 @@ def test_an_ideal_machine_lacks_nothing() -> None:
         ("forward_policy", "-P FORWARD DROP", "firewall", Verdict.WARN, "iptables -I FORWARD"),
     ],
 )
-def test_each_lack_is_found(attribute: str, value: object, check: str, verdict: Verdict, mend: str) -> None:
+def test_each_problem_is_found(attribute: str, value: object, check: str, verdict: Verdict, fix: str) -> None:
     machine = Ideal()
     setattr(machine, attribute, value)
     [finding] = bad(machine)
     assert (finding.check, finding.verdict) == (check, verdict)
-    assert mend in finding.mend
+    assert fix in finding.fix
 
 
-def test_one_apt_get_for_all() -> None:
+def test_all_missing_packages_in_one_command() -> None:
     machine = Ideal()
     machine.programs_missing = frozenset({"containerd", "ctr", "nft"})
     assert missing_packages(examine(machine)) == ["containerd", "nftables"]
 
 
-def test_what_is_required_is_told_at_once() -> None:
+def test_all_failures_are_reported_together() -> None:
     machine = Ideal()
     require(machine)
     machine.programs_missing = frozenset({"runc", "nft", "kubectl"})

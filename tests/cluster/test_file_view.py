@@ -1,4 +1,4 @@
-"""A node's own view of the places where a pod network is installed: its writes stay its own, nothing stays behind."""
+"""A node's own view of the directories where a pod network is installed: writes are private, nothing is left over."""
 
 import subprocess
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
 @pytest.fixture
 def places(roots: Roots, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
-    """As on a machine, but below a directory of the test's own."""
+    """The same paths, below a directory of the test."""
     top = roots.state.parent / "machine"
     mine = tuple(f"{top}{place}" for place in file_view.PLACES)
     monkeypatch.setattr(file_view, "PLACES", mine)
@@ -42,17 +42,17 @@ def sh(paths: NodePaths, script: str) -> str:
     return subprocess.check_output(file_view.inside(paths, ("sh", "-ec", script)), text=True)
 
 
-def test_each_node_writes_to_its_own(nodes: list[NodePaths], places: tuple[str, ...]) -> None:
+def test_each_node_writes_to_its_own_directories(nodes: list[NodePaths], places: tuple[str, ...]) -> None:
     for paths in nodes:
         sh(paths, f"echo {paths.name} >{places[1]}/plugin; echo x >{places[2]}/subnet.env")
     for paths in nodes:
         assert sh(paths, f"cat {places[1]}/plugin") == f"{paths.name}\n"
         assert (paths.cni_bin_dir / "plugin").read_text() == f"{paths.name}\n"
         assert paths.subnet_env.read_text() == "x\n"
-    assert [list(Path(place).iterdir()) for place in places] == [[]] * len(places), "the machine's own"
+    assert [list(Path(place).iterdir()) for place in places] == [[]] * len(places), "the machine's directories"
 
 
-def test_it_is_made_once(nodes: list[NodePaths]) -> None:
+def test_the_view_is_created_once(nodes: list[NodePaths]) -> None:
     namespace = sh(nodes[0], "readlink /proc/self/ns/mnt")
     before = len(mount.under(nodes[0].run))
     file_view.prepare(nodes[0])
@@ -60,13 +60,13 @@ def test_it_is_made_once(nodes: list[NodePaths]) -> None:
     assert len(mount.under(nodes[0].run)) == before
 
 
-def test_all_else_is_the_machines(nodes: list[NodePaths], tmp_path: Path) -> None:
+def test_other_files_are_the_machines(nodes: list[NodePaths], tmp_path: Path) -> None:
     assert sh(nodes[0], f"ls -d {tmp_path}").strip() == str(tmp_path)
     (tmp_path / "file").write_text("content")
     assert sh(nodes[0], f"cat {tmp_path}/file") == "content"
 
 
-def test_directories_that_were_made_go_unless_they_are_used(registry: Registry, places: tuple[str, ...]) -> None:
+def test_created_directories_are_removed_unless_they_are_used(registry: Registry, places: tuple[str, ...]) -> None:
     top = Path(places[0]).parents[2]
     top.mkdir()
     registry.allocate("dev", ["node-1"], api_port=46443, port_is_free=lambda port: True)

@@ -1,4 +1,4 @@
-"""Files are the old or the new ones; locks keep others out, also when the file is deleted."""
+"""Atomic writes, and locks that exclude other processes even if the lock file is deleted."""
 
 import time
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def test_modes_and_content(tmp_path: Path) -> None:
 
 
 @pytest.mark.kernel
-def test_a_full_disk_leaves_the_former_file(small_disk: Path) -> None:
+def test_a_full_disk_keeps_the_previous_file(small_disk: Path) -> None:
     path = small_disk / "state"
     write_atomic(path, b"old")
     with pytest.raises(DiskFull, match="df -h"):
@@ -53,7 +53,7 @@ def test_a_lock_whose_file_is_deleted_still_excludes(tmp_path: Path) -> None:
                 assert len(inside) == 1
                 time.sleep(0)
                 inside.pop()
-                path.unlink()  # the last act, as `down` does it
+                path.unlink()  # last, like `down`
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(visit, range(4)))
@@ -69,7 +69,7 @@ def test_a_lock_whose_file_is_deleted_still_excludes(tmp_path: Path) -> None:
         ("nameserver\n", "etc"),
     ],
 )
-def test_which_resolv_conf_a_node_can_use(tmp_path: Path, content: str, expected: str) -> None:
+def test_the_resolv_conf_that_a_node_can_use(tmp_path: Path, content: str, expected: str) -> None:
     etc, run = tmp_path / "etc", tmp_path / "run"
     etc.write_text(content)
     run.write_text("nameserver 192.0.2.1\n")

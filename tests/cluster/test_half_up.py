@@ -1,4 +1,4 @@
-"""`up` killed at any moment: running it again completes it, and `down` removes all of it."""
+"""`up` killed at any moment: running it again completes the cluster, and `down` removes all of it."""
 
 import signal
 import subprocess
@@ -48,7 +48,7 @@ def finish(process: "subprocess.Popen[str]") -> str:
 
 
 @pytest.mark.parametrize("delay", [0.02, 0.06, 0.1, 0.2, 0.4])
-def test_killed_and_taken_down(roots: Roots, name: str, tmp_path: Path, delay: float) -> None:
+def test_down_after_up_was_killed(roots: Roots, name: str, tmp_path: Path, delay: float) -> None:
     process = begin(roots, name)
     time.sleep(delay)
     process.send_signal(signal.SIGKILL)
@@ -60,7 +60,7 @@ def test_killed_and_taken_down(roots: Roots, name: str, tmp_path: Path, delay: f
 
 
 @pytest.mark.parametrize("delay", [0.05, 0.25])
-def test_killed_and_run_again(roots: Roots, name: str, delay: float) -> None:
+def test_up_again_after_up_was_killed(roots: Roots, name: str, delay: float) -> None:
     process = begin(roots, name)
     time.sleep(delay)
     process.send_signal(signal.SIGKILL)
@@ -68,7 +68,7 @@ def test_killed_and_run_again(roots: Roots, name: str, delay: float) -> None:
     assert finish(begin(roots, name)) == "up\n"
 
 
-def test_two_at_the_same_time_end_with_one_cluster(roots: Roots, name: str) -> None:
+def test_two_concurrent_ups_make_one_cluster(roots: Roots, name: str) -> None:
     processes = [begin(roots, name) for _ in range(2)]
     assert [finish(process) for process in processes] == ["up\n", "up\n"]
     shown = inventory(name, roots)

@@ -1,4 +1,4 @@
-"""The user's kubeconfig is precious; ours are private."""
+"""The user's kubeconfig keeps its other entries; the components' kubeconfigs are private."""
 
 import subprocess
 from pathlib import Path
@@ -27,7 +27,7 @@ def ours(name: str = "pybernetes-dev") -> dict[str, Any]:
     return kubeconfig.kubeconfig(name, "https://127.0.0.1:6443", ca=b"CA", certificate=b"CERT", key=b"KEY")
 
 
-def test_merge_and_remove_leave_the_rest_as_it_was(tmp_path: Path) -> None:
+def test_merge_and_remove_keep_other_entries(tmp_path: Path) -> None:
     path = tmp_path / "config"
     path.write_text(yaml.safe_dump(THEIRS, sort_keys=False))
     kubeconfig.merge(path, ours())
@@ -49,7 +49,7 @@ def test_without_switch_the_current_context_stays(tmp_path: Path) -> None:
     assert kubeconfig.read(path)["current-context"] == "work"
 
 
-def test_a_file_of_our_own_goes_when_it_is_empty(tmp_path: Path) -> None:
+def test_a_file_without_other_entries_is_removed(tmp_path: Path) -> None:
     path = tmp_path / "new" / "config"
     kubeconfig.merge(path, ours("pybernetes-a"))
     kubeconfig.merge(path, ours("pybernetes-b"))
@@ -60,7 +60,7 @@ def test_a_file_of_our_own_goes_when_it_is_empty(tmp_path: Path) -> None:
     assert not kubeconfig.remove(path, "pybernetes-b")
 
 
-def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
+def test_a_symbolic_link_is_kept(tmp_path: Path) -> None:
     target, link = tmp_path / "real", tmp_path / "link"
     target.write_text(yaml.safe_dump(THEIRS))
     link.symlink_to(target)
@@ -70,7 +70,7 @@ def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("garbage", [b"{", b"- a\n- b\n", b"text", b"clusters: 5\n", b"users: [1]\n", b"\xff\xfe\x00"])
-def test_a_damaged_file_is_left_alone(tmp_path: Path, garbage: bytes) -> None:
+def test_a_damaged_file_is_not_changed(tmp_path: Path, garbage: bytes) -> None:
     path = tmp_path / "config"
     path.write_bytes(garbage)
     with pytest.raises(ConfigError, match="config"):
@@ -80,13 +80,13 @@ def test_a_damaged_file_is_left_alone(tmp_path: Path, garbage: bytes) -> None:
     assert path.read_bytes() == garbage
 
 
-def test_where_the_user_keeps_it(tmp_path: Path) -> None:
+def test_the_path_of_the_users_file(tmp_path: Path) -> None:
     assert kubeconfig.user_path({"HOME": "/h"}) == Path("/h/.kube/config")
     assert kubeconfig.user_path({"HOME": "/h", "KUBECONFIG": "/a:/b"}) == Path("/a")
     assert kubeconfig.user_path({"HOME": "/h", "KUBECONFIG": ""}) == Path("/h/.kube/config")
 
 
-def test_kubectl_reads_what_we_write(tmp_path: Path) -> None:
+def test_kubectl_reads_the_file(tmp_path: Path) -> None:
     layout = Layout("dev", 0, state_root=tmp_path)
     pki = Pki(layout.pki)
     pki.ensure_control_plane(("localhost",))
@@ -111,6 +111,6 @@ def test_a_manifest_is_not_taken_for_a_kubeconfig(tmp_path: Path, kind: object) 
     path = tmp_path / "pod.yaml"
     path.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": kind, "metadata": {"name": "x"}}))
     before = path.read_bytes()
-    with pytest.raises(ConfigError, match="left alone"):
+    with pytest.raises(ConfigError, match="not changed"):
         kubeconfig.merge(path, ours())
     assert path.read_bytes() == before

@@ -14,13 +14,13 @@ LABEL = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,22}[a-z0-9])?", fullmatch=True)
 
 
 @pytest.mark.parametrize("bad", ["", "A", "a_b", "-a", "a-", "a.b", "a/b", "..", "a b", "ä", "a" * 25, "a\n"])
-def test_bad_cluster_names_are_refused_with_the_rule(bad: str) -> None:
+def test_invalid_cluster_names_are_refused_with_the_rule(bad: str) -> None:
     with pytest.raises(InvalidName, match="cluster name"):
         check_cluster_name(bad)
 
 
 @pytest.mark.parametrize("bad", ["", "Node", "n_1", "router", "n" * 33, "../x"])
-def test_bad_node_names_are_refused(bad: str) -> None:
+def test_invalid_node_names_are_refused(bad: str) -> None:
     with pytest.raises(InvalidName, match="node name"):
         check_node_name(bad)
 

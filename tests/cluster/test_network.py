@@ -1,4 +1,4 @@
-"""From nodes and racks to namespaces, links and routes; and from what is seen to what is to be done."""
+"""The desired network for nodes and racks, and the actions from an observed state to it."""
 
 from pybernetes.cluster.layout import Layout
 from pybernetes.cluster.network import HOST, Network, desired_network, node_addresses
@@ -13,7 +13,7 @@ def desired(racks: int = 2, *, ipv6: bool = True) -> Network:
     return desired_network(LAYOUT, NODES, racks, ipv6=ipv6)
 
 
-def test_each_node_has_a_namespace_a_link_addresses_and_a_way_out() -> None:
+def test_each_node_has_a_namespace_a_link_addresses_and_a_default_route() -> None:
     network = desired()
     names = [namespace.name for namespace in network.namespaces]
     assert names == ["pybernetes-dev.router", *(f"pybernetes-dev.node-{n}" for n in (1, 2, 3))]
@@ -39,7 +39,7 @@ def test_macs_and_addresses_differ() -> None:
     assert len(set(cidrs)) == len(cidrs)
 
 
-def test_without_ipv6_there_is_none() -> None:
+def test_without_ipv6_there_are_no_ipv6_addresses() -> None:
     network = desired(ipv6=False)
     assert not [a for a in network.addresses if ":" in a.cidr]
     assert not [r for r in network.routes if ":" in r.via]
@@ -54,14 +54,14 @@ def test_every_object_has_a_reason() -> None:
     assert all(reasons)
 
 
-def test_nothing_seen_means_everything_is_made() -> None:
+def test_everything_is_created_from_an_empty_state() -> None:
     batches = actions(desired(), {})
     lines = [line for batch in batches.values() for line in batch]
     assert sum(line.startswith("link add") for line in lines) == 2 + 1 + 3
     assert batches["pybernetes-dev.node-1"].count("addr replace 10.89.0.2/24 dev eth0") == 1
 
 
-def test_a_pair_that_lost_its_other_end_is_made_anew() -> None:
+def test_a_pair_that_lost_one_end_is_recreated() -> None:
     only_near = Observed.of_links("pyb0r0n2")
     batch = actions(desired(), {LAYOUT.router_netns: only_near})[LAYOUT.router_netns]
     assert "link del dev pyb0r0n2" in batch

@@ -1,4 +1,4 @@
-"""The network in a real kernel: packets pass, drift is mended, nothing is left."""
+"""The network in a real kernel: packets pass, drift is repaired, nothing is left over."""
 
 import subprocess
 from pathlib import Path
@@ -37,7 +37,7 @@ def drift(network: Network) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("racks", [1, 3])
-def test_everybody_reaches_everybody(registry: Registry, name: str, racks: int) -> None:
+def test_all_nodes_reach_each_other(registry: Registry, name: str, racks: int) -> None:
     layout, nodes, network = up(registry, name, 3, racks)
     first = layout.node("node-1").netns_path
     for node in nodes[1:]:
@@ -57,7 +57,7 @@ def test_racks_are_separate_segments(registry: Registry, name: str) -> None:
     assert f"via {layout.rack(0).v4.network_address + 1}" in shown.stdout
 
 
-def test_drift_of_every_kind_is_mended(registry: Registry, name: str) -> None:
+def test_drift_of_every_kind_is_repaired(registry: Registry, name: str) -> None:
     layout, nodes, network = up(registry, name, 3, 1)
     node = layout.node("node-1").netns
     for command in (
@@ -77,7 +77,7 @@ def test_drift_of_every_kind_is_mended(registry: Registry, name: str) -> None:
         assert pings(layout.node("node-1").netns_path, node_addresses(layout, other)[0])
 
 
-def test_a_leftover_name_without_a_namespace_is_taken_over(registry: Registry, name: str) -> None:
+def test_a_leftover_name_without_a_namespace_is_reused(registry: Registry, name: str) -> None:
     layout, _ = registry.allocate(name, ["node-1"])
     path = layout.node("node-1").netns_path
     path.parent.mkdir(exist_ok=True)
@@ -86,7 +86,7 @@ def test_a_leftover_name_without_a_namespace_is_taken_over(registry: Registry, n
     assert pings(path, str(layout.host_address))
 
 
-def test_one_cluster_goes_and_the_other_stays(registry: Registry, name: str) -> None:
+def test_removing_one_cluster_keeps_the_other(registry: Registry, name: str) -> None:
     up(registry, name, 2, 1)
     layout, nodes, network = up(registry, f"{name}-b", 2, 2)
     remove_network(name)
@@ -97,7 +97,7 @@ def test_one_cluster_goes_and_the_other_stays(registry: Registry, name: str) -> 
     assert pings(layout.node("node-1").netns_path, node_addresses(layout, nodes[1])[0])
 
 
-def test_the_hosts_forwarding_is_put_back(registry: Registry, roots: Roots, name: str) -> None:
+def test_the_hosts_forwarding_is_restored(registry: Registry, roots: Roots, name: str) -> None:
     def forwarding() -> str:
         return Path("/proc/sys/net/ipv4/ip_forward").read_text().strip()
 
@@ -113,7 +113,7 @@ def test_the_hosts_forwarding_is_put_back(registry: Registry, roots: Roots, name
         restore_host(registry)
         assert forwarding() == "0"
 
-    # In a namespace of its own, which stands for the host's: other clusters may need the real one's.
+    # Use a separate namespace in place of the host's: other clusters may need forwarding on the real one.
     namespaces.create(name)
     try:
         sysctl.write("net.ipv4.ip_forward", 0, name)

@@ -1,4 +1,4 @@
-"""Three nodes with real containerds: up, containers, kill -9 of anything, down to nothing."""
+"""Nodes with real containerds: start, containers, kill -9 of anything, removal without leftovers."""
 
 import signal
 import subprocess
@@ -69,7 +69,7 @@ def fetch(layout: Layout, node: str, url: str) -> str:
 
 
 def field(number: int, value: str | bytes | int) -> bytes:
-    """One field of a protobuf message shorter than 16 KB: enough to speak CRI without generated code."""
+    """Encode a field of a protobuf message shorter than 16 KB: enough for CRI without generated code."""
     if isinstance(value, int):
         return bytes([number << 3, value])
     data = value.encode() if isinstance(value, str) else value
@@ -86,14 +86,14 @@ def cri(layout: Layout, node: str, method: str, request: bytes) -> bytes:
 
 @pytest.fixture
 def before(roots: Roots) -> Iterator[Inventory]:
-    """What there is of ours below these roots; to be the same afterwards."""
+    """The inventory below these roots, which must be the same after the test."""
     yield machine(roots)
 
 
 def machine(roots: Roots) -> Inventory:
     everything = inventory(None, roots)
     mine = tuple(line for line in everything.processes if str(roots.run) in line)
-    # Other clusters of this machine may come and go meanwhile: only what these tests make is compared.
+    # Other clusters may start and stop meanwhile: compare only what these tests create.
     return everything._replace(
         processes=mine,
         links=(),
@@ -143,7 +143,7 @@ def test_kill_9_of_containerd_leaves_containers_running(registry: Registry, name
     assert "RUNNING" in listed
 
 
-def test_a_pod_sandbox_through_cri_lives_and_ends_within_our_marks(
+def test_a_pod_sandbox_through_cri_carries_the_clusters_marks(
     registry: Registry, roots: Roots, name: str, before: Inventory, tmp_path: Path
 ) -> None:
     layout, _ = up(registry, name, 1)
@@ -197,7 +197,7 @@ def test_halt_keeps_addresses_and_images(registry: Registry, roots: Roots, name:
     assert "docker.io/library/busybox:latest" in present(again.node("node-1").containerd_socket)
 
 
-def test_two_clusters_do_not_know_of_each_other(registry: Registry, roots: Roots, name: str, tmp_path: Path) -> None:
+def test_two_clusters_are_independent(registry: Registry, roots: Roots, name: str, tmp_path: Path) -> None:
     one, _ = up(registry, name, 1)
     other, _ = up(registry, f"{name}-b", 1)
     start(one, "node-1", "docker.io/pybernetes/pause:3.10", "pause")
@@ -213,14 +213,14 @@ def test_two_clusters_do_not_know_of_each_other(registry: Registry, roots: Roots
 def test_a_containerd_that_cannot_start_names_its_log(registry: Registry, name: str) -> None:
     layout, nodes = registry.allocate(name, ["node-1"])
     local_nodes.prepare_nodes(layout, nodes, 1)
-    layout.node("node-1").containerd_config.write_text("rubbish =")
+    layout.node("node-1").containerd_config.write_text("invalid =")
     supervise(layout, [local_nodes.containerd_spec(layout, "node-1")])
     with pytest.raises(StartTimeout, match=r"containerd-node-1\.log"):
         local_nodes.wait_for_containerds(layout, nodes, timeout=0.3)
     assert "expecting a value" in local_nodes.log_path(layout, "containerd-node-1").read_text()
 
 
-def test_loading_what_is_no_image(registry: Registry, name: str, tmp_path: Path) -> None:
+def test_loading_a_file_that_is_not_an_image(registry: Registry, name: str, tmp_path: Path) -> None:
     layout, nodes = up(registry, name, 1)
     file = tmp_path / "x.tar"
     file.write_bytes(b"rubbish")

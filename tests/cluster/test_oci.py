@@ -1,4 +1,4 @@
-"""Images by our own hand: the same bytes each time, of the shape the specification gives."""
+"""Images that we build: reproducible, and as the specification requires."""
 
 import io
 import json
@@ -25,14 +25,14 @@ def read(data: bytes) -> dict[str, bytes]:
         return {m.name: f.read() for m in tar.getmembers() if (f := tar.extractfile(m)) is not None}
 
 
-def test_same_input_same_bytes() -> None:
+def test_the_same_input_gives_the_same_bytes() -> None:
     assert image_tar([IMAGE], "amd64") == image_tar([IMAGE], "amd64")
     reordered = Image(IMAGE.names, (IMAGE.layers[0][::-1], IMAGE.layers[1]), IMAGE.entrypoint)
     assert manifest_digest(reordered, "amd64") == manifest_digest(IMAGE, "amd64")
     assert manifest_digest(IMAGE, "arm64") != manifest_digest(IMAGE, "amd64")
 
 
-def test_index_manifest_config_and_layers_hang_together() -> None:
+def test_index_manifest_config_and_layers_refer_to_each_other() -> None:
     files = read(image_tar([IMAGE], "amd64"))
     index = json.loads(files["index.json"])
     assert len(index["manifests"]) == 2
@@ -71,7 +71,7 @@ def test_names_of_a_docker_archive(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no tar at all" * 100, None])
-def test_what_is_no_archive_is_named(tmp_path: Path, content: bytes | None) -> None:
+def test_a_file_that_is_not_an_archive_is_named(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "file"
     if content is not None:
         path.write_bytes(content)
@@ -80,7 +80,7 @@ def test_what_is_no_archive_is_named(tmp_path: Path, content: bytes | None) -> N
 
 
 @pytest.mark.parametrize("text", ["[", "5", '[{"RepoTags": 5}]', '[{"RepoTags": []}]', "{}"])
-def test_an_archive_with_a_bad_manifest(tmp_path: Path, text: str) -> None:
+def test_an_archive_with_an_invalid_manifest(tmp_path: Path, text: str) -> None:
     path = tmp_path / "bad.tar"
     with tarfile.open(path, "w") as tar:
         info = tarfile.TarInfo("manifest.json")
@@ -104,7 +104,7 @@ def test_full_names(short: str, full: str) -> None:
     assert full_name(short) == full
 
 
-def test_static_programs_are_told_from_dynamic_ones() -> None:
+def test_static_and_dynamic_programs() -> None:
     assert is_static(Path("/usr/bin/catatonit").read_bytes())
     assert not is_static(Path("/bin/ls").resolve().read_bytes())
     assert not is_static(b"#!/bin/sh")

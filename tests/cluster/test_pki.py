@@ -1,4 +1,4 @@
-"""Certificates: what a TLS stack accepts, what is kept and what is made anew."""
+"""Certificates: which are valid for TLS, which are kept, and which are replaced."""
 
 import socket
 import ssl
@@ -33,7 +33,7 @@ def test_the_layout_is_kubeadms_and_keys_are_private(tmp_path: Path) -> None:
         assert path.stat().st_mode & 0o777 == 0o600, path
 
 
-def test_nothing_changes_when_all_is_valid(tmp_path: Path) -> None:
+def test_valid_certificates_are_kept(tmp_path: Path) -> None:
     for _ in range(2):
         pki = make(tmp_path)
         pki.ensure_control_plane(("localhost",))
@@ -44,7 +44,7 @@ def test_nothing_changes_when_all_is_valid(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in contents} == stamps
 
 
-def test_leaves_are_renewed_before_their_end_and_the_authority_stays(tmp_path: Path) -> None:
+def test_leaf_certificates_are_renewed_before_they_expire_and_the_authority_is_kept(tmp_path: Path) -> None:
     make(tmp_path).ensure_control_plane(("localhost",))
     authority = (tmp_path / "ca.crt").read_bytes()
     leaf = (tmp_path / "scheduler.crt").read_bytes()
@@ -57,14 +57,14 @@ def test_leaves_are_renewed_before_their_end_and_the_authority_stays(tmp_path: P
     assert (tmp_path / "sa.key").read_bytes() == token_key
 
 
-def test_new_names_make_a_new_certificate(tmp_path: Path) -> None:
+def test_new_names_give_a_new_certificate(tmp_path: Path) -> None:
     make(tmp_path).ensure_control_plane(("localhost",))
     make(tmp_path).ensure_control_plane(("localhost", "10.0.0.1", "::1"))
     found = alternative_names(read_certificate(tmp_path / "apiserver.crt"))
     assert found == {"localhost", "10.0.0.1", "::1"}
 
 
-def test_a_leaf_without_its_key_or_of_another_authority_is_made_anew(tmp_path: Path) -> None:
+def test_a_leaf_without_its_key_or_of_another_authority_is_replaced(tmp_path: Path) -> None:
     subject = Subject("someone", ("some-group",))
     pair = make(tmp_path).ensure_certificate("someone", subject)
     pair.key.unlink()

@@ -1,4 +1,4 @@
-"""Plugins and an image that run where no Python is: in a root directory that holds nothing else."""
+"""Plugins and an image that run without an installed Python: in a root directory with nothing else."""
 
 import ast
 import importlib.metadata
@@ -25,17 +25,17 @@ from pybernetes.linux import netns
 
 
 class TestLibraries:
-    def test_what_the_loader_prints(self) -> None:
+    def test_the_output_of_the_loader(self) -> None:
         text = "\tlinux-vdso.so.1 (0x7)\n\tlibz.so.1 => /lib/libz.so.1 (0x7f)\n\t/ld.so.2 (0x8)\n\tlibx => not found\n"
         assert libraries.parse_list(text) == {"libz.so.1": Path("/lib/libz.so.1")}
 
-    def test_all_that_a_program_loads(self) -> None:
+    def test_all_libraries_of_a_program(self) -> None:
         found = python.running()
         needed = libraries.closure(libraries.loader(found.program), [found.program])
         assert "libc.so.6" in needed and all(place.exists() for place in needed.values())
 
     @pytest.mark.parametrize("content", [b"", b"#!/bin/sh\n", b"\x7fELF\x02\x01", b"\x7fELF\x01\x01" + bytes(64)])
-    def test_what_is_no_dynamic_program_has_no_loader(self, content: bytes, tmp_path: Path) -> None:
+    def test_only_dynamic_programs_have_a_loader(self, content: bytes, tmp_path: Path) -> None:
         assert libraries.interpreter(content) == ""
         (tmp_path / "thing").write_bytes(content)
         with pytest.raises(ConfigError, match="thing is not a dynamically linked 64-bit program"):
@@ -43,7 +43,7 @@ class TestLibraries:
 
 
 class TestByteCode:
-    def test_it_is_the_same_each_time_and_can_be_imported(self, tmp_path: Path) -> None:
+    def test_byte_code_is_reproducible_and_importable(self, tmp_path: Path) -> None:
         source = b"NAMES = {'a', 'b', 'c'}\ndef twice(x): return 2 * x if x in {'p', 'q', 'r'} else x\n"
         script = (
             "import sys; from pybernetes.cluster.portable.python import byte_code;"
@@ -58,13 +58,13 @@ class TestByteCode:
         command = [sys.executable, "-c", "import made; print(made.twice('p'))"]
         assert subprocess.check_output(command, cwd=tmp_path, text=True) == "pp\n"
 
-    def test_what_is_no_python_stays_as_it_is(self, tmp_path: Path) -> None:
+    def test_files_that_are_not_python_stay_unchanged(self, tmp_path: Path) -> None:
         (tmp_path / "template.py").write_text("class {name}:\n")
         assert python.as_file("a/template.py", tmp_path / "template.py").path == "a/template.py"
         (tmp_path / "template.py").write_text("class Name: pass\n")
         assert python.as_file("a/template.py", tmp_path / "template.py").path == "a/template.pyc"
 
-    def test_a_distribution_brings_what_it_requires(self) -> None:
+    def test_requirements_of_a_distribution_are_included(self) -> None:
         names = {found.name.lower() for found in python.distributions(["aiohttp"])}
         assert {"aiohttp", "yarl", "multidict"} <= names and "numpy" not in names
         assert python.distributions(["no-such-thing-here"]) == []
@@ -77,7 +77,7 @@ def other(path: Path) -> Path:
 
 
 def imported(package: Path) -> set[str]:
-    """Top-level names that the modules of a package import, wherever in them."""
+    """Top-level names that the modules of a package import, at any place in them."""
     names = set()
     for path in package.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -93,33 +93,36 @@ def test_the_image_has_every_package_that_is_imported(package: str) -> None:
     provided = {found.name for found in python.distributions(image.PACKAGES)}
     owners = importlib.metadata.packages_distributions()
     for name in imported(Path(pybernetes.__file__).parent / package):
-        assert provided & set(owners.get(name, ())), f"{name} is imported by {package}: name its package in PACKAGES"
+        assert provided & set(owners.get(name, ())), (
+            f"{name} is imported by {package}: add its distribution to PACKAGES"
+        )
 
 
 class TestInstall:
-    def test_plugins_of_others_stay(self, tmp_path: Path) -> None:
+    def test_plugins_of_other_projects_are_kept(self, tmp_path: Path) -> None:
         other(tmp_path / "bridge")
         other(tmp_path / "flannel")
         done = plugins.install(tmp_path, self_contained=False)
         assert done.kept == ("bridge",) and set(done.written) == PLUGINS.keys() - {"bridge"}
         assert "stock" in (tmp_path / "bridge").read_text()
         assert plugins.install(tmp_path, self_contained=False, replace=True).kept == ()
-        assert plugins.install(tmp_path, self_contained=False).kept == (), "our own are written anew"
+        assert plugins.install(tmp_path, self_contained=False).kept == (), "our own are replaced"
 
-    def test_the_folder_before_outlives_an_upgrade_once(self, tmp_path: Path) -> None:
-        former, stale = tmp_path / ".pybernetes-0123456789ab", tmp_path / ".pybernetes-ba9876543210"
-        for folder in (former, stale, tmp_path / ".pybernetes-0123456789ab.new"):
+    @pytest.mark.slow
+    def test_the_previous_directory_survives_one_upgrade(self, tmp_path: Path) -> None:
+        previous, stale = tmp_path / ".pybernetes-0123456789ab", tmp_path / ".pybernetes-ba9876543210"
+        for folder in (previous, stale, tmp_path / ".pybernetes-0123456789ab.new"):
             folder.mkdir()
-        (tmp_path / "bridge").write_text(f"#!/bin/sh\nexec pybernetes {former}/bin/python3\n")
+        (tmp_path / "bridge").write_text(f"#!/bin/sh\nexec pybernetes {previous}/bin/python3\n")
         plugins.install(tmp_path, self_contained=True)
         folders = {path.name for path in tmp_path.glob(".pybernetes-*")}
-        assert former.name in folders and stale.name not in folders and len(folders) == 2
+        assert previous.name in folders and stale.name not in folders and len(folders) == 2
         plugins.install(tmp_path, self_contained=True)
         assert len(list(tmp_path.glob(".pybernetes-*"))) == 1
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_it_leaves_plugins_that_run_or_none(tmp_path: Path) -> None:
+def test_an_installation_killed_at_any_moment_leaves_no_broken_plugin(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pybernetes.cli.main", "cni", "install", "--self-contained", str(tmp_path)]
 
     def runs() -> bool:
@@ -147,7 +150,7 @@ def unpack(files: tuple[File, ...], root: Path) -> None:
 
 
 def layers(archive: bytes) -> list[tarfile.TarFile]:
-    """The layers of the only image in an archive, opened."""
+    """The layers of the only image in an archive."""
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
 
         def blob(name: str) -> bytes:
@@ -165,7 +168,7 @@ def layers(archive: bytes) -> list[tarfile.TarFile]:
 
 
 def in_root(root: Path, *argv: str, net: str = "", stdin: str = "", **env: str) -> "subprocess.CompletedProcess[str]":
-    """A program that sees `root` as its whole machine, but for processes and network namespaces."""
+    """Run a program in a chroot with the machine's processes and network namespaces."""
     script = """
         for each in proc dev run/netns; do mkdir -p "$0/$each"; mount --rbind "/$each" "$0/$each"; done
         exec chroot "$0" "$@"
@@ -219,12 +222,12 @@ def test_a_machine_without_python_attaches_a_pod(tmp_path: Path, spaces: tuple[s
 
 
 @pytest.mark.slow
-def test_the_image_holds_all_that_flanneld_needs(tmp_path: Path) -> None:
+def test_the_image_has_everything_that_flanneld_needs(tmp_path: Path) -> None:
     made = image.flannel_image(image.default_name("1.2.3"), "1.2.3")
     archive = image_tar([made], architecture())
     assert manifest_digest(image.flannel_image(made.names[0], "1.2.3"), architecture()) == manifest_digest(
         made, architecture()
-    ), "the same files, the same image"
+    ), "the image is reproducible"
     for layer in layers(archive):
         layer.extractall(tmp_path, filter="fully_trusted")
     said = {
@@ -240,9 +243,9 @@ def test_the_image_holds_all_that_flanneld_needs(tmp_path: Path) -> None:
     for argv, words in said.items():
         done = in_root(tmp_path, *argv, PATH="/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         assert done.returncode == 0 and words in done.stdout + done.stderr, (argv, done)
-    # Outside of a pod it says what it lacks; in etcd mode all modules are loaded before that.
+    # Outside of a pod it reports what is missing; in etcd mode all modules are loaded before that.
     done = in_root(tmp_path, "/opt/bin/flanneld", "--kube-subnet-mgr")
-    assert done.returncode == 1 and "this is not a pod" in done.stderr, done.stderr
+    assert done.returncode == 1 and "does not run in a pod" in done.stderr, done.stderr
     done = in_root(tmp_path, "/opt/bin/flanneld", "--etcd-endpoints=nonsense://")
     assert done.returncode == 1 and "--etcd-endpoints" in done.stderr, done.stderr
     version = {"CNI_COMMAND": "VERSION"}

@@ -1,4 +1,4 @@
-"""Processes by identity, and which of them are a cluster's."""
+"""Identities of processes, and which processes belong to a cluster."""
 
 import os
 import subprocess
@@ -28,7 +28,7 @@ def info(*argv: str, cgroup: str = "/", pid: int = 10, parent: int = 1) -> Proce
     return ProcessInfo(ProcessId(pid, 1), parent, "S", f"5:pids:{cgroup}\n0::/\n", argv)
 
 
-def test_identity_of_a_living_and_an_ended_process() -> None:
+def test_identity_of_a_running_and_an_exited_process() -> None:
     child = subprocess.Popen(["sleep", "100"])
     process = identify(child.pid)
     assert process is not None
@@ -44,7 +44,7 @@ def test_identity_of_a_living_and_an_ended_process() -> None:
     child.wait()
 
 
-def test_who_ignores_sigterm_is_killed_after_the_grace() -> None:
+def test_a_process_that_ignores_sigterm_is_killed_after_the_grace_period() -> None:
     code = "import signal,time;signal.signal(15,signal.SIG_IGN);print('up',flush=True);time.sleep(100)"
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert child.stdout is not None
@@ -88,7 +88,7 @@ def test_marks_of_a_process(candidate: ProcessInfo, mine: bool) -> None:
     assert is_ours(candidate, "dev", ROOTS) is mine
 
 
-def test_children_belong_to_their_parents() -> None:
+def test_descendants_are_found() -> None:
     everyone = [info("a", pid=2), info("b", pid=3, parent=2), info("c", pid=4, parent=3), info("d", pid=5)]
     assert {found.id.pid for found in with_descendants(everyone[:1], everyone)} == {2, 3, 4}
 
@@ -99,7 +99,7 @@ def make_hierarchies(root: Path, *names: str) -> None:
         (root / name / "cgroup.procs").touch()
 
 
-def test_where_daemons_are_tracked(tmp_path: Path) -> None:
+def test_hierarchies_that_track_daemons(tmp_path: Path) -> None:
     make_hierarchies(tmp_path, "memory", "pids", "systemd", "unified")
     names = [path.relative_to(tmp_path).parts[0] for path in cgroups.tracking_dirs("/pybernetes/x", tmp_path)]
     assert names == ["pids", "systemd", "unified"]
@@ -108,7 +108,7 @@ def test_where_daemons_are_tracked(tmp_path: Path) -> None:
     assert cgroups.tracking_dirs("/pybernetes/x", tmp_path / "none") == []
 
 
-def test_cgroups_go_deepest_first_and_only_ours(tmp_path: Path) -> None:
+def test_only_our_cgroups_are_removed_deepest_first(tmp_path: Path) -> None:
     make_hierarchies(tmp_path, "memory", "pids")
     for path in ("memory/pybernetes/a/n/pods", "pids/pybernetes/a", "pids/pybernetes/ab/n"):
         (tmp_path / path).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Slots, ports and node addresses: kept, apart from each other, refused with a reason."""
+"""Slots, ports and node addresses: persistent, distinct, and refused with a reason."""
 
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +32,7 @@ def test_addresses_survive_and_new_nodes_are_added(registry: Registry) -> None:
     assert [node.host for node in again] == [2, 3, 4]
 
 
-def test_what_a_cluster_has_is_remembered_and_private(registry: Registry, roots: Roots) -> None:
+def test_allocations_are_persistent_and_the_state_is_private(registry: Registry, roots: Roots) -> None:
     assert registry.nodes("a") == []
     assert registry.layout("a") is None
     _, nodes = allocate(registry, "a", 2)
@@ -45,7 +45,7 @@ def test_racks_are_filled_evenly(registry: Registry) -> None:
     assert [node.rack for node in nodes] == [0, 1, 0, 1, 0]
 
 
-def test_racks_cannot_change_under_a_cluster(registry: Registry) -> None:
+def test_the_number_of_racks_cannot_change(registry: Registry) -> None:
     allocate(registry, "a", 2, racks=2)
     with pytest.raises(ConfigError, match="--racks 2"):
         allocate(registry, "a", 2, racks=3)
@@ -59,13 +59,15 @@ def test_two_clusters_have_different_slots_and_ports(registry: Registry) -> None
     assert records["a"].api_port != records["b"].api_port
 
 
-def test_clusters_made_at_the_same_time_do_not_collide(registry: Registry) -> None:
+def test_clusters_created_concurrently_do_not_collide(registry: Registry) -> None:
     with ThreadPoolExecutor(8) as pool:
         slots = list(pool.map(lambda i: allocate(registry, f"c{i}")[0], range(8)))
     assert sorted(slots) == list(range(8))
 
 
-def test_a_released_slot_is_used_again_and_the_file_goes_with_the_last(registry: Registry, roots: Roots) -> None:
+def test_a_released_slot_is_reused_and_the_file_is_removed_with_the_last_cluster(
+    registry: Registry, roots: Roots
+) -> None:
     allocate(registry, "a")
     allocate(registry, "b")
     registry.release("a")
@@ -76,14 +78,14 @@ def test_a_released_slot_is_used_again_and_the_file_goes_with_the_last(registry:
     registry.release("never-there")
 
 
-def test_all_slots_taken(registry: Registry) -> None:
+def test_all_slots_in_use(registry: Registry) -> None:
     for number in range(SLOTS):
         allocate(registry, f"c{number}")
     with pytest.raises(NoRoom, match="32 clusters"):
         allocate(registry, "one-more")
 
 
-def test_port_in_use_is_named_with_the_fix(registry: Registry) -> None:
+def test_a_port_in_use_is_reported_with_the_fix(registry: Registry) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -94,12 +96,12 @@ def test_port_in_use_is_named_with_the_fix(registry: Registry) -> None:
 
 
 @pytest.mark.parametrize("port", [0, -1, 70000])
-def test_no_port_at_all(registry: Registry, port: int) -> None:
+def test_invalid_ports(registry: Registry, port: int) -> None:
     with pytest.raises(ConfigError, match="is not a port"):
         allocate(registry, "a", api_port=port)
 
 
-def test_port_of_another_cluster(registry: Registry) -> None:
+def test_the_port_of_another_cluster(registry: Registry) -> None:
     allocate(registry, "a", api_port=7000)
     with pytest.raises(ConfigError, match="belongs to cluster 'a'"):
         allocate(registry, "b", api_port=7000)
@@ -107,12 +109,12 @@ def test_port_of_another_cluster(registry: Registry) -> None:
         allocate(registry, "a", api_port=7001)
 
 
-def test_bad_counts_and_names(registry: Registry) -> None:
+def test_invalid_counts_and_names(registry: Registry) -> None:
     with pytest.raises(ConfigError, match="--nodes 0"):
         default_node_names(0)
     with pytest.raises(ConfigError, match="--racks 8"):
         allocate(registry, "a", racks=8)
-    with pytest.raises(ConfigError, match="differ"):
+    with pytest.raises(ConfigError, match="must be unique"):
         registry.allocate("a", ["n", "n"])
     with pytest.raises(InvalidName):
         registry.allocate("A", ["n"])
@@ -121,7 +123,7 @@ def test_bad_counts_and_names(registry: Registry) -> None:
 
 
 @pytest.mark.parametrize("garbage", [b"", b"{", b"[]", b'{"clusters": {"a": {"slot": "x"}}}', b"\xff\xfe"])
-def test_a_damaged_file_is_reported_and_left_alone(registry: Registry, roots: Roots, garbage: bytes) -> None:
+def test_a_damaged_file_is_reported_and_not_changed(registry: Registry, roots: Roots, garbage: bytes) -> None:
     roots.state.mkdir(parents=True)
     (roots.state / "clusters.json").write_bytes(garbage)
     with pytest.raises(ConfigError, match=r"clusters\.json"):

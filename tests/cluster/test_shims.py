@@ -1,4 +1,4 @@
-"""Whose sockets of shims are removed, and when."""
+"""Which sockets of shims are removed."""
 
 import socket
 import tempfile
@@ -12,7 +12,7 @@ from pybernetes.cluster.shims import listens, remove_shim_sockets
 
 @pytest.fixture
 def top() -> Iterator[Path]:
-    """A short directory, since sockets lie in it."""
+    """A directory with a short path, for sockets."""
     with tempfile.TemporaryDirectory(prefix="pbt-") as name:
         yield Path(name)
 
@@ -23,7 +23,7 @@ def _bundle(run: Path, container: str, address: Path) -> None:
     (bundle / "address").write_text(f"unix://{address}")
 
 
-def test_the_dead_go_and_the_living_and_others_stay(top: Path) -> None:
+def test_only_sockets_of_dead_shims_are_removed(top: Path) -> None:
     folder = top / "s"
     folder.mkdir()
     alive, dead, others = folder / "alive", folder / "dead", folder / "others"

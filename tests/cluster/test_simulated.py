@@ -1,4 +1,4 @@
-"""Simulated nodes: their names and addresses, and how their requests travel."""
+"""Simulated nodes: their names and addresses, and how their requests are sent."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -9,12 +9,12 @@ import pytest
 from pybernetes.client.transport import Request, Response
 from pybernetes.cluster.errors import ConfigError
 from pybernetes.cluster.layout import Layout
-from pybernetes.cluster.paper import LIMIT, NODE_RANGE, POD_RANGE, paper_nodes
+from pybernetes.cluster.simulated_nodes import LIMIT, NODE_RANGE, POD_RANGE, simulated_nodes
 from pybernetes.cluster.simulated_transport import NodeTransport
 
 
 def test_each_node_has_its_own_name_address_and_range() -> None:
-    nodes = paper_nodes(1000)
+    nodes = simulated_nodes(1000)
     assert [node.name for node in nodes[:2]] == ["simulated-1", "simulated-2"]
     assert nodes[0].pod_cidr == "10.128.0.0/24"
     for values in ({n.name for n in nodes}, {n.address for n in nodes}, {n.pod_cidr for n in nodes}):
@@ -23,24 +23,24 @@ def test_each_node_has_its_own_name_address_and_range() -> None:
 
 
 def test_the_last_node_is_inside_the_ranges() -> None:
-    last = paper_nodes(LIMIT)[-1]
+    last = simulated_nodes(LIMIT)[-1]
     assert ip_network(last.pod_cidr).broadcast_address == POD_RANGE.broadcast_address
     assert ip_network(f"{last.address}/32").subnet_of(NODE_RANGE)  # type: ignore[arg-type]
 
 
-def test_paper_ranges_are_beside_that_of_real_pods() -> None:
+def test_simulated_ranges_do_not_overlap_those_of_real_pods() -> None:
     real = ip_network(str(Layout.__dataclass_fields__["pod_cidr"].default))
-    assert not any(real.overlaps(paper) for paper in (NODE_RANGE, POD_RANGE))  # type: ignore[arg-type]
+    assert not any(real.overlaps(network) for network in (NODE_RANGE, POD_RANGE))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("count", [-1, LIMIT + 1])
-def test_impossible_counts_are_refused(count: int) -> None:
+def test_invalid_counts_are_refused(count: int) -> None:
     with pytest.raises(ConfigError, match="--simulated-nodes"):
-        paper_nodes(count)
+        simulated_nodes(count)
 
 
 class _Slow:
-    """Counts the requests that are under way."""
+    """Counts concurrent requests."""
 
     def __init__(self) -> None:
         self.seen: list[Request] = []
@@ -62,7 +62,7 @@ class _Slow:
         raise AssertionError("the inner transport belongs to its owner")
 
 
-async def test_requests_travel_as_the_node_and_a_few_at_a_time() -> None:
+async def test_requests_impersonate_the_node_with_limited_concurrency() -> None:
     inner, slots = _Slow(), asyncio.Semaphore(3)
     nodes = [NodeTransport(inner, f"n{i}", slots) for i in range(10)]
     request = Request(method="GET", path="/version", headers={"accept": "application/json"})

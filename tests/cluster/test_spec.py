@@ -1,4 +1,4 @@
-"""Specs, pid files and states as text; restarts in time."""
+"""Specs, pid files and states as text; delays of restarts."""
 
 import pytest
 from hypothesis import given
@@ -24,7 +24,7 @@ from pybernetes.cluster.spec import (
 SPEC = ProcessSpec("x", ("sleep", "1"), "/tmp/x.log", env={"A": "b"}, cgroup="/c", stage=2)
 
 
-def test_text_and_back() -> None:
+def test_encoding_round_trip() -> None:
     assert decode_specs(encode_specs([SPEC])) == [SPEC]
     file = PidFile(ProcessId(5, 7), SPEC)
     assert decode_pid_file(encode_pid_file(file)) == file
@@ -33,7 +33,7 @@ def test_text_and_back() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "{}", "5", "null", '[{"name": "x"}]', '[{"argv": 5}]', '{"pid": "x"}'])
-def test_garbage_is_a_value_error(text: str) -> None:
+def test_invalid_text_is_a_value_error(text: str) -> None:
     for decode in (decode_pid_file, decode_state):
         with pytest.raises(ValueError):
             decode(text)
@@ -52,7 +52,7 @@ def test_delays_grow_to_a_limit(lives: list[float]) -> None:
     assert restart_delay(failures, 60.0) == restart_delay(0, 60.0) == (1, 0.05)
 
 
-def test_what_makes_a_process_another_one() -> None:
+def test_changes_that_need_a_new_process() -> None:
     assert same_process(SPEC, SPEC._replace(grace=1.0, wanted=False, stage=0))
     assert not same_process(SPEC, SPEC._replace(argv=("sleep", "2")))
     assert not same_process(SPEC, SPEC._replace(env={}))

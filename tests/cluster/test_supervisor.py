@@ -1,4 +1,4 @@
-"""The supervisor with real processes: ends, kills, take-overs, changes of mind."""
+"""The supervisor with real processes: exits, kills, adoption, changed specs."""
 
 import os
 import signal
@@ -65,7 +65,7 @@ def pid(layout: Layout, name: str) -> ProcessId:
     return found
 
 
-def test_a_killed_process_starts_again_and_the_others_go_on(layout: Layout) -> None:
+def test_a_killed_process_is_restarted_and_the_others_keep_running(layout: Layout) -> None:
     supervise(layout, [sleeper(layout, "a"), sleeper(layout, "b")])
     a, b = pid(layout, "a"), pid(layout, "b")
     send(a, signal.SIGKILL)
@@ -75,7 +75,7 @@ def test_a_killed_process_starts_again_and_the_others_go_on(layout: Layout) -> N
     assert pid(layout, "b") == b
 
 
-def test_running_it_again_changes_nothing(layout: Layout) -> None:
+def test_the_same_specs_change_nothing(layout: Layout) -> None:
     specs = [sleeper(layout, "a")]
     first = supervise(layout, specs).supervisor
     a = pid(layout, "a")
@@ -83,7 +83,7 @@ def test_running_it_again_changes_nothing(layout: Layout) -> None:
     assert pid(layout, "a") == a
 
 
-def test_a_killed_supervisor_is_replaced_and_takes_over(layout: Layout) -> None:
+def test_the_next_supervisor_adopts_the_processes_of_a_killed_one(layout: Layout) -> None:
     specs = [sleeper(layout, "a"), sleeper(layout, "b")]
     first = supervise(layout, specs).supervisor
     a, b = pid(layout, "a"), pid(layout, "b")
@@ -95,13 +95,13 @@ def test_a_killed_supervisor_is_replaced_and_takes_over(layout: Layout) -> None:
     assert second != first
     assert pid(layout, "a") == a
     assert pid(layout, "b") != b
-    # An adopted process is watched as well as one's own child.
+    # Adopted processes are watched like children.
     send(a, signal.SIGKILL)
     until(lambda: process(layout, "a") not in (None, a))
     assert row(layout, "a").exit == "unknown"
 
 
-def test_a_reused_pid_is_nobody_we_know(layout: Layout) -> None:
+def test_a_reused_pid_is_not_adopted(layout: Layout) -> None:
     spec = sleeper(layout, "a")
     supervisor = supervise(layout, [spec]).supervisor
     a = pid(layout, "a")
@@ -111,7 +111,7 @@ def test_a_reused_pid_is_nobody_we_know(layout: Layout) -> None:
     file = layout.supervisor_run / "a.pid"
     innocent = subprocess.Popen(["sleep", "1000"])
     try:
-        # As if the innocent one had been given our former pid: same number, another start time.
+        # As if another process had the pid of the previous one: same number, other start time.
         file.write_text(file.read_text().replace(f'"pid": {a.pid}', f'"pid": {innocent.pid}'))
         supervise(layout, [])
         until(lambda: not file.exists())
@@ -131,7 +131,7 @@ def test_changed_removed_and_new_processes(layout: Layout) -> None:
     assert pid(layout, "same") == before["same"]
 
 
-def test_switched_off_and_on(layout: Layout) -> None:
+def test_stopping_and_starting_a_process(layout: Layout) -> None:
     supervise(layout, [sleeper(layout, "a")])
     a = pid(layout, "a")
     set_wanted(layout, {"a"}, False)
@@ -143,7 +143,7 @@ def test_switched_off_and_on(layout: Layout) -> None:
         set_wanted(layout, {"b"}, True)
 
 
-def test_a_failing_program_is_retried_ever_more_slowly(layout: Layout) -> None:
+def test_a_failing_program_is_restarted_with_back_off(layout: Layout) -> None:
     supervise(layout, [sleeper(layout, "bad")._replace(argv=("/no/such/program",)), script(layout, "quick", "1/0")])
     until(lambda: row(layout, "bad").restarts >= 3 and row(layout, "quick").restarts >= 2)
     assert row(layout, "bad").exit == "exit 127"
@@ -153,14 +153,16 @@ def test_a_failing_program_is_retried_ever_more_slowly(layout: Layout) -> None:
     assert supervisor_alive(layout)
 
 
-def test_no_restart_where_none_is_wanted(layout: Layout) -> None:
+def test_a_process_without_restart_stays_exited(layout: Layout) -> None:
     supervise(layout, [script(layout, "once", "pass")._replace(restart=False)])
     until(lambda: row(layout, "once").state == "exited")
     assert row(layout, "once").exit == "exit 0"
     assert row(layout, "once").restarts == 0
 
 
-def test_stages_stop_from_the_highest_and_stubborn_ones_are_killed(layout: Layout, tmp_path: Path) -> None:
+def test_the_highest_stage_stops_first_and_processes_that_ignore_sigterm_are_killed(
+    layout: Layout, tmp_path: Path
+) -> None:
     order = tmp_path / "order"
     code = (
         "import signal,sys,time\n"
@@ -185,13 +187,13 @@ def test_stages_stop_from_the_highest_and_stubborn_ones_are_killed(layout: Layou
     assert [path.name for path in layout.supervisor_run.iterdir()] == ["lock"]
 
 
-def test_a_damaged_spec_file_does_not_stop_what_runs(layout: Layout) -> None:
+def test_a_damaged_spec_file_does_not_stop_running_processes(layout: Layout) -> None:
     supervisor = supervise(layout, [sleeper(layout, "a")]).supervisor
     a = pid(layout, "a")
     layout.supervisor_spec.write_text("rubbish")
     send(supervisor, signal.SIGHUP)
     log = layout.logs / "supervisor.log"
-    until(lambda: "keeping the former processes" in log.read_text())
+    until(lambda: "keeping the current processes" in log.read_text())
     assert pid(layout, "a") == a
     with pytest.raises(ConfigError, match="run 'pybernetes up' again"):
         read_specs(layout)
@@ -206,7 +208,7 @@ def test_long_logs_are_rotated_at_the_next_start(layout: Layout) -> None:
     until(lambda: Path(f"{spec.log}.1").exists() and Path(spec.log).stat().st_size == 0)
 
 
-def test_a_full_disk_is_survived(roots: Roots, name: str) -> None:
+def test_the_supervisor_survives_a_full_disk(roots: Roots, name: str) -> None:
     for root in roots:
         root.mkdir(parents=True)
         mount.tmpfs(root, size=256 << 10)
@@ -232,7 +234,7 @@ def test_a_full_disk_is_survived(roots: Roots, name: str) -> None:
             mount.unmount_all(root)
 
 
-def test_it_costs_next_to_nothing(layout: Layout) -> None:
+def test_the_supervisor_uses_little_cpu_and_memory(layout: Layout) -> None:
     supervisor = supervise(layout, [sleeper(layout, f"s{i}") for i in range(5)]).supervisor
     for i in range(5):
         pid(layout, f"s{i}")
@@ -247,7 +249,7 @@ def test_it_costs_next_to_nothing(layout: Layout) -> None:
     assert after - before <= 1
 
 
-def test_processes_are_leaders_in_their_cgroup_with_nothing_inherited(layout: Layout) -> None:
+def test_processes_are_session_leaders_in_their_cgroup_and_inherit_nothing(layout: Layout) -> None:
     os.environ["PBT_SEEN"] = "yes"
     try:
         supervise(layout, [sleeper(layout, "a")._replace(env={"PBT_OWN": "1"})])

@@ -33,7 +33,7 @@ def test_two_racks_and_iptables(tmp_path_factory: pytest.TempPathFactory) -> Non
         assert code == 1 and found["paths"][0]["hops"][-1]["what"] == "iptables FORWARD: policy drop"
         assert codes(made) == {"forward-drop"}
         made.in_node("node-1", "iptables", "-P", "FORWARD", "ACCEPT")
-        assert "lingers" in refusal(made, *request, "--force", "--timeout", "2")
+        assert "keeps flannel.1" in refusal(made, *request, "--force", "--timeout", "2")
         assert {f.code for f in faults(check_once(made).findings)} == {"other-segment"}
 
 

@@ -85,7 +85,7 @@ def cluster(backend: str = "vxlan", nodes: int = 2, racks: int = 1, families: in
     leases = [_lease(parsed, number, racks) for number in range(1, nodes + 1)]
     made = [_node(parsed, leases, number, racks) for number in range(1, nodes + 1)]
     services = (ipaddress.ip_network("10.96.0.0/12"), ipaddress.ip_network("fd00:10:96::/112"))
-    return ClusterFacts(name="paper", config=parsed, services=services, nodes=tuple(made))
+    return ClusterFacts(name="fake", config=parsed, services=services, nodes=tuple(made))
 
 
 def _lease(parsed: config.NetworkConfig, number: int, racks: int) -> Lease:

@@ -12,7 +12,7 @@ _COLOURS = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
 @click.command("doctor")
 @click.option("--packages", is_flag=True, help="Print only the Debian packages that are missing, for scripts.")
 def command(packages: bool) -> None:
-    """Check this machine and name the command that mends each lack. Exit code 1 if a cluster can't run."""
+    """Check this machine and name the command that fixes each lack. Exit code 1 if a cluster can't run."""
     findings = examine()
     if packages:
         click.echo("\n".join(missing_packages(findings)))
@@ -20,6 +20,6 @@ def command(packages: bool) -> None:
     for finding in findings:
         verdict = click.style(f"{finding.verdict.value:4}", fg=_COLOURS[finding.verdict])
         click.echo(f"{verdict}  {finding.check:20} {finding.detail}")
-        if finding.mend:
-            click.echo(f"      {'':20} mend: {finding.mend}")
+        if finding.fix:
+            click.echo(f"      {'':20} fix: {finding.fix}")
     sys.exit(any(finding.verdict is Verdict.FAIL for finding in findings))

@@ -13,7 +13,7 @@ from pybernetes.cli import options
 from pybernetes.client.client import Client
 from pybernetes.cluster import backend_choice
 from pybernetes.cluster.layout import Layout
-from pybernetes.cluster.pod_network import require_ours
+from pybernetes.cluster.pod_network import require_managed_network
 from pybernetes.cluster.up import layout_of
 from pybernetes.insight import check, gather, show, switch_backend
 
@@ -61,7 +61,7 @@ def show_command(name: str, output: str, watch: bool) -> None:
     PEERS counts the peers that reply through the pod network. PATH is direct or a tunnel, with the outgoing device.
     'network check' finds the cause of a fault. The exit code is 0 even if there are faults.
     """
-    layout = require_ours(layout_of(name))
+    layout = require_managed_network(layout_of(name))
 
     def say(found: check.Checked) -> None:
         if not _say(show.document(found), output):
@@ -93,7 +93,7 @@ def check_command(name: str, output: str) -> None:
     Prints the cause and the fix of each fault. Exit code 0 if there is no fault (warnings do not count), 1 if there
     are faults or the check failed, 2 for an invalid command line.
     """
-    layout = require_ours(layout_of(name))
+    layout = require_managed_network(layout_of(name))
     found = _with_client(layout, lambda client: check.check(layout, client))
     if not _say(show.document(found), output):
         if output == "wide":
@@ -120,7 +120,7 @@ def set_backend_command(backend: str, settings: tuple[str, ...], force: bool, ti
     Waits until every node has changed over and nothing of the old backend is left. Exit code 1 if the request is
     refused, which changes nothing, or if nodes have not changed over in time.
     """
-    layout = require_ours(layout_of(name))
+    layout = require_managed_network(layout_of(name))
     request = switch_backend.SwitchRequest(
         backend, backend_choice.parse_options(settings), force=force, timeout=timeout
     )

@@ -12,8 +12,8 @@ from pybernetes.client.client import Client
 from pybernetes.client.http import HttpTransport
 from pybernetes.client.informer import Informers
 from pybernetes.cluster.kubeconfig import component_path
-from pybernetes.cluster.paper import PaperNode, paper_nodes
 from pybernetes.cluster.simulated import run_simulated
+from pybernetes.cluster.simulated_nodes import SimulatedNode, simulated_nodes
 from pybernetes.cluster.simulated_transport import NodeTransport
 from pybernetes.cluster.up import layout_of
 
@@ -28,10 +28,10 @@ def command(count: int, name: str, log_level: str) -> None:
     """Run the kubelets of COUNT nodes whose pods are on paper only. `up --simulated-nodes` starts this."""
     endpoint = kubeconfig.load(component_path(layout_of(name), "admin"))
     transport = HttpTransport(endpoint, user_agent="pybernetes-simulated")
-    run_until_signal(_run(paper_nodes(count), transport), log_level, fast_loop=True)
+    run_until_signal(_run(simulated_nodes(count), transport), log_level, fast_loop=True)
 
 
-async def _run(nodes: list[PaperNode], transport: HttpTransport) -> None:
+async def _run(nodes: list[SimulatedNode], transport: HttpTransport) -> None:
     informers = Informers(Client(transport))
     slots = asyncio.Semaphore(_AT_ONCE)
 

@@ -8,7 +8,7 @@ import click
 
 from pybernetes.cli import options
 from pybernetes.cluster.layout import Layout
-from pybernetes.cluster.pod_network import require_ours
+from pybernetes.cluster.pod_network import require_managed_network
 from pybernetes.cluster.up import layout_of
 from pybernetes.insight import gather, trace_gather
 from pybernetes.insight.hop import Trace
@@ -28,7 +28,7 @@ def command(pod: str, target: str, port: str, namespace: str, output: str, name:
     pod (NAME, pod/NAME). The path is computed from the kernel state of the nodes; no packet is sent. Exit code 1 if
     the packet is lost on any path; the hop is marked X.
     """
-    found = asyncio.run(_follow(require_ours(layout_of(name)), pod, target, port, namespace))
+    found = asyncio.run(_follow(require_managed_network(layout_of(name)), pod, target, port, namespace))
     click.echo(json.dumps(found.document(), indent=2) if output == "json" else "\n".join(found.lines()))
     sys.exit(0 if found.arrives else 1)
 

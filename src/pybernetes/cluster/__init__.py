@@ -1,1 +1,1 @@
-"""Putting it together: certificates, bootstrap, local nodes, up, down and join."""
+"""Create, run and remove clusters on this machine: certificates, local nodes, processes."""

@@ -1,6 +1,6 @@
 """A node agent: kubelet, Service proxy, flannel and DNS of one local node, in one process inside its namespace.
 
-Each part speaks to the API server as its own user, with its own certificate.
+Each part uses its own client certificate, and so is its own user to the API server.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from pybernetes.cluster.network import node_addresses
 from pybernetes.cluster.node_parts import make_proxy, run_dns, run_kubelet
 from pybernetes.cluster.nodes import has_ipv6, resolv_conf
 from pybernetes.cluster.pki import Pki
-from pybernetes.cluster.pod_network import cni_conflist, is_left_to_others, net_conf_path
+from pybernetes.cluster.pod_network import cni_conflist, has_external_network, net_conf_path
 from pybernetes.cluster.registry import NodeRecord
 from pybernetes.dns.server import DnsOptions
 from pybernetes.flannel.daemon import Flanneld
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class AgentOptions:
-    """What `up` may choose."""
+    """Settings of the agent that `up` can change."""
 
     proxy_mode: str = "nftables"
     flannel_metrics_port: int = 10247
@@ -57,7 +57,7 @@ class Agent:
         return Client(HttpTransport(endpoint, user_agent=f"pybernetes-{component.partition('/')[0]}"))
 
     async def run(self) -> None:
-        """Work until cancelled; containers and network go on without the agent."""
+        """Run until cancelled. Containers and the network keep working without the agent."""
         clients = [self._client(name) for name in (f"nodes/{self._node.name}", "kube-proxy", "flannel")]
         informers = [Informers(client) for client in clients]
         of_kubelet, of_proxy, of_flannel = informers
@@ -67,7 +67,7 @@ class Agent:
                     group.create_task(known.run(), name=f"informers of {name}")
                 group.create_task(run_kubelet(self._kubelet_config(), clients[0], of_kubelet), name="kubelet")
                 group.create_task(make_proxy(self._proxy_options(), of_proxy).run(), name="proxy")
-                if not is_left_to_others(self._layout):
+                if not has_external_network(self._layout):
                     flannel = make_flannel(self._flannel_options(), clients[2], of_flannel)
                     group.create_task(flannel.run(), name="flannel")
                     group.create_task(self._show(flannel), name="flannel metrics")
@@ -113,7 +113,7 @@ class Agent:
         )
 
     async def _show(self, flannel: Flanneld) -> None:
-        """The figures of the pod network, for a Prometheus on the node. A port that is taken is no reason to fail."""
+        """Serve the pod network's metrics for Prometheus. If the port is in use, log that and go on."""
 
         def ready() -> str:
             return "" if flannel.ready else "routes and subnet file are not in place yet"
@@ -127,7 +127,7 @@ class Agent:
             log.warning("%s", error)
 
     async def _join_pods_when(self, flannel: Flanneld) -> None:
-        """Pods can be attached once there is a subnet for them; containerd notices the file by itself."""
+        """Write the CNI configuration once the node has a subnet. containerd notices the file by itself."""
         await flannel.wait_ready()
         self._paths.cni_conf_dir.mkdir(parents=True, exist_ok=True)
         write_if_changed(self._paths.cni_conf_dir / "10-flannel.conflist", cni_conflist(self._paths), 0o644)

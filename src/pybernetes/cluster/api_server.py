@@ -1,6 +1,6 @@
-"""An API server that serves: its store opened, its parts assembled, its port listened on.
+"""Run an API server: open its store, assemble its parts, listen on its port.
 
-The control plane of a local cluster and `pybernetes apiserver` both start theirs here.
+Both the control plane of a local cluster and `pybernetes apiserver` use this.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ Prepare = Callable[[ApiServer], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serving:
-    """All that one serving API server is told."""
+    """Settings of one API server."""
 
     open_store: OpenStore
     config: ServerConfig
@@ -51,7 +51,7 @@ class Serving:
 
 
 def sqlite(path: Path) -> OpenStore:
-    """Opens the embedded store."""
+    """A function that opens the embedded store."""
 
     async def open_store() -> Store:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -61,8 +61,8 @@ def sqlite(path: Path) -> OpenStore:
 
 
 def etcd(servers: Sequence[str], tls: "EtcdTls | None") -> OpenStore:
-    """Opens a store in an etcd cluster."""
-    # gRPC takes 50 ms to import and 9 MB, which the embedded store does not need.
+    """A function that opens a store in an etcd cluster."""
+    # Importing gRPC takes 50 ms and 9 MB, which the embedded store does not need.
     from pybernetes.store.etcd import EtcdStore
 
     async def open_store() -> Store:
@@ -73,9 +73,9 @@ def etcd(servers: Sequence[str], tls: "EtcdTls | None") -> OpenStore:
 
 @asynccontextmanager
 async def serving(wanted: Serving, prepare: Prepare | None = None) -> AsyncGenerator[ApiServer, None]:
-    """A server that listens while the context lasts. `prepare` may write objects before the first request.
+    """An API server that listens until the context exits. `prepare` may write objects before the first request.
 
-    Leaving ends watches first and the store last, so what was acknowledged is on disk.
+    On exit, watches end first and the store closes last, so acknowledged writes are on disk.
     """
     store = await wanted.open_store()
     nodes = NodeAuthorizer()
@@ -105,7 +105,7 @@ async def _listening(server: ApiServer, wanted: Serving) -> AsyncGenerator[None,
     except OSError as error:
         raise ConfigError(
             f"the API server cannot listen on {where}: {error.strerror or error}; "
-            f"see who does with: ss -ltnp 'sport = :{wanted.port}'"
+            f"find the program that uses it with: ss -ltnp 'sport = :{wanted.port}'"
         ) from error
     log.info("API server listens on %s", where)
     try:
@@ -115,7 +115,7 @@ async def _listening(server: ApiServer, wanted: Serving) -> AsyncGenerator[None,
 
 
 async def compact_regularly(store: Store, seconds: float = _COMPACT_SECONDS) -> None:
-    """Forget revisions that are older than `seconds`, as kube-apiserver does with etcd."""
+    """Compact revisions that are older than `seconds`, as kube-apiserver does with etcd."""
     before = store.revision
     while True:
         await asyncio.sleep(seconds)
@@ -123,5 +123,5 @@ async def compact_regularly(store: Store, seconds: float = _COMPACT_SECONDS) -> 
             if before > store.compacted:
                 await store.compact(before)
         except WriteFailed as error:
-            log.warning("compaction put off: %s", error)
+            log.warning("compaction failed and will be retried: %s", error)
         before = store.revision

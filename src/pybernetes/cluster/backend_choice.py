@@ -1,7 +1,7 @@
-"""What a user says about the backend of the pod network, checked before anything is written or made.
+"""Parse and check the backend options that a user gives, before anything is written or created.
 
-Names of options come from the backends themselves: an option is known if the backend asks for it, and is spelt as the
-backend's own documentation spells it. So a new backend needs no change here, except for what it needs of the machine.
+The known options come from the backends themselves: an option is known if the backend reads it, and is spelt as in the
+backend's documentation. So a new backend needs no change here, except for its requirements on the machine.
 """
 
 import json
@@ -16,7 +16,7 @@ from pybernetes.cluster.errors import ConfigError
 from pybernetes.flannel import config as network_config
 from pybernetes.flannel.backends import BACKENDS
 
-#: Options of the original that our backend passes over.
+#: Options of Go flannel that our backend ignores.
 _PASSED_OVER = {"vxlan": ("macprefix",)}
 #: Names that are more than one capital letter.
 _SPELT = {"gbp": "GBP", "macprefix": "MacPrefix"}
@@ -24,8 +24,8 @@ _SECRETS = frozenset({"psk"})
 _HIDDEN = "(not shown)"
 
 
-class _Asked(dict[str, Any]):
-    """Options that remember which of them a backend asked for."""
+class _Recorded(dict[str, Any]):
+    """Options that record which of them a backend reads."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         super().__init__(options)
@@ -41,7 +41,7 @@ class _Asked(dict[str, Any]):
 
 
 def parse_options(settings: Iterable[str], flag: str = "--option") -> dict[str, Any]:
-    """`VNI=2`, `RouteReflectors=["a"]`, `PSK=@FILE`: numbers, true/false and lists as JSON has them, all else as text.
+    """Parse `VNI=2`, `RouteReflectors=["a"]`, `PSK=@FILE`: numbers, true/false and lists as JSON, the rest as text.
 
     Raises ConfigError.
     """
@@ -67,50 +67,50 @@ def _content(flag: str, key: str, path: Path) -> str:
     try:
         return path.read_text().strip()
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{flag} {key}=@{path}: the file can't be read: {error}") from error
+        raise ConfigError(f"{flag} {key}=@{path}: cannot read the file: {error}") from error
 
 
 def document(backend: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The `Backend` of a network config. Raises ConfigError for a type or an option that there is not."""
+    """The `Backend` of a network config. Raises ConfigError for an unknown type or option."""
     kind = backend.lower()
     if kind not in BACKENDS:
         raise ConfigError(f"Backend.Type must be one of {', '.join(sorted(BACKENDS))}; found {backend!r:.60}")
-    asked = _Asked({key.lower(): value for key, value in options.items()})
+    recorded = _Recorded({key.lower(): value for key, value in options.items()})
     try:
-        BACKENDS[kind].make(asked)
+        BACKENDS[kind].make(recorded)
     except network_config.ConfigError as error:
         raise ConfigError(str(error)) from error
-    known = {name: _spelt(kind, name) for name in (*asked.names, *_PASSED_OVER.get(kind, ()))}
+    known = {name: _spelt(kind, name) for name in (*recorded.names, *_PASSED_OVER.get(kind, ()))}
     for key in options:
         if key.lower() not in known:
-            there = f"there are {', '.join(known.values())}" if known else "it has none"
+            there = f"it has {', '.join(known.values())}" if known else "it has none"
             raise ConfigError(f"backend {kind} has no option {key!r}; {there}")
     return {"Type": kind, **{known[key.lower()]: value for key, value in options.items()}}
 
 
 def _spelt(kind: str, name: str) -> str:
-    """As the backend's documentation has it."""
+    """The option's name as the backend's documentation spells it."""
     text = BACKENDS[kind].documentation
     found = re.findall(rf"\b{re.escape(name)}\b", text, re.IGNORECASE)
     return next((word for word in found if word != name), _SPELT.get(name, name.capitalize()))
 
 
 def shown(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The same for the eyes of people: without secrets."""
+    """The options without secrets, for output."""
     return {key: _HIDDEN if key.lower() in _SECRETS else value for key, value in options.items()}
 
 
 def is_secret(options: Mapping[str, Any]) -> bool:
-    """Whether a file with these options is for its owner only."""
+    """Whether a file with these options must be readable by its owner only."""
     return any(key.lower() in _SECRETS for key in options)
 
 
 def _makes(*link: str) -> Callable[[], bool]:
-    """Whether the kernel can make such a link, tried in a namespace that vanishes with the command."""
+    """Whether the kernel can create such a link; tried in a namespace that ends with the command."""
     return lambda: succeeds(["unshare", "--net", "ip", "link", "add", "pybtest0", "type", *link])
 
 
-#: What a backend needs of the machine: (whether it is there, what is missing, how to mend it).
+#: What a backend needs on the machine: (check, what is missing, the command that installs it).
 _NEEDS: dict[str, tuple[Callable[[], bool], str, str]] = {
     "vxlan": (_makes("vxlan", "id", "1", "dstport", "8472"), "the kernel lacks vxlan", "modprobe vxlan"),
     "ipip": (_makes("ipip", "local", "127.0.0.1"), "the kernel lacks ipip", "modprobe ipip"),
@@ -128,16 +128,16 @@ _NEEDS: dict[str, tuple[Callable[[], bool], str, str]] = {
 def require(
     kind: str, named: str = "backend", needs: Mapping[str, tuple[Callable[[], bool], str, str]] = _NEEDS
 ) -> None:
-    """Raise ConfigError, in which the backend is `named` so, if the nodes of this machine can't use it."""
-    there, missing, mend = needs.get(kind, (lambda: True, "", ""))
+    """Raise ConfigError if nodes on this machine cannot use the backend. `named` introduces it in the message."""
+    there, missing, fix = needs.get(kind, (lambda: True, "", ""))
     if not there():
         raise ConfigError(
-            f"{named} {kind} can't be used here: {missing}; mend it with: {mend}, or choose another, such as vxlan"
+            f"{named} {kind} cannot be used here: {missing}; fix it with: {fix}, or choose another, such as vxlan"
         )
 
 
 def checked(kind: str, settings: Iterable[str]) -> dict[str, Any]:
-    """For `up`: the options of a backend that can be used here, spelt right. Raises ConfigError."""
+    """For `up`: the options of a backend that works here, with their documented spelling. Raises ConfigError."""
     found = document(kind, parse_options(settings, "--backend-option"))
     require(kind, "--backend")
     return {key: value for key, value in found.items() if key != "Type"}

@@ -1,6 +1,6 @@
-"""Making X.509 certificates: authorities, server and client certificates, all with ECDSA P-256 keys.
+"""Create X.509 certificates: authorities, server and client certificates, all with ECDSA P-256 keys.
 
-Pure but for randomness of keys; the time is an argument. Files are pki.py's business.
+Pure except for random keys; the time is an argument. pki.py reads and writes the files.
 """
 
 from dataclasses import dataclass
@@ -29,29 +29,29 @@ class Authority:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whom a certificate is for. Kubernetes reads the common name as user and organizations as groups."""
+    """The subject of a certificate. Kubernetes takes the common name as the user and organizations as groups."""
 
     common_name: str
     organizations: tuple[str, ...] = ()
     sans: tuple[str, ...] = ()
-    """DNS names and IP addresses; with any, the certificate is (also) a server's."""
+    """DNS names and IP addresses. If there are any, the certificate is (also) a server certificate."""
     client: bool = True
 
 
 def new_key() -> ec.EllipticCurvePrivateKey:
-    """A fresh private key."""
+    """A new private key."""
     return ec.generate_private_key(ec.SECP256R1())
 
 
 def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    """The key as PKCS#8 PEM, unencrypted: guard it by the file's mode."""
+    """The key as unencrypted PKCS#8 PEM; protect it by the file's mode."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
 
 
 def public_key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    """The public half, as kube-apiserver's --service-account-key-file takes it."""
+    """The public key, in the format of kube-apiserver's --service-account-key-file."""
     return key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
@@ -96,12 +96,12 @@ def issue(authority: Authority, subject: Subject, now: datetime) -> tuple[x509.C
 
 
 def needs_renewal(certificate: x509.Certificate, now: datetime) -> bool:
-    """Whether the certificate ends soon or has not begun."""
+    """Whether the certificate expires soon or is not valid yet."""
     return not (certificate.not_valid_before_utc <= now and now + RENEW_BEFORE < certificate.not_valid_after_utc)
 
 
 def matches(certificate: x509.Certificate, authority: Authority, subject: Subject) -> bool:
-    """Whether the certificate is this authority's, for this subject, with these alternative names."""
+    """Whether the certificate was issued by this authority for this subject and its alternative names."""
     try:
         certificate.verify_directly_issued_by(authority.certificate)
     except (ValueError, TypeError, InvalidSignature):
@@ -117,7 +117,7 @@ def matches(certificate: x509.Certificate, authority: Authority, subject: Subjec
 
 
 def alternative_names(certificate: x509.Certificate) -> set[str]:
-    """DNS names and addresses that a server certificate is good for."""
+    """DNS names and addresses of a server certificate."""
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:

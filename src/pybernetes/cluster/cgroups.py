@@ -1,8 +1,8 @@
-"""Cgroups that daemons are put into so that they can be found again, on v2, v1 and hybrid machines.
+"""Cgroups in which daemons run so that `down` can find them, on v2, v1 and hybrid machines.
 
-They are for finding, not for limiting. On v1 a daemon therefore enters only the hierarchies that limit
-nothing (unified, systemd, freezer, pids) and stays, for memory and CPU, where its starter put it. Pods
-below get all controllers, from the container runtime.
+They identify processes and set no limits. On v1, a daemon therefore enters only hierarchies without limits
+(unified, systemd, freezer, pids) and stays in its parent's cgroup for memory and CPU. The container runtime gives
+pods below them all controllers.
 """
 
 import os
@@ -20,7 +20,7 @@ def is_unified(root: Path = CGROUP_ROOT) -> bool:
 
 
 def hierarchies(root: Path = CGROUP_ROOT) -> list[Path]:
-    """Directory of each mounted hierarchy; a v2 machine has one."""
+    """The directory of each mounted hierarchy; a v2 machine has one."""
     if is_unified(root):
         return [root]
     try:
@@ -30,7 +30,7 @@ def hierarchies(root: Path = CGROUP_ROOT) -> list[Path]:
 
 
 def tracking_dirs(cgroup: str, root: Path = CGROUP_ROOT) -> list[Path]:
-    """Directories whose cgroup.procs a daemon of `cgroup` (such as '/pybernetes/x/node-1') is written to."""
+    """The directories in whose cgroup.procs a daemon of `cgroup` (such as '/pybernetes/x/node-1') is written."""
     roots = hierarchies(root)
     if not is_unified(root):
         roots = [path for path in roots if path.name in _TRACKING_V1 and not path.is_symlink()]
@@ -38,7 +38,7 @@ def tracking_dirs(cgroup: str, root: Path = CGROUP_ROOT) -> list[Path]:
 
 
 def make(cgroup: str, root: Path = CGROUP_ROOT) -> list[Path]:
-    """Create the cgroup where daemons are tracked; returns its directories."""
+    """Create the cgroup in the hierarchies that track daemons; returns its directories."""
     made = tracking_dirs(cgroup, root)
     for path in made:
         path.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def make(cgroup: str, root: Path = CGROUP_ROOT) -> list[Path]:
 
 
 def existing(cgroup: str, root: Path = CGROUP_ROOT) -> Iterator[Path]:
-    """Every directory of this cgroup and below, in all hierarchies, deepest first."""
+    """Every directory of this cgroup and its children, in all hierarchies, deepest first."""
     for hierarchy in hierarchies(root):
         top = hierarchy / cgroup.lstrip("/")
         if top.is_dir():
@@ -54,9 +54,9 @@ def existing(cgroup: str, root: Path = CGROUP_ROOT) -> Iterator[Path]:
 
 
 def remove(cgroup: str, root: Path = CGROUP_ROOT, *, patience: float = 2.0) -> list[Path]:
-    """Remove the cgroup and all below it; returns what refused, because processes are still in it.
+    """Remove the cgroup and its children; returns those that still contain processes.
 
-    The kernel frees a cgroup shortly after its last process has gone, so EBUSY is met with patience.
+    The kernel frees a cgroup shortly after its last process has exited, so EBUSY is retried.
     """
     deadline = time.monotonic() + patience
     while True:
@@ -67,7 +67,7 @@ def remove(cgroup: str, root: Path = CGROUP_ROOT, *, patience: float = 2.0) -> l
 
 
 def remove_if_empty(cgroup: str, root: Path = CGROUP_ROOT) -> None:
-    """Remove the parent shared by all clusters once the last one is gone."""
+    """Remove the parent cgroup of all clusters if it has no children."""
     for hierarchy in hierarchies(root):
         _rmdir(hierarchy / cgroup.lstrip("/"))
 

@@ -1,4 +1,4 @@
-"""How a component that runs alone reaches its API server: by a kubeconfig, by a URL, or from inside a pod."""
+"""How a component that runs alone reaches its API server: with a kubeconfig, with a URL, or from inside a pod."""
 
 import asyncio
 import os
@@ -34,9 +34,9 @@ def endpoint(
     environment: Mapping[str, str] | None = None,
     account: Path = ACCOUNT_DIR,
 ) -> Endpoint:
-    """The server of a kubeconfig; without one, the cluster that the process runs in. `server` overrides the URL.
+    """The API server of the kubeconfig or else of the cluster that this pod runs in. `server` overrides the URL.
 
-    Raises KubeconfigError, and ConfigError naming `flag` when there is neither.
+    Raises KubeconfigError, or ConfigError that names `flag` if there is neither.
     """
     env = os.environ if environment is None else environment
     if path is not None:
@@ -47,7 +47,7 @@ def endpoint(
     if not host or not token.exists():
         if server:
             return Endpoint(server=server.rstrip("/"))
-        raise ConfigError(f"{flag} is needed: this is not a pod, so there is no other way to know the API server")
+        raise ConfigError(f"{flag} is needed: this process does not run in a pod, so the API server is unknown")
     inside = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
     return Endpoint(server=server.rstrip("/") or inside, token_file=token, ca_file=ca if ca.exists() else None)
 
@@ -58,9 +58,9 @@ def connect(found: Endpoint, component: str) -> Client:
 
 
 class AccountTransport:
-    """Requests as a service account of kube-system, made when it is missing; its token is renewed in time.
+    """Sends requests as a service account of kube-system, which it creates if missing; renews its token in time.
 
-    This is `--use-service-account-credentials`: each controller has its own rights, and no more than those.
+    This implements `--use-service-account-credentials`: each controller has exactly its own permissions.
     """
 
     def __init__(self, owner: Client, at: Endpoint, account: str) -> None:
@@ -78,7 +78,7 @@ class AccountTransport:
             if self._inner is None or now >= self._renew_at:
                 token = await self._token()
                 if self._inner is not None:
-                    # Watches of the former transport go on until they end by themselves.
+                    # Watches of the previous transport continue until they end.
                     self._old.append(self._inner)
                 agent = f"pybernetes-controller-manager/{self._account}"
                 self._inner = HttpTransport(replace(self._at, token=token), user_agent=agent)

@@ -1,8 +1,8 @@
-"""One containerd per local node: its configuration, how to start it, and when it is ready.
+"""The containerd of a local node: its configuration, its command line, and when it is ready.
 
-Each has directories, socket, CNI folders and cgroup of its own, and lives in the node's network
-namespace (which is also where it creates pod namespaces from and where the kubelet streams to). The
-mount namespace is the host's: directories differ, so nothing collides, and `down` can see every mount.
+Each node's containerd has its own directories, socket, CNI directories and cgroup, and runs in the node's network
+namespace, where it creates pods' veth pairs and serves exec streams. It shares the host's mount namespace: its
+directories are distinct, and `down` can see every mount.
 """
 
 import json
@@ -18,7 +18,7 @@ from pybernetes.cluster.layout import NodePaths
 PAUSE_IMAGE = "docker.io/pybernetes/pause:3.10"
 CAP_SYS_RESOURCE = 24
 
-# Each of them costs start-up time or memory and has nothing to do for CRI over overlayfs.
+# Plugins that CRI on overlayfs does not need; each costs start-up time or memory.
 _DISABLED = (
     "io.containerd.snapshotter.v1.aufs",
     "io.containerd.snapshotter.v1.btrfs",
@@ -33,10 +33,10 @@ _DISABLED = (
 
 @dataclass(frozen=True, slots=True)
 class ContainerdOptions:
-    """What differs between machines."""
+    """Options that depend on the machine."""
 
     restrict_oom_score_adj: bool
-    """Without CAP_SYS_RESOURCE a negative score is refused, and runc dies of it."""
+    """Without CAP_SYS_RESOURCE the kernel rejects negative OOM scores, and runc fails."""
     snapshotter: str = "overlayfs"
     sandbox_image: str = PAUSE_IMAGE
 
@@ -94,19 +94,19 @@ disabled_plugins = [{", ".join(q(name) for name in _DISABLED)}]
 
 
 def prepare(paths: NodePaths, options: ContainerdOptions) -> bool:
-    """Make the node's directories and configuration; tells whether the configuration changed."""
+    """Create the node's directories and configuration; returns whether the configuration changed."""
     for directory in (paths.containerd_root, paths.containerd_state, paths.cni_bin_dir, paths.cni_conf_dir):
         directory.mkdir(parents=True, exist_ok=True)
     return write_if_changed(paths.containerd_config, config_toml(paths, options), 0o644)
 
 
 def argv(paths: NodePaths) -> list[str]:
-    """Command line of the node's containerd."""
+    """The command line of the node's containerd."""
     return ["containerd", "--config", str(paths.containerd_config), "--log-level", "warn"]
 
 
 def wait_ready(paths: NodePaths, log: Path, *, timeout: float = 20.0) -> None:
-    """Return once the socket accepts connections, which containerd opens after its plugins have loaded."""
+    """Wait until the socket accepts connections; containerd opens it after loading its plugins."""
     deadline = time.monotonic() + timeout
     while not accepts(paths.containerd_socket):
         if time.monotonic() > deadline:
@@ -115,7 +115,7 @@ def wait_ready(paths: NodePaths, log: Path, *, timeout: float = 20.0) -> None:
 
 
 def accepts(path: Path) -> bool:
-    """Whether somebody listens on this Unix socket."""
+    """Whether a process listens on this Unix socket."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(str(path))
@@ -125,5 +125,5 @@ def accepts(path: Path) -> bool:
 
 
 def _quote(value: str | Path) -> str:
-    # A TOML basic string has the escapes of JSON.
+    # TOML basic strings use the same escapes as JSON.
     return json.dumps(str(value))

@@ -1,7 +1,7 @@
 """The control plane of a local cluster in one process: store, API server, controllers and scheduler.
 
 store <- API server <- HTTPS (kubectl, nodes)
-                    <- controllers, scheduler: enter behind authentication, each as its own user
+                    <- controllers, scheduler: in-process, after authentication, each as its own user
 """
 
 import asyncio
@@ -44,7 +44,7 @@ ADMINISTRATORS = "kubeadm:cluster-admins"
 
 
 def server_config(layout: Layout, pki: Pki) -> ServerConfig:
-    """The API server's settings for a local cluster."""
+    """Settings of the API server of a local cluster."""
     kubelet = pki.pair("apiserver-kubelet-client")
     return ServerConfig(
         service_cidrs=(layout.service_cidr,),
@@ -55,7 +55,7 @@ def server_config(layout: Layout, pki: Pki) -> ServerConfig:
 
 
 class ControlPlane:
-    """Everything that one control-plane process holds."""
+    """The control plane of one cluster."""
 
     def __init__(self, layout: Layout, *, node_monitor_grace_period: float = 50.0) -> None:
         self._layout = layout
@@ -105,7 +105,7 @@ async def _prepare(server: ApiServer) -> None:
 
 
 async def _bind_administrators(client: Client) -> None:
-    """Let the group of admin.conf and of the API server's kubelet client do everything, as kubeadm does."""
+    """Bind cluster-admin to the group of admin.conf and of the API server's kubelet client, as kubeadm does."""
     binding = ClusterRoleBinding(
         metadata=ObjectMeta(name=ADMINISTRATORS),
         role_ref=RoleRef(api_group="rbac.authorization.k8s.io", kind="ClusterRole", name="cluster-admin"),
@@ -123,7 +123,7 @@ def _mint(server: ApiServer, account: ServiceAccount, secret: Secret) -> str:
 
 
 def _component_client(server: ApiServer, component: str) -> Client:
-    """A client that speaks as a controller's own service account, or as the manager for what acts as itself."""
+    """A client with the identity of the controller's service account, or of the manager for its own components."""
     if component == MANAGER:
         return Client(InProcessTransport(server, _MANAGER))
     account = service_account_user("kube-system", component)

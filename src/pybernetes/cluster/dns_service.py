@@ -1,7 +1,7 @@
-"""The Service kube-dns: a fixed address at which every pod finds the DNS server of its own node.
+"""The Service kube-dns: a fixed address at which every pod reaches the DNS server of its own node.
 
-Each node agent serves DNS at the node's address. An EndpointSlice lists them with their nodes, and the Service's
-internal traffic policy is Local, so a pod's questions never leave the node.
+Each node agent serves DNS on the node's address. An EndpointSlice lists these addresses with their nodes, and the
+Service's internal traffic policy is Local, so DNS queries never leave the node.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ def service(cluster_ip: str) -> Service:
 
 
 def endpoint_slice(places: list[_Place]) -> EndpointSlice:
-    """Its endpoints: one per node."""
+    """The endpoints: one per node."""
     return EndpointSlice(
         metadata=ObjectMeta(
             name=NAME,
@@ -71,7 +71,7 @@ def _places(nodes: list[Node]) -> list[_Place]:
 
 
 class DnsService:
-    """Keeps the Service and its EndpointSlice in step with the nodes."""
+    """Keeps the Service and its EndpointSlice in sync with the nodes."""
 
     def __init__(self, client: Client, nodes: Informer[Node], cluster_ip: str) -> None:
         self._client = client
@@ -81,7 +81,7 @@ class DnsService:
         self._written: list[_Place] | None = None
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Run until cancelled."""
         self._nodes.add_handler(self._changed)
         await self._nodes.synced()
         while True:
@@ -93,7 +93,7 @@ class DnsService:
                 await asyncio.sleep(0.2)
 
     def _changed(self, old: Node | None, new: Node | None) -> None:
-        """Heartbeats of a thousand nodes move nothing."""
+        """Ignore changes of a Node that do not affect its endpoint, such as heartbeats."""
         if _places([old] if old else []) != _places([new] if new else []):
             self._wake.set()
 

@@ -1,7 +1,7 @@
-"""Taking a cluster down: all of it and nothing else, in whatever state it is.
+"""Stop or remove a cluster: all of it and nothing else, in whatever state it is.
 
-`halt` stops everything and keeps images, the store, certificates and addresses; `down` removes those too.
-Both look at what there is (inventory.py) and never trust a record, and both can be run again.
+`halt` stops everything and keeps images, the store, certificates and addresses; `down` removes those, too. Both
+search the system (inventory.py) instead of trusting a record, and both can be run again.
 """
 
 import shutil
@@ -26,19 +26,19 @@ _ROUNDS = 20
 
 
 class Report(NamedTuple):
-    """What `down` did, and what it has to say."""
+    """The result of `down`."""
 
     existed: bool
     left: tuple[str, ...]
-    """Marked objects that could not be removed; empty unless a process is stuck in the kernel."""
+    """Objects of the cluster that could not be removed; empty unless a process is stuck in the kernel."""
     warnings: tuple[str, ...]
 
 
 def halt(cluster: str, *, roots: Roots | None = None, grace: float = 5.0) -> None:
-    """Stop every process of the cluster and remove all it has in the kernel; files of its state stay."""
+    """Stop every process of the cluster and remove its kernel objects; keep the files of its state."""
     check_cluster_name(cluster)
     roots = roots or Roots()
-    # Any slot will do: only paths are needed here, and those follow from the name.
+    # The slot does not matter: only paths are used, and they depend on the name alone.
     layout = Layout(cluster, 0, state_root=roots.state, run_root=roots.run)
     if grace > 0:
         stop_supervisor(layout, grace=grace)
@@ -60,9 +60,9 @@ def down(
     grace: float = 0.0,
     waiting: Callable[[], None] | None = None,
 ) -> Report:
-    """Remove the cluster. With `grace` 0 nothing is asked to end first, as its data goes anyway.
+    """Remove the cluster. With `grace` 0, processes are killed at once, because their data is removed anyway.
 
-    `waiting` is told once if another `up` or `down` of the cluster has to end first.
+    `waiting` is called once if another `up` or `down` of the cluster must finish first.
     """
     check_cluster_name(cluster)
     roots = roots or Roots()
@@ -89,7 +89,7 @@ def _down(cluster: str, roots: Roots, registry: Registry, user_kubeconfig: Path,
 
 
 def _kill_all(cluster: str, roots: Roots) -> None:
-    """Kill until a scan finds nobody: what forks meanwhile is found by the next round."""
+    """Kill until a scan finds no process: the next round finds what was forked meanwhile."""
     for _ in range(_ROUNDS):
         found = processes(cluster, roots)
         if not found:
@@ -98,18 +98,18 @@ def _kill_all(cluster: str, roots: Roots) -> None:
 
 
 def _unmount(cluster: str, roots: Roots) -> None:
-    # Mount points can be stacked: each is taken off as often as it is listed.
+    # Mounts can be stacked on one mount point: unmount it as often as it is listed.
     for point in mounts(cluster, roots):
         mount.unmount(point, lazy=True)
 
 
 def _remove_shared(roots: Roots) -> None:
-    """Folders that are empty now and that the next cluster would make again."""
+    """Remove empty directories that the next cluster would create again."""
     registry = Registry(roots.state, roots.run)
     with registry.locked():
         if not registry.read().clusters:
             shutil.rmtree(roots.state / CACHE, ignore_errors=True)
-            # Last: whoever waits for the lock finds the name gone and takes a new file.
+            # Last: a process that waits for the lock notices that the file is gone and creates a new one.
             registry.lock_file.unlink()
     for directory in (roots.run, roots.state, SHIM_SOCKETS, SHIM_SOCKETS.parent):
         try:
@@ -119,7 +119,7 @@ def _remove_shared(roots: Roots) -> None:
 
 
 def _remove_tree(path: Path, root: Path) -> None:
-    """Delete a directory strictly below `root`, and never through a mount that is still there."""
+    """Delete a directory strictly below `root`, unless something is still mounted in it."""
     if path.parent != root or path.is_symlink():
         raise ClusterError(f"refusing to delete {path}: it is not a cluster's directory below {root}")
     if mount.under(path):

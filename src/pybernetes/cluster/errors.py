@@ -1,20 +1,20 @@
-"""What can go wrong while putting a cluster together: one class per decision that a caller makes."""
+"""Errors of creating and removing clusters: one class per decision that a caller makes."""
 
 
 class ClusterError(Exception):
-    """Anything that ends `up`, `down` or a relative of theirs with a message for the user."""
+    """Ends `up`, `down` and the like with a message for the user."""
 
 
 class InvalidName(ClusterError, ValueError):
-    """A cluster or node name that could not become a link, cgroup and host name."""
+    """A cluster or node name that cannot be used as a link, cgroup or host name."""
 
 
 class ConfigError(ClusterError, ValueError):
-    """An argument or a file of the user's that cannot be used; the message names the fix."""
+    """An argument or a user's file that cannot be used; the message names the fix."""
 
 
 class MachineNotReady(ClusterError):
-    """Root, a program or a kernel feature is missing; the message lists the commands that mend it."""
+    """Root, a program or a kernel feature is missing; the message lists the commands that fix it."""
 
 
 class NoRoom(ClusterError):
@@ -22,14 +22,14 @@ class NoRoom(ClusterError):
 
 
 class DiskFull(ClusterError):
-    """A file could not be written for want of room; the former one is still in place."""
+    """A file could not be written because the disk is full; the previous file is still in place."""
 
 
 class CommandFailed(ClusterError):
-    """A program of the system (ip, nft, ctr, ...) refused what it was told."""
+    """A program of the system (ip, nft, ctr, ...) failed."""
 
     def __init__(self, argv: list[str], code: int, output: str) -> None:
-        """Keep the exit code, so that callers decide by number and never by text."""
+        """Keep the exit code, so that callers decide by number and not by text."""
         super().__init__(f"{' '.join(argv)!r} exited with {code}: {output.strip() or 'no output'}")
         self.code = code
         self.output = output

@@ -1,7 +1,7 @@
-"""Files that are either the old ones or the new ones, never half of something.
+"""Write files atomically: readers see the old content or the new one.
 
-Everything the cluster writes (keys, kubeconfigs, state) goes through here, so that a crash or a full
-disk leaves the former file in place and secrets never exist with a wider mode than asked for.
+All files of a cluster (keys, kubeconfigs, state) are written here, so that a crash or a full disk leaves the previous
+file in place, and secrets never exist with a wider mode than requested.
 """
 
 import errno
@@ -18,9 +18,9 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_atomic(path: Path, data: bytes | str, mode: int = 0o644, *, durable: bool = False) -> None:
-    """Replace `path` by a file with this content and mode; `durable` also survives a power cut.
+    """Replace `path` by a file with this content and mode; with `durable`, it survives a power failure, too.
 
-    Raises DiskFull, and leaves the former file, where there is no room.
+    Raises DiskFull and keeps the previous file if the disk is full.
     """
     raw = data.encode() if isinstance(data, str) else data
     try:
@@ -29,11 +29,13 @@ def write_atomic(path: Path, data: bytes | str, mode: int = 0o644, *, durable: b
     except OSError as error:
         if error.errno not in _NO_ROOM:
             raise
-        raise DiskFull(f"no room for {path}; make some (df -h {path.parent}) and run the command again") from error
+        raise DiskFull(
+            f"no space left for {path}; free some (df -h {path.parent}) and run the command again"
+        ) from error
 
 
 def _write_and_rename(path: Path, raw: bytes, mode: int, durable: bool) -> None:
-    # mkstemp creates with 0600: the content is never readable by others before fchmod allows it.
+    # mkstemp creates the file with mode 0600: others cannot read the content before fchmod allows it.
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -49,7 +51,7 @@ def _write_and_rename(path: Path, raw: bytes, mode: int, durable: bool) -> None:
 
 
 def write_if_changed(path: Path, data: bytes | str, mode: int = 0o644) -> bool:
-    """Write only when content or mode differ; tells whether it wrote."""
+    """Write only if content or mode differ; returns whether it wrote."""
     raw = data.encode() if isinstance(data, str) else data
     try:
         if path.read_bytes() == raw and path.stat().st_mode & 0o7777 == mode:
@@ -62,9 +64,9 @@ def write_if_changed(path: Path, data: bytes | str, mode: int = 0o644) -> bool:
 
 @contextmanager
 def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold an exclusive flock on `path` (created if missing). The kernel drops it with the process.
+    """Hold an exclusive flock on `path` (created if missing). The kernel releases it when the process ends.
 
-    `waiting` is called once if somebody else holds it.
+    `waiting` is called once if another process holds it.
     """
     descriptor = _lock(path, waiting)
     try:
@@ -74,22 +76,22 @@ def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[No
 
 
 def _lock(path: Path, waiting: Callable[[], None] | None) -> int:
-    told = waiting is None
+    notified = waiting is None
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:
-            continue  # the folder was removed in between
+            continue  # the directory was removed in between
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if told else fcntl.LOCK_NB))
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if notified else fcntl.LOCK_NB))
         except BlockingIOError:
             assert waiting is not None
-            told = True
+            notified = True
             waiting()
             os.close(descriptor)
             continue
-        # Whoever held it may have deleted the file: a lock on a file without a name keeps nobody out.
+        # The previous holder may have deleted the file: a lock on an unlinked file excludes no other process.
         try:
             if os.path.samestat(os.fstat(descriptor), path.stat()):
                 return descriptor

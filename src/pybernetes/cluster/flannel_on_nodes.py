@@ -1,4 +1,4 @@
-"""flanneld with its leases in Nodes."""
+"""Assemble flanneld with its leases in Node objects."""
 
 import os
 
@@ -13,7 +13,7 @@ from pybernetes.flannel.options import FlannelOptions
 
 
 def make_flannel(options: FlannelOptions, client: Client, informers: Informers) -> Flanneld:
-    """flanneld with its leases in Nodes, on the process's network namespace."""
+    """flanneld for the network namespace of this process, with its leases in Node objects."""
     manager = KubeManager(
         client,
         informers.of(Node),

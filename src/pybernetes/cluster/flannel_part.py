@@ -1,4 +1,4 @@
-"""flanneld on the process's network namespace, wherever its leases are. Alone, so that flanneld loads no more."""
+"""Assemble flanneld with any subnet manager. A separate module, so that flanneld with etcd imports no API client."""
 
 import random
 
@@ -10,7 +10,7 @@ from pybernetes.flannel.rules import configured
 
 
 def flannel_with(options: FlannelOptions, manager: SubnetManager, facts: Facts | None = None) -> Flanneld:
-    """flanneld with its leases wherever the manager keeps them, on the process's network namespace."""
+    """flanneld for the network namespace of this process, with its leases in `manager`."""
     return Flanneld(
         options,
         manager,

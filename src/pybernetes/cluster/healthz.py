@@ -1,6 +1,6 @@
-"""The small HTTP server beside a component: /healthz, /livez, /readyz and /metrics, for probes and Prometheus.
+"""A small HTTP server for each component: /healthz, /livez, /readyz and /metrics, for probes and Prometheus.
 
-Every connection gets one answer and is closed. With TLS files it speaks HTTPS.
+Every connection gets one response and is closed. With TLS files it serves HTTPS.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from pybernetes.cluster.errors import ConfigError
 
 Check = Callable[[], str]
-"""What is wrong, or "" when all is well."""
+"""Returns what is wrong, or ""."""
 
 _SECONDS = 10.0
 _HEALTH = ("/healthz", "/livez", "/readyz")
@@ -22,7 +22,7 @@ _TEXTS = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 503: "Service 
 def answer(
     request_line: str, check: Check, metrics: Callable[[], bytes], ready: Check | None = None
 ) -> tuple[int, bytes]:
-    """Status and body of one request. `ready` answers /readyz, where that is another question than being well."""
+    """Status and body for a request. `ready` decides /readyz, if that differs from /healthz."""
     method, _, rest = request_line.partition(" ")
     path = rest.partition(" ")[0].partition("?")[0]
     if method not in ("GET", "HEAD"):
@@ -36,7 +36,7 @@ def answer(
 
 
 def process_metrics() -> bytes:
-    """What Prometheus reads: memory, CPU time and open files of this process."""
+    """Memory, CPU time and open files of this process, in the format of Prometheus."""
     import prometheus_client
 
     return prometheus_client.generate_latest()
@@ -58,7 +58,7 @@ async def _serve(
             writer.write("\r\n".join([*lines, "", ""]).encode() + (b"" if head.startswith(b"HEAD") else body))
             await writer.drain()
     except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-        pass  # A prober that went away, or one that speaks no HTTP.
+        pass  # The client disconnected or does not speak HTTP.
     finally:
         writer.close()
         with contextlib.suppress(OSError):
@@ -75,7 +75,7 @@ async def health(
     ready: Check | None = None,
     metrics: Callable[[], bytes] = process_metrics,
 ) -> AsyncGenerator[None, None]:
-    """Serve while the context lasts; port 0 serves nothing. `flag` is named when the port cannot be had."""
+    """Serve until the context exits; port 0 disables it. The error for a port in use names `flag`."""
     host, port = where
     if not port:
         yield

@@ -1,4 +1,4 @@
-"""Bringing image archives into the containerds of nodes, all nodes at once."""
+"""Load image archives into the containerds of nodes, all nodes concurrently."""
 
 import json
 import tarfile
@@ -11,15 +11,15 @@ from pybernetes.cluster.errors import ConfigError
 from pybernetes.cluster.images import ImageTar
 
 _NAMESPACE = "k8s.io"
-"""Where the CRI plugin looks for images."""
+"""The containerd namespace in which the CRI plugin looks for images."""
 _IMPORT_TIMEOUT = 600.0
 _AT_ONCE = 8
 
 
 def read_archive(path: Path) -> ImageTar:
-    """Which images an archive holds, under their full names.
+    """Find the full names of the images in an archive.
 
-    Takes an OCI image layout or what `docker save` writes; raises ConfigError for anything else.
+    Accepts an OCI image layout or the output of `docker save`; raises ConfigError for anything else.
     """
     hint = "give an archive as written by 'docker save', 'podman save' or an OCI image layout in a tar"
     try:
@@ -32,11 +32,11 @@ def read_archive(path: Path) -> ImageTar:
                     return ImageTar(path, tuple(dict.fromkeys(full_name(found) for found in names)))
     except (OSError, tarfile.TarError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigError(f"cannot read images from {path}: {error}; {hint}") from error
-    raise ConfigError(f"{path} holds no image with a name; {hint}")
+    raise ConfigError(f"{path} contains no image with a name; {hint}")
 
 
 def full_name(name: str) -> str:
-    """The name with registry, repository and tag, as containerd keeps it: 'web' is 'docker.io/library/web:latest'."""
+    """The name with registry, repository and tag, as containerd stores it: 'web' is 'docker.io/library/web:latest'."""
     first, slash, _ = name.partition("/")
     if not slash:
         name = f"docker.io/library/{name}"
@@ -47,18 +47,18 @@ def full_name(name: str) -> str:
 
 
 def present(socket: Path) -> set[str]:
-    """Names of the images that the node behind this containerd socket has."""
+    """Names of the images in the containerd with this socket."""
     return set(run([*_ctr(socket), "images", "ls", "-q"]).split())
 
 
 def load(socket: Path, archive: ImageTar) -> None:
-    """Import an archive into one node, in place of images of the same names."""
+    """Import an archive into one node, replacing images of the same names."""
     command = [*_ctr(socket), "images", "import", str(archive.path)]
     run(command, timeout=_IMPORT_TIMEOUT)
 
 
 def ensure(socket: Path, archives: Sequence[ImageTar]) -> int:
-    """Load those archives of which the node lacks an image; tells how many."""
+    """Load the archives with images that the node lacks; returns how many."""
     have = present(socket)
     missing = [archive for archive in archives if not have.issuperset(archive.names)]
     for archive in missing:
@@ -67,7 +67,7 @@ def ensure(socket: Path, archives: Sequence[ImageTar]) -> int:
 
 
 def load_everywhere(sockets: Sequence[Path], archives: Sequence[ImageTar], *, only_missing: bool = False) -> None:
-    """Load archives into many nodes at once; the first failure is raised after all have ended."""
+    """Load archives into many nodes concurrently; raises the first failure after all have finished."""
 
     def one(socket: Path) -> None:
         if only_missing:

@@ -1,9 +1,9 @@
-"""The images a cluster starts with, made on this machine from static programs of the distribution.
+"""Build the images that every cluster has, from static programs of the distribution.
 
-Everything here is about making them; image_load.py brings them into nodes.
+image_load.py loads them into nodes.
 
-pause holds a pod's namespaces; busybox is a shell with applets; hello is the example server that tells
-which pod on which node answered, and whom it saw asking. Built once into a cache, loaded into each node.
+pause holds a pod's namespaces; busybox is a shell with applets; hello is an example server that shows which pod on
+which node responded, and the client's address. They are built once into a cache.
 """
 
 import hashlib
@@ -25,10 +25,10 @@ HELLO_PORT = 8080
 
 _PT_INTERP = 3
 _FORMAT = "2"
-"""Part of the cache key: raise it when the same programs are to give another image."""
+"""Part of the cache key: increase it if the same programs should give a different image."""
 
-# busybox httpd gives "[::ffff:10.244.1.2]" for an IPv4 client of its IPv6 socket.
-# Answers in plain text so that `wget -qO-` in a pod, curl and a reader all see the same lines.
+# busybox httpd reports "[::ffff:10.244.1.2]" for an IPv4 client of its IPv6 socket.
+# The response is plain text, so that `wget -qO-` in a pod, curl and people see the same lines.
 _HELLO_CGI = """#!/bin/sh
 echo "Content-Type: text/plain"
 echo
@@ -43,7 +43,7 @@ echo "Content-Type: text/plain"
 echo
 echo ok
 """
-# busybox httpd answers "/" from /www/index.* or, lacking it, from this program.
+# busybox httpd serves "/" from /www/index.* or, without it, from this program.
 _HELLO_START = f"""#!/bin/sh
 trap 'kill "$server"; exit 0' TERM INT
 busybox httpd -f -p "${{PORT:-{HELLO_PORT}}}" -h /www &
@@ -61,7 +61,7 @@ class ImageTar:
 
 
 def pause_image(program: bytes) -> Image:
-    """A pod's first process: `catatonit -P` sleeps and reaps."""
+    """The first process of a pod: `catatonit -P` sleeps and reaps zombies."""
     return Image(names=(PAUSE_IMAGE,), layers=((File("pause", program, 0o755),),), entrypoint=("/pause", "-P"))
 
 
@@ -75,7 +75,7 @@ def busybox_image(program: bytes, applets: list[str]) -> Image:
 
 
 def hello_image(program: bytes, applets: list[str]) -> Image:
-    """An HTTP server on port 8080: '/' says who answers and who asked; /healthz and /readyz say ok."""
+    """An HTTP server on port 8080: '/' shows the pod, its node and the client; /healthz and /readyz return ok."""
     files = (
         File("hello", _HELLO_START.encode(), 0o755),
         File("www/", mode=0o755),
@@ -110,7 +110,7 @@ def standard_images(cache_dir: Path) -> list[ImageTar]:
 
 
 def shell_files() -> tuple[File, ...]:
-    """A shell with the usual small programs, for images that hold more. Raises ConfigError."""
+    """A shell with the usual small programs, as the base of other images. Raises ConfigError."""
     return _busybox_files(_static_program("busybox", "busybox-static"), run(["busybox", "--list"]).split())
 
 
@@ -132,10 +132,10 @@ def _busybox_files(program: bytes, applets: list[str]) -> tuple[File, ...]:
 def _static_program(name: str, package: str) -> bytes:
     found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/bin:/bin:/usr/sbin:/sbin")
     if found is None:
-        raise ConfigError(f"{name} is missing; mend it with: apt-get install -y {package}")
+        raise ConfigError(f"{name} is missing; install it with: apt-get install -y {package}")
     data = Path(found).read_bytes()
     if not is_static(data):
-        raise ConfigError(f"{found} is not a static program; mend it with: apt-get install -y {package}")
+        raise ConfigError(f"{found} is not a static program; install one with: apt-get install -y {package}")
     return data
 
 

@@ -1,7 +1,7 @@
-"""Everything on this machine that is ours, of one cluster or of all: what `down` removes.
+"""Find everything on this machine that belongs to one cluster, or to all clusters: what `down` removes.
 
-Each kind is found by its mark in the kernel or the file system, never by what we remember of having
-made it, so that the listing is right after a kill -9, a lost state directory or a half-done `up`.
+Each kind of object is found by its mark in the kernel or the file system, never by a record of having created it, so
+that the result is right after a kill -9, a lost state directory or an interrupted `up`.
 """
 
 import os
@@ -20,14 +20,14 @@ _SUPERVISOR_MODULE = "pybernetes.cluster.supervisor"
 
 
 class Roots(NamedTuple):
-    """The two directories below which each cluster has its own."""
+    """The two parent directories of the clusters' directories."""
 
     state: Path = STATE_ROOT
     run: Path = RUN_ROOT
 
 
 class Inventory(NamedTuple):
-    """Marked objects by kind, each sorted. Empty of everything after `down`."""
+    """Marked objects by kind, each sorted. All are empty after `down`."""
 
     links: tuple[str, ...]
     namespaces: tuple[str, ...]
@@ -38,7 +38,7 @@ class Inventory(NamedTuple):
     files: tuple[str, ...]
 
     def is_empty(self) -> bool:
-        """Whether nothing at all is left."""
+        """Whether nothing is left."""
         return not any(self)
 
     def lines(self) -> list[str]:
@@ -47,7 +47,7 @@ class Inventory(NamedTuple):
 
 
 def inventory(cluster: str | None = None, roots: Roots | None = None) -> Inventory:
-    """What there is of one cluster, or with None of all clusters."""
+    """The objects of one cluster, or with None of all clusters."""
     roots = roots or Roots()
     dotted = f"{MARK}-{cluster}." if cluster else f"{MARK}-"
     alias = f"{MARK}-{cluster}: " if cluster else ""
@@ -63,7 +63,7 @@ def inventory(cluster: str | None = None, roots: Roots | None = None) -> Invento
 
 
 def nft_tables(cluster: str | None) -> list[str]:
-    """Tables of ours in the host's namespace."""
+    """nftables tables of clusters in the host's namespace."""
     names = [line.split()[-1] for line in run(["nft", "list", "tables"]).splitlines() if line]
     if cluster is not None:
         return [name for name in names if name == f"{MARK}-{cluster}"]
@@ -71,14 +71,14 @@ def nft_tables(cluster: str | None) -> list[str]:
 
 
 def mounts(cluster: str | None, roots: Roots) -> list[str]:
-    """Mount points below our directories, deepest first."""
+    """Mount points below the clusters' directories, deepest first."""
     tops = tuple(f"{root / cluster if cluster else root}/" for root in roots)
     found = [item.target for item in mount.mounts() if f"{item.target}/".startswith(tops)]
     return sorted(found, key=lambda point: point.count("/"), reverse=True)
 
 
 def processes(cluster: str | None, roots: Roots) -> list[ProcessInfo]:
-    """Processes in our cgroups, our shims and supervisors, and their children; never this one's ancestors."""
+    """Processes in the clusters' cgroups, shims, supervisors and their children; never ancestors of this process."""
     everyone = scan()
     by_pid = {info.id.pid: info for info in everyone}
     mine = _ancestors(os.getpid(), by_pid)
@@ -91,7 +91,7 @@ def is_ours(info: ProcessInfo, cluster: str | None, roots: Roots) -> bool:
     inside = f":{_cgroup(cluster)}"
     if any(line.endswith(inside) or f"{inside}/" in line for line in info.cgroups.splitlines()):
         return True
-    # A shim whose cgroup was changed by the runtime, and a supervisor before it entered its own.
+    # A shim that the runtime moved to another cgroup, and a supervisor that has not entered its cgroup yet.
     program = os.path.basename(info.argv[0])
     if program.startswith("containerd-shim") or _SUPERVISOR_MODULE in info.argv:
         tops = tuple(f"{root / cluster if cluster else root}/" for root in roots)
@@ -100,7 +100,7 @@ def is_ours(info: ProcessInfo, cluster: str | None, roots: Roots) -> bool:
 
 
 def files(cluster: str | None, roots: Roots) -> list[Path]:
-    """Our directories; of all clusters also what they share, except the cache of images."""
+    """The directories of a cluster; for all clusters also what they share, except the cache of images."""
     if cluster is not None:
         return [root / cluster for root in roots if (root / cluster).exists()] + cni_cache.owned(roots.run / cluster)
     found = cni_cache.owned(roots.run)

@@ -1,7 +1,7 @@
-"""Kubeconfig files: one per component, and the user's own, where our context is one among others.
+"""Kubeconfig files: one per component, and the user's own, to which a cluster's context is added.
 
-The user's file is precious: it is parsed before it is touched, replaced atomically, and everything that
-is not named after the cluster is written back as it was.
+The user's file is parsed before it is changed and replaced atomically. Entries that are not named after the cluster
+are written back unchanged.
 """
 
 import base64
@@ -22,7 +22,7 @@ _LISTS = ("clusters", "contexts", "users")
 def kubeconfig(
     name: str, server: str, *, ca: bytes, certificate: bytes, key: bytes, user: str | None = None
 ) -> dict[str, Any]:
-    """A kubeconfig with one cluster, user and context of this name; certificates are PEM, embedded."""
+    """A kubeconfig with one cluster, user and context of this name, and embedded certificates (PEM)."""
     user = user or name
     return {
         "apiVersion": "v1",
@@ -40,12 +40,12 @@ def kubeconfig(
 
 
 def write(path: Path, config: dict[str, Any]) -> None:
-    """Write a kubeconfig for its owner only."""
+    """Write a kubeconfig that only its owner can read."""
     write_atomic(path, yaml.safe_dump(config, sort_keys=False), 0o600)
 
 
 def user_path(environment: dict[str, str] | None = None) -> Path:
-    """Where kubectl would write: the first file of $KUBECONFIG, else ~/.kube/config."""
+    """The file that kubectl writes: the first of $KUBECONFIG, else ~/.kube/config."""
     env = os.environ if environment is None else environment
     listed = [part for part in env.get("KUBECONFIG", "").split(os.pathsep) if part]
     if listed:
@@ -54,9 +54,9 @@ def user_path(environment: dict[str, str] | None = None) -> Path:
 
 
 def merge(path: Path, config: dict[str, Any], *, switch: bool = True) -> None:
-    """Put our entries into the user's file, in place of former ones of the same names.
+    """Add the entries to the user's file, replacing those of the same names.
 
-    With `switch` our context becomes the current one. A symbolic link stays one: its target is replaced.
+    With `switch`, the context becomes the current one. If the file is a symbolic link, its target is replaced.
     """
     mine = read(path)
     for part in _LISTS:
@@ -68,7 +68,7 @@ def merge(path: Path, config: dict[str, Any], *, switch: bool = True) -> None:
 
 
 def remove(path: Path, name: str) -> bool:
-    """Take our entries of this name out again; the file goes if nothing of anybody's is left in it."""
+    """Remove the entries of this name; delete the file if nothing else is in it."""
     if not path.exists():
         return False
     mine = read(path)
@@ -88,7 +88,7 @@ def remove(path: Path, name: str) -> bool:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Parse a kubeconfig; an absent or empty file is an empty one. ConfigError if it is something else."""
+    """Parse a kubeconfig; a missing or empty file is an empty one. Raises ConfigError for anything else."""
     try:
         text = path.read_text()
     except FileNotFoundError:
@@ -98,19 +98,19 @@ def read(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML, so it was left alone: {error}") from error
+        raise ConfigError(f"{path} is not YAML, so it was not changed: {error}") from error
     if content is None:
         return {"apiVersion": "v1", "kind": "Config", "preferences": {}}
     if not isinstance(content, dict):
-        raise ConfigError(f"{path} is not a kubeconfig (a mapping was expected), so it was left alone")
+        raise ConfigError(f"{path} is not a kubeconfig (expected a mapping), so it was not changed")
     if content.get("kind", "Config") != "Config":
         raise ConfigError(
-            f"{path} is a {content['kind']} and no kubeconfig, so it was left alone; have KUBECONFIG name another file"
+            f"{path} is a {content['kind']}, not a kubeconfig, so it was not changed; set KUBECONFIG to another file"
         )
     for part in _LISTS:
         entries = content.get(part) or []
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise ConfigError(f"{path}: {part!r} must be a list of mappings; the file was left alone")
+            raise ConfigError(f"{path}: {part!r} must be a list of mappings; the file was not changed")
     return content
 
 
@@ -129,7 +129,7 @@ def _save(path: Path, config: dict[str, Any]) -> None:
         mode = target.stat().st_mode & 0o777
     except FileNotFoundError:
         mode = 0o600
-    # Ours is a private key: never wider than the owner, even if the file was.
+    # It holds a private key: only its owner may read it, even if the previous file was readable by others.
     write_atomic(target, yaml.safe_dump(config, sort_keys=False), mode & 0o700 or 0o600)
 
 
@@ -138,7 +138,7 @@ def _b64(data: bytes) -> str:
 
 
 def write_components(layout: Layout, pki: Pki, nodes: list[str]) -> None:
-    """Write the kubeconfig of every component; those of nodes use the address that nodes reach."""
+    """Write the kubeconfig of every component. Those of nodes use the address at which nodes reach the host."""
     host, inside = layout.api_url_for_host, layout.api_url_for_nodes
     ca = pki.ca_certificate.read_bytes()
     plan = [("admin", host), ("super-admin", host), ("controller-manager", host), ("scheduler", host)]
@@ -153,5 +153,5 @@ def write_components(layout: Layout, pki: Pki, nodes: list[str]) -> None:
 
 
 def component_path(layout: Layout, name: str) -> Path:
-    """Where a component's kubeconfig lies; a node's kubelet is 'nodes/<node>'."""
+    """The path of a component's kubeconfig; a node's kubelet is 'nodes/<node>'."""
     return layout.kubeconfigs / f"{name}.conf"

@@ -1,7 +1,6 @@
-"""Where everything of one cluster lies: every path, name and address, derived from its name and slot.
+"""Every path, name and address of a cluster, derived from its name and slot.
 
-No I/O. Whoever needs a path asks the Layout; nobody joins path strings elsewhere, so `down` knows the
-whole of what a cluster can have left behind.
+No I/O. No other module builds such paths, so `down` knows everything that a cluster can leave behind.
 """
 
 from dataclasses import dataclass, field
@@ -13,9 +12,9 @@ from pybernetes.cluster.names import LINK_MARK, MARK, check_cluster_name, check_
 STATE_ROOT = Path("/var/lib/pybernetes")
 RUN_ROOT = Path("/run/pybernetes")
 CACHE = ".cache"
-"""Folder below the state root that no cluster can have as its name; goes with the last cluster."""
+"""A directory below the state root that is not a valid cluster name; removed with the last cluster."""
 
-# Each slot owns one /21 of this: seven racks of a /24 each, and the last /24 joins host and router.
+# Each slot has a /21 of this: seven racks with a /24 each, and the last /24 between host and router.
 UNDERLAY_V4 = IPv4Network("10.89.0.0/16")
 UNDERLAY_V6 = IPv6Network("fd00:89::/32")
 SLOTS = 32
@@ -49,29 +48,29 @@ class NodePaths:
     cluster: str
     name: str
     state: Path
-    """Survives a stop: images, pod directories."""
+    """State that survives a stop: images, pod directories."""
     run: Path
-    """Sockets and what the runtime keeps while it runs."""
+    """Sockets and runtime state."""
 
     @property
     def netns(self) -> str:
         """Name of the node's network namespace, as `ip netns list` shows it."""
-        # The dot, which no name can hold, keeps "a" with node "b-c" apart from "a-b" with node "c".
+        # Names cannot contain a dot, so cluster "a" with node "b-c" differs from "a-b" with node "c".
         return f"{MARK}-{self.cluster}.{self.name}"
 
     @property
     def netns_path(self) -> Path:
-        """The file to setns() to."""
+        """The file for setns()."""
         return Path("/run/netns") / self.netns
 
     @property
     def cgroup(self) -> str:
-        """Cgroup of the node, below the root of each hierarchy; pods live below it (`.../kubepods`)."""
+        """The node's cgroup, relative to the root of each hierarchy. Pods are below it (`.../kubepods`)."""
         return f"/{MARK}/{self.cluster}/{self.name}"
 
     @property
     def daemons_cgroup(self) -> str:
-        """Cgroup of containerd and the agent: a leaf, as cgroup v2 wants processes only in leaves."""
+        """The cgroup of containerd and the agent: a leaf, because cgroup v2 allows processes only in leaves."""
         return f"{self.cgroup}/daemons"
 
     @property
@@ -91,7 +90,7 @@ class NodePaths:
 
     @property
     def containerd_socket(self) -> Path:
-        """The gRPC socket, also CRI's; kept short, a socket path has 107 characters."""
+        """The gRPC socket, also for CRI. Socket paths are limited to 107 characters."""
         return self.run / "containerd.sock"
 
     @property
@@ -106,7 +105,7 @@ class NodePaths:
 
     @property
     def cni_bin_dir(self) -> Path:
-        """CNI plugin executables."""
+        """Executables of CNI plugins."""
         return self.state / "cni" / "bin"
 
     @property
@@ -121,7 +120,7 @@ class NodePaths:
 
     @property
     def pod_logs_dir(self) -> Path:
-        """Container logs, /var/log/pods of a machine."""
+        """Container logs: /var/log/pods on a machine."""
         return self.state / "log" / "pods"
 
     @property
@@ -132,7 +131,7 @@ class NodePaths:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Everything of one cluster that can be named. `slot` keeps clusters of one machine apart."""
+    """Paths, names and addresses of one cluster. `slot` is unique on the machine."""
 
     cluster: str
     slot: int
@@ -145,7 +144,7 @@ class Layout:
     dns_ip: str = field(default="10.96.0.10")
 
     def __post_init__(self) -> None:
-        """Refuse names and slots from which no valid kernel name could be derived."""
+        """Reject names and slots that would give invalid kernel names."""
         check_cluster_name(self.cluster)
         if not 0 <= self.slot < SLOTS:
             raise ValueError(f"slot {self.slot} is outside 0..{SLOTS - 1}")
@@ -153,7 +152,7 @@ class Layout:
     # --- files ---------------------------------------------------------------------------------
     @property
     def state(self) -> Path:
-        """What survives a stop and a reboot."""
+        """State that survives a stop and a reboot."""
         return self.state_root / self.cluster
 
     @property
@@ -163,7 +162,7 @@ class Layout:
 
     @property
     def pki(self) -> Path:
-        """Certificates and keys, laid out as kubeadm does."""
+        """Certificates and keys, in kubeadm's layout."""
         return self.state / "pki"
 
     @property
@@ -183,7 +182,7 @@ class Layout:
 
     @property
     def images(self) -> Path:
-        """Image archives built for this machine; shared by all clusters."""
+        """Image archives built on this machine; shared by all clusters."""
         return self.state_root / CACHE / "images"
 
     @property
@@ -209,32 +208,32 @@ class Layout:
     # --- names ---------------------------------------------------------------------------------
     @property
     def cgroup(self) -> str:
-        """Parent cgroup of all of the cluster."""
+        """The parent cgroup of the cluster's processes."""
         return f"/{MARK}/{self.cluster}"
 
     @property
     def nft_table(self) -> str:
-        """The table in the host's namespace."""
+        """The cluster's nftables table in the host's namespace."""
         return f"{MARK}-{self.cluster}"
 
     @property
     def context(self) -> str:
-        """Name of the kubeconfig context, cluster and user."""
+        """The name of the kubeconfig's context, cluster and user."""
         return f"{MARK}-{self.cluster}"
 
     @property
     def router_netns(self) -> str:
-        """The namespace that holds the racks' bridges and routes between them."""
+        """The namespace with the racks' bridges, which routes between them."""
         return f"{MARK}-{self.cluster}.router"
 
     @property
     def host_link(self) -> str:
-        """The one link of the cluster in the host's namespace, towards the router."""
+        """The cluster's only link in the host's namespace, to the router."""
         return f"{LINK_MARK}{self.slot}host"
 
     @property
     def router_link(self) -> str:
-        """The router's end of it."""
+        """The router's end of the host link."""
         return f"{LINK_MARK}{self.slot}up"
 
     def rack_bridge(self, rack: int) -> str:
@@ -248,12 +247,12 @@ class Layout:
     # --- addresses -----------------------------------------------------------------------------
     @property
     def underlay_v4(self) -> IPv4Network:
-        """All IPv4 addresses of the cluster's machines."""
+        """The IPv4 network of the cluster's nodes and router."""
         return IPv4Network((int(UNDERLAY_V4.network_address) + (self.slot << 11), 21))
 
     @property
     def underlay_v6(self) -> IPv6Network:
-        """All IPv6 addresses of the cluster's machines."""
+        """The IPv6 network of the cluster's nodes and router."""
         return IPv6Network((int(UNDERLAY_V6.network_address) + (self.slot << 80), 48))
 
     def rack(self, rack: int) -> Segment:
@@ -275,7 +274,7 @@ class Layout:
 
     @property
     def host_address(self) -> IPv4Address:
-        """Where nodes reach the host, and so the API server."""
+        """The address at which nodes reach the host, and so the API server."""
         return self.transit.v4.network_address + 1
 
     @property

@@ -1,4 +1,4 @@
-"""The control loops with all they need around them: controllers and scheduler, in one process or each alone."""
+"""Run controllers and scheduler with their clients and event recorders, in one process or each alone."""
 
 import asyncio
 import random
@@ -23,7 +23,7 @@ async def run_controllers(
     mint: Mint | None = None,
     controllers: tuple[type[Controller], ...] = CONTROLLERS,
 ) -> None:
-    """Run the controllers until cancelled. `client_for` is called once per component; informers are run by others."""
+    """Run the controllers until cancelled. `client_for` is called once per component. The caller runs the informers."""
     clients: dict[str, Client] = {}
     recorders: dict[str, EventRecorder] = {}
 
@@ -47,7 +47,7 @@ async def run_controllers(
 
 
 async def run_scheduler(client: Client, informers: Informers, config: SchedulerConfig | None = None) -> None:
-    """Schedule until cancelled; the informers are run by others."""
+    """Run the scheduler until cancelled. The caller runs the informers."""
     config = config or SchedulerConfig()
     recorders = {p.scheduler_name: EventRecorder(client, p.scheduler_name) for p in config.profiles}
     scheduler = Scheduler(client, informers, recorders, config, rng=random.Random())

@@ -1,13 +1,12 @@
-"""The network under the nodes, as it should be: namespaces, links, addresses, routes. Pure, no I/O.
+"""The desired underlay network of the nodes: namespaces, links, addresses, routes. Pure, no I/O.
 
     host ── transit (/24) ── router namespace ─┬─ bridge rack0 ─┬─ node-1 eth0
                                                │                └─ node-2 eth0
                                                └─ bridge rack1 ─── node-3 eth0
 
-The bridges live in the router's namespace, also when there is one rack only: the host's firewall
-(Docker's FORWARD policy, br_netfilter) then never sees the traffic between nodes, the host's namespace
-holds a single link per cluster, and deleting the namespaces deletes every other link.
-Each object carries the reason why it is there; links show it as their alias (`ip link show`).
+The bridges are in the router's namespace even with a single rack. So the host's firewall (Docker's FORWARD policy,
+br_netfilter) never sees traffic between nodes, the host's namespace has one link per cluster, and deleting the
+namespaces deletes every other link. Each object carries its reason; links show it as their alias (`ip link show`).
 """
 
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pybernetes.cluster.layout import Layout, Segment
 from pybernetes.cluster.registry import NodeRecord
 
 HOST = ""
-"""The namespace that the host itself lives in."""
+"""The host's own namespace."""
 
 NODE_LINK = "eth0"
 _TRANSIT = 0xFF
@@ -38,13 +37,13 @@ class Bridge:
     netns: str
     name: str
     mac: str
-    """Fixed, since it is a gateway's: by itself a bridge takes a port's MAC, another one as ports come."""
+    """Fixed, because it is the gateway's MAC. By default, a bridge takes the MAC of one of its ports."""
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Veth:
-    """A pair of links. The near end is where the pair is made; a far end is a node's or the router's."""
+    """A veth pair. The near end is in the namespace that creates it; the far end belongs to a node or the router."""
 
     netns: str
     name: str
@@ -52,7 +51,7 @@ class Veth:
     peer: str
     peer_mac: str
     master: str | None
-    """The bridge that the near end is a port of."""
+    """The bridge of the near end."""
     reason: str
 
 
@@ -67,7 +66,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A unicast route by way of a gateway."""
+    """A unicast route through a gateway."""
 
     netns: str
     to: str
@@ -77,7 +76,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """All of a cluster's network, in the order in which it can be made."""
+    """All objects of a cluster's network, in the order in which they can be created."""
 
     namespaces: tuple[Namespace, ...]
     bridges: tuple[Bridge, ...]
@@ -85,7 +84,7 @@ class Network:
     addresses: tuple[Address, ...]
     routes: tuple[Route, ...]
     nft: str
-    """The host's table in nft syntax, without its name's removal."""
+    """The host's table in nft syntax."""
 
 
 _COMMON_SYSCTLS = (
@@ -93,13 +92,13 @@ _COMMON_SYSCTLS = (
     ("ipv4/ip_forward", "1"),
     ("ipv6/conf/all/forwarding", "1"),
     ("ipv6/conf/default/forwarding", "1"),
-    # Addresses are ours to give: no detection delay of a second, no router advertisements.
+    # Addresses are assigned statically: no duplicate address detection, no router advertisements.
     ("ipv6/conf/default/accept_dad", "0"),
     ("ipv6/conf/all/accept_dad", "0"),
     ("ipv6/conf/default/accept_ra", "0"),
 )
 _NODE_SYSCTLS = (
-    # Loose: the answer to a packet that came over the overlay may be routed elsewhere (host-gw, racks).
+    # Loose: the reply to a packet from the overlay may take another route (host-gw, racks).
     ("ipv4/conf/all/rp_filter", "2"),
     ("ipv4/conf/default/rp_filter", "2"),
     # Services must also work between two pods on the same bridge.
@@ -109,7 +108,7 @@ _NODE_SYSCTLS = (
 _ROUTER_SYSCTLS = (
     ("ipv4/conf/all/rp_filter", "0"),
     ("ipv4/conf/default/rp_filter", "0"),
-    # A switch and a router, no firewall.
+    # The router only switches and routes: no packet filter.
     ("bridge/bridge-nf-call-iptables", "0"),
     ("bridge/bridge-nf-call-ip6tables", "0"),
     ("bridge/bridge-nf-call-arptables", "0"),
@@ -117,7 +116,7 @@ _ROUTER_SYSCTLS = (
 
 
 def node_mac(layout: Layout, node: NodeRecord) -> str:
-    """A locally administered MAC that a node keeps for life, so that neighbours need not relearn it."""
+    """A locally administered MAC that never changes, so that neighbours need not relearn it."""
     return _mac(layout, node.rack, node.host)
 
 
@@ -129,7 +128,7 @@ def node_addresses(layout: Layout, node: NodeRecord, *, ipv6: bool = True) -> li
 
 
 def desired_network(layout: Layout, nodes: list[NodeRecord], racks: int, *, ipv6: bool = True) -> Network:
-    """What the kernel should hold for these nodes."""
+    """The network for these nodes."""
     router = layout.router_netns
     segments = [layout.rack(rack) for rack in range(racks)]
     namespaces = [Namespace(router, "router between racks and host", _COMMON_SYSCTLS + _ROUTER_SYSCTLS)]
@@ -151,10 +150,10 @@ def desired_network(layout: Layout, nodes: list[NodeRecord], racks: int, *, ipv6
 
 
 def nft_table(layout: Layout) -> str:
-    """The host's rules: what nodes send to the world leaves with the host's address."""
+    """The host's rules: masquerade packets from nodes to other networks."""
     rule = (
         f'ip saddr {layout.underlay_v4} oifname != "{layout.host_link}" masquerade fully-random '
-        f'comment "nodes of {layout.cluster} reach the world"'
+        f'comment "nodes of {layout.cluster} reach other networks"'
     )
     return (
         f"table inet {layout.nft_table} {{\n"
@@ -193,9 +192,9 @@ def _addresses(netns: str, link: str, segment: Segment, host: int, ipv6: bool) -
 
 
 def _default_routes(netns: str, segment: Segment, ipv6: bool) -> list[Route]:
-    # The transit's .1 is the host, a rack's .1 the router: each is the way out of its segment.
+    # .1 is the host in the transit segment and the router in a rack: the default gateway of its segment.
     gateways = [segment.v4.network_address + 1] + ([segment.v6.network_address + 1] if ipv6 else [])
-    return [Route(netns, "default", str(gateway), "way out") for gateway in gateways]
+    return [Route(netns, "default", str(gateway), "default gateway") for gateway in gateways]
 
 
 def _host_routes(layout: Layout, rack: int, segment: Segment, ipv6: bool) -> list[Route]:

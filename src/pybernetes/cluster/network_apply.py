@@ -1,6 +1,6 @@
-"""Making the kernel match a `Network`, and removing it by name. Can be run again at any time.
+"""Make the kernel match a `Network`, or remove the network by name. Both can be run again at any time.
 
-Thin shell around ip(8) and nft(8): reads each namespace once, sends one batch with what is missing.
+A thin shell around ip(8) and nft(8): reads each namespace once and applies what is missing in one batch.
 """
 
 from collections import defaultdict
@@ -38,14 +38,14 @@ class _Route(msgspec.Struct):
 
 @dataclass
 class Observed:
-    """What one namespace holds."""
+    """The state of one namespace."""
 
     links: dict[str, _Link] = field(default_factory=dict)
     routes: set[tuple[str, str]] = field(default_factory=set)
 
     @classmethod
     def of_links(cls, *names: str) -> "Observed":
-        """Links that are there and down, without addresses."""
+        """A state with these links, which are down and have no addresses."""
         return cls({name: _Link(ifname=name) for name in names})
 
     def addresses(self, link: str) -> set[str]:
@@ -66,7 +66,7 @@ def observe(netns: str) -> Observed:
 
 
 def actions(wanted: Network, seen: dict[str, Observed]) -> dict[str, list[str]]:
-    """Lines for `ip -batch` per namespace that turn what is seen into what is wanted. Pure.
+    """Lines for `ip -batch` per namespace that turn the observed state into the wanted one. Pure.
 
     A namespace missing from `seen` is empty.
     """
@@ -100,7 +100,7 @@ def _veth_actions(veth: Veth, seen: dict[str, Observed], batches: dict[str, list
     near = seen.get(veth.netns, Observed()).links.get(veth.name)
     far = seen.get(veth.peer_netns, Observed()).links.get(veth.peer)
     if near is not None and far is None:
-        # The other end was lost with its namespace, or moved: start over.
+        # The other end was deleted with its namespace, or moved: recreate the pair.
         batches[veth.netns].append(f"link del dev {veth.name}")
         near = None
     if near is None:
@@ -118,7 +118,7 @@ def _veth_actions(veth: Veth, seen: dict[str, Observed], batches: dict[str, list
 
 
 def apply_network(wanted: Network) -> None:
-    """Create what is missing and correct what differs. What others made is left alone."""
+    """Create what is missing and correct what differs. Objects of other programs are not changed."""
     existing = set(namespaces.list_names())
     seen = {HOST: observe(HOST)}
     for namespace in wanted.namespaces:
@@ -128,8 +128,8 @@ def apply_network(wanted: Network) -> None:
             namespaces.create(namespace.name)
         namespaces.run_in(namespace.name, partial(write_sysctls, namespace.sysctls))
     batches = actions(wanted, seen)
-    # A pair is made from one side and configured from both, and a gateway needs its address: so each
-    # stage is run in every namespace before the next one begins.
+    # A pair is created from one side and configured from both, and a route needs the gateway's address. So each
+    # stage runs in every namespace before the next one.
     for stage in ("link del", "link add", "link set", "addr", "route"):
         for netns, lines in batches.items():
             chosen = [line for line in lines if line.startswith(stage)]
@@ -140,7 +140,7 @@ def apply_network(wanted: Network) -> None:
 
 
 def write_sysctls(pairs: tuple[tuple[str, str], ...]) -> None:
-    """Set sysctls below /proc/sys/net where they differ; one that the kernel lacks is left out."""
+    """Set sysctls below /proc/sys/net that differ; skip those that the kernel lacks."""
     for key, value in pairs:
         path = Path("/proc/sys/net") / key
         try:
@@ -151,22 +151,22 @@ def write_sysctls(pairs: tuple[tuple[str, str], ...]) -> None:
 
 
 def remove_network(cluster: str) -> None:
-    """Delete every namespace, link and table of a cluster, whatever is left of them."""
+    """Delete all remaining namespaces, links and tables of a cluster."""
     for name in cluster_namespaces(cluster):
         namespaces.delete(name)
     for name in cluster_links(cluster):
-        # Deleting the router's namespace deletes the pair a moment later; both ways are fine.
+        # Deleting the router's namespace deletes the pair shortly afterwards, so this may fail.
         succeeds(["ip", "link", "del", "dev", name])
     succeeds(["nft", "delete", "table", "inet", f"{MARK}-{cluster}"])
 
 
 def cluster_namespaces(cluster: str) -> list[str]:
-    """Namespaces of a cluster: its router and its nodes."""
+    """The namespaces of a cluster's router and nodes."""
     return [name for name in list_namespaces() if name.startswith(f"{MARK}-{cluster}.")]
 
 
 def list_namespaces() -> list[str]:
-    """All names below /run/netns, ours and others', also of namespaces that are no more."""
+    """All names in /run/netns, also those of other programs and of namespaces that no longer exist."""
     try:
         return sorted(entry.name for entry in NETNS_DIR.iterdir())
     except FileNotFoundError:
@@ -174,19 +174,19 @@ def list_namespaces() -> list[str]:
 
 
 def cluster_links(cluster: str) -> list[str]:
-    """Links of a cluster in the host's namespace, by their alias, which holds the whole name."""
+    """Links of a cluster in the host's namespace, found by their alias, which contains the full cluster name."""
     return [name for name, alias in marked_links() if alias.startswith(f"{MARK}-{cluster}: ")]
 
 
 def marked_links() -> list[tuple[str, str]]:
-    """Name and alias of each link of ours in the host's namespace."""
+    """Name and alias of each cluster's links in the host's namespace."""
     found = []
     for path in sorted(Path("/sys/class/net").iterdir()):
         if path.name.startswith(LINK_MARK):
             try:
                 found.append((path.name, (path / "ifalias").read_text().strip()))
             except OSError:
-                continue  # gone meanwhile
+                continue  # deleted meanwhile
     return found
 
 

@@ -1,6 +1,6 @@
-"""The parts of a node, each with what it needs around it: together in one agent, or each alone.
+"""Start the parts of a node with their dependencies: together in one agent, or each alone.
 
-Clients and informers are run by the caller, so that parts which see the same objects can share them.
+The caller runs clients and informers, so that several parts can share them.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from pybernetes.proxy.options import ProxyOptions
 
 
 async def run_kubelet(config: KubeletConfig, client: Client, informers: Informers) -> None:
-    """A kubelet on the runtime's CRI socket, until cancelled. Raises the kubelet's ConfigError."""
+    """Run a kubelet on the runtime's CRI socket until cancelled. Raises the kubelet's ConfigError."""
     recorder = EventRecorder(client, "kubelet", host=config.node_name)
     kubelet = real_kubelet(config, client, informers, CriRuntime(config.runtime_endpoint), recorder)
     async with asyncio.TaskGroup() as group:
@@ -32,12 +32,12 @@ async def run_kubelet(config: KubeletConfig, client: Client, informers: Informer
 
 
 def make_proxy(options: ProxyOptions, informers: Informers) -> KubeProxy:
-    """The Service proxy. Raises ProxyError."""
+    """Assemble the Service proxy. Raises ProxyError."""
     return KubeProxy(options, informers.of(Service), informers.of(EndpointSlice))
 
 
 async def run_dns(options: DnsOptions, informers: Informers, upstreams: Path | Sequence[Upstream]) -> None:
-    """A DNS server, until cancelled. It answers once it knows all Services; `upstreams` may be a resolv.conf."""
+    """Run a DNS server until cancelled. It starts once it knows all Services. `upstreams` may be a resolv.conf."""
     zone = Zone(options.domain)
     services, slices = informers.of(Service), informers.of(EndpointSlice)
     follow(zone, services, slices)

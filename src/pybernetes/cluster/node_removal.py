@@ -1,7 +1,7 @@
-"""Taking single nodes out of a local cluster: processes, namespace, mounts, cgroups, files, and the Node object.
+"""Remove single nodes from a local cluster: processes, namespace, mounts, cgroups, files, and the Node object.
 
-In two halves, so that a crash in between leaves something that the next `up` finds: the machine's half first, while
-the registry still knows the node; then, once the API server answers, its object; the registry forgets it last.
+First everything on the machine is removed, then, once the API server responds, the Node object, and last the entry in
+the registry. So after a crash in between, the next `up` still finds the node in the registry and finishes.
 """
 
 import shutil
@@ -26,7 +26,7 @@ _SIMULATED = ("type", "simulated")
 
 
 def remove_from_machine(layout: Layout, node: str) -> None:
-    """Remove what the node has on this machine. Its containerd and agent must not be supervised any more."""
+    """Remove everything of the node on this machine. The supervisor must no longer run its containerd and agent."""
     paths = layout.node(node)
     _kill_all(f"{layout.cluster}/{node}")
     remove_shim_sockets(paths.run)
@@ -43,7 +43,7 @@ def remove_from_machine(layout: Layout, node: str) -> None:
 
 
 def _kill_all(group: str) -> None:
-    """Kill until a scan finds nobody in the cgroup: what forks meanwhile is found by the next round."""
+    """Kill until a scan finds no process in the cgroup: the next round finds what was forked meanwhile."""
     for _ in range(_ROUNDS):
         found = processes(group, Roots())
         if not found:
@@ -64,13 +64,13 @@ def _remove_files(layout: Layout, node: str) -> None:
 
 
 async def remove_objects(client: Client, gone: set[str], simulated: set[str]) -> None:
-    """Delete the Nodes of removed nodes, and of simulated ones that are not among those wanted."""
+    """Delete the Nodes of removed nodes, and simulated Nodes that are not in `simulated`."""
     nodes = client.of(Node)
     key, value = _SIMULATED
     for node in (await nodes.list()).items:
         name = node.metadata.name
-        paper = node.metadata.labels.get(key) == value
-        if name in gone or (paper and name not in simulated):
+        is_simulated = node.metadata.labels.get(key) == value
+        if name in gone or (is_simulated and name not in simulated):
             try:
                 await nodes.delete(name)
             except NotFound:

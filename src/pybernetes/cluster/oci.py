@@ -1,7 +1,7 @@
-"""Writing container images: files in, an OCI image layout in a tar out. Pure; no daemon, no registry.
+"""Write container images: files in, an OCI image layout as a tar out. Pure; no daemon, no registry.
 
-The same files always give the same digest: entries are sorted, owned by root and dated 1970. Layers are left
-uncompressed unless asked for: unpacking is quicker without, and gzip's output may vary between its versions.
+The same files always give the same digest: entries are sorted, owned by root and dated 1970. Layers are uncompressed
+by default: unpacking is faster, and gzip's output may differ between versions.
 Format: OCI image-spec 1.0, https://github.com/opencontainers/image-spec.
 """
 
@@ -23,7 +23,7 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "riscv
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file, or with `link` a symbolic link, or with a path ending in '/' a directory."""
+    """A file; a symbolic link if `link` is set; a directory if the path ends in '/'."""
 
     path: str
     content: bytes = b""
@@ -33,11 +33,11 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One image: its names, layers of files, and what runs."""
+    """An image: its names, layers of files, and command."""
 
     names: tuple[str, ...]
     layers: tuple[tuple[File, ...], ...]
-    """From the lowest to the highest; equal layers of several images are stored and unpacked once."""
+    """From the lowest to the highest. Layers that images share are stored and unpacked once."""
     entrypoint: tuple[str, ...] = ()
     cmd: tuple[str, ...] = ()
     env: tuple[str, ...] = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",)
@@ -46,7 +46,7 @@ class Image:
     ports: tuple[str, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
     compressed: bool = False
-    """Layers as gzip, for images that travel."""
+    """Compress layers with gzip, for images that are pushed or copied."""
 
 
 def architecture(machine: str | None = None) -> str:
@@ -56,7 +56,7 @@ def architecture(machine: str | None = None) -> str:
 
 
 def image_tar(images: list[Image], arch: str) -> bytes:
-    """An OCI image layout holding these images, as the bytes of a tar."""
+    """An OCI image layout with these images, as the bytes of a tar."""
     blobs: dict[str, bytes] = {}
     entries = []
     for image in images:
@@ -75,7 +75,7 @@ def image_tar(images: list[Image], arch: str) -> bytes:
 
 
 def manifest_digest(image: Image, arch: str) -> str:
-    """What `kubectl get pod -o jsonpath={..imageID}` ends in."""
+    """The digest at the end of a container's imageID in the pod's status."""
     return str(_add_manifest(image, arch, {})["digest"])
 
 
@@ -109,7 +109,7 @@ def _config(image: Image, arch: str, diff_ids: list[str]) -> dict[str, object]:
 
 
 def _name_annotations(name: str) -> dict[str, str]:
-    # containerd takes the full name from its own annotation; the OCI one holds the tag for other tools.
+    # containerd reads the full name from its own annotation; other tools read the tag from the OCI one.
     return {
         "io.containerd.image.name": name,
         "org.opencontainers.image.ref.name": name.rpartition(":")[2],
@@ -152,7 +152,7 @@ def _entry(file: File) -> tuple[tarfile.TarInfo, io.BytesIO | None]:
         return info, None
     if file.path.endswith("/"):
         info.type = tarfile.DIRTYPE
-        # A directory without a search bit could not be entered; 0o644 is only the default of files.
+        # Directories need the execute bit; 0o644 is the default for files only.
         info.mode = 0o755 if file.mode == 0o644 else file.mode
         return info, None
     info.size = len(file.content)

@@ -1,8 +1,8 @@
-"""The cluster's keys and certificates on disk, laid out as kubeadm does, made once and renewed in time.
+"""The cluster's keys and certificates on disk, in kubeadm's layout, created once and renewed in time.
 
-Every `ensure_*` can be called at any `up`: what is valid stays (so running components keep working),
-what is missing, near its end, for other names, or of another authority is made anew. A damaged file is
-an error, not a reason to replace an authority that others trust.
+Every `up` calls the `ensure_*` methods: valid certificates stay, so that running components keep working; missing
+ones, and those that expire soon, have other names or come from another authority, are replaced. A damaged file is an
+error, not a reason to replace an authority that clients trust.
 """
 
 from collections.abc import Callable
@@ -43,14 +43,14 @@ FRONT_PROXY_CLIENT = Subject("front-proxy-client")
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:
-    """A certificate and its key, as files."""
+    """The files of a certificate and its key."""
 
     certificate: Path
     key: Path
 
 
 def utc_now() -> datetime:
-    """The clock used unless a caller brings another."""
+    """The default clock."""
     return datetime.now(UTC)
 
 
@@ -58,37 +58,37 @@ class Pki:
     """The pki/ directory of one cluster."""
 
     def __init__(self, directory: Path, *, clock: Callable[[], datetime] = utc_now) -> None:
-        """Nothing is made before an `ensure_*` is called."""
+        """Creates nothing until an `ensure_*` method is called."""
         self.directory = directory
         self._clock = clock
         self._authorities: dict[str, Authority] = {}
 
     @property
     def ca_certificate(self) -> Path:
-        """What every client trusts."""
+        """The CA that clients trust."""
         return self.directory / "ca.crt"
 
     @property
     def front_proxy_ca_certificate(self) -> Path:
-        """What signs the identity of a proxy in front of an aggregated API server."""
+        """The CA that signs the client certificate of the aggregating proxy."""
         return self.directory / "front-proxy-ca.crt"
 
     @property
     def service_account_key(self) -> Path:
-        """Signs service-account tokens (ES256)."""
+        """The private key that signs service-account tokens (ES256)."""
         return self.directory / "sa.key"
 
     @property
     def service_account_public_key(self) -> Path:
-        """Verifies them."""
+        """The public key that verifies service-account tokens."""
         return self.directory / "sa.pub"
 
     def pair(self, name: str) -> KeyPair:
-        """Paths of `<name>.crt` and `<name>.key`; names may hold a folder ('nodes/node-1-kubelet')."""
+        """Paths of `<name>.crt` and `<name>.key`; the name may contain a directory ('nodes/node-1-kubelet')."""
         return KeyPair(self.directory / f"{name}.crt", self.directory / f"{name}.key")
 
     def ensure_authority(self, name: str, common_name: str) -> Authority:
-        """Load `<name>.crt/.key` or make it. A lost key of an existing authority is an error."""
+        """Load `<name>.crt/.key` or create them. If only the key is missing, that is an error."""
         known = self._authorities.get(name)
         if known is not None:
             return known
@@ -104,7 +104,7 @@ class Pki:
         return authority
 
     def ensure_certificate(self, name: str, subject: Subject, *, authority: str = "ca", renew: bool = True) -> KeyPair:
-        """Have `<name>.crt/.key` for this subject; made anew when it no longer fits."""
+        """Create `<name>.crt/.key` for this subject, or replace them if they no longer fit."""
         pair = self.pair(name)
         signer = self.ensure_authority(authority, _AUTHORITIES[authority])
         if pair.certificate.exists() and pair.key.exists():
@@ -116,7 +116,7 @@ class Pki:
         return pair
 
     def ensure_service_account_keys(self) -> None:
-        """Have sa.key and sa.pub. Replacing them would invalidate every token, so they are kept for ever."""
+        """Create sa.key and sa.pub if missing. They are never replaced, which would invalidate every token."""
         if self.service_account_key.exists():
             key = read_key(self.service_account_key)
         else:
@@ -126,20 +126,20 @@ class Pki:
             write_atomic(self.service_account_public_key, public_key_pem(key), 0o644)
 
     def ensure_control_plane(self, apiserver_sans: tuple[str, ...]) -> None:
-        """Authorities, the API server's certificates, service-account keys, and the components' own."""
+        """Create the authorities, the certificates of API server and components, and the service-account keys."""
         self.ensure_service_account_keys()
         self.ensure_certificate("apiserver", Subject("kube-apiserver", (), apiserver_sans, client=False))
         for name, (subject, authority) in _CONTROL_PLANE.items():
             self.ensure_certificate(name, subject, authority=authority)
 
     def ensure_node(self, node: str, addresses: tuple[str, ...]) -> None:
-        """The kubelet's client and serving certificates, and those of kube-proxy and flannel."""
+        """Create the kubelet's client and serving certificates, and those of kube-proxy and flannel."""
         self.ensure_certificate(f"nodes/{node}", node_subject(node))
         serving = Subject(f"system:node:{node}", ("system:nodes",), (node, *addresses), client=False)
         self.ensure_certificate(f"nodes/{node}-server", serving)
 
     def _write(self, pair: KeyPair, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
-        # The key first: a crash in between leaves a key that no certificate names, mended by the next call.
+        # Write the key first: after a crash in between, the next call replaces the key without a certificate.
         pair.certificate.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(pair.key, key_pem(key), 0o600, durable=True)
         write_atomic(pair.certificate, certificate_pem(certificate), 0o644, durable=True)
@@ -160,7 +160,7 @@ _CONTROL_PLANE: dict[str, tuple[Subject, str]] = {
 
 
 def node_subject(node: str) -> Subject:
-    """The identity of a kubelet."""
+    """The subject of a kubelet's client certificate."""
     return Subject(f"system:node:{node}", ("system:nodes",))
 
 
@@ -185,7 +185,7 @@ def apiserver_sans(layout: Layout, hostname: str, extra: tuple[str, ...] = ()) -
 
 
 def read_certificate(path: Path) -> x509.Certificate:
-    """Parse a PEM certificate or say which file is damaged."""
+    """Parse a PEM certificate. Raises ConfigError that names a damaged file."""
     try:
         return x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError) as error:
@@ -193,13 +193,13 @@ def read_certificate(path: Path) -> x509.Certificate:
 
 
 def read_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    """Parse a PEM key or say which file is damaged."""
+    """Parse a PEM key. Raises ConfigError that names a damaged file."""
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, ValueError, TypeError) as error:
         raise ConfigError(f"cannot read key {path}: {error}; restore it, or remove it and run 'up'") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise ConfigError(f"{path} holds another kind of key; an ECDSA P-256 key is needed")
+        raise ConfigError(f"{path} contains another kind of key; an ECDSA P-256 key is needed")
     return key
 
 

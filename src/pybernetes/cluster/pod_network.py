@@ -1,4 +1,4 @@
-"""The files by which a local cluster tells flannel and containerd what the pod network is."""
+"""The files that configure the pod network of a local cluster for flannel and containerd."""
 
 import json
 from collections.abc import Mapping
@@ -9,39 +9,39 @@ from pybernetes.cluster.errors import ConfigError
 from pybernetes.cluster.layout import Layout, NodePaths
 
 NONE = "none"
-"""What `up --backend` calls a pod network that somebody else is to install."""
+"""The value of `up --backend` for a pod network that the user installs."""
 
 
 def net_conf_path(layout: Layout) -> Path:
-    """The network config of the cluster; changing it switches the backend of a living network."""
+    """The network config of the cluster. Changing it switches the backend of the running network."""
     return layout.state / "flannel" / "net-conf.json"
 
 
-def is_left_to_others(layout: Layout) -> bool:
-    """Whether the cluster was made without a pod network of ours. That never changes."""
+def has_external_network(layout: Layout) -> bool:
+    """Whether the cluster was created with --backend none. That never changes."""
     try:
         return bool(json.loads(net_conf_path(layout).read_text())["Backend"]["Type"] == NONE)
     except (FileNotFoundError, ValueError, TypeError, KeyError):
         return False
 
 
-def require_ours(layout: Layout) -> Layout:
-    """The same layout; ConfigError when the pod network is somebody else's."""
-    if is_left_to_others(layout):
+def require_managed_network(layout: Layout) -> Layout:
+    """Return the layout. Raises ConfigError if the cluster was created with --backend none."""
+    if has_external_network(layout):
         raise ConfigError(
-            f"cluster {layout.cluster!r} was made with --backend none: its pod network is not ours to show or change"
+            f"cluster {layout.cluster!r} was created with --backend none: pybernetes does not manage its pod network"
         )
     return layout
 
 
 def net_conf(layout: Layout, backend: str, options: Mapping[str, Any] | None = None) -> str:
-    """A network config for flannel. Rules are in nftables, which tells of changes; flannel's default is iptables."""
+    """A network config for flannel. It selects nftables, which reports changes; flannel's default is iptables."""
     config = {"Network": layout.pod_cidr, "EnableNFTables": True, "Backend": {"Type": backend, **(options or {})}}
     return json.dumps(config, indent=2) + "\n"
 
 
 def cni_conflist(paths: NodePaths) -> str:
-    """What containerd runs for each pod: flannel (which runs bridge and host-local), then portmap."""
+    """The plugins that containerd runs for each pod: flannel (which runs bridge and host-local), then portmap."""
     flannel = {
         "type": "flannel",
         "subnetFile": str(paths.subnet_env),

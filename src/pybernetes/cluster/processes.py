@@ -1,7 +1,7 @@
-"""Processes as (pid, start time): an identity that a reused pid does not have.
+"""Identify processes by (pid, start time), so that a reused pid is a different process.
 
-Everything that kills goes through a pidfd opened before the start time is compared, so that the signal
-can only reach the process that was meant.
+Signals are sent through a pidfd that is opened before the start time is compared, so that a signal can only reach the
+intended process.
 """
 
 import os
@@ -16,15 +16,15 @@ _STARTTIME_FIELD = 19
 
 
 class ProcessId(NamedTuple):
-    """One process, for good."""
+    """The identity of a process."""
 
     pid: int
     start: int
-    """Clock ticks after boot."""
+    """Start time in clock ticks after boot."""
 
 
 class ProcessInfo(NamedTuple):
-    """What /proc says about a process."""
+    """A process as /proc shows it."""
 
     id: ProcessId
     parent: int
@@ -35,23 +35,23 @@ class ProcessInfo(NamedTuple):
 
 
 def identify(pid: int) -> ProcessId | None:
-    """The identity of whoever has this pid now; None if nobody, or only a zombie, has it."""
+    """The identity of the process that has this pid now; None if there is none or only a zombie."""
     fields = _stat(pid)
     return None if fields is None or fields[0] in "ZX" else ProcessId(pid, int(fields[_STARTTIME_FIELD]))
 
 
 def is_alive(process: ProcessId) -> bool:
-    """Whether exactly this process still runs."""
+    """Whether this process still runs."""
     return identify(process.pid) == process
 
 
 def open_pidfd(process: ProcessId) -> int | None:
-    """A pidfd of exactly this process, or None if it has gone. It polls readable at the process's end."""
+    """A pidfd of this process, or None if it has exited. It becomes readable when the process exits."""
     try:
         descriptor = os.pidfd_open(process.pid)
     except ProcessLookupError:
         return None
-    # Compared after opening: from now on the descriptor cannot come to mean another process.
+    # Compare after opening: from now on the descriptor always refers to the same process.
     if identify(process.pid) != process:
         os.close(descriptor)
         return None
@@ -59,7 +59,7 @@ def open_pidfd(process: ProcessId) -> int | None:
 
 
 def send(process: ProcessId, number: int) -> bool:
-    """Signal exactly this process; False if it has gone."""
+    """Signal this process; False if it has exited."""
     descriptor = open_pidfd(process)
     if descriptor is None:
         return False
@@ -73,9 +73,9 @@ def send(process: ProcessId, number: int) -> bool:
 
 
 def stop(processes: Iterable[ProcessId], *, grace: float) -> list[ProcessId]:
-    """SIGTERM to all, then SIGKILL to those that are there after `grace` seconds; returns survivors.
+    """Send SIGTERM to all, then SIGKILL to those still running after `grace` seconds; returns survivors.
 
-    With `grace` 0 it is SIGKILL at once. Survivors are processes stuck in the kernel.
+    With `grace` 0, send SIGKILL at once. Survivors are processes stuck in the kernel.
     """
     descriptors = {fd: process for process in processes if (fd := open_pidfd(process)) is not None}
     try:
@@ -91,7 +91,7 @@ def stop(processes: Iterable[ProcessId], *, grace: float) -> list[ProcessId]:
 
 
 def scan() -> list[ProcessInfo]:
-    """All processes of this machine that are not zombies or kernel threads."""
+    """All processes of this machine except zombies and kernel threads."""
     found = []
     for entry in os.listdir("/proc"):
         if entry.isdigit():
@@ -102,7 +102,7 @@ def scan() -> list[ProcessInfo]:
 
 
 def with_descendants(roots: Iterable[ProcessInfo], everyone: list[ProcessInfo]) -> list[ProcessInfo]:
-    """These processes and all their children, down to the last. Pure."""
+    """These processes and all their descendants. Pure."""
     children: dict[int, list[ProcessInfo]] = {}
     for info in everyone:
         children.setdefault(info.parent, []).append(info)
@@ -136,7 +136,7 @@ def _stat(pid: int) -> list[str] | None:
             raw = file.read().decode(errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # The command may hold spaces and parentheses; the fields begin after the last ')'.
+    # The command may contain spaces and parentheses; the other fields begin after the last ')'.
     return raw.rpartition(")")[2].split()
 
 
@@ -149,7 +149,7 @@ def _signal_all(descriptors: dict[int, ProcessId], number: int) -> None:
 
 
 def _wait(descriptors: dict[int, ProcessId], seconds: float) -> None:
-    """Wait until all have ended or time is up; those that ended are closed and taken out."""
+    """Wait until all have exited or the time is over; close and remove those that have exited."""
     poller = select.poll()
     for descriptor in descriptors:
         poller.register(descriptor, select.POLLIN)
@@ -167,7 +167,7 @@ def _wait(descriptors: dict[int, ProcessId], seconds: float) -> None:
 
 
 def _reap(pid: int) -> None:
-    """Collect the exit status if the process was our own child."""
+    """Collect the exit status if the process is a child of this one."""
     try:
         os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:

@@ -1,4 +1,4 @@
-"""What `up` tells while it works: which step is under way, and what each took."""
+"""Progress of `up`: the current step, and the duration of each finished step."""
 
 import time
 from dataclasses import dataclass
@@ -7,35 +7,35 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One finished step, for people."""
+    """A finished step and its duration in seconds."""
 
     text: str
     seconds: float
 
 
 class Progress(Protocol):
-    """Told in turn: a step begins, then it is done. A step that fails is not done."""
+    """Receives the begin and the end of each step. A step that fails has no end."""
 
     def begin(self, doing: str) -> None:
-        """A step is under way: 'checking this machine'."""
+        """A step has begun, such as 'checking this machine'."""
 
     def done(self, step: Step) -> None:
-        """It is done."""
+        """The step has finished."""
 
 
 class Steps:
-    """Times the steps."""
+    """Measures the duration of steps."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._last = time.monotonic()
 
     def begin(self, doing: str) -> None:
-        """Name what comes next; the time before that belongs to it too."""
+        """Begin a step. The time since the previous step counts for it."""
         self._progress.begin(doing)
 
     def done(self, text: str) -> None:
-        """What took since the last call is done."""
+        """Finish the step that took the time since the last call."""
         now = time.monotonic()
         self._progress.done(Step(text, now - self._last))
         self._last = now

@@ -1,8 +1,8 @@
-"""Which clusters this machine has: their slot, port and the addresses of their nodes, under one flock.
+"""The clusters of this machine: their slots, ports and the addresses of their nodes, in a file with a lock.
 
-A slot decides every name and address a cluster has in the host's namespace, so two clusters cannot
-collide. Allocations are kept until `down`, therefore a node has the same address after a stop and a
-start. The file is the only shared state between clusters.
+A cluster's slot determines its names and addresses in the host's namespace, so clusters cannot collide. Allocations
+are kept until `down`, so a node has the same address after a stop and a start. The file is the only state that
+clusters share.
 """
 
 import socket
@@ -22,7 +22,7 @@ _FIRST_HOST, _LAST_HOST = 2, 250
 
 
 class NodeRecord(msgspec.Struct, frozen=True):
-    """Where a node sits. Rack and host part never change while the cluster exists."""
+    """The place of a node. Rack and host part never change while the cluster exists."""
 
     name: str
     rack: int
@@ -31,7 +31,7 @@ class NodeRecord(msgspec.Struct, frozen=True):
 
 
 class ClusterRecord(msgspec.Struct):
-    """What is remembered of one cluster."""
+    """The allocations of one cluster."""
 
     slot: int
     api_port: int
@@ -44,9 +44,9 @@ class RegistryFile(msgspec.Struct):
 
     clusters: dict[str, ClusterRecord] = {}
     host_sysctls: dict[str, str] = {}
-    """Values that the host had before the first cluster changed them; restored after the last."""
+    """Values before the first cluster changed them; restored after the last cluster is gone."""
     made_netns_dir: bool = False
-    """Whether /run/netns became a mount point because of us."""
+    """Whether we made /run/netns a mount point."""
     made_directories: list[str] = []
     """Directories that we created on the host, outside our own."""
 
@@ -55,37 +55,36 @@ class Registry:
     """clusters.json behind its lock."""
 
     def __init__(self, state_root: Path = STATE_ROOT, run_root: Path = RUN_ROOT) -> None:
-        """Nothing is created before the first write."""
+        """Creates nothing before the first write."""
         self._state_root = state_root
         self._run_root = run_root
         self._path = state_root / "clusters.json"
 
     @property
     def lock_file(self) -> Path:
-        """What `locked` locks."""
+        """The file that `locked` locks."""
         return self._run_root / "clusters.lock"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep every other change of the registry waiting."""
+        """Block all other changes of the registry."""
         with locked(self.lock_file):
             yield
 
     def read(self) -> RegistryFile:
-        """What is there now; an absent file is an empty registry."""
+        """Read the file; a missing file is an empty registry."""
         try:
             return msgspec.json.decode(self._path.read_bytes(), type=RegistryFile)
         except FileNotFoundError:
             return RegistryFile()
         except msgspec.DecodeError as error:
             raise ConfigError(
-                f"{self._path} is not what pybernetes wrote ({error}); restore it, or remove it after "
-                "'pybernetes down' of each cluster"
+                f"{self._path} is damaged ({error}); restore it, or remove it after 'pybernetes down' of each cluster"
             ) from error
 
     @contextmanager
     def edit(self) -> Iterator[RegistryFile]:
-        """Read, let the caller change, write back; all under the lock."""
+        """Read the file, let the caller change it, and write it back, all under the lock."""
         with self.locked():
             file = self.read()
             yield file
@@ -93,9 +92,9 @@ class Registry:
 
     @contextmanager
     def exclusive(self, cluster: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-        """Keep other `up`s and `down`s of the same cluster waiting; `waiting` is told once if we have to wait.
+        """Block other `up` and `down` of the same cluster. `waiting` is called once if this one has to wait.
 
-        The lock's file goes when there is no such cluster (any more).
+        Removes the lock file if the cluster does not exist (any more).
         """
         path = lock_path(self._run_root, check_cluster_name(cluster))
         with locked(path, waiting):
@@ -106,12 +105,12 @@ class Registry:
                     path.unlink(missing_ok=True)
 
     def layout(self, cluster: str) -> Layout | None:
-        """The layout of a cluster that is known, else None."""
+        """The layout of a cluster in the registry, else None."""
         record = self.read().clusters.get(check_cluster_name(cluster))
         return None if record is None else self._layout(cluster, record)
 
     def nodes(self, cluster: str) -> list[NodeRecord]:
-        """All nodes that a cluster has addresses for; none if it is not known."""
+        """All nodes of a cluster; none if it is not in the registry."""
         record = self.read().clusters.get(check_cluster_name(cluster))
         return [] if record is None else list(record.nodes)
 
@@ -125,12 +124,12 @@ class Registry:
         port_is_free: Callable[[int], bool] | None = None,
         slot_is_free: Callable[[int], bool] | None = None,
     ) -> tuple[Layout, list[NodeRecord]]:
-        """Find or make the cluster's record and place these nodes; returns them in the order asked for."""
+        """Find or create the cluster's record and place these nodes; returns them in the given order."""
         check_cluster_name(cluster)
         for name in nodes:
             check_node_name(name)
         if len(set(nodes)) != len(nodes):
-            raise ConfigError(f"node names must differ from each other: {', '.join(nodes)}")
+            raise ConfigError(f"node names must be unique: {', '.join(nodes)}")
         if not 1 <= racks <= MAX_RACKS:
             raise ConfigError(f"--racks {racks} is not possible; choose 1 to {MAX_RACKS}")
         with self.edit() as file:
@@ -142,7 +141,7 @@ class Registry:
                 file.clusters[cluster] = record
             elif record.racks != racks:
                 raise ConfigError(
-                    f"cluster {cluster!r} was made with --racks {record.racks}; its nodes keep their addresses. "
+                    f"cluster {cluster!r} was created with --racks {record.racks}; its nodes keep their addresses. "
                     f"Use --racks {record.racks}, or run 'pybernetes down --name {cluster}' first"
                 )
             elif api_port is not None and record.api_port != api_port:
@@ -150,19 +149,19 @@ class Registry:
             placed = place_nodes(record.nodes, nodes, racks)
             record.nodes = placed
             layout = self._layout(cluster, record)
-        # Keys and the store (with every Secret) lie below: nobody but root looks in.
+        # Keys and the store (with every Secret) are in this directory: only root may read it.
         layout.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         by_name = {node.name: node for node in placed}
         return layout, [by_name[name] for name in nodes]
 
     def forget_nodes(self, cluster: str, names: set[str]) -> None:
-        """Give the addresses of removed nodes back."""
+        """Free the addresses of removed nodes."""
         with self.edit() as file:
             record = file.clusters[cluster]
             record.nodes = [node for node in record.nodes if node.name not in names]
 
     def release(self, cluster: str) -> RegistryFile:
-        """Forget a cluster; returns what remains. The file goes with the last cluster."""
+        """Remove a cluster; returns the remaining content. Deletes the file with the last cluster."""
         with self.locked():
             file = self.read()
             file.clusters.pop(cluster, None)
@@ -174,7 +173,7 @@ class Registry:
         return file
 
     def forget_host(self) -> None:
-        """Drop what was remembered of the host; the file goes unless clusters are in it."""
+        """Remove the recorded state of the host; delete the file unless it has clusters."""
         with self.edit() as file:
             file.host_sysctls, file.made_netns_dir, file.made_directories = {}, False, []
         self.release("")
@@ -190,12 +189,12 @@ class Registry:
 
 
 def lock_path(run_root: Path, cluster: str) -> Path:
-    """The file that `up` and `down` of a cluster lock; `down` deletes it."""
+    """The lock file of `up` and `down` of a cluster; `down` deletes it."""
     return run_root / f".{cluster}.lock"
 
 
 def place_nodes(known: list[NodeRecord], wanted: list[str], racks: int) -> list[NodeRecord]:
-    """Known nodes stay where they are; new ones go to the emptiest rack, lowest free host part. Pure."""
+    """Keep known nodes in place; put new ones into the emptiest rack with the lowest free host part. Pure."""
     placed = list(known)
     names = {node.name for node in known}
     for name in wanted:
@@ -212,7 +211,7 @@ def place_nodes(known: list[NodeRecord], wanted: list[str], racks: int) -> list[
 
 
 def port_free(port: int) -> bool:
-    """Whether the host's namespace lets us listen on this TCP port, on any address."""
+    """Whether this TCP port is free on all addresses of the host's namespace."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -223,7 +222,7 @@ def port_free(port: int) -> bool:
 
 
 def slot_free(slot: int) -> bool:
-    """Whether no link of that slot exists; one may, made by a registry under another root directory."""
+    """Whether no link of that slot exists. A registry in another root directory may use the slot."""
     return not Path(f"/sys/class/net/{LINK_MARK}{slot}host").exists()
 
 
@@ -244,7 +243,8 @@ def _choose_port(file: RegistryFile, asked: int | None, is_free: Callable[[int],
             raise ConfigError(f"port {asked} belongs to cluster {taken[asked]!r}; choose another --api-port")
         if not is_free(asked):
             raise ConfigError(
-                f"port {asked} is in use; see who with 'ss -ltnp sport = :{asked}', or choose another --api-port"
+                f"port {asked} is in use; find the program with 'ss -ltnp sport = :{asked}', "
+                "or choose another --api-port"
             )
         return asked
     for port in range(FIRST_API_PORT, FIRST_API_PORT + 100):

@@ -1,11 +1,11 @@
-"""Simulated nodes: many kubelets whose pods run on paper, in one process with one watch of all pods.
+"""Simulated nodes: many kubelets that run no containers, in one process with one watch of all pods.
 
     pods --one informer--> kubelet of simulated-1
                            kubelet of simulated-2  --few requests at a time--> API server
                            ...
 
-Each node speaks as its own user, so it may do what a real one may and no more. It brings its podCIDR along, so none
-is taken from the real ones, and it carries no annotation of flannel, so no real node programs a way to it.
+Each node acts as its own user, so it has exactly the permissions of a real node. It sets its own podCIDR, so that it
+takes none from the range of real nodes, and has no flannel annotations, so that real nodes add no routes to it.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from pybernetes.api.core.reference import ObjectReference
 from pybernetes.api.meta import Object
 from pybernetes.client.client import Client
 from pybernetes.client.informer import Informers
-from pybernetes.cluster.paper import PaperNode
+from pybernetes.cluster.simulated_nodes import SimulatedNode
 from pybernetes.kubelet.api_source import SharedPods
 from pybernetes.kubelet.config import KubeletConfig
 from pybernetes.kubelet.kubelet import Kubelet
@@ -28,21 +28,21 @@ _CAPACITY = {"cpu": "32", "memory": "256Gi", "ephemeral-storage": "500Gi", "pods
 
 
 class NoEvents:
-    """Pods on paper leave no events: 5,000 of them would make 15,000 objects that tell nothing."""
+    """Simulated pods record no events: 5,000 pods would create 15,000 objects without information."""
 
     def event(self, obj: Object | ObjectReference, type_: str, reason: str, message: str) -> None:
-        """Nothing is written."""
+        """Do nothing."""
 
 
 async def run_simulated(
-    nodes: Sequence[PaperNode],
+    nodes: Sequence[SimulatedNode],
     client_for: Callable[[str], Client],
     informers: Informers,
     *,
     rng: random.Random,
     clock: Callable[[], float] = time.time,
 ) -> None:
-    """Be the kubelets of `nodes` until cancelled. `client_for` gives each its client; informers are run by others."""
+    """Run the kubelets of `nodes` until cancelled, with a client for each. The caller runs the informers."""
     pods = SharedPods(informers)
     async with asyncio.TaskGroup() as group:
         for node in nodes:
@@ -52,7 +52,7 @@ async def run_simulated(
 
 
 def _kubelet(
-    node: PaperNode,
+    node: SimulatedNode,
     client: Client,
     pods: SharedPods,
     phase: float,

@@ -1,4 +1,4 @@
-"""How simulated nodes reach the API server: through one connection of an administrator, each as its own user."""
+"""How simulated nodes reach the API server: over one administrator's connection pool, each as its own user."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -8,7 +8,7 @@ from pybernetes.client.transport import Request, Response, Transport
 
 
 class NodeTransport:
-    """A `Transport` that acts as a node. All nodes share `slots`, so that a thousand cannot ask at the same time."""
+    """A `Transport` that impersonates a node. All nodes share `slots`, which limits concurrent requests."""
 
     def __init__(self, inner: Transport, node: str, slots: asyncio.Semaphore) -> None:
         self._inner = inner
@@ -19,7 +19,7 @@ class NodeTransport:
         return replace(request, headers={**request.headers, **self._who})
 
     async def request(self, request: Request) -> Response:
-        """Send a request as the node, when there is a free slot."""
+        """Send a request as the node once a slot is free."""
         async with self._slots:
             return await self._inner.request(self._as_node(request))
 
@@ -28,4 +28,4 @@ class NodeTransport:
         return self._inner.stream(self._as_node(request))
 
     async def close(self) -> None:
-        """The inner transport belongs to its owner."""
+        """Do nothing: the owner of the inner transport closes it."""

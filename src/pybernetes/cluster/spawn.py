@@ -1,7 +1,7 @@
-"""Starting one process of a cluster: its own session, namespace, cgroup and log, its pid on record.
+"""Start a process of a cluster in its own session, namespace and cgroup, with a log and a pid file.
 
-fork and exec by hand, since the pid file must exist before the program begins: a supervisor that is
-killed between two instructions may not leave a process that nobody knows. Single-threaded callers only.
+Uses fork and exec directly, because the pid file must exist before the program starts: if the supervisor is killed
+at any moment, its successor must find the process. Only for single-threaded callers.
 """
 
 import os
@@ -15,9 +15,9 @@ EXEC_FAILED = 127
 
 
 def spawn(spec: ProcessSpec, pid_file: str, cgroup_dirs: list[str]) -> ProcessId:
-    """Start the process; returns its identity once its program has begun and its pid file is there.
+    """Start the process; returns its identity once the program runs and the pid file exists.
 
-    A program that cannot be run ends with 127 and a line in its log.
+    If the program cannot be run, the process exits with 127 and writes a line to its log.
     """
     os.makedirs(os.path.dirname(spec.log), exist_ok=True)
     begun, beginning = os.pipe2(os.O_CLOEXEC)
@@ -25,30 +25,30 @@ def spawn(spec: ProcessSpec, pid_file: str, cgroup_dirs: list[str]) -> ProcessId
     if pid == 0:
         _become(spec, pid_file, cgroup_dirs)
     os.close(beginning)
-    # Ends when the child's copy of the other end closes: at exec, or at its exit.
+    # Returns when the child's copy of the other end closes: at exec or exit.
     os.read(begun, 1)
     os.close(begun)
     identity = identify(pid)
-    # A zombie already: it ended before we looked. Start time 0 is nobody's, so nothing can be mistaken for it.
+    # The process has exited already. No process has start time 0, so this identity matches no other process.
     return identity if identity is not None else ProcessId(pid, 0)
 
 
 def command(spec: ProcessSpec) -> list[str]:
-    """The argument list with the namespace entered: nsenter replaces itself, so the pid stays."""
+    """The argument list that enters the namespace. nsenter execs the program, so the pid stays the same."""
     if not spec.netns:
         return list(spec.argv)
     return ["nsenter", f"--net={spec.netns}", "--", *spec.argv]
 
 
 def rotate(path: str, limit: int) -> bool:
-    """Copy a log beyond `limit` bytes to `<path>.1` and empty it; writers append, so they go on at 0."""
+    """Copy a log of more than `limit` bytes to `<path>.1` and truncate it; writers append, so they continue at 0."""
     try:
         if os.stat(path).st_size <= limit:
             return False
         try:
             shutil.copyfile(path, f"{path}.1")
         finally:
-            # Also when there was no room for the copy: then the old lines are worth less than their room.
+            # Truncate even if the disk is too full for the copy: free space is worth more than the old lines.
             os.truncate(path, 0)
     except OSError:
         return False
@@ -72,7 +72,7 @@ def _become(spec: ProcessSpec, pid_file: str, cgroup_dirs: list[str]) -> None:
     except OSError as error:
         os.write(2, f"cannot start {spec.name}: {error}\n".encode())
     finally:
-        # Also after any other exception: a forked copy of the supervisor must never go on.
+        # After any exception: a forked copy of the supervisor must never continue.
         os._exit(EXEC_FAILED)
 
 
@@ -95,7 +95,7 @@ def _enter_cgroup(directory: str) -> None:
 
 def _record(path: str, text: str) -> None:
     temporary = f"{path}.new"
-    # The environment in it may hold secrets.
+    # It contains the environment, which may have secrets.
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)

@@ -1,6 +1,6 @@
-"""What the supervisor is told and what it tells: process specs, pid files, state. Plain JSON, no I/O.
+"""The files of the supervisor: process specs, pid files, state. Plain JSON, no I/O.
 
-Only light imports: the supervisor lives as long as the cluster and should cost next to nothing.
+It has only light imports, because the supervisor runs as long as the cluster and should use little memory.
 """
 
 import json
@@ -18,30 +18,30 @@ class ProcessSpec(NamedTuple):
     env: dict[str, str] = {}
     """Added to the supervisor's environment."""
     netns: str = ""
-    """Path of the network namespace to enter; empty for the host's."""
+    """Path of the network namespace to enter; empty for the host's namespace."""
     cgroup: str = ""
-    """Cgroup to enter, such as '/pybernetes/dev/node-1/daemons'; empty to stay."""
+    """Cgroup to enter, such as '/pybernetes/dev/node-1/daemons'; empty for the supervisor's own."""
     stage: int = 0
-    """Started from the lowest stage to the highest, stopped the other way round."""
+    """Processes start from the lowest stage to the highest and stop in reverse order."""
     restart: bool = True
-    """Whether an end that nobody asked for is followed by a new start."""
+    """Whether to restart the process after an unexpected exit."""
     wanted: bool = True
-    """False keeps it stopped (a node switched off) without forgetting it."""
+    """False keeps the process stopped (a stopped node) without removing its spec."""
     grace: float = 5.0
     """Seconds between SIGTERM and SIGKILL."""
     log_limit: int = 16 << 20
-    """Bytes after which the log becomes `<log>.1` and begins anew."""
+    """Size in bytes above which the log is rotated to `<log>.1`."""
 
 
 class PidFile(NamedTuple):
-    """What a started process leaves behind, so that a later supervisor can take it over."""
+    """Written for a started process, so that a later supervisor can adopt it."""
 
     process: ProcessId
     spec: ProcessSpec
 
 
 class ProcessState(NamedTuple):
-    """A line of `status`."""
+    """The state of a process, a line of `status`."""
 
     name: str
     state: str
@@ -52,7 +52,7 @@ class ProcessState(NamedTuple):
     """Unix time of the last change of state."""
     restarts: int = 0
     exit: str = ""
-    """How it ended last: 'exit 1', 'signal 9', 'unknown'."""
+    """How it last exited: 'exit 1', 'signal 9', 'unknown'."""
 
 
 class SupervisorState(NamedTuple):
@@ -66,16 +66,16 @@ FIRST_DELAY, LONGEST_DELAY, CALM = 0.05, 10.0, 10.0
 
 
 def restart_delay(failures: int, ran: float) -> tuple[int, float]:
-    """Failures in a row and seconds until the next start, after an end at `ran` seconds of life.
+    """The number of consecutive failures and the seconds until the next start, after a run of `ran` seconds.
 
-    50 ms, doubling to 10 s; a process that ran for 10 s begins a new row.
+    The delay is 50 ms, doubling up to 10 s; a run of 10 s resets the count.
     """
     failures = 1 if ran >= CALM else failures + 1
     return failures, min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(failures - 1, 16))
 
 
 def same_process(old: ProcessSpec, new: ProcessSpec) -> bool:
-    """Whether a process started from `old` may go on running under `new`."""
+    """Whether a process started from `old` may continue under `new`."""
     return (old.argv, old.env, old.netns, old.cgroup, old.log) == (new.argv, new.env, new.netns, new.cgroup, new.log)
 
 
@@ -85,7 +85,7 @@ def encode_specs(specs: list[ProcessSpec]) -> str:
 
 
 def decode_specs(text: str) -> list[ProcessSpec]:
-    """Read the spec file; ValueError if it is none."""
+    """Parse the spec file. Raises ValueError."""
     try:
         return [_spec(item) for item in json.loads(text)]
     except (TypeError, KeyError) as error:
@@ -98,7 +98,7 @@ def encode_pid_file(file: PidFile) -> str:
 
 
 def decode_pid_file(text: str) -> PidFile:
-    """Read a pid file; ValueError if it is none."""
+    """Parse a pid file. Raises ValueError."""
     try:
         item = json.loads(text)
         return PidFile(ProcessId(int(item["pid"]), int(item["start"])), _spec(item["spec"]))
@@ -113,7 +113,7 @@ def encode_state(state: SupervisorState) -> str:
 
 
 def decode_state(text: str) -> SupervisorState:
-    """Read state.json; ValueError if it is none."""
+    """Parse state.json. Raises ValueError."""
     try:
         item = json.loads(text)
         rows = tuple(ProcessState(**row) for row in item["processes"])

@@ -1,9 +1,9 @@
-"""Telling a cluster's supervisor what to run, and reading what runs.
+"""Configure a cluster's supervisor and read its state.
 
     specs ──write──> processes.json ──SIGHUP──> supervisor ──> processes
                                                     └────────> state.json ──> status
 
-Everything works on files and signals, so it also works after a kill -9 of either side.
+Both sides communicate only through files and signals, so this works after a kill -9 of either.
 """
 
 import os
@@ -23,10 +23,10 @@ _PATIENCE = 10.0
 
 
 def supervise(layout: Layout, specs: list[ProcessSpec]) -> SupervisorState:
-    """Make exactly these the cluster's processes; starts a supervisor unless one is at work.
+    """Make exactly these the cluster's processes; starts the supervisor if none is running.
 
-    Processes that already run from the same spec are left alone. Returns when the supervisor has taken
-    note, which is before the processes are ready.
+    Processes that run from the same spec are not touched. Returns once the supervisor has read the specs, before the
+    processes are ready.
     """
     names = [spec.name for spec in specs]
     if len(set(names)) != len(names):
@@ -41,7 +41,7 @@ def supervise(layout: Layout, specs: list[ProcessSpec]) -> SupervisorState:
 
 
 def read_specs(layout: Layout) -> list[ProcessSpec]:
-    """The specs last given to `supervise`; none if there were none."""
+    """The specs of the last call of `supervise`."""
     try:
         return decode_specs(layout.supervisor_spec.read_text())
     except FileNotFoundError:
@@ -51,7 +51,7 @@ def read_specs(layout: Layout) -> list[ProcessSpec]:
 
 
 def set_wanted(layout: Layout, names: set[str], wanted: bool) -> SupervisorState:
-    """Stop or start some processes and let the others be, as `node stop` and `node start` need it."""
+    """Stop or start some processes without touching the others, for `node stop` and `node start`."""
     specs = read_specs(layout)
     unknown = names - {spec.name for spec in specs}
     if unknown:
@@ -63,7 +63,7 @@ def set_wanted(layout: Layout, names: set[str], wanted: bool) -> SupervisorState
 
 
 def status(layout: Layout) -> SupervisorState | None:
-    """What the supervisor last wrote; None if there is none. Ask `supervisor_alive` whether it still holds."""
+    """The state that the supervisor wrote last, or None. `supervisor_alive` tells whether it is current."""
     try:
         return decode_state((layout.supervisor_run / "state.json").read_text())
     except (FileNotFoundError, ValueError):
@@ -71,13 +71,13 @@ def status(layout: Layout) -> SupervisorState | None:
 
 
 def supervisor_alive(layout: Layout) -> bool:
-    """Whether a supervisor is at work."""
+    """Whether a supervisor is running."""
     state = status(layout)
     return state is not None and is_alive(state.supervisor)
 
 
 def stop_supervisor(layout: Layout, *, grace: float = 30.0) -> bool:
-    """Have the supervisor stop all processes in order and wait for its end; False if none was there."""
+    """Make the supervisor stop all processes in order, and wait until it exits; False if none was running."""
     state = status(layout)
     if state is None or not is_alive(state.supervisor):
         return False
@@ -100,7 +100,7 @@ def _launch(layout: Layout) -> None:
     layout.logs.mkdir(parents=True, exist_ok=True)
     module = [sys.executable, "-m", "pybernetes.cluster.supervisor"]
     arguments = [str(layout.supervisor_spec), str(layout.supervisor_run), f"{layout.cgroup}/supervisor"]
-    # setsid --fork: the supervisor belongs to init, and neither to our terminal nor to us.
+    # setsid --fork: the supervisor becomes a child of init, detached from our terminal.
     with open(layout.logs / "supervisor.log", "ab") as log:
         subprocess.run(
             ["setsid", "--fork", *module, *arguments],

@@ -1,8 +1,8 @@
-"""The supervisor: one small process per cluster that keeps the others running.
+"""The supervisor: a small process per cluster that keeps the other processes running.
 
-It sleeps in poll() on a pidfd per process and a pipe for signals, and wakes for nothing else but due
-restarts and, once a minute, the size of logs. SIGHUP reads the spec file again, SIGTERM stops everything
-in order. Killed itself, it leaves its processes running; the next one takes them over by their pid files.
+It sleeps in poll() on a pidfd per process and a pipe for signals, and otherwise wakes only for due restarts and, once
+a minute, to check the size of logs. SIGHUP rereads the spec file, SIGTERM stops everything in order. If the supervisor
+is killed, its processes keep running, and the next supervisor adopts them by their pid files.
 
 Run as: python -m pybernetes.cluster.supervisor SPEC_FILE RUN_DIR CGROUP
 """
@@ -33,7 +33,7 @@ LOG_CHECK = 60.0
 
 
 class Child:
-    """One process under supervision and where it stands."""
+    """A supervised process and its state."""
 
     def __init__(self, spec: ProcessSpec) -> None:
         """Not started yet, due at once."""
@@ -42,9 +42,9 @@ class Child:
         self.pidfd = -1
         self.begun = 0.0
         self.due: float | None = 0.0
-        """When to start it next (monotonic); None while it runs or is not to run."""
+        """When to start it next (monotonic); None while it runs or should not run."""
         self.kill_at: float | None = None
-        """When SIGTERM is followed by SIGKILL; None unless it is being stopped."""
+        """When to send SIGKILL after SIGTERM; None unless it is being stopped."""
         self.failures = 0
         self.restarts = 0
         self.exit = ""
@@ -52,7 +52,7 @@ class Child:
 
     @property
     def state(self) -> str:
-        """The word that `status` shows."""
+        """The state that `status` shows."""
         if self.process is not None:
             return "running" if self.kill_at is None else "stopping"
         if self.due is not None:
@@ -64,12 +64,12 @@ class Supervisor:
     """All children of one cluster."""
 
     def __init__(self, spec_file: str, run_dir: str) -> None:
-        """Nothing is started before `run`."""
+        """Starts nothing before `run`."""
         self._spec_file = spec_file
         self._run_dir = run_dir
         self._children: dict[str, Child] = {}
         self._leaving: list[Child] = []
-        """Children that are no longer in the spec file, or replaced: stopped and then forgotten."""
+        """Children that were removed from the spec file or replaced: they are stopped and then dropped."""
         self._by_fd: dict[int, Child] = {}
         self._poll = select.poll()
         self._ending = False
@@ -78,7 +78,7 @@ class Supervisor:
         self._signals, self._signals_in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def run(self) -> None:
-        """Supervise until SIGTERM, and return when all processes have ended."""
+        """Supervise until SIGTERM, and return when all processes have exited."""
         self._listen()
         self._adopt()
         self._reload()
@@ -110,7 +110,7 @@ class Supervisor:
 
     # --- what should run -----------------------------------------------------------------------
     def _adopt(self) -> None:
-        """Take over what a former supervisor left running."""
+        """Adopt the processes of a previous supervisor."""
         for entry in sorted(os.listdir(self._run_dir)):
             if not entry.endswith(".pid"):
                 continue
@@ -125,12 +125,12 @@ class Supervisor:
             self._watch(child, file.process)
 
     def _reload(self) -> None:
-        """Compare the spec file with what runs: start, stop, replace."""
+        """Compare the spec file with the running processes: start, stop, replace."""
         try:
             with open(self._spec_file) as file:
                 specs = {spec.name: spec for spec in decode_specs(file.read())}
         except (OSError, ValueError) as error:
-            _say(f"keeping the former processes: {self._spec_file}: {error}")
+            _say(f"keeping the current processes: {self._spec_file}: {error}")
             return
         former, self._children = self._children, {}
         for name, spec in sorted(specs.items(), key=lambda item: item[1].stage):
@@ -192,7 +192,7 @@ class Supervisor:
         try:
             process = spawn(spec, self._pid_path(spec.name), cgroup_dirs)
         except OSError as error:
-            # No room, no memory, no pids: a passing state of the machine.
+            # No disk space, memory or pids: probably temporary.
             child.failures, delay = restart_delay(child.failures, 0.0)
             child.due = now + delay
             _say(f"cannot start {spec.name}: {error}")
@@ -202,7 +202,7 @@ class Supervisor:
 
     def _watch(self, child: Child, process: ProcessId) -> None:
         try:
-            # A zombie of our own has a pidfd as well; it reports the end at once.
+            # A zombie child has a pidfd, too, which reports the exit at once.
             child.pidfd = os.pidfd_open(process.pid)
         except ProcessLookupError:
             child.due = time.monotonic()
@@ -229,7 +229,7 @@ class Supervisor:
             child.failures, delay = restart_delay(child.failures, now - child.begun)
             child.due = now if asked else now + delay
             child.restarts += 1
-            _say(f"{child.spec.name} ended ({child.exit}); starting it again")
+            _say(f"{child.spec.name} exited ({child.exit}); restarting it")
 
     def _ask_to_stop(self, child: Child) -> None:
         if child.process is not None and child.kill_at is None:
@@ -258,7 +258,7 @@ class Supervisor:
         return f"{self._run_dir}/{name}.pid"
 
     def _publish(self) -> bool:
-        """Write state.json; False (and another attempt at the next wake-up) where there is no room for it."""
+        """Write state.json; returns False if the disk is full. The next wake-up tries again."""
         me = identify(os.getpid())
         assert me is not None
         rows = tuple(_row(child) for child in self._children.values())
@@ -279,7 +279,7 @@ class Supervisor:
 
 
 def _say(message: str) -> None:
-    """A line for supervisor.log; a full disk may swallow it, and must not end us."""
+    """Write a line to supervisor.log. A full disk may lose it, but must not end the supervisor."""
     try:
         print(message, file=sys.stderr, flush=True)
     except OSError:
@@ -305,7 +305,7 @@ def _exit_status(pid: int) -> str:
     try:
         ended, status = os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
-        return "unknown"  # adopted: somebody else's child
+        return "unknown"  # adopted: the child of another process
     if ended == 0:
         return "unknown"
     code = os.waitstatus_to_exitcode(status)
@@ -313,7 +313,7 @@ def _exit_status(pid: int) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Enter the cgroup, take the lock, supervise. Exit code 3 says that another supervisor is at work."""
+    """Enter the cgroup, take the lock, supervise. Exit code 3: another supervisor is running."""
     spec_file, run_dir, cgroup = arguments
     os.makedirs(run_dir, exist_ok=True)
     lock = os.open(f"{run_dir}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -1,7 +1,7 @@
-"""`up`: from nothing, or from any half-way state, to a cluster whose nodes are Ready.
+"""`up`: create a cluster, or complete one in any state, until its nodes are Ready.
 
-Every step brings one thing to the state it should have, so `up` can be run again at any time: it then mends what is
-missing and leaves what runs alone.
+Every step makes one thing match its desired state, so `up` can be run again at any time: it repairs what is missing
+and does not touch what runs.
 """
 
 import asyncio
@@ -38,11 +38,11 @@ from pybernetes.cluster.nodes import (
     prepare_nodes,
     wait_for_containerds,
 )
-from pybernetes.cluster.paper import paper_nodes
 from pybernetes.cluster.pki import Pki, apiserver_sans
-from pybernetes.cluster.pod_network import NONE, is_left_to_others, net_conf, net_conf_path
+from pybernetes.cluster.pod_network import NONE, has_external_network, net_conf, net_conf_path
 from pybernetes.cluster.progress import Progress, Steps
 from pybernetes.cluster.registry import NodeRecord, Registry, default_node_names, port_free
+from pybernetes.cluster.simulated_nodes import simulated_nodes
 from pybernetes.cluster.spec import ProcessSpec
 from pybernetes.cluster.supervise import process, supervise
 from pybernetes.controllers.config import Config
@@ -52,27 +52,27 @@ log = logging.getLogger(__name__)
 CONTROL_PLANE = "control-plane"
 DEFAULTS = Config()
 SIMULATED = "simulated-nodes"
-#: Byte code is written even if the caller's shell says otherwise: without it each start costs a second. And the
-#: system's certificate authorities are not read, which aiohttp does on import: a cluster trusts its own CA only.
+#: Write byte code even if the caller's environment disables it: without byte code each start takes a second longer. Do
+#: not read the system's CA certificates, as aiohttp does on import: a cluster trusts its own CA only.
 _ENV = {"PYTHONDONTWRITEBYTECODE": "", "SSL_CERT_FILE": "/dev/null", "SSL_CERT_DIR": "/dev/null"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpOptions:
-    """What the command line says."""
+    """The options of `up`."""
 
     name: str
     nodes: int = 3
     racks: int = 1
     api_port: int | None = None
     backend: str = ""
-    """Empty: what the cluster has already, and vxlan if it is new; `none`: somebody else installs a pod network."""
+    """Empty: keep the cluster's backend, or vxlan for a new cluster; `none`: the user installs a pod network."""
     backend_options: tuple[str, ...] = ()
     """`KEY=VALUE`"""
     proxy_mode: str = "nftables"
     simulated_nodes: int = 0
     node_monitor_grace_period: float = DEFAULTS.node_monitor_grace_period
-    """Seconds of silence after which a node counts as lost."""
+    """Seconds without a heartbeat after which a node is NotReady."""
     timeout: float = 120.0
     wait: bool = True
     """Whether to wait until the nodes are Ready."""
@@ -81,15 +81,15 @@ class UpOptions:
 def up(options: UpOptions, progress: Progress, registry: Registry | None = None) -> Layout:
     """Bring the cluster up and return when every node is Ready. Raises ClusterError.
 
-    Nodes beyond those wanted are removed.
+    Surplus nodes are removed.
     """
     if not 1 <= options.nodes <= 100:
         raise ConfigError(f"--nodes {options.nodes}: choose 1 to 100 (more can be had with --simulated-nodes)")
     steps = Steps(progress)
     steps.begin("checking this machine")
     doctor.require()
-    wish = _backend_options(options)
-    # What is not a kubeconfig now would still be none at the end, with the cluster made for nothing.
+    backend_options = _backend_options(options)
+    # Fail early if the user's kubeconfig is unreadable, before creating anything.
     kubeconfig.read(kubeconfig.user_path())
     steps.done("machine checked")
     registry = registry or Registry()
@@ -99,13 +99,13 @@ def up(options: UpOptions, progress: Progress, registry: Registry | None = None)
         _require_port(layout)
         surplus = [node.name for node in registry.nodes(options.name) if node.name not in names]
         steps.begin("writing certificates and kubeconfigs")
-        _write_network_config(layout, options.backend, wish)
-        prepare_host(registry, (cni_cache.RESULTS, *(file_view.PLACES if is_left_to_others(layout) else ())))
+        _write_network_config(layout, options.backend, backend_options)
+        prepare_host(registry, (cni_cache.RESULTS, *(file_view.PLACES if has_external_network(layout) else ())))
         _write_identities(layout, nodes)
         steps.done("certificates and kubeconfigs written")
-        steps.begin("making nodes")
+        steps.begin("creating nodes")
         prepare_nodes(layout, nodes, options.racks)
-        for node in nodes if not is_left_to_others(layout) else ():
+        for node in nodes if not has_external_network(layout) else ():
             cni.install(layout.node(node.name).cni_bin_dir)
         steps.done(f"{_counted(len(nodes), 'node')} as network namespaces in {_counted(options.racks, 'rack')}")
         supervise(layout, process_specs(layout, nodes, options))
@@ -125,16 +125,16 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _require_port(layout: Layout) -> None:
-    """A port that was free when the cluster was made may be somebody else's after a stop."""
+    """After a stop, another program may have taken the cluster's port."""
     if process(layout, CONTROL_PLANE) is None and not port_free(layout.api_port):
         raise ConfigError(
             f"port {layout.api_port} of cluster {layout.cluster!r} is in use by another program; "
-            f"see which with: ss -ltnp 'sport = :{layout.api_port}'"
+            f"find it with: ss -ltnp 'sport = :{layout.api_port}'"
         )
 
 
 async def _start(layout: Layout, nodes: list[NodeRecord], surplus: list[str], options: UpOptions, steps: Steps) -> None:
-    """Load images and wait for the nodes, both at once; what fails first ends both."""
+    """Load images and wait for the nodes concurrently; the first failure ends both."""
     loaded = asyncio.wrap_future(_in_background(lambda: _load_images(layout, nodes)))
 
     async def ready() -> None:
@@ -154,14 +154,14 @@ async def _start(layout: Layout, nodes: list[NodeRecord], surplus: list[str], op
 
 
 def _in_background(work: Callable[[], None]) -> Future[None]:
-    """Run in a thread that does not keep a process alive whose user has pressed ctrl-C."""
+    """Run in a daemon thread, so that ctrl-C can end the process."""
     future: Future[None] = Future()
 
     def run() -> None:
         try:
             work()
             future.set_result(None)
-        except Exception as error:  # handed on to whoever asks for the result
+        except Exception as error:  # raised by the future's result()
             future.set_exception(error)
 
     threading.Thread(target=run, name="images", daemon=True).start()
@@ -178,33 +178,33 @@ def _write_identities(layout: Layout, nodes: list[NodeRecord]) -> None:
 
 
 def _backend_options(options: UpOptions) -> dict[str, Any]:
-    """Checked, before anything is made. Raises ConfigError."""
+    """Check the options before anything is created. Raises ConfigError."""
     if options.backend in ("", NONE):
         if options.backend_options:
-            raise ConfigError("--backend-option needs the --backend that it is an option of")
+            raise ConfigError("--backend-option needs --backend")
         return {}
-    # Imported when needed: all backends are.
+    # Import all backends only when needed.
     from pybernetes.cluster import backend_choice
 
     return backend_choice.checked(options.backend, options.backend_options)
 
 
-def _write_network_config(layout: Layout, backend: str, wish: Mapping[str, Any] | None = None) -> None:
+def _write_network_config(layout: Layout, backend: str, backend_options: Mapping[str, Any] | None = None) -> None:
     path = net_conf_path(layout)
-    if path.exists() and backend and (backend == NONE) != is_left_to_others(layout):
+    if path.exists() and backend and (backend == NONE) != has_external_network(layout):
         raise ConfigError(
-            f"--backend {backend}: whether the pod network is left to others is decided when a cluster is made; "
+            f"--backend {backend}: a cluster cannot change between --backend none and other backends; "
             f"remove cluster {layout.cluster!r} with 'pybernetes down' first, or give the new one another --name"
         )
     if not backend and path.exists():
-        return  # `network set-backend` may have changed it
+        return  # `network set-backend` may have changed the file
     path.parent.mkdir(parents=True, exist_ok=True)
-    # An option may be a secret.
-    write_if_changed(path, net_conf(layout, backend or "vxlan", wish), 0o600 if wish else 0o644)
+    # Options may contain secrets.
+    write_if_changed(path, net_conf(layout, backend or "vxlan", backend_options), 0o600 if backend_options else 0o644)
 
 
 def process_specs(layout: Layout, nodes: list[NodeRecord], options: UpOptions) -> list[ProcessSpec]:
-    """Everything that runs."""
+    """The specs of all processes of the cluster."""
     me = (sys.executable, "-m", "pybernetes.cli.main")
     grace = f"{options.node_monitor_grace_period:g}s"
     plane = (*me, "control-plane", "--name", layout.cluster, "--node-monitor-grace-period", grace)
@@ -232,11 +232,11 @@ async def _wait_until_ready(
         async with asyncio.timeout(options.timeout):
             steps.begin("waiting for the API server")
             await _until_answering(client)
-            simulated = {node.name for node in paper_nodes(options.simulated_nodes)}
+            simulated = {node.name for node in simulated_nodes(options.simulated_nodes)}
             await remove_objects(client, set(surplus), simulated)
-            steps.done("API server answers")
+            steps.done("API server responds")
             if options.wait:
-                await _nodes_there(client, {*names, *simulated}, steps, networked=not is_left_to_others(layout))
+                await _nodes_there(client, {*names, *simulated}, steps, networked=not has_external_network(layout))
     except TimeoutError:
         logs = ", ".join(str(log_path(layout, p)) for p in (CONTROL_PLANE, *(f"node-{n}" for n in names[:3])))
         raise StartTimeout(f"the cluster was not ready within {options.timeout:.0f} s; see {logs}") from None
@@ -254,7 +254,7 @@ async def _until_answering(client: Client) -> None:
 
 
 async def _nodes_there(client: Client, wanted: set[str], steps: Steps, *, networked: bool) -> None:
-    """Wait until nodes are Ready; without a pod network they can't be, so until they are registered."""
+    """Wait until nodes are Ready or, without a pod network, until they are registered."""
     goal = "Ready" if networked else "registered"
     steps.begin(f"waiting for nodes to be {goal}")
     await _until_nodes(client, wanted, is_ready if networked else lambda node: True)
@@ -279,19 +279,19 @@ async def _until_nodes(client: Client, wanted: set[str], good: Callable[[Node], 
 
 
 def is_ready(node: Node) -> bool:
-    """Whether pods can run there now."""
+    """Whether the Node is Ready."""
     conditions = {c.type: c.status for c in node.status.conditions}
     cordoned = any(t.key.startswith("node.kubernetes.io/") and t.effect == "NoSchedule" for t in node.spec.taints)
     return conditions.get("Ready") == "True" and not cordoned
 
 
 def layout_of(name: str, registry: Registry | None = None) -> Layout:
-    """The layout of a cluster that exists. Raises ConfigError."""
+    """The layout of an existing cluster. Raises ConfigError."""
     registry = registry or Registry()
     layout = registry.layout(name)
     if layout is None:
         known = ", ".join(sorted(registry.read().clusters)) or "none"
-        raise ConfigError(f"there is no cluster {name!r} (known: {known}); 'pybernetes up --name {name}' makes one")
+        raise ConfigError(f"there is no cluster {name!r} (known: {known}); 'pybernetes up --name {name}' creates it")
     return layout
 
 

@@ -1,5 +1,5 @@
-"""This program with all it needs to run where nothing is installed: interpreter, libraries, byte code.
+"""Bundle this program with everything it needs to run elsewhere: interpreter, libraries, byte code.
 
-Two things are made of it: the container image of flanneld, and the CNI plugins that such a container leaves on
-its node. Everything is taken from the running interpreter; no registry and no compiler is asked for anything.
+There are two results: the container image of flanneld, and the CNI plugins that such a container installs on its
+node. Everything comes from the running interpreter, without a registry or a compiler.
 """

@@ -1,13 +1,13 @@
-"""The container image of flanneld, made of what runs here: `pybernetes image build`.
+"""Build the container image of flanneld from the running installation: `pybernetes image build`.
 
-| layer | what is in it |
+| layer | content |
 |---|---|
-| system | shell, interpreter and its standard library, iptables and nft, the libraries of all of them |
+| system | shell, interpreter and its standard library, iptables and nft, and their libraries |
 | packages | the distributions that flanneld imports |
 | pybernetes | this program |
 
-From the lowest to the highest, so that a new version of this program changes the smallest one only. Programs are found
-at the original's paths: `/opt/bin/flanneld`, and a shell for `cp`.
+The order is from the lowest to the highest, so that a new version of this program changes only the smallest layer.
+Programs have the paths of Go flannel's image: `/opt/bin/flanneld`, and a shell for `cp`.
 """
 
 import shutil
@@ -23,7 +23,7 @@ from pybernetes.cluster.oci import File, Image
 from pybernetes.cluster.portable import libraries, python
 
 REPOSITORY = "docker.io/pybernetes/flannel"
-#: What flanneld and its command line import.
+#: The distributions that flanneld and its command line import.
 PACKAGES = ("aiohttp", "click", "cryptography", "grpcio", "msgspec", "numpy", "prometheus-client", "protobuf", "PyYAML")
 
 _PREFIX = "usr/local"
@@ -40,12 +40,12 @@ exec /usr/local/bin/pybernetes flanneld "$@"
 
 
 def default_name(version: str) -> str:
-    """The name under which examples/flannel/kube-flannel.yml asks for it."""
+    """The image name in examples/flannel/kube-flannel.yml."""
     return f"{REPOSITORY}:v{version}"
 
 
 def flannel_image(name: str, version: str) -> Image:
-    """The image. Raises ConfigError that names what is missing here, and its package."""
+    """The image. Raises ConfigError that names a missing program and its package."""
     found = python.running()
     with tempfile.TemporaryDirectory(prefix="pybernetes-image-") as folder:
         system = _System(found, Path(folder))
@@ -80,7 +80,7 @@ def _ours(found: python.Python) -> Iterator[File]:
 
 
 class _System:
-    """The lowest layer. Programs are stripped of what only debuggers read, where `strip` is at hand."""
+    """The lowest layer. Debug symbols are removed if `strip` is installed."""
 
     def __init__(self, found: python.Python, scratch: Path) -> None:
         self._python = found
@@ -88,7 +88,7 @@ class _System:
         self._strip = shutil.which("strip")
 
     def files(self, native: Collection[Path]) -> Iterator[File]:
-        """All of it; `native` are shared objects of the packages: libraries that they don't bring belong here."""
+        """All files. `native` are shared objects of the packages; libraries that they need and lack are added here."""
         found, ld = self._python, libraries.loader(self._python.program)
         modules = list(python.standard_library(found))
         tools = {name: _program(name, package) for name, package in _TOOLS.items()}
@@ -126,15 +126,15 @@ _TOOLS = {"nft": "nftables", **{program: "iptables" for program in _XTABLES.valu
 def _program(name: str, package: str) -> Path:
     found = shutil.which(name, path="/usr/sbin:/sbin:/usr/bin:/bin")
     if found is None:
-        raise ConfigError(f"{name} is missing; mend it with: apt-get install -y {package}")
+        raise ConfigError(f"{name} is missing; install it with: apt-get install -y {package}")
     return Path(found).resolve()
 
 
 def _xtables_plugins(ld: Path, program: Path) -> list[Path]:
-    """The matches and targets of iptables, which it loads by name."""
+    """The plugins for matches and targets, which iptables loads by name."""
     needed = libraries.closure(ld, [program])
     places = [place.parent / "xtables" for name, place in needed.items() if name.startswith("libxtables")]
-    # Its own path has it below /usr, whether or not /lib is a link to there.
+    # iptables looks for them below /usr, whether or not /lib is a link to /usr/lib.
     folders = [Path("/usr") / str(place).removeprefix("/usr").lstrip("/") for place in places]
     return sorted(file for folder in folders for file in folder.glob("lib[ix]*.so"))
 

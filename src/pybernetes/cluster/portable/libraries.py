@@ -1,4 +1,4 @@
-"""Shared libraries of programs: which a program loads, as the system's own dynamic loader finds them."""
+"""Find the shared libraries of programs with the system's dynamic loader."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +10,7 @@ _PT_INTERP = 3
 
 
 def interpreter(elf: bytes) -> str:
-    """The loader that a dynamic program names (its PT_INTERP header); "" for a static one. 64-bit little-endian ELF."""
+    """The loader of a dynamic program (its PT_INTERP header); "" for a static one. 64-bit little-endian ELF."""
     if elf[:6] != b"\x7fELF\x02\x01":
         return ""
     table = int.from_bytes(elf[32:40], "little")
@@ -24,7 +24,7 @@ def interpreter(elf: bytes) -> str:
 
 
 def loader(program: Path) -> Path:
-    """The dynamic loader of a program. Raises ConfigError for a static one, which has none."""
+    """The dynamic loader of a program. Raises ConfigError for a static program."""
     found = interpreter(program.read_bytes())
     if not found:
         raise ConfigError(f"{program} is not a dynamically linked 64-bit program")
@@ -32,7 +32,7 @@ def loader(program: Path) -> Path:
 
 
 def parse_list(text: str) -> dict[str, Path]:
-    """What `ld.so --list` prints: `libz.so.1 => /lib/libz.so.1 (0x...)`. Name to place, without the kernel's own."""
+    """Parse the output of `ld.so --list`: `libz.so.1 => /lib/libz.so.1 (0x...)`. Name to path, without the vDSO."""
     found = {}
     for line in text.splitlines():
         name, arrow, rest = line.strip().partition(" => ")
@@ -43,9 +43,9 @@ def parse_list(text: str) -> dict[str, Path]:
 
 
 def closure(ld: Path, files: Iterable[Path]) -> dict[str, Path]:
-    """All libraries that these programs and modules load, by name; the loader itself is not among them.
+    """All libraries that these programs and modules load, by name, without the loader itself.
 
-    Raises ConfigError that names a library which is nowhere.
+    Raises ConfigError that names a missing library.
     """
     found: dict[str, Path] = {}
     for file in files:

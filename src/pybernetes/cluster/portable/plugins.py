@@ -1,11 +1,11 @@
-"""The CNI plugins on a machine's plugin directory, also where no Python is installed.
+"""Install the CNI plugins into a plugin directory, also on machines without Python.
 
     /opt/cni/bin/flannel, bridge, ...      launchers: a few lines for /bin/sh
-    /opt/cni/bin/.pybernetes-<digest>/     what they run: interpreter, loader, libraries, byte code
+    /opt/cni/bin/.pybernetes-<digest>/     the files that they use: interpreter, loader, libraries, byte code
 
-The folder is complete before a launcher names it, and launchers are replaced one by one in one step each; so a pod
-that starts meanwhile finds the old plugin or the new one, never half of one. Launchers find the folder beside
-themselves, whatever the directory is called where they were written (a container sees it by another path).
+The directory is complete before a launcher refers to it, and each launcher is replaced atomically. So a pod that
+starts meanwhile runs the old plugin or the new one. Launchers find the directory relative to their own path, because
+a container that installs them sees the plugin directory under another path.
 """
 
 import hashlib
@@ -22,8 +22,8 @@ from pybernetes.cluster.portable import libraries, python
 from pybernetes.cni.installer import launcher
 from pybernetes.cni.plugins import PLUGINS
 
-#: flanneld's own plugin. The others are only written where nobody else's are: to a node's stock `bridge` the pods
-#: that it attached go on belonging.
+#: flanneld's own plugin. Install the other plugins only if absent: pods attached by the node's existing `bridge` must
+#: be detached by it, too.
 OURS = "flannel"
 _MARK = b"pybernetes"
 _FOLDER = ".pybernetes-"
@@ -35,15 +35,15 @@ exec "$here/lib/{loader}" --library-path "$here/lib" "$here/bin/{python}" -ISE \
 
 
 class Installed(NamedTuple):
-    """What an installation did."""
+    """The result of an installation."""
 
     written: tuple[str, ...]
     kept: tuple[str, ...]
-    """Plugins of others that were left as they are."""
+    """Existing plugins of other projects that were kept."""
 
 
 def install(directory: Path, *, self_contained: bool, replace: bool = False) -> Installed:
-    """Put all plugins there. `replace` overwrites those of others too. Raises ConfigError, OSError."""
+    """Install all plugins. `replace` overwrites plugins of other projects, too. Raises ConfigError, OSError."""
     directory.mkdir(parents=True, exist_ok=True)
     former = _folders_in_use(directory)
     if self_contained:
@@ -57,7 +57,7 @@ def install(directory: Path, *, self_contained: bool, replace: bool = False) -> 
         staging.write_text(texts[name])
         staging.chmod(0o755)
         staging.replace(directory / name)
-    # A plugin that is being run may still load modules of the folder before.
+    # A running plugin may still load modules from the previous directory.
     _remove_folders(directory, former | _folders_in_use(directory))
     return Installed(tuple(name for name in texts if name not in kept), kept)
 

@@ -1,8 +1,8 @@
-"""The running interpreter as files: its program, its standard library as byte code, packages beside it.
+"""The files of the running interpreter: its program, its standard library and packages as byte code.
 
-Byte code lies where the source would (`os.pyc`), so nothing is looked for twice and nothing is written at run
-time. It is the same for the same sources: marshal's older format, which does not depend on what is interned
-already, and no dates.
+Byte code is stored in place of the source (`os.pyc`), so that the interpreter finds it with one lookup and writes
+nothing at run time. The same sources give the same byte code: it has no dates and uses an older format of marshal,
+which does not depend on interned strings.
 """
 
 import importlib.metadata
@@ -29,7 +29,7 @@ _NEVER = {
 _NEVER_NATIVE = re.compile(
     "_(crypt|ctypes_test|curses|dbm|gdbm|sqlite3|test|tkinter|xx)|audioop|nis|ossaudio|readline|spwd|xx"
 )
-#: What the plugins do without: cryptography, encodings of texts that no kernel prints, tools for developers.
+#: Parts that the plugins do not need: cryptography, most text encodings, developer tools.
 _PLUGINS_LACK = {
     *("asyncio", "curses", "dbm", "email", "html", "http", "logging", "multiprocessing", "pdb", "pydoc", "urllib"),
     "xml",
@@ -47,7 +47,7 @@ class Python:
     library: Path
     """Its standard library."""
     native: Path
-    """Its modules that are shared objects."""
+    """The directory of its extension modules."""
 
     @property
     def name(self) -> str:
@@ -56,14 +56,14 @@ class Python:
 
 
 def running() -> Python:
-    """The interpreter of this process, past any virtual environment."""
+    """The interpreter of this process, outside of any virtual environment."""
     library = Path(sysconfig.get_path("stdlib")).resolve()
     native = library / "lib-dynload"
     return Python(Path(os.path.realpath(sys.executable)), library, native)
 
 
 def standard_library(python: Python, *, plugins: bool = False) -> Iterator[tuple[str, Path]]:
-    """Modules of the standard library, as (path below it, file); with `plugins` only what CNI plugins may need."""
+    """Modules of the standard library, as (relative path, file); with `plugins` only those that CNI plugins need."""
     for path, file in _below(python.library, _NEVER | (_PLUGINS_LACK if plugins else set())):
         if path.startswith("lib-dynload/"):
             name = file.name
@@ -75,7 +75,7 @@ def standard_library(python: Python, *, plugins: bool = False) -> Iterator[tuple
 
 
 def package(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Modules of a package, as (path below the folder that holds it, file)."""
+    """Modules of a package, as (path relative to its parent directory, file)."""
     for path, file in _below(folder, {"__pycache__"}):
         yield f"{folder.name}/{path}", file
 
@@ -91,7 +91,7 @@ def _below(top: Path, leave_out: set[str]) -> Iterator[tuple[str, Path]]:
 
 
 def distributions(names: Iterable[str]) -> list[importlib.metadata.Distribution]:
-    """Installed distributions of these names and all that they require, extras aside; by name."""
+    """The installed distributions of these names and all their requirements without extras, sorted by name."""
     found: dict[str, importlib.metadata.Distribution] = {}
     todo = list(names)
     while todo:
@@ -101,13 +101,13 @@ def distributions(names: Iterable[str]) -> list[importlib.metadata.Distribution]
         try:
             found[name] = importlib.metadata.distribution(name)
         except importlib.metadata.PackageNotFoundError:
-            continue  # meant for another system or Python
+            continue  # for another system or Python version
         todo += [line for line in found[name].requires or () if "extra ==" not in line]
     return [found[name] for name in sorted(found)]
 
 
 def modules(distribution: importlib.metadata.Distribution) -> Iterator[tuple[str, Path]]:
-    """Modules of a distribution and the libraries that it brings, as (path below site-packages, file)."""
+    """Modules of a distribution and the libraries that it bundles, as (path below site-packages, file)."""
     for entry in distribution.files or ():
         path, code = str(entry), entry.suffix in (".py", ".so") or ".so." in entry.name
         if code and not path.startswith("..") and not set(entry.parts) & {"__pycache__", "tests"}:
@@ -115,7 +115,7 @@ def modules(distribution: importlib.metadata.Distribution) -> Iterator[tuple[str
 
 
 def as_file(path: str, file: Path) -> File:
-    """A module as a file to be: source as byte code, all else as it is; so is what only looks like a module."""
+    """A module as a File: sources become byte code, other files and unparsable sources stay unchanged."""
     if file.suffix == ".py":
         with suppress(SyntaxError):
             return File(f"{path}c", byte_code(file.read_bytes(), path))
@@ -123,7 +123,7 @@ def as_file(path: str, file: Path) -> File:
 
 
 def byte_code(source: bytes, name: str) -> bytes:
-    """The content of a .pyc file that is valid whatever its date."""
+    """The content of a .pyc file that is valid whatever the date of its source."""
     code = compile(source, name, "exec", dont_inherit=True, optimize=0)
     head = importlib.util.MAGIC_NUMBER + _UNCHECKED + importlib.util.source_hash(source)
     return head + marshal.dumps(code, 2)
