@@ -9,7 +9,7 @@ from pybernetes.client.errors import NotFound
 from pybernetes.kubelet.api_objects import ObjectKey, config_map_data
 from pybernetes.kubelet.volumes.files import Files, FileVolume, keyed_files, mode_of
 from pybernetes.kubelet.volumes.plugin import Host
-from pybernetes.kubelet.volumes.projected import Projection
+from pybernetes.kubelet.volumes.projection import Projection
 
 
 class ConfigMapVolume(FileVolume[ConfigMapVolumeSource]):

@@ -14,7 +14,7 @@ from pybernetes.kubelet.field_path import BadFieldPath, field_value, resource_va
 from pybernetes.kubelet.volumes.atomic_writer import File
 from pybernetes.kubelet.volumes.files import Files, FileVolume, mode_of, safe_path
 from pybernetes.kubelet.volumes.plugin import VolumeError
-from pybernetes.kubelet.volumes.projected import Projection
+from pybernetes.kubelet.volumes.projection import Projection
 
 
 class DownwardAPIVolume(FileVolume[DownwardAPIVolumeSource]):

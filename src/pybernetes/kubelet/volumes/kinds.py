@@ -10,7 +10,8 @@ from pybernetes.kubelet.volumes.downward_api import DownwardAPIFiles, DownwardAP
 from pybernetes.kubelet.volumes.empty_dir import EmptyDirVolume
 from pybernetes.kubelet.volumes.host_path import HostPathVolume
 from pybernetes.kubelet.volumes.plugin import Host, VolumePlugin
-from pybernetes.kubelet.volumes.projected import ProjectedVolume, Projection
+from pybernetes.kubelet.volumes.projected import ProjectedVolume
+from pybernetes.kubelet.volumes.projection import Projection
 from pybernetes.kubelet.volumes.secret import SecretFiles, SecretVolume
 from pybernetes.kubelet.volumes.service_account_token import ServiceAccountTokenFiles
 

@@ -1,8 +1,7 @@
 """projected: files of several sources in one directory."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Generic
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 
@@ -11,26 +10,8 @@ from pybernetes.api.core.volume import ProjectedVolumeSource, Volume, VolumeProj
 from pybernetes.kubelet.api_objects import ObjectKey
 from pybernetes.kubelet.volumes.atomic_writer import File
 from pybernetes.kubelet.volumes.files import Files, FileVolume, mode_of
-from pybernetes.kubelet.volumes.plugin import NEVER, Host, S, VolumeError
-
-
-class Projection(ABC, Generic[S]):
-    """One kind of source of projected volumes."""
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
-
-    @abstractmethod
-    def source(self, projection: VolumeProjection) -> S | None:
-        """The part of a projection that this kind takes; None if the projection is of another kind."""
-
-    def references(self, pod: Pod, source: S) -> Iterable[ObjectKey]:
-        """The API objects from which the files are made."""
-        return ()
-
-    @abstractmethod
-    async def files(self, pod: Pod, source: S, mode: int) -> Files:
-        """The files; `mode` is for those without one of their own. Raises VolumeError, ApiError or Unreachable."""
+from pybernetes.kubelet.volumes.plugin import NEVER, Host, VolumeError
+from pybernetes.kubelet.volumes.projection import Projection
 
 
 class ProjectedVolume(FileVolume[ProjectedVolumeSource]):

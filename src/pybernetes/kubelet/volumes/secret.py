@@ -10,7 +10,7 @@ from pybernetes.client.errors import NotFound
 from pybernetes.kubelet.api_objects import ObjectKey, secret_data
 from pybernetes.kubelet.volumes.files import Files, FileVolume, keyed_files, mode_of
 from pybernetes.kubelet.volumes.plugin import Host
-from pybernetes.kubelet.volumes.projected import Projection
+from pybernetes.kubelet.volumes.projection import Projection
 
 
 class SecretVolume(FileVolume[SecretVolumeSource]):

@@ -4,7 +4,7 @@ from pybernetes.api.core.pod import Pod
 from pybernetes.api.core.volume import ServiceAccountTokenProjection, VolumeProjection
 from pybernetes.kubelet.volumes.atomic_writer import File
 from pybernetes.kubelet.volumes.files import Files, safe_path
-from pybernetes.kubelet.volumes.projected import Projection
+from pybernetes.kubelet.volumes.projection import Projection
 
 
 class ServiceAccountTokenFiles(Projection[ServiceAccountTokenProjection]):
