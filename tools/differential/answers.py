@@ -1,5 +1,6 @@
 """An answer in a comparable form, and the coarsest way in which two answers differ. Pure."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -8,6 +9,26 @@ Difference = Literal["", "code", "causes", "text", "object", "warnings"]
 
 #: What a server makes up itself.
 _SERVERS_OWN = ("uid", "resourceVersion", "creationTimestamp", "selfLink")
+
+
+_RANDOM_NAME = re.compile(r"\b(kube-api-access)-[a-z0-9]{5}\b")
+
+
+def _is_cluster_ip(value: Json) -> bool:
+    return all(str(address).startswith("10.0.") for address in (value if isinstance(value, list) else [value]))
+
+
+def _is_node_port(value: Json) -> bool:
+    return isinstance(value, int) and 30000 <= value <= 32767
+
+
+#: Fields that the server chooses from a range, and how a chosen value is known.
+_ALLOCATED = {
+    "clusterIP": _is_cluster_ip,
+    "clusterIPs": _is_cluster_ip,
+    "nodePort": _is_node_port,
+    "healthCheckNodePort": _is_node_port,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +45,19 @@ NOT_ASKED = Answer(0, {"message": "not asked"})
 
 
 def normal(value: Json) -> Json:
-    """The value without what must differ: uid, revision, times of the server."""
+    """The value without what must differ: uid, revision, times of the server; random names, addresses and ports."""
     if isinstance(value, list):
         return [normal(child) for child in value]
+    if isinstance(value, str):
+        return _RANDOM_NAME.sub(r"\1-xxxxx", value)
     if not isinstance(value, dict):
         return value
     out = {}
     for key, child in value.items():
         if key in _SERVERS_OWN and isinstance(child, str | None):
             continue
+        if key in _ALLOCATED and _ALLOCATED[key](child):
+            child = "allocated"
         if key == "managedFields" and isinstance(child, list):
             child = [{k: v for k, v in entry.items() if k != "time"} for entry in child]
         out[key] = normal(child)
@@ -46,7 +71,7 @@ def difference(theirs: Answer, ours: Answer) -> Difference:
     if theirs.code >= 400:
         if theirs.body.get("reason") != ours.body.get("reason") or causes(theirs.body) != causes(ours.body):
             return "causes"
-        if theirs.body.get("message") != ours.body.get("message"):
+        if normal(theirs.body.get("message")) != normal(ours.body.get("message")):
             return "text"
     elif normal(theirs.body) != normal(ours.body):
         return "object"

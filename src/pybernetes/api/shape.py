@@ -92,8 +92,23 @@ class Shape:
 
     @cached_property
     def empty(self) -> Json:
-        """struct: the JSON of an object of which no field is set; fields that are always written are in it."""
-        return msgspec.to_builtins(self.type()) if self.type is not None else {}
+        """struct: the JSON of an object of which no field is set, with the fields that Go never omits: structs that are
+        not pointers, and required lists and maps.
+        """
+        return _empty(self)
+
+
+def _empty(shape: Shape) -> Json:
+    if shape.type is None:
+        return {}
+    found = msgspec.to_builtins(shape.type())
+    for name, field in shape.fields.items():
+        form = field.shape.form
+        if form == "struct" and (field.always or field.required):
+            found[name] = field.shape.empty
+        elif field.required and form in ("list", "map"):
+            found[name] = [] if form == "list" else {}
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
