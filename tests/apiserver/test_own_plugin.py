@@ -1,4 +1,4 @@
-"""An admission plugin from outside: what it is called for, what it sees, what it may do. See docs/extending/admission-plugin.md."""
+"""An admission plugin from outside: what it is called for, sees and may do (docs/extending/admission-plugin.md)."""
 
 import asyncio
 import random

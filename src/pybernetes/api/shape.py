@@ -102,11 +102,11 @@ def _empty(shape: Shape) -> Json:
     if shape.type is None:
         return {}
     found = msgspec.to_builtins(shape.type())
-    for name, field in shape.fields.items():
-        form = field.shape.form
-        if form == "struct" and (field.always or field.required):
-            found[name] = field.shape.empty
-        elif field.required and form in ("list", "map"):
+    for name, part in shape.fields.items():
+        form = part.shape.form
+        if form == "struct" and (part.always or part.required):
+            found[name] = part.shape.empty
+        elif part.required and form in ("list", "map"):
             found[name] = [] if form == "list" else {}
     return found
 
