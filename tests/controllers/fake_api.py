@@ -26,7 +26,7 @@ BUILT_IN = tuple(
         kind.name,
         kind.namespaced,
         frozenset(kind.verbs),
-        frozenset(kind.subresources),
+        frozenset(sub.name for sub in kind.subresources),
     )
     for kind in KINDS
     if kind.stored
@@ -233,7 +233,7 @@ class FakeApi:
             new = {**old, "status": new.get("status", {})}
         elif subresource == "finalize":
             new = {**old, "spec": new.get("spec", {})}
-        elif kind.has_status and "status" in old:
+        elif "status" in kind.subresources and "status" in old:
             new = {**new, "status": old["status"]}
         new["metadata"] = {**new["metadata"], "uid": old["metadata"]["uid"]}
         for kept in ("deletionTimestamp", "creationTimestamp", "generation"):

@@ -18,7 +18,7 @@ from pybernetes.client.api_resource import ApiResource
 from pybernetes.client.catalogue import Catalogue
 from pybernetes.client.resource import Propagation
 from pybernetes.client.transport import Request
-from pybernetes.controllers.config import Config
+from pybernetes.controllers.config import Config, PodGCConfig
 from pybernetes.controllers.garbage import GarbageCollector
 from pybernetes.controllers.gc_monitors import collected
 from pybernetes.controllers.podgc import PodGarbageCollector, ended, out_of_service
@@ -319,7 +319,7 @@ async def test_pods_of_a_gone_node_are_removed_after_a_while() -> None:
 
 
 async def test_terminating_pods_that_were_never_scheduled_are_removed() -> None:
-    async with World(PodGarbageCollector, config=Config(terminated_pod_gc_threshold=1)) as world:
+    async with World(PodGarbageCollector, config=Config(PodGCConfig(threshold=1))) as world:
         await world.start()
         world.api.immediate_pods = False
         await world.create(pod("p", "Pending", node=""))

@@ -40,7 +40,7 @@ from pybernetes.apiserver.types import User
 from pybernetes.client.client import Client
 from pybernetes.client.errors import ApiError, NotFound, TooManyRequests
 from pybernetes.client.informer import Informers
-from pybernetes.controllers.config import Config
+from pybernetes.controllers.config import Config, NodeIpamConfig, NodeLifecycleConfig, RootCAConfig
 from pybernetes.controllers.daemonset_plan import node_of
 from pybernetes.controllers.manager import ControllerManager
 from pybernetes.store.sqlite import SqliteStore
@@ -129,7 +129,9 @@ async def cluster(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> AsyncIter
         client_for,
         informers,
         Config(
-            cluster_cidrs=("10.244.0.0/16",), root_ca="PEM", node_monitor_period=0.2, node_monitor_grace_period=3600
+            NodeIpamConfig(cluster_cidrs=("10.244.0.0/16",), allocate_node_cidrs=True),
+            NodeLifecycleConfig(monitor_period=0.2, monitor_grace_period=3600),
+            RootCAConfig(root_ca="PEM"),
         ),
         recorder_for=lambda component: made.recorder,
         mint_token=lambda account, secret: "jwt",

@@ -12,7 +12,7 @@ from pybernetes.api.core.service_account import ServiceAccount
 from pybernetes.api.meta import ObjectMeta
 from pybernetes.client.api_resource import ApiResource
 from pybernetes.client.catalogue import Catalogue
-from pybernetes.controllers.config import Config
+from pybernetes.controllers.config import Config, RootCAConfig
 from pybernetes.controllers.namespace import NamespaceController
 from pybernetes.controllers.namespace_status import Remains, conditions
 from pybernetes.controllers.rootca import RootCAPublisher
@@ -214,7 +214,7 @@ async def test_pods_have_their_grace_and_the_rest_goes_right_after_them() -> Non
 
 
 async def test_each_namespace_has_its_account_and_ca() -> None:
-    async with World(ServiceAccountController, RootCAPublisher, config=Config(root_ca="PEM")) as world:
+    async with World(ServiceAccountController, RootCAPublisher, config=Config(RootCAConfig(root_ca="PEM"))) as world:
         await world.start()
         await world.create(load(Namespace, metadata={"name": "shop"}))
         await world.settle()
@@ -234,7 +234,9 @@ def token_secret(name: str, account: str) -> Secret:
 
 async def test_token_secrets_are_filled_and_go_with_their_account() -> None:
     async with World(
-        ServiceAccountTokenController, config=Config(root_ca="PEM"), mint_token=lambda a, s: f"jwt-{a.metadata.name}"
+        ServiceAccountTokenController,
+        config=Config(RootCAConfig(root_ca="PEM")),
+        mint_token=lambda a, s: f"jwt-{a.metadata.name}",
     ) as world:
         await world.start()
         account = await world.create(named(ServiceAccount, "bot"))

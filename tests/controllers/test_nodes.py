@@ -14,7 +14,14 @@ from pybernetes.api.core.node import Node, Taint
 from pybernetes.api.core.pod import Pod
 from pybernetes.api.rbac.cluster_role import ClusterRole
 from pybernetes.controllers.clusterrole_aggregation import ClusterRoleAggregationController
-from pybernetes.controllers.config import Config
+from pybernetes.controllers.config import (
+    Config,
+    EndpointSliceConfig,
+    NodeIpamConfig,
+    NodeLifecycleConfig,
+    PodGCConfig,
+    Section,
+)
 from pybernetes.controllers.node_health import Bucket, eviction_rate, zone_state
 from pybernetes.controllers.nodeipam import CidrPool, NodeIpamController, pools_of
 from pybernetes.controllers.nodelifecycle import NodeLifecycleController
@@ -24,7 +31,12 @@ from pybernetes.controllers.times import micro, stamp
 from .fake_api import Refused
 from .world import START, World, load
 
-IPAM = Config(cluster_cidrs=("10.244.0.0/16", "fd00:10:244::/56"))
+
+def ipam(*cidrs: str) -> Config:
+    return Config(NodeIpamConfig(cluster_cidrs=cidrs, allocate_node_cidrs=True))
+
+
+IPAM = ipam("10.244.0.0/16", "fd00:10:244::/56")
 
 
 def node(name: str, ready: str = "True", **spec: Any) -> Node:
@@ -54,7 +66,7 @@ def test_ranges_that_make_no_sense_are_refused(cidr: str, mask: int) -> None:
 
 def test_two_ranges_of_one_family_are_refused() -> None:
     with pytest.raises(ValueError, match="one range per IP family"):
-        pools_of(Config(cluster_cidrs=("10.0.0.0/16", "10.1.0.0/16")))
+        pools_of(NodeIpamConfig(cluster_cidrs=("10.0.0.0/16", "10.1.0.0/16")))
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 15))))
@@ -86,7 +98,7 @@ async def test_each_node_gets_a_range_of_each_family() -> None:
 
 
 async def test_a_full_range_is_told_and_freed_ranges_are_given_on() -> None:
-    async with World(NodeIpamController, config=Config(cluster_cidrs=("10.0.0.0/24",))) as world:
+    async with World(NodeIpamController, config=ipam("10.0.0.0/24")) as world:
         await world.start()
         await world.create(node("a"))
         await world.settle()
@@ -99,7 +111,7 @@ async def test_a_full_range_is_told_and_freed_ranges_are_given_on() -> None:
 
 
 async def test_a_failed_write_keeps_the_range() -> None:
-    async with World(NodeIpamController, config=Config(cluster_cidrs=("10.0.0.0/24",))) as world:
+    async with World(NodeIpamController, config=ipam("10.0.0.0/24")) as world:
         await world.start()
         world.api.fail = lambda r: Refused(500, "InternalError") if r.method == "PATCH" else None
         await world.create(node("a"))
@@ -117,7 +129,7 @@ def test_zones() -> None:
     assert zone_state([down], 0.55) == "FullDisruption"
     assert zone_state([up, down, down], 0.55) == "Normal"
     assert zone_state([up, down, down, down], 0.55) == "PartialDisruption"
-    config = Config()
+    config = NodeLifecycleConfig()
     assert eviction_rate("PartialDisruption", 10, config) == 0
     assert eviction_rate("PartialDisruption", 51, config) == 0.01
     assert eviction_rate("FullDisruption", 3, config) == 0.1
@@ -303,9 +315,17 @@ async def test_roles_are_aggregated() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [{"unhealthy_zone_threshold": 2}, {"node_cidr_mask_size_ipv4": 0}, {"cluster_cidrs": ("a", "b", "c")}],
+    ("section", "wrong", "flag"),
+    [
+        (NodeLifecycleConfig, {"unhealthy_zone_threshold": 2}, "unhealthy-zone-threshold"),
+        (NodeIpamConfig, {"mask_size_ipv4": 0}, "node-cidr-mask-size-ipv4"),
+        (NodeIpamConfig, {"cluster_cidrs": ("a", "b", "c")}, "cluster-cidr"),
+        (NodeIpamConfig, {"allocate_node_cidrs": True}, "allocate-node-cidrs"),
+        (NodeIpamConfig, {"cluster_cidrs": ("a", "b"), "mask_size": 20}, "node-cidr-mask-size"),
+        (EndpointSliceConfig, {"max_endpoints": 1001}, "max-endpoints-per-slice"),
+        (PodGCConfig, {"workers": 0}, "PodGCConfig"),
+    ],
 )
-def test_bad_settings_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError):
-        Config(**wrong)
+def test_bad_settings_are_refused(section: type[Section], wrong: dict[str, Any], flag: str) -> None:
+    with pytest.raises(ValueError, match=flag):
+        section(**wrong)

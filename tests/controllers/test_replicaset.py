@@ -7,8 +7,10 @@ import pytest
 from pybernetes.api.apps.replica_set import ReplicaSet
 from pybernetes.api.core.pod import Pod
 from pybernetes.api.core.replication_controller import ReplicationController
+from pybernetes.client.transport import Request
+from pybernetes.controllers.config import Config, ReplicaSetConfig
 from pybernetes.controllers.pods import deletion_rank
-from pybernetes.controllers.replicaset import ReplicaSetController, plan
+from pybernetes.controllers.replicaset import ReplicaSetController, excess
 from pybernetes.controllers.replicationcontroller import ReplicationControllerController
 from pybernetes.controllers.times import stamp
 
@@ -66,11 +68,45 @@ def test_a_bad_deletion_cost_counts_as_none() -> None:
     assert deletion_rank(odd, {}, START) == deletion_rank(pod("a"), {}, START)
 
 
-def test_plan_is_bounded_by_the_burst() -> None:
-    assert plan(1000, [], [], 500, START).create == 500
+def test_no_more_pods_go_than_there_are_too_many() -> None:
     pods = [pod(f"p{i}") for i in range(10)]
-    assert len(plan(0, pods, pods, 4, START).delete) == 4
-    assert plan(10, pods, pods, 4, START).reason == ""
+    assert len(excess(pods, 4, pods, START)) == 4
+    assert excess(pods, 0, pods, START) == []
+
+
+async def test_a_pass_creates_and_deletes_a_burst_and_the_next_one_goes_on() -> None:
+    async with World(ReplicaSetController, config=Config(ReplicaSetConfig(burst_replicas=4))) as world:
+        await world.start()
+        await world.create(replica_set(10))
+        await world.settle()
+        assert len(await world.pods()) == 10
+        await world.client.of(ReplicaSet).patch("web", {"spec": {"replicas": 1}}, namespace="default")
+        await world.settle()
+        assert len(await world.pods()) == 1
+
+
+async def test_a_status_that_meets_a_conflict_is_written_on_the_latest_version() -> None:
+    async with World(ReplicaSetController) as world:
+        await world.start()
+        await world.create(replica_set(1))
+        await world.settle()
+        writes: list[str] = []
+
+        def interfere(request: Request) -> None:
+            """Another client changes a label just before the status arrives."""
+            if request.method == "PUT" and request.path.endswith("/status"):
+                writes.append(request.path)
+                if len(writes) == 1:
+                    stored = world.api.objects["replicasets.apps"]["default", "web"]
+                    changed = {**stored, "metadata": {**stored["metadata"], "labels": {"by": "other"}}}
+                    kind = world.api.resources["apps", "v1", "replicasets"]
+                    world.api._commit(kind, "default", "web", "MODIFIED", changed)
+
+        world.api.fail = interfere
+        await world.set_pods(ready=True)
+        found = await world.get(ReplicaSet, "web")
+        assert (found.status.ready_replicas, found.metadata.labels) == (1, {"by": "other"})
+        assert len(writes) >= 2, "the first one was refused"
 
 
 async def test_creates_counts_and_replaces() -> None:

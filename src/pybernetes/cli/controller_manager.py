@@ -3,10 +3,11 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, make_dataclass
 from pathlib import Path
 from time import time
+from typing import Any
 
 import click
 
@@ -27,42 +28,32 @@ from pybernetes.cluster.connection import AccountTransport, connect, endpoint
 from pybernetes.cluster.errors import ConfigError
 from pybernetes.cluster.loops import run_controllers
 from pybernetes.controllers.base import MANAGER, Controller
-from pybernetes.controllers.config import Config
+from pybernetes.controllers.config import Config, Form, RootCAConfig, Section, Setting, flags_of
 from pybernetes.controllers.manager import CONTROLLERS
 from pybernetes.controllers.types import Mint
 
-PREFIX = click.IntRange(0, 128)
 NAMES = tuple(controller.name for controller in CONTROLLERS)
+
+_TYPES: dict[Form, click.ParamType[Any]] = {
+    "bool": BOOL,
+    "count": COUNT,
+    "duration": DURATION,
+    "rate": click.FloatRange(min=0),
+    "share": click.FloatRange(0, 1),
+    "prefix": click.IntRange(0, 128),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flags:
-    """The flags of kube-controller-manager that mean something here, and those that its usual manifests carry."""
+class ManagerFlags:
+    """The flags of kube-controller-manager that concern no single controller, and those of its usual manifests that
+    mean nothing here."""
 
     kubeconfig: Path | None = flag(None, "How to reach the API server.", type=FILE, shown="the pod's own account")
     master: str = flag("", "URL of the API server, in place of the kubeconfig's.")
     controllers: tuple[str, ...] = listed(
         ("*",), f"Which to run: '*' for all, a name, or '-' and a name for not that one. {', '.join(NAMES)}."
     )
-    cluster_cidr: tuple[str, ...] = listed((), "Networks of pods, one per address family.", type=CIDR)
-    allocate_node_cidrs: bool = flag("false", "Give each node a subnet of --cluster-cidr.", type=BOOL)
-    node_cidr_mask_size: int = flag(
-        0, "Prefix length of a node's subnet, with one family.", type=click.IntRange(0, 128)
-    )
-    node_cidr_mask_size_ipv4: int = flag(24, "The same for IPv4, with two.", type=click.IntRange(1, 32))
-    node_cidr_mask_size_ipv6: int = flag(64, "The same for IPv6.", type=click.IntRange(1, 128))
-    node_monitor_period: float = flag("5s", "How often the health of nodes is looked at.", type=DURATION)
-    node_monitor_grace_period: float = flag("50s", "Silence after which a node is unreachable.", type=DURATION)
-    node_startup_grace_period: float = flag("1m0s", "The same for a node that has never reported.", type=DURATION)
-    node_eviction_rate: float = flag(0.1, "Nodes emptied per second in a healthy zone.", type=click.FloatRange(min=0))
-    secondary_node_eviction_rate: float = flag(
-        0.01, "The same where many nodes are down.", type=click.FloatRange(min=0)
-    )
-    unhealthy_zone_threshold: float = flag(
-        0.55, "Part of nodes down that makes a zone unhealthy.", type=click.FloatRange(0, 1)
-    )
-    large_cluster_size_threshold: int = flag(50, "Smaller unhealthy zones are not emptied.", type=COUNT)
-    terminated_pod_gc_threshold: int = flag(12500, "Ended pods kept at most.", type=COUNT)
     root_ca_file: Path | None = flag(None, "CA that is published to every namespace.", type=FILE)
     service_account_private_key_file: Path | None = flag(
         None, "Key that signs tokens in Secrets; without it such Secrets stay empty.", type=FILE
@@ -90,7 +81,39 @@ class Flags:
     cluster_signing_key_file: str | None = ignored("certificate requests are not signed.")
 
 
-def run(flags: Flags, level: str) -> None:
+def _flag(setting: Setting) -> Any:
+    """The flag of a controller's setting."""
+    if setting.form == "cidrs":
+        return listed(setting.default, setting.help, type=CIDR)
+    default = setting.default
+    if setting.form == "duration":
+        minutes, seconds = divmod(default, 60)
+        default = f"{minutes:.0f}m{seconds:g}s" if minutes else f"{seconds:g}s"
+    elif setting.form == "bool":
+        default = "true" if default else "false"
+    return flag(default, setting.help, type=_TYPES[setting.form])
+
+
+def _field(setting: Setting) -> str:
+    return setting.flag.replace("-", "_")
+
+
+def sections(controllers: Sequence[type[Controller]]) -> list[type[Section]]:
+    """The settings of these controllers, in their order."""
+    return list(dict.fromkeys(controller.settings for controller in controllers))
+
+
+def flags_class(controllers: Sequence[type[Controller]]) -> type[ManagerFlags]:
+    """All flags: those of the manager and those of its controllers' settings."""
+    settings = [setting for section in sections(controllers) for _, setting in flags_of(section)]
+    made = [(_field(setting), object, _flag(setting)) for setting in settings]
+    return make_dataclass("Flags", made, bases=(ManagerFlags,), frozen=True, kw_only=True)
+
+
+Flags = flags_class(CONTROLLERS)
+
+
+def run(flags: ManagerFlags, level: str) -> None:
     """Run the controllers alone, against this or a stock API server.
 
     Flags are those of kube-controller-manager. Without --use-service-account-credentials all controllers act as the
@@ -100,34 +123,19 @@ def run(flags: Flags, level: str) -> None:
     run_until_signal(_work(flags, config, chosen, mint), level)
 
 
-def settings(flags: Flags) -> Config:
+def settings(flags: ManagerFlags, controllers: Sequence[type[Controller]] = CONTROLLERS) -> Config:
     """The controllers' settings. Raises ConfigError."""
-    if flags.allocate_node_cidrs and not flags.cluster_cidr:
-        raise ConfigError("--allocate-node-cidrs needs --cluster-cidr, the network to take the nodes' subnets from")
-    common = flags.node_cidr_mask_size
-    if common and len(flags.cluster_cidr) > 1:
-        raise ConfigError(
-            "--node-cidr-mask-size goes with one family; with two use --node-cidr-mask-size-ipv4 and -ipv6"
-        )
-    single_v6 = common and flags.cluster_cidr and ":" in flags.cluster_cidr[0]
+    values = asdict(flags)
+    root_ca = flags.root_ca_file.read_text() if flags.root_ca_file else ""
     try:
-        return Config(
-            cluster_cidrs=flags.cluster_cidr if flags.allocate_node_cidrs else (),
-            allocate_node_cidrs=flags.allocate_node_cidrs,
-            node_cidr_mask_size_ipv4=common if common and not single_v6 else flags.node_cidr_mask_size_ipv4,
-            node_cidr_mask_size_ipv6=common if single_v6 else flags.node_cidr_mask_size_ipv6,
-            node_monitor_period=flags.node_monitor_period,
-            node_monitor_grace_period=flags.node_monitor_grace_period,
-            node_startup_grace_period=flags.node_startup_grace_period,
-            node_eviction_rate=flags.node_eviction_rate,
-            secondary_node_eviction_rate=flags.secondary_node_eviction_rate,
-            unhealthy_zone_threshold=flags.unhealthy_zone_threshold,
-            large_cluster_size_threshold=flags.large_cluster_size_threshold,
-            terminated_pod_gc_threshold=flags.terminated_pod_gc_threshold,
-            root_ca=flags.root_ca_file.read_text() if flags.root_ca_file else "",
-        )
+        made = [_section(section, values) for section in sections(controllers) if section is not RootCAConfig]
+        return Config(RootCAConfig(root_ca=root_ca), *made)
     except ValueError as error:
         raise ConfigError(f"--{error}") from error
+
+
+def _section(section: type[Section], values: Mapping[str, Any]) -> Section:
+    return section(**{name: values[_field(setting)] for name, setting in flags_of(section)})
 
 
 def choose(wanted: tuple[str, ...]) -> tuple[type[Controller], ...]:
@@ -143,7 +151,7 @@ def choose(wanted: tuple[str, ...]) -> tuple[type[Controller], ...]:
     )
 
 
-def minter(flags: Flags) -> Mint | None:
+def minter(flags: ManagerFlags) -> Mint | None:
     """Signs tokens that live in Secrets; None without a key."""
     path = flags.service_account_private_key_file
     if path is None:
@@ -165,7 +173,7 @@ def minter(flags: Flags) -> Mint | None:
     return mint
 
 
-async def _work(flags: Flags, config: Config, chosen: tuple[type[Controller], ...], mint: Mint | None) -> None:
+async def _work(flags: ManagerFlags, config: Config, chosen: tuple[type[Controller], ...], mint: Mint | None) -> None:
     at = endpoint(flags.kubeconfig, flags.master)
     client = connect(at, "pybernetes-controller-manager")
     accounts: list[Client] = []
@@ -185,7 +193,7 @@ async def _work(flags: Flags, config: Config, chosen: tuple[type[Controller], ..
             await one.close()
 
 
-def _clients(flags: Flags, client: Client, at: Endpoint, made: list[Client]) -> Callable[[str], Client]:
+def _clients(flags: ManagerFlags, client: Client, at: Endpoint, made: list[Client]) -> Callable[[str], Client]:
     """Which client a component speaks through; those made here are put into `made`."""
 
     def client_for(component: str) -> Client:

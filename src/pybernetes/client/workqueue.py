@@ -16,6 +16,10 @@ KeyT = TypeVar("KeyT", bound=Hashable)
 _TICK = 0.001
 
 
+_COALESCE_PER_OBJECT = 0.0002
+_COALESCE_MAX = 1.0
+
+
 class Clock(Protocol):
     """The part of an event loop that the queue needs."""
 
@@ -69,6 +73,13 @@ class WorkQueue(Generic[KeyT]):
         else:
             waiting[1].cancel()
             self._timers[key] = (delay, timer)
+
+    def add_coalesced(self, key: KeyT, size: int) -> None:
+        """Queue a key after a delay that grows with `size`, the number of objects that its reconciliation reads.
+
+        Changes that arrive meanwhile lead to one reconciliation, so the work per change stays constant.
+        """
+        self.add_after(key, min(size * _COALESCE_PER_OBJECT, _COALESCE_MAX))
 
     def retry(self, key: KeyT) -> None:
         """Queue a key after its back-off, which doubles with each failure in a row."""

@@ -32,7 +32,7 @@ from pybernetes.cluster.layout import Layout
 from pybernetes.cluster.loops import run_controllers, run_scheduler
 from pybernetes.cluster.pki import Pki
 from pybernetes.controllers.base import MANAGER
-from pybernetes.controllers.config import Config
+from pybernetes.controllers.config import Config, NodeIpamConfig, NodeLifecycleConfig, RootCAConfig
 
 log = logging.getLogger(__name__)
 
@@ -86,9 +86,9 @@ class ControlPlane:
             functools.partial(_component_client, server),
             informers,
             Config(
-                cluster_cidrs=(self._layout.pod_cidr,),
-                root_ca=self._pki.ca_certificate.read_text(),
-                node_monitor_grace_period=self._grace,
+                NodeIpamConfig(cluster_cidrs=(self._layout.pod_cidr,), allocate_node_cidrs=True),
+                NodeLifecycleConfig(monitor_grace_period=self._grace),
+                RootCAConfig(root_ca=self._pki.ca_certificate.read_text()),
             ),
             mint=functools.partial(_mint, server),
         )

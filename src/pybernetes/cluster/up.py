@@ -45,12 +45,12 @@ from pybernetes.cluster.registry import NodeRecord, Registry, default_node_names
 from pybernetes.cluster.simulated_nodes import simulated_nodes
 from pybernetes.cluster.spec import ProcessSpec
 from pybernetes.cluster.supervise import process, supervise
-from pybernetes.controllers.config import Config
+from pybernetes.controllers.config import NodeLifecycleConfig
 
 log = logging.getLogger(__name__)
 
 CONTROL_PLANE = "control-plane"
-DEFAULTS = Config()
+DEFAULTS = NodeLifecycleConfig()
 SIMULATED = "simulated-nodes"
 #: Write byte code even if the caller's environment disables it: without byte code each start takes a second longer. Do
 #: not read the system's CA certificates, as aiohttp does on import: a cluster trusts its own CA only.
@@ -71,7 +71,7 @@ class UpOptions:
     """`KEY=VALUE`"""
     proxy_mode: str = "nftables"
     simulated_nodes: int = 0
-    node_monitor_grace_period: float = DEFAULTS.node_monitor_grace_period
+    node_monitor_grace_period: float = DEFAULTS.monitor_grace_period
     """Seconds without a heartbeat after which a node is NotReady."""
     timeout: float = 120.0
     wait: bool = True

@@ -15,6 +15,7 @@ from pybernetes.api.meta import Object
 from pybernetes.client.errors import ApiError, Conflict, Unreachable
 from pybernetes.client.informer import Cache, Informer
 from pybernetes.client.workqueue import QueueClosed, WorkQueue
+from pybernetes.controllers.config import Section
 from pybernetes.controllers.types import Context, Outcome
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,8 @@ class Controller(ABC):
     """The name of the original's controller, as its --controllers flag has it."""
     component: ClassVar[str]
     """The service account (in kube-system) that it acts as, or `MANAGER`."""
-    workers: ClassVar[int] = 5
+    settings: ClassVar[type[Section]] = Section
+    """Its section of the configuration."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -92,7 +94,7 @@ class Controller(ABC):
             await informer.synced()
         await self.start()
         async with asyncio.TaskGroup() as group:
-            for number in range(self.workers):
+            for number in range(self.context.config.of(self.settings).workers):
                 group.create_task(self._work(), name=f"{self.name} worker {number}")
             for name, loop in self.loops():
                 group.create_task(loop, name=f"{self.name} {name}")

@@ -1,129 +1,107 @@
-"""DaemonSet: one pod on each eligible node. The shell: revisions, expectations, writing what `daemonset_plan` says."""
+"""DaemonSet: one pod on each eligible node.
 
-from collections.abc import Sequence
-from typing import cast
+The shell: revisions, back-off of failed pods, and writing what `daemonset_plan` decides.
+"""
 
+from collections.abc import Mapping, Sequence
+
+import msgspec
 from msgspec.structs import replace
 
 from pybernetes.api.apps.controller_revision import ControllerRevision
 from pybernetes.api.apps.daemon_set import DaemonSet
 from pybernetes.api.core.node import Node
 from pybernetes.api.core.pod import Pod
-from pybernetes.api.meta import Object
 from pybernetes.client.errors import AlreadyExists, Conflict, NotFound
-from pybernetes.client.informer import Informer, key_of
+from pybernetes.client.informer import key_of
 from pybernetes.controllers import daemonset_plan as plans
 from pybernetes.controllers import history
 from pybernetes.controllers import pods as podfacts
-from pybernetes.controllers.base import Controller
+from pybernetes.controllers.config import DaemonSetConfig
 from pybernetes.controllers.daemonset_plan import ByNode, DaemonPlan, Rules
-from pybernetes.controllers.expectations import Expectations
 from pybernetes.controllers.ownership import (
     BY_CONTROLLER,
-    claim,
     controller_of,
     index_by_controller,
     is_controlled_by,
     resolve,
-    settle_claim,
 )
-from pybernetes.controllers.podcontrol import PodControl, from_template
+from pybernetes.controllers.pod_owner import Attempt, Plan, PodOwnerController
+from pybernetes.controllers.podcontrol import from_template
 from pybernetes.controllers.selectors import is_empty, matches
 from pybernetes.controllers.types import Context
 
-BURST = 250
-"""The most pods that one pass creates or deletes."""
-_COALESCE_PER_POD = 0.0002
-_COALESCE_MAX = 1.0
 _FAILED_FIRST = 1.0
 _FAILED_MAX = 900.0
 
 
-class DaemonSetController(Controller):
+class DaemonSetController(PodOwnerController[DaemonSet]):
     """apps/v1 DaemonSet."""
 
     name = "daemonset-controller"
     component = "daemon-set-controller"
+    owner_type = DaemonSet
+    settings = DaemonSetConfig
+    burst = 250
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._daemons = self.watch(DaemonSet, lambda old, new: [key_of(item) for item in (new or old,) if item])
-        self._pods = self.observe(Pod, self._pod_changed)
         self._nodes = self.observe(Node, self._node_changed)
         self._revisions = self.watch(ControllerRevision, self._revision_changed)
-        index_by_controller(self._pods)
         index_by_controller(self._revisions)
-        self._api = context.client.of(DaemonSet)
         self._revision_api = context.client.of(ControllerRevision)
-        self._expectations = Expectations(cast("Informer[Object]", self.informer(Pod)), context.clock.now)
-        self._control = PodControl(context.client, context.recorder, self._expectations)
         self._failures: dict[tuple[str, str], tuple[float, float]] = {}
         """(uid of the DaemonSet, node) -> (time of the last removal of a failed pod, delay of the next)"""
 
-    def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
-        for pod in (old, new):
-            owner = resolve(controller_of(pod), "DaemonSet", pod.metadata.namespace, self._daemons) if pod else None
-            if owner is not None:
-                self.queue.add_after(key_of(owner), self._delay(self._pods.count(BY_CONTROLLER, owner.metadata.uid)))
-        if new is not None and controller_of(new) is None:
-            for daemon in self._daemons.by_index("namespace", new.metadata.namespace):
-                if matches(daemon.spec.selector, new.metadata.labels):
-                    self.queue.add(key_of(daemon))
+    def selects(self, owner: DaemonSet, labels: Mapping[str, str]) -> bool:
+        """By the set-based selector."""
+        return matches(owner.spec.selector, labels)
+
+    def accepts(self, owner: DaemonSet) -> bool:
+        """A DaemonSet that selects all pods would take over those of others."""
+        if is_empty(owner.spec.selector):
+            text = "This daemon set is selecting all pods. A non-empty selector is required."
+            self.context.recorder.event(owner, "Warning", "SelectingAll", text)
+            return False
+        return not owner.metadata.deletion_timestamp
 
     def _node_changed(self, old: Node | None, new: Node | None) -> None:
-        """Only what decides over eligibility counts; heartbeats don't."""
+        """Only labels and taints decide over eligibility; heartbeats change nothing."""
         if old is not None and new is not None:
             same = old.metadata.labels == new.metadata.labels and old.spec.taints == new.spec.taints
             if same:
                 return
-        for key in self._daemons.keys():  # noqa: SIM118
-            self.queue.add_after(key, self._delay(len(self._nodes)))
+        for key in self.owners.keys():  # noqa: SIM118
+            self.queue.add_coalesced(key, len(self._nodes))
 
     def _revision_changed(self, old: ControllerRevision | None, new: ControllerRevision | None) -> list[str]:
         item = new or old
-        owner = resolve(controller_of(item), "DaemonSet", item.metadata.namespace, self._daemons) if item else None
+        owner = resolve(controller_of(item), "DaemonSet", item.metadata.namespace, self.owners) if item else None
         return [key_of(owner)] if owner else []
 
-    def _delay(self, size: int) -> float:
-        return min(size * _COALESCE_PER_POD, _COALESCE_MAX)
-
-    async def reconcile(self, key: str) -> float | None:
+    async def sync(self, owner: DaemonSet, pods: list[Pod]) -> float | None:
         """One pass: revision, pods on nodes, rolling update, history, status."""
-        daemon = self._daemons.get(key)
-        if daemon is None:
-            self._expectations.forget(key)
-            return None
-        if is_empty(daemon.spec.selector):
-            text = "This daemon set is selecting all pods. A non-empty selector is required."
-            self.context.recorder.event(daemon, "Warning", "SelectingAll", text)
-            return None
-        if daemon.metadata.deletion_timestamp:
-            return None
-        current, revisions = await self._revise(daemon)
-        pods = plans.by_node(await self._claim(daemon))
+        current, revisions = await self._revise(owner)
         nodes = self._nodes.all()
-        desired = sum(plans.eligible(daemon, node)[0] for node in nodes)
-        rules = plans.rules_of(daemon, history.hash_of(current), desired, self.context.clock.now())
-        wait = None
-        if self._expectations.satisfied(key):
-            wait = await self._act(key, daemon, nodes, pods, rules)
-        live = {pod.metadata.labels.get(plans.HASH_LABEL, "") for here in pods.values() for pod in here}
-        for item in history.outdated(daemon, revisions, current, live):
+        desired = sum(plans.eligible(owner, node)[0] for node in nodes)
+        rules = plans.rules_of(owner, history.hash_of(current), desired, self.context.clock.now())
+        backoffs: list[float] = []
+
+        def plan(daemon: DaemonSet, pods: Sequence[Pod]) -> Plan:
+            made, wait = self._plan(daemon, nodes, plans.by_node(pods), rules)
+            backoffs.extend(() if wait is None else (wait,))
+            return made
+
+        def status(daemon: DaemonSet, pods: Sequence[Pod], _: Attempt) -> tuple[msgspec.Struct, float | None]:
+            here = plans.by_node(pods)
+            wait = min(backoffs, default=None) or self._next_available(daemon, pods)
+            return plans.status(daemon, nodes, here, rules), wait
+
+        wait = await self.apply(owner, pods, plan, status)
+        live = {pod.metadata.labels.get(plans.HASH_LABEL, "") for pod in pods}
+        for item in history.outdated(owner, revisions, current, live):
             await self._delete_revision(item)
-        await self._write_status(daemon, nodes, pods, rules)
-        return wait if wait is not None else self._next_available(daemon, pods)
-
-    async def _claim(self, daemon: DaemonSet) -> list[Pod]:
-        claimed = claim(daemon, self._pods, lambda pod: matches(daemon.spec.selector, pod.metadata.labels))
-
-        async def alive() -> bool:
-            try:
-                fresh = await self._api.get(daemon.metadata.name, namespace=daemon.metadata.namespace)
-            except NotFound:
-                return False
-            return fresh.metadata.uid == daemon.metadata.uid and not fresh.metadata.deletion_timestamp
-
-        return await settle_claim(self.context.client, Pod, daemon, claimed, alive)
+        return wait
 
     async def _revise(self, daemon: DaemonSet) -> tuple[ControllerRevision, list[ControllerRevision]]:
         """The revision of the present template, made or made the newest if need be, and all revisions."""
@@ -144,7 +122,7 @@ class DaemonSetController(Controller):
             if is_controlled_by(found, daemon) and history.find(daemon, [found]) is not None:
                 return found
             collisions = (daemon.status.collision_count or 0) + 1
-            await self._api.update_status(replace(daemon, status=replace(daemon.status, collision_count=collisions)))
+            await self.api.update_status(replace(daemon, status=replace(daemon.status, collision_count=collisions)))
             raise Conflict(error.status) from error
 
     async def _delete_revision(self, item: ControllerRevision) -> None:
@@ -154,19 +132,16 @@ class DaemonSetController(Controller):
         except NotFound:
             return
 
-    async def _act(
-        self, key: str, daemon: DaemonSet, nodes: Sequence[Node], pods: ByNode, rules: Rules
-    ) -> float | None:
+    def _plan(self, daemon: DaemonSet, nodes: Sequence[Node], pods: ByNode, rules: Rules) -> tuple[Plan, float | None]:
+        """What to do now, and the seconds until the next failed pod may be replaced."""
         todo = plans.manage(daemon, nodes, pods, rules)
         wait = self._failed(daemon, todo)
         rolling = daemon.spec.update_strategy.type != "OnDelete"
         if rolling and not todo.create and not todo.delete:
             step = plans.roll(daemon, nodes, pods, rules)
             todo.create, todo.delete = step.create, step.delete
-        await self._control.delete(key, daemon, [pod for pod, _ in todo.delete.values()][:BURST])
-        made = [self._pod(daemon, node, rules.hash) for node in todo.create[:BURST]]
-        await self._control.create(key, daemon, made)
-        return wait
+        made = [self._pod(daemon, node, rules.hash) for node in todo.create]
+        return Plan(create=made, delete=[pod for pod, _ in todo.delete.values()]), wait
 
     def _pod(self, daemon: DaemonSet, node: str, digest: str) -> Pod:
         pod = from_template(daemon.spec.template, daemon)
@@ -187,11 +162,11 @@ class DaemonSetController(Controller):
                 continue
             if phase == "Failed":
                 self._failures[who] = (now, min(delay * 2, _FAILED_MAX))
-            self._tell(daemon, pod, phase)
+            self._record(daemon, pod, phase)
             todo.remove([pod], f"it has {phase.lower()}")
         return min(waits, default=None)
 
-    def _tell(self, daemon: DaemonSet, pod: Pod, phase: str) -> None:
+    def _record(self, daemon: DaemonSet, pod: Pod, phase: str) -> None:
         where = f"{key_of(pod)} on node {plans.node_of(pod)}"
         if phase == "Failed":
             text = f"Found failed daemon pod {where}, will try to kill it"
@@ -200,19 +175,10 @@ class DaemonSetController(Controller):
             text = f"Found succeeded daemon pod {where}, will try to delete it"
             self.context.recorder.event(daemon, "Normal", "SucceededDaemonPod", text)
 
-    async def _write_status(self, daemon: DaemonSet, nodes: Sequence[Node], pods: ByNode, rules: Rules) -> None:
-        wanted = plans.status(daemon, nodes, pods, rules)
-        if wanted == daemon.status:
-            return
-        try:
-            await self._api.update_status(replace(daemon, status=wanted))
-        except NotFound:
-            return
-
-    def _next_available(self, daemon: DaemonSet, pods: ByNode) -> float | None:
+    def _next_available(self, daemon: DaemonSet, pods: Sequence[Pod]) -> float | None:
         wait = daemon.spec.min_ready_seconds or 0
         if not wait:
             return None
-        from_now = self.context.clock.now()
-        times = [podfacts.available_at(pod, wait) for here in pods.values() for pod in here]
-        return min(((when - from_now).total_seconds() for when in times if when and when > from_now), default=None)
+        now = self.context.clock.now()
+        times = [podfacts.available_at(pod, wait) for pod in pods]
+        return min(((when - now).total_seconds() for when in times if when and when > now), default=None)

@@ -6,31 +6,28 @@ caches show, so that it does not matter where the last one stopped.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
 from msgspec.structs import replace
 
 from pybernetes.api.apps.deployment import Deployment, DeploymentStatus
 from pybernetes.api.apps.replica_set import ReplicaSet
 from pybernetes.api.core.pod import Pod
-from pybernetes.api.meta import Object
 from pybernetes.client.errors import AlreadyExists, ApiError, NotFound
 from pybernetes.client.informer import key_of
 from pybernetes.controllers import deployment_revisions as revisions
 from pybernetes.controllers import deployment_scaling as scaling
 from pybernetes.controllers import deployment_status as status
-from pybernetes.controllers.base import Controller
+from pybernetes.controllers.config import DeploymentConfig
 from pybernetes.controllers.deployment_scaling import Resize, size
+from pybernetes.controllers.owner import OwnerController
 from pybernetes.controllers.ownership import (
     BY_CONTROLLER,
-    claim,
     controller_of,
     index_by_controller,
     is_controlled_by,
     resolve,
-    settle_claim,
 )
 from pybernetes.controllers.podcontrol import namespace_is_going
 from pybernetes.controllers.selectors import is_empty, matches
@@ -62,52 +59,43 @@ class Rollout:
             self.olds = [after if rs is before else rs for rs in self.olds]
 
 
-class DeploymentController(Controller):
+class DeploymentController(OwnerController[Deployment, ReplicaSet]):
     """apps/v1 Deployment."""
 
     name = "deployment-controller"
     component = "deployment-controller"
+    owner_type = Deployment
+    dependent_type = ReplicaSet
+    settings = DeploymentConfig
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._deployments = self.watch(Deployment, lambda old, new: [key_of(cast("Object", new or old))])
-        self._sets = self.watch(ReplicaSet, self._set_changed)
         self._pods = self.watch(Pod, self._pod_changed)
-        index_by_controller(self._sets)
         index_by_controller(self._pods)
-        self._deployment_api = context.client.of(Deployment)
         self._set_api = context.client.of(ReplicaSet)
 
-    def _owner(self, rs: ReplicaSet) -> Deployment | None:
-        return resolve(controller_of(rs), "Deployment", rs.metadata.namespace, self._deployments)
-
-    def _set_changed(self, old: ReplicaSet | None, new: ReplicaSet | None) -> Iterable[str]:
-        for rs in (old, new):
-            if rs is not None and (owner := self._owner(rs)) is not None:
-                yield key_of(owner)
-        if new is not None and controller_of(new) is None:
-            for candidate in self._deployments.by_index("namespace", new.metadata.namespace):
-                if matches(candidate.spec.selector, new.metadata.labels):
-                    yield key_of(candidate)
+    def selects(self, owner: Deployment, labels: Mapping[str, str]) -> bool:
+        """By the set-based selector."""
+        return matches(owner.spec.selector, labels)
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> Iterable[str]:
         """A recreation goes on when the last old pod is gone; figures come by way of the ReplicaSets."""
         if new is not None or old is None:
             return ()
-        rs = resolve(controller_of(old), "ReplicaSet", old.metadata.namespace, self._sets)
-        owner = self._owner(rs) if rs else None
+        rs = resolve(controller_of(old), "ReplicaSet", old.metadata.namespace, self.dependents)
+        owner = self.owner_of(rs) if rs else None
         recreates = owner is not None and owner.spec.strategy.type == "Recreate"
         return (key_of(owner),) if owner is not None and recreates else ()
 
     async def reconcile(self, key: str) -> float | None:
         """One pass, one step."""
-        deployment = self._deployments.get(key)
+        deployment = self.owners.get(key)
         if deployment is None:
             return None
         if is_empty(deployment.spec.selector):
             await self._refuse(deployment)
             return None
-        sets = await self._claim(deployment)
+        sets = await self.claimed(deployment)
         rollout = Rollout(deployment, deployment.status, revisions.find_new(deployment, sets))
         rollout.olds = [rs for rs in sets if rs is not rollout.new]
         if deployment.metadata.deletion_timestamp:
@@ -125,19 +113,6 @@ class DeploymentController(Controller):
         self.context.recorder.event(deployment, "Warning", "SelectingAll", text)
         seen = replace(deployment.status, observed_generation=deployment.metadata.generation)
         await self._write(Rollout(deployment, deployment.status, None), seen)
-
-    async def _claim(self, deployment: Deployment) -> list[ReplicaSet]:
-        claimed = claim(deployment, self._sets, lambda rs: matches(deployment.spec.selector, rs.metadata.labels))
-
-        async def alive() -> bool:
-            meta = deployment.metadata
-            try:
-                fresh = await self._deployment_api.get(meta.name, namespace=meta.namespace)
-            except NotFound:
-                return False
-            return fresh.metadata.uid == meta.uid and not fresh.metadata.deletion_timestamp
-
-        return await settle_claim(self.context.client, ReplicaSet, deployment, claimed, alive)
 
     async def _scale(self, rollout: Rollout) -> float | None:
         """A new size, or a pause: no roll-out."""
@@ -214,7 +189,7 @@ class DeploymentController(Controller):
             return await self._adopt_or_rename(rollout, wanted)
         except ApiError as error:
             if not namespace_is_going(error):
-                await self._tell_failure(rollout, error)
+                await self._report_failure(rollout, error)
             raise
         rollout.new = made
         if first:
@@ -240,7 +215,7 @@ class DeploymentController(Controller):
         await self._write(rollout, replace(deployment.status, collision_count=collisions))
         return False
 
-    async def _tell_failure(self, rollout: Rollout, error: ApiError) -> None:
+    async def _report_failure(self, rollout: Rollout, error: ApiError) -> None:
         deployment = rollout.deployment
         text = f"Failed to create new replica set: {error}"
         self.context.recorder.event(deployment, "Warning", status.CREATE_ERROR, text)
@@ -257,7 +232,7 @@ class DeploymentController(Controller):
         if meta.annotations.get(revisions.REVISION) == revision:
             return
         patch = {"resourceVersion": meta.resource_version, "annotations": {revisions.REVISION: revision}}
-        patched = await self._deployment_api.patch(meta.name, {"metadata": patch}, namespace=meta.namespace)
+        patched = await self.api.patch(meta.name, {"metadata": patch}, namespace=meta.namespace)
         rollout.deployment = replace(patched, status=rollout.deployment.status)
 
     async def _resize(self, rollout: Rollout, steps: Sequence[Resize]) -> None:
@@ -293,5 +268,5 @@ class DeploymentController(Controller):
     async def _write(self, rollout: Rollout, result: DeploymentStatus) -> float | None:
         deployment = rollout.deployment
         if result != rollout.stored:
-            await self._deployment_api.update_status(replace(deployment, status=result))
+            await self.api.update_status(replace(deployment, status=result))
         return status.next_look(deployment, result, self.context.clock.now())

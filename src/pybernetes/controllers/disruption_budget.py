@@ -64,8 +64,6 @@ _COUNT_AGAIN = 30.0
 """Seconds until pods that could not be counted are counted again: discovery may know their controller by then."""
 _POD = "pod:"
 """Keys of pods, beside those of budgets."""
-_COALESCE_PER_POD = 0.0002
-_COALESCE_MAX = 1.0
 
 
 class Uncountable(Exception):
@@ -209,8 +207,7 @@ class DisruptionController(Controller):
         """Count the budgets of a pod, or all of the namespace, a little later the more pods there are to look at."""
         for budget in self._budgets.by_index("namespace", namespace):
             if pod is None or _selector(budget).matches(pod.metadata.labels):
-                delay = min(self._pods.count("namespace", namespace) * _COALESCE_PER_POD, _COALESCE_MAX)
-                self.queue.add_after(key_of(budget), delay)
+                self.queue.add_coalesced(key_of(budget), self._pods.count("namespace", namespace))
 
     async def reconcile(self, key: str) -> float | None:
         """Count the pods of a budget, or take back a stale condition."""

@@ -14,6 +14,7 @@ from pybernetes.client.informer import key_of, split_key
 from pybernetes.controllers import pods as podfacts
 from pybernetes.controllers import service_pods as behind
 from pybernetes.controllers.base import Controller
+from pybernetes.controllers.config import EndpointsConfig
 from pybernetes.controllers.podcontrol import namespace_is_going
 from pybernetes.controllers.types import Context
 
@@ -22,8 +23,6 @@ OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity"
 MANAGER = "endpoint-controller"
 CAPACITY = 1000
 """The most addresses of one Endpoints object; EndpointSlices have no such limit."""
-_COALESCE_PER_POD = 0.0005
-_COALESCE_MAX = 1.0
 
 Ports = tuple[tuple[str, int, str, str], ...]
 """(name, port, protocol, application protocol) of each port, sorted"""
@@ -103,6 +102,7 @@ class EndpointsController(Controller):
 
     name = "endpoints-controller"
     component = "endpoint-controller"
+    settings = EndpointsConfig
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -116,7 +116,7 @@ class EndpointsController(Controller):
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         for key in behind.affected(old, new, self._services):
-            self.queue.add_after(key, min(self._sizes.get(key, 0) * _COALESCE_PER_POD, _COALESCE_MAX))
+            self.queue.add_coalesced(key, self._sizes.get(key, 0))
 
     async def reconcile(self, key: str) -> None:
         """Write the Endpoints if they should be others."""

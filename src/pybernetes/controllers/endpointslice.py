@@ -1,5 +1,6 @@
 """EndpointSlice: the addresses behind each Service that has a selector, in slices of at most a hundred."""
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import cast
@@ -15,6 +16,7 @@ from pybernetes.client.informer import Cache, Informer, key_of
 from pybernetes.controllers import pods as podfacts
 from pybernetes.controllers import service_pods as behind
 from pybernetes.controllers.base import Controller
+from pybernetes.controllers.config import EndpointSliceConfig
 from pybernetes.controllers.expectations import Expectations
 from pybernetes.controllers.ownership import controller_ref
 from pybernetes.controllers.podcontrol import namespace_is_going
@@ -25,8 +27,6 @@ MANAGER = "endpointslice-controller.k8s.io"
 BY_SERVICE = "service and manager"
 """index: `namespace/service manager` -> slices"""
 ZONE = "topology.kubernetes.io/zone"
-_COALESCE_PER_POD = 0.0002
-_COALESCE_MAX = 1.0
 
 
 def index_by_service(slices: Cache[EndpointSlice]) -> None:
@@ -125,11 +125,13 @@ class EndpointSliceController(Controller):
 
     name = "endpointslice-controller"
     component = "endpointslice-controller"
+    settings = EndpointSliceConfig
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._times = behind.TriggerTimes()
         self._sizes: dict[str, int] = {}
+        self._capacity = context.config.of(EndpointSliceConfig).max_endpoints
         self._services = self.watch(Service, lambda old, new: [key_of(item) for item in (new or old,) if item])
         self._pods = self.observe(Pod, self._pod_changed)
         behind.index_by_label(self._pods)
@@ -143,7 +145,7 @@ class EndpointSliceController(Controller):
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         for key in behind.affected(old, new, self._services):
-            self.queue.add_after(key, min(self._sizes.get(key, 0) * _COALESCE_PER_POD, _COALESCE_MAX))
+            self.queue.add_coalesced(key, self._sizes.get(key, 0))
 
     async def reconcile(self, key: str) -> None:
         """Write the slices that should be others. Those of a Service that is gone go by garbage collection."""
@@ -161,6 +163,6 @@ class EndpointSliceController(Controller):
         self._sizes[key] = len(pods)
         existing = self._slices.by_index(BY_SERVICE, f"{key} {MANAGER}")
         alive = [item for item in existing if not item.metadata.deletion_timestamp]
-        head = head_of(service, self._times.next(service, pods))
+        head = dataclasses.replace(head_of(service, self._times.next(service, pods)), capacity=self._capacity)
         todo = plan(alive, desired(service, pods, self._nodes), head)
         await carry_out(self.context.client, todo, key, self._expectations)

@@ -10,6 +10,7 @@ from pybernetes.api.meta import Object
 from pybernetes.client.errors import NotFound
 from pybernetes.client.informer import Informer, key_of
 from pybernetes.controllers.base import Controller
+from pybernetes.controllers.config import EndpointSliceMirroringConfig
 from pybernetes.controllers.endpointslice import BY_SERVICE, carry_out, index_by_service, service_key
 from pybernetes.controllers.expectations import Expectations
 from pybernetes.controllers.ownership import controller_ref
@@ -19,7 +20,6 @@ from pybernetes.controllers.types import Context
 MANAGER = "endpointslicemirroring-controller.k8s.io"
 SKIP = "endpointslice.kubernetes.io/skip-mirror"
 LEADER = "control-plane.alpha.kubernetes.io/leader"
-MAX_PER_SUBSET = 1000
 _NOT_COPIED = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
 
 
@@ -30,12 +30,12 @@ def is_mirrored(endpoints: Endpoints, service: Service | None) -> bool:
     return endpoints.metadata.labels.get(SKIP) != "true" and LEADER not in endpoints.metadata.annotations
 
 
-def desired(endpoints: Endpoints) -> Desired:
-    """The endpoints per family and ports."""
+def desired(endpoints: Endpoints, limit: int = 1000) -> Desired:
+    """The endpoints per family and ports, at most `limit` of each subset."""
     result: Desired = {}
     for subset in endpoints.subsets:
         ports: Ports = tuple(sorted((p.name or "", p.port, p.protocol or "TCP", p.app_protocol) for p in subset.ports))
-        for address, ready in _addresses(subset)[:MAX_PER_SUBSET]:
+        for address, ready in _addresses(subset)[:limit]:
             family = "IPv6" if ":" in address.ip else "IPv4"
             result.setdefault(family, {}).setdefault(ports, []).append(_endpoint(address, ready))
     return result
@@ -69,9 +69,11 @@ class EndpointSliceMirroringController(Controller):
 
     name = "endpointslice-mirroring-controller"
     component = "endpointslicemirroring-controller"
+    settings = EndpointSliceMirroringConfig
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
+        self._limit = context.config.of(EndpointSliceMirroringConfig).max_endpoints
         self._endpoints = self.watch(Endpoints, lambda old, new: [key_of(item) for item in (new or old,) if item])
         self._services = self.watch(Service, lambda old, new: [key_of(item) for item in (new or old,) if item])
         self._slices = self.watch(
@@ -90,7 +92,7 @@ class EndpointSliceMirroringController(Controller):
         if endpoints is None or not is_mirrored(endpoints, self._services.get(key)):
             todo = SlicePlan(delete=existing)
         else:
-            todo = plan(existing, desired(endpoints), head_of(endpoints))
+            todo = plan(existing, desired(endpoints, self._limit), head_of(endpoints))
         try:
             await carry_out(self.context.client, todo, key, self._expectations)
         except NotFound:

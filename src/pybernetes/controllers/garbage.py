@@ -18,6 +18,7 @@ from pybernetes.client.discovery import PERIOD
 from pybernetes.client.errors import Conflict, NotFound
 from pybernetes.client.resource import PartialObjectMetadata, Propagation, Resource
 from pybernetes.controllers.base import Controller
+from pybernetes.controllers.config import GarbageCollectorConfig
 from pybernetes.controllers.gc_graph import FOREGROUND, ORPHAN, Graph, Item, Judgement, Work, item_of
 from pybernetes.controllers.gc_monitors import Monitor, Monitors
 from pybernetes.controllers.types import Context
@@ -36,7 +37,7 @@ class GarbageCollector(Controller):
 
     name = "garbage-collector-controller"
     component = "generic-garbage-collector"
-    workers = 20
+    settings = GarbageCollectorConfig
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

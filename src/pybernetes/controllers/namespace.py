@@ -21,6 +21,7 @@ from pybernetes.client.errors import ApiError, NotFound, Unreachable
 from pybernetes.client.informer import key_of
 from pybernetes.client.resource import PartialObjectMetadata, Resource
 from pybernetes.controllers.base import Controller, ReconcileError
+from pybernetes.controllers.config import NamespaceConfig
 from pybernetes.controllers.namespace_status import Remains, conditions
 from pybernetes.controllers.times import elapsed
 from pybernetes.controllers.types import Context
@@ -37,6 +38,7 @@ class NamespaceController(Controller):
 
     name = "namespace-controller"
     component = "namespace-controller"
+    settings = NamespaceConfig
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

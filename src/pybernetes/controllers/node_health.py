@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from pybernetes.api.coordination.lease import Lease
 from pybernetes.api.core.node import Node, NodeCondition, Taint
-from pybernetes.controllers.config import Config
+from pybernetes.controllers.config import NodeLifecycleConfig
 from pybernetes.controllers.times import parse, stamp
 
 NOT_READY = "node.kubernetes.io/not-ready"
@@ -53,7 +53,7 @@ class _Signs:
 class Health:
     """When each node was last heard of."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: NodeLifecycleConfig) -> None:
         self._config = config
         self._signs: dict[str, _Signs] = {}
 
@@ -73,7 +73,7 @@ class Health:
             signs.registered = True
         signs.reported, signs.renewed = reported, renewed
         config = self._config
-        grace = config.node_monitor_grace_period if signs.registered else config.node_startup_grace_period
+        grace = config.monitor_grace_period if signs.registered else config.startup_grace_period
         return (now - signs.seen).total_seconds() > grace
 
     def forget(self, names: Iterable[str]) -> None:
@@ -163,12 +163,12 @@ def zone_state(nodes: Sequence[Node], threshold: float) -> ZoneState:
     return "Normal"
 
 
-def eviction_rate(state: ZoneState, size: int, config: Config) -> float:
+def eviction_rate(state: ZoneState, size: int, config: NodeLifecycleConfig) -> float:
     """Nodes per second that may be emptied in a zone. Where much is down, the fault is likely elsewhere: a large zone
     is emptied slowly then, a small one not at all."""
     if state != "PartialDisruption":
-        return config.node_eviction_rate
-    return config.secondary_node_eviction_rate if size > config.large_cluster_size_threshold else 0.0
+        return config.eviction_rate
+    return config.secondary_eviction_rate if size > config.large_cluster_size else 0.0
 
 
 @dataclass(slots=True)

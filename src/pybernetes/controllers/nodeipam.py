@@ -12,7 +12,7 @@ from pybernetes.api.core.node import Node
 from pybernetes.client.errors import NotFound
 from pybernetes.client.informer import key_of
 from pybernetes.controllers.base import Controller
-from pybernetes.controllers.config import Config
+from pybernetes.controllers.config import NodeIpamConfig
 from pybernetes.controllers.types import Context
 
 log = logging.getLogger(__name__)
@@ -75,13 +75,12 @@ class CidrPool:
         return make((int(self.network.network_address) + number * size, self.mask))
 
 
-def pools_of(config: Config) -> list[CidrPool]:
+def pools_of(config: NodeIpamConfig) -> list[CidrPool]:
     """The pools that the configuration asks for. Raises ValueError for ranges that make no sense."""
-    masks = {4: config.node_cidr_mask_size_ipv4, 6: config.node_cidr_mask_size_ipv6}
     versions = [ip_network(cidr).version for cidr in config.cluster_cidrs]
     if len(set(versions)) != len(versions):
         raise ValueError(f"cluster-cidr takes one range per IP family, not {', '.join(config.cluster_cidrs)}")
-    return [CidrPool(cidr, masks[version]) for cidr, version in zip(config.cluster_cidrs, versions, strict=True)]
+    return [CidrPool(cidr, config.mask(version)) for cidr, version in zip(config.cluster_cidrs, versions, strict=True)]
 
 
 def ranges(node: Node) -> list[Network]:
@@ -94,10 +93,12 @@ class NodeIpamController(Controller):
 
     name = "node-ipam-controller"
     component = "node-controller"
+    settings = NodeIpamConfig
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._pools = pools_of(context.config) if context.config.allocate_node_cidrs else []
+        config = context.config.of(NodeIpamConfig)
+        self._pools = pools_of(config) if config.allocate_node_cidrs else []
         self._given: dict[str, tuple[str, list[Network]]] = {}
         """name -> (uid, ranges given out but not yet seen on the node): a retry gives the same ones"""
         self._starving: set[str] = set()

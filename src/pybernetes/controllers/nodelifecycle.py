@@ -19,6 +19,7 @@ from pybernetes.client.errors import Conflict, NotFound
 from pybernetes.controllers import node_health as health
 from pybernetes.controllers import pods as podfacts
 from pybernetes.controllers.base import Controller
+from pybernetes.controllers.config import NodeLifecycleConfig
 from pybernetes.controllers.times import stamp
 from pybernetes.controllers.types import Context
 
@@ -37,6 +38,7 @@ class NodeLifecycleController(Controller):
 
     name = "node-lifecycle-controller"
     component = "node-controller"
+    settings = NodeLifecycleConfig
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -46,7 +48,7 @@ class NodeLifecycleController(Controller):
         self._pods.add_index(BY_NODE, lambda pod: (pod.spec.node_name,) if pod.spec.node_name else ())
         self._api = context.client.of(Node)
         self._pod_api = context.client.of(Pod)
-        self._health = health.Health(context.config)
+        self._health = health.Health(context.config.of(NodeLifecycleConfig))
         self._buckets: dict[str, health.Bucket] = defaultdict(health.Bucket)
         self._marked: set[str] = set()
         """nodes whose pods were marked since the node was last ready"""
@@ -66,7 +68,7 @@ class NodeLifecycleController(Controller):
         """One node's taints, or the look at all nodes."""
         if key == _ALL:
             await self._look_at_all()
-            return self.context.config.node_monitor_period
+            return self.context.config.of(NodeLifecycleConfig).monitor_period
         node = self._nodes.get(key)
         if node is not None:
             await self._set_taints(node, evict=health.has_eviction_taint(node))
@@ -122,7 +124,7 @@ class NodeLifecycleController(Controller):
 
     async def _evict(self, zones: dict[str, list[Node]]) -> None:
         """Give and take NoExecute taints. When everything is down, the fault is ours: nothing is evicted then."""
-        config, now = self.context.config, self.context.clock.now()
+        config, now = self.context.config.of(NodeLifecycleConfig), self.context.clock.now()
         states = {zone: health.zone_state(nodes, config.unhealthy_zone_threshold) for zone, nodes in zones.items()}
         all_down = bool(states) and all(state == "FullDisruption" for state in states.values())
         if self._all_down and not all_down:

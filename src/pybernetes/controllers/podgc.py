@@ -12,6 +12,7 @@ from pybernetes.api.core.node import Node
 from pybernetes.api.core.pod import Pod
 from pybernetes.client.errors import Conflict, NotFound
 from pybernetes.controllers.base import Controller
+from pybernetes.controllers.config import PodGCConfig
 from pybernetes.controllers.disruption import mark_failed
 from pybernetes.controllers.types import Context
 
@@ -77,7 +78,7 @@ class PodGarbageCollector(Controller):
 
     name = "pod-garbage-collector-controller"
     component = "pod-garbage-collector"
-    workers = 1
+    settings = PodGCConfig
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -97,14 +98,14 @@ class PodGarbageCollector(Controller):
         gone = await self._gone({pod.spec.node_name for pod in pods} - nodes.keys() - {""})
         alive = [pod for pod in pods if pod.spec.node_name not in gone]
         found = [
-            *ended(alive, self.context.config.terminated_pod_gc_threshold),
+            *ended(alive, self.context.config.of(PodGCConfig).threshold),
             *out_of_service(alive, nodes),
             *orphaned(pods, gone),
             *unscheduled(alive),
         ]
         for removal in found:
             await self._remove(removal)
-        return self.context.config.pod_gc_period
+        return self.context.config.of(PodGCConfig).period
 
     async def _gone(self, missing: set[str]) -> list[str]:
         """The missing nodes whose quarantine is over and that the server doesn't know either."""

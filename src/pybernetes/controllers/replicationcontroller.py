@@ -1,9 +1,13 @@
-"""ReplicationController: the elder of ReplicaSet, with an equality-based selector; the loop is the same."""
+"""ReplicationController: the predecessor of ReplicaSet, with an equality-based selector; the loop is the same."""
+
+from collections.abc import Mapping
 
 from pybernetes.api.core.replication_controller import ReplicationController, ReplicationControllerCondition
+from pybernetes.api.meta import Time
+from pybernetes.controllers.config import ReplicationControllerConfig
+from pybernetes.controllers.pod_owner import Attempt
 from pybernetes.controllers.replicaset import ReplicaController, failure_conditions
 from pybernetes.controllers.selectors import contains
-from pybernetes.controllers.times import stamp
 
 
 class ReplicationControllerController(ReplicaController[ReplicationController]):
@@ -11,15 +15,15 @@ class ReplicationControllerController(ReplicaController[ReplicationController]):
 
     name = "replicationcontroller-controller"
     component = "replication-controller"
-    struct = ReplicationController
+    owner_type = ReplicationController
+    settings = ReplicationControllerConfig
 
-    def selects(self, owner: ReplicationController, labels: dict[str, str]) -> bool:
+    def selects(self, owner: ReplicationController, labels: Mapping[str, str]) -> bool:
         """By the map of labels; an empty one selects nothing."""
         return bool(owner.spec.selector) and contains(labels, owner.spec.selector)
 
     def conditions(
-        self, owner: ReplicationController, error: Exception | None, creating: bool
+        self, owner: ReplicationController, attempt: Attempt, now: Time
     ) -> list[ReplicationControllerCondition]:
-        """With ReplicaFailure as the attempt ended."""
-        now = stamp(self.context.clock.now())
-        return failure_conditions(owner.status.conditions, ReplicationControllerCondition, error, creating, now)
+        """With ReplicaFailure if the attempt failed."""
+        return failure_conditions(owner.status.conditions, ReplicationControllerCondition, attempt, now)

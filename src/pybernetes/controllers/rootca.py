@@ -8,6 +8,7 @@ from pybernetes.api.core.namespace import Namespace
 from pybernetes.api.meta import ObjectMeta
 from pybernetes.client.errors import AlreadyExists, Forbidden, NotFound
 from pybernetes.controllers.base import Controller
+from pybernetes.controllers.config import RootCAConfig
 from pybernetes.controllers.podcontrol import namespace_is_going
 from pybernetes.controllers.types import Context
 
@@ -31,6 +32,7 @@ class RootCAPublisher(Controller):
 
     name = "root-ca-certificate-publisher-controller"
     component = "root-ca-cert-publisher"
+    settings = RootCAConfig
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -45,7 +47,7 @@ class RootCAPublisher(Controller):
     async def reconcile(self, key: str) -> None:
         """Create the ConfigMap, or set its data right."""
         namespace = self._namespaces.get(key)
-        root_ca = self.context.config.root_ca
+        root_ca = self.context.config.of(RootCAConfig).root_ca
         if not root_ca or namespace is None or namespace.metadata.deletion_timestamp:
             return
         wanted = desired(key, root_ca)

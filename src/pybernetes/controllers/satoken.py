@@ -14,6 +14,7 @@ from pybernetes.api.core.service_account import ServiceAccount
 from pybernetes.client.errors import NotFound
 from pybernetes.client.informer import key_of
 from pybernetes.controllers.base import MANAGER, Controller
+from pybernetes.controllers.config import RootCAConfig, ServiceAccountTokenConfig
 from pybernetes.controllers.types import Context, Mint
 
 TYPE = "kubernetes.io/service-account-token"
@@ -53,6 +54,7 @@ class ServiceAccountTokenController(Controller):
 
     name = "serviceaccount-token-controller"
     component = MANAGER
+    settings = ServiceAccountTokenConfig
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -75,7 +77,7 @@ class ServiceAccountTokenController(Controller):
         if account is None:
             await self._delete(secret)
             return
-        wanted = filled(secret, account, self.context.config.root_ca, mint)
+        wanted = filled(secret, account, self.context.config.of(RootCAConfig).root_ca, mint)
         if wanted is not secret:
             await self._api.update(wanted)
 

@@ -16,7 +16,6 @@ from pybernetes.controllers.service_pods import LAST_CHANGE
 
 SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
-MAX_ENDPOINTS = 100
 
 Ports = tuple[tuple[str, int, str, str], ...]
 """(name, port, protocol, application protocol) of each port, sorted"""
@@ -34,6 +33,8 @@ class Head:
     owner: OwnerReference
     annotations: dict[str, str] = field(default_factory=dict)
     trigger: str = ""
+    capacity: int = 100
+    """endpoints that a slice holds at most"""
 
 
 @dataclass(slots=True)
@@ -52,10 +53,11 @@ class _Bin:
     source: EndpointSlice
     endpoints: list[Endpoint]
     changed: bool
+    capacity: int
 
     @property
     def room(self) -> int:
-        return MAX_ENDPOINTS - len(self.endpoints)
+        return self.capacity - len(self.endpoints)
 
 
 def identity(endpoint: Endpoint) -> Hashable:
@@ -97,12 +99,12 @@ def _pack(
     for bin in bins:
         if bin.changed and bin.endpoints:
             missing = _fill(bin, missing)
-    if missing and len(missing) < MAX_ENDPOINTS:
+    if missing and len(missing) < head.capacity:
         fitting = [bin for bin in bins if bin.room >= len(missing)]
         if fitting:
             missing = _fill(min(fitting, key=lambda bin: bin.room), missing)
-    for start in range(0, len(missing), MAX_ENDPOINTS):
-        result.create.append(_new(address_type, ports, missing[start : start + MAX_ENDPOINTS], head))
+    for start in range(0, len(missing), head.capacity):
+        result.create.append(_new(address_type, ports, missing[start : start + head.capacity], head))
     _sort_bins(bins, bool(endpoints), result, head)
     if not endpoints and not bins:
         result.create.append(_new(address_type, ports, [], head))
@@ -112,7 +114,7 @@ def _sorted_out(item: EndpointSlice, wanted: dict[Hashable, Endpoint], head: Hea
     """A bin with those endpoints of a slice that stay, brought up to date; they are taken out of `wanted`."""
     kept = [found for endpoint in item.endpoints if (found := wanted.pop(identity(endpoint), None)) is not None]
     changed = kept != item.endpoints or item.metadata.labels != head.labels
-    return _Bin(item, kept, changed)
+    return _Bin(item, kept, changed, head.capacity)
 
 
 def _fill(bin: _Bin, missing: list[Endpoint]) -> list[Endpoint]:
