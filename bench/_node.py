@@ -23,7 +23,7 @@ from pybernetes.flannel.daemon import Flanneld
 from pybernetes.flannel.interface import Selection
 from pybernetes.flannel.kernel.drift import KernelDrift
 from pybernetes.flannel.leases.lease import FamilyLease, Lease
-from pybernetes.flannel.leases.manager import Held, Offer
+from pybernetes.flannel.leases.manager import Offer, OwnSubnets
 from pybernetes.flannel.masquerade import Wanted
 from pybernetes.flannel.options import FlannelOptions
 
@@ -94,11 +94,11 @@ class PipedManager:
     def versions(self, config: NetworkConfig) -> Sequence[int]:
         return [family.version for family in config.families]
 
-    def told(self, config: NetworkConfig, public: Mapping[int, IPAddress]) -> Mapping[int, Mapping[str, Any]]:
+    def announced_data(self, config: NetworkConfig, public: Mapping[int, IPAddress]) -> Mapping[int, Mapping[str, Any]]:
         return {}
 
-    async def acquire(self, config: NetworkConfig, offer: Offer) -> Held:
-        return Held(f"node-{self._number}", {v: subnet(v, self._number) for v in self.versions(config)})
+    async def acquire(self, config: NetworkConfig, offer: Offer) -> OwnSubnets:
+        return OwnSubnets(f"node-{self._number}", {v: subnet(v, self._number) for v in self.versions(config)})
 
     async def announce(self, lease: Lease) -> None:
         if lease != self._told:

@@ -21,7 +21,7 @@ from pybernetes.flannel.interface import Selection
 from pybernetes.flannel.kernel.drift import KernelDrift
 from pybernetes.flannel.kernel.observed import Observed
 from pybernetes.flannel.leases.lease import Lease
-from pybernetes.flannel.leases.manager import Held, Offer
+from pybernetes.flannel.leases.manager import Offer, OwnSubnets
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.flannel.rules import NftRules
 from pybernetes.linux import addr, link, netns, route, sysctl
@@ -75,16 +75,16 @@ class BoardManager:
     def versions(self, config: NetworkConfig) -> Sequence[int]:
         return [family.version for family in config.families]
 
-    def told(self, config: NetworkConfig, public: Mapping[int, IPAddress]) -> Mapping[int, Mapping[str, Any]]:
+    def announced_data(self, config: NetworkConfig, public: Mapping[int, IPAddress]) -> Mapping[int, Mapping[str, Any]]:
         lease = self.board.leases.get(self.name)
         return {f.subnet.version: f.data for f in lease.families} if lease else {}
 
-    async def acquire(self, config: NetworkConfig, offer: Offer) -> Held:
+    async def acquire(self, config: NetworkConfig, offer: Offer) -> OwnSubnets:
         subnets = {
             4: ipaddress.ip_network(f"10.244.{self.number}.0/24"),
             6: ipaddress.ip_network(f"fd00:244:0:{self.number}::/64"),
         }
-        return Held(self.name, {family.version: subnets[family.version] for family in config.families})
+        return OwnSubnets(self.name, {family.version: subnets[family.version] for family in config.families})
 
     async def announce(self, lease: Lease) -> None:
         if self.board.leases.get(self.name) != lease:

@@ -17,10 +17,10 @@ from pybernetes.flannel.leases.etcd.allocate import (
     Taken,
     choose,
     conflicts,
+    earlier_overlap,
     fits,
     free,
     is_mine,
-    loses,
     overlap,
 )
 from pybernetes.flannel.leases.etcd.format import key_of
@@ -180,7 +180,7 @@ class Leases(RuleBasedStateMachine):
         made, node.created = node.created, None
         if self.keys.get(made.name) != made:
             return
-        if loses(made, self.keys.values()):
+        if earlier_overlap(made, self.keys.values()):
             del self.keys[made.name]
         else:
             node.held, node.previous = made, dict(made.subnets)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pybernetes.flannel.kernel.desired import Desired, last_resort
+from pybernetes.flannel.kernel.desired import Desired, blackhole_own_subnet
 from pybernetes.linux import addr, link, netns, route
 from pybernetes.linux.rtnl import Netlink
 
@@ -15,7 +15,7 @@ from .test_kernel import Host
 
 pytestmark = pytest.mark.kernel
 
-OURS = last_resort(Host("me", 1).lease("host-gw"))
+OURS = blackhole_own_subnet(Host("me", 1).lease("host-gw"))
 
 
 @pytest.fixture

@@ -335,7 +335,7 @@ async def test_garbage_on_a_node_is_named_once_and_harms_nobody(
 
         await until(lambda: all(f"{name}: " in caplog.text for name in bad) and warnings() >= 3 * len(bad))
         for _ in range(3):
-            a.daemon.poke()
+            a.daemon.request_pass()
             await asyncio.sleep(0.1)
         assert warnings() == 3 * len(bad), "once by each daemon"
         assert set(a.routes()) == {"10.244.2.0/24", "10.244.3.0/24"}

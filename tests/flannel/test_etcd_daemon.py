@@ -180,7 +180,7 @@ async def test_garbage_leases_are_named_once_by_key(cluster: Cluster, caplog: py
 
         await until(lambda: all(warnings(name) >= 3 for name in bad))
         for host in cluster.hosts:
-            host.daemon.poke()
+            host.daemon.request_pass()
         await asyncio.sleep(0.2)
         assert all(warnings(name) == 3 for name in bad)
         assert a.routes().keys() == {"10.244.2.0/24", "10.244.3.0/24"}

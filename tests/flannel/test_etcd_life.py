@@ -15,7 +15,7 @@ import pytest
 
 from pybernetes.flannel.config import NetworkConfig
 from pybernetes.flannel.leases.etcd.allocate import PoolFull
-from pybernetes.flannel.leases.manager import Away, Held
+from pybernetes.flannel.leases.manager import ManagerUnavailable, OwnSubnets
 from store.etcdserver import EtcdServer
 
 from .black_hole import BlackHole
@@ -47,8 +47,8 @@ class Life:
         self.size = size
         self.rng = random.Random(seed)
         self.live: dict[int, Member] = {}
-        self.held: dict[int, Held] = {}
-        self.before: dict[int, Held] = {}
+        self.held: dict[int, OwnSubnets] = {}
+        self.before: dict[int, OwnSubnets] = {}
 
     async def join(self, number: int) -> None:
         if number not in self.live:
@@ -94,7 +94,7 @@ class Life:
         async def one(number: int, node: Running) -> None:
             try:
                 self.held[number] = self.before[number] = await node.manager.acquire(self.pool, offer(number))
-            except (PoolFull, Away):
+            except (PoolFull, ManagerUnavailable):
                 self.held.pop(number, None)
 
         for _ in range(rounds):  # the second pass is that of daemons which were told of the changes

@@ -22,7 +22,7 @@ from pybernetes.flannel.config import ConfigError, NetworkConfig, parse
 from pybernetes.flannel.leases.etcd.allocate import PoolFull
 from pybernetes.flannel.leases.etcd.manager import EtcdManager
 from pybernetes.flannel.leases.lease import FamilyLease, Lease
-from pybernetes.flannel.leases.manager import Away, Held, Offer
+from pybernetes.flannel.leases.manager import ManagerUnavailable, Offer, OwnSubnets
 from store.certificates import write_certificates
 from store.etcdserver import EtcdServer, free_ports
 
@@ -45,7 +45,7 @@ def offer(number: int, backend: str = "host-gw") -> Offer:
     return Offer(backend, {4: IP(f"192.0.2.{number}")}, {4: {}})
 
 
-def subnet(held: Held) -> str:
+def subnet(held: OwnSubnets) -> str:
     return str(held.subnets[4])
 
 
@@ -151,7 +151,7 @@ async def test_the_lease_is_found_by_public_address_and_the_mac_with_it(etcd: Et
     async with managing(etcd.url) as node:
         held = await node.manager.acquire(config(), first)
     async with managing(etcd.url, previous={4: NET("10.5.99.0/24")}) as node:
-        assert node.manager.told(config(), {4: IP("192.0.2.1")})[4]["VtepMAC"] == "02:00:00:00:00:07"
+        assert node.manager.announced_data(config(), {4: IP("192.0.2.1")})[4]["VtepMAC"] == "02:00:00:00:00:07"
         assert await node.manager.acquire(config(), offer(1)) == held
 
 
@@ -181,7 +181,7 @@ async def test_a_reservation_is_kept_for_its_node(etcd: EtcdServer) -> None:
         assert json.loads(entry.value)["BackendType"] == "host-gw"
 
 
-async def _acquire(server: EtcdServer, number: int) -> Held:
+async def _acquire(server: EtcdServer, number: int) -> OwnSubnets:
     async with managing(server.url) as node:
         return await node.manager.acquire(TINY, offer(number))
 
@@ -296,9 +296,9 @@ async def test_etcd_away_and_back(tmp_path: Path, caplog: pytest.LogCaptureFixtu
             await until(lambda: "lost etcd" in caplog.text)
             assert await node.manager.acquire(TINY, offer(1)) == held, "what is held stays held"
             assert len(other.subnets()) == 1
-            with pytest.raises(Away):
+            with pytest.raises(ManagerUnavailable):
                 await other.manager.acquire(TINY, offer(2))
-            with pytest.raises(Away):
+            with pytest.raises(ManagerUnavailable):
                 await node.manager.announce(Lease(held.name, "vxlan", (FamilyLease(held.subnets[4], IP("192.0.2.1")),)))
             assert caplog.text.count("lost etcd") == 2, "once by each"
             server.start()
@@ -337,11 +337,11 @@ async def test_three_members_of_which_one_dies(tmp_path: Path) -> None:
             held = await one.manager.acquire(TINY, offer(1))
             members[0].kill()
 
-            async def got() -> Held:
+            async def got() -> OwnSubnets:
                 while True:
                     try:
                         return await two.manager.acquire(TINY, offer(2))
-                    except Away:
+                    except ManagerUnavailable:
                         await asyncio.sleep(0.05)
 
             other = await asyncio.wait_for(got(), 10)

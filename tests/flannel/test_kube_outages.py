@@ -162,7 +162,7 @@ async def test_a_full_disk_is_named_once_and_the_old_file_stays(
             (run / "ballast").write_bytes(b"x" * 4096)
             node.configure("host-gw")
             await until(lambda: "No space left on device" in caplog.text)
-            node.daemon.poke()
+            node.daemon.request_pass()
             await run_in(node.netns, "ip", "route", "del", to(2))
             await until(lambda: to(2) in node.routes())
             said = [record.getMessage() for record in caplog.records if "No space left" in record.getMessage()]

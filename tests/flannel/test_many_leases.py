@@ -21,7 +21,7 @@ from pybernetes.flannel.kernel.desired import Forwarding, Neighbour, PeerRoute
 from pybernetes.flannel.kernel.drift import KernelDrift
 from pybernetes.flannel.kernel.observed import Observed
 from pybernetes.flannel.leases.lease import FamilyLease, Lease
-from pybernetes.flannel.leases.manager import Held, Offer
+from pybernetes.flannel.leases.manager import Offer, OwnSubnets
 from pybernetes.flannel.masquerade import Wanted
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.linux import addr, link, netns, route
@@ -83,11 +83,11 @@ class Manager:
     def versions(self, config: NetworkConfig) -> Sequence[int]:
         return VERSIONS
 
-    def told(self, config: NetworkConfig, public: Mapping[int, IPAddress]) -> Mapping[int, Mapping[str, Any]]:
+    def announced_data(self, config: NetworkConfig, public: Mapping[int, IPAddress]) -> Mapping[int, Mapping[str, Any]]:
         return {}
 
-    async def acquire(self, config: NetworkConfig, offer: Offer) -> Held:
-        return Held("node-1", {version: subnet(version, 1) for version in VERSIONS})
+    async def acquire(self, config: NetworkConfig, offer: Offer) -> OwnSubnets:
+        return OwnSubnets("node-1", {version: subnet(version, 1) for version in VERSIONS})
 
     async def announce(self, lease: Lease) -> None:
         self.announced = lease.backend
@@ -204,7 +204,7 @@ async def test_5000_leases_come_and_go(space: str, tmp_path: Path, backend: str)
             manager.hold(numbers)
             await until(space, right(backend, numbers))
         manager.backend = "alloc"
-        daemon.poke()
+        daemon.request_pass()
         await until(space, right("alloc", ()))
     with Netlink(space) as nl:
         assert stranger.dst in {r.dst for r in route.routes(nl)}, "what is not ours stays"

@@ -14,7 +14,7 @@ from pybernetes.flannel.backends import BACKENDS
 from pybernetes.flannel.config import ConfigError, NetworkConfig, parse
 from pybernetes.flannel.daemon import Flanneld
 from pybernetes.flannel.kernel.drift import KernelDrift
-from pybernetes.flannel.overlap import Ground, Guard, Interface, look, without_pods
+from pybernetes.flannel.overlap import Guard, Interface, Occupied, node_addresses, without_pods
 from pybernetes.flannel.rules import NftRules
 from pybernetes.linux import addr, link
 from pybernetes.linux.rtnl import Netlink
@@ -37,7 +37,7 @@ def at(name: str, cidr: str) -> tuple[str, Interface]:
 
 
 @pytest.mark.parametrize(
-    ("network", "ground", "says"),
+    ("network", "occupied", "says"),
     [
         (
             "10.244.0.0/16",
@@ -49,30 +49,30 @@ def at(name: str, cidr: str) -> tuple[str, Interface]:
         ("172.7.0.0/16", ("eth0", "172.7.21.1/16"), "overlaps 172.7.21.1/16"),
     ],
 )
-def test_an_address_of_the_node(network: str, ground: tuple[str, str], says: str) -> None:
+def test_an_address_of_the_node(network: str, occupied: tuple[str, str], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
-        Guard([]).refuse(config(network), Ground((at(*ground),)))
+        Guard([]).refuse(config(network), Occupied((at(*occupied),)))
 
 
 def test_the_range_of_services() -> None:
     ranges = (ipaddress.ip_network("10.96.0.0/12"), ipaddress.ip_network("fd00:96::/108"))
-    Guard([]).refuse(config(six="fd00:244::/48"), Ground((), ranges))
+    Guard([]).refuse(config(six="fd00:244::/48"), Occupied((), ranges))
     with pytest.raises(
         ConfigError, match=r"overlaps the range of Services 10\.96\.0\.0/12: choose .* 10\.244\.0\.0/16"
     ):
-        Guard([]).refuse(config("10.100.0.0/16"), Ground((), ranges))
+        Guard([]).refuse(config("10.100.0.0/16"), Occupied((), ranges))
     with pytest.raises(ConfigError, match="IPv6Network fd00::/16 overlaps the range of Services fd00:96::/108"):
-        Guard([]).refuse(config(six="fd00::/16"), Ground((), ranges))
+        Guard([]).refuse(config(six="fd00::/16"), Occupied((), ranges))
 
 
 def test_what_is_in_use_is_warned_of() -> None:
-    ground = Ground((at("vpn0", "10.244.9.1/24"),))
+    occupied = Occupied((at("vpn0", "10.244.9.1/24"),))
     guard = Guard([ipaddress.ip_network("10.244.0.0/16")])
-    guard.refuse(config(), ground)
-    (warning,) = guard.warnings(config(), ground)
+    guard.refuse(config(), occupied)
+    (warning,) = guard.warnings(config(), occupied)
     assert "overlaps 10.244.9.1/24, an address of vpn0" in warning and "stays as it is" in warning
     with pytest.raises(ConfigError):
-        guard.refuse(config("10.244.0.0/15"), ground)
+        guard.refuse(config("10.244.0.0/15"), occupied)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ async def test_a_running_network_is_kept(world: World, caplog: pytest.LogCapture
         await until(lambda: a.seen.routes and b.seen.routes)
         before = a.seen.routes
         give(a, "10.244.77.1/24")
-        a.daemon.poke()
+        a.daemon.request_pass()
         await until(lambda: "the network stays as it is" in caplog.text)
         assert a.daemon.ready and a.seen.routes == before
     a.daemon = again(world, a)
@@ -163,11 +163,11 @@ async def test_a_running_network_is_kept(world: World, caplog: pytest.LogCapture
         assert a.daemon.ready and a.seen.routes == before and await a.reaches(b)
         world.configure({"Type": "vxlan"}, a, b)
         world.board.configs[a.name] = '{"Network": "10.244.0.0/17", "Backend": {"Type": "vxlan"}}'
-        a.daemon.poke()
+        a.daemon.request_pass()
         await until(lambda: "Network 10.244.0.0/17 overlaps 10.244.77.1/24" in caplog.text)
         assert "the config before it stays in use" in caplog.text and await a.reaches(b)
         take(a)
-        a.daemon.poke()
+        a.daemon.request_pass()
         await until(lambda: "no longer: Network 10.244.0.0/16 overlaps" in caplog.text)
 
 
@@ -188,5 +188,6 @@ async def test_what_is_ours_does_not_count(world: World) -> None:
     await world.start()
     await until(lambda: a.seen.routes and b.seen.routes)
     with Netlink(a.netns) as nl:
-        assert {str(address) for _, address in look(nl, is_ours)} >= {"192.0.2.1/24"}
-        assert not [address for _, address in look(nl, is_ours) if address in ipaddress.ip_network("10.244.0.0/16")]
+        assert {str(address) for _, address in node_addresses(nl, is_ours)} >= {"192.0.2.1/24"}
+        pods = ipaddress.ip_network("10.244.0.0/16")
+        assert not [address for _, address in node_addresses(nl, is_ours) if address in pods]

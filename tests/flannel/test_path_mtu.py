@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pybernetes.flannel.background.path_mtu import PathMtu, Way, ladder, sentence
+from pybernetes.flannel.background.path_mtu import PathMtu, PeerPath, ladder, sentence
 from pybernetes.linux import link
 from pybernetes.linux.rtnl import Netlink
 
@@ -17,15 +17,15 @@ from .bgp_world import World, make_world, until
 FAR, FAR6 = "198.51.100.2", "2001:db8:2::2"
 
 
-def way(node: str = "node-2", address: str = FAR, size: int = 1500, overhead: int = 50) -> Way:
-    return Way(node, ipaddress.ip_address(address), size, overhead, "eth0")
+def path(node: str = "node-2", address: str = FAR, size: int = 1500, overhead: int = 50) -> PeerPath:
+    return PeerPath(node, ipaddress.ip_address(address), size, overhead, "eth0")
 
 
 def test_what_is_said() -> None:
-    told = sentence(way(), 1400)
+    told = sentence(path(), 1400)
     assert "packets of 1500 bytes from eth0 do not reach 198.51.100.2 whole, those of 1400 do" in told
     assert "set Backend.MTU to 1350" in told
-    assert "set the MTU of eth0 to 1400" in sentence(way(overhead=0), 1400)
+    assert "set the MTU of eth0 to 1400" in sentence(path(overhead=0), 1400)
     assert ladder(1500)[0] == 1492 and ladder(577) == [576] and ladder(500) == []
 
 
@@ -54,7 +54,7 @@ async def test_the_daemon_tells_once_and_measures(world: World, caplog: pytest.L
     await until(lambda: caplog.text.count("whole, those of 1400 do") == 4, 90)
     a = world.hosts[0].daemon
     for _ in range(3):
-        a.poke()
+        a.request_pass()
         await asyncio.sleep(0.1)
     lines = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING and "whole" in r.getMessage()]
     assert len(lines) == len(set(lines)) == 4
@@ -65,7 +65,7 @@ async def test_the_daemon_tells_once_and_measures(world: World, caplog: pytest.L
 @pytest.mark.slow
 @pytest.mark.parametrize("address", [FAR, FAR6])
 async def test_it_follows_the_way(world: World, address: str) -> None:
-    wide, tested = way(address=address), PathMtu(lambda: [way(address=address)], world.hosts[0].netns)
+    wide, tested = path(address=address), PathMtu(lambda: [path(address=address)], world.hosts[0].netns)
     await tested.round()
     assert tested.passes == {wide: 1400} and len(tested.problems) == 1 and tested.sizes == {"node-2": 1400}
     narrow(world, 1500)
@@ -76,22 +76,22 @@ async def test_it_follows_the_way(world: World, address: str) -> None:
 @pytest.mark.kernel
 @pytest.mark.slow
 async def test_smaller_tunnels_and_silent_peers_are_no_problem(world: World) -> None:
-    nobody = way("gone", "198.51.100.99")
-    tested = PathMtu(lambda: [way(size=1400), nobody], world.hosts[0].netns)
+    nobody = path("gone", "198.51.100.99")
+    tested = PathMtu(lambda: [path(size=1400), nobody], world.hosts[0].netns)
     await tested.round()
-    assert tested.passes == {way(size=1400): 1400} and not tested.problems
+    assert tested.passes == {path(size=1400): 1400} and not tested.problems
 
 
 @pytest.mark.kernel
 @pytest.mark.slow
 async def test_a_new_way_is_tested_at_once(world: World) -> None:
-    ways: list[Way] = []
-    tested = PathMtu(lambda: ways, world.hosts[0].netns)
+    paths: list[PeerPath] = []
+    tested = PathMtu(lambda: paths, world.hosts[0].netns)
     told = asyncio.Event()
     task = asyncio.create_task(tested.run(told.set), name="path MTU")
     try:
         await asyncio.sleep(0)
-        ways.append(way())
+        paths.append(path())
         tested.look()
         await asyncio.wait_for(told.wait(), 90)
         assert tested.problems

@@ -16,7 +16,7 @@ from pybernetes.flannel.kernel.observed import Observed
 from pybernetes.flannel.leases.lease import FamilyLease, Lease, Node, Underlay
 from pybernetes.flannel.network import desired_state
 from pybernetes.flannel.transition.recovery import recover
-from pybernetes.flannel.transition.transition import Devices, Former, Lingering, Patience
+from pybernetes.flannel.transition.transition import FormerLeases, LingeringBackends, LingeringDevices, WaitLimit
 from pybernetes.linux import wireguard, xfrm
 from pybernetes.linux.link import Link, VxlanInfo
 from pybernetes.linux.linkmsg import IFF_UP
@@ -33,7 +33,7 @@ def lease(node: str, n: int, backend: str) -> Lease:
 
 
 def test_what_was_in_use_lingers() -> None:
-    lingering = Lingering(15)
+    lingering = LingeringBackends(15)
     assert lingering.follow({"vxlan"}, 0) == {"vxlan"}
     assert lingering.ends_in(0) == math.inf
     assert lingering.follow({"udp"}, 1) == {"vxlan", "udp"}
@@ -44,13 +44,13 @@ def test_what_was_in_use_lingers() -> None:
 
 def test_use_lasts_until_the_pass_that_ends_it() -> None:
     """However long ago the pass before was: nobody has heard of the change yet."""
-    lingering = Lingering(15)
+    lingering = LingeringBackends(15)
     lingering.follow({"vxlan"}, 0)
     assert lingering.follow({"udp"}, 1000) == {"vxlan", "udp"}
 
 
 def test_while_routes_wait_nothing_goes() -> None:
-    lingering, former = Lingering(15), Former(15)
+    lingering, former = LingeringBackends(15), FormerLeases(15)
     lingering.follow({"vxlan"}, 0)
     old, new = lease("b", 2, "wireguard"), lease("b", 2, "bgp")
     former.follow([old], 0, own="bgp")
@@ -64,7 +64,7 @@ def test_while_routes_wait_nothing_goes() -> None:
 
 
 def test_patience_is_not_for_ever() -> None:
-    patience = Patience(100)
+    patience = WaitLimit(100)
     assert not patience.follow(False, 0)
     assert all(patience.follow(True, now) for now in (1, 50, 100))
     assert not patience.follow(True, 101), "a peer that is dead is not waited for"
@@ -78,7 +78,7 @@ def test_a_peer_that_answers_late_finds_its_old_way() -> None:
     change.follow("ipsec", [old], 0)
     for now in (10.0, 60, 119):
         assert change.follow("ipsec", [new], now) == (frozenset({"wireguard", "ipsec"}), (old,))
-        change.look_again(now, waiting=True)
+        change.next_check(now, waiting=True)
     assert change.follow("ipsec", [new], 240) == (frozenset({"ipsec"}), ()), "it does not answer at all"
 
 
@@ -166,13 +166,13 @@ def test_a_successor_without_the_secret_keeps_the_tunnels() -> None:
 
 def test_a_successor_knows_what_was_found() -> None:
     change = transition(15)
-    assert not change.knows_its_past
+    assert not change.is_recovered
     now = lease("b", 2, "host-gw")
     change.recovered(Recovery({"udp": {}}, (lease("b", 2, "vxlan"),)))
     linger, former = change.follow("host-gw", [now, lease("x", 9, "nonsense")], 100)
     assert linger == {"host-gw", "udp"}
     assert [f.backend for f in former] == ["vxlan"]
-    assert 14 < change.look_again(101, waiting=False) < 14.1
+    assert 14 < change.next_check(101, waiting=False) < 14.1
     linger, former = change.follow("host-gw", [now], 116)
     assert (linger, former) == (frozenset({"host-gw"}), ())
 
@@ -183,7 +183,7 @@ def device(name: str) -> Desired:
 
 
 def test_a_device_that_gave_way_to_another_lingers() -> None:
-    devices = Devices(VxlanLink, 15)
+    devices = LingeringDevices(VxlanLink, 15)
     one, two = device("flannel.1"), device("flannel.2")
     assert devices.follow(one, 0, used=True) == one
     assert devices.follow(two, 100, used=True) == merge((two, one))
@@ -198,8 +198,8 @@ def test_a_device_that_gave_way_to_another_lingers() -> None:
 def test_an_answer_is_looked_for_often_then_now_and_then() -> None:
     change = transition(15)
     change.follow("bgp", [lease("b", 2, "vxlan")], 0)
-    assert change.look_again(0, waiting=False) == math.inf
-    assert change.look_again(10, waiting=True) == 0.1
-    assert change.look_again(20, waiting=True) == 0.1
-    assert change.look_again(30, waiting=True) == 2
-    assert change.look_again(31, waiting=False) == math.inf
+    assert change.next_check(0, waiting=False) == math.inf
+    assert change.next_check(10, waiting=True) == 0.1
+    assert change.next_check(20, waiting=True) == 0.1
+    assert change.next_check(30, waiting=True) == 2
+    assert change.next_check(31, waiting=False) == math.inf

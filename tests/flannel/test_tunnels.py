@@ -22,7 +22,7 @@ from pybernetes.flannel.leases.lease import FamilyLease, Lease, Node, Underlay
 from pybernetes.flannel.network import desired_state, mtu
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.flannel.reconciler import reconcile
-from pybernetes.flannel.transition.transition import Former
+from pybernetes.flannel.transition.transition import FormerLeases
 from pybernetes.linux import link, netns, wireguard
 from pybernetes.linux.link import Link
 from pybernetes.linux.linkmsg import IFF_UP
@@ -149,7 +149,7 @@ def test_the_former_way_of_a_peer_stays_open_for_what_is_under_way() -> None:
 
 
 def test_former_leases_are_forgotten_in_time() -> None:
-    former = Former(15)
+    former = FormerLeases(15)
     old, new = lease("b", 2, "vxlan", VNI=1), lease("b", 2, "ipip")
     assert former.follow([old], 0, own="ipip") == ()
     assert former.follow([new], 1, own="ipip") == (old,)
@@ -161,7 +161,7 @@ def test_former_leases_are_forgotten_in_time() -> None:
 
 def test_a_former_lease_is_kept_while_its_backend_is_our_own() -> None:
     """The peer sends to us in the way that we announce."""
-    former = Former(15)
+    former = FormerLeases(15)
     old, new = lease("b", 2, "wireguard"), lease("b", 2, "ipip")
     former.follow([old], 0, own="wireguard")
     for now in (1, 100, 1000):

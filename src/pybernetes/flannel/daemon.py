@@ -23,11 +23,11 @@ from pybernetes.flannel.clock import Clock, SystemClock
 from pybernetes.flannel.config import ConfigError, IPNetwork, NetworkConfig
 from pybernetes.flannel.config_reader import ConfigReader
 from pybernetes.flannel.identity import Identity
-from pybernetes.flannel.kernel.desired import Desired, last_resort, merge
+from pybernetes.flannel.kernel.desired import Desired, blackhole_own_subnet, merge
 from pybernetes.flannel.kernel.kind import AnyKind
 from pybernetes.flannel.kernel.reconcile import observe
 from pybernetes.flannel.leases.lease import Lease, LeaseError, Node
-from pybernetes.flannel.leases.manager import Away, SubnetManager
+from pybernetes.flannel.leases.manager import ManagerUnavailable, SubnetManager
 from pybernetes.flannel.leases.peer_log import PeerLog
 from pybernetes.flannel.metrics import FlannelMetrics
 from pybernetes.flannel.options import FlannelOptions
@@ -123,7 +123,7 @@ class Flanneld:
             backends=backends,
             replaced={device: entry.name for entry in backends.values() for device in entry.lingering},
         )
-        self._look_again = options.resync_seconds
+        self._next_check = options.resync_seconds
         self._ready = asyncio.Event()
         self._ended = self._clock.monotonic()
         self.metrics = FlannelMetrics(self._clock.time)
@@ -160,21 +160,21 @@ class Flanneld:
         """Keep the network right until cancelled; the data path then stays as it is."""
         log.info("Created subnet manager: %s", self._manager.describe())
         for actor in self._actors:
-            actor.start(self.poke)
+            actor.start(self.request_pass)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch_kernel(), name="flannel: kernel watch")
-                group.create_task(self._manager.run(self.poke), name="flannel: subnet manager")
+                group.create_task(self._manager.run(self.request_pass), name="flannel: subnet manager")
                 group.create_task(self._loop(), name="flannel: reconcile")
-                for name, work in self._background.work(self.poke).items():
+                for name, work in self._background.work(self.request_pass).items():
                     group.create_task(work, name=name)
                 if self._facts is not None:
-                    group.create_task(self._facts.run(self.poke), name="flannel: facts of the cluster")
+                    group.create_task(self._facts.run(self.request_pass), name="flannel: facts of the cluster")
         finally:
             for actor in self._actors:
                 await actor.close()
 
-    def poke(self) -> None:
+    def request_pass(self) -> None:
         """Ask for a pass."""
         self._wake.set()
 
@@ -197,7 +197,7 @@ class Flanneld:
             except (ConfigError, interface.InterfaceError, LeaseError, LinuxError, OSError) as error:
                 self._problem_log.report([str(error)])
                 complete = False
-            except Away as error:
+            except ManagerUnavailable as error:
                 log.debug("%s", error)
                 complete = False
             self._ended = self._clock.monotonic()
@@ -205,7 +205,7 @@ class Flanneld:
             self.metrics.passed(seconds, complete=complete, problems=problems, ready=self.ready)
             delay = _RETRY_FIRST if complete else min(delay * 2, _RETRY_MAX)
             try:
-                async with asyncio.timeout(min(self._look_again, self._options.resync_seconds) if complete else delay):
+                async with asyncio.timeout(min(self._next_check, self._options.resync_seconds) if complete else delay):
                     await self._wake.wait()
             except TimeoutError:
                 continue
@@ -221,7 +221,7 @@ class Flanneld:
                 facts |= await actor.prepare(config)
             me = await self._identity.of(nl, config, facts)
             leases, bad = self._manager.leases(config)
-            if not self._transition.knows_its_past:
+            if not self._transition.is_recovered:
                 config = self._recall(nl, leases)
             linger, former = self._transition.follow(config.backend, leases, self._clock.monotonic())
             want = network.desired_state(
@@ -229,28 +229,29 @@ class Flanneld:
             )
             want = self._transition.keep(want, self._clock.monotonic())
             if self._options.blackhole:
-                want = merge([want, last_resort(me.lease)])
+                want = merge([want, blackhole_own_subnet(me.lease)])
             # Before the kernel: a route must not lead to a device that nobody reads yet.
             errors = await self._act(config, me, want)
             outcome = await asyncio.to_thread(self._kernel.reconcile, nl, want, self._clock.time())
             gateways = [f"{part.gateway}/{part.subnet.prefixlen}" for part in me.lease.families]
             mended = pod_bridge.mend(nl, gateways, network.mtu(config, me.underlay, self._backends))
             mended += self._background.after(nl, config, me, self._memo.peers, want)
-            doubtful = address_warnings(me.lease, me.underlay, self._memo.peers)
+            warnings = address_warnings(me.lease, me.underlay, self._memo.peers)
             if self.ready:
-                doubtful += self._guard.warnings(config, self._ground(nl, [part.subnet for part in me.lease.families]))
+                own = [part.subnet for part in me.lease.families]
+                warnings += self._guard.warnings(config, self._occupied(nl, own))
         for line in (*outcome.done, *mended):
             log.info("%s", line)
         errors += outcome.errors
-        self._peers.tell(self._memo.peers)
+        self._peers.report(self._memo.peers)
         self.metrics.saw(config.backend, leases, self._memo.peers)
         rules = await self._ensure_rules(config, me)
         self.metrics.applied(want, [*outcome.done, *mended], rules, errors)
         self._write_subnet_file(config, me)
-        self._problem_log.report([*faults, *bad, *want.problems, *doubtful, *self._background.problems, *errors])
+        self._problem_log.report([*faults, *bad, *want.problems, *warnings, *self._background.problems, *errors])
         self._problem_log.waiting(outcome.waiting)
-        again = self._transition.look_again(self._clock.monotonic(), waiting=bool(outcome.waiting))
-        self._look_again = min(again, self._resync(config, want))
+        again = self._transition.next_check(self._clock.monotonic(), waiting=bool(outcome.waiting))
+        self._next_check = min(again, self._resync(config, want))
         if errors or not self._identity.confirmed:
             return False
         await self._manager.announce(me.lease)
@@ -262,16 +263,16 @@ class Flanneld:
 
     def _refuse_overlap(self, nl: Netlink, config: NetworkConfig) -> None:
         """Before we have a lease: this node's subnets are those of an earlier life. Raises ConfigError."""
-        here = {address.ip for _, address in overlap.look(nl, self._is_ours)}
+        here = {address.ip for _, address in overlap.node_addresses(nl, self._is_ours)}
         leases, _ = self._manager.leases(config)
         own = [part.subnet for lease in leases for part in lease.families if part.public_ip in here]
         own += subnet_file.previous_subnets(self._options.subnet_file).values()
-        self._guard.refuse(config, self._ground(nl, own))
+        self._guard.refuse(config, self._occupied(nl, own))
 
-    def _ground(self, nl: Netlink, own: Sequence[IPNetwork]) -> overlap.Ground:
+    def _occupied(self, nl: Netlink, own: Sequence[IPNetwork]) -> overlap.Occupied:
         """What the pod network must not lie on; `own` are this node's subnets."""
         services = self._options.services + (self._facts.services if self._facts is not None else ())
-        return overlap.Ground(overlap.without_pods(overlap.look(nl, self._is_ours), own), services)
+        return overlap.Occupied(overlap.without_pods(overlap.node_addresses(nl, self._is_ours), own), services)
 
     def _resync(self, config: NetworkConfig, want: Desired) -> float:
         """How soon to look again if nothing happens: of changes to iptables, and to some kinds, nobody is notified."""

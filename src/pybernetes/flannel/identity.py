@@ -9,7 +9,7 @@ from pybernetes.flannel import interface
 from pybernetes.flannel.backends import Backend, Backends, make
 from pybernetes.flannel.config import IPAddress, NetworkConfig
 from pybernetes.flannel.leases.lease import BEHIND_NAT, FamilyLease, Lease, Node
-from pybernetes.flannel.leases.manager import Away, Held, Offer, SubnetManager
+from pybernetes.flannel.leases.manager import ManagerUnavailable, Offer, OwnSubnets, SubnetManager
 from pybernetes.flannel.leases.vtep import VTEP_MAC, is_unicast, random_mac
 from pybernetes.linux import link
 from pybernetes.linux.rtnl import Netlink
@@ -27,7 +27,7 @@ def _translated(choice: interface.Choice, public: Mapping[int, IPAddress]) -> di
 
 
 class Identity:
-    """Found anew at each pass, so that a changed address is told; remembers what was said to say it once."""
+    """Found anew at each pass, so that a changed address is announced; remembers what was said to say it once."""
 
     def __init__(
         self,
@@ -49,48 +49,48 @@ class Identity:
         self._macs: dict[str, str] = {}
         self._chosen: tuple[str, tuple[str, ...]] = ("", ())
         self._public: Mapping[int, IPAddress] = {}
-        self._held: Held | None = None
+        self._held: OwnSubnets | None = None
         self.confirmed = False
         """Whether the subnets are known to be ours still; false while nobody answers who could tell."""
 
     async def of(self, nl: Netlink, config: NetworkConfig, facts: Mapping[str, str]) -> Node:
-        """This node's own lease, as it will be announced. Raises InterfaceError, LeaseError, Away.
+        """This node's own lease, as it will be announced. Raises InterfaceError, LeaseError, ManagerUnavailable.
 
         While nobody answers, a lease that we once had still says what the kernel should hold.
         """
         versions = self._manager.versions(config)
         choice = interface.choose(nl, self._selection, versions, self._public)
         self._public = choice.public
-        self._tell_interface(choice)
+        self._log_interface(choice)
         backend = make(config.backend, config.options, self._backends)
         known = {**facts, **self._link_macs(nl, config, backend, choice.public)}
 
         def data(public: Mapping[int, IPAddress]) -> dict[int, dict[str, Any]]:
-            told = known | _translated(choice, public)
-            return {version: backend.announce(version, told) for version in versions}
+            announced = known | _translated(choice, public)
+            return {version: backend.announce(version, announced) for version in versions}
 
         held = await self._acquire(config, Offer(config.backend, choice.public, data(choice.public)))
         public = {**choice.public, **held.public}
-        tell = data(public)
+        final = data(public)
         parts = tuple(
-            FamilyLease(subnet, public[version], tell[version]) for version, subnet in sorted(held.subnets.items())
+            FamilyLease(subnet, public[version], final[version]) for version, subnet in sorted(held.subnets.items())
         )
         return Node(Lease(held.name, config.backend, parts), choice.underlay)
 
-    async def _acquire(self, config: NetworkConfig, offer: Offer) -> Held:
+    async def _acquire(self, config: NetworkConfig, offer: Offer) -> OwnSubnets:
         try:
             held = await self._manager.acquire(config, offer)
-        except Away as error:
+        except ManagerUnavailable as error:
             if self._held is None or self._held.subnets.keys() != offer.public.keys():
                 raise
             log.debug("%s", error)
             self.confirmed = False
             return self._held
         self.confirmed = True
-        self._tell_change(held)
+        self._log_new_subnets(held)
         return held
 
-    def _tell_interface(self, choice: interface.Choice) -> None:
+    def _log_interface(self, choice: interface.Choice) -> None:
         own = [str(choice.underlay.source(ip)) for ip in choice.public.values()]
         public = [str(ip) for ip in choice.public.values()]
         chosen = choice.underlay.link, (*own, *public)
@@ -102,7 +102,7 @@ class Identity:
         log.info("Using interface with name %s and address %s: it %s", name, addresses, choice.reason)
         log.info("Using %s as external address", ", ".join(public))
 
-    def _tell_change(self, held: Held) -> None:
+    def _log_new_subnets(self, held: OwnSubnets) -> None:
         """Say what a new subnet means for the pods that are there."""
         before, self._held = self._held, held
         for version, subnet in before.subnets.items() if before else ():
@@ -125,16 +125,16 @@ class Identity:
         names = {version: name for version in sorted(public) if (name := backend.announced_device(version))}
         if not names:
             return {}
-        told = self._manager.told(config, public)
+        announced = self._manager.announced_data(config, public)
         for version, name in names.items():
             present = link.find(nl, name)
             if present is not None and self._is_ours(present):
                 self._macs.setdefault(name, present.mac)
             elif name not in self._macs:
-                before = told.get(version, {}).get(VTEP_MAC)
+                before = announced.get(version, {}).get(VTEP_MAC)
                 good = isinstance(before, str) and is_unicast(before.lower())
                 self._macs[name] = str(before).lower() if good else random_mac(self._rng)
-            if self._macs[name] in self._macs_of_others(config, version, public, told):
+            if self._macs[name] in self._macs_of_others(config, version, public, announced):
                 self._macs[name] = random_mac(self._rng)
         return self._macs
 
@@ -143,10 +143,10 @@ class Identity:
         config: NetworkConfig,
         version: int,
         public: Mapping[int, IPAddress],
-        told: Mapping[int, Mapping[str, Any]],
+        announced: Mapping[int, Mapping[str, Any]],
     ) -> set[str]:
         """Peers take a MAC for that of the lease which came first: it may be one of ours under a former address."""
-        ours = told.get(version, {}).get(VTEP_MAC), self._held.name if self._held else ""
+        ours = announced.get(version, {}).get(VTEP_MAC), self._held.name if self._held else ""
         parts = [(lease.node, lease.family(version)) for lease in self._manager.leases(config)[0]]
         return {
             str(part.data.get(VTEP_MAC, "")).lower()

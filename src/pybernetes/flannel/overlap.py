@@ -23,7 +23,7 @@ _KEYS = {4: "Network", 6: "IPv6Network"}
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class Occupied:
     """What a pod network must not lie on."""
 
     addresses: tuple[tuple[str, Interface], ...] = ()
@@ -35,7 +35,7 @@ class Ground:
         return [*(address.network for _, address in self.addresses), *self.services]
 
 
-def look(nl: Netlink, is_ours: Callable[[link.Link], bool]) -> list[tuple[str, Interface]]:
+def node_addresses(nl: Netlink, is_ours: Callable[[link.Link], bool]) -> list[tuple[str, Interface]]:
     """Addresses of all links but those of the pod network itself: tunnels and pod bridges."""
     links = {li.index: li for li in link.links(nl)}
     bridges = {"cni0"} | {note.bridge for li in links.values() if (note := bridge.parse_alias(li.alias)) is not None}
@@ -61,25 +61,25 @@ def _within(inner: IPNetwork, outer: IPNetwork) -> bool:
     return inner.version == outer.version and inner.subnet_of(outer)  # type: ignore[arg-type]  # the family is the same
 
 
-def faults(family: FamilyConfig, ground: Ground) -> list[str]:
+def overlaps(family: FamilyConfig, occupied: Occupied) -> list[str]:
     """A sentence for each thing that a family's network overlaps."""
     key = f"{_KEYS[family.version]} {family.network}"
     found = [
         f"{key} overlaps {address}, an address of {name} on this node"
-        for name, address in ground.addresses
+        for name, address in occupied.addresses
         if address.version == family.version and address.network.overlaps(family.network)
     ]
     found += [
         f"{key} overlaps the range of Services {services}"
-        for services in ground.services
+        for services in occupied.services
         if services.version == family.version and services.overlaps(family.network)
     ]
     return found
 
 
-def advice(family: FamilyConfig, ground: Ground) -> str:
+def advice(family: FamilyConfig, occupied: Occupied) -> str:
     """What would be right."""
-    taken = [network for network in ground.taken() if network.version == family.version]
+    taken = [network for network in occupied.taken() if network.version == family.version]
     for text in _PROPOSED[family.version]:
         proposed = ipaddress.ip_network(text)
         if not any(proposed.overlaps(network) for network in taken):
@@ -94,22 +94,22 @@ class Guard:
         """`in_use`: the networks of an earlier life, from subnet.env."""
         self._in_use = set(in_use)
 
-    def refuse(self, config: NetworkConfig, ground: Ground) -> None:
+    def refuse(self, config: NetworkConfig, occupied: Occupied) -> None:
         """Raises ConfigError."""
         for family in config.families:
-            if family.network not in self._in_use and (found := faults(family, ground)):
-                raise ConfigError(f"{'; '.join(found)}: {advice(family, ground)}")
+            if family.network not in self._in_use and (found := overlaps(family, occupied)):
+                raise ConfigError(f"{'; '.join(found)}: {advice(family, occupied)}")
 
     def used(self, config: NetworkConfig) -> None:
         """Pods have addresses of this network now."""
         self._in_use = {family.network for family in config.families}
 
-    def warnings(self, config: NetworkConfig, ground: Ground) -> list[str]:
+    def warnings(self, config: NetworkConfig, occupied: Occupied) -> list[str]:
         """What a network in use overlaps."""
         return [
             f"{fault}: pods on other nodes can't be told from it; the network stays as it is, {_MOVE}"
             for family in config.families
-            for fault in faults(family, ground)
+            for fault in overlaps(family, occupied)
         ]
 
 

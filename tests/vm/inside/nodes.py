@@ -20,7 +20,7 @@ from pybernetes.flannel.kernel.drift import KernelDrift
 from pybernetes.flannel.kernel.observed import Observed
 from pybernetes.flannel.kernel.reconcile import observe
 from pybernetes.flannel.leases.lease import FamilyLease, Lease
-from pybernetes.flannel.leases.manager import Held, Offer
+from pybernetes.flannel.leases.manager import Offer, OwnSubnets
 from pybernetes.flannel.masquerade import Wanted
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.linux import addr, link, netns, sysctl, wireguard, xfrm
@@ -67,13 +67,13 @@ class BoardManager:
     def versions(self, config: NetworkConfig) -> Sequence[int]:
         return [family.version for family in config.families]
 
-    def told(self, config: NetworkConfig, public: Mapping[int, IPAddress]) -> Mapping[int, Mapping[str, Any]]:
+    def announced_data(self, config: NetworkConfig, public: Mapping[int, IPAddress]) -> Mapping[int, Mapping[str, Any]]:
         return {}
 
-    async def acquire(self, config: NetworkConfig, offer: Offer) -> Held:
+    async def acquire(self, config: NetworkConfig, offer: Offer) -> OwnSubnets:
         n = self._number
         subnets = {4: ipaddress.ip_network(f"10.244.{n}.0/24"), 6: ipaddress.ip_network(f"fd00:244:0:{n}::/64")}
-        return Held(f"node-{n}", {version: subnets[version] for version in self.versions(config)})
+        return OwnSubnets(f"node-{n}", {version: subnets[version] for version in self.versions(config)})
 
     async def announce(self, lease: Lease) -> None:
         known = self._board.leases.get(lease.node)
@@ -180,7 +180,7 @@ class Pair:
         """Give all, or some, another config."""
         for host in hosts or self.hosts:
             host.manager.text = network(backend, *self.versions)
-            host.daemon.poke()
+            host.daemon.request_pass()
 
     async def settled(self, *devices: str) -> None:
         """Both send to each other through these devices (the underlay not being named), and have no other."""

@@ -139,13 +139,13 @@ class Vxlan(Backend):
         vni = theirs.data.get("VNI", self.vni)
         if not _is_vni(family.version, vni):
             return Desired(problems=(f"{peer.node}: lease of {theirs.subnet} has no usable VNI: {vni!r:.40}",))
-        way = self._way(family, peer, theirs, underlay, vni)
+        found = self._route(family, peer, theirs, underlay, vni)
         if vni == self.vni or mine is None:
-            return way
+            return found
         # A peer that changed to another number is met there, by a device for that.
-        return merge((self._device(family, mine, underlay, vni), way))
+        return merge((self._device(family, mine, underlay, vni), found))
 
-    def _way(self, family: FamilyConfig, peer: Lease, theirs: FamilyLease, underlay: Underlay, vni: int) -> Desired:
+    def _route(self, family: FamilyConfig, peer: Lease, theirs: FamilyLease, underlay: Underlay, vni: int) -> Desired:
         if self.direct_routing and underlay.next_to(theirs):
             direct = PeerRoute(str(theirs.subnet), str(theirs.public_ip), underlay.link, reason=peer.reason)
             return Desired(direct, *self._tunnel(family, peer, vni))
@@ -156,9 +156,9 @@ class Vxlan(Backend):
         name = _link_name(family.version, vni)
         endpoint = str(theirs.subnet.network_address)
         route = PeerRoute(str(theirs.subnet), endpoint, name, onlink=True, reason=peer.reason)
-        return Desired(route, *tunnel, problems=self._other_tunnel(peer, vni))
+        return Desired(route, *tunnel, problems=self._different_vni(peer, vni))
 
-    def _other_tunnel(self, peer: Lease, vni: int) -> tuple[str, ...]:
+    def _different_vni(self, peer: Lease, vni: int) -> tuple[str, ...]:
         """The original's daemon has one tunnel, and sends all by that."""
         if vni == self.vni:
             return ()

@@ -8,7 +8,7 @@ from pybernetes.flannel import network
 from pybernetes.flannel.backends import Backends, make
 from pybernetes.flannel.background.foreign_snat import ForeignSnat
 from pybernetes.flannel.background.offload import Offload, Prober, Tunnel
-from pybernetes.flannel.background.path_mtu import PathMtu, Way
+from pybernetes.flannel.background.path_mtu import PathMtu, PeerPath
 from pybernetes.flannel.background.reach import Reachability
 from pybernetes.flannel.config import NetworkConfig
 from pybernetes.flannel.kernel.desired import Desired
@@ -20,13 +20,13 @@ from pybernetes.linux import link
 from pybernetes.linux.rtnl import Netlink
 
 
-def ways(config: NetworkConfig, me: Node, peers: Iterable[Lease], backends: Backends) -> list[Way]:
+def paths(config: NetworkConfig, me: Node, peers: Iterable[Lease], backends: Backends) -> list[PeerPath]:
     """To whom, and how large the packets are that carry the largest ones of pods."""
     backend = make(config.backend, config.options, backends)
     mtu, underlay = network.mtu(config, me.underlay, backends), me.underlay
     settable = backend.mtu is not None
     return [
-        Way(peer.node, part.public_ip, min(underlay.mtu, mtu + overhead), overhead * settable, underlay.link)
+        PeerPath(peer.node, part.public_ip, min(underlay.mtu, mtu + overhead), overhead * settable, underlay.link)
         for peer in peers
         if peer.backend == config.backend
         for part in peer.families
@@ -61,9 +61,9 @@ class Background:
     ) -> None:
         self._backends = backends
         self._devices = devices
-        self._ways: list[Way] = []
+        self._paths: list[PeerPath] = []
         reach = self._reach = Reachability(peers, target)
-        mtu = self._mtu = PathMtu(lambda: self._ways, target)
+        mtu = self._mtu = PathMtu(lambda: self._paths, target)
         offload = self._offload = Offload(Prober(target, rng), rng, target)
         self._foreign_snat = ForeignSnat(target)
         metrics.reachable, metrics.round_trips = lambda: reach.answered, lambda: reach.seconds
@@ -85,7 +85,7 @@ class Background:
 
     def after(self, nl: Netlink, config: NetworkConfig, me: Node, peers: list[Lease], want: Desired) -> list[str]:
         """Take note of what a pass left; returns what had to be mended, in words."""
-        self._ways = ways(config, me, peers, self._backends)
+        self._paths = paths(config, me, peers, self._backends)
         self._mtu.look()
         self._foreign_snat.see(pod_networks(config, me.lease), frozenset(r.link for r in want.routes if r.link))
         return self._offload.see(tunnels(nl, want, me.underlay.index, self._devices))

@@ -161,7 +161,7 @@ class Offload:
         self._tunnels: Sequence[Tunnel] = ()
         self._known: dict[tuple[str, int, int], Verdict] = {}
         self._off: set[str] = set()
-        self._news = asyncio.Event()
+        self._new = asyncio.Event()
 
     @property
     def switched_off(self) -> Mapping[str, float]:
@@ -173,7 +173,7 @@ class Offload:
         self._tunnels = tunnels
         self._known = {tunnel.device: self._known[tunnel.device] for tunnel in tunnels if tunnel.device in self._known}
         if any(tunnel.ends and tunnel.device not in self._known for tunnel in tunnels):
-            self._news.set()
+            self._new.set()
         done = []
         for tunnel in tunnels:
             if tunnel.name in self._off and ethtool.tx_checksum(tunnel.name, self._netns):
@@ -189,9 +189,9 @@ class Offload:
             pause = min(pause * 2, _RETRY_MAX) if unknown else _RETRY_MAX
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
-                    await self._news.wait()
+                    await self._new.wait()
                     pause = _RETRY_FIRST
-            self._news.clear()
+            self._new.clear()
 
     async def round(self) -> bool:
         """Probe what has not been; whether something is left in the dark."""
@@ -215,12 +215,12 @@ class Offload:
         for end in self._rng.sample(tunnel.ends, min(_ASKED, len(tunnel.ends))):
             found = await self._prober.probe(tunnel.own, end)
             if found == "wrong":
-                found = await self._go_around(tunnel, end)
+                found = await self._disable_offload(tunnel, end)
             if found != "unknown":
                 return found
         return found
 
-    async def _go_around(self, tunnel: Tunnel, end: str) -> Verdict:
+    async def _disable_offload(self, tunnel: Tunnel, end: str) -> Verdict:
         """Switch the offload off, if that is what helps; a second look first, since packets get lost."""
         if (again := await self._prober.probe(tunnel.own, end)) != "wrong":
             return again

@@ -1,6 +1,6 @@
 """Whether the largest packets that a node sends reach its peers whole.
 
-A tunnel's MTU follows from that of the interface under it. Where the way is narrower, large packets are lost on it or
+A tunnel's MTU follows from that of the interface under it. Where the path is narrower, large packets are lost on it or
 cut in pieces, while pings and handshakes pass; it shows as downloads that hang. So each peer gets, when it comes and
 seldom afterwards, one echo request of full size that may not be cut, beside a small one. Nothing depends on what is
 found: it is reported, with the size that does pass. `pybernetes network check` measures the same through the tunnel.
@@ -17,17 +17,17 @@ from pybernetes.flannel.background.reach import answered, echo, raw_socket
 from pybernetes.flannel.config import IPAddress
 from pybernetes.linux import netns
 
-#: Sizes that are common on the way: Ethernet, PPPoE, tunnels and clouds, the least that IPv6 and IPv4 allow.
+#: Sizes that are common on the path: Ethernet, PPPoE, tunnels and clouds, the least that IPv6 and IPv4 allow.
 _COMMON = (8951, 8900, 4074, 1500, 1492, 1480, 1476, 1460, 1450, 1440, 1430, 1420, 1400, 1380, 1350, 1280, 576)
 _SMALL = 64
 _HEADERS = {4: 28, 6: 48}
-#: level, name and value of "never cut, whatever is known of the way" (ip(7), ipv6(7)).
+#: level, name and value of "never cut, whatever is known of the path" (ip(7), ipv6(7)).
 _WHOLE = {4: (socket.IPPROTO_IP, 10, 3), 6: (socket.IPPROTO_IPV6, 23, 3)}
 _RETRY_FIRST = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class PeerPath:
     """To whom, and how large packets get."""
 
     node: str
@@ -39,15 +39,15 @@ class Way:
     link: str
 
 
-def sentence(way: Way, passes: int) -> str:
+def sentence(path: PeerPath, passes: int) -> str:
     """What is wrong, and what mends it."""
     lost = (
-        f"{way.node}: packets of {way.size} bytes from {way.link} do not reach {way.address} whole,"
+        f"{path.node}: packets of {path.size} bytes from {path.link} do not reach {path.address} whole,"
         f" those of {passes} do"
     )
-    if way.overhead:
-        return f"{lost}; set Backend.MTU to {passes - way.overhead}, or mend the MTU on the way"
-    return f"{lost}; set the MTU of {way.link} to {passes}, or mend the MTU on the way"
+    if path.overhead:
+        return f"{lost}; set Backend.MTU to {passes - path.overhead}, or mend the MTU on the path"
+    return f"{lost}; set the MTU of {path.link} to {passes}, or mend the MTU on the path"
 
 
 def ladder(size: int) -> list[int]:
@@ -56,38 +56,43 @@ def ladder(size: int) -> list[int]:
 
 
 class PathMtu:
-    """Tests the way to each peer."""
+    """Tests the path to each peer."""
 
     def __init__(
-        self, ways: Callable[[], Sequence[Way]], target: str | None = None, *, every: float = 600.0, wait: float = 1.0
+        self,
+        paths: Callable[[], Sequence[PeerPath]],
+        target: str | None = None,
+        *,
+        every: float = 600.0,
+        wait: float = 1.0,
     ) -> None:
-        self._ways = ways
+        self._paths = paths
         self._netns = target
         self._every = every
         self._wait = wait
         self._ident = (os.getpid() ^ 0x5A5A) & 0xFFFF
-        self._news = asyncio.Event()
-        self._seen: Sequence[Way] = ()
-        self.passes: Mapping[Way, int] = {}
-        """The size that passes, for each way that answers."""
+        self._new = asyncio.Event()
+        self._seen: Sequence[PeerPath] = ()
+        self.passes: Mapping[PeerPath, int] = {}
+        """The size that passes, for each path that answers."""
 
     @property
     def problems(self) -> list[str]:
-        """A sentence for each way that is too narrow."""
-        return [sentence(way, size) for way, size in self.passes.items() if size < way.size]
+        """A sentence for each path that is too narrow."""
+        return [sentence(path, size) for path, size in self.passes.items() if size < path.size]
 
     @property
     def sizes(self) -> dict[str, float]:
         """For the metrics: what passes to each peer, of its families the least."""
         found: dict[str, float] = {}
-        for way, size in self.passes.items():
-            found[way.node] = min(found.get(way.node, size), size)
+        for path, size in self.passes.items():
+            found[path.node] = min(found.get(path.node, size), size)
         return found
 
     def look(self) -> None:
         """Ways may have come or changed."""
-        if set(self._ways()) - set(self._seen):
-            self._news.set()
+        if set(self._paths()) - set(self._seen):
+            self._new.set()
 
     async def run(self, changed: Callable[[], None]) -> None:
         """Until cancelled; `changed` is called when problems are others."""
@@ -101,24 +106,24 @@ class PathMtu:
             pause = min(pause * 2, self._every) if unknown else self._every
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
-                    await self._news.wait()
+                    await self._new.wait()
                     pause = _RETRY_FIRST
-            self._news.clear()
+            self._new.clear()
 
     async def round(self) -> None:
-        """Test every way once."""
-        self._seen = ways = list(self._ways())
-        passes: dict[Way, int] = {}
-        for version in {way.address.version for way in ways}:
-            mine = [way for way in ways if way.address.version == version]
-            got = await self._ask(version, [(way.address, size) for way in mine for size in (_SMALL, way.size)])
-            passes |= {way: way.size for way in mine if (way.address, way.size) in got}
-            narrow = [way for way in mine if way not in passes and (way.address, _SMALL) in got]
-            # A single lost packet is no narrow way, so the full size gets another try among the others.
-            tries = [(way.address, size) for way in narrow for size in (way.size, *ladder(way.size))]
+        """Test every path once."""
+        self._seen = paths = list(self._paths())
+        passes: dict[PeerPath, int] = {}
+        for version in {path.address.version for path in paths}:
+            mine = [path for path in paths if path.address.version == version]
+            got = await self._ask(version, [(path.address, size) for path in mine for size in (_SMALL, path.size)])
+            passes |= {path: path.size for path in mine if (path.address, path.size) in got}
+            narrow = [path for path in mine if path not in passes and (path.address, _SMALL) in got]
+            # A single lost packet is no narrow path, so the full size gets another try among the others.
+            tries = [(path.address, size) for path in narrow for size in (path.size, *ladder(path.size))]
             got |= await self._ask(version, tries) if tries else set()
-            for way in narrow:
-                passes[way] = max(size for address, size in got if address == way.address)
+            for path in narrow:
+                passes[path] = max(size for address, size in got if address == path.address)
         self.passes = passes
 
     async def _ask(self, version: int, probes: list[tuple[IPAddress, int]]) -> set[tuple[IPAddress, int]]:

@@ -158,7 +158,7 @@ def _desired(groups: Mapping[type, tuple[object, ...]], problems: Iterable[str])
 merge = Desired.union
 
 
-def last_resort(own: Lease) -> Desired:
+def blackhole_own_subnet(own: Lease) -> Desired:
     """Drop packets to this node's subnet while no bridge has it, so that they don't return by the default gateway."""
     reason = "own subnet, while no bridge has it"
     return Desired(*(PeerRoute(str(f.subnet), "", "", kind="blackhole", reason=reason) for f in own.families))

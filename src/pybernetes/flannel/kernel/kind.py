@@ -142,7 +142,7 @@ class Message:
     """An action of the kinds that rtnetlink messages change."""
 
     request: Request
-    gone_is_fine: bool = False
+    missing_ok: bool = False
     """A removal: if the object is missing, the aim is reached."""
 
 
@@ -155,7 +155,7 @@ class EntryKind(KernelKind[Message], Protocol):
         for change, error in zip(changes, nl.batch([change.action.request for change in changes]), strict=True):
             if error is None:
                 outcome.done.append(change.text)
-            elif not (change.action.gone_is_fine and isinstance(error, Missing)):
+            elif not (change.action.missing_ok and isinstance(error, Missing)):
                 outcome.errors.append(f"{change.text}: {error}")
         return outcome
 
@@ -167,7 +167,7 @@ def add(text: str, request: Request) -> Change[Message]:
 
 def remove(text: str, request: Request) -> Change[Message]:
     """A change of the stage REMOVE."""
-    return Change(Stage.REMOVE, text, Message(request, gone_is_fine=True))
+    return Change(Stage.REMOVE, text, Message(request, missing_ok=True))
 
 
 def difference(want: Sequence[A], have: frozenset[A]) -> tuple[tuple[A, ...], frozenset[A]]:

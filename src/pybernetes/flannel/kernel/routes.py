@@ -130,4 +130,4 @@ def _through_pinhole(change: Change[Message], r: PeerRoute, device: int) -> Iter
     yield add(f"temporary route to {r.gateway} on {r.link} added", route.request("replace", host))
     yield change
     text = f"temporary route to {r.gateway} on {r.link} removed"
-    yield Change(Stage.ADD, text, Message(route.request("delete", host), gone_is_fine=True))
+    yield Change(Stage.ADD, text, Message(route.request("delete", host), missing_ok=True))

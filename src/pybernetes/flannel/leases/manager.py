@@ -11,10 +11,10 @@ from typing import Any, Protocol
 from pybernetes.flannel.config import IPAddress, IPNetwork, NetworkConfig
 from pybernetes.flannel.leases.lease import Lease
 
-__all__ = ["Away", "Held", "Offer", "SubnetManager"]
+__all__ = ["ManagerUnavailable", "Offer", "OwnSubnets", "SubnetManager"]
 
 
-class Away(Exception):
+class ManagerUnavailable(Exception):
     """Nobody answered. What was to be told or asked has to wait; the data path does not."""
 
 
@@ -30,7 +30,7 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class OwnSubnets:
     """This node's own subnets, by family, and the name under which peers know it."""
 
     name: str
@@ -57,16 +57,16 @@ class SubnetManager(Protocol):
     def versions(self, config: NetworkConfig) -> Sequence[int]:
         """The families that this node is to have. Raises LeaseError."""
 
-    def told(self, config: NetworkConfig, public: Mapping[int, IPAddress]) -> Mapping[int, Mapping[str, Any]]:
+    def announced_data(self, config: NetworkConfig, public: Mapping[int, IPAddress]) -> Mapping[int, Mapping[str, Any]]:
         """The backend data that this node told its peers before, perhaps in an earlier life, by family."""
 
-    async def acquire(self, config: NetworkConfig, offer: Offer) -> Held:
+    async def acquire(self, config: NetworkConfig, offer: Offer) -> OwnSubnets:
         """Our subnets: those that we hold, if they are still ours and fit the config; else new ones. Raises
-        LeaseError, Away.
+        LeaseError, ManagerUnavailable.
         """
 
     async def announce(self, lease: Lease) -> None:
-        """Tell the peers, if what they know differs. Raises LeaseError, Away."""
+        """Tell the peers, if what they know differs. Raises LeaseError, ManagerUnavailable."""
 
     def leases(self, config: NetworkConfig) -> tuple[list[Lease], list[str]]:
         """Everybody's leases, ours too, and a sentence for each one that makes none.

@@ -14,7 +14,7 @@ class PeerLog:
     def __init__(self) -> None:
         self._known: dict[str, Lease] | None = None
 
-    def tell(self, peers: Iterable[Lease]) -> None:
+    def report(self, peers: Iterable[Lease]) -> None:
         """Say what has changed since the last time."""
         now = {lease.node: lease for lease in peers}
         if self._known is None:

@@ -17,7 +17,7 @@ _SOON, _LATER, _EAGER = 0.1, 2.0, 15.0
 _MARGIN = 0.02
 
 
-class Former:
+class FormerLeases:
     """Remembers the lease that a node had before it announced another way, until `seconds` after its last use."""
 
     def __init__(self, seconds: float) -> None:
@@ -50,7 +50,7 @@ class Former:
         return tuple(lease for lease, _ in self._former.values())
 
 
-class Patience:
+class WaitLimit:
     """While a route of ours waits for its peer, in the old way, the peer most likely waits in the same way for us.
 
     Then the time of what lingers does not begin to run, up to `seconds`: a peer that is dead is not waited for.
@@ -69,7 +69,7 @@ class Patience:
         return self._since is not None and now - self._since < self._seconds
 
 
-class Lingering:
+class LingeringBackends:
     """Remembers which backends were in use until `seconds` ago: their receiving side stays for so long.
 
     What was in use at one pass was so until the next.
@@ -102,7 +102,7 @@ class Lingering:
         return max(0.0, min(ends, default=math.inf) - now)
 
 
-class Devices:
+class LingeringDevices:
     """Remembers the devices of one type that were wanted until `seconds` ago, with their addresses.
 
     A network that changes the number of its tunnel has a new device, while packets under way arrive by the old one.
@@ -138,7 +138,7 @@ class Devices:
         return merge((want, *(Desired(device, *addresses) for device, addresses, _ in more)))
 
     def ends_in(self, now: float) -> float:
-        """As that of Lingering."""
+        """As that of LingeringBackends."""
         ends = (kept[2] + self._seconds for name, kept in self._seen.items() if name not in self._wanted)
         return max(0.0, min(ends, default=math.inf) - now)
 
@@ -155,17 +155,17 @@ class Transition:
         their place, and the backend of each.
         """
         self._backends = backends
-        self._patience = Patience()
-        self._lingering = Lingering(seconds)
-        self._former = Former(seconds)
-        self._devices = [(Devices(kind, seconds), backend) for kind, backend in replaced.items()]
+        self._wait_limit = WaitLimit()
+        self._lingering = LingeringBackends(seconds)
+        self._former = FormerLeases(seconds)
+        self._devices = [(LingeringDevices(kind, seconds), backend) for kind, backend in replaced.items()]
         self._recovered = False
         self._used: set[str] = set()
         self._waiting = False
         self._wait_began = 0.0
 
     @property
-    def knows_its_past(self) -> bool:
+    def is_recovered(self) -> bool:
         """Whether `recovered` was called; before that, nothing may be removed."""
         return self._recovered
 
@@ -182,7 +182,7 @@ class Transition:
         packets may still arrive.
         """
         used = self._used = {own, *(lease.backend for lease in leases if lease.backend in self._backends)}
-        waiting = self._patience.follow(self._waiting, now)
+        waiting = self._wait_limit.follow(self._waiting, now)
         linger = self._lingering.follow(used, now, waiting=waiting)
         return linger, self._former.follow(leases, now, own=own, waiting=waiting)
 
@@ -192,7 +192,7 @@ class Transition:
             want = devices.follow(want, now, used=backend in self._used)
         return want
 
-    def look_again(self, now: float, *, waiting: bool) -> float:
+    def next_check(self, now: float, *, waiting: bool) -> float:
         """Given whether a route of ours has to wait: in how many seconds to look after it, or after what has to go."""
         if waiting and not self._waiting:
             self._wait_began = now

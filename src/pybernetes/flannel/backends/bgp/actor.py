@@ -30,7 +30,7 @@ from pybernetes.linux.rtnl import Netlink
 log = logging.getLogger(__name__)
 
 _START_SECONDS = 5.0
-_INTRODUCE_SECONDS = 5.0
+_ROUTER_SECONDS = 5.0
 _WATCH_SECONDS = 2.0
 _MISSING = "the bgp backend needs BIRD 2: install it (Debian: apt-get install bird2)"
 
@@ -106,15 +106,15 @@ class BirdActor(Actor):
             if running:
                 await ask(self.socket, "configure")
             else:
-                await self._introduce({bird.protocol_name(s.address) for s in wanted if s.outside})
+                await self._wait_for_routers({bird.protocol_name(s.address) for s in wanted if s.outside})
             self._text = text
         except (BirdError, OSError, ValueError) as error:
             return [f"BIRD: {error or 'it does not start; see ' + str(self._child.log)}"]
         return []
 
-    async def _introduce(self, routers: set[str]) -> None:
+    async def _wait_for_routers(self, routers: set[str]) -> None:
         """Wait a while until the routers know us: who hears of us sends by them. Raises BirdError."""
-        end = asyncio.get_running_loop().time() + _INTRODUCE_SECONDS
+        end = asyncio.get_running_loop().time() + _ROUTER_SECONDS
         while routers and asyncio.get_running_loop().time() < end:
             routers = routers - {s.name for s in sessions(await ask(self.socket, "show protocols")) if s.up}
             await asyncio.sleep(0.05)
@@ -165,11 +165,11 @@ class BirdActor(Actor):
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
             try:
-                self._tell({state.name: state for state in sessions(await ask(self.socket, "show protocols"))})
+                self._log_changes({state.name: state for state in sessions(await ask(self.socket, "show protocols"))})
             except BirdError as error:
                 log.warning("%s", error)
 
-    def _tell(self, now: dict[str, SessionState]) -> None:
+    def _log_changes(self, now: dict[str, SessionState]) -> None:
         for name, state in now.items():
             before = self._seen.get(name)
             if before is not None and before.up == state.up:

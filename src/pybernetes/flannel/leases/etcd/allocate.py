@@ -66,7 +66,7 @@ def choose(
     """Raises PoolFull."""
     keys = list(taken)
     mine = [key for key in keys if is_mine(key, public)]
-    good = [key for key in mine if fits(config, key.subnets) and not loses(key, keys)]
+    good = [key for key in mine if fits(config, key.subnets) and not earlier_overlap(key, keys)]
     best = min(good, key=lambda key: (not key.reserved, key.subnets != previous, key.created)) if good else None
     drop = tuple(key.name for key in mine if key is not best and not key.reserved)
     unfit = [key.name for key in mine if not fits(config, key.subnets)]
@@ -110,7 +110,7 @@ def overlap(one: Mapping[int, IPNetwork], other: Mapping[int, IPNetwork]) -> boo
     return any(one[version].overlaps(other[version]) for version in one.keys() & other.keys())
 
 
-def loses(mine: Taken, keys: Iterable[Taken]) -> Taken | None:
+def earlier_overlap(mine: Taken, keys: Iterable[Taken]) -> Taken | None:
     """The lease that came earlier and covers something that ours covers too."""
     for key in keys:
         if key.name != mine.name and key.created < mine.created and overlap(mine.subnets, key.subnets):

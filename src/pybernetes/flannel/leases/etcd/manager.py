@@ -21,7 +21,7 @@ from pybernetes.flannel.leases.etcd.allocate import Taken
 from pybernetes.flannel.leases.etcd.renewal import Renewal, since_boot
 from pybernetes.flannel.leases.etcd.view import Entry, EtcdView
 from pybernetes.flannel.leases.lease import FamilyLease, Lease, LeaseError
-from pybernetes.flannel.leases.manager import Away, Held, Offer
+from pybernetes.flannel.leases.manager import ManagerUnavailable, Offer, OwnSubnets
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class EtcdManager:
         self._lease_seconds = lease_seconds
         self._renewal = Renewal(client, self._lease_number, margin_seconds=margin_seconds, clock=clock)
         self._rng = rng or random.Random()
-        self._held: Held | None = None
+        self._held: OwnSubnets | None = None
         self._number = 0
         """The etcd lease under which we got it; 0: it is a reservation."""
         self._checked: tuple[object, ...] = ()
@@ -90,25 +90,25 @@ class EtcdManager:
         """All that the config enables."""
         return [family.version for family in config.families]
 
-    def told(self, config: NetworkConfig, public: Mapping[int, IPAddress]) -> Mapping[int, Mapping[str, Any]]:
+    def announced_data(self, config: NetworkConfig, public: Mapping[int, IPAddress]) -> Mapping[int, Mapping[str, Any]]:
         """From the lease that names our address."""
         for taken in self._all_taken():
             if allocate.is_mine(taken, public):
                 return etcd_format.parse_value(self._view.keys[_SUBNETS + taken.name].value).data
         return {}
 
-    async def acquire(self, config: NetworkConfig, offer: Offer) -> Held:
+    async def acquire(self, config: NetworkConfig, offer: Offer) -> OwnSubnets:
         """Reuse, or create; see `allocate.choose`."""
         if self._held is not None:
             if self._still_held(config, offer):
-                await self._drop_strays()
+                await self._delete_strays()
                 return self._held
             log.warning(
                 "lease %s is lost: pods go on running, but packets to them may go astray until there is one again",
                 self._held.name,
             )
             self._previous, self._held = dict(self._held.subnets), None
-        with _answers():
+        with _as_manager_errors():
             for _ in range(_RACES):
                 await self._view.refresh()
                 held = await self._try(config, offer)
@@ -127,12 +127,12 @@ class EtcdManager:
         if entry.value == value:
             return
         key = self._view.prefix + name
-        with _answers():
+        with _as_manager_errors():
             answer = await self._client.txn(
                 pb.TxnRequest(compare=[unchanged(key, entry.modified)], success=[put(key, value, lease=entry.lease)])
             )
         if not answer.succeeded:
-            raise Away(f"lease {lease.node} was changed by somebody else meanwhile")
+            raise ManagerUnavailable(f"lease {lease.node} was changed by somebody else meanwhile")
         self._view.wrote(name, Entry(value, entry.created, answer.header.revision, entry.lease))
         log.info("announced %s: %s", lease.backend, ", ".join(str(part.subnet) for part in lease.families))
 
@@ -161,7 +161,7 @@ class EtcdManager:
 
     # Our own lease
 
-    async def _try(self, config: NetworkConfig, offer: Offer) -> Held | None:
+    async def _try(self, config: NetworkConfig, offer: Offer) -> OwnSubnets | None:
         """One attempt on what was just read; None when another node was faster. Raises EtcdError, PoolFull."""
         try:
             choice = allocate.choose(config, self._all_taken(), offer.public, self._previous, self._rng)
@@ -180,7 +180,7 @@ class EtcdManager:
             except LeaseGone:
                 return None
             self._number = number
-            return Held(choice.held.name, choice.subnets)
+            return OwnSubnets(choice.held.name, choice.subnets)
         if choice.previous:
             log.info("Found previously leased subnet (%s), reusing", _text(choice.subnets))
         held = await self._create(offer, choice.subnets)
@@ -188,7 +188,7 @@ class EtcdManager:
             log.info("Allocated lease (%s) to current node (%s)", _text(choice.subnets), address)
         return held
 
-    async def _create(self, offer: Offer, subnets: Mapping[int, IPNetwork]) -> Held | None:
+    async def _create(self, offer: Offer, subnets: Mapping[int, IPNetwork]) -> OwnSubnets | None:
         name = etcd_format.key_of(subnets)
         key = self._view.prefix + _SUBNETS + name
         parts = [FamilyLease(subnets[v], offer.public[v], offer.data.get(v, {})) for v in sorted(subnets)]
@@ -199,21 +199,21 @@ class EtcdManager:
             await self._client.revoke(number)
             return None
         await self._view.refresh()
-        if winner := self._better_right(name):
+        if winner := self._earlier_overlap(name):
             log.info("%s overlaps %s, which came first; trying another", name, winner)
             await self._client.revoke(number)
             return None
         await self._renewal.start(number)
         self._number = number
-        return Held(name, subnets)
+        return OwnSubnets(name, subnets)
 
-    def _better_right(self, name: str) -> str:
+    def _earlier_overlap(self, name: str) -> str:
         """Who has a better right to what the key covers; empty if nobody."""
         taken = self._all_taken()
         mine = next((key for key in taken if key.name == name), None)
         if mine is None:
             return "nothing, having been deleted at once"
-        winner = allocate.loses(mine, taken)
+        winner = allocate.earlier_overlap(mine, taken)
         return winner.name if winner else ""
 
     async def _drop(self, names: Sequence[str]) -> None:
@@ -223,9 +223,9 @@ class EtcdManager:
             request = pb.TxnRequest(compare=[unchanged(key, entry.modified)], success=[delete(key)])
             await self._client.txn(request)
 
-    async def _drop_strays(self) -> None:
+    async def _delete_strays(self) -> None:
         """A write that we had given up may come late, when we hold another subnet: nobody else would free that one."""
-        with _answers():
+        with _as_manager_errors():
             await self._drop([name for name in self._strays if _SUBNETS + name in self._view.keys])
         self._strays = ()
 
@@ -242,7 +242,7 @@ class EtcdManager:
         # Our address may have changed since; the key that hangs on our etcd lease is ours all the same.
         if not allocate.is_mine(mine, offer.public) and not 0 < self._number == self._lease_number():
             return False
-        if winner := allocate.loses(mine, taken):
+        if winner := allocate.earlier_overlap(mine, taken):
             log.warning("lease %s overlaps %s, which came first", mine.name, winner.name)
             return False
         self._checked = situation
@@ -276,12 +276,12 @@ class EtcdManager:
 
 
 @contextmanager
-def _answers() -> Iterator[None]:
+def _as_manager_errors() -> Iterator[None]:
     """The client's errors as a manager's."""
     try:
         yield
     except (Unavailable, LeaseGone) as error:
-        raise Away(str(error)) from error
+        raise ManagerUnavailable(str(error)) from error
     except EtcdError as error:
         raise LeaseError(str(error)) from error
 

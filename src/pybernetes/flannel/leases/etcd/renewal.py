@@ -78,9 +78,9 @@ class Renewal:
             again = min(_RETRY_SECONDS, max(0.1, self._seconds / 20))
             log.error("Error renewing lease (trying again in %s): %s", duration(again), error)
             self._due = self._clock() + again
-            self._tell_end()
+            self._report_expiry()
 
-    def _tell_end(self) -> None:
+    def _report_expiry(self) -> None:
         """Once, when nobody has answered for as long as the lease lasts."""
         if self._end is not None and self._clock() > self._end:
             self._end = None

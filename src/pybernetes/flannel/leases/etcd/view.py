@@ -49,13 +49,13 @@ class EtcdView:
 
     async def refresh(self) -> None:
         """Read everything as it is now. Raises EtcdError."""
-        await self._read(anew=False)
+        await self._read(fresh_watch=False)
 
-    async def _read(self, *, anew: bool) -> None:
+    async def _read(self, *, fresh_watch: bool) -> None:
         found, revision = await self._client.list(self.prefix)
         # An answer that the watch has overtaken must not take back what it told: it would not tell it again. When a
         # watch starts anew after the answer, it will; then an older one counts, as of a cluster restored from a backup.
-        if revision < self._revision and not anew:
+        if revision < self._revision and not fresh_watch:
             return
         self._revision = revision
         keys = {self._name(kv): _entry(kv) for kv in found}
@@ -90,11 +90,11 @@ class EtcdView:
         """Read everything; whether that succeeded."""
         before = self.version
         try:
-            await self._read(anew=True)
+            await self._read(fresh_watch=True)
         except EtcdError as error:
-            self._tell_away(error)
+            self._report_lost(error)
             return False
-        self._tell_back()
+        self._report_back()
         if self.version != before:
             changed()
         return True
@@ -133,12 +133,12 @@ class EtcdView:
     def _name(self, kv: pb.KeyValue) -> str:
         return kv.key.decode(errors="backslashreplace").removeprefix(self.prefix)
 
-    def _tell_away(self, error: EtcdError) -> None:
+    def _report_lost(self, error: EtcdError) -> None:
         if not self._away:
             log.warning("lost etcd: %s; the data path stays as it is", error)
         self._away = True
 
-    def _tell_back(self) -> None:
+    def _report_back(self) -> None:
         if self._away:
             log.info("etcd answers again; read %d keys", len(self.keys))
         self._away = False

@@ -18,7 +18,7 @@ from pybernetes.client.resource import STRATEGIC_MERGE_PATCH
 from pybernetes.flannel.config import IPAddress, NetworkConfig
 from pybernetes.flannel.leases.kube import annotations as kube
 from pybernetes.flannel.leases.lease import Lease, LeaseError
-from pybernetes.flannel.leases.manager import Away, Held, Offer
+from pybernetes.flannel.leases.manager import ManagerUnavailable, Offer, OwnSubnets
 from pybernetes.linux import inotify
 
 log = logging.getLogger(__name__)
@@ -87,14 +87,14 @@ class KubeManager:
             raise LeaseError(f"{self._node_name}: {kube.NO_SUBNET}")
         return sorted(subnets)
 
-    def told(self, config: NetworkConfig, public: Mapping[int, IPAddress]) -> Mapping[int, Mapping[str, Any]]:
+    def announced_data(self, config: NetworkConfig, public: Mapping[int, IPAddress]) -> Mapping[int, Mapping[str, Any]]:
         """From our annotations."""
         return kube.announced(self._node(), self._names)
 
-    async def acquire(self, config: NetworkConfig, offer: Offer) -> Held:
+    async def acquire(self, config: NetworkConfig, offer: Offer) -> OwnSubnets:
         """The controller manager gave them; an administrator may have said how peers are to reach us."""
         node = self._node()
-        return Held(self._node_name, kube.subnets(node, config), kube.overwritten(node, self._names))
+        return OwnSubnets(self._node_name, kube.subnets(node, config), kube.overwritten(node, self._names))
 
     async def announce(self, lease: Lease) -> None:
         """Write our annotations, and clear the condition that keeps pods away. Raises LeaseError where we may not."""
@@ -104,9 +104,9 @@ class KubeManager:
         except Forbidden as error:
             raise LeaseError(f"lease not announced: {error}") from error
         except (ApiError, Unreachable) as error:
-            raise Away(f"lease not announced: {error}") from error
+            raise ManagerUnavailable(f"lease not announced: {error}") from error
         except TimeoutError as error:
-            raise Away(f"lease not announced: no answer for {self._patience:.0f} s") from error
+            raise ManagerUnavailable(f"lease not announced: no answer for {self._patience:.0f} s") from error
 
     async def _announce(self, lease: Lease) -> None:
         node, notes = self._node(), kube.annotations(lease, self._names)
