@@ -1,7 +1,5 @@
 """What Deployments, ReplicaSets, DaemonSets and ReplicationControllers share: a selector, a template, and a count."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Protocol
 

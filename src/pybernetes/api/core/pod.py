@@ -4,6 +4,7 @@ pod_defaults.py, pod_strategy.py (what who may set), pod_validation.py, pod_upda
 
 from pybernetes.api.core.pod_columns import COLUMNS, row
 from pybernetes.api.core.pod_defaults import default_pod
+from pybernetes.api.core.pod_object import Pod
 from pybernetes.api.core.pod_spec import (
     EvictionResponder,
     HostAlias,
@@ -36,7 +37,6 @@ from pybernetes.api.core.pod_subresources import POD_SUBRESOURCES
 from pybernetes.api.core.pod_update import validate_pod_update
 from pybernetes.api.core.pod_validation import validate_pod
 from pybernetes.api.kind import Kind
-from pybernetes.api.meta import Object, always
 from pybernetes.api.schema import StructSchema
 from pybernetes.api.subresource import status
 
@@ -67,15 +67,6 @@ __all__ = [
     "PodVolumeHealth",
     "VolumeHealthCondition",
 ]
-
-
-class Pod(Object, kw_only=True):
-    """A group of containers that share an address and volumes, and run on one node."""
-
-    spec: PodSpec = always(PodSpec)
-    """What is to run."""
-    status: PodStatus = always(PodStatus)
-    """What is known of it."""
 
 
 KIND = Kind(

@@ -1,17 +1,12 @@
 """A pod in `kubectl get pods`: the one line in which people look for what is wrong."""
 
-from __future__ import annotations
-
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from pybernetes.api.core.container_status import ContainerState, ContainerStatus
+from pybernetes.api.core.pod_object import Pod
 from pybernetes.api.duration import age
 from pybernetes.api.kind import Cell, Column
 from pybernetes.api.tables import AGE, NAME, or_none
-
-if TYPE_CHECKING:
-    from pybernetes.api.core.pod import Pod
 
 COLUMNS = (
     NAME,

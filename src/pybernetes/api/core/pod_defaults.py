@@ -1,10 +1,7 @@
 """What a pod is when little is said: the defaults of containers, probes, volumes and of the pod as a whole."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from pybernetes.api.core.container import Container, EnvVar, EphemeralContainer
+from pybernetes.api.core.pod_object import Pod
 from pybernetes.api.core.pod_spec import PodSpec
 from pybernetes.api.core.probe import HTTPGetAction, LifecycleHandler, Probe
 from pybernetes.api.core.security import PodSecurityContext
@@ -15,9 +12,6 @@ from pybernetes.api.core.volume import (
     Volume,
 )
 from pybernetes.api.quantity import canonicalize
-
-if TYPE_CHECKING:
-    from pybernetes.api.core.pod import Pod
 
 FILE_MODE = 0o644
 TOKEN_SECONDS = 3600

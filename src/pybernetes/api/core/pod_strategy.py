@@ -1,18 +1,12 @@
 """Which fields of a Pod each writer may set: clients set spec on create; the kubelet sets status afterwards."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from pybernetes.api.core.affinity import Affinity, PodAffinityTerm
 from pybernetes.api.core.container import Container, EphemeralContainer, ResourceRequirements
+from pybernetes.api.core.pod_object import Pod
 from pybernetes.api.core.pod_spec import PodSpec
 from pybernetes.api.core.pod_status import PodCondition, PodStatus
 from pybernetes.api.meta import LabelSelector, LabelSelectorRequirement
 from pybernetes.api.quantity import value
-
-if TYPE_CHECKING:
-    from pybernetes.api.core.pod import Pod
 
 QOS_RESOURCES = ("cpu", "memory")
 DEFAULT_GRACE_SECONDS = 30

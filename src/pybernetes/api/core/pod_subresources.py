@@ -1,20 +1,14 @@
 """The subresources of a Pod: ephemeralcontainers and resize write parts of its spec; the others have other bodies."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from msgspec.structs import replace
 
 from pybernetes.api.core.container import Container
+from pybernetes.api.core.pod_object import Pod
 from pybernetes.api.core.pod_strategy import qos_class
 from pybernetes.api.core.pod_validation import validate_pod
 from pybernetes.api.field import Errors
 from pybernetes.api.subresource import CREATE, STREAM, BodyKind, Subresource, keep_metadata, proxy
 from pybernetes.api.wellknown import ANNOTATION_MIRROR_POD
-
-if TYPE_CHECKING:
-    from pybernetes.api.core.pod import Pod
 
 
 def keep_all_but_ephemeral(new: Pod, old: Pod) -> None:

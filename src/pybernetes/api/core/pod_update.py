@@ -1,20 +1,14 @@
 """What of a pod may change once it exists: images, deadlines, tolerations added, gates taken away; nothing else."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import msgspec
 
 from pybernetes.api import names, rules
 from pybernetes.api.core.affinity import Affinity, NodeAffinity
 from pybernetes.api.core.container import Container
+from pybernetes.api.core.pod_object import Pod
 from pybernetes.api.core.pod_spec import PodSpec
 from pybernetes.api.core.pod_validation import SPEC
 from pybernetes.api.field import Errors, show
-
-if TYPE_CHECKING:
-    from pybernetes.api.core.pod import Pod
 
 CHANGEABLE = (
     "`spec.containers[*].image`",

@@ -1,9 +1,5 @@
 """The rules for pods and pod templates. Each part of a pod has its own file; here is what ties them together."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from pybernetes.api import names, rules
 from pybernetes.api.core.container import Container
 from pybernetes.api.core.container_validation import (
@@ -13,14 +9,12 @@ from pybernetes.api.core.container_validation import (
     validate_init_container,
 )
 from pybernetes.api.core.placement_validation import validate_affinity, validate_spread, validate_tolerations
+from pybernetes.api.core.pod_object import Pod
 from pybernetes.api.core.pod_spec import PodDNSConfig, PodSpec, PodTemplateSpec
 from pybernetes.api.core.security_validation import validate_pod_security_context
 from pybernetes.api.core.volume_validation import validate_volumes
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.meta_validation import NOT_NEGATIVE, validate_annotations, validate_labels
-
-if TYPE_CHECKING:
-    from pybernetes.api.core.pod import Pod
 
 DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
 RESTART_POLICIES = ("Always", "Never", "OnFailure")

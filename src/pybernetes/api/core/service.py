@@ -1,8 +1,18 @@
 """Service: one stable name and address for a changing set of pods."""
 
 from datetime import datetime
-from typing import Annotated
 
+from pybernetes.api.core.service_object import (
+    ClientIPConfig,
+    LoadBalancerIngress,
+    LoadBalancerStatus,
+    PortStatus,
+    Service,
+    ServicePort,
+    ServiceSpec,
+    ServiceStatus,
+    SessionAffinityConfig,
+)
 from pybernetes.api.core.service_validation import (
     CLUSTER_IP,
     EXTERNAL_NAME,
@@ -12,121 +22,23 @@ from pybernetes.api.core.service_validation import (
     validate_update,
 )
 from pybernetes.api.duration import age
-from pybernetes.api.facts import Atomic, Default, ListMap
 from pybernetes.api.kind import Cell, Column, Kind
-from pybernetes.api.meta import Condition, Int32, IntOrString, Object, Struct, always, named
 from pybernetes.api.schema import StructSchema
 from pybernetes.api.subresource import proxy, status
 from pybernetes.api.tables import AGE, NAME, SELECTOR, label_map, or_none
 
-
-class ClientIPConfig(Struct, kw_only=True):
-    """How long a client is led to the same pod."""
-
-    timeout_seconds: Int32 | None = None
-
-
-class SessionAffinityConfig(Struct, kw_only=True):
-    """The settings of session affinity."""
-
-    client_ip: ClientIPConfig | None = named("clientIP", None)
-
-
-class ServicePort(Struct, kw_only=True):
-    """A port of the Service, and where it leads."""
-
-    port: Int32 = always(int)
-    """The port of the Service."""
-    app_protocol: str | None = None
-    """The application's protocol, as a hint."""
-    name: str = ""
-    """A DNS label; needed if there is more than one port."""
-    node_port: Int32 = 0
-    """The port of all nodes that leads here; handed out by the server."""
-    protocol: Annotated[str, Default("TCP")] = ""
-    """TCP (default), UDP or SCTP."""
-    target_port: IntOrString | None = None
-    """The pods' port, or its name; the same as `port` by default."""
-
-
-class ServiceSpec(Struct, kw_only=True):
-    """Which pods the Service leads to, and how it is reached."""
-
-    allocate_load_balancer_node_ports: bool | None = None
-    cluster_ip: str = named("clusterIP")
-    """The virtual address; handed out by the server. `None` makes the Service headless."""
-    cluster_ips: list[str] = named("clusterIPs", list)
-    """The virtual addresses, one per family."""
-    external_ips: list[str] = named("externalIPs", list)
-    """Further addresses at which nodes take traffic for the Service."""
-    external_name: str = ""
-    """With type ExternalName: the name that the Service is an alias for."""
-    external_traffic_policy: str = ""
-    """Cluster (default), or Local: only to pods of the node, with the client's address kept."""
-    health_check_node_port: Int32 | None = None
-    internal_traffic_policy: str = ""
-    """Cluster (default), or Local: only to pods of the node."""
-    ip_families: list[str] = []
-    """IPv4, IPv6 or both, in order of preference."""
-    ip_family_policy: str = ""
-    """SingleStack, PreferDualStack or RequireDualStack."""
-    load_balancer_class: str | None = None
-    """Which load balancer takes care of the Service."""
-    load_balancer_ip: str = named("loadBalancerIP")
-    load_balancer_source_ranges: list[str] = []
-    """Who may use the load balancer."""
-    ports: Annotated[list[ServicePort], ListMap("port", "protocol")] = []
-    """The ports of the Service."""
-    publish_not_ready_addresses: bool = False
-    """Whether pods that are not ready count as endpoints."""
-    selector: Annotated[dict[str, str], Atomic()] = {}
-    """The labels of the pods. Without it somebody else has to make the endpoints."""
-    session_affinity: str = ""
-    """None (default) or ClientIP."""
-    session_affinity_config: SessionAffinityConfig | None = None
-    traffic_distribution: str = ""
-    type: str = ""
-    """ClusterIP (default), NodePort, LoadBalancer or ExternalName."""
-
-
-class PortStatus(Struct, kw_only=True):
-    """What became of a port of a load balancer."""
-
-    port: Int32 = always(int)
-    protocol: str = always(str)
-    error: str = ""
-
-
-class LoadBalancerIngress(Struct, kw_only=True):
-    """An address at which a load balancer takes traffic for the Service."""
-
-    hostname: str = ""
-    ip: str = ""
-    ip_mode: str = ""
-    ports: list[PortStatus] = []
-
-
-class LoadBalancerStatus(Struct, kw_only=True):
-    """The addresses that a load balancer gave the Service."""
-
-    ingress: list[LoadBalancerIngress] = []
-
-
-class ServiceStatus(Struct, kw_only=True):
-    """What became of the Service outside the cluster."""
-
-    conditions: Annotated[list[Condition], ListMap("type")] = []
-    load_balancer: LoadBalancerStatus = always(LoadBalancerStatus)
-
-
-class Service(Object, kw_only=True):
-    """A named entrance to a set of pods: an address inside the cluster, and outside of it where that is asked for."""
-
-    spec: ServiceSpec = always(ServiceSpec)
-    """Which pods, which ports."""
-    status: ServiceStatus = always(ServiceStatus)
-    """What became of it outside the cluster."""
-
+__all__ = [
+    "KIND",
+    "ClientIPConfig",
+    "LoadBalancerIngress",
+    "LoadBalancerStatus",
+    "PortStatus",
+    "Service",
+    "ServicePort",
+    "ServiceSpec",
+    "ServiceStatus",
+    "SessionAffinityConfig",
+]
 
 AFFINITY_SECONDS = 10800
 

@@ -1,15 +1,9 @@
 """The rules for Services. Addresses and node ports are handed out by the API server, and stay once they are."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from pybernetes.api import names, rules
+from pybernetes.api.core.service_object import Service, ServicePort, ServiceSpec
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.meta_validation import validate_labels
-
-if TYPE_CHECKING:
-    from pybernetes.api.core.service import Service, ServicePort, ServiceSpec
 
 CLUSTER_IP, NODE_PORT, LOAD_BALANCER, EXTERNAL_NAME = "ClusterIP", "NodePort", "LoadBalancer", "ExternalName"
 TYPES = (CLUSTER_IP, EXTERNAL_NAME, LOAD_BALANCER, NODE_PORT)

@@ -1,10 +1,8 @@
 """Events have two forms, core/v1 and events.k8s.io/v1, of one stored thing: the store holds the core form."""
 
-from __future__ import annotations
-
 from pybernetes.api.core import event as core
 from pybernetes.api.core.reference import ObjectReference
-from pybernetes.api.events import event as events
+from pybernetes.api.events import event_object as events
 
 API_VERSION = "events.k8s.io/v1"
 

@@ -2,43 +2,15 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated
 
 from pybernetes.api.core import event as core
-from pybernetes.api.core.event import EventSource
-from pybernetes.api.core.reference import ObjectReference
 from pybernetes.api.events import convert
-from pybernetes.api.facts import Required
+from pybernetes.api.events.event_object import Event, EventSeries
 from pybernetes.api.field import Errors
 from pybernetes.api.kind import Cell, Conversion, Kind
-from pybernetes.api.meta import Int32, MicroTime, Object, Struct, Time, always
 from pybernetes.api.schema import StructSchema
 
-
-class EventSeries(Struct, kw_only=True):
-    """An event that keeps happening: how often so far, and when last."""
-
-    count: Int32 = always(int)
-    last_observed_time: Annotated[MicroTime, Required()] = ""
-
-
-class Event(Object, kw_only=True):
-    """Something that happened to an object, reported by a component. Events are kept for a while only."""
-
-    event_time: Annotated[MicroTime, Required()] = ""
-    action: str = ""
-    deprecated_count: Int32 | None = None
-    deprecated_first_timestamp: Time = ""
-    deprecated_last_timestamp: Time = ""
-    deprecated_source: EventSource = always(EventSource)
-    note: str = ""
-    reason: str = ""
-    regarding: ObjectReference = always(ObjectReference)
-    related: ObjectReference | None = None
-    reporting_controller: str = ""
-    reporting_instance: str = ""
-    series: EventSeries | None = None
-    type: str = ""
+__all__ = ["KIND", "Event", "EventSeries"]
 
 
 def validate(obj: Event, errors: Errors) -> None:
