@@ -2,12 +2,15 @@
 
 import ipaddress
 from collections.abc import Callable, Collection
+from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from pybernetes.api import names
 from pybernetes.api.field import Errors, Path
-from pybernetes.api.meta import IntOrString, LabelSelector
+from pybernetes.api.meta import IntOrString, LabelSelector, Object
 from pybernetes.api.meta_validation import IMMUTABLE, NOT_NEGATIVE, validate_labels
+from pybernetes.api.shape import shape_of
 
 MAX_INT32 = 2**31 - 1
 IP_TEXT = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
@@ -95,10 +98,27 @@ def is_cidr(value: str) -> bool:
     return "/" in value
 
 
-def immutable(new: Any, old: Any, path: Path, errors: Errors) -> None:
-    """The field may not change."""
-    if new != old:
-        errors.invalid(path, new, IMMUTABLE)
+def immutable_fields(new: Object, old: Object, errors: Errors) -> None:
+    """No field with the fact `Immutable` may change."""
+    for get, path in _immutable_places(type(new)):
+        if get(new) != get(old):
+            errors.invalid(path, get(new), IMMUTABLE)
+
+
+@cache
+def _immutable_places(struct: type[Object]) -> tuple[tuple[Callable[[Any], Any], Path], ...]:
+    """(getter, path) of every immutable field that is not in a list or a map."""
+    found: list[tuple[Callable[[Any], Any], Path]] = []
+    todo = [(shape_of(struct), "", Path(""))]
+    while todo:
+        shape, attributes, path = todo.pop()
+        for name, field in shape.fields.items():
+            attribute = f"{attributes}{field.attribute}"
+            if field.immutable:
+                found.append((attrgetter(attribute), path / name))
+            elif field.shape.form == "struct" and field.always:
+                todo.append((field.shape, attribute + ".", path / name))
+    return tuple(found)
 
 
 def unique(values: list[str], place: Callable[[int], Path], errors: Errors) -> None:

@@ -7,7 +7,7 @@ from pybernetes.api import rules
 from pybernetes.api.core.pod import PodTemplateSpec
 from pybernetes.api.core.pod_defaults import default_pod_spec
 from pybernetes.api.duration import age
-from pybernetes.api.facts import ListMap, Optional, Required
+from pybernetes.api.facts import Immutable, ListMap, Optional, Required
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Int32, Int64, IntOrString, LabelSelector, Object, Struct, Time, always
@@ -36,7 +36,7 @@ class DaemonSetUpdateStrategy(Struct, kw_only=True):
 class DaemonSetSpec(Struct, kw_only=True):
     """Which pod to run on which nodes."""
 
-    selector: Annotated[LabelSelector, Required()] = always(LabelSelector)
+    selector: Annotated[LabelSelector, Required(), Immutable()] = always(LabelSelector)
     """Which pods belong to the DaemonSet. It can't be changed."""
     template: Annotated[PodTemplateSpec, Required()] = always(PodTemplateSpec)
     """What the pods look like."""
@@ -136,11 +136,6 @@ def _rolling(rolling: RollingUpdateDaemonSet, errors: Errors) -> None:
         errors.required(path / "maxUnavailable", "cannot be 0 when maxSurge is 0")
 
 
-def validate_update(new: DaemonSet, old: DaemonSet, errors: Errors) -> None:
-    """The selector may not change."""
-    rules.immutable(new.spec.selector, old.spec.selector, SPEC / "selector", errors)
-
-
 def validate_status(new: DaemonSet, old: DaemonSet, errors: Errors) -> None:
     """No count is negative."""
     for name in DaemonSetStatus.__struct_fields__:
@@ -192,7 +187,7 @@ KIND = Kind(
     categories=("all",),
     has_generation=True,
     subresources=(status(prepare=keep_labels, validate=validate_status),),
-    validate_update=validate_update,
+    validate_update=rules.immutable_fields,
     columns=COLUMNS,
     row=row,
 )

@@ -7,7 +7,7 @@ from pybernetes.api import rules
 from pybernetes.api.core.pod import PodTemplateSpec
 from pybernetes.api.core.pod_defaults import default_pod_spec
 from pybernetes.api.duration import age
-from pybernetes.api.facts import ListMap, Optional, Required, RetainKeys
+from pybernetes.api.facts import Immutable, ListMap, Optional, Required, RetainKeys
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Int32, Int64, IntOrString, LabelSelector, Object, Struct, Time, always
@@ -40,7 +40,7 @@ class DeploymentStrategy(Struct, kw_only=True):
 class DeploymentSpec(Struct, kw_only=True):
     """How many pods of which kind, and how they are replaced."""
 
-    selector: Annotated[LabelSelector, Required()] = always(LabelSelector)
+    selector: Annotated[LabelSelector, Required(), Immutable()] = always(LabelSelector)
     """Which pods belong to the Deployment. It can't be changed."""
     template: Annotated[PodTemplateSpec, Required()] = always(PodTemplateSpec)
     """What the pods look like."""
@@ -162,11 +162,6 @@ def _rolling(rolling: RollingUpdateDeployment, errors: Errors) -> None:
     rules.not_above_all(unavailable, path / "maxUnavailable", errors)
 
 
-def validate_update(new: Deployment, old: Deployment, errors: Errors) -> None:
-    """The selector may not change."""
-    rules.immutable(new.spec.selector, old.spec.selector, SPEC / "selector", errors)
-
-
 def validate_status(new: Deployment, old: Deployment, errors: Errors) -> None:
     """No count is negative, and parts are not more than the whole."""
     status, path = new.status, Path("status")
@@ -219,7 +214,7 @@ KIND = Kind(
         status(prepare=keep_labels, validate=validate_status),
         SCALE,
     ),
-    validate_update=validate_update,
+    validate_update=rules.immutable_fields,
     columns=COLUMNS,
     row=row,
     scale=SCALE_PATHS,

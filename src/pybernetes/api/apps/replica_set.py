@@ -7,7 +7,7 @@ from pybernetes.api import rules
 from pybernetes.api.core.pod import PodTemplateSpec
 from pybernetes.api.core.pod_defaults import default_pod_spec
 from pybernetes.api.duration import age
-from pybernetes.api.facts import ListMap, Optional, Required
+from pybernetes.api.facts import Immutable, ListMap, Optional, Required
 from pybernetes.api.field import Errors
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Int32, Int64, LabelSelector, Object, Struct, Time, always
@@ -28,7 +28,7 @@ from pybernetes.api.workloads import (
 class ReplicaSetSpec(Struct, kw_only=True):
     """How many pods of which kind."""
 
-    selector: Annotated[LabelSelector, Required()] = always(LabelSelector)
+    selector: Annotated[LabelSelector, Required(), Immutable()] = always(LabelSelector)
     """Which pods belong to the ReplicaSet. It can't be changed."""
     min_ready_seconds: Int32 | None = None
     """How long a pod must be ready to count as available."""
@@ -90,11 +90,6 @@ def validate(obj: ReplicaSet, errors: Errors) -> None:
     validate_workload_template(obj.spec.template, selector, "ReplicaSet", errors)
 
 
-def validate_update(new: ReplicaSet, old: ReplicaSet, errors: Errors) -> None:
-    """The selector may not change."""
-    rules.immutable(new.spec.selector, old.spec.selector, SPEC / "selector", errors)
-
-
 def validate_status(new: ReplicaSet, old: ReplicaSet, errors: Errors) -> None:
     """No count is negative, and parts are not more than the whole."""
     validate_replica_counts(new.status, errors)
@@ -139,7 +134,7 @@ KIND = Kind(
         status(prepare=keep_labels, validate=validate_status),
         SCALE,
     ),
-    validate_update=validate_update,
+    validate_update=rules.immutable_fields,
     columns=COLUMNS,
     row=row,
     scale=SCALE_PATHS,

@@ -3,10 +3,12 @@
 import base64
 import json
 from datetime import datetime
+from typing import Annotated
 
 from pybernetes.api import names, rules
 from pybernetes.api.core.keys import MAX_DATA, validate_immutable_data
 from pybernetes.api.duration import age
+from pybernetes.api.facts import Immutable
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Bytes, Object
@@ -23,7 +25,7 @@ class Secret(Object, kw_only=True):
     """Whether the data can never be changed again."""
     string_data: dict[str, str] = {}
     """Secret data as text, for writing only; it goes into `data`."""
-    type: str = ""
+    type: Annotated[str, Immutable()] = ""
     """What the secret is for; Opaque by default."""
 
 
@@ -76,7 +78,7 @@ def _json(value: str, path: Path, errors: Errors) -> None:
 
 def validate_update(new: Secret, old: Secret, errors: Errors) -> None:
     """The type stays; once immutable, always immutable."""
-    rules.immutable(new.type, old.type, Path("type"), errors)
+    rules.immutable_fields(new, old, errors)
     validate_immutable_data(new.immutable, old.immutable, {"data": new.data != old.data}, errors)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from pybernetes.api import names, rules
 from pybernetes.api.core.reference import ObjectReference
 from pybernetes.api.duration import age
-from pybernetes.api.facts import Atomic, ListSet, Required
+from pybernetes.api.facts import Atomic, Immutable, ListSet, Required
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Int32, Object, Struct, always
@@ -73,7 +73,7 @@ class EndpointPort(Struct, kw_only=True):
 class EndpointSlice(Object, kw_only=True):
     """A part of the endpoints of a Service; all slices of a Service together are its backends."""
 
-    address_type: str = always(str)
+    address_type: Annotated[str, Immutable()] = always(str)
     """IPv4, IPv6 or FQDN. It can't be changed."""
     endpoints: Annotated[list[Endpoint], Atomic()] = []
     """The endpoints."""
@@ -152,11 +152,6 @@ def _ports(ports: list[EndpointPort], errors: Errors) -> None:
             rules.follows(port.app_protocol, names.qualified_name, place / "appProtocol", errors)
 
 
-def validate_update(new: EndpointSlice, old: EndpointSlice, errors: Errors) -> None:
-    """A slice of another type is another slice."""
-    rules.immutable(new.address_type, old.address_type, Path("addressType"), errors)
-
-
 COLUMNS = (
     NAME,
     Column("AddressType", description="What kind of addresses the slice holds."),
@@ -194,7 +189,7 @@ KIND = Kind(
     singular="endpointslice",
     schema=StructSchema(EndpointSlice, default=default, validate=validate),
     has_generation=True,
-    validate_update=validate_update,
+    validate_update=rules.immutable_fields,
     columns=COLUMNS,
     row=row,
 )
