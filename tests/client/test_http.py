@@ -1,7 +1,6 @@
 """HTTPS to the real server, and to servers that misbehave on the wire."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -293,14 +292,10 @@ async def test_thousands_of_events_in_order_over_https(client: Client, remote: C
                     return
 
     task = asyncio.create_task(follow(), name="follow")
-    await asyncio.sleep(0.2)
-    begun = time.perf_counter()
     for turn in range(0, count, 50):
         await asyncio.gather(*[maps.create(big(turn + n, 200)) for n in range(50)])
     await asyncio.wait_for(task, 30)
-    rate = count / (time.perf_counter() - begun)
     assert revisions == sorted(set(revisions)) and len(revisions) == count
-    assert rate > 300
 
 
 async def test_a_server_killed_in_mid_watch_and_started_again(

@@ -69,7 +69,6 @@ async def test_two_candidates_and_one_lease(any_client: Client) -> None:
 
     a, b = candidate("a"), candidate("b")
     await until(lambda: leaders)
-    await asyncio.sleep(0.3)
     first = leaders[0]
     await end(a if first == "a" else b)
     await until(lambda: leaders and leaders[0] != first)
