@@ -1,4 +1,4 @@
-"""From bytes to structs, as every part of the client does it: null means absent, and other faults are `BadAnswer`."""
+"""Decodes bytes into structs for the whole client: null means absent, and any other mismatch is a `BadAnswer`."""
 
 from typing import Any, TypeVar
 
@@ -22,9 +22,9 @@ _STATUS = msgspec.json.Decoder(Status)
 
 
 def decode(decoder: "msgspec.json.Decoder[T]", data: bytes | msgspec.Raw) -> T:
-    """Decode; members that are null count as absent. Raises BadAnswer.
+    """Decode; null members count as absent. Raises BadAnswer.
 
-    Our own API server never writes null, so the text is first decoded as it is.
+    Our API server never writes null, so the text is first decoded as it is.
     """
     try:
         return decoder.decode(data)

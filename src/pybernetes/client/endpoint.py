@@ -1,7 +1,7 @@
-"""Where a server is and what is needed to speak to it: TLS settings and tokens, with errors that name the file.
+"""The address of a server and the credentials for it: TLS settings and tokens, with errors that name the file.
 
-Private keys that came inline are never left on the disk: the TLS library reads only files, so they are handed to it
-through an anonymous one that exists in memory and nowhere else.
+Private keys that a kubeconfig has inline are never written to disk: the TLS library reads only files, so it gets them
+through an anonymous file in memory.
 """
 
 import os
@@ -16,10 +16,10 @@ from pybernetes.client.errors import Unusable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where a server is and how to speak to it. Either a client certificate or a token says who asks."""
+    """The address of a server and the credentials for it: a client certificate or a token."""
 
     server: str
-    """`https://host:port`, also with a path before `/api`"""
+    """`https://host:port`, possibly with a path before `/api`"""
     ca_file: Path | None = None
     ca_data: bytes = field(default=b"", repr=False)
     cert_file: Path | None = None
@@ -28,7 +28,7 @@ class Endpoint:
     key_data: bytes = field(default=b"", repr=False)
     token: str = field(default="", repr=False)
     token_file: Path | None = None
-    """Read anew when it changes: projected tokens are rotated in place."""
+    """Read again when it changes: projected tokens are rotated in place."""
     insecure_skip_tls_verify: bool = False
 
     def ssl_context(self) -> ssl.SSLContext | bool:
@@ -39,7 +39,7 @@ class Endpoint:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             self._load_ca(context)
         else:
-            # The system's authorities: reading all of them takes 20 ms and more.
+            # Loading the system's CA certificates takes 20 ms and more, so do it only here.
             context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)
         if self.insecure_skip_tls_verify:
             context.check_hostname = False
@@ -54,7 +54,7 @@ class Endpoint:
             data = self.ca_file.read_bytes() if self.ca_file else self.ca_data
             context.load_verify_locations(cadata=data.decode("ascii"))
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-            raise Unusable(f"{name}: not a PEM file of CA certificates: {_words(error)}") from error
+            raise Unusable(f"{name}: not a PEM file of CA certificates: {_reason(error)}") from error
 
     def _load_pair(self, context: ssl.SSLContext) -> None:
         cert = self.cert_file or "client-certificate-data"
@@ -68,20 +68,20 @@ class Endpoint:
                 for file, data in ((self.cert_file, self.cert_data), (self.key_file, self.key_data))
             ]
             try:
-                # Without a password callback the library would ask on the terminal for that of an encrypted key.
+                # Without a password callback OpenSSL asks on the terminal for the password of an encrypted key.
                 context.load_cert_chain(files[0], files[1], password=lambda: b"")
             except (OSError, ValueError) as error:
-                raise Unusable(f"{cert} and {key}: not a PEM certificate and its own key: {_words(error)}") from error
+                raise Unusable(f"{cert} and {key}: not a PEM certificate and its own key: {_reason(error)}") from error
 
 
-def _words(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     reason = getattr(error, "strerror", None) or getattr(error, "reason", None)
     return str(reason or error)
 
 
 @contextmanager
 def _in_memory(data: bytes) -> Iterator[str]:
-    """A path that leads to these bytes for as long as the context lasts, in this process only."""
+    """A path at which this process can read these bytes as long as the context lasts."""
     descriptor = os.memfd_create("credentials", os.MFD_CLOEXEC)
     try:
         with os.fdopen(os.dup(descriptor), "wb") as file:
@@ -100,9 +100,9 @@ class TokenFile:
         self._token = ""
 
     def read(self) -> str:
-        """The present token; read again only when the file has changed. Raises Unusable.
+        """The current token; the file is read again only when it has changed. Raises Unusable.
 
-        A file that is gone or empty for a moment, as while it is being replaced, leaves the last token in use.
+        While the file is missing or empty, as when it is being replaced, the last token stays in use.
         """
         try:
             stat = self._path.stat()
@@ -113,7 +113,7 @@ class TokenFile:
                     self._token, self._seen = token, seen
         except (OSError, ValueError) as error:
             if not self._token:
-                raise Unusable(f"{self._path}: the token can't be read: {_words(error)}") from error
+                raise Unusable(f"{self._path}: the token can't be read: {_reason(error)}") from error
         if not self._token or not self._token.isprintable() or " " in self._token:
-            raise Unusable(f"{self._path}: expected one token, found {'nothing' if not self._token else 'other text'}")
+            raise Unusable(f"{self._path}: expected one token, found {'none' if not self._token else 'other text'}")
         return self._token

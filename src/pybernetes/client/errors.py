@@ -22,7 +22,7 @@ class ApiError(Exception):
 
     @property
     def retry_after(self) -> float:
-        """Seconds to wait before the request is sent again; 0 when the server does not say."""
+        """Seconds to wait before sending the request again; 0 when the server does not specify it."""
         return float(self.status.details.retry_after_seconds) if self.status.details else 0.0
 
     def has_cause(self, reason: str) -> bool:
@@ -31,11 +31,11 @@ class ApiError(Exception):
 
 
 class BadRequest(ApiError):
-    """400: the request makes no sense; sending it again won't help."""
+    """400: the request is malformed; sending it again won't help."""
 
 
 class Unauthorized(ApiError):
-    """401: the server does not know who asks."""
+    """401: the server does not accept the credentials."""
 
 
 class Forbidden(ApiError):
@@ -47,11 +47,11 @@ class NotFound(ApiError):
 
 
 class AlreadyExists(ApiError):
-    """409: an object of this name is there already."""
+    """409: an object of this name exists."""
 
 
 class Conflict(ApiError):
-    """409: the object has changed meanwhile; read it again and retry."""
+    """409: the object has changed since it was read; read it again and retry."""
 
 
 class Gone(ApiError):
@@ -59,7 +59,7 @@ class Gone(ApiError):
 
 
 class Invalid(ApiError):
-    """422: the object breaks rules, named in `status.details.causes`."""
+    """422: the object is invalid; `status.details.causes` names the fields."""
 
 
 class TooManyRequests(ApiError):
@@ -67,15 +67,15 @@ class TooManyRequests(ApiError):
 
 
 class ServerError(ApiError):
-    """5xx: the server could not; a retry may succeed."""
+    """5xx: the server failed; a retry may succeed."""
 
 
 class Unreachable(Exception):
-    """No answer came: the connection was refused, was lost or timed out. The request may or may not have been done."""
+    """No answer: the connection was refused, was lost or timed out. The request may or may not have taken effect."""
 
 
 class BadAnswer(Unreachable):
-    """An answer came, but not one of an API server: a proxy's page, or a body that was cut off."""
+    """The answer is not one of an API server: a proxy's page, or a truncated body."""
 
 
 class Unusable(Unreachable):

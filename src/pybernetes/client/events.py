@@ -1,8 +1,8 @@
-"""Recording events: short notes on what happened to an object, for people who run `kubectl describe`.
+"""Recording events: short notes on what happened to an object, shown by `kubectl describe`.
 
-A repeated event raises the count of the first instead of making another object. An object that causes many (a
-ReplicaSet of thousands of pods) has most of them left out, at the original's rate. Recording never fails and never
-blocks: events wait in a bounded queue and are dropped, with a log line, when the server can't take them.
+A repeated event raises the count of the first instead of making another object. For an object with many events (a
+ReplicaSet of thousands of pods) most are dropped, at the rate of client-go. Recording never fails and never blocks:
+events wait in a bounded queue, and are dropped with a log line when the server is too slow.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 _QUEUE = 1000
 _REMEMBERED = 4096
-#: Events that one object may cause at once, and seconds until it may cause another one.
+#: The number of events that one object may cause at once, and the seconds until it may cause another one.
 _BURST = 25.0
 _REFILL_SECONDS = 300.0
 
@@ -37,13 +37,13 @@ def _utc_now() -> datetime:
 
 
 def _name_of(target: ObjectReference) -> str:
-    """The first part of an event's name: the object's, made fit for a name of an Event (`system:node` is not)."""
+    """The first part of an event's name: the name of the object, made valid for an Event (`system:node` is not)."""
     labels = re.sub(r"[^a-z0-9.-]+", "-", target.name.lower())[:230].split(".")
     return ".".join(label.strip("-") for label in labels if label.strip("-")) or "event"
 
 
 def reference(obj: Object, field_path: str = "") -> ObjectReference:
-    """What an event points at."""
+    """The reference to an object by which an event names it."""
     kind = BY_STRUCT[type(obj)]
     meta = obj.metadata
     return ObjectReference(
@@ -58,7 +58,7 @@ def reference(obj: Object, field_path: str = "") -> ObjectReference:
 
 
 class _Allowance:
-    """How many events each object may still cause. Pure: the time comes in."""
+    """How many events each object may still cause: a token bucket per object. Pure: time is an argument."""
 
     def __init__(self) -> None:
         self._left: OrderedDict[tuple[str, ...], tuple[float, float]] = OrderedDict()
@@ -76,7 +76,7 @@ class _Allowance:
 
 
 class EventRecorder:
-    """Writes events as one component; `run` does the writing."""
+    """Records events as one component; `run` writes them."""
 
     def __init__(
         self, client: Client, component: str, *, host: str = "", now: Callable[[], datetime] = _utc_now
@@ -91,7 +91,7 @@ class EventRecorder:
         self._dropped = 0
 
     def event(self, obj: Object | ObjectReference, type_: str, reason: str, message: str) -> None:
-        """Note that something happened; `type_` is Normal or Warning."""
+        """Record an event about an object; `type_` is Normal or Warning."""
         target = obj if isinstance(obj, ObjectReference) else reference(obj)
         if not self._allowance.take(target, self._now().timestamp()):
             return
@@ -99,7 +99,9 @@ class EventRecorder:
             self._queue.put_nowait((target, type_, reason, message))
         except asyncio.QueueFull:
             if not self._dropped:
-                log.warning("events of %s are dropped: more come than can be written", self._source.component)
+                log.warning(
+                    "events of %s are dropped: they arrive faster than the server accepts them", self._source.component
+                )
             self._dropped += 1
 
     async def run(self) -> None:

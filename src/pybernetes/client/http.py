@@ -1,4 +1,4 @@
-"""Requests over HTTPS: one pool of connections, TLS and credentials from a kubeconfig."""
+"""Requests over HTTPS: a pool of connections, with TLS and credentials from a kubeconfig."""
 
 import asyncio
 import os
@@ -17,8 +17,8 @@ __all__ = ["Endpoint", "HttpTransport"]
 
 #: A watch sends at least a bookmark a minute; silence for longer means that the connection is dead.
 _WATCH_SILENCE = 150.0
-#: A machine that went, or a network that swallows everything, is noticed in half a minute: after the first number of
-#: silent seconds the kernel asks the far side's kernel, at intervals of the second, and gives up after the third.
+#: TCP keep-alive detects a dead machine, or a network that drops everything, within half a minute: after 15 idle
+#: seconds the kernel probes its peer every 5 seconds, and gives up after 3 probes.
 _PROBES = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
 
 
@@ -33,7 +33,7 @@ class HttpTransport:
         timeout: float = 60.0,
         silence: float = _WATCH_SILENCE,
     ) -> None:
-        """`timeout`: seconds that an answer may take; `silence`: those after which a mute watch counts as dead."""
+        """`timeout`: seconds that an answer may take; `silence`: seconds after which a silent watch counts as dead."""
         self._base = URL(endpoint.server)
         self._prefix = self._base.path.rstrip("/")
         self._endpoint = endpoint
@@ -101,19 +101,19 @@ class HttpTransport:
             raise self._unreachable(error) from error
 
     def _unreachable(self, error: BaseException) -> Unreachable:
-        return Unreachable(f"no answer from {self._base.origin()}: {_words(error)}")
+        return Unreachable(f"no answer from {self._base.origin()}: {_explain(error)}")
 
     async def close(self) -> None:
         """Close all connections."""
         if self._session is not None:
             await self._session.close()
             self._session = None
-            # aiohttp closes TLS transports in the next turn of the loop.
+            # aiohttp closes TLS transports in the next iteration of the loop.
             await asyncio.sleep(0)
 
 
 def _probe(answer: aiohttp.ClientResponse) -> None:
-    """Have the kernel look after a connection on which it is normal that nothing comes."""
+    """Enable TCP keep-alive on the connection of a watch, which may be idle for long."""
     transport = answer.connection.transport if answer.connection else None
     connection = transport.get_extra_info("socket") if transport else None
     if connection is not None:
@@ -126,8 +126,8 @@ def _response(answer: aiohttp.ClientResponse, body: bytes) -> Response:
     return Response(answer.status, {k.lower(): v for k, v in answer.headers.items()}, body)
 
 
-def _words(error: BaseException) -> str:
-    """What happened, and where that helps, what to do."""
+def _explain(error: BaseException) -> str:
+    """What happened, and how to fix it where that is known."""
     match error:
         case aiohttp.ClientConnectorCertificateError():
             cause = error.certificate_error
@@ -137,7 +137,7 @@ def _words(error: BaseException) -> str:
             reason = getattr(error.os_error, "reason", "") or str(error.os_error)
             return f"TLS failed ({reason}): does this port speak HTTPS?"
         case aiohttp.ClientConnectorError():
-            # The event loop's own words say less: "Connect call failed".
+            # strerror is clearer than the event loop's message, "Connect call failed".
             number = error.os_error.errno or 0
             return os.strerror(number) if number > 0 else error.os_error.strerror or str(error.os_error)
         case TimeoutError():

@@ -56,15 +56,15 @@ class Cache(Generic[K]):
                 self._indexes[name][value][key] = obj
 
     def get(self, key: str) -> K | None:
-        """The object of a key (`namespace/name` or `name`)."""
+        """The object with a key (`namespace/name` or `name`)."""
         return self._objects.get(key)
 
     def find(self, name: str, namespace: str = "") -> K | None:
-        """The object of a name."""
+        """The object with a name."""
         return self._objects.get(f"{namespace}/{name}" if namespace else name)
 
     def all(self) -> list[K]:
-        """Every object."""
+        """All objects."""
         return list(self._objects.values())
 
     def by_index(self, index: str, value: str) -> list[K]:
@@ -76,7 +76,7 @@ class Cache(Generic[K]):
         return len(self._indexes[index].get(value, ()))
 
     def keys(self) -> list[str]:
-        """Every key."""
+        """All keys."""
         return list(self._objects)
 
     def __len__(self) -> int:
@@ -98,7 +98,7 @@ class Cache(Generic[K]):
         return old
 
     def remove(self, key: str) -> K | None:
-        """Forget an object; returns it."""
+        """Remove an object; returns it."""
         old = self._objects.pop(key, None)
         if old is not None:
             self._unindex(key, old)
@@ -167,10 +167,9 @@ class Informer(Generic[K]):
         if before is not None and before.metadata.uid != obj.metadata.uid:
             # Deleted and created again under the same name while the watch was down: two changes, not one.
             self._remove(key)
-        old = self.cache.put(obj)
-        if old is not None and old.metadata.resource_version == obj.metadata.resource_version:
+        elif before is not None and before.metadata.resource_version == obj.metadata.resource_version:
             return
-        self._notify(old, obj)
+        self._notify(self.cache.put(obj), obj)
 
     def remove(self, obj: K) -> None:
         """An object is gone."""

@@ -1,4 +1,4 @@
-"""Reading kubeconfig files: which server, which CA, whose credentials."""
+"""Reads kubeconfig files: the server, its CA and the user's credentials."""
 
 import base64
 from pathlib import Path
@@ -10,7 +10,7 @@ import yaml
 from pybernetes.client.endpoint import Endpoint
 from pybernetes.client.errors import Unusable
 
-#: Written in C where libyaml is there: ten times as fast, for files that every component reads at its start.
+#: The C loader if libyaml is installed: ten times as fast, and every component reads a kubeconfig at its start.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -59,12 +59,12 @@ def _server(path: Path, name: object, server: object) -> str:
         if parts and parts.scheme in ("https", "http") and parts.hostname and parts.port != 0:
             return parts.geturl().rstrip("/")
     except ValueError:
-        pass  # a port that is no number
+        pass  # the port is not a number
     raise KubeconfigError(f"{path}: cluster {name!r}: server must be an http(s) URL, found {server!r:.100}")
 
 
 def _credentials(path: Path, name: object, user: dict[str, Any]) -> dict[str, Any]:
-    """Who asks: the fields of Endpoint that a user entry fills."""
+    """The fields of Endpoint that a user entry fills."""
     for unknown in ("exec", "auth-provider", "username"):
         if user.get(unknown):
             raise KubeconfigError(
@@ -80,7 +80,7 @@ def _credentials(path: Path, name: object, user: dict[str, Any]) -> dict[str, An
         "key_data": _decode(path, user.get("client-key-data"), "client-key-data"),
     }
     for part in ("cert", "key"):
-        if found[f"{part}_data"]:  # as in the original, data goes before a file
+        if found[f"{part}_data"]:  # as in client-go, data takes precedence over a file
             found[f"{part}_file"] = None
     has_cert, has_key = (bool(found[f"{part}_file"] or found[f"{part}_data"]) for part in ("cert", "key"))
     if has_cert != has_key:
@@ -107,7 +107,7 @@ def _flag(path: Path, entry: dict[str, Any], key: str) -> bool:
 
 
 def _file(path: Path, value: object) -> Path | None:
-    """Paths in a kubeconfig are relative to the file they stand in."""
+    """Paths in a kubeconfig are relative to the directory of the file."""
     return path.parent / value if isinstance(value, str) and value else None
 
 

@@ -1,8 +1,8 @@
-"""Leader election through a Lease: of several processes that could do a job, one does it.
+"""Leader election through a Lease: of several processes that could do some work, one does it.
 
 The rules are client-go's: the holder renews the lease; others take it over when they have seen no renewal for
 `lease_duration` by their own clock, so clocks need not agree. A holder that can't renew within `renew_deadline`
-stops, before anybody else can start.
+stops, before another process can start.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ class LeadershipLost(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaderConfig:
-    """Durations in seconds, with the defaults of the original components. Raises ValueError where they don't fit."""
+    """Durations in seconds, with the defaults of the Kubernetes components. Raises ValueError if they contradict."""
 
     name: str
     identity: str
@@ -45,7 +45,7 @@ class LeaderConfig:
                 f"({self.retry_period:g} s)"
             )
         if not self.identity:
-            raise ValueError(f"leader election of {self.name}: the identity is empty, nobody could tell who leads")
+            raise ValueError(f"leader election of {self.name}: the identity is empty, but names the holder")
 
 
 def _utc_now() -> datetime:
@@ -61,7 +61,7 @@ class LeaderElector:
         self._now = now
         self._seen: tuple[str, str] = ("", "")
         self._seen_at = 0.0
-        self._trouble = ""
+        self._last_problem = ""
 
     async def run(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run `work` while leading. Raises LeadershipLost when the lease is lost; releases it when cancelled."""
@@ -89,7 +89,7 @@ class LeaderElector:
         renewed = loop.time()
         while True:
             await asyncio.sleep(self._config.retry_period)
-            # Others count from a renewal that they see, which is later than the moment it was sent.
+            # Other processes count from the renewal that they see, which is later than the moment at which it was sent.
             sent = loop.time()
             if await self._try(renewed + self._config.renew_deadline):
                 renewed = sent
@@ -99,18 +99,18 @@ class LeaderElector:
                 raise LeadershipLost(f"{self._config.name}: not renewed for {self._config.renew_deadline:g} s")
 
     async def _try(self, deadline: float = 0.0) -> bool:
-        """Take or renew the lease; False when somebody else holds it or the server can't be reached in time."""
+        """Take or renew the lease; False when another process holds it or the server can't be reached in time."""
         deadline = deadline or asyncio.get_running_loop().time() + self._config.renew_deadline
         try:
             async with asyncio.timeout_at(deadline):
                 taken = await self._acquire()
         except (ApiError, Unreachable, TimeoutError) as error:
-            trouble = str(error) or f"no answer within {self._config.renew_deadline:g} s"
-            if trouble != self._trouble:
-                log.warning("lease %s/%s: %s", self._config.namespace, self._config.name, trouble)
-            self._trouble = trouble
+            problem = str(error) or f"no answer within {self._config.renew_deadline:g} s"
+            if problem != self._last_problem:
+                log.warning("lease %s/%s: %s", self._config.namespace, self._config.name, problem)
+            self._last_problem = problem
             return False
-        self._trouble = ""
+        self._last_problem = ""
         return taken
 
     async def _acquire(self) -> bool:
@@ -163,7 +163,7 @@ class LeaderElector:
         return clock - self._seen_at > duration
 
     async def _release(self) -> None:
-        """Give the lease back, so that the next leader need not wait; harmless if it can't be done."""
+        """Give the lease back, so that the next leader need not wait until it expires. A failure does no harm."""
         cfg = self._config
         try:
             async with asyncio.timeout(2):

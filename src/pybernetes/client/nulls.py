@@ -1,8 +1,8 @@
-"""JSON without its null members.
+"""Removes null members from JSON.
 
-Go writes an absent time or list as `null` ("lastProbeTime": null, "endpoints": null), and clients read that as absent,
-whatever the field. Structs accept null only for optional fields, so text that does not decode is tried again without
-its null members. Objects of our own API server never need it.
+Go writes an absent time or list as `null` ("lastProbeTime": null, "endpoints": null), and clients read it as absent,
+whatever the field. Structs accept null only for optional fields, so text that does not decode is decoded again without
+its null members. Objects of our API server never need that.
 """
 
 import re

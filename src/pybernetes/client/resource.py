@@ -130,16 +130,16 @@ class Resource(Generic[K]):
         return response.body
 
     def _object_path(self, namespace: str, name: str, subresource: str = "") -> str:
-        """The path of one object. An empty name would be the whole collection, and `..` another one."""
+        """The path of one object. An empty name would address the collection, and `..` another one."""
         for part in (namespace, name, subresource):
             if "/" in part or "%" in part or part in (".", ".."):
-                raise ValueError(f"{part!r} can't be part of the path of an object in {self.api.resource}")
+                raise ValueError(f"{part!r} can't be part of the path of an object of {self.api.resource}")
         if not name:
-            raise ValueError(f"a request for one object in {self.api.resource} needs its name")
+            raise ValueError(f"a request for one object in {self.api.resource} needs a name")
         return self.api.path(namespace, name, subresource)
 
     def encode(self, obj: K) -> bytes:
-        """The object's JSON, with apiVersion and kind filled in."""
+        """The object as JSON, with apiVersion and kind filled in."""
         if not obj.kind:
             obj = msgspec.structs.replace(obj, api_version=self.api.api_version, kind=self.api.kind)
         return self._encoder.encode(obj)
@@ -189,7 +189,7 @@ class Resource(Generic[K]):
         resource_version: str = "",
         timeout_seconds: int = 0,
     ) -> AsyncGenerator[Events[K], None]:
-        """Batches of changes since a revision, in order; raises Gone when the revision is no longer kept."""
+        """Batches of changes since a revision, in order. Raises Gone when the server no longer has that revision."""
         query = {
             "watch": "true",
             "allowWatchBookmarks": "true",
@@ -247,12 +247,12 @@ class Resource(Generic[K]):
             log.error("%s %s is skipped: %s", self.api.resource, name, error)
 
     async def create(self, obj: K, *, namespace: str = "") -> K:
-        """Create; the namespace is the object's own unless given. Raises AlreadyExists, Invalid."""
+        """Create, in the namespace of the object unless one is given. Raises AlreadyExists, Invalid."""
         path = self.api.path(namespace or obj.metadata.namespace)
         return decode(self._decoder, await self._send("POST", path, body=self.encode(obj)))
 
     async def update(self, obj: K, *, subresource: str = "") -> K:
-        """Replace; raises Conflict if the object's resourceVersion is not the latest."""
+        """Replace. Raises Conflict if the object's resourceVersion is not the latest."""
         meta = obj.metadata
         path = self._object_path(meta.namespace, meta.name, subresource)
         return decode(self._decoder, await self._send("PUT", path, body=self.encode(obj)))
@@ -272,7 +272,7 @@ class Resource(Generic[K]):
         field_manager: str = "",
         force: bool = False,
     ) -> K:
-        """Change a part: `patch` is a JSON-like value (or a struct) in the form that `content_type` names."""
+        """Patch: `patch` is a JSON-like value (or a struct) in the format of `content_type`."""
         return decode(
             self._decoder,
             await self._send(
@@ -294,7 +294,7 @@ class Resource(Generic[K]):
         uid: str = "",
         resource_version: str = "",
     ) -> None:
-        """Delete, on condition that uid and resourceVersion (where given) are still the same, else Conflict."""
+        """Delete. Raises Conflict if a uid or resourceVersion is given and differs from the object's."""
         options = DeleteOptions(
             kind="DeleteOptions",
             api_version="v1",

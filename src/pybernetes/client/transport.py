@@ -1,6 +1,6 @@
-"""How a request reaches an API server: over HTTPS, or straight into a server in the same process.
+"""How a request reaches an API server: over HTTPS, or directly, in the same process.
 
-Both carry the same `Request`. The in-process transport enters the server after authentication, as a fixed user.
+Both transports take the same `Request`. The in-process one enters the server after authentication, as a fixed user.
 """
 
 from collections.abc import AsyncGenerator, Mapping
@@ -10,7 +10,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One API request. `path` is decoded and starts with `/`; `query` keeps order and repetition."""
+    """One API request. `path` is decoded and starts with `/`; `query` keeps order and repeated keys."""
 
     method: str
     path: str
@@ -21,7 +21,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A whole answer; header names are in lower case."""
+    """A complete answer; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -29,16 +29,16 @@ class Response:
 
 
 class Transport(Protocol):
-    """Raises `errors.Unreachable` when no answer comes; a refusal (4xx, 5xx) is a `Response`."""
+    """Raises `errors.Unreachable` when there is no answer; an error status (4xx, 5xx) is a `Response`."""
 
     async def request(self, request: Request) -> Response:
-        """Send a request and read the whole answer."""
+        """Send a request and read the complete answer."""
 
     def stream(self, request: Request) -> AsyncGenerator[list[bytes], None]:
-        """Send a watch request; yields batches of JSON lines as they come, until the server ends it.
+        """Send a watch request; yields batches of JSON lines as they arrive, until the server ends it.
 
-        A refusal raises `errors.ApiError`. Closing the generator ends the request.
+        An error status raises `errors.ApiError`. Closing the generator ends the request.
         """
 
     async def close(self) -> None:
-        """Free all connections."""
+        """Close all connections."""

@@ -1,7 +1,7 @@
-"""A queue of keys to reconcile: each key at most once in the queue and at most once in work, retried with back-off.
+"""A queue of keys to reconcile: each key is at most once in the queue and at most once being processed.
 
-A key added while it is in work is queued again when the work is done, so no change is missed and no key is worked
-on twice at the same time.
+A key added while it is processed is queued again when that is done, so no change is missed and no key is processed
+twice at the same time. Failed keys are retried with back-off.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import Generic, Protocol, TypeVar
 KeyT = TypeVar("KeyT", bound=Hashable)
 
 
-#: Shorter delays are none: event loops count in milliseconds, and uvloop gives no timer at all for less.
+#: Delays below the event loop's resolution of 1 ms run immediately (uvloop would drop the timer).
 _TICK = 0.001
 
 
@@ -21,18 +21,18 @@ _COALESCE_MAX = 1.0
 
 
 class Clock(Protocol):
-    """The part of an event loop that the queue needs."""
+    """Timers: an event loop, or the clock of a test."""
 
     def call_later(self, delay: float, callback: Callable[..., object], *args: object) -> asyncio.TimerHandle:
         """Run the callback after `delay` seconds."""
 
 
 class QueueClosed(Exception):
-    """The queue was shut down."""
+    """The queue was closed."""
 
 
 class WorkQueue(Generic[KeyT]):
-    """`add` from anywhere in the loop; workers `await get()`, then call `done(key)`."""
+    """Call `add` from anywhere in the event loop; workers `await get()`, then call `done(key)`."""
 
     def __init__(self, *, base_delay: float = 0.005, max_delay: float = 1000.0, clock: Clock | None = None) -> None:
         self._base = base_delay
@@ -58,7 +58,7 @@ class WorkQueue(Generic[KeyT]):
             self._push(key)
 
     def add_after(self, key: KeyT, delay: float) -> None:
-        """Queue a key after `delay` seconds; of several delays the earliest counts."""
+        """Queue a key after `delay` seconds; of several delays the earliest one counts."""
         if delay < _TICK:
             self.add(key)
             return
@@ -88,15 +88,15 @@ class WorkQueue(Generic[KeyT]):
         self.add_after(key, min(self._base * 2.0 ** min(failures, 60), self._max))
 
     def forget(self, key: KeyT) -> None:
-        """The key succeeded: its back-off starts anew."""
+        """The key succeeded: reset its back-off."""
         self._failures.pop(key, None)
 
     def failures(self, key: KeyT) -> int:
-        """How often the key failed in a row."""
+        """The number of failures of the key in a row."""
         return self._failures.get(key, 0)
 
     async def get(self) -> KeyT:
-        """The next key; raises QueueClosed at the end."""
+        """The next key. Raises QueueClosed when the queue is closed and empty."""
         while not self._queue:
             if self._closed:
                 raise QueueClosed
@@ -117,7 +117,7 @@ class WorkQueue(Generic[KeyT]):
         return key
 
     def done(self, key: KeyT) -> None:
-        """The work on a key has ended; if it was added meanwhile, it is queued again."""
+        """A key has been processed; if it was added meanwhile, it is queued again."""
         if key not in self._working:
             return
         self._working.remove(key)
@@ -125,7 +125,7 @@ class WorkQueue(Generic[KeyT]):
             self._push(key)
 
     def close(self) -> None:
-        """End all waiting workers."""
+        """Wake all waiting workers with QueueClosed."""
         self._closed = True
         for _, timer in self._timers.values():
             timer.cancel()
