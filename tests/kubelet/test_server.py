@@ -12,7 +12,7 @@ import pytest
 from apiserver.certs import Pki, make_pki
 from pybernetes.kubelet.config import ConfigError
 from pybernetes.kubelet.pods import PodRegistry
-from pybernetes.kubelet.server.access import may, subject
+from pybernetes.kubelet.server.access import is_allowed, subject
 from pybernetes.kubelet.server.handlers import Refused, log_options
 from pybernetes.kubelet.server.http import BadRequest, parse_head
 from pybernetes.kubelet.server.server import KubeletServer
@@ -106,10 +106,10 @@ async def test_port_in_use_names_the_fix(served: Served, tmp_path: Path) -> None
 
 def test_who_may(tmp_path: Path) -> None:
     settings = config(tmp_path)
-    assert may(settings, "kube-apiserver-kubelet-client", (), "/pods")
-    assert may(settings, "x", ("system:masters",), "/pods")
-    assert not may(settings, "x", ("system:nodes",), "/pods")
-    assert not may(settings, "", ("system:masters",), "/pods")
+    assert is_allowed(settings, "kube-apiserver-kubelet-client", (), "/pods")
+    assert is_allowed(settings, "x", ("system:masters",), "/pods")
+    assert not is_allowed(settings, "x", ("system:nodes",), "/pods")
+    assert not is_allowed(settings, "", ("system:masters",), "/pods")
     certificate: dict[str, Any] = {"subject": ((("organizationName", "o"),), (("commonName", "n"),))}
     assert subject(certificate) == ("n", ("o",))
     assert subject(None) == ("", ())

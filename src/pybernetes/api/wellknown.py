@@ -6,6 +6,7 @@ A name that only one module uses stays in that module.
 
 # Namespaces
 NAMESPACE_SYSTEM = "kube-system"
+NAMESPACE_NODE_LEASE = "kube-node-lease"
 
 # Users and groups
 GROUP_MASTERS = "system:masters"

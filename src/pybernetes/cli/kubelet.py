@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - `flag` gives a dataclass field
-"""pybernetes kubelet: a node's kubelet alone, with the flags of the original."""
+"""pybernetes kubelet: runs only the kubelet of a node, with kubelet's flags."""
 
 import asyncio
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ PERCENT = click.IntRange(0, 100)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flags:
-    """The flags of the kubelet that mean something here, and those that its usual units carry."""
+    """The supported flags of kubelet, and those that common unit files contain and that are ignored."""
 
     kubeconfig: Path | None = flag(None, "How to reach the API server.", type=FILE, shown="the pod's own account")
     hostname_override: str = flag("", "Name of the Node.", shown="the host's name")
@@ -34,51 +34,57 @@ class Flags:
     root_dir: Path = flag("/var/lib/kubelet", "Directory of pods and volumes.", type=PATH)
     pod_logs_dir: Path = flag("/var/log/pods", "Directory of containers' logs.", type=PATH)
     container_runtime_endpoint: str = flag("unix:///run/containerd/containerd.sock", "CRI socket of the runtime.")
-    cgroup_root: str = flag("", "Cgroup below which pods live.", shown="the root")
-    cgroups_per_qos: bool = flag("true", "Make a cgroup per QoS class and pod.", type=BOOL)
+    cgroup_root: str = flag("", "Parent cgroup of all pods.", shown="the root")
+    cgroups_per_qos: bool = flag("true", "Create a cgroup per QoS class and pod.", type=BOOL)
     cluster_dns: tuple[str, ...] = listed((), "Nameservers of pods.", type=ADDRESS)
     cluster_domain: str = flag("cluster.local", "Domain of Services.")
-    resolv_conf: Path = flag("/etc/resolv.conf", "The node's own resolver configuration.", type=PATH)
-    pod_manifest_path: Path | None = flag(None, "Directory of manifests to run without an API server.", type=PATH)
+    resolv_conf: Path = flag("/etc/resolv.conf", "The node's resolver configuration.", type=PATH)
+    pod_manifest_path: Path | None = flag(None, "Directory of static pod manifests.", type=PATH)
     register_node: bool = flag("true", "Create the Node object.", type=BOOL)
-    node_labels: tuple[tuple[str, str], ...] = listed((), "Labels to register with.", type=PAIR)
-    register_with_taints: tuple[TaintText, ...] = listed((), "Taints to register with.", type=TAINT)
-    max_pods: int = flag(110, "Pods that can run here.", type=click.IntRange(min=1))
+    node_labels: tuple[tuple[str, str], ...] = listed((), "Labels to register the Node with.", type=PAIR)
+    register_with_taints: tuple[TaintText, ...] = listed((), "Taints to register the Node with.", type=TAINT)
+    max_pods: int = flag(110, "Number of pods that can run on this node.", type=click.IntRange(min=1))
     address: str = flag("0.0.0.0", "Address to serve on.", type=ADDRESS)
     port: int = flag(10250, "Port to serve on, over HTTPS.", type=PORT)
     tls_cert_file: Path | None = flag(None, "Serving certificate.", type=FILE, shown="a self-signed one")
-    tls_private_key_file: Path | None = flag(None, "Its key.", type=FILE)
-    client_ca_file: Path | None = flag(None, "CA of clients; without it no client is served.", type=FILE)
-    kube_reserved: tuple[tuple[str, str], ...] = listed((), "Kept from pods, such as cpu=200m,memory=300Mi.", type=PAIR)
-    system_reserved: tuple[tuple[str, str], ...] = listed((), "Kept from pods as well.", type=PAIR)
-    image_gc_high_threshold: int = flag(85, "Per cent of disk use that starts removal of images.", type=PERCENT)
-    image_gc_low_threshold: int = flag(80, "Per cent at which it stops.", type=PERCENT)
-    minimum_image_ttl_duration: float = flag("2m0s", "Unused images are kept for so long.", type=DURATION)
+    tls_private_key_file: Path | None = flag(None, "Key of the serving certificate.", type=FILE)
+    client_ca_file: Path | None = flag(None, "CA of client certificates; without it no client is served.", type=FILE)
+    kube_reserved: tuple[tuple[str, str], ...] = listed(
+        (), "Resources reserved from pods, such as cpu=200m,memory=300Mi.", type=PAIR
+    )
+    system_reserved: tuple[tuple[str, str], ...] = listed((), "Further resources reserved from pods.", type=PAIR)
+    image_gc_high_threshold: int = flag(
+        85, "Disk usage in per cent that starts image garbage collection.", type=PERCENT
+    )
+    image_gc_low_threshold: int = flag(80, "Disk usage in per cent at which it stops.", type=PERCENT)
+    minimum_image_ttl_duration: float = flag(
+        "2m0s", "Minimum age of an unused image before it is removed.", type=DURATION
+    )
     container_log_max_size: str = flag("10Mi", "Size at which a log is rotated.")
-    container_log_max_files: int = flag(5, "Files kept of one log.", type=click.IntRange(min=2))
-    node_status_update_frequency: float = flag("10s", "How often the node's state is looked at.", type=DURATION)
-    sync_frequency: float = flag("1m0s", "How often a pod is looked at though nothing changed.", type=DURATION)
-    max_parallel_image_pulls: int = flag(2, "Images fetched at the same time.", type=click.IntRange(min=1))
+    container_log_max_files: int = flag(5, "Number of files kept per log.", type=click.IntRange(min=2))
+    node_status_update_frequency: float = flag("10s", "Period of checks of the node's state.", type=DURATION)
+    sync_frequency: float = flag("1m0s", "Period of synchronizing pods that have not changed.", type=DURATION)
+    max_parallel_image_pulls: int = flag(2, "Number of images pulled at the same time.", type=click.IntRange(min=1))
     healthz_bind_address: str = flag("127.0.0.1", "Address for /healthz.", type=ADDRESS)
     healthz_port: int = flag(10248, "Port for /healthz; 0: none.", type=PORT)
-    bootstrap_kubeconfig: str | None = ignored("give --kubeconfig a file with a certificate.")
-    pod_infra_container_image: str | None = ignored("the runtime's own setting decides.")
-    rotate_certificates: str | None = ignored("certificates are renewed by who made them.")
-    cgroup_driver: str | None = ignored("cgroups are made through cgroupfs.")
-    read_only_port: str | None = ignored("there is no port without authentication.")
-    seccomp_default: str | None = ignored("the runtime's default holds.")
+    bootstrap_kubeconfig: str | None = ignored("use --kubeconfig with a client certificate.")
+    pod_infra_container_image: str | None = ignored("the runtime's setting applies.")
+    rotate_certificates: str | None = ignored("certificates are not rotated by the kubelet.")
+    cgroup_driver: str | None = ignored("the driver is always cgroupfs.")
+    read_only_port: str | None = ignored("there is no read-only port.")
+    seccomp_default: str | None = ignored("the runtime's default applies.")
 
 
 def run(flags: Flags, level: str) -> None:
-    """Run a kubelet alone, on containerd or CRI-O, for this or a stock API server.
+    """Run only a kubelet, on containerd or CRI-O, for this API server or kube-apiserver.
 
-    Flags are those of the original.
+    The flags are those of kubelet.
     """
     run_until_signal(_work(flags, settings(flags)), level)
 
 
 def settings(flags: Flags) -> KubeletConfig:
-    """The kubelet's configuration. Raises ConfigError."""
+    """The configuration that the flags describe. Raises ConfigError."""
     scheme, found, path = flags.container_runtime_endpoint.rpartition("://")
     if (found and scheme != "unix") or not path.startswith("/"):
         raise ConfigError(
@@ -121,7 +127,7 @@ def settings(flags: Flags) -> KubeletConfig:
 
 
 def _reserved(flags: Flags) -> dict[str, str]:
-    """What both flags keep, added up."""
+    """The sum of --kube-reserved and --system-reserved."""
     total: dict[str, str] = {}
     for option, pairs in (("--kube-reserved", flags.kube_reserved), ("--system-reserved", flags.system_reserved)):
         for name, text in pairs:

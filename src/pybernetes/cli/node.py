@@ -13,7 +13,7 @@ from pybernetes.cluster.up import layout_of
 @click.command("node")
 @click.argument("node")
 @options.name
-@click.option("--proxy-mode", default="nftables", show_default=True, help="How Services are made.")
+@click.option("--proxy-mode", default="nftables", show_default=True, help="Proxy mode for Services.")
 @log_level
 def command(node: str, name: str, proxy_mode: str, log_level: str) -> None:
     """Run kubelet, proxy, flannel and DNS of a local NODE, inside its network namespace. `up` starts this."""

@@ -25,7 +25,7 @@ _AT_ONCE = 16
 @options.name
 @log_level
 def command(count: int, name: str, log_level: str) -> None:
-    """Run the kubelets of COUNT nodes whose pods are on paper only. `up --simulated-nodes` starts this."""
+    """Run the kubelets of COUNT simulated nodes. `up --simulated-nodes` starts this command."""
     endpoint = kubeconfig.load(component_path(layout_of(name), "admin"))
     transport = HttpTransport(endpoint, user_agent="pybernetes-simulated")
     run_until_signal(_run(simulated_nodes(count), transport), log_level, fast_loop=True)

@@ -1,7 +1,7 @@
-"""API objects that the pods of this node refer to: how they are named and read, and what is in them.
+"""The API objects that the pods of this node refer to: keys, reading, and data. Pure.
 
-Whatever uses an object names it (`environment_references`, `VolumePlugin.references`, ...), and the kubelet watches
-it for as long as the pod is on the node.
+Each user of objects declares them (`environment_references`, `VolumePlugin.references`, ...), and the kubelet watches
+them for as long as the pod is on the node.
 """
 
 import base64
@@ -18,7 +18,7 @@ K = TypeVar("K", bound=Object)
 
 @dataclass(frozen=True, slots=True)
 class ObjectKey:
-    """One object. The namespace is empty for kinds without namespaces."""
+    """Identifies an object. The namespace is empty for cluster-scoped kinds."""
 
     type: type[Object]
     namespace: str
@@ -29,7 +29,7 @@ class Objects(Protocol):
     """Reads API objects."""
 
     async def get(self, type_: type[K], namespace: str, name: str) -> K:
-        """The object; raises NotFound or another ApiError, or Unreachable."""
+        """Read an object; raises NotFound or another ApiError, or Unreachable."""
 
 
 def config_map_data(found: ConfigMap) -> dict[str, bytes]:
@@ -43,7 +43,7 @@ def secret_data(found: Secret) -> dict[str, bytes]:
 
 
 def _decoded(data: dict[str, str]) -> dict[str, bytes]:
-    """Values from base64. One that is not base64 counts as empty; the API server refuses such values."""
+    """Decode base64 values. An invalid one becomes empty; the API server does not accept such values."""
     decoded = {}
     for key, text in data.items():
         try:

@@ -1,4 +1,4 @@
-"""Where pods come from: the API server, through an informer; one per node, or one shared by many nodes."""
+"""Sources of pods: an informer for one node, or one informer shared by many nodes."""
 
 from collections import defaultdict
 
@@ -8,22 +8,22 @@ from pybernetes.kubelet.types import PodHandler
 
 
 class NodePods:
-    """The pods of one node, by a watch of its own."""
+    """The pods of one node, from a watch for that node only."""
 
     def __init__(self, informers: Informers, node_name: str) -> None:
         self._informer: Informer[Pod] = informers.of(Pod, field_selector=f"spec.nodeName={node_name}")
 
     def subscribe(self, handler: PodHandler) -> None:
-        """Tell of every pod."""
+        """Call `handler` for every pod and every change."""
         self._informer.add_handler(handler)
 
     async def synced(self) -> None:
-        """Wait for the first list."""
+        """Wait until the first list has been handled."""
         await self._informer.synced()
 
 
 class SharedPods:
-    """The pods of many (simulated) nodes, by one watch of all pods."""
+    """The pods of many simulated nodes, from one watch of all pods."""
 
     def __init__(self, informers: Informers) -> None:
         self._informer: Informer[Pod] = informers.of(Pod)
@@ -31,18 +31,18 @@ class SharedPods:
         self._informer.add_handler(self._dispatch)
 
     def of(self, node_name: str) -> "_OneOfMany":
-        """The source of one node."""
+        """The source for one node."""
         return _OneOfMany(self, node_name)
 
     def subscribe(self, node_name: str, handler: PodHandler) -> None:
-        """Tell of every pod of a node."""
+        """Call `handler` for every pod of a node and every change."""
         self._handlers[node_name].append(handler)
         for pod in self._informer.cache.all():
             if pod.spec.node_name == node_name:
                 handler(None, pod)
 
     async def synced(self) -> None:
-        """Wait for the first list."""
+        """Wait until the first list has been handled."""
         await self._informer.synced()
 
     def _dispatch(self, old: Pod | None, new: Pod | None) -> None:
@@ -57,16 +57,16 @@ class SharedPods:
 
 
 class _OneOfMany:
-    """A `PodSource` of one node, out of a shared one."""
+    """The part of a `SharedPods` that belongs to one node; a `PodSource`."""
 
     def __init__(self, shared: SharedPods, node_name: str) -> None:
         self._shared = shared
         self._node_name = node_name
 
     def subscribe(self, handler: PodHandler) -> None:
-        """Tell of every pod of the node."""
+        """Call `handler` for every pod of the node and every change."""
         self._shared.subscribe(self._node_name, handler)
 
     async def synced(self) -> None:
-        """Wait for the first list."""
+        """Wait until the first list has been handled."""
         await self._shared.synced()

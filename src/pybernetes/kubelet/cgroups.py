@@ -1,6 +1,6 @@
-"""`kubepods` and below: one cgroup per QoS class and pod, as the original lays them out.
+"""The cgroups of pods: one per QoS class and one per pod, in kubelet's layout.
 
-Guaranteed pods stand directly below `kubepods`, the others below `kubepods/burstable` and `kubepods/besteffort`.
+Guaranteed pods are directly below `kubepods`, the others below `kubepods/burstable` and `kubepods/besteffort`.
 """
 
 import errno
@@ -12,11 +12,11 @@ from pybernetes.kubelet.resources import pod_limits
 from pybernetes.linux.cgroup import Cgroup, Hierarchy, Limits, detect
 
 _CLASSES = {"Guaranteed": "", "Burstable": "/burstable", "BestEffort": "/besteffort"}
-_PATIENCE = 2.0
+_REMOVE_TIMEOUT = 2.0
 
 
 class PodCgroups:
-    """Makes and removes the cgroups of pods below `root`."""
+    """Creates and removes the cgroups of pods below `root`."""
 
     def __init__(self, root: str, hierarchy: Hierarchy | None = None) -> None:
         self._base = "/" + "/".join(part for part in (root.strip("/"), "kubepods") if part)
@@ -28,7 +28,7 @@ class PodCgroups:
         return f"{self._base}{_CLASSES[qos_class(pod)]}/pod{pod.metadata.uid}"
 
     def create(self, pod: Pod) -> None:
-        """Make the pod's cgroup and set its limits."""
+        """Create the pod's cgroup and set its limits."""
         if not self._prepared:
             self._prepare()
         group = Cgroup(self.parent(pod), self._hierarchy)
@@ -45,12 +45,12 @@ class PodCgroups:
         try:
             group.set_limits(limits)
         except OSError as error:
-            # A machine may lack a controller (no swap accounting, no CFS quota): the pod runs without that limit.
+            # The kernel may lack a controller (no swap accounting, no CFS quota): run the pod without that limit.
             if error.errno not in (errno.ENOENT, errno.EINVAL, errno.EACCES):
                 raise
 
     def remove(self, uid: str) -> None:
-        """Kill what is left of a pod, and remove its cgroup in whichever class it was."""
+        """Kill the processes that are left of a pod and remove its cgroup. The pod's QoS class need not be known."""
         for name in _CLASSES.values():
             group = Cgroup(f"{self._base}{name}/pod{uid}", self._hierarchy)
             if group.exists():
@@ -59,27 +59,27 @@ class PodCgroups:
     def _remove(self, group: Cgroup) -> None:
         if group.pids(recursive=True):
             group.kill()
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _REMOVE_TIMEOUT
         while True:
             try:
                 group.remove()
                 return
             except OSError as error:
-                # The kernel frees a cgroup shortly after its last process has gone.
+                # The kernel releases a cgroup shortly after its last process has exited.
                 if error.errno != errno.EBUSY or time.monotonic() > deadline:
                     raise
                 time.sleep(0.005)
 
 
 class NoCgroups:
-    """For a runtime that makes its own, or none."""
+    """For a runtime that creates its own cgroups, or none."""
 
     def parent(self, pod: Pod) -> str:
-        """None: the runtime's default."""
+        """Empty: the runtime's default."""
         return ""
 
     def create(self, pod: Pod) -> None:
-        """Nothing to make."""
+        """Creates nothing."""
 
     def remove(self, uid: str) -> None:
-        """Nothing to remove."""
+        """Removes nothing."""

@@ -1,99 +1,100 @@
-"""What a kubelet is told at its start."""
+"""The kubelet's configuration."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pybernetes.api.core.node import Taint
+from pybernetes.api.wellknown import GROUP_MASTERS
 
 
 class ConfigError(Exception):
-    """The configuration cannot work; the message names the field and the fix."""
+    """The configuration is invalid; the message names the field and the fix."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KubeletConfig:
-    """Everything that differs between nodes. Checked once, by `check`."""
+    """The configuration of one kubelet. Call `check` once before using it."""
 
     node_name: str
-    """Name of the Node object; lower-case DNS subdomain."""
+    """Name of the Node object, a lower-case DNS subdomain."""
     node_ips: tuple[str, ...]
-    """Addresses of the node, primary first; become InternalIP and pods' hostIP."""
+    """Addresses of the node, primary first. They become the Node's InternalIP and the pods' hostIP."""
     root_dir: Path = Path("/var/lib/kubelet")
-    """Pods' directories and volumes."""
+    """Directory for pods' files and volumes."""
     pod_logs_dir: Path = Path("/var/log/pods")
-    """Containers' logs."""
+    """Directory for containers' logs."""
     runtime_endpoint: str = "/run/containerd/containerd.sock"
-    """The runtime's CRI socket."""
+    """Path of the runtime's CRI socket."""
     cgroup_root: str = "/"
-    """Parent of `kubepods` in every hierarchy."""
+    """The cgroup that contains `kubepods`, in every hierarchy."""
     cgroups_per_qos: bool = True
-    """Whether to make a cgroup per QoS class and pod; False leaves it to the runtime."""
+    """Create a cgroup per QoS class and per pod. If False, the runtime's default applies."""
     cluster_dns: tuple[str, ...] = ()
     """Nameservers of pods with dnsPolicy ClusterFirst."""
     cluster_domain: str = "cluster.local"
     """Domain of Services."""
     resolv_conf: Path = Path("/etc/resolv.conf")
-    """The node's own resolver configuration, for dnsPolicy Default."""
+    """The node's resolver configuration, for pods with dnsPolicy Default."""
     max_pods: int = 110
-    """Capacity for pods."""
+    """How many pods can run on this node."""
     static_pod_path: Path | None = None
-    """Directory of manifests to run without an API server."""
+    """Directory with the manifests of static pods."""
     address: str = "0.0.0.0"
     """Address to listen on."""
     port: int = 10250
-    """Port of the HTTPS server; 0 picks one, None serves nothing."""
+    """Port of the HTTPS server; 0 picks a free one."""
     serve: bool = True
-    """Whether to serve HTTPS at all; simulated nodes do not."""
+    """Run the HTTPS server. Simulated nodes do not."""
     tls_cert_file: Path | None = None
-    """Serving certificate; made from `ca_cert_file` and `ca_key_file`, or self-signed, when absent."""
+    """Serving certificate. If absent, the kubelet makes a self-signed one."""
     tls_key_file: Path | None = None
-    """Its key."""
+    """Key of the serving certificate."""
     client_ca_file: Path | None = None
-    """Authority of clients' certificates; without it nobody but anonymous health checks is served."""
+    """CA of client certificates. Without it, the server answers health checks only."""
     authorized_users: tuple[str, ...] = ("kube-apiserver-kubelet-client", "system:kube-apiserver")
-    """Common names of client certificates that may do everything."""
-    authorized_groups: tuple[str, ...] = ("system:masters", "kubeadm:cluster-admins")
-    """Organizations of client certificates that may do everything."""
+    """Users, by the certificate's common name, that may make any request."""
+    authorized_groups: tuple[str, ...] = (GROUP_MASTERS, "kubeadm:cluster-admins")
+    """Groups, by the certificate's organizations, that may make any request."""
     node_labels: Mapping[str, str] = field(default_factory=dict)
-    """Labels to register with."""
+    """Labels to register the Node with."""
     taints: tuple[Taint, ...] = ()
-    """Taints to register with."""
+    """Taints to register the Node with."""
     register_node: bool = True
-    """Whether to create the Node object."""
+    """Create the Node object if it does not exist."""
     capacity: Mapping[str, str] = field(default_factory=dict)
-    """Overrides of what the machine has: cpu, memory, ephemeral-storage; for several nodes on one machine."""
+    """Overrides the machine's cpu, memory and ephemeral-storage, so that several nodes can share one machine."""
     reserved: Mapping[str, str] = field(default_factory=dict)
-    """What is kept from pods: allocatable is capacity less this."""
+    """Resources that pods cannot use: allocatable is capacity minus this."""
     kubelet_version: str = "v1.34.0+pybernetes"
     """nodeInfo.kubeletVersion"""
     pod_cidr: str = ""
-    """spec.podCIDR to register with; empty leaves it to the controller that allocates them."""
+    """spec.podCIDR to register the Node with. If empty, the node IPAM controller allocates one."""
     lease_duration: int = 40
-    """Seconds that a node's lease holds; it is renewed every quarter of that."""
+    """Seconds for which the node's lease is valid. It is renewed four times in that period."""
     lease_phase: float = 1.0
-    """Part of the renewal period before the first renewal; kubelets that start together differ in it."""
+    """Fraction of the renewal period to wait before the first renewal, to spread kubelets that start together."""
     status_period: float = 300.0
     """Seconds between reports of an unchanged node status."""
     status_check_period: float = 10.0
-    """Seconds between looks at the node's state."""
+    """Seconds between checks of the node's state."""
     image_gc_high_percent: int = 85
-    """Use of the image filesystem that starts the removal of images."""
+    """Usage of the image filesystem, in per cent, that starts image garbage collection."""
     image_gc_low_percent: int = 80
-    """Use at which it stops."""
+    """Usage, in per cent, at which image garbage collection stops."""
     image_minimum_age: float = 120.0
-    """Seconds that an unused image is kept at least."""
+    """Minimum age of an unused image, in seconds, before it is removed."""
     log_max_size: int = 10 << 20
-    """Bytes at which a container's log is rotated."""
+    """Size of a container's log, in bytes, at which it is rotated."""
     log_max_files: int = 5
-    """Files kept of one log."""
+    """Number of files kept per log."""
     max_pulls: int = 2
-    """Images fetched at the same time."""
+    """Number of images pulled at the same time."""
     sync_period: float = 60.0
-    """Seconds after which a pod is looked at although nothing is known to have changed."""
+    """Seconds after which a pod is synchronized even if nothing changed."""
 
     def check(self) -> None:
-        """Raise ConfigError for what cannot work."""
+        """Raise ConfigError for invalid settings."""
         if not self.node_name or self.node_name != self.node_name.lower():
             raise ConfigError(f"node_name {self.node_name!r}: give a lower-case name (--hostname-override)")
         if not self.node_ips:
@@ -103,14 +104,14 @@ class KubeletConfig:
         if not 0 < self.image_gc_low_percent <= self.image_gc_high_percent <= 100:
             raise ConfigError(
                 f"image_gc_low_percent {self.image_gc_low_percent} and image_gc_high_percent "
-                f"{self.image_gc_high_percent}: the low one must not be above the high one"
+                f"{self.image_gc_high_percent}: the low percentage must not exceed the high one"
             )
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
-            raise ConfigError("tls_cert_file and tls_key_file belong together: give both or neither")
+            raise ConfigError("tls_cert_file and tls_key_file: give both or neither")
         if self.max_pods <= 0 or self.log_max_files < 2:
             raise ConfigError("max_pods must be above 0 and log_max_files above 1")
 
     @property
     def node_ip(self) -> str:
-        """The primary address."""
+        """The node's primary address."""
         return self.node_ips[0]

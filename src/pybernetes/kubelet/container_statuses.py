@@ -1,4 +1,4 @@
-"""What a pod's status says of each container. Pure."""
+"""The statuses of a pod's containers. Pure."""
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
@@ -20,25 +20,25 @@ _LOST = "The container could not be located when the pod was terminated"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What is known of a pod's containers beside the runtime's own view."""
+    """What the kubelet knows about a pod's containers in addition to the runtime's state."""
 
     runtime_name: str = "containerd"
     waiting: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """container -> (reason, message) why it is not running"""
+    """Container name -> (reason, message) of its waiting state."""
     started: Set[str] = frozenset()
-    """ids of containers that count as started"""
+    """Ids of started containers."""
     ready: Set[str] = frozenset()
-    """ids of containers that are ready"""
+    """Ids of ready containers."""
     messages: Mapping[str, str] = field(default_factory=dict)
-    """id -> termination message"""
+    """Container id -> termination message."""
     final: bool = False
-    """Nothing of the pod runs any more, nor will: what is not found has ended."""
+    """The pod has stopped for good: a container that the runtime does not have has terminated."""
 
 
 def container_statuses(
     pod: Pod, containers: list[AnyContainer], previous: list[ContainerStatus], state: PodState, seen: Seen
 ) -> list[ContainerStatus]:
-    """One status per container, in the order of the specification."""
+    """One status per container, in the order of the pod's spec."""
     before = {status.name: status for status in previous}
     return [_status(pod, c, before.get(c.name), state, seen) for c in containers]
 
@@ -75,14 +75,14 @@ def _status(
 
 
 def _ready(pod: Pod, container: AnyContainer, latest: ContainerInfo, seen: Seen) -> bool:
-    """An init container is ready when it has succeeded, any other while it runs and its probe agrees."""
+    """An init container is ready once it has succeeded; any other while it runs and its readiness probe passes."""
     if any(c.name == container.name for c in pod.spec.init_containers) and not is_sidecar(container):
         return latest.state == "exited" and latest.exit_code == 0
     return latest.state == "running" and latest.id in seen.ready
 
 
 def _unseen(pod: Pod, container: AnyContainer, before: ContainerStatus | None, seen: Seen) -> ContainerStatus:
-    """The runtime has no container of this name: it was not made yet, or has been removed."""
+    """The status of a container that the runtime does not have: not created yet, or removed."""
     if before is not None and before.container_id and seen.final:
         if before.state.terminated is not None:
             return before
@@ -115,7 +115,7 @@ def _unseen(pod: Pod, container: AnyContainer, before: ContainerStatus | None, s
 
 
 def container_state(info: ContainerInfo, seen: Seen) -> ContainerState:
-    """The present state of a container that the runtime has."""
+    """The current state of a container that the runtime has."""
     if info.state == "running":
         return ContainerState(running=ContainerStateRunning(started_at=rfc3339(info.started_at)))
     if info.state == "exited":

@@ -1,7 +1,7 @@
-"""How long a container that keeps ending must wait before it is started again. Pure.
+"""The back-off of crashing containers (CrashLoopBackOff). Pure.
 
-10 s after the first repetition, doubled with each further one, at most 5 min; forgotten once a run has lasted
-10 min.
+The first restart is immediate. The second waits 10 s, and each further one twice as long, up to 5 minutes. A
+container that has run for 10 minutes starts over.
 """
 
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ RESET_AFTER = 2 * MAXIMUM
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """`delay` counts from the container's end; `since` is when the delay was last raised."""
+    """The back-off of one container. `delay` counts from the container's exit; `since` is when it was last raised."""
 
     delay: float = 0.0
     since: float = 0.0
 
     def wait_until(self, finished_at: float) -> float:
-        """When a container that ended at `finished_at` may start again."""
+        """When a container that exited at `finished_at` may start again."""
         if self.delay == 0.0 or finished_at - self.since > RESET_AFTER:
             return 0.0
         return finished_at + self.delay
@@ -32,7 +32,7 @@ class Backoff:
 
 
 def go_duration(seconds: float) -> str:
-    """As the original writes it: `10s`, `2m40s`, `5m0s`."""
+    """A duration in Go's notation: `10s`, `2m40s`, `5m0s`."""
     whole = int(seconds)
     hours, rest = divmod(whole, 3600)
     minutes, left = divmod(rest, 60)

@@ -1,7 +1,7 @@
-"""A container's environment: services, ConfigMaps, Secrets, fields, plain values. Pure, apart from reading objects.
+"""The environment variables of a container. Reads ConfigMaps and Secrets; everything else is pure.
 
-Later sources override earlier ones: services first, then envFrom in order, then env in order, where a value may
-refer to what stands before it.
+Later sources override earlier ones: first Services, then envFrom in order, then env in order. A value in env may
+refer to variables that precede it.
 """
 
 import re
@@ -24,7 +24,7 @@ _NAME = re.compile(r"^[-._a-zA-Z][-._a-zA-Z0-9]*$")
 
 
 class Missing(Exception):
-    """The object or key does not exist; the text says so."""
+    """The object or key does not exist."""
 
 
 async def environment(
@@ -34,7 +34,7 @@ async def environment(
     services: Iterable[Service],
     allocatable: Mapping[str, str],
 ) -> dict[str, str]:
-    """The variables in the order in which they were set. Raises StartFailed."""
+    """The container's variables, in order. Raises StartFailed."""
     result = service_variables(pod, services)
     for source in container.env_from:
         ref = source.config_map_ref or source.secret_ref
@@ -99,7 +99,7 @@ async def _read(objects: Objects, kind: str, namespace: str, name: str) -> dict[
 
 
 def environment_references(pod: Pod) -> Iterator[ObjectKey]:
-    """The ConfigMaps and Secrets from which containers get variables."""
+    """The ConfigMaps and Secrets that the pod's environment variables come from."""
     namespace = pod.metadata.namespace
     for container in all_containers(pod):
         for env_from in container.env_from:
@@ -116,7 +116,7 @@ def environment_references(pod: Pod) -> Iterator[ObjectKey]:
 
 
 def service_variables(pod: Pod, services: Iterable[Service]) -> dict[str, str]:
-    """WEB_SERVICE_HOST and the rest, for each Service of the pod's namespace; of default/kubernetes always."""
+    """WEB_SERVICE_HOST etc. for each Service of the pod's namespace, and always for default/kubernetes."""
     links = pod.spec.enable_service_links is not False
     result: dict[str, str] = {}
     for service in services:

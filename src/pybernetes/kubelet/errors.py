@@ -1,8 +1,8 @@
-"""Why a pod or one of its containers cannot go on for now: one class per decision that a pod's worker makes."""
+"""Errors that a pod's worker handles: it reports them and retries."""
 
 
 class StartFailed(Exception):
-    """A container cannot be started now; `reason` and the text become its waiting state."""
+    """A container cannot be started now; `reason` and the message become its waiting state."""
 
     def __init__(self, reason: str, message: str, retry_after: float = 10.0) -> None:
         super().__init__(message)
@@ -11,8 +11,8 @@ class StartFailed(Exception):
 
 
 class VolumesNotReady(Exception):
-    """A pod's volumes cannot be set up now; the text names the volume and the reason."""
+    """A pod's volumes cannot be set up now; the message names the volume and the reason."""
 
 
 class HookFailed(Exception):
-    """A lifecycle hook failed; the text says how."""
+    """A lifecycle hook failed."""

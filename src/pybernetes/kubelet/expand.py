@@ -1,7 +1,6 @@
-"""`$(NAME)` in commands, arguments and environment values. Pure.
+"""Expands `$(NAME)` in commands, arguments and environment values. Pure.
 
-`$(NAME)` becomes the variable's value; an unknown name stays as it is; `$$` stands for `$`, so `$$(NAME)` becomes
-`$(NAME)`.
+References to unknown names stay as they are. `$$` is an escaped `$`: `$$(NAME)` becomes `$(NAME)`.
 """
 
 import re
@@ -11,7 +10,7 @@ _PATTERN = re.compile(r"\$(?:(\$)|\(([^)]*)\))")
 
 
 def expand(text: str, variables: Mapping[str, str]) -> str:
-    """The text with its references replaced."""
+    """The text with its references expanded."""
     if "$" not in text:
         return text
 

@@ -1,4 +1,4 @@
-"""The downward API: what a pod may be told about itself, by field path. Pure."""
+"""The downward API: values of a pod's fields and of its containers' resources. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ _KEYED = re.compile(r"^metadata\.(labels|annotations)\['(.*)'\]$")
 
 
 class BadFieldPath(ValueError):
-    """There is no such field, or the pod may not see it."""
+    """The field does not exist, or the downward API does not offer it."""
 
 
 def field_value(pod: Pod, path: str) -> str:
-    """The text of a pod's field; raises BadFieldPath."""
+    """The value of a pod's field as text; raises BadFieldPath."""
     meta, spec, status = pod.metadata, pod.spec, pod.status
     keyed = _KEYED.match(path)
     if keyed:
@@ -51,7 +51,7 @@ def _quote(text: str) -> str:
 
 
 def resource_value(pod: Pod, selector: ResourceFieldSelector, container: str, allocatable: Mapping[str, str]) -> str:
-    """A container's limit or request, in units of the divisor; an absent limit is what the node has."""
+    """A container's limit or request in units of the divisor. Without a limit, the node's allocatable counts."""
     name = selector.container_name or container
     found = find_container(pod, name)
     if found is None:

@@ -1,7 +1,7 @@
-"""Which of a pod's ended containers and old sandboxes are kept. Pure.
+"""Garbage collection of a pod's exited containers and old sandboxes. Pure.
 
-Of each container the newest is kept, and the one before it for `kubectl logs -p`; of sandboxes the newest, and those
-that still hold a container that is kept.
+The latest two instances of each container are kept; `kubectl logs -p` shows the older one. The latest sandbox is
+kept, and each sandbox that contains a container that is kept.
 """
 
 from pybernetes.kubelet.runtime import ContainerInfo, PodState, Sandbox
@@ -10,7 +10,7 @@ _KEPT = 2
 
 
 def garbage(state: PodState) -> tuple[list[ContainerInfo], list[Sandbox]]:
-    """(containers, sandboxes) to be removed."""
+    """The containers and sandboxes to remove."""
     kept: dict[str, int] = {}
     dead: list[ContainerInfo] = []
     holding = set()

@@ -1,4 +1,4 @@
-"""What probes have found about a pod's containers."""
+"""The health of a pod's containers, as found by probes."""
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Findings by container id."""
+    """Started, ready and unhealthy containers, by container id."""
 
     started: Set[str] = frozenset()
     ready: Set[str] = frozenset()
     unhealthy: Mapping[str, str] = field(default_factory=dict)
-    """id -> "liveness" or "startup": the probe because of which the container must be restarted"""
+    """Container id -> "liveness" or "startup": the failed probe because of which it must be restarted."""

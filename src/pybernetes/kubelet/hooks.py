@@ -1,4 +1,4 @@
-"""Lifecycle hooks (exec, HTTP, sleep), and what a container has left as its last words."""
+"""Lifecycle hooks (exec, HTTP, sleep) and termination messages."""
 
 import asyncio
 from pathlib import Path
@@ -21,7 +21,7 @@ _HTTP_TIMEOUT = 30.0
 
 
 class LifecycleHooks:
-    """Runs hooks against the runtime, or over the network."""
+    """Runs hooks in containers or over the network."""
 
     def __init__(self, config: KubeletConfig, streams: Streams) -> None:
         self._config = config
@@ -34,14 +34,14 @@ class LifecycleHooks:
             await self._run(container.lifecycle.post_start, container, container_id, ip, 0.0)
 
     async def pre_stop(self, pod: Pod, container: AnyContainer, container_id: str, ip: str, grace: float) -> None:
-        """Run the preStop hook, for at most `grace` seconds; raises HookFailed."""
+        """Run the preStop hook for at most `grace` seconds; raises HookFailed."""
         if container.lifecycle is None or container.lifecycle.pre_stop is None:
             return
         try:
             async with asyncio.timeout(grace):
                 await self._run(container.lifecycle.pre_stop, container, container_id, ip, grace)
         except TimeoutError as error:
-            raise HookFailed(f"preStop hook did not end within {grace:g} s") from error
+            raise HookFailed(f"preStop hook did not finish within {grace:g} s") from error
 
     async def _run(
         self, handler: LifecycleHandler, container: AnyContainer, container_id: str, ip: str, timeout: float
@@ -55,7 +55,7 @@ class LifecycleHooks:
             if not result.ok:
                 raise HookFailed(result.output)
         elif handler.tcp_socket is not None:
-            raise HookFailed("tcpSocket is not a hook that can be run")
+            raise HookFailed("tcpSocket is not supported as a lifecycle hook")
 
     async def _exec(self, command: tuple[str, ...], container_id: str, timeout: float) -> None:
         try:
@@ -67,7 +67,7 @@ class LifecycleHooks:
             raise HookFailed(f"command {' '.join(command)!r} exited with {result.exit_code}: {output}")
 
     def termination_message(self, info: ContainerInfo) -> str:
-        """The message file, or with FallbackToLogsOnError the end of the log; kept once read."""
+        """The content of the termination message file, or of the log's end with FallbackToLogsOnError. Cached."""
         known = self._messages.get(info.id)
         if known is None:
             known = self._messages[info.id] = self._read_message(info)

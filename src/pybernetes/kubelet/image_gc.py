@@ -1,4 +1,4 @@
-"""Removes images that nothing uses when their filesystem gets full. Which ones is pure."""
+"""Image garbage collection: removes unused images when their filesystem gets full. The choice is pure."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ _PERIOD = 300.0
 
 
 class ImageCollector:
-    """Looks every five minutes."""
+    """Collects images every five minutes."""
 
     def __init__(self, config: KubeletConfig, runtime: Runtime, clock: Clock, registry: PodRegistry) -> None:
         self._config = config
@@ -27,16 +27,16 @@ class ImageCollector:
         self._last_used: dict[str, float] = {}
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Collect until cancelled."""
         while True:
             try:
                 await self.collect()
             except (RuntimeFailure, OSError) as error:
-                log.warning("image collection: %s", error)
+                log.warning("image garbage collection: %s", error)
             await asyncio.sleep(_PERIOD)
 
     async def collect(self, percent: int | None = None) -> list[str]:
-        """Remove what is too much; returns the ids removed. `percent` stands for the filesystem's use in tests."""
+        """Remove images if the filesystem is too full; returns their ids. Tests give the usage as `percent`."""
         images = await self._runtime.list_images()
         used = {container.image for pod in self._registry.all() for container in all_containers(pod)}
         now = self._clock()
@@ -49,9 +49,9 @@ class ImageCollector:
             in_use = total * percent // 100
         if not total or in_use * 100 < total * self._config.image_gc_high_percent:
             return []
-        too_much = in_use - total * self._config.image_gc_low_percent // 100
+        excess = in_use - total * self._config.image_gc_low_percent // 100
         removed = []
-        for image in removable(images, used, self._last_used, too_much, now - self._config.image_minimum_age):
+        for image in removable(images, used, self._last_used, excess, now - self._config.image_minimum_age):
             log.info("removing image %s", ", ".join(image.tags) or image.id)
             await self._runtime.remove_image(image.id)
             self._last_used.pop(image.id, None)
@@ -60,9 +60,12 @@ class ImageCollector:
 
 
 def removable(
-    images: Iterable[ImageInfo], used: set[str], last_used: Mapping[str, float], too_much: int, before: float
+    images: Iterable[ImageInfo], used: set[str], last_used: Mapping[str, float], excess: int, before: float
 ) -> list[ImageInfo]:
-    """The images to remove to get `too_much` bytes back: longest unused first, none in use, none of late, no pause."""
+    """The images to remove in order to free `excess` bytes, least recently used first.
+
+    Images in use, images used after `before`, and the pause image are never removed.
+    """
     candidates = [
         image
         for image in images
@@ -72,15 +75,15 @@ def removable(
     ]
     chosen = []
     for image in sorted(candidates, key=lambda i: last_used.get(i.id, 0.0)):
-        if too_much <= 0:
+        if excess <= 0:
             break
         chosen.append(image)
-        too_much -= image.size
+        excess -= image.size
     return chosen
 
 
 def _usage(path: str) -> tuple[int, int]:
-    """(bytes there are, bytes in use) on a path's filesystem."""
+    """(capacity, used bytes) of the filesystem that contains the path."""
     if not path or not os.path.exists(path):
         return 0, 0
     found = os.statvfs(path)

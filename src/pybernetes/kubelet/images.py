@@ -1,4 +1,4 @@
-"""Having images on the node: pull policy, credentials, and a back-off per image that cannot be fetched."""
+"""Pulls images: pull policy, credentials, and a back-off per image that cannot be pulled."""
 
 import asyncio
 import base64
@@ -18,7 +18,7 @@ from pybernetes.kubelet.types import Clock, Recorder
 
 
 class ImagePuller:
-    """Finds or fetches images."""
+    """Provides the images of containers."""
 
     def __init__(self, images: Images, *, objects: Objects, recorder: Recorder, clock: Clock, max_pulls: int) -> None:
         self._images = images
@@ -29,7 +29,7 @@ class ImagePuller:
         self._backoffs: dict[tuple[str, str], Backoff] = {}
 
     async def ensure(self, pod: Pod, container: AnyContainer) -> str:
-        """A reference to run the container's image by; raises StartFailed."""
+        """Make the container's image available; returns the reference to run it by. Raises StartFailed."""
         name, policy = container.image, container.image_pull_policy or "IfNotPresent"
         target = container_reference(pod, container.name)
         present = await self._images.image(name)
@@ -68,7 +68,7 @@ class ImagePuller:
                 self._backoffs[key] = backoff = self._backoffs.get(key, Backoff()).next(now, now)
                 record(target, "Warning", "Failed", f'Failed to pull image "{name}": {error}')
                 record(target, "Warning", "Failed", "Error: ErrImagePull")
-                # Soon enough for the state to become ImagePullBackOff, as clients expect to see it.
+                # Retry soon, so that the reason changes to ImagePullBackOff as clients expect.
                 raise StartFailed("ErrImagePull", str(error), min(backoff.delay, 2.0)) from error
         self._backoffs.pop(key, None)
         took, whole = self._clock() - began, self._clock() - asked
@@ -104,19 +104,19 @@ class ImagePuller:
         return found
 
     def forget(self, uid: str) -> None:
-        """The pod is gone."""
+        """Drop the back-offs of a pod that has been removed."""
         for key in [k for k in self._backoffs if k[0] == uid]:
             del self._backoffs[key]
 
 
 def image_references(pod: Pod) -> Iterator[ObjectKey]:
-    """The Secrets with credentials for the pod's images."""
+    """The pod's imagePullSecrets."""
     for pull_secret in pod.spec.image_pull_secrets:
         yield ObjectKey(Secret, pod.metadata.namespace, pull_secret.name)
 
 
 def docker_auths(text: bytes) -> Iterator[tuple[str, RegistryAuth]]:
-    """(registry, credentials) of a Docker configuration, old form or new; nothing for a broken one. Pure."""
+    """(registry, credentials) in a Docker configuration of either format; none if it is invalid. Pure."""
     try:
         config = json.loads(text)
     except ValueError:

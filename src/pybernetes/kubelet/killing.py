@@ -1,4 +1,4 @@
-"""Ending containers: preStop hook, TERM, KILL, all within the grace period; sidecars last."""
+"""Terminates containers: preStop hook, TERM, KILL, all within the grace period; sidecars last."""
 
 import asyncio
 
@@ -9,13 +9,13 @@ from pybernetes.kubelet.runtime import ContainerInfo, PodState
 from pybernetes.kubelet.services import Services
 
 _MINIMUM_AFTER_HOOK = 2
-"""Seconds that a process gets to end by itself even if the hook has used up the time."""
+"""Seconds between TERM and KILL if the hook has used up the grace period."""
 
 
 async def kill_container(
     services: Services, pod: Pod, info: ContainerInfo, state: PodState, grace: int, message: str
 ) -> None:
-    """End one container within `grace` seconds."""
+    """Terminate one container within `grace` seconds."""
     services.recorder.event(container_reference(pod, info.name), "Normal", "Killing", message)
     container = find_container(pod, info.name)
     left = grace
@@ -33,7 +33,7 @@ async def kill_container(
 
 
 async def kill_pod(services: Services, pod: Pod, state: PodState, grace: int) -> None:
-    """End all containers: the regular ones together, then the sidecars one after the other, last started first."""
+    """Terminate all containers: the regular ones together, then the sidecars one by one in reverse order."""
     start = services.clock()
     sidecars = [c.name for c in pod.spec.init_containers if is_sidecar(c)]
     first = [info for info in state.running if info.name not in sidecars]
@@ -43,7 +43,7 @@ async def kill_pod(services: Services, pod: Pod, state: PodState, grace: int) ->
                 kill = kill_container(services, pod, info, state, grace, f"Stopping container {info.name}")
                 group.create_task(kill, name=f"kill {pod.metadata.name}/{info.name}")
     except ExceptionGroup as failures:
-        # One decision for the caller: try all of it again.
+        # The caller retries the whole pod, whichever containers failed.
         raise failures.exceptions[0] from failures
     for name in reversed(sidecars):
         for info in (c for c in state.running if c.name == name):

@@ -1,7 +1,7 @@
 """The kubelet: the tasks that keep the pods of one node going.
 
-Two factories make one: `real_node.real_kubelet` runs containers on this machine, `simulated.node.simulated_kubelet`
-keeps pods in memory. This module knows neither.
+Two factories make kubelets: `real_node.real_kubelet` for one that runs containers on this machine, and
+`simulated.node.simulated_kubelet` for one that keeps pods in memory. This module depends on neither.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from pybernetes.kubelet.status_manager import StatusManager
 from pybernetes.kubelet.types import PodSource
 
 Task = tuple[str, Callable[[], Coroutine[None, None, None]]]
-"""(name, what to run until it is cancelled)"""
+"""(name, function that runs until cancelled)"""
 
 
 class Node(Protocol):
-    """What a kubelet works with; a real node and a simulated one make it differently."""
+    """The parts of a kubelet that differ between a real and a simulated node."""
 
     registry: PodRegistry
     status: StatusManager
@@ -32,17 +32,17 @@ class Node(Protocol):
         """Port of the HTTPS server."""
 
     def tasks(self) -> Iterable[Task]:
-        """Tasks that only this kind of node has."""
+        """Further tasks of this kind of node."""
 
     async def synced(self) -> None:
-        """Wait for everything that has to be known before the API server's pods may start."""
+        """Wait until pods from the API server may start."""
 
     async def close(self) -> None:
-        """End what has tasks of its own."""
+        """End the tasks that parts of the node have started themselves."""
 
 
 class Kubelet:
-    """The kubelet of one node. `run` works until cancelled; containers go on running after it."""
+    """The kubelet of one node. Containers keep running when `run` is cancelled."""
 
     def __init__(self, config: KubeletConfig, runtime: Runtime, node: Node, source: PodSource) -> None:
         self.config = config
@@ -67,7 +67,7 @@ class Kubelet:
             await self._node.close()
 
     def _tasks(self) -> Iterable[Task]:
-        """Everything that runs as long as the kubelet does; pods come first, so that a restart finds them quickly."""
+        """All tasks. Pods come first, so that a restarted kubelet manages them again quickly."""
         yield "pods", self.pods.run
         yield "pod status", self._node.status.run
         yield "node", self._node.reporter.run
@@ -76,7 +76,7 @@ class Kubelet:
         yield from self._node.tasks()
 
     async def _follow_sources(self) -> None:
-        """Follow the API server's pods; once all are known, remove pods that the runtime has and no source names."""
+        """Follow the pods of the API server. Once they have synced, remove orphaned pods."""
         await self._node.synced()
         self._source.subscribe(self.pods.handle)
         await self._source.synced()

@@ -1,4 +1,4 @@
-"""Where a pod's files lie below the kubelet's directory; the original's layout. No I/O."""
+"""The paths of a pod's files below the kubelet's root directory, as in kubelet. Pure."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ def directory_name(plugin: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PodDirs:
-    """Directories of one pod."""
+    """The directories of one pod."""
 
     root: Path
     uid: str
@@ -23,7 +23,7 @@ class PodDirs:
 
     @property
     def volumes(self) -> Path:
-        """Where volumes lie, by plugin and name."""
+        """`<root>/pods/<uid>/volumes`"""
         return self.base / "volumes"
 
     def volume(self, plugin: str, name: str) -> Path:
@@ -36,9 +36,9 @@ class PodDirs:
         return self.base / "etc-hosts"
 
     def container(self, name: str) -> Path:
-        """Where a container's termination messages are kept."""
+        """Directory for a container's termination messages."""
         return self.base / "containers" / name
 
     def sub_paths(self, volume: str, container: str) -> Path:
-        """Where bind mounts of subPaths are made."""
+        """Directory for the bind mounts of a container's subPaths."""
         return self.base / "volume-subpaths" / volume / container

@@ -1,4 +1,4 @@
-"""What a container sees of the node's files: its volumes and devices, /etc/hosts, and the termination log.
+"""The mounts and devices of containers: volumes, /etc/hosts, and the termination log.
 
 This module reads and writes files: call it in a thread.
 """
@@ -29,22 +29,22 @@ _CONFIG_ERROR = "CreateContainerConfigError"
 
 
 class PublishedVolumes(Protocol):
-    """Where volumes are."""
+    """Finds volumes that have been set up."""
 
     def published(self, uid: str, name: str) -> PublishedVolume | None:
-        """A volume of a pod that has been set up."""
+        """A pod's volume; None if it has not been set up."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerFiles:
-    """What the runtime is to put into a container."""
+    """Mounts and devices of one container."""
 
     mounts: tuple[Mount, ...]
     devices: tuple[Device, ...]
 
 
 class MountMaker:
-    """Makes the mounts and devices of containers."""
+    """Prepares the mounts and devices of containers."""
 
     def __init__(self, config: KubeletConfig, volumes: PublishedVolumes) -> None:
         self._config = config
@@ -53,7 +53,7 @@ class MountMaker:
     def make(
         self, pod: Pod, container: AnyContainer, attempt: int, ips: tuple[str, ...], variables: Mapping[str, str]
     ) -> ContainerFiles:
-        """Mounts and devices of one container. Raises StartFailed."""
+        """Prepare the mounts and devices of one container. Raises StartFailed."""
         dirs = PodDirs(self._config.root_dir, pod.metadata.uid)
         mounts = []
         for index, wanted in enumerate(container.volume_mounts):
@@ -119,7 +119,7 @@ def _termination_log(dirs: PodDirs, container: AnyContainer, attempt: int) -> Mo
     path = dirs.container(container.name) / f"{attempt:08x}"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"")
-    # The container may run as any user, and must be able to write its message.
+    # The container may run as any user and must be able to write its message.
     path.chmod(0o666)
     inside = container.termination_message_path or names.DEFAULT_TERMINATION_MESSAGE_PATH
     return Mount(host_path=str(path), container_path=inside)

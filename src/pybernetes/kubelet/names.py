@@ -1,4 +1,4 @@
-"""Labels, annotations and file names by which the kubelet finds its own again; all are the original's."""
+"""Labels, annotations and file names by which the kubelet recognizes its containers. They are kubelet's."""
 
 POD_NAME = "io.kubernetes.pod.name"
 POD_NAMESPACE = "io.kubernetes.pod.namespace"
@@ -14,7 +14,6 @@ POD_DELETION_GRACE = "io.kubernetes.pod.deletionGracePeriod"
 POD_TERMINATION_GRACE = "io.kubernetes.pod.terminationGracePeriod"
 
 CONFIG_SOURCE = "kubernetes.io/config.source"
-CONFIG_MIRROR = "kubernetes.io/config.mirror"
 CONFIG_HASH = "kubernetes.io/config.hash"
 CONFIG_SEEN = "kubernetes.io/config.seen"
 
@@ -27,5 +26,5 @@ def log_directory(root: str, namespace: str, name: str, uid: str) -> str:
 
 
 def log_path(container: str, restart_count: int) -> str:
-    """A container's log below its pod's directory: `web/0.log`"""
+    """A container's log relative to its pod's log directory: `web/0.log`"""
     return f"{container}/{restart_count}.log"

@@ -1,7 +1,7 @@
-"""Watches the API objects that pods of this node refer to: each one alone, for as long as a pod refers to it.
+"""Watches the API objects that pods of this node refer to, one watch per object.
 
-A node must not be able to read every Secret, and must not hold them all in memory. So each object has its own watch,
-which ends with the last pod that refers to the object.
+A node may not read all Secrets, and must not hold them all in memory. So each object has its own watch, which ends
+with the last pod that refers to the object.
 """
 
 import asyncio
@@ -17,7 +17,10 @@ _FIRST_LIST = 10.0
 
 
 class ObjectCache:
-    """Reads watched objects from memory and all others from the server. `changed` is called with a pod's uid."""
+    """Reads watched objects from memory, and others from the API server.
+
+    Calls `changed` with the uid of each pod that refers to a changed object.
+    """
 
     def __init__(self, client: Client, changed: Callable[[str], None]) -> None:
         self._client = client
@@ -28,7 +31,7 @@ class ObjectCache:
         self._tasks: dict[ObjectKey, asyncio.Task[None]] = {}
 
     def track(self, uid: str, keys: frozenset[ObjectKey]) -> None:
-        """Watch the objects to which a pod refers now, and no longer those to which only it has referred."""
+        """Set the objects that a pod refers to. Starts and ends watches accordingly."""
         before = self._keys.get(uid, frozenset())
         if keys == before:
             return
@@ -72,7 +75,7 @@ class ObjectCache:
             await asyncio.wait(tasks)
 
     async def get(self, type_: type[K], namespace: str, name: str) -> K:
-        """An object; raises NotFound or another ApiError, or Unreachable."""
+        """Read an object; raises NotFound or another ApiError, or Unreachable."""
         informer = self._informers.get(ObjectKey(type_, namespace, name))
         if informer is not None:
             try:
@@ -84,5 +87,5 @@ class ObjectCache:
                 found = informer.cache.find(name, namespace)
                 if found is not None:
                     return cast(K, found)
-        # The watch may lag behind: only the server can tell that an object does not exist.
+        # The watch may lag behind: only the API server knows that an object does not exist.
         return await self._client.of(type_).get(name, namespace=namespace)

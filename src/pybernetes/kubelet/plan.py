@@ -1,7 +1,7 @@
-"""What should be done next for a pod: its specification and what the runtime has of it, in; actions, out. Pure.
+"""The next actions for a pod, computed from its spec and its state in the runtime. Pure.
 
-The worker carries the actions out and asks again, until the plan is empty; so each plan only needs to name what can
-be done now. Rules are those of the Kubernetes documentation on pod and container lifecycles.
+The worker executes a plan and asks for the next one until the plan is empty, so a plan contains only what can be done
+now. The rules are those of the Kubernetes documentation on the lifecycle of pods and containers.
 """
 
 from collections.abc import Mapping, Set
@@ -20,18 +20,18 @@ ContainerKind = Literal["init", "regular", "ephemeral"]
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Make and start a container for the `attempt`th time, counted from 0."""
+    """Create and start a container. `attempt` counts from 0."""
 
     container: AnyContainer
     kind: ContainerKind
     attempt: int
     backoff: Backoff | None = None
-    """The back-off that holds once it has been started."""
+    """The container's back-off after this start."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """End a running container; it is started again by a later plan if its policy says so."""
+    """Terminate a running container. A later plan restarts it if its restart policy says so."""
 
     info: ContainerInfo
     reason: str
@@ -42,41 +42,41 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Actions in the order in which they are to be done."""
+    """Actions, in the order in which to execute them."""
 
     kills: tuple[Kill, ...] = ()
     stop_sandbox: bool = False
-    """End everything in the present sandbox first: a new one is needed, or none any more."""
+    """Stop the current sandbox with all its containers first."""
     create_sandbox: int | None = None
-    """Make a sandbox with this attempt number."""
+    """Create a sandbox with this attempt number."""
     remove: tuple[ContainerInfo, ...] = ()
-    """Containers that were made and never started."""
+    """Containers that were created but never started."""
     starts: tuple[Start, ...] = ()
     waiting: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """container -> (reason, message) of those that must wait"""
+    """Container name -> (reason, message) of containers in back-off."""
     again_at: float = 0.0
-    """When to plan again although nothing else happens; 0: never."""
+    """When to plan again even if nothing happens; 0 for never."""
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is to be done now."""
+        """Whether there is nothing to do now."""
         return not (self.kills or self.stop_sandbox or self.create_sandbox is not None or self.starts or self.remove)
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a plan depends on beside the pod and the runtime."""
+    """What a plan depends on in addition to the pod and the runtime's state."""
 
     now: float
     backoffs: Mapping[str, Backoff] = field(default_factory=dict)
     unhealthy: Mapping[str, str] = field(default_factory=dict)
-    """container id -> "liveness" or "startup", of containers whose probe says that they must be restarted"""
+    """Container id -> "liveness" or "startup": the failed probe because of which it must be restarted."""
     started: Set[str] = frozenset()
-    """ids of containers that count as started (startup probe passed, or none)"""
+    """Ids of containers whose startup probe has passed, or that have none."""
 
 
 def make_plan(pod: Pod, state: PodState, inputs: Inputs) -> Plan:
-    """The next actions for a pod that should run."""
+    """The next actions for a pod that shall run."""
     sandbox = state.sandbox
     if sandbox is None or not sandbox.ready or len([s for s in state.sandboxes if s.ready]) > 1:
         return _new_sandbox(pod, state)
@@ -85,7 +85,7 @@ def make_plan(pod: Pod, state: PodState, inputs: Inputs) -> Plan:
 
 
 def should_restart(pod: Pod, container: AnyContainer, info: ContainerInfo | None) -> bool:
-    """Whether a container that is not running should be started (again)."""
+    """Whether to start, or restart, a container that is not running."""
     if info is None or info.state in ("created", "unknown"):
         return True
     if info.state == "running":
@@ -106,19 +106,19 @@ def _new_sandbox(pod: Pod, state: PodState) -> Plan:
 
 
 def _wants_sandbox(pod: Pod, state: PodState) -> bool:
-    """Whether something would be started in a new sandbox: a pod that is done gets none."""
+    """Whether any container would start in a new sandbox. A finished pod needs none."""
     if pod.spec.restart_policy == "Never" and state.containers:
         return False
     return any(_would_run(pod, c, state.latest(c.name)) for c in pod.spec.containers)
 
 
 def _would_run(pod: Pod, container: AnyContainer, info: ContainerInfo | None) -> bool:
-    """What still runs is about to be killed with its sandbox, and comes back."""
+    """Whether a container would run in a new sandbox; a running one is restarted with its sandbox."""
     return (info is not None and info.state == "running") or should_restart(pod, container, info)
 
 
 class _Planner:
-    """One pass over the containers of a pod with a ready sandbox."""
+    """Plans for the containers of a pod with a ready sandbox."""
 
     def __init__(self, pod: Pod, state: PodState, inputs: Inputs, sandbox: Sandbox) -> None:
         self.pod, self.state, self.inputs, self.sandbox = pod, state, inputs, sandbox
@@ -150,7 +150,7 @@ class _Planner:
         )
 
     def _done(self) -> bool:
-        """All regular containers have ended for good: sidecars are not to live on alone."""
+        """Whether all regular containers have exited for good. Sidecars must not outlive them."""
         pairs = [(c, self.state.latest(c.name)) for c in self.pod.spec.containers]
         ended = all(info is not None and info.state == "exited" for _, info in pairs)
         return ended and not any(should_restart(self.pod, c, info) for c, info in pairs)
@@ -159,7 +159,7 @@ class _Planner:
         return self.state.latest_in(self.sandbox.id, name)
 
     def _init_containers(self) -> bool:
-        """Start the next init container, if any; returns whether the regular ones may run."""
+        """Start the next init container if there is one; returns whether the regular containers may run."""
         started_before = any(self._here(c.name) is not None for c in self.pod.spec.containers)
         for container in self.pod.spec.init_containers:
             info = self._here(container.name)
@@ -171,7 +171,7 @@ class _Planner:
         return True
 
     def _init(self, container: AnyContainer, info: ContainerInfo | None) -> bool:
-        """Returns whether this init container has succeeded."""
+        """Plan one init container; returns whether it has succeeded."""
         if info is None:
             self._start(container, "init", self.state.latest(container.name))
             return False
@@ -189,7 +189,7 @@ class _Planner:
         return False
 
     def _sidecar(self, container: AnyContainer, info: ContainerInfo | None) -> bool:
-        """Returns whether the sidecar counts as started, so that the next container may start."""
+        """Plan one sidecar; returns whether it has started, so that the next container may start."""
         if info is None or info.state == "exited":
             self._start(container, "init", info or self.state.latest(container.name))
             return False
@@ -208,7 +208,7 @@ class _Planner:
             self._check_running(container, info)
 
     def _check_running(self, container: AnyContainer, info: ContainerInfo) -> bool:
-        """Plan the end of a container that is not what it should be; returns whether it may live on."""
+        """Terminate a container that is unhealthy or outdated; returns whether it may keep running."""
         if info.state == "created":
             self.remove.append(info)
             return False
@@ -232,7 +232,7 @@ class _Planner:
         return probe.termination_grace_period_seconds if probe is not None else None
 
     def _start(self, container: AnyContainer, kind: ContainerKind, before: ContainerInfo | None) -> None:
-        """Start a container now, or note that it must wait out its back-off."""
+        """Start a container now, or record that it is in back-off."""
         attempt = 0 if before is None else before.attempt + 1
         if before is None or before.state != "exited":
             self.starts.append(Start(container, kind, attempt))

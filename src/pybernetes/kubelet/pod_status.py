@@ -1,4 +1,4 @@
-"""A pod's status from its specification and what the runtime has of it: phase, conditions, addresses. Pure."""
+"""Computes a pod's status (phase, conditions, addresses) from its spec and its state in the runtime. Pure."""
 
 from dataclasses import dataclass, field
 
@@ -16,17 +16,17 @@ OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "Containe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What the status depends on beside the pod and the runtime."""
+    """What the status depends on in addition to the pod and the runtime's state."""
 
     now: float
     host_ips: tuple[str, ...]
     seen: Seen = field(default_factory=Seen)
     failure: tuple[str, str] | None = None
-    """(reason, message): the pod as a whole has failed, such as DeadlineExceeded"""
+    """(reason, message) if the pod itself has failed, for example DeadlineExceeded."""
 
 
 def make_status(pod: Pod, previous: PodStatus, state: PodState, context: Context) -> PodStatus:
-    """The status to be reported; `previous` is the last one, for times of transitions and what others wrote."""
+    """The status to report. `previous` provides transition times and the conditions that other components set."""
     spec, seen = pod.spec, context.seen
     inits = container_statuses(pod, list(spec.init_containers), previous.init_container_statuses, state, seen)
     regular = container_statuses(pod, list(spec.containers), previous.container_statuses, state, seen)
@@ -107,7 +107,7 @@ def _regular_phase(pod: Pod, regular: list[ContainerStatus]) -> str:
 
 
 def _final_phase(regular: list[ContainerStatus]) -> str:
-    """A pod that was ended from outside succeeded only if each container ended with 0."""
+    """The phase of a pod that was terminated: Succeeded only if every container exited with 0."""
     ended = [s.state.terminated for s in regular]
     return "Succeeded" if ended and all(t is not None and t.exit_code == 0 for t in ended) else "Failed"
 
@@ -118,7 +118,7 @@ def _addresses(pod: Pod, previous: PodStatus, state: PodState, context: Context)
     ready = next((s for s in state.sandboxes if s.ready and s.ips), None)
     if ready is not None:
         return ready.ips
-    # An ended pod keeps the address it had, as a record.
+    # A terminated pod keeps its addresses in the status.
     return tuple(ip.ip for ip in previous.pod_ips)
 
 

@@ -1,7 +1,6 @@
-"""All pods of the node: who should run here, from every source, and one worker for each.
+"""The pods of the node, from all sources, and one worker for each.
 
-A pod of which the runtime still has something, and which no source knows, is an orphan: it is ended once the
-sources have told all they have.
+A pod that the runtime has and that no source contains is an orphan. Orphans are removed once all sources have synced.
 """
 
 import asyncio
@@ -10,9 +9,9 @@ from collections.abc import Callable, Iterable
 
 from pybernetes.api.core.pod import Pod
 from pybernetes.api.meta import ObjectMeta
+from pybernetes.api.wellknown import ANNOTATION_MIRROR_POD
 from pybernetes.client.client import Client
 from pybernetes.client.errors import ApiError, Conflict, NotFound, Unreachable
-from pybernetes.kubelet.names import CONFIG_MIRROR
 from pybernetes.kubelet.podspec import is_static
 from pybernetes.kubelet.runtime import RuntimeFailure
 from pybernetes.kubelet.services import Services
@@ -24,35 +23,35 @@ _DELETE_RETRY = 1.0
 
 
 class PodRegistry:
-    """The pods that sources have named, by uid. Pure bookkeeping."""
+    """The pods of all sources, by uid."""
 
     def __init__(self) -> None:
         self.by_uid: dict[str, Pod] = {}
         self.mirrors: dict[str, Pod] = {}
-        """namespace/name -> mirror pod, which stands for a static pod in the API server"""
+        """namespace/name -> mirror pod, which represents a static pod in the API server."""
 
     def get(self, uid: str) -> Pod | None:
-        """The newest version of a pod."""
+        """The current version of a pod."""
         return self.by_uid.get(uid)
 
     def find(self, namespace: str, name: str) -> Pod | None:
-        """The pod of a name; of several (an old one still ending), the newest."""
+        """The pod with this name. There may be several while an old one terminates; the newest wins."""
         found = [p for p in self.by_uid.values() if p.metadata.name == name and p.metadata.namespace == namespace]
         return max(found, key=lambda p: p.metadata.creation_timestamp, default=None)
 
     def in_api(self, pod: Pod) -> Pod | None:
-        """A pod as the API server shows it: a static pod by its mirror, if there is one."""
+        """A pod as the API server has it: for a static pod its mirror pod, if there is one."""
         if is_static(pod):
             return self.mirrors.get(f"{pod.metadata.namespace}/{pod.metadata.name}")
         return self.by_uid.get(pod.metadata.uid, pod)
 
     def all(self) -> list[Pod]:
-        """Every pod."""
+        """All pods."""
         return list(self.by_uid.values())
 
 
 class PodManager:
-    """Starts, tells and ends the workers."""
+    """Starts, updates and ends the pods' workers."""
 
     def __init__(self, services: Services, registry: PodRegistry, client: Client) -> None:
         self._services = services
@@ -65,7 +64,7 @@ class PodManager:
         self.on_change: list[Callable[[Pod | None, Pod | None], None]] = []
 
     async def run(self) -> None:
-        """Own the workers until cancelled."""
+        """Run the workers until cancelled."""
         async with asyncio.TaskGroup() as group:
             self._group = group
             for worker in self._workers.values():
@@ -73,10 +72,10 @@ class PodManager:
             await asyncio.Event().wait()
 
     def handle(self, old: Pod | None, new: Pod | None) -> None:
-        """A pod from the API server has appeared, changed or gone."""
+        """Handle a pod that was added to, changed in or removed from the API server."""
         pod = new or old
         assert pod is not None
-        if CONFIG_MIRROR in pod.metadata.annotations:
+        if ANNOTATION_MIRROR_POD in pod.metadata.annotations:
             key = f"{pod.metadata.namespace}/{pod.metadata.name}"
             if new is not None:
                 self._registry.mirrors[key] = new
@@ -91,7 +90,7 @@ class PodManager:
             self.put(new)
 
     def put(self, pod: Pod) -> None:
-        """This pod should run here."""
+        """Run a pod, or update it."""
         uid = pod.metadata.uid
         before = self._registry.by_uid.get(uid)
         self._registry.by_uid[uid] = pod
@@ -102,13 +101,13 @@ class PodManager:
             self._workers[uid] = worker = PodWorker(self._services, pod, self._finish)
             if self._group is not None:
                 self._start(worker)
-        elif before is None or _matters(before, pod):
+        elif before is None or _is_relevant(before, pod):
             worker.update(pod)
         else:
             worker.pod = pod
 
     def remove(self, pod: Pod) -> None:
-        """This pod should not run here any more."""
+        """Stop running a pod."""
         before = self._registry.by_uid.pop(pod.metadata.uid, None)
         for listener in self.on_change:
             listener(before, None)
@@ -117,22 +116,22 @@ class PodManager:
             worker.remove()
 
     def poke(self, uid: str) -> None:
-        """Something happened to a pod in the runtime."""
+        """Synchronize a pod: its state in the runtime has changed."""
         worker = self._workers.get(uid)
         if worker is not None:
             worker.poke()
 
     def poke_all(self) -> None:
-        """Anything may have happened."""
+        """Synchronize all pods."""
         for worker in self._workers.values():
             worker.poke()
 
     async def remove_orphans(self) -> None:
-        """End pods that nobody names; call only when all sources have told all they have."""
+        """Remove pods that no source contains. Call this only after all sources have synced."""
         try:
             present = await self._services.runtime.list_pods()
         except RuntimeFailure as error:
-            log.warning("looking for orphaned pods: %s", error)
+            log.warning("listing orphaned pods: %s", error)
             return
         unknown = {uid: (ref.namespace, ref.name) for uid, (ref, _) in present.items()}
         for uid in self._services.volumes.uids():
@@ -159,13 +158,13 @@ class PodManager:
         await worker.run()
         self._workers.pop(uid, None)
         self._tasks.pop(uid, None)
-        # A static pod may come back under the same uid while its former self was ending.
+        # A static pod may be added again, with the same uid, while its previous instance terminates.
         again = self._registry.by_uid.get(uid)
         if again is not None and worker.removed:
             self.put(again)
 
     async def _finish(self, pod: Pod) -> None:
-        """Nothing of a deleted pod is left here: take it off the API server."""
+        """Delete a terminated pod from the API server."""
         meta = pod.metadata
         while True:
             try:
@@ -178,12 +177,12 @@ class PodManager:
                 await asyncio.sleep(_DELETE_RETRY)
 
     def living(self) -> Iterable[str]:
-        """uids of pods that have a worker."""
+        """The uids of pods with a worker."""
         return self._workers.keys()
 
 
-def _matters(old: Pod, new: Pod) -> bool:
-    """Whether a change is more than the echo of a status that we have written ourselves."""
+def _is_relevant(old: Pod, new: Pod) -> bool:
+    """Whether a worker must react to a change. Changes of the status that the kubelet itself wrote do not matter."""
     a, b = old.metadata, new.metadata
     if (a.deletion_timestamp, a.deletion_grace_period_seconds) != (
         b.deletion_timestamp,

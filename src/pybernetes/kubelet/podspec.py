@@ -1,10 +1,8 @@
-"""Questions about a pod's specification that many parts ask. Pure."""
+"""Properties of a pod that follow from its spec. Pure."""
 
 import hashlib
 from collections.abc import Iterator
 from typing import Literal
-
-import msgspec
 
 from pybernetes.api.core.container import Container, EphemeralContainer
 from pybernetes.api.core.pod import Pod
@@ -14,28 +12,26 @@ from pybernetes.kubelet.names import CONFIG_SOURCE
 QosClass = Literal["Guaranteed", "Burstable", "BestEffort"]
 AnyContainer = Container | EphemeralContainer
 
-_encoder = msgspec.json.Encoder()
-
 
 def is_sidecar(container: AnyContainer) -> bool:
-    """Whether an init container keeps running beside the others."""
+    """Whether an init container is a sidecar, which keeps running beside the regular containers."""
     return container.restart_policy == "Always"
 
 
 def all_containers(pod: Pod) -> Iterator[AnyContainer]:
-    """Init, regular and ephemeral containers."""
+    """The init, regular and ephemeral containers."""
     yield from pod.spec.init_containers
     yield from pod.spec.containers
     yield from pod.spec.ephemeral_containers
 
 
 def find_container(pod: Pod, name: str) -> AnyContainer | None:
-    """The container of a name."""
+    """The container with this name."""
     return next((c for c in all_containers(pod) if c.name == name), None)
 
 
 def container_reference(pod: Pod, name: str) -> ObjectReference:
-    """What an event about one container points at: the pod, with `spec.containers{web}`."""
+    """The involved object of an event about a container: the pod, with the field path `spec.containers{web}`."""
     if any(c.name == name for c in pod.spec.init_containers):
         section = "initContainers"
     elif any(c.name == name for c in pod.spec.ephemeral_containers):
@@ -55,23 +51,18 @@ def container_reference(pod: Pod, name: str) -> ObjectReference:
 
 
 def is_static(pod: Pod) -> bool:
-    """Whether the pod comes from a manifest on this node."""
+    """Whether the pod is a static pod, from a manifest on this node."""
     return pod.metadata.annotations.get(CONFIG_SOURCE, "api") != "api"
 
 
 def container_hash(container: AnyContainer) -> str:
-    """Changes when a running container no longer is what the pod asks for: in its name or its image."""
+    """A hash that changes when a running container must be replaced: its name or its image has changed."""
     digest = hashlib.blake2b(f"{container.name}\0{container.image}".encode(), digest_size=4)
     return digest.hexdigest()
 
 
-def object_hash(value: object) -> str:
-    """A short digest of a whole object."""
-    return hashlib.blake2b(_encoder.encode(value), digest_size=16).hexdigest()
-
-
 def grace_period(pod: Pod) -> int:
-    """Seconds the pod has for its end: of its deletion if that is asked for, else of its specification."""
+    """The termination grace period in seconds: that of the deletion if the pod is being deleted, else the spec's."""
     if pod.metadata.deletion_timestamp and pod.metadata.deletion_grace_period_seconds is not None:
         return pod.metadata.deletion_grace_period_seconds
     given = pod.spec.termination_grace_period_seconds
@@ -79,7 +70,7 @@ def grace_period(pod: Pod) -> int:
 
 
 def qos_class(pod: Pod) -> QosClass:
-    """The pod's quality of service, from its containers' cpu and memory."""
+    """The pod's QoS class, from its containers' cpu and memory."""
     containers = [*pod.spec.init_containers, *pod.spec.containers]
     requests = limits = False
     guaranteed = bool(containers)

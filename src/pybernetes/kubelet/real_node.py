@@ -1,4 +1,4 @@
-"""The factory of a real node's kubelet: containers, volumes, probes, images, logs and the server of this machine."""
+"""Makes the kubelet of a real node, with containers, volumes, probes, images, logs and an HTTPS server."""
 
 import asyncio
 import time
@@ -40,7 +40,7 @@ from pybernetes.kubelet.waiting import wait_at_most
 _VOLUME_REFRESH = 60.0
 
 VolumePlugins = Callable[[Host], Sequence[VolumePlugin[Any]]]
-"""Makes the plugins of a node, out of what the kubelet offers to them."""
+"""Makes the volume plugins of a node."""
 
 
 def real_kubelet(
@@ -54,7 +54,7 @@ def real_kubelet(
     runtime_name: str = "containerd",
     plugins: VolumePlugins = volume_plugins,
 ) -> Kubelet:
-    """A kubelet that runs the pods bound to `config.node_name` on this machine."""
+    """Make a kubelet that runs the pods bound to `config.node_name` on this machine."""
     config.check()
     node = _RealNode(config, client, informers, runtime, recorder, clock, runtime_name, plugins)
     return Kubelet(config, runtime, node, NodePods(informers, config.node_name))
@@ -140,9 +140,9 @@ class _RealNode:
         return self._server.port
 
     def tasks(self) -> Iterable[Task]:
-        """Refresh of volumes, garbage collection of images, log rotation, the server, static pods."""
+        """Volume refresh, image garbage collection, log rotation, HTTPS server, static pods."""
         yield "volumes", self._refresh_volumes
-        yield "image collection", self._image_gc.run
+        yield "image garbage collection", self._image_gc.run
         yield "log rotation", self._rotator.run
         if self._config.serve:
             yield "server", self._server.run
@@ -150,13 +150,13 @@ class _RealNode:
             yield "static pods", self._static.run
 
     async def synced(self) -> None:
-        """Wait for the manifests of static pods, and for the Services, which become variables of containers."""
+        """Wait for the static pods, and for the Services that containers get environment variables for."""
         if self._static is not None:
             await self._static.synced.wait()
         await self._cluster_services.synced()
 
     async def close(self) -> None:
-        """End probes and the watches of objects."""
+        """End probes and watches of objects."""
         await self._probes.close()
         await self._objects.close()
 
@@ -164,7 +164,7 @@ class _RealNode:
         self.pods.poke(uid)
 
     def _object_changed(self, uid: str) -> None:
-        """A ConfigMap or Secret that a pod uses has changed: refresh its volumes, and retry what waits for it."""
+        """An object that a pod refers to has changed: refresh its volumes, and retry a start that failed without it."""
         self._want_refresh(uid)
         self._poke(uid)
 
@@ -173,7 +173,7 @@ class _RealNode:
         self._refresh_wake.set()
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
-        """Watch what the pod refers to; its labels and annotations may be in a volume."""
+        """Watch the objects that the pod refers to. Refresh its volumes if its labels or annotations have changed."""
         if new is not None:
             self._objects.track(new.metadata.uid, self._references(new))
             if old is not None and _metadata_differs(old, new):
@@ -188,7 +188,7 @@ class _RealNode:
         return frozenset((*environment_references(pod), *image_references(pod), *volumes))
 
     async def _refresh_volumes(self) -> None:
-        """Refresh volumes when an object has changed, or when a volume asks for it."""
+        """Refresh volumes when an object has changed, or when a volume's `refresh_at` has come."""
         while True:
             pause = min(max(self._volumes.next_refresh() - self._clock(), 1.0), _VOLUME_REFRESH)
             await wait_at_most(self._refresh_wake, pause)

@@ -1,4 +1,4 @@
-"""What a pod's /etc/resolv.conf and /etc/hosts say, and what it is called. Pure."""
+"""A pod's resolv.conf, hosts file and host name. Pure."""
 
 from pybernetes.api.core.pod import Pod
 from pybernetes.kubelet.runtime import Dns
@@ -8,7 +8,7 @@ _MAX_SERVERS = 3
 
 
 def parse_resolv_conf(text: str) -> Dns:
-    """The node's own resolver configuration; unknown lines are passed over."""
+    """Parse a resolv.conf. Unknown lines are ignored."""
     servers: list[str] = []
     searches: list[str] = []
     options: list[str] = []
@@ -26,7 +26,7 @@ def parse_resolv_conf(text: str) -> Dns:
 
 
 def pod_dns(pod: Pod, host: Dns, cluster_dns: tuple[str, ...], domain: str) -> Dns:
-    """The pod's resolver by its dnsPolicy, with its dnsConfig on top."""
+    """The pod's DNS configuration: that of its dnsPolicy, amended by its dnsConfig."""
     policy = pod.spec.dns_policy or "ClusterFirst"
     if policy == "ClusterFirst" and pod.spec.host_network:
         policy = "Default"
@@ -56,7 +56,7 @@ def _with_config(pod: Pod, base: Dns) -> Dns:
 
 
 def pod_hostname(pod: Pod, domain: str) -> tuple[str, str]:
-    """(host name, fully qualified name or ""), as far as the pod's subdomain gives one."""
+    """(host name, fully qualified domain name); the latter is empty for a pod without a subdomain."""
     name = (pod.spec.hostname or pod.metadata.name)[:63].rstrip("-.")
     if not pod.spec.subdomain:
         return name, ""
@@ -64,7 +64,7 @@ def pod_hostname(pod: Pod, domain: str) -> tuple[str, str]:
 
 
 def sandbox_hostname(pod: Pod, domain: str) -> str:
-    """What `hostname` prints in the pod. Empty in the node's network: there the node's name is seen, not set."""
+    """The host name to set in the pod's sandbox. Empty for hostNetwork: such a pod sees the node's name."""
     if pod.spec.host_network:
         return ""
     name, qualified = pod_hostname(pod, domain)
@@ -72,7 +72,7 @@ def sandbox_hostname(pod: Pod, domain: str) -> str:
 
 
 def hosts_file(pod: Pod, ips: tuple[str, ...], domain: str) -> str:
-    """The pod's /etc/hosts."""
+    """The content of the pod's /etc/hosts."""
     lines = [
         "# Kubernetes-managed hosts file.",
         "127.0.0.1\tlocalhost",
@@ -87,9 +87,9 @@ def hosts_file(pod: Pod, ips: tuple[str, ...], domain: str) -> str:
     return "\n".join(lines) + "\n" + _aliases(pod)
 
 
-def node_hosts_file(pod: Pod, own: str) -> str:
-    """/etc/hosts of a pod in the node's network: the node's, with the pod's aliases."""
-    return "# Kubernetes-managed hosts file (host network).\n" + own + _aliases(pod)
+def node_hosts_file(pod: Pod, node_hosts: str) -> str:
+    """The content of /etc/hosts for a hostNetwork pod: that of the node, with the pod's hostAliases."""
+    return "# Kubernetes-managed hosts file (host network).\n" + node_hosts + _aliases(pod)
 
 
 def _aliases(pod: Pod) -> str:

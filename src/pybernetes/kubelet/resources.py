@@ -1,7 +1,8 @@
 """CPU and memory of pods and containers in the kernel's units. Pure.
 
-Facts: 1024 cpu shares stand for one core, at least 2; a quota is per period of 100 ms, at least 1 ms; the
-out-of-memory score is -997 for Guaranteed, 1000 for BestEffort, and for Burstable falls with the memory asked for.
+One core corresponds to 1024 CPU shares; the minimum is 2. The CPU quota applies to periods of 100 ms; the minimum is
+1 ms. The OOM score adjustment is -997 for Guaranteed and 1000 for BestEffort pods; for Burstable pods it decreases
+with the memory request.
 """
 
 from collections.abc import Iterable
@@ -20,17 +21,17 @@ _MAX_SHARES = 262_144
 
 
 def cpu_shares(millicores: int) -> int:
-    """Weight of a request."""
+    """CPU shares for a request."""
     return min(max(millicores * 1024 // 1000, _MIN_SHARES), _MAX_SHARES)
 
 
 def cpu_quota(millicores: int) -> int:
-    """Microseconds per period; 0 for no limit."""
+    """CPU quota for a limit, in microseconds per period; 0 for no limit."""
     return max(millicores * PERIOD // 1000, _MIN_QUOTA) if millicores else 0
 
 
 def container_resources(pod: Pod, container: AnyContainer, memory_capacity: int) -> Resources:
-    """What the runtime is to hold a container to."""
+    """Requests and limits of a container, for the runtime."""
     needs = container.resources
     request = needs.requests.get("cpu", needs.limits.get("cpu", 0))
     limit = milli(needs.limits.get("cpu", 0))
@@ -44,7 +45,7 @@ def container_resources(pod: Pod, container: AnyContainer, memory_capacity: int)
 
 
 def oom_score(pod: Pod, container: AnyContainer, memory_capacity: int) -> int:
-    """Which process the kernel ends first when memory runs out."""
+    """The container's oom_score_adj: the kernel kills processes with high values first."""
     if (pod.spec.priority or 0) >= 2_000_000_000:
         return -997
     qos = qos_class(pod)
@@ -58,7 +59,7 @@ def oom_score(pod: Pod, container: AnyContainer, memory_capacity: int) -> int:
 
 
 def pod_limits(pod: Pod) -> Limits:
-    """What all containers of a pod may use together; a limit only if each container has one."""
+    """The limits of a pod's cgroup. A resource is limited only if every container has a limit for it."""
     regular = [c.resources for c in pod.spec.containers]
     sidecars = [c.resources for c in pod.spec.init_containers if is_sidecar(c)]
     inits = [c.resources for c in pod.spec.init_containers if not is_sidecar(c)]

@@ -1,7 +1,7 @@
-"""What the kubelet asks of a container runtime, in its own words: values in, values out, no gRPC.
+"""The container runtime as the kubelet uses it: plain values and protocols, independent of gRPC.
 
-Two implementations pass the same contract suite: `cri/` (containerd and others over CRI v1) and `simulated.py`
-(pods on paper). Times are seconds since the epoch; 0 stands for "not yet".
+Two implementations pass the same contract suite: `cri/` (containerd, CRI-O) and `simulated/runtime.py`. Times are
+seconds since the epoch; 0 stands for "not yet".
 """
 
 from collections.abc import AsyncGenerator, Mapping
@@ -14,32 +14,32 @@ Propagation = Literal["private", "host-to-container", "bidirectional"]
 
 
 class RuntimeFailure(Exception):
-    """Base of the runtime's refusals; the text is the runtime's own."""
+    """Base class of errors of the runtime; the message is the runtime's."""
 
 
 class RuntimeUnavailable(RuntimeFailure):
-    """No answer: the runtime is down or restarting. The call may or may not have been done."""
+    """No answer: the runtime is down or restarting. The call may or may not have had an effect."""
 
 
 class RuntimeRefused(RuntimeFailure):
-    """The runtime tried and failed, or the request made no sense to it."""
+    """The runtime could not execute the call, or rejected it as invalid."""
 
 
 class NoSuch(RuntimeFailure):
-    """There is no such sandbox, container or image."""
+    """The sandbox, container or image does not exist."""
 
 
 class ImagePullFailed(RuntimeFailure):
-    """The image could not be fetched."""
+    """The image could not be pulled."""
 
 
 class CommandTimedOut(RuntimeFailure):
-    """A command run in a container did not end in time."""
+    """A command in a container did not finish in time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Namespaces:
-    """Which namespaces a sandbox or container shares with whom."""
+    """The Linux namespaces of a sandbox or container."""
 
     network: NamespaceMode = "pod"
     pid: NamespaceMode = "container"
@@ -49,7 +49,7 @@ class Namespaces:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """A seccomp or AppArmor profile; `ref` names it when it is the node's own."""
+    """A seccomp or AppArmor profile. `ref` names a Localhost profile."""
 
     type: Literal["RuntimeDefault", "Unconfined", "Localhost"] = "Unconfined"
     ref: str = ""
@@ -57,7 +57,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Security:
-    """Rights of a container's process, or of a sandbox's."""
+    """The security context of a container or sandbox."""
 
     namespaces: Namespaces = field(default_factory=Namespaces)
     user: int | None = None
@@ -77,7 +77,7 @@ class Security:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """Limits of a container; 0 leaves the kernel's default."""
+    """Resource limits of a container; 0 means the kernel's default."""
 
     cpu_period: int = 0
     cpu_quota: int = 0
@@ -88,7 +88,7 @@ class Resources:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """A path of the node made visible in a container."""
+    """A path of the node that is mounted into a container."""
 
     host_path: str
     container_path: str
@@ -99,7 +99,7 @@ class Mount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """A device of the node made visible in a container; `permissions` are letters of `rwm`."""
+    """A device of the node that is available in a container. `permissions` consists of the letters `rwm`."""
 
     host_path: str
     container_path: str
@@ -108,7 +108,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortMapping:
-    """A port of the node that leads to one of the pod."""
+    """A host port that is forwarded to the pod."""
 
     protocol: Literal["TCP", "UDP", "SCTP"]
     container_port: int
@@ -118,7 +118,7 @@ class PortMapping:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dns:
-    """What a pod's resolv.conf says."""
+    """The content of a pod's resolv.conf."""
 
     servers: tuple[str, ...] = ()
     searches: tuple[str, ...] = ()
@@ -127,7 +127,7 @@ class Dns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxSpec:
-    """A pod's sandbox to be made."""
+    """The specification of a pod's sandbox."""
 
     name: str
     namespace: str
@@ -147,7 +147,7 @@ class SandboxSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerSpec:
-    """A container to be made. `image` is a reference that the runtime has already resolved."""
+    """The specification of a container. `image` is a reference that the runtime has already resolved."""
 
     name: str
     image: str
@@ -171,7 +171,7 @@ class ContainerSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
-    """A sandbox as the runtime sees it."""
+    """A sandbox in the runtime."""
 
     id: str
     name: str
@@ -186,7 +186,7 @@ class Sandbox:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerInfo:
-    """A container as the runtime sees it."""
+    """A container in the runtime."""
 
     id: str
     sandbox_id: str
@@ -208,7 +208,7 @@ class ContainerInfo:
 
 @dataclass(frozen=True, slots=True)
 class PodState:
-    """All that the runtime has of one pod. Both are ordered newest first."""
+    """A pod's sandboxes and containers in the runtime, both newest first."""
 
     sandboxes: tuple[Sandbox, ...] = ()
     containers: tuple[ContainerInfo, ...] = ()
@@ -219,22 +219,22 @@ class PodState:
         return self.sandboxes[0] if self.sandboxes else None
 
     def latest(self, name: str) -> ContainerInfo | None:
-        """The newest container of a name."""
+        """The newest container with this name."""
         return next((c for c in self.containers if c.name == name), None)
 
     def latest_in(self, sandbox_id: str, name: str) -> ContainerInfo | None:
-        """The newest container of a name within one sandbox."""
+        """The newest container with this name in one sandbox."""
         return next((c for c in self.containers if c.name == name and c.sandbox_id == sandbox_id), None)
 
     @property
     def running(self) -> tuple[ContainerInfo, ...]:
-        """The containers whose process may live."""
+        """The containers that run, or may run."""
         return tuple(c for c in self.containers if c.state in ("running", "unknown"))
 
 
 @dataclass(frozen=True, slots=True)
 class PodRef:
-    """Whose a thing in the runtime is."""
+    """The pod that a sandbox or container belongs to."""
 
     namespace: str
     name: str
@@ -251,7 +251,7 @@ class RuntimeVersion:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeStatus:
-    """Whether containers can run, and whether pods can get a network; messages say why not."""
+    """Whether containers can run, whether pods can get a network, and why not."""
 
     ready: bool
     network_ready: bool
@@ -263,7 +263,7 @@ class RuntimeStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageInfo:
-    """An image that the node has."""
+    """An image on the node."""
 
     id: str
     tags: tuple[str, ...] = ()
@@ -286,7 +286,7 @@ class RegistryAuth:
 
 @dataclass(frozen=True, slots=True)
 class ExecResult:
-    """What a command left behind."""
+    """Exit code and output of a command."""
 
     exit_code: int
     stdout: bytes
@@ -295,7 +295,7 @@ class ExecResult:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """CPU time (nanoseconds since start) and working set (bytes) of a container."""
+    """CPU time (nanoseconds since the start) and working set (bytes) of a container."""
 
     pod: PodRef
     container: str
@@ -307,87 +307,87 @@ class Pods(Protocol):
     """Sandboxes and containers."""
 
     async def version(self) -> RuntimeVersion:
-        """Name and version."""
+        """Name and version of the runtime."""
 
     async def status(self) -> RuntimeStatus:
-        """Whether it can run pods."""
+        """Whether the runtime can run pods."""
 
     async def list_pods(self) -> dict[str, tuple[PodRef, bool]]:
-        """uid -> whose it is and whether anything of it may still run, of every pod the runtime knows."""
+        """uid -> (pod, whether any part of it may still run), for every pod that the runtime has."""
 
     async def pod(self, uid: str) -> PodState:
-        """All there is of one pod."""
+        """Sandboxes and containers of one pod."""
 
     async def run_sandbox(self, spec: SandboxSpec) -> str:
-        """Make and start a sandbox; returns its id."""
+        """Create and start a sandbox; returns its id."""
 
     async def stop_sandbox(self, sandbox_id: str) -> None:
-        """Stop what runs in it and free its addresses. Nothing happens if it is stopped or gone."""
+        """Stop its containers and release its addresses. Has no effect if it is stopped or does not exist."""
 
     async def remove_sandbox(self, sandbox_id: str) -> None:
-        """Remove it with its containers. Nothing happens if it is gone."""
+        """Remove a sandbox with its containers. Has no effect if it does not exist."""
 
     async def create_container(self, sandbox_id: str, spec: ContainerSpec, sandbox: SandboxSpec) -> str:
-        """Make a container; returns its id."""
+        """Create a container; returns its id."""
 
     async def start_container(self, container_id: str) -> None:
-        """Start its process."""
+        """Start a container's process."""
 
     async def stop_container(self, container_id: str, timeout: int) -> None:
-        """TERM, and KILL after `timeout` seconds. Nothing happens if it has ended or is gone."""
+        """Send TERM, and KILL after `timeout` seconds. Has no effect if it has exited or does not exist."""
 
     async def remove_container(self, container_id: str) -> None:
-        """Remove an ended container. Nothing happens if it is gone."""
+        """Remove an exited container. Has no effect if it does not exist."""
 
     async def reopen_log(self, container_id: str) -> None:
-        """Write on into a new file of the log's name."""
+        """Make the runtime reopen a container's log file after a rotation."""
 
     async def usage(self) -> list[Usage]:
-        """What every running container uses."""
+        """Resource usage of all running containers."""
 
     def events(self) -> AsyncGenerator[str, None]:
-        """uids of pods whose containers have changed by themselves; "" when anything may have changed."""
+        """uids of pods with a container that has exited; "" if events may have been missed."""
 
     async def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
 
 
 class Images(Protocol):
     """The node's images."""
 
     async def image(self, name: str) -> ImageInfo | None:
-        """The image of a name, if the node has it."""
+        """The image with this name, if it is on the node."""
 
     async def pull(self, name: str, auth: RegistryAuth | None = None) -> str:
-        """Fetch an image; returns a reference to run it by. Raises ImagePullFailed."""
+        """Pull an image; returns a reference to run it by. Raises ImagePullFailed."""
 
     async def list_images(self) -> list[ImageInfo]:
-        """All of them."""
+        """All images."""
 
     async def remove_image(self, image_id: str) -> None:
-        """Remove one with all its names."""
+        """Remove an image with all its names."""
 
     async def image_filesystem(self) -> str:
-        """A path on the filesystem that holds images; "" if the runtime cannot tell."""
+        """A path on the image filesystem; "" if the runtime does not know it."""
 
 
 class Streams(Protocol):
     """Commands and streams into containers."""
 
     async def exec_sync(self, container_id: str, command: tuple[str, ...], timeout: float) -> ExecResult:
-        """Run a command to its end; raises CommandTimedOut. 0 waits for ever."""
+        """Run a command until it exits; raises CommandTimedOut. A timeout of 0 means none."""
 
     async def exec_url(
         self, container_id: str, command: tuple[str, ...], *, stdin: bool, stdout: bool, stderr: bool, tty: bool
     ) -> str:
-        """Where to stream a command's input and output."""
+        """The URL for streaming a command's input and output."""
 
     async def attach_url(self, container_id: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> str:
-        """Where to stream a running process's input and output."""
+        """The URL for streaming the input and output of a container's process."""
 
     async def port_forward_url(self, sandbox_id: str, ports: tuple[int, ...]) -> str:
-        """Where to stream to a pod's ports."""
+        """The URL for streaming to a pod's ports."""
 
 
 class Runtime(Pods, Images, Streams, Protocol):
-    """A whole container runtime."""
+    """A container runtime."""

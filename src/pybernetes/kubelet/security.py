@@ -1,4 +1,4 @@
-"""Rights of containers and sandboxes, from the pod's and the container's security contexts. Pure."""
+"""The security contexts of containers and sandboxes, from those of the pod and its containers. Pure."""
 
 from pybernetes.api.core.pod import Pod
 from pybernetes.api.core.security import AppArmorProfile, SeccompProfile, SecurityContext
@@ -6,7 +6,7 @@ from pybernetes.kubelet.errors import StartFailed
 from pybernetes.kubelet.podspec import AnyContainer, all_containers
 from pybernetes.kubelet.runtime import ImageInfo, Namespaces, Profile, Security
 
-# What a container must not see or write below /proc and /sys unless procMount is Unmasked; runc's usual list.
+# Paths that are hidden from a container, or read-only, unless procMount is Unmasked; the lists are runc's.
 MASKED = (
     "/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
     "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap",
@@ -15,7 +15,7 @@ READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-tri
 
 
 def namespaces(pod: Pod) -> Namespaces:
-    """Which namespaces the pod's containers share with each other and with the node."""
+    """The namespaces that the pod's containers share with each other or with the node."""
     spec = pod.spec
     return Namespaces(
         network="node" if spec.host_network else "pod",
@@ -25,7 +25,7 @@ def namespaces(pod: Pod) -> Namespaces:
 
 
 def sandbox_security(pod: Pod) -> Security:
-    """Rights of the sandbox: privileged if any container is."""
+    """The security context of the sandbox, which is privileged if any container is."""
     context = pod.spec.security_context
     privileged = any(c.security_context is not None and c.security_context.privileged for c in all_containers(pod))
     return Security(
@@ -39,7 +39,7 @@ def sandbox_security(pod: Pod) -> Security:
 
 
 def container_security(pod: Pod, container: AnyContainer, image: ImageInfo | None, target_id: str = "") -> Security:
-    """Rights of a container; raises StartFailed if it must not run as root and would."""
+    """The security context of a container. Raises StartFailed for a container that breaks runAsNonRoot."""
     own = container.security_context or SecurityContext()
     of_pod = pod.spec.security_context
     user = own.run_as_user if own.run_as_user is not None else (of_pod.run_as_user if of_pod else None)

@@ -1,4 +1,4 @@
-"""What a pod's worker works with, each a small protocol, so that simulated pods can leave most of it out."""
+"""The services that a pod's worker uses, each a small protocol that a real and a simulated node implement."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,53 +14,53 @@ from pybernetes.kubelet.types import Clock, Recorder
 
 
 class Probes(Protocol):
-    """Looks after the health of containers."""
+    """Probes containers."""
 
     def update(self, pod: Pod, state: PodState) -> None:
-        """These containers are there now: start and stop probing accordingly."""
+        """Start and stop probes according to the pod's current containers."""
 
     def health(self, pod: Pod, state: PodState) -> Health:
-        """The newest findings."""
+        """The health of the pod's containers."""
 
     def stop(self, uid: str, *, keep_readiness: bool = False) -> None:
-        """Stop probing a pod that is ending; readiness goes on while it drains if `keep_readiness`."""
+        """Stop probing a pod. With `keep_readiness`, readiness probes continue, as while a pod terminates."""
 
 
 class Volumes(Protocol):
-    """A pod's directories."""
+    """Sets up and tears down the volumes of pods."""
 
     async def set_up(self, pod: Pod) -> None:
-        """Make all volumes ready to be mounted; raises VolumesNotReady."""
+        """Set up all volumes of a pod; raises VolumesNotReady."""
 
     async def tear_down(self, pod: Pod) -> None:
-        """Remove all directories, mounts and logs of a pod; of its metadata alone if no more is known."""
+        """Remove a pod's directories, mounts and logs. For an orphan, only the pod's metadata is known."""
 
     def uids(self) -> set[str]:
-        """Pods that have directories on this node."""
+        """The uids of pods with directories on this node."""
 
 
 class Cgroups(Protocol):
-    """A pod's control groups."""
+    """Manages the cgroups of pods."""
 
     def parent(self, pod: Pod) -> str:
-        """The cgroup below which the pod's containers live."""
+        """The parent cgroup of the pod's containers."""
 
     def create(self, pod: Pod) -> None:
-        """Make it, with the pod's limits."""
+        """Create the pod's cgroup with the pod's limits."""
 
     def remove(self, uid: str) -> None:
-        """Kill what is left in it, and remove it."""
+        """Kill the processes in the pod's cgroup and remove it."""
 
 
 class ImageSource(Protocol):
-    """Has a container's image on the node."""
+    """Provides the images of containers."""
 
     async def ensure(self, pod: Pod, container: AnyContainer) -> str:
-        """A reference to run by; raises StartFailed."""
+        """Make the container's image available; returns the reference to run it by. Raises StartFailed."""
 
 
 class Specs(Protocol):
-    """Turns a pod into what the runtime is to make."""
+    """Makes the specifications of sandboxes and containers."""
 
     def sandbox(self, pod: Pod, attempt: int) -> SandboxSpec:
         """The pod's sandbox."""
@@ -68,25 +68,25 @@ class Specs(Protocol):
     async def container(
         self, pod: Pod, container: AnyContainer, kind: ContainerKind, attempt: int, image: str, state: PodState
     ) -> ContainerSpec:
-        """One of its containers; raises StartFailed."""
+        """One of the pod's containers; raises StartFailed."""
 
 
 class Hooks(Protocol):
-    """Lifecycle hooks, and what a container leaves behind."""
+    """Runs lifecycle hooks and reads termination messages."""
 
     async def post_start(self, pod: Pod, container: AnyContainer, container_id: str, ip: str) -> None:
         """Run the postStart hook; raises HookFailed."""
 
     async def pre_stop(self, pod: Pod, container: AnyContainer, container_id: str, ip: str, grace: float) -> None:
-        """Run the preStop hook, for at most `grace` seconds; raises HookFailed."""
+        """Run the preStop hook for at most `grace` seconds; raises HookFailed."""
 
     def termination_message(self, info: ContainerInfo) -> str:
-        """What an ended container has written as its last word."""
+        """The termination message of an exited container."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """All of it together."""
+    """All services of a worker."""
 
     config: KubeletConfig
     runtime: Runtime

@@ -1,4 +1,4 @@
-"""From a pod to what the runtime is to make: sandbox and containers, with every mount, variable and right."""
+"""Makes the runtime's specifications of a pod's sandbox and containers."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -24,7 +24,7 @@ from pybernetes.kubelet.services import Cgroups
 
 
 class PodSpecs:
-    """Makes specifications for this node."""
+    """Makes specifications for the pods of this node."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class PodSpecs:
 
 
 def _with_addresses(pod: Pod, host_ips: tuple[str, ...], pod_ips: tuple[str, ...]) -> Pod:
-    """The pod with the addresses it has by now: its status at the API server may lag behind."""
+    """The pod with its current addresses. Its status in the API server may lag behind."""
     status = msgspec.structs.replace(
         pod.status,
         host_ip=host_ips[0],
@@ -112,7 +112,7 @@ def _with_addresses(pod: Pod, host_ips: tuple[str, ...], pod_ips: tuple[str, ...
 
 
 def _target(container: AnyContainer, state: PodState) -> str:
-    """Id of the container whose processes an ephemeral container is to see."""
+    """The id of an ephemeral container's target, whose processes it can see."""
     name = getattr(container, "target_container_name", "")
     found = state.latest(name) if name else None
     return found.id if found is not None else ""

@@ -1,4 +1,4 @@
-"""Making and starting one container, and what users are told of it."""
+"""Creates and starts one container, and records the events."""
 
 from pybernetes.api.core.pod import Pod
 from pybernetes.kubelet.errors import HookFailed, StartFailed
@@ -9,7 +9,7 @@ from pybernetes.kubelet.services import Services
 
 
 async def start_container(services: Services, pod: Pod, state: PodState, start: Start) -> None:
-    """Fetch the image, make and start the container, run its postStart hook. Raises StartFailed."""
+    """Pull the image, create and start the container, and run its postStart hook. Raises StartFailed."""
     container = start.container
     image = await services.images.ensure(pod, container)
     sandbox = state.sandbox

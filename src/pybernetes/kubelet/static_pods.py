@@ -1,7 +1,7 @@
-"""Pods from manifests on this node's disk, and the mirror pods that show them in the API server.
+"""Static pods, from manifests on this node's disk, and their mirror pods in the API server.
 
-A static pod runs whether or not there is an API server. Its name gets the node's name behind it, and its uid is a
-digest of the manifest: a changed manifest is another pod.
+A static pod runs even without an API server. Its name ends in the node's name. Its uid is a digest of the manifest,
+so that a changed manifest makes a new pod.
 """
 
 import asyncio
@@ -16,24 +16,25 @@ from pybernetes.api.core.affinity import Toleration
 from pybernetes.api.core.node import Node
 from pybernetes.api.core.pod import Pod
 from pybernetes.api.meta import ObjectMeta, OwnerReference
+from pybernetes.api.wellknown import ANNOTATION_MIRROR_POD
 from pybernetes.client.client import Client
 from pybernetes.client.errors import AlreadyExists, ApiError, NotFound, Unreachable
 from pybernetes.kubelet.config import KubeletConfig
-from pybernetes.kubelet.names import CONFIG_HASH, CONFIG_MIRROR, CONFIG_SEEN, CONFIG_SOURCE
+from pybernetes.kubelet.names import CONFIG_HASH, CONFIG_SEEN, CONFIG_SOURCE
 from pybernetes.kubelet.pods import PodManager, PodRegistry
 from pybernetes.linux.inotify import CLOSE_WRITE, CREATE, DELETE, MOVED_FROM, MOVED_TO, Watcher
 
 log = logging.getLogger(__name__)
 
-_SAFETY_NET = 20.0
+_RESYNC = 20.0
 
 
 class ManifestError(Exception):
-    """A manifest is not a pod that can run; the text says why."""
+    """A manifest is not a valid pod."""
 
 
 class StaticPods:
-    """Watches the directory of manifests."""
+    """Runs the pods of a directory of manifests."""
 
     def __init__(self, config: KubeletConfig, client: Client, pods: PodManager, registry: PodRegistry) -> None:
         assert config.static_pod_path is not None
@@ -57,13 +58,13 @@ class StaticPods:
                 self._apply(await asyncio.to_thread(self._read))
                 self.synced.set()
                 settled = await self._mirror_all()
-                await watcher.wait(_SAFETY_NET if settled else 1.0)
+                await watcher.wait(_RESYNC if settled else 1.0)
         finally:
             self._pods.on_mirror = None
             watcher.close()
 
     def _read(self) -> dict[str, Pod]:
-        """uid -> pod of every manifest that can be used."""
+        """uid -> pod, for every valid manifest."""
         found: dict[str, Pod] = {}
         for path in sorted(self._directory.iterdir()):
             if path.suffix not in (".yaml", ".yml", ".json") or path.name.startswith("."):
@@ -86,12 +87,12 @@ class StaticPods:
         self._known = found
 
     async def _mirror_all(self) -> bool:
-        """See that the API server shows each static pod as it is, and no others; whether that is so now."""
+        """Create and delete mirror pods so that they match the static pods; returns whether they do."""
         wanted = {f"{p.metadata.namespace}/{p.metadata.name}": p for p in self._known.values()}
         settled = True
         for key, mirror in list(self._registry.mirrors.items()):
             pod = wanted.get(key)
-            if pod is None or mirror.metadata.annotations.get(CONFIG_MIRROR) != pod.metadata.uid:
+            if pod is None or mirror.metadata.annotations.get(ANNOTATION_MIRROR_POD) != pod.metadata.uid:
                 settled = await self._delete(mirror) and settled
         for key, pod in wanted.items():
             if key not in self._registry.mirrors:
@@ -106,11 +107,11 @@ class StaticPods:
                 name=meta.name,
                 namespace=meta.namespace,
                 labels=meta.labels,
-                annotations={**meta.annotations, CONFIG_MIRROR: meta.uid},
+                annotations={**meta.annotations, ANNOTATION_MIRROR_POD: meta.uid},
             ),
         )
         try:
-            # A mirror goes with its Node; an owner that does not exist would have it collected at once.
+            # The mirror pod's owner is the Node. If that did not exist, the garbage collector would delete the mirror.
             node = await self._nodes.get(self._node_name)
             owner = OwnerReference(
                 api_version="v1", kind="Node", name=self._node_name, uid=node.metadata.uid, controller=True
@@ -136,7 +137,7 @@ class StaticPods:
 
 
 def manifest_pod(data: bytes, node_name: str) -> Pod:
-    """The pod of a manifest, YAML or JSON; raises ManifestError. Pure."""
+    """Parse a manifest, YAML or JSON; raises ManifestError. Pure."""
     try:
         raw = yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         pod = msgspec.convert(raw, Pod)
@@ -154,7 +155,7 @@ def manifest_pod(data: bytes, node_name: str) -> Pod:
         node_name=node_name,
         restart_policy=pod.spec.restart_policy or "Always",
         dns_policy=pod.spec.dns_policy or "ClusterFirst",
-        # No taint drives a static pod away: nobody could bring it back.
+        # Taints must not evict a static pod: no controller would recreate it.
         tolerations=[*pod.spec.tolerations, Toleration(operator="Exists", effect="NoExecute")],
     )
     return msgspec.structs.replace(

@@ -1,6 +1,6 @@
-"""Reports pods' statuses to the API server: only what differs, the newest last, never in a worker's way.
+"""Writes the statuses of pods to the API server, in the background, and only if they have changed.
 
-A status that could not be sent is sent again: losing one would leave the cluster with a wrong picture for ever.
+A failed write is retried, because no later change may come to correct the status in the API server.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ _SENDERS = 4
 
 
 class StatusManager:
-    """One per kubelet. `lookup` gives a pod as the API server has it: for a static pod its mirror, if there is one."""
+    """The statuses of all pods. `lookup` returns the API server's version of a pod: for a static pod its mirror."""
 
     def __init__(self, client: Client, lookup: Callable[[Pod], Pod | None]) -> None:
         self._pods = client.of(Pod)
@@ -32,12 +32,12 @@ class StatusManager:
         self._settled: dict[str, asyncio.Event] = {}
 
     def last(self, pod: Pod) -> PodStatus:
-        """The newest status of a pod: ours if we have made one, else the API server's."""
+        """The latest status of a pod: the one given to `set`, else that from the API server."""
         known = self._wanted.get(pod.metadata.uid)
         return known[1] if known is not None else pod.status
 
     def set(self, pod: Pod, status: PodStatus) -> None:
-        """Have `status` made the API server's, soon."""
+        """Write a status to the API server soon."""
         uid = pod.metadata.uid
         known = self._wanted.get(uid)
         if known is not None and known[1] == status:
@@ -47,13 +47,13 @@ class StatusManager:
         self._queue.add(uid)
 
     async def settled(self, uid: str) -> None:
-        """Wait until the API server has the newest status of a pod (or the pod no more)."""
+        """Wait until the API server has the latest status of a pod, or no longer has the pod."""
         event = self._settled.get(uid)
         if event is not None:
             await event.wait()
 
     def forget(self, uid: str) -> None:
-        """The pod is gone."""
+        """Drop the status of a pod that has been removed."""
         self._wanted.pop(uid, None)
         self._sent.pop(uid, None)
         event = self._settled.pop(uid, None)
@@ -61,7 +61,7 @@ class StatusManager:
             event.set()
 
     async def run(self) -> None:
-        """Send until cancelled."""
+        """Write statuses until cancelled."""
         async with asyncio.TaskGroup() as group:
             for number in range(_SENDERS):
                 group.create_task(self._sender(), name=f"pod status {number}")
@@ -118,8 +118,8 @@ class StatusManager:
         raise Unreachable(f"status of {meta.namespace}/{meta.name} changes faster than it can be written")
 
 
-def _merge(theirs: PodStatus, ours: PodStatus) -> PodStatus:
-    """Ours, with the conditions that others have written meanwhile."""
+def _merge(current: PodStatus, ours: PodStatus) -> PodStatus:
+    """Our status, with the conditions that other components have set."""
     names = {c.type for c in ours.conditions}
-    extra = [c for c in theirs.conditions if c.type not in names]
+    extra = [c for c in current.conditions if c.type not in names]
     return msgspec.structs.replace(ours, conditions=[*ours.conditions, *extra]) if extra else ours

@@ -1,4 +1,4 @@
-"""Tokens for projected volumes: asked for once, kept, and renewed at four fifths of their life."""
+"""Tokens for projected volumes: requested from the API server, cached, and renewed after 80 % of their lifetime."""
 
 import msgspec
 
@@ -10,13 +10,13 @@ from pybernetes.client.client import Client
 from pybernetes.kubelet.types import Clock, seconds_of
 from pybernetes.kubelet.volumes.plugin import Token
 
-_DEFAULT_LIFE = 3600
+_DEFAULT_LIFETIME = 3600
 _RENEW_AT = 0.8
 _MAX_AGE = 24 * 3600.0
 
 
 class TokenManager:
-    """Tokens by pod and projection. They are bound to the pod: they end with it."""
+    """Tokens by pod and projection. A token is bound to its pod: it becomes invalid when the pod is deleted."""
 
     def __init__(self, client: Client, clock: Clock) -> None:
         self._accounts = client.of(ServiceAccount)
@@ -24,9 +24,9 @@ class TokenManager:
         self._tokens: dict[tuple[str, str, int], Token] = {}
 
     async def token(self, pod: Pod, projection: ServiceAccountTokenProjection) -> Token:
-        """A token with at least a fifth of its life left; raises ApiError or Unreachable."""
-        life = projection.expiration_seconds or _DEFAULT_LIFE
-        key = (pod.metadata.uid, projection.audience, life)
+        """A token with at least 20 % of its lifetime left; raises ApiError or Unreachable."""
+        lifetime = projection.expiration_seconds or _DEFAULT_LIFETIME
+        key = (pod.metadata.uid, projection.audience, lifetime)
         known = self._tokens.get(key)
         if known is not None and self._clock() < known.renew_at:
             return known
@@ -36,7 +36,7 @@ class TokenManager:
             kind="TokenRequest",
             spec=TokenRequestSpec(
                 audiences=[projection.audience] if projection.audience else [],
-                expiration_seconds=life,
+                expiration_seconds=lifetime,
                 bound_object_ref=reference,
             ),
         )
@@ -49,6 +49,6 @@ class TokenManager:
         return token
 
     def forget(self, uid: str) -> None:
-        """The pod is gone."""
+        """Drop the tokens of a pod that has been removed."""
         for key in [k for k in self._tokens if k[0] == uid]:
             del self._tokens[key]

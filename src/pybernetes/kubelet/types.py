@@ -1,4 +1,4 @@
-"""Words shared by all of the kubelet: collaborators as small protocols, and times."""
+"""Types shared by all of the kubelet, and conversions of times."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,31 +13,31 @@ Clock = Callable[[], float]
 
 
 class Recorder(Protocol):
-    """Tells users what happened to an object."""
+    """Records events about objects."""
 
     def event(self, obj: Object | ObjectReference, type_: str, reason: str, message: str, /) -> None:
         """Record an event; `type_` is Normal or Warning."""
 
 
 class PodHandler(Protocol):
-    """Told of the pods that this node should run."""
+    """Handles changes of the pods of this node."""
 
     def __call__(self, old: Pod | None, new: Pod | None) -> None:
-        """old is None for a new pod, new is None for one that went."""
+        """`old` is None for a new pod; `new` is None for a removed one."""
 
 
 class PodSource(Protocol):
-    """The pods that the API server has bound to this node."""
+    """The API server's pods that are bound to this node."""
 
     def subscribe(self, handler: PodHandler) -> None:
-        """Tell `handler` of every pod there is, and of every change."""
+        """Call `handler` for every existing pod and for every change."""
 
     async def synced(self) -> None:
-        """Wait until all pods there were at the start have been told."""
+        """Wait until the handlers have been called for all existing pods."""
 
 
 def rfc3339(seconds: float) -> str:
-    """`2026-01-02T15:04:05Z`; empty for 0, "not yet"."""
+    """`2026-01-02T15:04:05Z`; empty for 0."""
     return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if seconds > 0 else ""
 
 
@@ -47,12 +47,12 @@ def rfc3339_micro(seconds: float) -> str:
 
 
 def seconds_of(time: str) -> float:
-    """The inverse of both; 0 for an empty text. Raises ValueError."""
+    """Parse a time of either format; 0 for an empty string. Raises ValueError."""
     return datetime.fromisoformat(time).timestamp() if time else 0.0
 
 
 def pod_label(pod: Pod) -> str:
-    """How the original names a pod in messages: `web_default(uid)`"""
+    """The pod's name in kubelet's messages: `web_default(uid)`"""
     meta = pod.metadata
     return f"{meta.name}_{meta.namespace}({meta.uid})"
 

@@ -1,7 +1,7 @@
-"""Waiting with a limit.
+"""Waiting with a time limit.
 
-`asyncio.wait_for` of Python 3.11 loses a cancellation that comes at the moment at which its future is done; a task
-that waits in a loop would then never end. `asyncio.timeout` does not.
+`asyncio.wait_for` of Python 3.11 loses a cancellation that arrives just as its future completes, and a task that waits
+in a loop then never ends. `asyncio.timeout` does not have this fault.
 """
 
 import asyncio

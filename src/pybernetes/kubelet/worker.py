@@ -1,7 +1,8 @@
-"""One pod's life on this node: a task that plans, acts, reports, and waits for the next change.
+"""Runs one pod on this node: a task that plans, acts, reports, and waits for the next change.
 
-A pod is told to end by its deletion, by its deadline, or by its disappearance from the API server; that interrupts
-whatever is going on (an image being fetched, a back-off), and from then on the pod only ends.
+A pod terminates when it is deleted, when its deadline has passed, or when it is removed from the API server. The
+first and the last interrupt what the worker is doing, for example an image pull; from then on it only terminates the
+pod.
 """
 
 import asyncio
@@ -33,11 +34,11 @@ _ORPHAN_GRACE = 1
 _DEADLINE = ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
 
 Finish = Callable[[Pod], Awaitable[None]]
-"""Tells the API server that nothing of a deleted pod is left here."""
+"""Deletes a terminated pod from the API server."""
 
 
 class PodWorker:
-    """Owns one pod (by uid). `run` ends when nothing of the pod is left."""
+    """Owns one pod (by uid). `run` returns when the pod has been removed from the node."""
 
     def __init__(self, services: Services, pod: Pod, finish: Finish) -> None:
         self.pod = pod
@@ -54,17 +55,17 @@ class PodWorker:
         self._failure: tuple[str, str] | None = None
         self._over = False
         self._gone = False
-        """Nothing of the pod is left here: only the API server's answer is awaited, which would be lost by a cancel
-        when the news of the deletion overtakes it, and the connection with it."""
+        """The pod has been removed from the node, and the worker waits for the API server's response to the delete
+        request. The watch may deliver the deletion earlier; that must not cancel the request."""
         self._volumes_ready = False
 
     @property
     def ending(self) -> bool:
-        """Whether the pod has been told to end."""
+        """Whether the pod terminates."""
         return self.removed or bool(self.pod.metadata.deletion_timestamp)
 
     def update(self, pod: Pod) -> None:
-        """The pod has changed at its source."""
+        """Take over a new version of the pod."""
         before = grace_period(self.pod) if self.ending else None
         self.pod = pod
         if self.ending and (before is None or grace_period(pod) < before):
@@ -72,7 +73,7 @@ class PodWorker:
         self._wake.set()
 
     def remove(self) -> None:
-        """The pod is no longer wanted, and nobody is to be told of its end."""
+        """Terminate the pod, without deleting it from the API server."""
         if not self.removed:
             self.removed = True
             if not self._gone:
@@ -80,7 +81,7 @@ class PodWorker:
             self._wake.set()
 
     def poke(self) -> None:
-        """Something may have changed: look again."""
+        """Synchronize soon: the pod's state may have changed."""
         self._wake.set()
 
     def _interrupt(self) -> None:
@@ -88,7 +89,7 @@ class PodWorker:
             self._step.cancel()
 
     async def run(self) -> None:
-        """Until the pod is gone."""
+        """Work until the pod has been removed from the node."""
         name = f"pod {self.pod.metadata.namespace}/{self.pod.metadata.name}"
         try:
             while not self._over:
@@ -106,18 +107,18 @@ class PodWorker:
             self._services.probes.stop(self.pod.metadata.uid)
 
     async def _attempt(self) -> float:
-        """One pass; returns after how many seconds to look again."""
+        """Synchronize once; returns the number of seconds until the next time."""
         try:
             return await (self._end() if self.ending else self._sync())
         except (RuntimeFailure, OSError) as error:
             log.warning("pod %s/%s: %s", self.pod.metadata.namespace, self.pod.metadata.name, error)
         except Exception:
-            # One pod's surprise must not end the others: it is told with its place, and tried again.
+            # An unexpected error in one pod must not stop the others: log the traceback and retry.
             log.exception("pod %s/%s", self.pod.metadata.namespace, self.pod.metadata.name)
         return self._failed()
 
     def _failed(self) -> float:
-        """After how many seconds to try again; longer with each failure in a row."""
+        """The number of seconds until the next attempt; doubles with each failure in a row."""
         delay, self._retry = self._retry, min(self._retry * 2, _RETRY_MAX)
         return delay
 
@@ -147,7 +148,7 @@ class PodWorker:
         return self._pause(pod, plan)
 
     async def _adopt(self, pod: Pod, state: PodState) -> None:
-        """Take over a pod that a former kubelet has started: from now on its volumes are kept up to date here."""
+        """Take over a pod that a previous run of the kubelet has started, so that its volumes are refreshed."""
         if self._volumes_ready or state.sandbox is None or not state.sandbox.ready:
             return
         try:
@@ -157,7 +158,7 @@ class PodWorker:
             self._services.recorder.event(pod, "Warning", "FailedMount", str(error))
 
     async def _collect(self, state: PodState) -> None:
-        """Remove what nobody will ask for any more."""
+        """Remove old containers with their logs, and old sandboxes."""
         containers, sandboxes = garbage(state)
         for info in containers:
             await self._services.runtime.remove_container(info.id)
@@ -167,7 +168,7 @@ class PodWorker:
             await self._services.runtime.remove_sandbox(sandbox.id)
 
     def _pause(self, pod: Pod, plan: Plan) -> float:
-        """Until when nothing is to be done unless something happens."""
+        """The number of seconds until the next synchronization if nothing happens."""
         now = self._services.clock()
         pause = min(self._services.config.sync_period, self._deadline(pod, now))
         if plan.again_at:
@@ -207,7 +208,7 @@ class PodWorker:
         services.status.set(pod, make_status(pod, services.status.last(pod), state, context))
 
     async def _carry_out(self, pod: Pod, state: PodState, plan: Plan) -> float | None:
-        """Do what the plan says; returns a delay if something failed and must be tried again later."""
+        """Execute a plan; returns the delay before the next attempt if an action failed."""
         services, grace = self._services, grace_period(pod)
         for kill in plan.kills:
             seconds = grace if kill.grace_override is None else kill.grace_override
@@ -266,7 +267,7 @@ class PodWorker:
         return min(delays) if delays else None
 
     async def _shut_down(self, pod: Pod, state: PodState) -> PodState:
-        """End everything that runs; the ended containers stay, for their logs."""
+        """Stop all containers and sandboxes. The exited containers stay, so that their logs can be read."""
         services, uid = self._services, pod.metadata.uid
         services.probes.stop(uid, keep_readiness=True)
         if state.running or any(s.ready for s in state.sandboxes):
@@ -279,11 +280,11 @@ class PodWorker:
         return state
 
     async def _end(self) -> float:
-        """End the pod and remove all that is left of it."""
+        """Terminate the pod and remove it from the node."""
         pod, services = self.pod, self._services
         uid = pod.metadata.uid
-        told = bool(pod.metadata.deletion_timestamp) or is_static(pod)
-        self._grace = max(grace_period(pod), 1) if told else _ORPHAN_GRACE
+        requested = bool(pod.metadata.deletion_timestamp) or is_static(pod)
+        self._grace = max(grace_period(pod), 1) if requested else _ORPHAN_GRACE
         state = await self._shut_down(pod, await services.runtime.pod(uid))
         for sandbox in state.sandboxes:
             await services.runtime.remove_sandbox(sandbox.id)

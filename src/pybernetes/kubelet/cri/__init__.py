@@ -1,1 +1,1 @@
-"""A container runtime behind CRI v1 over a Unix socket: containerd, CRI-O."""
+"""A container runtime that is reached over CRI v1 on a Unix socket: containerd, CRI-O."""

@@ -1,6 +1,6 @@
-"""Calls over one gRPC connection to a runtime, with its errors turned into ours.
+"""Calls over one gRPC connection to a runtime. Converts gRPC errors to the kubelet's.
 
-`grpc` is imported here only, and only when a connection is made.
+Only this module and the gRPC probe import `grpc`, and only when they connect.
 """
 
 from collections.abc import AsyncGenerator
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _OPTIONS = (
     ("grpc.max_receive_message_length", 16 << 20),
     ("grpc.enable_http_proxy", 0),
-    # A runtime that restarts is back within a second; the default back-off would keep us waiting for minutes.
+    # A restarting runtime is back within a second; the default back-off would delay the reconnection for minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
@@ -24,7 +24,7 @@ CALL_TIMEOUT = 120.0
 
 
 class Channel:
-    """A connection to a Unix socket that mends itself."""
+    """A connection to a Unix socket, which reconnects by itself."""
 
     def __init__(self, socket: str) -> None:
         self._socket = socket
@@ -39,7 +39,7 @@ class Channel:
         return self._channel
 
     async def call(self, method: str, request: Any, answer: type[Any], timeout: float | None = CALL_TIMEOUT) -> Any:
-        """One request, one answer. `method` is `/runtime.v1.RuntimeService/Version`."""
+        """A unary call. `method` is for example `/runtime.v1.RuntimeService/Version`."""
         channel = self._open()
         from grpc import RpcError
 
@@ -55,7 +55,7 @@ class Channel:
     async def stream(
         self, method: str, request: Any, answer: type[Any], metadata: tuple[tuple[str, str], ...] = ()
     ) -> AsyncGenerator[Any, None]:
-        """One request, answers until either side ends it."""
+        """A streaming call: one request, responses until either side ends it."""
         channel = self._open()
         from grpc import RpcError
 
@@ -78,13 +78,13 @@ class Channel:
 
 
 def _parse(answer: type[Any], data: bytes, method: str) -> Any:
-    """gRPC itself would turn an answer that is no such message into None."""
+    """Decode a response. gRPC itself would return None for a malformed one."""
     from pybernetes.kubelet.criapi.errors import DecodeError
 
     try:
         return answer.FromString(data)
     except DecodeError as error:
-        raise RuntimeRefused(f"the runtime's answer to {method} is malformed") from error
+        raise RuntimeRefused(f"the runtime's response to {method} is malformed") from error
 
 
 def _serialize(message: Any) -> bytes:

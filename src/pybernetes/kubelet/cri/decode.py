@@ -1,4 +1,4 @@
-"""From CRI messages to the kubelet's words. Pure; whatever a runtime leaves out becomes an empty value."""
+"""Converts CRI messages to the kubelet's types. Pure. Fields that a runtime does not set become empty."""
 
 from pybernetes.kubelet.criapi import cri_pb2 as pb
 from pybernetes.kubelet.names import POD_NAME, POD_NAMESPACE, POD_UID
@@ -21,7 +21,7 @@ _STATES: dict[int, ContainerPhase] = {
 
 
 def sandbox(message: pb.PodSandbox, ips: tuple[str, ...] = ()) -> Sandbox:
-    """One item of a list of sandboxes; addresses come from its status."""
+    """Convert an item of a list of sandboxes. Its addresses come from the sandbox's status."""
     return Sandbox(
         id=message.id,
         name=message.metadata.name,
@@ -35,13 +35,13 @@ def sandbox(message: pb.PodSandbox, ips: tuple[str, ...] = ()) -> Sandbox:
 
 
 def addresses(status: pb.PodSandboxStatus) -> tuple[str, ...]:
-    """The pod's addresses, primary first; empty for a pod in the node's network."""
+    """The pod's addresses, primary first; empty for a hostNetwork pod."""
     first = (status.network.ip,) if status.network.ip else ()
     return (*first, *(extra.ip for extra in status.network.additional_ips if extra.ip))
 
 
 def container(message: pb.Container, status: pb.ContainerStatus) -> ContainerInfo:
-    """A container from its list entry and its status."""
+    """Convert a container, given its list item and its status."""
     return ContainerInfo(
         id=message.id,
         sandbox_id=message.pod_sandbox_id,
@@ -63,13 +63,13 @@ def container(message: pb.Container, status: pb.ContainerStatus) -> ContainerInf
 
 
 def owner(labels: dict[str, str]) -> PodRef | None:
-    """Whose a sandbox or container is; None if it was not made by a kubelet."""
+    """The pod that a sandbox or container belongs to; None if no kubelet created it."""
     uid = labels.get(POD_UID, "")
     return PodRef(labels.get(POD_NAMESPACE, ""), labels.get(POD_NAME, ""), uid) if uid else None
 
 
 def image(message: pb.Image) -> ImageInfo:
-    """An image."""
+    """Convert an image."""
     return ImageInfo(
         id=message.id,
         tags=tuple(message.repo_tags),
@@ -81,7 +81,7 @@ def image(message: pb.Image) -> ImageInfo:
 
 
 def status(message: pb.StatusResponse) -> RuntimeStatus:
-    """The two conditions that every runtime reports; a missing one counts as false."""
+    """Convert the two conditions that every runtime reports. A missing one counts as false."""
     conditions = {c.type: c for c in message.status.conditions}
     runtime, network = conditions.get("RuntimeReady"), conditions.get("NetworkReady")
     return RuntimeStatus(
@@ -95,7 +95,7 @@ def status(message: pb.StatusResponse) -> RuntimeStatus:
 
 
 def usage(message: pb.ContainerStats) -> Usage | None:
-    """What a container uses; None if it is nobody's."""
+    """A container's resource usage; None if it belongs to no pod."""
     pod = owner(dict(message.attributes.labels))
     if pod is None:
         return None

@@ -1,4 +1,4 @@
-"""From the kubelet's words to CRI messages. Pure."""
+"""Converts the kubelet's types to CRI messages. Pure."""
 
 from pybernetes.kubelet.criapi import cri_pb2 as pb
 from pybernetes.kubelet.runtime import ContainerSpec, Namespaces, Profile, Resources, SandboxSpec, Security
@@ -18,7 +18,7 @@ _PROFILES = {
 
 
 def sandbox(spec: SandboxSpec) -> pb.PodSandboxConfig:
-    """A sandbox's configuration."""
+    """Convert the specification of a sandbox."""
     config = pb.PodSandboxConfig(
         metadata=pb.PodSandboxMetadata(name=spec.name, uid=spec.uid, namespace=spec.namespace, attempt=spec.attempt),
         hostname=spec.hostname,
@@ -48,7 +48,7 @@ def sandbox(spec: SandboxSpec) -> pb.PodSandboxConfig:
 
 
 def container(spec: ContainerSpec) -> pb.ContainerConfig:
-    """A container's configuration."""
+    """Convert the specification of a container."""
     return pb.ContainerConfig(
         metadata=pb.ContainerMetadata(name=spec.name, attempt=spec.attempt),
         image=pb.ImageSpec(image=spec.image),
@@ -139,7 +139,7 @@ def _container_security(security: Security) -> pb.LinuxContainerSecurityContext:
         context.apparmor.CopyFrom(_profile(security.apparmor))
     if security.user is not None:
         context.run_as_user.value = security.user
-        # Writing the field, even with 0, tells the runtime that a user was chosen.
+        # Set the field even for 0: an unset field means that the image's user applies.
         context.run_as_user.SetInParent()
     if security.group is not None:
         context.run_as_group.value = security.group

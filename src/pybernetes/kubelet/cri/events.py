@@ -1,8 +1,8 @@
-"""Learning that a container has ended, without asking again and again.
+"""Events of containers that exit.
 
-CRI got events only later (containerd 1.7), so this subscribes to containerd's own event service, which older ones
-have too. A runtime without that service (CRI-O) is listed once a second instead. A slow pass over everything once a
-minute stays as the safety net in both cases.
+CRI has events since containerd 1.7 only, so this module subscribes to containerd's own event service. A runtime without
+that service (CRI-O) is polled once a second. In both cases all pods are synchronized once a minute, in case an event
+was lost.
 """
 
 import asyncio
@@ -19,30 +19,30 @@ log = logging.getLogger(__name__)
 _SUBSCRIBE = "/containerd.services.events.v1.Events/Subscribe"
 _FILTERS = ('topic=="/tasks/exit",namespace=="k8s.io"',)
 _METADATA = (("containerd-namespace", "k8s.io"),)
-_SAFETY_NET = 60.0
+_RESYNC = 60.0
 _NO_EVENTS_PERIOD = 1.0
 _RECONNECT = 0.5
 _SETTLE = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 class View(Protocol):
-    """The part of the runtime that events need."""
+    """The part of the runtime that this module uses."""
 
     async def has_ended(self, container_id: str) -> bool:
-        """Whether the runtime's own view shows the end."""
+        """Whether the runtime's CRI status shows that the container has exited."""
 
     def owner(self, item: str) -> str | None:
-        """uid of the pod that a container belongs to."""
+        """The uid of the pod that a container belongs to."""
 
 
 async def exits(channel: Channel, view: View) -> AsyncGenerator[str, None]:
-    """uids of pods in which a container has ended; "" whenever events may have been missed."""
+    """uids of pods with a container that has exited; "" whenever events may have been missed."""
     queue: asyncio.Queue[str] = asyncio.Queue()
     feeder = asyncio.create_task(_feed(channel, view, queue), name="runtime events")
     try:
         while True:
             try:
-                async with asyncio.timeout(_SAFETY_NET):
+                async with asyncio.timeout(_RESYNC):
                     uid = await queue.get()
             except TimeoutError:
                 uid = ""
@@ -74,7 +74,7 @@ async def _feed(channel: Channel, view: View, queue: asyncio.Queue[str]) -> None
 
 
 def _ended_container(envelope: pb.Envelope) -> str:
-    """Id of the container whose main process has ended; "" for commands run in it and for other events."""
+    """The id of the container whose main process has exited; "" for commands in a container and for other events."""
     try:
         event = pb.TaskExit.FromString(envelope.event.value)
     except ValueError:
@@ -83,12 +83,12 @@ def _ended_container(envelope: pb.Envelope) -> str:
 
 
 async def _settle(view: View, container: str, queue: asyncio.Queue[str]) -> None:
-    """Pass the news on once the runtime shows it too: it learns of the end from the same event."""
+    """Report the exit once the runtime's CRI status shows it; containerd updates the status from the same event."""
     try:
         for delay in _SETTLE:
             if await view.has_ended(container):
                 break
             await asyncio.sleep(delay)
     except RuntimeFailure as error:
-        log.debug("end of %s: %s", container, error)
+        log.debug("exit of %s: %s", container, error)
     queue.put_nowait(view.owner(container) or "")

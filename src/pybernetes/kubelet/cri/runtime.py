@@ -1,7 +1,7 @@
-"""The `Runtime` that speaks CRI v1.
+"""A `Runtime` that uses CRI v1.
 
-The status of an ended container never changes, and a ready sandbox keeps its addresses: both are remembered, so
-that looking at a pod costs two list calls and one status call per living container.
+The status of an exited container never changes, and a ready sandbox keeps its addresses. Both are cached, so that
+reading a pod's state takes two list calls and one status call per running container.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ _PULL_TIMEOUT = 1800.0
 
 
 class CriRuntime:
-    """Sandboxes, containers, images and streams of the runtime behind `socket`."""
+    """The runtime that listens on `socket`."""
 
     def __init__(self, socket: str) -> None:
         self._channel = Channel(socket)
@@ -58,16 +58,16 @@ class CriRuntime:
         await self._channel.close()
 
     async def version(self) -> RuntimeVersion:
-        """Name and version."""
+        """Name and version of the runtime."""
         answer = await self._call("Version", pb.VersionRequest(version="0.1.0"), pb.VersionResponse)
         return RuntimeVersion(answer.runtime_name, answer.runtime_version)
 
     async def status(self) -> RuntimeStatus:
-        """Whether it can run pods."""
+        """Whether the runtime can run pods."""
         return decode.status(await self._call("Status", pb.StatusRequest(), pb.StatusResponse, 10.0))
 
     async def list_pods(self) -> dict[str, tuple[PodRef, bool]]:
-        """uid -> whose it is, and whether anything of it may still run."""
+        """uid -> (pod, whether any part of it may still run)."""
         sandboxes = await self._call("ListPodSandbox", pb.ListPodSandboxRequest(), pb.ListPodSandboxResponse)
         containers = await self._call("ListContainers", pb.ListContainersRequest(), pb.ListContainersResponse)
         found: dict[str, tuple[PodRef, bool]] = {}
@@ -81,7 +81,7 @@ class CriRuntime:
         return found
 
     async def pod(self, uid: str) -> PodState:
-        """All there is of one pod, newest first."""
+        """Sandboxes and containers of one pod, newest first."""
         labels = {POD_UID: uid}
         sandboxes, containers = await asyncio.gather(
             self._call(
@@ -132,7 +132,7 @@ class CriRuntime:
         return info
 
     async def run_sandbox(self, spec: SandboxSpec) -> str:
-        """Make and start a sandbox; returns its id."""
+        """Create and start a sandbox; returns its id."""
         request = pb.RunPodSandboxRequest(config=encode.sandbox(spec), runtime_handler=spec.runtime_handler)
         answer = await self._call("RunPodSandbox", request, pb.RunPodSandboxResponse, _SANDBOX_TIMEOUT)
         self._owners[answer.pod_sandbox_id] = spec.uid
@@ -159,7 +159,7 @@ class CriRuntime:
             return
 
     async def create_container(self, sandbox_id: str, spec: ContainerSpec, sandbox: SandboxSpec) -> str:
-        """Make a container; returns its id."""
+        """Create a container; returns its id."""
         request = pb.CreateContainerRequest(
             pod_sandbox_id=sandbox_id, config=encode.container(spec), sandbox_config=encode.sandbox(sandbox)
         )
@@ -172,7 +172,7 @@ class CriRuntime:
         await self._call("StartContainer", pb.StartContainerRequest(container_id=container_id), pb.Empty)
 
     async def stop_container(self, container_id: str, timeout: int) -> None:
-        """TERM, and KILL after `timeout` seconds."""
+        """Send TERM, and KILL after `timeout` seconds."""
         request = pb.StopContainerRequest(container_id=container_id, timeout=timeout)
         await self._forgiving("StopContainer", request, timeout + CALL_TIMEOUT)
 
@@ -183,17 +183,17 @@ class CriRuntime:
         self._owners.pop(container_id, None)
 
     async def reopen_log(self, container_id: str) -> None:
-        """Have the log written into a new file."""
+        """Make the runtime reopen the log file."""
         request = pb.ReopenContainerLogRequest(container_id=container_id)
         await self._call("ReopenContainerLog", request, pb.Empty)
 
     async def usage(self) -> list[Usage]:
-        """What every running container uses."""
+        """Resource usage of all running containers."""
         answer = await self._call("ListContainerStats", pb.ListContainerStatsRequest(), pb.ListContainerStatsResponse)
         return [found for message in answer.stats if (found := decode.usage(message)) is not None]
 
     async def image(self, name: str) -> ImageInfo | None:
-        """The image of a name."""
+        """The image with this name, if it is on the node."""
         request = pb.ImageStatusRequest(image=pb.ImageSpec(image=name))
         try:
             answer = await self._image_call("ImageStatus", request, pb.ImageStatusResponse)
@@ -202,7 +202,7 @@ class CriRuntime:
         return decode.image(answer.image) if answer.image.id else None
 
     async def pull(self, name: str, auth: RegistryAuth | None = None) -> str:
-        """Fetch an image."""
+        """Pull an image."""
         request = pb.PullImageRequest(image=pb.ImageSpec(image=name))
         if auth is not None:
             request.auth.CopyFrom(
@@ -236,15 +236,15 @@ class CriRuntime:
             return
 
     async def image_filesystem(self) -> str:
-        """A path on the filesystem of images."""
+        """A path on the image filesystem."""
         answer = await self._image_call("ImageFsInfo", pb.ImageFsInfoRequest(), pb.ImageFsInfoResponse)
         return next((fs.fs_id.mountpoint for fs in answer.image_filesystems if fs.fs_id.mountpoint), "")
 
     async def exec_sync(self, container_id: str, command: tuple[str, ...], timeout: float) -> ExecResult:
-        """Run a command to its end."""
+        """Run a command until it exits."""
         seconds = max(1, int(timeout)) if timeout else 0
         request = pb.ExecSyncRequest(container_id=container_id, cmd=command, timeout=seconds)
-        # The runtime ends the command in time by itself; the margin covers only a runtime that does not.
+        # The runtime enforces the timeout; the margin is for a runtime that does not respond.
         deadline = seconds + 30.0 if seconds else None
         try:
             answer = await self._call("ExecSync", request, pb.ExecSyncResponse, deadline)
@@ -257,24 +257,24 @@ class CriRuntime:
     async def exec_url(
         self, container_id: str, command: tuple[str, ...], *, stdin: bool, stdout: bool, stderr: bool, tty: bool
     ) -> str:
-        """Where to stream a command."""
+        """The URL for streaming a command."""
         request = pb.ExecRequest(
             container_id=container_id, cmd=command, tty=tty, stdin=stdin, stdout=stdout, stderr=stderr
         )
         return str((await self._call("Exec", request, pb.UrlResponse)).url)
 
     async def attach_url(self, container_id: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> str:
-        """Where to stream a running process."""
+        """The URL for streaming a container's process."""
         request = pb.AttachRequest(container_id=container_id, tty=tty, stdin=stdin, stdout=stdout, stderr=stderr)
         return str((await self._call("Attach", request, pb.UrlResponse)).url)
 
     async def port_forward_url(self, sandbox_id: str, ports: tuple[int, ...]) -> str:
-        """Where to stream to ports."""
+        """The URL for streaming to ports."""
         request = pb.PortForwardRequest(pod_sandbox_id=sandbox_id, port=ports)
         return str((await self._call("PortForward", request, pb.UrlResponse)).url)
 
     async def has_ended(self, container_id: str) -> bool:
-        """Whether the runtime itself has noticed a container's end: its own view follows the event shortly after."""
+        """Whether the CRI status shows that a container has exited. It follows containerd's event shortly after."""
         try:
             request = pb.ContainerStatusRequest(container_id=container_id)
             answer = await self._call("ContainerStatus", request, pb.ContainerStatusResponse, 10.0)
@@ -283,9 +283,9 @@ class CriRuntime:
         return bool(answer.status.state != pb.CONTAINER_RUNNING)
 
     def owner(self, item: str) -> str | None:
-        """uid of the pod that a sandbox or container belongs to, if known."""
+        """The uid of the pod that a sandbox or container belongs to, if known."""
         return self._owners.get(item)
 
     def events(self) -> AsyncGenerator[str, None]:
-        """uids of pods in which a process has ended; "" after each (re)connection and once a minute."""
+        """uids of pods with a container that has exited; "" after each (re)connection and once a minute."""
         return exits(self._channel, self)

@@ -1,4 +1,4 @@
-"""What decoding a message may raise."""
+"""The error that decoding a message raises."""
 
 from google.protobuf.message import DecodeError
 

@@ -1,4 +1,4 @@
-"""Make `*_pb2.py` from the .proto files beside this: `python -m pybernetes.kubelet.criapi.regenerate`."""
+"""Generates `*_pb2.py` from the .proto files in this folder: `python -m pybernetes.kubelet.criapi.regenerate`."""
 
 import sys
 from pathlib import Path

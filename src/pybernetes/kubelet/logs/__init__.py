@@ -1,1 +1,1 @@
-"""Containers' logs: the CRI format (pure), reading and following, rotation."""
+"""Containers' logs: the CRI format, reading and following, rotation."""

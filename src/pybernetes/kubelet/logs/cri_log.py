@@ -1,6 +1,6 @@
-"""The log format that CRI runtimes write: `2026-01-02T15:04:05.123456789Z stdout F a line`. Pure, but for reading.
+"""The log format of CRI runtimes: `2026-01-02T15:04:05.123456789Z stdout F a line`.
 
-`P` marks a part of a longer line, whose other parts follow; the newline belongs only to the last one (`F`).
+`P` marks a partial line that the next entry continues. Only the last part (`F`) ends in a newline.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the file. `text` has its newline unless it is a part."""
+    """One entry of a log. `text` ends in a newline unless the entry is partial."""
 
     time: str
     stream: str
@@ -18,7 +18,7 @@ class Entry:
 
 
 def parse(line: bytes) -> Entry | None:
-    """One line without its newline; None if it is not in the format."""
+    """Parse a line, given without its newline; None if it does not have the format."""
     parts = line.split(b" ", 3)
     if len(parts) < 3 or parts[1] not in (b"stdout", b"stderr") or len(parts[0]) < 20:
         return None
@@ -28,7 +28,7 @@ def parse(line: bytes) -> Entry | None:
 
 
 def time_key(time: str) -> str:
-    """A form of an RFC 3339 time with any number of decimals that sorts as text; expects UTC."""
+    """An RFC 3339 time in UTC, with any number of decimals, in a form that sorts as text."""
     base, _, rest = time.partition(".")
     if not rest:
         return base.rstrip("Z")[:19] + ".000000000"
@@ -36,7 +36,7 @@ def time_key(time: str) -> str:
 
 
 def tail_text(path: Path, lines: int, limit: int) -> str:
-    """The last lines of a log without their prefixes, at most `limit` bytes; empty if it cannot be read."""
+    """The text of a log's last lines, at most `limit` bytes; empty if the log cannot be read."""
     try:
         with path.open("rb") as file:
             file.seek(0, 2)

@@ -1,4 +1,4 @@
-"""The files of one log: the live one, and rotated ones beside it."""
+"""The files of one log: the current one and the rotated ones."""
 
 import gzip
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def tidy(path: Path, keep: int) -> None:
-    """Compress all rotated files but the newest, remove the oldest; `keep` counts the live one too."""
+    """Compress all rotated files except the newest, and remove the oldest. `keep` includes the current file."""
     rotated = sorted(p for p in path.parent.glob(path.name + ".*") if not p.name.endswith(".tmp"))
     for old in rotated[: max(len(rotated) - (keep - 1), 0)]:
         old.unlink()
@@ -21,6 +21,6 @@ def tidy(path: Path, keep: int) -> None:
 
 
 def remove_logs(path: Path) -> None:
-    """Remove a log with all its rotated files."""
+    """Remove a log and its rotated files."""
     for file in [path, *path.parent.glob(path.name + ".*")]:
         file.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Reading and following a container's log as `kubectl logs` asks for it."""
+"""Reads and follows a container's log, with the options of `kubectl logs`."""
 
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -11,19 +11,19 @@ from pybernetes.linux.inotify import CLOSE_WRITE, CREATE, DELETE_SELF, MODIFY, M
 
 _BLOCK = 64 * 1024
 _SOON = 0.1
-_LOOK_AGAIN = 5.0
-"""Seconds after which a followed container is asked whether it lives, although its log is silent."""
+_CHECK_PERIOD = 5.0
+"""Seconds between checks whether a followed container still runs, while its log does not change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogOptions:
-    """What the client asked for; None leaves a bound out."""
+    """The options of a request for logs; None means no limit."""
 
     follow: bool = False
     timestamps: bool = False
     tail_lines: int | None = None
     since: str = ""
-    """RFC 3339 in UTC: only lines of that time and later"""
+    """Only lines from this time on, in RFC 3339 and UTC."""
     limit_bytes: int | None = None
     streams: frozenset[str] = frozenset(("stdout", "stderr"))
 
@@ -32,7 +32,7 @@ Alive = Callable[[], Awaitable[bool]]
 
 
 async def read_log(path: Path, options: LogOptions, alive: Alive) -> AsyncGenerator[bytes, None]:
-    """The log's text in blocks; with `follow` until the container has ended. Raises FileNotFoundError."""
+    """The log's text in blocks; with `follow`, until the container has exited. Raises FileNotFoundError."""
     left = options.limit_bytes
     render = _Renderer(options)
     async for lines in _lines(path, options, alive):
@@ -47,7 +47,7 @@ async def read_log(path: Path, options: LogOptions, alive: Alive) -> AsyncGenera
 
 
 class _Renderer:
-    """Raw lines to text; remembers whether a line is still going on, for timestamps."""
+    """Converts raw lines to text. Keeps track of partial lines: only the first part gets a timestamp."""
 
     def __init__(self, options: LogOptions) -> None:
         self._options = options
@@ -72,12 +72,12 @@ class _Renderer:
 
 
 async def _lines(path: Path, options: LogOptions, alive: Alive) -> AsyncGenerator[list[bytes], None]:
-    """Whole raw lines, as they come, across rotations."""
+    """Complete raw lines as they are written, across rotations."""
     watcher = Watcher() if options.follow else None
     file: BinaryIO = _open(path)
     rest, woken = b"", False
     try:
-        numbers = _watch(watcher, path)
+        descriptors = _watch(watcher, path)
         if options.tail_lines is not None:
             file.seek(tail_offset(file, options.tail_lines))
         while True:
@@ -92,16 +92,16 @@ async def _lines(path: Path, options: LogOptions, alive: Alive) -> AsyncGenerato
             if rotated is not None:
                 file.close()
                 file, rest = rotated, b""
-                for number in numbers:
-                    watcher.remove(number)
-                numbers = _watch(watcher, path)
+                for descriptor in descriptors:
+                    watcher.remove(descriptor)
+                descriptors = _watch(watcher, path)
                 continue
-            living = await alive()
-            if not living and os.fstat(file.fileno()).st_size <= file.tell():
+            still_running = await alive()
+            if not still_running and os.fstat(file.fileno()).st_size <= file.tell():
                 break
-            if living:
-                # The runtime shows a container's end a moment after its log was closed: look again soon.
-                woken = await watcher.wait(_SOON if woken else _LOOK_AGAIN)
+            if still_running:
+                # The runtime reports a container's exit a moment after it has closed the log: check again soon.
+                woken = await watcher.wait(_SOON if woken else _CHECK_PERIOD)
         if rest:
             yield [rest]
     finally:
@@ -124,7 +124,7 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _reopened(path: Path, file: BinaryIO) -> BinaryIO | None:
-    """The new file of the log's name, if it has been rotated."""
+    """The log's new file, if the log has been rotated."""
     try:
         there = os.stat(path)
         if there.st_ino != os.fstat(file.fileno()).st_ino:
@@ -135,9 +135,9 @@ def _reopened(path: Path, file: BinaryIO) -> BinaryIO | None:
 
 
 def tail_offset(file: BinaryIO, lines: int) -> int:
-    """Where the last `lines` whole lines of a file begin. A line that is still being written counts, too.
+    """The offset at which the last `lines` lines begin, including a line that is still being written.
 
-    Lines written in parts count once: a part ends at the end of its last one.
+    The parts of a line that was written in parts count as one line.
     """
     position = file.seek(0, 2)
     if lines <= 0:
@@ -156,7 +156,7 @@ def tail_offset(file: BinaryIO, lines: int) -> int:
 
 
 def _full_line_ends(tail: bytes, *, at_start: bool) -> list[int]:
-    """Offsets just behind each line that is whole or the last part of one."""
+    """The offsets after each entry that ends a line."""
     ends, offset = [], 0
     pieces = tail.split(b"\n")
     for index, piece in enumerate(pieces):

@@ -1,6 +1,6 @@
-"""Keeps containers' logs small: the runtime writes one file for ever, so it is renamed and the runtime told.
+"""Rotates containers' logs: renames a large log file and makes the runtime open a new one.
 
-`0.log` becomes `0.log.20260102-150405`; all but the newest of those are compressed, and the oldest removed.
+`0.log` becomes `0.log.20260102-150405`. All rotated files except the newest are compressed, and the oldest are removed.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ _PERIOD = 10.0
 
 
 class LogRotator:
-    """Looks at the logs of running containers every ten seconds."""
+    """Checks the logs of running containers every ten seconds."""
 
     def __init__(self, config: KubeletConfig, runtime: Runtime, registry: PodRegistry) -> None:
         self._config = config
@@ -28,7 +28,7 @@ class LogRotator:
         self._registry = registry
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Rotate until cancelled."""
         while True:
             await asyncio.sleep(_PERIOD)
             large = await asyncio.to_thread(self._large)
@@ -36,11 +36,11 @@ class LogRotator:
                 await self.rotate(large)
 
     def _large(self) -> set[Path]:
-        """Logs that have grown too large."""
+        """The logs that exceed the maximum size."""
         return {path for path in self._config.pod_logs_dir.glob("*/*/*.log") if _size(path) > self._config.log_max_size}
 
     async def rotate(self, paths: set[Path]) -> None:
-        """Rotate these logs, as far as their containers run."""
+        """Rotate those of these logs whose containers run."""
         for pod in self._registry.all():
             try:
                 state = await self._runtime.pod(pod.metadata.uid)
@@ -58,7 +58,7 @@ class LogRotator:
         try:
             await self._runtime.reopen_log(info.id)
         except RuntimeFailure:
-            # Without a new file the runtime writes on into the old one: it gets its name back.
+            # The runtime still writes to the renamed file: restore its name.
             if not os.access(path, os.F_OK):
                 os.rename(rotated, path)
             raise

@@ -1,1 +1,1 @@
-"""The Node object: what the machine has, how it is, that it lives."""
+"""The Node object and its lease: capacity, conditions, heartbeats."""

@@ -1,4 +1,4 @@
-"""What this machine is and has, read from the kernel."""
+"""Capacity, pressure and system information of this machine, from the kernel."""
 
 import os
 import platform
@@ -21,7 +21,7 @@ def architecture() -> str:
 
 
 def capacity(config: KubeletConfig) -> dict[str, str]:
-    """cpu, memory, ephemeral-storage and pods; what the configuration gives counts more than what is there."""
+    """The machine's cpu, memory, ephemeral-storage and pods. The configuration's values take precedence."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     config.root_dir.mkdir(parents=True, exist_ok=True)
     disk = os.statvfs(config.root_dir)
@@ -35,7 +35,7 @@ def capacity(config: KubeletConfig) -> dict[str, str]:
 
 
 def allocatable(config: KubeletConfig, amounts: dict[str, str]) -> dict[str, str]:
-    """Capacity less what is reserved."""
+    """Capacity minus reserved resources."""
     result = dict(amounts)
     for name, reserved in config.reserved.items():
         if name == "cpu":
@@ -47,7 +47,7 @@ def allocatable(config: KubeletConfig, amounts: dict[str, str]) -> dict[str, str
 
 
 def pressure(config: KubeletConfig) -> Pressure:
-    """Look at memory, the kubelet's disk and process ids."""
+    """Check memory, the kubelet's disk, and process ids."""
     disk = os.statvfs(config.root_dir)
     full = disk.f_bavail * 100 < disk.f_blocks * _PRESSURE_DISK_PERCENT if disk.f_blocks else False
     limit = int(_read("/proc/sys/kernel/pid_max") or "0")
@@ -67,7 +67,7 @@ def _available_memory() -> int:
 
 
 def system_info(config: KubeletConfig, runtime_version: str) -> NodeSystemInfo:
-    """nodeInfo of the Node."""
+    """The Node's nodeInfo."""
     return NodeSystemInfo(
         architecture=architecture(),
         boot_id=_read("/proc/sys/kernel/random/boot_id").strip(),

@@ -1,4 +1,4 @@
-"""The Node object as this node wants it. Pure."""
+"""Computes the Node object and its status. Pure."""
 
 from dataclasses import dataclass
 
@@ -14,6 +14,7 @@ from pybernetes.api.core.node import (
     NodeSystemInfo,
 )
 from pybernetes.api.meta import ObjectMeta
+from pybernetes.api.wellknown import LABEL_HOSTNAME
 from pybernetes.kubelet.config import KubeletConfig
 from pybernetes.kubelet.runtime import ImageInfo, RuntimeStatus
 from pybernetes.kubelet.types import rfc3339
@@ -23,7 +24,7 @@ _MAX_IMAGES = 50
 
 @dataclass(frozen=True, slots=True)
 class Pressure:
-    """Whether the machine runs short of something."""
+    """The resources that the machine is short of."""
 
     memory: bool = False
     disk: bool = False
@@ -32,13 +33,13 @@ class Pressure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """All that a node's status is made from."""
+    """What a node's status is computed from."""
 
     capacity: dict[str, str]
     allocatable: dict[str, str]
     info: NodeSystemInfo
     runtime: RuntimeStatus | None
-    """None when the runtime does not answer."""
+    """None if the runtime does not respond."""
     problem: str = ""
     pressure: Pressure
     images: tuple[ImageInfo, ...] = ()
@@ -46,7 +47,7 @@ class Facts:
 
 
 def registration(config: KubeletConfig, architecture: str, status: NodeStatus) -> Node:
-    """The Node to be created when there is none."""
+    """The Node object to create."""
     return Node(
         metadata=ObjectMeta(
             name=config.node_name,
@@ -61,19 +62,19 @@ def registration(config: KubeletConfig, architecture: str, status: NodeStatus) -
 
 
 def node_labels(config: KubeletConfig, architecture: str) -> dict[str, str]:
-    """Labels that the kubelet keeps on its Node."""
+    """The labels that the kubelet maintains on its Node."""
     return {
         **config.node_labels,
         "beta.kubernetes.io/arch": architecture,
         "beta.kubernetes.io/os": "linux",
         "kubernetes.io/arch": architecture,
-        "kubernetes.io/hostname": config.node_name,
+        LABEL_HOSTNAME: config.node_name,
         "kubernetes.io/os": "linux",
     }
 
 
 def node_status(config: KubeletConfig, facts: Facts, previous: NodeStatus, now: float) -> NodeStatus:
-    """The status to report; `previous` gives the times of transitions and the conditions of others."""
+    """The status to report. `previous` provides transition times and the conditions that other components set."""
     conditions = [_pressure(name, *texts) for name, texts in _pressures(facts.pressure)]
     conditions.append(_ready(facts))
     before = {c.type: c for c in previous.conditions}
@@ -83,7 +84,7 @@ def node_status(config: KubeletConfig, facts: Facts, previous: NodeStatus, now: 
         condition.last_heartbeat_time = time
         same = old is not None and old.status == condition.status
         condition.last_transition_time = old.last_transition_time if same and old is not None else time
-    own = {c.type for c in conditions}
+    reported = {c.type for c in conditions}
     addresses = [NodeAddress(type="InternalIP", address=ip) for ip in config.node_ips]
     addresses.append(NodeAddress(type="Hostname", address=config.node_name))
     images = sorted(facts.images, key=lambda image: -image.size)[:_MAX_IMAGES]
@@ -91,7 +92,7 @@ def node_status(config: KubeletConfig, facts: Facts, previous: NodeStatus, now: 
         addresses=addresses,
         capacity=dict(facts.capacity),
         allocatable=dict(facts.allocatable),
-        conditions=[c for c in previous.conditions if c.type not in own] + conditions,
+        conditions=[c for c in previous.conditions if c.type not in reported] + conditions,
         daemon_endpoints=NodeDaemonEndpoints(kubelet_endpoint=DaemonEndpoint(port=facts.port)),
         node_info=facts.info,
         images=[ContainerImage(names=[*i.digests, *i.tags], size_bytes=i.size) for i in images],
@@ -100,8 +101,8 @@ def node_status(config: KubeletConfig, facts: Facts, previous: NodeStatus, now: 
     )
 
 
-def same_but_heartbeat(a: NodeStatus, b: NodeStatus) -> bool:
-    """Whether two statuses differ in nothing but when they were made."""
+def differs_in_heartbeat_only(a: NodeStatus, b: NodeStatus) -> bool:
+    """Whether two statuses differ in heartbeat times only."""
 
     def stripped(status: NodeStatus) -> list[tuple[str, str, str, str]]:
         return [(c.type, c.status, c.reason, c.message) for c in status.conditions]
@@ -152,9 +153,9 @@ def _pressures(found: Pressure) -> list[tuple[str, tuple[bool, str, str, str, st
     ]
 
 
-def _pressure(name: str, short: bool, bad: str, bad_text: str, good: str, good_text: str) -> NodeCondition:
-    reason, message = (bad, bad_text) if short else (good, good_text)
-    return NodeCondition(type=name, status="True" if short else "False", reason=reason, message=message)
+def _pressure(name: str, is_short: bool, bad: str, bad_text: str, good: str, good_text: str) -> NodeCondition:
+    reason, message = (bad, bad_text) if is_short else (good, good_text)
+    return NodeCondition(type=name, status="True" if is_short else "False", reason=reason, message=message)
 
 
 def _ready(facts: Facts) -> NodeCondition:

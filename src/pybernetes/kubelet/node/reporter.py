@@ -1,4 +1,7 @@
-"""Keeps the Node object and its lease: registers, reports changes at once and everything every few minutes."""
+"""Registers the Node and maintains its status and its lease.
+
+A changed status is reported immediately, an unchanged one every few minutes.
+"""
 
 import asyncio
 import logging
@@ -9,6 +12,7 @@ import msgspec
 from pybernetes.api.coordination.lease import Lease, LeaseSpec
 from pybernetes.api.core.node import Node, NodeStatus, NodeSystemInfo
 from pybernetes.api.meta import ObjectMeta, OwnerReference
+from pybernetes.api.wellknown import NAMESPACE_NODE_LEASE
 from pybernetes.client.client import Client
 from pybernetes.client.errors import AlreadyExists, ApiError, Conflict, NotFound, Unreachable
 from pybernetes.kubelet.config import KubeletConfig
@@ -16,10 +20,10 @@ from pybernetes.kubelet.node import machine
 from pybernetes.kubelet.node.node_object import (
     Facts,
     Pressure,
+    differs_in_heartbeat_only,
     node_labels,
     node_status,
     registration,
-    same_but_heartbeat,
 )
 from pybernetes.kubelet.runtime import ImageInfo, Runtime, RuntimeFailure, RuntimeStatus
 from pybernetes.kubelet.types import Clock, Recorder, rfc3339_micro
@@ -27,14 +31,13 @@ from pybernetes.kubelet.waiting import wait_at_most
 
 log = logging.getLogger(__name__)
 
-LEASE_NAMESPACE = "kube-node-lease"
 _RETRY = 0.5
 _RETRY_MAX = 7.0
 _NOT_READY_PERIOD = 0.5
 
 
 class NodeReporter:
-    """One Node object and one Lease."""
+    """Maintains one Node object and one Lease."""
 
     def __init__(
         self,
@@ -66,11 +69,11 @@ class NodeReporter:
         self._wake = asyncio.Event()
 
     def poke(self) -> None:
-        """Look at the node's state now."""
+        """Check the node's state now."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Register, then report until cancelled."""
+        """Register and report until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._report_forever(), name=f"node status of {self._config.node_name}")
             group.create_task(self._renew_forever(), name=f"lease of {self._config.node_name}")
@@ -88,17 +91,17 @@ class NodeReporter:
             await wait_at_most(self._wake, pause)
 
     async def _report(self) -> bool:
-        """Bring the Node up to date; returns whether it is ready."""
+        """Update the Node if its status has changed; returns whether the node is ready."""
         facts = await self._facts()
         now = self._clock()
         previous = self._sent or (self._node.status if self._node is not None else NodeStatus())
         status = node_status(self._config, facts, previous, now)
         ready = status.conditions[-1].status == "True"
         fresh = self._sent is not None and now - self._sent_at < self._config.status_period
-        if fresh and self._sent is not None and same_but_heartbeat(status, self._sent):
+        if fresh and self._sent is not None and differs_in_heartbeat_only(status, self._sent):
             return ready
         status = await self._send(facts, status)
-        self._tell(self._sent, status)
+        self._record_events(self._sent, status)
         self._sent, self._sent_at = status, now
         return ready
 
@@ -159,8 +162,8 @@ class NodeReporter:
             return node
         return await self._nodes.patch(node.metadata.name, {"metadata": {"labels": missing}})
 
-    def _tell(self, before: NodeStatus | None, after: NodeStatus) -> None:
-        """Events for changed conditions, as the original words them."""
+    def _record_events(self, before: NodeStatus | None, after: NodeStatus) -> None:
+        """Record an event for each changed condition."""
         old = {c.type: c.status for c in before.conditions} if before is not None else {}
         node = self._node
         if node is None:
@@ -200,7 +203,7 @@ class NodeReporter:
         )
         if lease is None:
             try:
-                lease = await self._leases.get(name, namespace=LEASE_NAMESPACE)
+                lease = await self._leases.get(name, namespace=NAMESPACE_NODE_LEASE)
             except NotFound:
                 return await self._leases.create(self._new_lease(spec))
         return await self._leases.update(msgspec.structs.replace(lease, spec=spec))
@@ -210,5 +213,5 @@ class NodeReporter:
         if self._node is not None:
             uid = self._node.metadata.uid
             owners = [OwnerReference(api_version="v1", kind="Node", name=self._config.node_name, uid=uid)]
-        meta = ObjectMeta(name=self._config.node_name, namespace=LEASE_NAMESPACE, owner_references=owners)
+        meta = ObjectMeta(name=self._config.node_name, namespace=NAMESPACE_NODE_LEASE, owner_references=owners)
         return Lease(metadata=meta, spec=spec)

@@ -1,1 +1,1 @@
-"""Liveness, readiness and startup probes: one check (I/O), thresholds (pure), and the tasks that run them."""
+"""Liveness, readiness and startup probes: checks (I/O), state machine (pure), and tasks."""

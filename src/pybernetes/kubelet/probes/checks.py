@@ -1,4 +1,4 @@
-"""One try of a probe: HTTP, TCP, gRPC. Connections are made from the node's own network namespace."""
+"""The checks of probes: HTTP, TCP, gRPC. They connect from the node's network namespace."""
 
 import asyncio
 import ssl
@@ -14,18 +14,18 @@ _MAX_BODY = 10 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Whether the container answered as it should, and what it said."""
+    """Whether a check succeeded, and its output."""
 
     ok: bool
     output: str = ""
 
 
 class UnknownPort(ValueError):
-    """The probe names a port that the container does not have."""
+    """The probe names a port that the container does not declare."""
 
 
 def port_number(port: IntOrString, container: AnyContainer) -> int:
-    """A port by number or by its name in the container; raises UnknownPort."""
+    """The number of a port that is given by number or name; raises UnknownPort."""
     if isinstance(port, int):
         return port
     for known in container.ports:
@@ -37,7 +37,7 @@ def port_number(port: IntOrString, container: AnyContainer) -> int:
 
 
 async def http_get(action: HTTPGetAction, container: AnyContainer, ip: str, timeout: float) -> Result:
-    """200 to 399 is success; redirects to other hosts are not followed."""
+    """Succeeds for status codes 200 to 399. Redirects are not followed."""
     host = action.host or ip
     secure = action.scheme.upper() == "HTTPS"
     try:
@@ -67,7 +67,7 @@ async def http_get(action: HTTPGetAction, container: AnyContainer, ip: str, time
 async def _exchange(host: str, port: int, secure: bool, request: str) -> tuple[int, str]:
     context: ssl.SSLContext | None = None
     if secure:
-        # A probe asks whether the container answers, not who it is.
+        # Like kubelet, do not verify the container's certificate.
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -96,7 +96,7 @@ def _why(error: Exception, host: str, port: int) -> str:
 
 
 async def tcp_socket(action: TCPSocketAction, container: AnyContainer, ip: str, timeout: float) -> Result:
-    """Success if the connection opens."""
+    """Succeeds if the connection opens."""
     host = action.host or ip
     try:
         port = port_number(action.port, container)
@@ -114,11 +114,11 @@ async def tcp_socket(action: TCPSocketAction, container: AnyContainer, ip: str, 
 
 
 async def grpc_health(action: GRPCAction, ip: str, timeout: float) -> Result:
-    """grpc.health.v1.Health/Check must answer SERVING."""
+    """Succeeds if grpc.health.v1.Health/Check returns SERVING."""
     from grpc import RpcError, StatusCode, aio
 
     shown = f"[{ip}]" if ":" in ip else ip
-    # grpc.health.v1: the request's field 1 is the service's name, the answer's field 1 its state; 1 is SERVING.
+    # grpc.health.v1: field 1 of the request is the service's name; field 1 of the response its status, 1 for SERVING.
     name = action.service.encode()
     request = b"\x0a" + _varint(len(name)) + name if name else b""
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""The tasks that probe containers, one per probe, started and ended with the container."""
+"""Runs the probes of containers, one task per probe."""
 
 import asyncio
 import random
@@ -31,7 +31,7 @@ _MAX_OUTPUT = 10240
 
 @dataclass(slots=True)
 class _Target:
-    """What one probe examines."""
+    """What one probe checks."""
 
     pod: Pod
     container: AnyContainer
@@ -49,7 +49,7 @@ class _PodProbes:
         self.states: dict[ProbeKey, ProbeState] = {}
 
     def stop(self, key: ProbeKey) -> None:
-        """End one probe and forget what it has found."""
+        """End one probe and drop its state."""
         task = self.targets.pop(key).task
         del self.states[key]
         if task is not None:
@@ -57,7 +57,7 @@ class _PodProbes:
 
 
 class ProbeManager:
-    """Probes all containers of the node; calls `changed` with the uid of a pod that has a new finding."""
+    """Probes all containers of the node. Calls `changed` with the uid of a pod whose health has changed."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class ProbeManager:
         self._pods: dict[str, _PodProbes] = {}
 
     def update(self, pod: Pod, state: PodState) -> None:
-        """Probe the containers that run now, and no others."""
+        """Start and stop probes according to the pod's running containers."""
         uid = pod.metadata.uid
         wanted = self._targets(pod, state)
         probes = self._pods.setdefault(uid, _PodProbes())
@@ -113,12 +113,12 @@ class ProbeManager:
         target.task = asyncio.get_running_loop().create_task(self._run(probes, key, target), name=name)
 
     def health(self, pod: Pod, state: PodState) -> Health:
-        """The most recent findings."""
+        """The health of the pod's containers."""
         probes = self._pods.get(pod.metadata.uid)
         return health_of(state, probes.states if probes is not None else {})
 
     def stop(self, uid: str, *, keep_readiness: bool = False) -> None:
-        """Stop probing a pod; with `keep_readiness` its readiness probes go on."""
+        """Stop probing a pod. With `keep_readiness`, its readiness probes continue."""
         probes = self._pods.get(uid)
         if probes is None:
             return
@@ -162,7 +162,7 @@ class ProbeManager:
             self._changed(target.pod.metadata.uid)
 
     async def _check(self, target: _Target) -> Result | None:
-        """One result; None if the container is gone."""
+        """Run the check once; None if the container no longer exists."""
         probe, container = target.probe, target.container
         timeout = float(probe.timeout_seconds or 1)
         if probe.exec is not None:

@@ -1,9 +1,9 @@
-"""The state machine of a probe: from single results to a finding, and from findings to a pod's health. Pure.
+"""The state machine of probes: from results to findings, and from findings to the health of a pod. Pure.
 
-    result, result, ... --thresholds--> finding: None (not known yet), True (passes) or False (fails)
+    result, result, ... --thresholds--> finding: None (not known yet), True (passed) or False (failed)
 
-Liveness and readiness probes begin once the startup probe has passed, or at once without one. A startup probe ends
-when it has passed.
+Liveness and readiness probes begin once the startup probe has passed, or immediately if there is none. A startup probe
+ends when it has passed.
 """
 
 from collections.abc import Mapping
@@ -28,32 +28,32 @@ _SETTLE = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeState:
-    """Results so far of one probe of one container."""
+    """The state of one probe of one container."""
 
     kind: ProbeKind
     successes_needed: int = 1
     failures_needed: int = 3
     finding: bool | None = None
-    """None until one of the thresholds has been reached."""
+    """None until a threshold has been reached."""
     last: bool | None = None
     """The most recent result."""
     run_length: int = 0
-    """How often the most recent result has come in a row."""
+    """How many times in a row the most recent result has occurred."""
 
     def after(self, ok: bool) -> "ProbeState":
-        """The state after one more result."""
+        """The state after another result."""
         length = self.run_length + 1 if ok == self.last else 1
         reached = length >= (self.successes_needed if ok else self.failures_needed)
         return replace(self, finding=ok if reached else self.finding, last=ok, run_length=length)
 
     @property
     def finished(self) -> bool:
-        """Whether the probe needs no further results: a startup probe that has passed."""
+        """Whether no further checks are needed: a startup probe has passed."""
         return self.kind == "startup" and bool(self.finding)
 
 
 def probe_of(container: AnyContainer, kind: ProbeKind) -> Probe | None:
-    """A container's probe of one kind."""
+    """A container's probe of this kind."""
     return {
         "startup": container.startup_probe,
         "liveness": container.liveness_probe,
@@ -62,10 +62,10 @@ def probe_of(container: AnyContainer, kind: ProbeKind) -> Probe | None:
 
 
 def first_state(pod: Pod, info: ContainerInfo, kind: ProbeKind, probe: Probe) -> ProbeState:
-    """The state to begin with.
+    """The initial state.
 
-    The pod's status shows what the kubelet found about this container before a restart of the kubelet. Those findings
-    hold until new results come in, so that ready pods stay ready.
+    After a restart of the kubelet, the findings in the pod's status hold until there are new results, so that ready
+    pods stay ready.
     """
     passed: bool | None = None
     for status in [*pod.status.init_container_statuses, *pod.status.container_statuses]:
@@ -81,33 +81,32 @@ def first_state(pod: Pod, info: ContainerInfo, kind: ProbeKind, probe: Probe) ->
 
 
 def period(probe: Probe) -> float:
-    """Seconds between two results."""
+    """Seconds between two checks."""
     return float(probe.period_seconds or _DEFAULT_PERIOD)
 
 
 def first_delay(probe: Probe, age: float, spread: float) -> float:
-    """Seconds until the first result of a container that has run for `age` seconds; `spread` is 0 to 1.
+    """Seconds until the first check of a container that has run for `age` seconds. `spread` is 0 to 1.
 
-    Probes of containers that a previous run of the kubelet started are spread out, so that they do not all run at
-    once.
+    After a restart of the kubelet, the probes of running containers are spread out over time.
     """
     rest = float(probe.initial_delay_seconds or 0) - age
     if rest > 0:
         return rest
     if age > period(probe):
         return spread * min(period(probe), _MAX_SPREAD)
-    # A process that has just been started needs a moment to open its port.
+    # A process that has just started needs a moment to open its port.
     return min(_SETTLE, period(probe))
 
 
 def may_run(key: ProbeKey, states: Mapping[ProbeKey, ProbeState]) -> bool:
-    """Whether a probe's turn has come: all others wait for the startup probe."""
+    """Whether a probe may run: the others wait until the startup probe has passed."""
     startup = states.get((key[0], "startup"))
     return key[1] == "startup" or startup is None or bool(startup.finding)
 
 
 def health_of(state: PodState, states: Mapping[ProbeKey, ProbeState]) -> Health:
-    """Started, ready and unhealthy containers. A running container without a probe is started and ready."""
+    """The health of a pod's containers. A running container without probes is started and ready."""
     started: set[str] = set()
     ready: set[str] = set()
     unhealthy: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Who may ask: clients with a certificate of the cluster's authority, by name or group. Pure, but for TLS files."""
+"""Authentication and authorization of clients, by their certificates, and the server's TLS configuration."""
 
 import datetime
 import ipaddress
@@ -13,21 +13,21 @@ _YEAR = datetime.timedelta(days=365)
 
 
 def subject(certificate: dict[str, Any] | None) -> tuple[str, tuple[str, ...]]:
-    """(common name, organizations) of a peer's certificate as `ssl` shows it; empty for none."""
+    """(common name, organizations) of a peer's certificate in the form of `ssl`; empty without a certificate."""
     pairs = [pair for part in (certificate or {}).get("subject", ()) for pair in part]
     name = next((value for key, value in pairs if key == "commonName"), "")
     return name, tuple(value for key, value in pairs if key == "organizationName")
 
 
-def may(config: KubeletConfig, name: str, groups: Sequence[str], path: str) -> bool:
-    """Whether a user may make a request. Health is everybody's."""
+def is_allowed(config: KubeletConfig, name: str, groups: Sequence[str], path: str) -> bool:
+    """Whether a user may make a request. Health checks need no authentication."""
     if path in ("/healthz", "/livez", "/readyz"):
         return True
     return bool(name) and (name in config.authorized_users or bool(set(groups) & set(config.authorized_groups)))
 
 
 def tls_context(config: KubeletConfig) -> ssl.SSLContext:
-    """The server's TLS: its certificate, and whose clients it believes. Raises ConfigError."""
+    """The server's TLS configuration: its certificate and the CA of clients. Raises ConfigError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     cert, key = config.tls_cert_file, config.tls_key_file
@@ -44,7 +44,7 @@ def tls_context(config: KubeletConfig) -> ssl.SSLContext:
 
 
 def self_signed(config: KubeletConfig) -> tuple[Path, Path]:
-    """A certificate of the kubelet's own, kept below its directory, as the original makes when it is given none."""
+    """Make a self-signed certificate, like kubelet without --tls-cert-file. It is kept below the root directory."""
     directory = config.root_dir / "pki"
     cert_file, key_file = directory / "kubelet.crt", directory / "kubelet.key"
     if cert_file.exists() and key_file.exists():

@@ -1,4 +1,4 @@
-"""What each path of the kubelet's server does."""
+"""The handlers of the kubelet's server."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ _RUN_TIMEOUT = 60.0
 
 
 class Refused(Exception):
-    """The request cannot be answered; `status` is HTTP's."""
+    """The request is refused; `status` is the HTTP status code."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -31,7 +31,7 @@ class Refused(Exception):
 
 
 class Handlers:
-    """All of them."""
+    """One method per kind of request."""
 
     def __init__(self, config: KubeletConfig, runtime: Runtime, registry: PodRegistry) -> None:
         self._config = config
@@ -39,7 +39,7 @@ class Handlers:
         self._registry = registry
 
     async def healthz(self, request: Request, connection: Connection) -> None:
-        """The process answers."""
+        """Always ok."""
         await http.answer(connection[1], 200, b"ok")
 
     async def pods(self, request: Request, connection: Connection) -> None:
@@ -49,7 +49,7 @@ class Handlers:
         await http.answer(connection[1], 200, msgspec.json.encode(body), "application/json")
 
     async def metrics(self, request: Request, connection: Connection) -> None:
-        """A few figures in Prometheus' text form."""
+        """Metrics in Prometheus' text format."""
         text = stats.metrics(len(self._registry.by_uid), await self._runtime.usage())
         await http.answer(connection[1], 200, text.encode(), "text/plain; version=0.0.4")
 
@@ -74,7 +74,7 @@ class Handlers:
 
         path = Path(info.log_path)
         if not os.access(path, os.R_OK):
-            raise Refused(404, f"log of container {name} in pod {pod_name} is gone: {path}")
+            raise Refused(404, f"log of container {name} in pod {pod_name} does not exist: {path}")
         await http.stream(connection[1], read_log(path, options, alive))
 
     async def _log_container(self, pod: Pod, name: str, *, previous: bool) -> ContainerInfo:
@@ -94,11 +94,11 @@ class Handlers:
         return found[0]
 
     async def exec(self, request: Request, connection: Connection) -> None:
-        """A command in a container, over SPDY or WebSocket."""
+        """Run a command in a container, over SPDY or WebSocket."""
         info = await self._running(request)
         command = request.all("command")
         if not command:
-            raise Refused(400, "exec needs a command")
+            raise Refused(400, "you must specify at least 1 command for the container")
         self._check(request)
         tty = request.flag("tty")
         url = await self._runtime.exec_url(
@@ -112,7 +112,7 @@ class Handlers:
         await self._tunnel(url, request, connection)
 
     async def attach(self, request: Request, connection: Connection) -> None:
-        """The streams of a running container."""
+        """Attach to the streams of a running container."""
         info = await self._running(request)
         self._check(request)
         tty = request.flag("tty")
@@ -126,7 +126,7 @@ class Handlers:
         await self._tunnel(url, request, connection)
 
     async def port_forward(self, request: Request, connection: Connection) -> None:
-        """Ports of a pod."""
+        """Forward ports to a pod."""
         pod = self._pod(request.segments[1], request.segments[2])
         self._check(request)
         ports = tuple(int(p) for text in request.all("port") for p in text.split(",") if p.isdigit())
@@ -136,7 +136,7 @@ class Handlers:
         await self._tunnel(await self._runtime.port_forward_url(sandbox.id, ports), request, connection)
 
     async def run(self, request: Request, connection: Connection) -> None:
-        """A command without streams: its output is the answer."""
+        """Run a command without streams and return its output."""
         info = await self._running(request)
         command = tuple(request.get("cmd").split())
         try:
@@ -181,13 +181,13 @@ def _waiting_reason(pod: Pod, name: str) -> str:
     for status in statuses:
         if status.name == name and status.state.waiting is not None:
             waiting = status.state.waiting
-            # These say by themselves why; of the others the reason is enough.
+            # Like kubelet, show the message of ErrImagePull and the reason of all others.
             return waiting.message or waiting.reason if waiting.reason == "ErrImagePull" else waiting.reason
     return "PodInitializing" if pod.spec.init_containers else "ContainerCreating"
 
 
 def log_options(request: Request, now: float) -> LogOptions:
-    """The parameters of a request for logs; raises Refused. Pure."""
+    """Parse the parameters of a request for logs; raises Refused. Pure."""
     since = ""
     try:
         if request.get("sinceSeconds"):

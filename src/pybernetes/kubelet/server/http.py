@@ -1,6 +1,7 @@
-"""As much HTTP/1.1 as the kubelet's server needs: one request per connection, streamed answers, raw upgrades.
+"""The subset of HTTP/1.1 that the kubelet's server needs: one request per connection, streamed responses, upgrades.
 
-Raw upgrades are the reason to have it: an exec's connection is handed through to the runtime byte by byte.
+The reason for an implementation of our own are upgrades: the connection of an exec request is passed through to the
+runtime byte by byte.
 """
 
 import asyncio
@@ -15,12 +16,12 @@ HEAD_TIMEOUT = 30.0
 
 
 class BadRequest(Exception):
-    """What came is not a request that this server understands."""
+    """The request is malformed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. Header names are in lower case; `lines` are the header lines as they came."""
+    """One request. Names in `headers` are in lower case; `lines` are the original header lines."""
 
     method: str
     path: str
@@ -37,17 +38,17 @@ class Request:
         return tuple(value for key, value in self.query if key == name)
 
     def flag(self, name: str) -> bool:
-        """Whether a query parameter says yes."""
+        """Whether a query parameter is true."""
         return self.get(name).lower() in ("1", "true")
 
     @property
     def segments(self) -> tuple[str, ...]:
-        """The path's parts, decoded."""
+        """The segments of the path, decoded."""
         return tuple(unquote(part) for part in self.path.strip("/").split("/"))
 
 
 async def read_request(reader: asyncio.StreamReader) -> Request | None:
-    """The next request's head; None if the connection ended. Raises BadRequest."""
+    """Read a request's head; None if the connection has been closed. Raises BadRequest."""
     try:
         async with asyncio.timeout(HEAD_TIMEOUT):
             head = await reader.readuntil(b"\r\n\r\n")
@@ -59,7 +60,7 @@ async def read_request(reader: asyncio.StreamReader) -> Request | None:
 
 
 def parse_head(head: bytes) -> Request:
-    """Request line and headers; raises BadRequest. Pure."""
+    """Parse request line and headers; raises BadRequest. Pure."""
     try:
         first, *rest = head.decode("latin-1").rstrip("\r\n").split("\r\n")
         method, target, version = first.split(" ")
@@ -74,7 +75,7 @@ def parse_head(head: bytes) -> Request:
 
 
 async def read_body(request: Request, reader: asyncio.StreamReader) -> bytes:
-    """A body of known length; raises BadRequest for one that is too long."""
+    """Read a body of known length; raises BadRequest if it is too long."""
     length = request.headers.get("content-length", "0")
     if not length.isdigit() or int(length) > MAX_BODY:
         raise BadRequest("the request's body has no length, or is too long")
@@ -82,7 +83,7 @@ async def read_body(request: Request, reader: asyncio.StreamReader) -> bytes:
 
 
 def head_of(status: int, headers: dict[str, str]) -> bytes:
-    """A response's head."""
+    """Status line and headers of a response."""
     lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{k}: {v}" for k, v in headers.items())]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
@@ -90,14 +91,14 @@ def head_of(status: int, headers: dict[str, str]) -> bytes:
 async def answer(
     writer: asyncio.StreamWriter, status: int, body: bytes, content_type: str = "text/plain; charset=utf-8"
 ) -> None:
-    """A whole answer."""
+    """Send a complete response."""
     headers = {"Content-Type": content_type, "Content-Length": str(len(body)), "Connection": "close"}
     writer.write(head_of(status, headers) + body)
     await writer.drain()
 
 
 async def stream(writer: asyncio.StreamWriter, blocks: AsyncGenerator[bytes, None]) -> None:
-    """An answer of unknown length, block by block."""
+    """Send a response of unknown length, block by block."""
     headers = {"Content-Type": "text/plain", "Transfer-Encoding": "chunked", "Connection": "close"}
     writer.write(head_of(200, headers))
     await writer.drain()

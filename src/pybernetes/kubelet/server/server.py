@@ -1,4 +1,4 @@
-"""Answers requests on the kubelet's port. Paths and parameters are the original's.
+"""The kubelet's HTTPS server. Paths and parameters are kubelet's.
 
 /containerLogs/{namespace}/{pod}/{container}   /exec, /attach, /run the same   /portForward/{namespace}/{pod}
 /pods   /healthz   /metrics   /stats/summary
@@ -23,7 +23,7 @@ Handler = Callable[[Request, Connection], Awaitable[None]]
 
 
 class KubeletServer:
-    """Listens while `run` runs."""
+    """Serves while `run` runs."""
 
     def __init__(self, config: KubeletConfig, runtime: Runtime, registry: PodRegistry) -> None:
         self._config = config
@@ -88,7 +88,7 @@ class KubeletServer:
             if request is None:
                 return
             name, groups = access.subject(writer.get_extra_info("peercert"))
-            if not access.may(self._config, name, groups, request.path):
+            if not access.is_allowed(self._config, name, groups, request.path):
                 status, text = (401, "Unauthorized") if not name else (403, f"Forbidden (user={name})")
                 await http.answer(writer, status, text.encode())
                 return

@@ -1,4 +1,4 @@
-"""What containers use, in the forms of /stats/summary and /metrics. Pure."""
+"""Resource usage of containers in the formats of /stats/summary and /metrics. Pure."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,7 +7,7 @@ from pybernetes.kubelet.runtime import PodRef, Usage
 
 
 def summary(node_name: str, usage: Iterable[Usage]) -> dict[str, Any]:
-    """The part of /stats/summary that a metrics server reads."""
+    """The part of /stats/summary that metrics-server reads."""
     pods: dict[PodRef, list[dict[str, Any]]] = {}
     for item in usage:
         container = {
@@ -26,7 +26,7 @@ def summary(node_name: str, usage: Iterable[Usage]) -> dict[str, Any]:
 
 
 def metrics(pods: int, usage: Iterable[Usage]) -> str:
-    """Prometheus' text form."""
+    """Metrics in Prometheus' text format."""
     items = list(usage)
     lines = ["# TYPE kubelet_running_pods gauge", f"kubelet_running_pods {pods}"]
     lines += ["# TYPE kubelet_running_containers gauge", f"kubelet_running_containers {len(items)}"]

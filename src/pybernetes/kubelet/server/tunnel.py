@@ -1,4 +1,4 @@
-"""Handing a client's upgraded connection (SPDY or WebSocket) through to the runtime's streaming server."""
+"""Passes a client's upgraded connection (SPDY or WebSocket) through to the runtime's streaming server."""
 
 import asyncio
 from urllib.parse import urlsplit
@@ -6,18 +6,18 @@ from urllib.parse import urlsplit
 from pybernetes.kubelet.server.http import Request
 
 _BLOCK = 64 * 1024
-# Protocols that runtimes older than containerd 1.7 don't speak: v5 adds a message that closes one stream, and
-# port-forwarding through a WebSocket wraps SPDY. kubectl falls back to SPDY when the upgrade is refused.
+# Protocols that runtimes older than containerd 1.7 do not support: v5 adds a message that closes one stream, and
+# port-forwarding over WebSocket wraps SPDY. kubectl falls back to SPDY if the upgrade is refused.
 _TOO_NEW = ("v5.channel.k8s.io", "SPDY/3.1+portforward.k8s.io", "v2.portforward.k8s.io")
 _DROPPED = ("host", "authorization", "content-length", "accept-encoding")
 
 
 class UpgradeRefused(Exception):
-    """The client asks for a protocol that the runtime does not speak; the text says which."""
+    """The client requests a protocol that the runtime does not support."""
 
 
 def check_upgrade(request: Request) -> None:
-    """Raise UpgradeRefused unless the runtime will understand the client."""
+    """Raise UpgradeRefused unless the runtime supports a protocol that the client offers."""
     if request.headers.get("upgrade", "").lower() == "websocket":
         offered = [p.strip() for p in request.headers.get("sec-websocket-protocol", "").split(",") if p.strip()]
         if offered and all(protocol in _TOO_NEW for protocol in offered):
@@ -27,7 +27,7 @@ def check_upgrade(request: Request) -> None:
 
 
 async def tunnel(url: str, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Send the client's request to `url` and pass bytes both ways until both sides have ended."""
+    """Send the client's request to `url` and copy bytes in both directions until the runtime closes."""
     parts = urlsplit(url)
     up_reader, up_writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
     try:
@@ -37,7 +37,7 @@ async def tunnel(url: str, request: Request, reader: asyncio.StreamReader, write
         async with asyncio.TaskGroup() as group:
             group.create_task(_pump(reader, up_writer), name="tunnel to runtime")
             await _pump(up_reader, writer)
-            # The runtime has said all it had to say; what the client still sends has no reader.
+            # The runtime has closed its side; nothing reads what the client still sends.
             raise _Ended
     except* (_Ended, ConnectionError):
         pass
@@ -46,11 +46,11 @@ async def tunnel(url: str, request: Request, reader: asyncio.StreamReader, write
 
 
 class _Ended(Exception):
-    """Ends the other direction."""
+    """Ends the copying in the other direction."""
 
 
 def upstream_head(request: Request, target: str, host: str) -> bytes:
-    """The client's request as the runtime is to see it: another path, no credentials. Pure."""
+    """The head of the request to the runtime: with another path and without credentials. Pure."""
     protocols = request.headers.get("sec-websocket-protocol", "")
     lines = [f"{request.method} {target} HTTP/1.1", f"Host: {host}"]
     for name, value in request.lines:

@@ -1,1 +1,1 @@
-"""A simulated node: a kubelet whose pods exist in memory only. Serves scale tests and unit tests of operators."""
+"""A simulated node: its pods exist in memory only. For scale tests and unit tests of operators."""

@@ -1,4 +1,4 @@
-"""The factory of a simulated node's kubelet."""
+"""Makes the kubelet of a simulated node."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -30,7 +30,7 @@ def simulated_kubelet(
     clock: Clock = time.time,
     plugins: Sequence[VolumePlugin[Any]] = (),
 ) -> Kubelet:
-    """A kubelet that touches nothing of the machine. The node has what `config.capacity` says."""
+    """Make a kubelet that does not touch the machine. The node's capacity is `config.capacity`."""
     config.check()
     return Kubelet(config, runtime, _SimulatedNode(config, client, runtime, recorder, clock, plugins), pods)
 
@@ -79,11 +79,11 @@ class _SimulatedNode:
         )
 
     def tasks(self) -> Iterable[Task]:
-        """None besides those of every kubelet."""
+        """None."""
         return ()
 
     async def synced(self) -> None:
-        """There is nothing to wait for."""
+        """Waits for nothing."""
 
     async def close(self) -> None:
-        """There is nothing to end."""
+        """Ends nothing."""

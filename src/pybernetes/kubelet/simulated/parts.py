@@ -1,4 +1,4 @@
-"""What a simulated node has in place of volumes, cgroups, probes and hooks: nothing that touches the machine."""
+"""The services of a simulated node's workers. They do not touch the machine."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,13 +16,13 @@ from pybernetes.kubelet.volumes.plugin import Target, VolumePlugin
 
 
 class SimulatedVolumes:
-    """Volumes that are always ready, except those of `plugins` that need no real node: they are set up."""
+    """Volumes that are always ready. Those of `plugins` that need no real node are set up."""
 
     def __init__(self, plugins: Sequence[VolumePlugin[Any]] = ()) -> None:
         self._plugins = [plugin for plugin in plugins if not plugin.needs_node]
 
     async def set_up(self, pod: Pod) -> None:
-        """Set up what does not touch the machine; raises VolumesNotReady."""
+        """Set up the volumes that need no real node; raises VolumesNotReady."""
         for volume in pod.spec.volumes:
             plugin = next((p for p in self._plugins if p.source(volume) is not None), None)
             if plugin is not None:
@@ -30,34 +30,34 @@ class SimulatedVolumes:
                 await set_up_volume(plugin, volume, target)
 
     async def tear_down(self, pod: Pod) -> None:
-        """There is nothing to remove."""
+        """Removes nothing."""
 
     def uids(self) -> set[str]:
-        """No pod has directories."""
+        """Empty: no pod has directories."""
         return set()
 
 
 _NOWHERE = Path("/dev/null/simulated")
-"""A directory that cannot be made."""
+"""A directory that cannot be created."""
 
 
 class AlwaysHealthy:
     """Probes that always succeed."""
 
     def update(self, pod: Pod, state: PodState) -> None:
-        """Nothing to probe."""
+        """Starts nothing."""
 
     def health(self, pod: Pod, state: PodState) -> Health:
-        """What runs is started and ready."""
+        """Running containers are started and ready."""
         ids = frozenset(info.id for info in state.containers if info.state == "running")
         return Health(ids, ids)
 
     def stop(self, uid: str, *, keep_readiness: bool = False) -> None:
-        """Nothing to stop."""
+        """Stops nothing."""
 
 
 class NoHooks:
-    """Hooks that succeed at once."""
+    """Hooks that succeed immediately."""
 
     async def post_start(self, pod: Pod, container: AnyContainer, container_id: str, ip: str) -> None:
         """Succeeds."""
@@ -66,23 +66,23 @@ class NoHooks:
         """Succeeds."""
 
     def termination_message(self, info: ContainerInfo) -> str:
-        """None."""
+        """Empty."""
         return ""
 
 
 class AnyImage:
-    """Every image is there."""
+    """Every image is available."""
 
     async def ensure(self, pod: Pod, container: AnyContainer) -> str:
-        """The image's own name."""
+        """Returns the image's name."""
         return container.image
 
 
 class SimulatedSpecs:
-    """Only what the simulated runtime looks at."""
+    """Specifications with the fields that the simulated runtime uses."""
 
     def sandbox(self, pod: Pod, attempt: int) -> SandboxSpec:
-        """Names and network."""
+        """A sandbox with names and network."""
         meta = pod.metadata
         return SandboxSpec(
             name=meta.name,
@@ -96,7 +96,7 @@ class SimulatedSpecs:
     async def container(
         self, pod: Pod, container: AnyContainer, kind: ContainerKind, attempt: int, image: str, state: PodState
     ) -> ContainerSpec:
-        """Name, image and hash."""
+        """A container with name, image and hash."""
         return ContainerSpec(
             name=container.name,
             image=image,

@@ -1,8 +1,8 @@
-"""The simulated runtime: pods on paper. Nothing runs; every state changes as a real runtime's would.
+"""A simulated container runtime: nothing runs, but states change as in a real runtime.
 
-It says that it is one (`simulated://`), and serves scale tests and unit tests of operators. A thousand nodes share
-one event loop: an instance holds two dicts and no task. Containers end when told to (`finish`), when stopped, or
-by themselves after the time that an annotation of their pod names.
+Its name in the Node's status is `simulated`. A thousand nodes can share one event loop: a runtime consists of a few
+dicts and has no task. Containers exit when a test calls `finish`, when they are stopped, or after the time in an
+annotation of their pod.
 """
 
 import asyncio
@@ -31,15 +31,15 @@ from pybernetes.kubelet.runtime import (
 )
 
 RUN_SECONDS = "pybernetes.io/simulated-run-seconds"
-"""Annotation of a pod: its containers end by themselves, with 0, after this long."""
+"""Annotation of a pod: its containers exit with code 0 after this number of seconds."""
 EXIT_CODE = "pybernetes.io/simulated-exit-code"
-"""Annotation of a pod: what they then end with instead."""
+"""Annotation of a pod: the exit code to use instead of 0."""
 
-_NO_STREAMS = "the simulated runtime runs nothing: there are no streams into containers"
+_NO_STREAMS = "the simulated runtime runs no containers and has no streams into them"
 
 
 class SimulatedRuntime:
-    """A `Runtime`. `address` hands out pods' addresses; `delay` is the time each start takes, in seconds."""
+    """A `Runtime`. `address` allocates addresses of pods; each start takes `delay` seconds."""
 
     def __init__(
         self, *, clock: Callable[[], float], address: Callable[[], str], delay: float = 0.0, node_name: str = "node"
@@ -59,12 +59,12 @@ class SimulatedRuntime:
     def _id(self) -> str:
         return f"{self._prefix}-{next(self._ids):08x}"
 
-    def _tell(self, uid: str) -> None:
+    def _notify(self, uid: str) -> None:
         self._events.append(uid)
         self._event.set()
 
     async def version(self) -> RuntimeVersion:
-        """It says what it is."""
+        """Its name is `simulated`."""
         return RuntimeVersion("simulated", "1.0.0")
 
     async def status(self) -> RuntimeStatus:
@@ -72,22 +72,22 @@ class SimulatedRuntime:
         return RuntimeStatus(ready=True, network_ready=True)
 
     async def list_pods(self) -> dict[str, tuple[PodRef, bool]]:
-        """Every pod on paper."""
+        """All pods."""
         return {
             sandbox.uid: (PodRef(sandbox.namespace, sandbox.name, sandbox.uid), sandbox.ready)
             for sandbox in self._sandboxes.values()
         }
 
     async def pod(self, uid: str) -> PodState:
-        """All there is of one pod."""
+        """Sandboxes and containers of one pod."""
         ids = self._by_pod.get(uid, ())
         sandboxes = [self._sandboxes[i] for i in ids if i in self._sandboxes]
         containers = [self._containers[i] for i in ids if i in self._containers]
         return PodState(tuple(reversed(sandboxes)), tuple(reversed(containers)))
 
     async def run_sandbox(self, spec: SandboxSpec) -> str:
-        """Write down a sandbox."""
-        await self._take_time()
+        """Record a sandbox as running."""
+        await self._delay_start()
         sandbox_id = self._id()
         host = spec.security.namespaces.network == "node"
         self._sandboxes[sandbox_id] = Sandbox(
@@ -103,12 +103,12 @@ class SimulatedRuntime:
         self._by_pod.setdefault(spec.uid, []).append(sandbox_id)
         return sandbox_id
 
-    async def _take_time(self) -> None:
+    async def _delay_start(self) -> None:
         if self._delay:
             await asyncio.sleep(self._delay)
 
     async def stop_sandbox(self, sandbox_id: str) -> None:
-        """End all in it."""
+        """Record a sandbox and its containers as stopped."""
         sandbox = self._sandboxes.get(sandbox_id)
         if sandbox is None:
             return
@@ -117,7 +117,7 @@ class SimulatedRuntime:
         self._sandboxes[sandbox_id] = replace(sandbox, ready=False, ips=())
 
     async def remove_sandbox(self, sandbox_id: str) -> None:
-        """Strike it out, with its containers."""
+        """Delete the record of a sandbox and its containers."""
         await self.stop_sandbox(sandbox_id)
         sandbox = self._sandboxes.pop(sandbox_id, None)
         if sandbox is None:
@@ -131,7 +131,7 @@ class SimulatedRuntime:
             self._by_pod.pop(sandbox.uid, None)
 
     async def create_container(self, sandbox_id: str, spec: ContainerSpec, sandbox: SandboxSpec) -> str:
-        """Write down a container."""
+        """Record a container as created."""
         known = self._sandboxes.get(sandbox_id)
         if known is None or not known.ready:
             raise RuntimeRefused(f"sandbox {sandbox_id} is not ready")
@@ -153,8 +153,8 @@ class SimulatedRuntime:
         return container_id
 
     async def start_container(self, container_id: str) -> None:
-        """Say that it runs."""
-        await self._take_time()
+        """Record a container as running."""
+        await self._delay_start()
         info = self._containers.get(container_id)
         if info is None:
             raise NoSuch(f"container {container_id} not found")
@@ -167,7 +167,7 @@ class SimulatedRuntime:
             asyncio.get_running_loop().call_later(float(seconds), self.finish, container_id, code)
 
     def finish(self, container_id: str, exit_code: int) -> None:
-        """The container's process ends by itself."""
+        """Make a container exit."""
         info = self._containers.get(container_id)
         if info is not None and info.state == "running":
             self._end(info, exit_code)
@@ -177,16 +177,16 @@ class SimulatedRuntime:
         now = self.clock()
         self._containers[info.id] = replace(info, state="exited", finished_at=now, exit_code=exit_code, reason=reason)
         sandbox = self._sandboxes.get(info.sandbox_id)
-        self._tell(sandbox.uid if sandbox is not None else info.labels.get(POD_UID, ""))
+        self._notify(sandbox.uid if sandbox is not None else info.labels.get(POD_UID, ""))
 
     async def stop_container(self, container_id: str, timeout: int) -> None:
-        """Say that it has ended: at once, as a process that heeds TERM."""
+        """Record a container as exited, immediately, as a process that handles TERM."""
         info = self._containers.get(container_id)
         if info is not None and info.state == "running":
             self._end(info, 143 if timeout else 137)
 
     async def remove_container(self, container_id: str) -> None:
-        """Strike it out."""
+        """Delete the record of a container."""
         info = self._containers.pop(container_id, None)
         if info is not None:
             for ids in self._by_pod.values():
@@ -194,14 +194,14 @@ class SimulatedRuntime:
                     ids.remove(container_id)
 
     async def reopen_log(self, container_id: str) -> None:
-        """There is no log."""
+        """Does nothing: there are no logs."""
 
     async def usage(self) -> list[Usage]:
-        """Nothing is used."""
+        """Empty: nothing is used."""
         return []
 
     async def events(self) -> AsyncGenerator[str, None]:
-        """uids of pods whose containers have ended."""
+        """uids of pods with a container that has exited."""
         while True:
             while self._events:
                 yield self._events.popleft()
@@ -209,34 +209,34 @@ class SimulatedRuntime:
             await self._event.wait()
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Closes nothing."""
 
     async def image(self, name: str) -> ImageInfo | None:
-        """Every image is there."""
+        """Every image is available."""
         known = self._images.get(name)
         if known is None:
             known = self._images[name] = ImageInfo(id=name, tags=(name,))
         return known
 
     async def pull(self, name: str, auth: RegistryAuth | None = None) -> str:
-        """Fetched at once."""
+        """Succeeds immediately."""
         self._images[name] = ImageInfo(id=name, tags=(name,))
         return name
 
     async def list_images(self) -> list[ImageInfo]:
-        """Those asked for, without a size: they take no room."""
+        """Empty: images take no space."""
         return []
 
     async def remove_image(self, image_id: str) -> None:
-        """Strike it out."""
+        """Forget an image."""
         self._images.pop(image_id, None)
 
     async def image_filesystem(self) -> str:
-        """None."""
+        """Empty: there is none."""
         return ""
 
     async def exec_sync(self, container_id: str, command: tuple[str, ...], timeout: float) -> ExecResult:
-        """Every command succeeds and says nothing, so that exec probes pass."""
+        """Every command succeeds without output, so that exec probes pass."""
         info = self._containers.get(container_id)
         if info is None:
             raise NoSuch(f"container {container_id} not found")
@@ -247,20 +247,20 @@ class SimulatedRuntime:
     async def exec_url(
         self, container_id: str, command: tuple[str, ...], *, stdin: bool, stdout: bool, stderr: bool, tty: bool
     ) -> str:
-        """There are no streams."""
+        """Not supported."""
         raise RuntimeRefused(_NO_STREAMS)
 
     async def attach_url(self, container_id: str, *, stdin: bool, stdout: bool, stderr: bool, tty: bool) -> str:
-        """There are no streams."""
+        """Not supported."""
         raise RuntimeRefused(_NO_STREAMS)
 
     async def port_forward_url(self, sandbox_id: str, ports: tuple[int, ...]) -> str:
-        """There are no streams."""
+        """Not supported."""
         raise RuntimeRefused(_NO_STREAMS)
 
 
 def addresses(cidr: str = "10.128.0.0/9") -> Callable[[], str]:
-    """Addresses in order, starting anew at the end; shared by all simulated nodes of a process."""
+    """Allocates addresses in order, starting over at the end of the range."""
     network = ipaddress.ip_network(cidr)
     numbers = itertools.cycle(range(2, network.num_addresses - 1))
     return lambda: str(network.network_address + next(numbers))

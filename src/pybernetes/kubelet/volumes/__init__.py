@@ -1,1 +1,1 @@
-"""A pod's volumes. `plugin.py` is the contract of a kind, `kinds.py` the list of all kinds, one file each."""
+"""Volumes of pods. `plugin.py` is the contract of a kind of volume; `kinds.py` lists all kinds."""

@@ -1,7 +1,7 @@
-"""Files of a volume that change all at once: whoever reads sees either all old or all new ones.
+"""Writes the files of a volume atomically: a reader sees either all old or all new files.
 
-The files lie in a directory of their own named by time; `..data` is a symbolic link to it, and the visible names
-are links through `..data`. An update makes a new directory and then renames one link. Layout: the original's.
+The files are in a directory named after the time; `..data` is a symbolic link to it, and the visible names are links
+through `..data`. An update creates a new directory and then renames one link. The layout is kubelet's.
 """
 
 import os
@@ -24,28 +24,28 @@ class File:
 
 
 Payload = Mapping[str, File]
-"""relative path -> file"""
+"""Relative path -> file."""
 
 
 def write(directory: Path, payload: Payload, clock: Callable[[], float], group: int | None = None) -> bool:
-    """Make the payload visible in `directory`; returns whether anything changed. Raises OSError."""
+    """Write the payload to `directory`; returns whether anything has changed. Raises OSError."""
     directory.mkdir(parents=True, exist_ok=True)
     present = _present(directory)
     if present is not None and _same(directory / present, payload):
         return False
     stamp = datetime.fromtimestamp(clock(), UTC).strftime("..%Y_%m_%d_%H_%M_%S.")
-    fresh = directory / (stamp + str(int.from_bytes(os.urandom(4), "big")))
+    new_directory = directory / (stamp + str(int.from_bytes(os.urandom(4), "big")))
     try:
-        _fill(fresh, payload, group)
+        _fill(new_directory, payload, group)
     except OSError:
-        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(new_directory, ignore_errors=True)
         raise
     link = directory / _DATA_NEW
     link.unlink(missing_ok=True)
-    link.symlink_to(fresh.name)
+    link.symlink_to(new_directory.name)
     link.rename(directory / _DATA)
     _link_names(directory, payload)
-    _remove_stale(directory, fresh.name)
+    _remove_stale(directory, new_directory.name)
     return True
 
 
@@ -83,13 +83,13 @@ def _fill(directory: Path, payload: Payload, group: int | None) -> None:
         mode = file.mode
         if group is not None:
             os.chown(path, -1, group)
-            # A group that owns the volume may read what its owner may.
+            # The fsGroup may read what the owner may read.
             mode |= (file.mode & 0o400) >> 3
         path.chmod(mode)
 
 
 def _link_names(directory: Path, payload: Payload) -> None:
-    """The visible names: links for new ones, none for those that went."""
+    """Create links for new names and remove those of names that no longer exist."""
     tops = {name.split("/", 1)[0] for name in payload}
     for entry in directory.iterdir():
         if entry.is_symlink() and not entry.name.startswith("..") and entry.name not in tops:

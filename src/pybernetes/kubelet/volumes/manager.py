@@ -1,7 +1,7 @@
-"""Sets up, refreshes and tears down the volumes of all pods of the node, whatever their kinds.
+"""Sets up, refreshes and tears down the volumes of all pods of the node, with the plugins of their kinds.
 
-A pod's calls are kept in sequence by a lock. Which plugin has a volume is found by asking each, and on disk by the
-name of the volume's directory.
+A lock per pod keeps its calls in sequence. The manager finds a volume's plugin by its source, and for volumes on disk
+by the directory's name.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 class VolumeManager:
-    """The volumes of the node's pods."""
+    """Manages the volumes of the node's pods."""
 
     def __init__(self, config: KubeletConfig, plugins: Sequence[VolumePlugin[Any]], clock: Clock) -> None:
         self._config = config
@@ -56,11 +56,11 @@ class VolumeManager:
         return found
 
     def published(self, uid: str, name: str) -> PublishedVolume | None:
-        """Where a volume is, once it has been set up."""
+        """A volume of a pod; None if it has not been set up."""
         return self._published.get(uid, {}).get(name)
 
     async def set_up(self, pod: Pod) -> None:
-        """Make all volumes ready, and bring those that exist up to date. Raises VolumesNotReady."""
+        """Set up all volumes of a pod, or bring them up to date. Raises VolumesNotReady."""
         async with self._lock(pod.metadata.uid):
             await self._set_up(pod, pod.spec.volumes)
         unknown = [volume.name for volume in pod.spec.volumes if self._plugin(volume) is None]
@@ -68,7 +68,7 @@ class VolumeManager:
             raise VolumesNotReady(_no_plugin(unknown))
 
     async def refresh(self, pod: Pod) -> None:
-        """Bring the volumes that may change up to date; one that cannot be read now stays as it is."""
+        """Bring the volumes that may change up to date. If that fails now, they stay as they are."""
         uid = pod.metadata.uid
         if uid not in self._published:
             return
@@ -82,12 +82,12 @@ class VolumeManager:
                 log.info("volumes of pod %s/%s: %s", pod.metadata.namespace, pod.metadata.name, error)
 
     def due(self) -> set[str]:
-        """uids of the pods with a volume that asks for a refresh now."""
+        """The uids of pods with a volume whose `refresh_at` has come."""
         now = self._clock()
         return {uid for uid, volumes in self._published.items() if any(v.refresh_at <= now for v in volumes.values())}
 
     def next_refresh(self) -> float:
-        """When the next volume asks for a refresh; infinity if none does."""
+        """The earliest `refresh_at` of all volumes."""
         times = (v.refresh_at for volumes in self._published.values() for v in volumes.values())
         return min(times, default=NEVER)
 
@@ -113,7 +113,7 @@ class VolumeManager:
                 published[volume.name] = await set_up_volume(plugin, volume, target)
 
     async def tear_down(self, pod: Pod) -> None:
-        """Remove everything that a pod has on disk; its metadata suffices."""
+        """Remove everything that a pod has on disk. Only the pod's metadata is needed."""
         uid = pod.metadata.uid
         async with self._lock(uid):
             self._published.pop(uid, None)
@@ -131,7 +131,7 @@ class VolumeManager:
             mount.unmount_all(base)
             left = mount.under(base)
             if left:
-                # Removing files through a mount that is still there would destroy what others own.
+                # Removing files through a remaining mount would destroy files that do not belong to the pod.
                 raise OSError(errno.EBUSY, "still mounted", left[0].target)
             shutil.rmtree(base)
         logs = self._config.pod_logs_dir
@@ -142,7 +142,7 @@ class VolumeManager:
                 shutil.rmtree(entry, ignore_errors=True)
 
     def uids(self) -> set[str]:
-        """Pods that have a directory."""
+        """The uids of pods with a directory."""
         try:
             return {entry.name for entry in (self._config.root_dir / "pods").iterdir()}
         except FileNotFoundError:
@@ -164,25 +164,25 @@ async def set_up_volume(plugin: VolumePlugin[Any], volume: Volume, target: Targe
 
 
 def _apply_fs_group(target: Target, path: Path, group: int) -> None:
-    """Files are changed when the volume is made; later, or with OnRootMismatch, only if its root does not match."""
+    """Change the volume's files. With OnRootMismatch, and if the volume existed before, only if its root differs."""
     context = target.pod.spec.security_context
     on_mismatch = context is not None and context.fs_group_change_policy == "OnRootMismatch"
     give_to_group(path, group, only_if_root_differs=on_mismatch or not target.first)
 
 
 def _prepare(dirs: PodDirs) -> list[Path]:
-    """Make the pod's directory; returns the directories of the volumes that exist already."""
+    """Create the pod's directory; returns the directories of the volumes that exist already."""
     dirs.base.mkdir(parents=True, exist_ok=True, mode=0o750)
     return _volume_directories(dirs)
 
 
 def _volume_directories(dirs: PodDirs) -> list[Path]:
-    """`<plugin>/<volume>` of every volume that a pod has on disk."""
+    """The directories of all volumes that a pod has on disk."""
     return sorted(path for path in dirs.volumes.glob("*/*") if path.is_dir())
 
 
 def _no_plugin(unknown: list[str]) -> str:
-    """How the kubelet reports volumes of kinds that it does not know."""
+    """The message about volumes that no plugin takes, in kubelet's words."""
     listed = " ".join(unknown)
     return (
         f"Unable to attach or mount volumes: unmounted volumes=[{listed}], unattached volumes=[], "

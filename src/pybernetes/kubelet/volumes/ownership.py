@@ -1,4 +1,4 @@
-"""fsGroup: a volume's files belong to the pod's group, which may write them; new files inherit it."""
+"""Applies fsGroup: the volume's files belong to the group, are writable by it, and new files inherit it."""
 
 import os
 import stat
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def give_to_group(directory: Path, group: int, *, only_if_root_differs: bool = False) -> None:
-    """Chown and chmod everything below; never follows a symbolic link."""
+    """Change group and mode of the directory and everything below. Does not follow symbolic links."""
     root = directory.lstat()
     if only_if_root_differs and root.st_gid == group and root.st_mode & stat.S_ISGID:
         return

@@ -1,7 +1,7 @@
-"""subPath mounts that cannot be made to point outside their volume.
+"""Mounts subPaths such that they cannot point outside their volume.
 
-The path is opened one name at a time without following symbolic links, made where it does not exist, and what was
-opened (not what stands there a moment later) is bind-mounted; the container gets that mount.
+The path is opened one name at a time, without following symbolic links; missing directories are created. The opened
+file itself is bind-mounted, so replacing it by a link afterwards has no effect. The container gets the bind mount.
 """
 
 import os
@@ -12,7 +12,7 @@ from pybernetes.linux import libc, mount
 
 
 class SubPathRefused(Exception):
-    """The path leaves the volume, or cannot be made."""
+    """The path leaves the volume, or cannot be created."""
 
 
 def bind_sub_path(volume: Path, sub_path: str, target: Path, *, mode: int = 0o750) -> Path:
@@ -37,7 +37,7 @@ def bind_sub_path(volume: Path, sub_path: str, target: Path, *, mode: int = 0o75
 
 
 def _open(volume: Path, parts: list[str], mode: int) -> int:
-    """A handle on the last name. The volume's own data link (`..data/x`) is followed inside the volume only."""
+    """Open the path. Links, such as those of an atomic writer (`..data/x`), are followed inside the volume only."""
     root = os.path.realpath(volume)
     handle = os.open(root, os.O_PATH | os.O_DIRECTORY)
     for index, name in enumerate(parts):
@@ -60,7 +60,7 @@ def _open(volume: Path, parts: list[str], mode: int) -> int:
 
 
 def _resolve_inside(root: str, parent: int, name: str) -> int:
-    """Follow a symbolic link, if where it leads lies inside the volume."""
+    """Follow a symbolic link, provided that its target is inside the volume."""
     path = os.path.realpath(os.path.join(os.readlink(f"/proc/self/fd/{parent}"), name))
     if os.path.commonpath([root, path]) != root:
         raise PermissionError(1, "symbolic link leads outside the volume", name)
