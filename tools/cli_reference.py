@@ -1,4 +1,4 @@
-"""Writes docs/reference/cli.md from the commands themselves: `python tools/cli_reference.py`. A test keeps it true."""
+"""Write docs/reference/cli.md from the commands: `python tools/cli_reference.py`. A test checks it."""
 
 import sys
 from pathlib import Path
@@ -10,17 +10,17 @@ from pybernetes.cli.main import COMMANDS, command
 TARGET = Path(__file__).parent.parent / "docs" / "reference" / "cli.md"
 HEAD = """# Commands
 
-Made from the commands themselves by `python tools/cli_reference.py`; change the help texts, not this file.
+Generated from the commands by `python tools/cli_reference.py`; change the help texts, not this file.
 
-`pybernetes COMMAND --help` prints the same. Exit codes: 0 done; 1 it could not be done, and one line on stderr says
-why and what mends it; 2 the command line is wrong; 130 interrupted. Commands that run a component take the flags of
-the original they stand for: `--flag value`, `--flag=value` and `-flag=value` are the same, lists are separated by
-commas, durations are written as in Go (`1m30s`).
+`pybernetes COMMAND --help` prints the same. Exit codes: 0 success; 1 failure, with one line on stderr that names the
+cause and the fix; 2 invalid command line; 130 interrupted. Commands that run a component take the flags of the
+corresponding Kubernetes component or of flanneld: `--flag value`, `--flag=value` and `-flag=value` are the same, lists
+are separated by commas, durations are written as in Go (`1m30s`).
 """
 
 
 def section(name: str, found: click.Command, parent: click.Context, level: int = 2) -> list[str]:
-    """The part on one command, and on those below it."""
+    """The section of a command and its subcommands."""
     context = click.Context(found, info_name=name, parent=parent)
     lines = [f"{'#' * level} {context.command_path}", "", _prose(found.help or ""), ""]
     lines += ["```", " ".join([context.command_path, *found.collect_usage_pieces(context)]), "```", ""]

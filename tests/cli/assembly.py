@@ -1,4 +1,4 @@
-"""A cluster assembled by hand as separate processes on loopback, as an administrator of a stock cluster would."""
+"""A cluster assembled from separate processes on loopback, as an administrator of a stock cluster would do it."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ PATIENCE = 30.0
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A free port."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
@@ -55,7 +55,7 @@ class Assembly:
         return path
 
     def start(self, name: str, *arguments: str, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
-        """Start `pybernetes <arguments>` under a name of the test's; its output goes to <name>.log."""
+        """Start `pybernetes <arguments>` under the name that the test gives; its output goes to <name>.log."""
         with (self.directory / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 [*self.prefix, sys.executable, "-m", "pybernetes.cli.main", *arguments],
@@ -67,7 +67,7 @@ class Assembly:
         return process
 
     def log(self, name: str) -> str:
-        """What a process has said."""
+        """The output of a process."""
         return (self.directory / f"{name}.log").read_text()
 
     def apiserver(self, *state: str) -> subprocess.Popen[bytes]:
@@ -110,7 +110,7 @@ class Assembly:
         )
 
     def scheduler(self, name: str, *more: str) -> subprocess.Popen[bytes]:
-        """Start a scheduler that takes a lease over quickly."""
+        """Start a scheduler that takes over a lease quickly."""
         return self.start(
             name,
             "scheduler",
@@ -123,7 +123,7 @@ class Assembly:
         )
 
     def kubectl(self, *arguments: str, stdin: str = "", check: bool = True) -> str:
-        """What kubectl says as a member of system:masters."""
+        """The output of kubectl as a member of system:masters."""
         conf = self.directory / "super-admin.conf"
         argv = [*self.prefix, "kubectl", f"--kubeconfig={conf}", f"--cache-dir={self.directory / 'cache'}", *arguments]
         done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=PATIENCE)
@@ -136,11 +136,11 @@ class Assembly:
         self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
 
     def client(self) -> Client:
-        """A client with all rights."""
+        """A client with all permissions."""
         return Client(HttpTransport(reader.load(self.directory / "super-admin.conf")))
 
     def wait(self, what: str, condition: Callable[[], bool], *processes: str) -> None:
-        """Wait for a condition; a failure shows the logs of these processes."""
+        """Wait for a condition; on failure, show the logs of these processes."""
         end = time.monotonic() + PATIENCE
         while not condition():
             ended = [name for name in processes if self.processes[name].poll() is not None]
@@ -150,7 +150,7 @@ class Assembly:
             time.sleep(0.05)
 
     def end(self, name: str) -> float:
-        """SIGTERM; returns the seconds that the end took."""
+        """Send SIGTERM; returns the seconds until the process exited."""
         begun = time.monotonic()
         process = self.processes[name]
         process.send_signal(signal.SIGTERM)
@@ -158,7 +158,7 @@ class Assembly:
         return time.monotonic() - begun
 
     def close(self) -> None:
-        """Kill all that was started."""
+        """Kill all started processes."""
         for process in self.processes.values():
             process.kill()
             process.wait()

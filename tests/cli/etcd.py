@@ -1,4 +1,4 @@
-"""A real etcd of one member on loopback."""
+"""A real etcd with one member on loopback."""
 
 import shutil
 import socket
@@ -11,7 +11,7 @@ from .assembly import free_port
 
 
 class EtcdServer:
-    """Runs while the context lasts."""
+    """Runs until the context exits."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -19,7 +19,7 @@ class EtcdServer:
 
     @property
     def url(self) -> str:
-        """Where clients find it."""
+        """The client URL."""
         return f"http://127.0.0.1:{self._port}"
 
     def __enter__(self) -> Self:

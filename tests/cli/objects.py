@@ -4,12 +4,12 @@ import time
 
 
 def node(name: str) -> dict[str, object]:
-    """A Node that no kubelet stands behind."""
+    """A Node without a kubelet."""
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}}}
 
 
 def ready_status() -> str:
-    """The status by which it looks alive."""
+    """The status of a Ready node."""
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     return (
         '{"status":{"allocatable":{"cpu":"4","memory":"8Gi","pods":"110"},"capacity":{"cpu":"4","memory":"8Gi",'
@@ -19,7 +19,7 @@ def ready_status() -> str:
 
 
 def deployment(name: str, replicas: int) -> dict[str, object]:
-    """A Deployment of pods that are never run."""
+    """A Deployment whose pods never run."""
     labels = {"app": name}
     return {
         "apiVersion": "apps/v1",

@@ -1,4 +1,4 @@
-"""The commands as a whole: every flag explained, bad values refused with words that help, the reference up to date."""
+"""All commands: every flag has a help text, invalid values give helpful errors, the reference is up to date."""
 
 import importlib.util
 import re
@@ -33,7 +33,7 @@ ALL = list(walk(command))
 
 
 @pytest.mark.parametrize(("path", "found"), ALL, ids=lambda value: " ".join(value) if isinstance(value, tuple) else "")
-def test_every_command_and_every_flag_is_explained(path: tuple[str, ...], found: click.Command) -> None:
+def test_every_command_and_every_flag_has_a_help_text(path: tuple[str, ...], found: click.Command) -> None:
     assert found.help, path
     answer = CliRunner().invoke(command, [*path, "--help"])
     assert answer.exit_code == 0
@@ -43,7 +43,7 @@ def test_every_command_and_every_flag_is_explained(path: tuple[str, ...], found:
             assert parameter.opts[0] in answer.output
 
 
-def test_help_lists_all_commands_with_a_line_each() -> None:
+def test_help_lists_all_commands() -> None:
     answer = CliRunner().invoke(command, ["--help"])
     for name, (_, line) in COMMANDS.items():
         assert re.search(rf"^  {name} +{re.escape(line[:30])}", answer.output, re.MULTILINE), name
@@ -62,13 +62,13 @@ def test_the_reference_is_up_to_date() -> None:
     assert tool.TARGET.read_text() == tool.render(), "run: python tools/cli_reference.py"
 
 
-def test_an_unknown_command_is_answered_with_those_there_are() -> None:
+def test_an_unknown_command_lists_the_known_ones() -> None:
     answer = CliRunner().invoke(command, ["upp"])
     assert answer.exit_code == 2
     assert "no command 'upp'; there are up, status" in answer.output
 
 
-#: (command line, what the message holds): the flag, the value, and what is right.
+#: (command line, parts of the message): the flag, the value, and a valid example.
 BAD = [
     ("up --nodes three", ("--nodes", "three", "integer")),
     ("up --racks x", ("--racks", "'x'")),
@@ -101,14 +101,14 @@ BAD = [
 
 
 @pytest.mark.parametrize(("line", "parts"), BAD, ids=[line for line, _ in BAD])
-def test_a_bad_value_is_refused_naming_flag_value_and_what_is_right(line: str, parts: tuple[str, ...]) -> None:
+def test_an_invalid_value_is_refused_with_the_flag_and_a_valid_example(line: str, parts: tuple[str, ...]) -> None:
     answer = CliRunner().invoke(command, line.split())
     assert answer.exit_code == 2
     for part in parts:
         assert part in answer.output
 
 
-#: Values that are good each for itself, and not together. (command line, what the one-line message holds)
+#: Values that are valid alone but not together: (command line, parts of the one-line message).
 TOGETHER = [
     ("apiserver", ("--data-dir", "--etcd-servers", "neither")),
     ("apiserver --data-dir /nonexistent --etcd-servers http://127.0.0.1:1", ("--data-dir", "both")),
@@ -137,7 +137,7 @@ TOGETHER = [
 
 
 @pytest.mark.parametrize(("line", "parts"), TOGETHER, ids=[line for line, _ in TOGETHER])
-def test_settings_that_cannot_work_end_with_one_line(
+def test_invalid_combinations_give_one_line(
     line: str,
     parts: tuple[str, ...],
     tmp_path: Path,
@@ -147,35 +147,35 @@ def test_settings_that_cannot_work_end_with_one_line(
     garbage = tmp_path / "garbage"
     garbage.write_text("[nothing\n")
     words = line.format(file=garbage, dir=tmp_path / "certs").split()
-    code, said = run_main(words, monkeypatch, capsys)
+    code, output = run_main(words, monkeypatch, capsys)
     assert code == 1
     for part in parts:
-        assert part in said
-    assert said.startswith("pybernetes: ") and "Traceback" not in said
+        assert part in output
+    assert output.startswith("pybernetes: ") and "Traceback" not in output
 
 
 @pytest.mark.parametrize("words", [["status"], ["kubeconfig"], ["logs"], ["stop"], ["image", "load", "/dev/null"]])
-def test_an_unknown_cluster_is_named_with_the_command_that_makes_one(
+def test_an_unknown_cluster_is_reported_with_the_command_that_creates_it(
     words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if words[0] == "image":
         words = ["image", "load", __file__]
-    code, said = run_main([*words, "--name", "pbt-none"], monkeypatch, capsys)
+    code, output = run_main([*words, "--name", "pbt-none"], monkeypatch, capsys)
     assert code == 1
-    assert "there is no cluster 'pbt-none'" in said and "pybernetes up --name pbt-none" in said
+    assert "there is no cluster 'pbt-none'" in output and "pybernetes up --name pbt-none" in output
 
 
 @pytest.mark.parametrize("name", ["UPPER", "a" * 25, "a/b", "-a", ""])
-def test_bad_cluster_names_are_refused(
+def test_invalid_cluster_names_are_refused(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for words in (["up"], ["down"], ["status"]):
-        code, said = run_main([*words, f"--name={name}"], monkeypatch, capsys)
+        code, output = run_main([*words, f"--name={name}"], monkeypatch, capsys)
         assert code == 1
-        assert "cluster name" in said and repr(name) in said
+        assert "cluster name" in output and repr(name) in output
 
 
-def test_flags_may_be_written_as_go_programs_take_them() -> None:
+def test_flags_can_be_written_as_for_go_programs() -> None:
     for line in (
         "flanneld -etcd-endpoints=nowhere",
         "flanneld --etcd_endpoints=nowhere",
@@ -185,28 +185,28 @@ def test_flags_may_be_written_as_go_programs_take_them() -> None:
         assert "'nowhere' is not an etcd URL" in str(answer.exception), line
 
 
-def test_flanneld_takes_its_flags_from_the_environment() -> None:
+def test_flanneld_reads_flags_from_the_environment() -> None:
     answer = CliRunner().invoke(command, ["flanneld"], env={"FLANNELD_IFACE_CAN_REACH": "nowhere"})
     assert answer.exit_code == 2 and "'--iface-can-reach': 'nowhere'" in answer.output
     answer = CliRunner().invoke(command, ["flanneld"], env={"FLANNELD_KUBE_SUBNET_MGR": "true"})
     assert "--kubeconfig-file" in str(answer.exception)
 
 
-def test_flags_without_effect_are_told() -> None:
+def test_flags_without_effect_give_a_warning() -> None:
     answer = CliRunner().invoke(command, ["scheduler", "--authentication-kubeconfig=/etc/x"])
-    assert "--authentication-kubeconfig is accepted, and changes nothing here" in answer.output
+    assert "--authentication-kubeconfig is accepted but has no effect" in answer.output
 
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [("0", 0), ("1m30s", 90), ("250ms", 0.25), ("1.5h", 5400), ("1h2m3s", 3723), ("100us", 1e-4), (".5s", 0.5)],
 )
-def test_durations_are_gos(text: str, seconds: float) -> None:
+def test_durations_have_gos_syntax(text: str, seconds: float) -> None:
     assert parse_duration(text) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("text", ["", "5", "s", "1m30", "1 m", "1d", "--1s", "+", "1e3s"])
-def test_what_go_refuses_as_a_duration_is_refused(text: str) -> None:
+def test_invalid_durations_are_refused(text: str) -> None:
     with pytest.raises(ValueError):
         parse_duration(text)
 

@@ -23,14 +23,14 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def assembly(tmp_path: Path) -> Iterator[Assembly]:
-    """Nothing runs yet."""
+    """An assembly without processes."""
     made = Assembly(tmp_path)
     yield made
     made.close()
 
 
 def add_ready_node(assembly: Assembly, name: str) -> None:
-    """A Node that is Ready, and without the taints that its creation brought."""
+    """Add a Ready Node without the taints that were added on creation."""
     assembly.apply(node(name))
     path = f"/api/v1/nodes/{name}/status"
     status = json.loads(assembly.kubectl("get", "--raw", f"/api/v1/nodes/{name}"))
@@ -50,12 +50,12 @@ def bound(assembly: Assembly, count: int) -> bool:
 
 
 def leader(assembly: Assembly, name: str) -> str:
-    """Who holds a Lease."""
+    """The holder of a Lease."""
     form = "jsonpath={.spec.holderIdentity}"
     return assembly.kubectl("-n", "kube-system", "get", "lease", name, "-o", form, check=False)
 
 
-def test_a_deployment_is_made_by_controllers_and_placed_by_a_scheduler_of_other_processes(assembly: Assembly) -> None:
+def test_controllers_and_scheduler_in_other_processes_run_a_deployment(assembly: Assembly) -> None:
     assembly.apiserver()
     assembly.controller_manager()
     assembly.scheduler("scheduler-1")
@@ -74,14 +74,16 @@ def test_a_deployment_is_made_by_controllers_and_placed_by_a_scheduler_of_other_
     assembly.wait("5 bound pods", lambda: bound(assembly, 5), "scheduler-2")
     assert leader(assembly, "kube-scheduler") not in ("", first)
 
-    # All at once and with open watches: each within a second, and a leader gives its lease back.
+    # All end concurrently with open watches: each within a second, and a leader releases its lease.
     assert assembly.end("scheduler-2") < 10
     assert leader(assembly, "kube-scheduler") == ""
     assert assembly.end("apiserver") < 10
     assert assembly.end("controller-manager") < 3.5
 
 
-def test_an_apiserver_keeps_its_state_in_etcd_under_the_originals_keys(assembly: Assembly, tmp_path: Path) -> None:
+def test_an_apiserver_stores_its_state_in_etcd_under_the_keys_of_kube_apiserver(
+    assembly: Assembly, tmp_path: Path
+) -> None:
     with EtcdServer(tmp_path / "etcd" / "data") as etcd:
         assembly.apiserver(f"--etcd-servers={etcd.url}")
         assembly.kubectl("create", "configmap", "settings", "--from-literal=a=b")
@@ -104,7 +106,7 @@ def test_an_apiserver_keeps_its_state_in_etcd_under_the_originals_keys(assembly:
         assert "settings" in assembly.kubectl("get", "configmaps", "-o", "name")
 
 
-async def test_acknowledged_writes_outlive_an_end_in_the_middle(assembly: Assembly) -> None:
+async def test_acknowledged_writes_survive_a_shutdown_during_writes(assembly: Assembly) -> None:
     assembly.apiserver()
     client = assembly.client()
     acknowledged: list[str] = []
@@ -122,7 +124,7 @@ async def test_acknowledged_writes_outlive_an_end_in_the_middle(assembly: Assemb
     writers = [asyncio.create_task(write(number), name=f"writer {number}") for number in range(4)]
     while len(acknowledged) < 100:
         await asyncio.sleep(0.01)
-    # In a thread, so that the writers go on until the very end.
+    # In a thread, so that the writers continue until the process has exited.
     assert await asyncio.to_thread(assembly.end, "apiserver") < 10
     await asyncio.gather(*writers)
     await client.close()
@@ -131,7 +133,7 @@ async def test_acknowledged_writes_outlive_an_end_in_the_middle(assembly: Assemb
     assert {f"configmap/{name}" for name in acknowledged} <= set(found)
 
 
-def test_an_apiserver_without_files_makes_its_own(assembly: Assembly, tmp_path: Path) -> None:
+def test_an_apiserver_without_files_generates_them(assembly: Assembly, tmp_path: Path) -> None:
     made = tmp_path / "made"
     tokens = tmp_path / "tokens.csv"
     tokens.write_text("t0ken,jane,1,system:masters\n")
@@ -165,7 +167,7 @@ def test_an_apiserver_without_files_makes_its_own(assembly: Assembly, tmp_path: 
 
 
 @pytest.mark.parametrize("what", ["apiserver", "scheduler"])
-def test_a_port_in_use_ends_a_component_with_one_line(assembly: Assembly, tmp_path: Path, what: str) -> None:
+def test_a_port_in_use_gives_one_line(assembly: Assembly, tmp_path: Path, what: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         more = {
@@ -174,14 +176,14 @@ def test_a_port_in_use_ends_a_component_with_one_line(assembly: Assembly, tmp_pa
         }[what]
         process = assembly.start(what, what, f"--secure-port={port}", "--bind-address=127.0.0.1", *more)
         assert process.wait(timeout=30) == 1
-    said = assembly.log(what).splitlines()
-    assert f"port {port}" in said[-1] and "in use" in said[-1]
-    assert not any("Traceback" in line for line in said)
+    output = assembly.log(what).splitlines()
+    assert f"port {port}" in output[-1] and "in use" in output[-1]
+    assert not any("Traceback" in line for line in output)
 
 
-def test_an_etcd_that_does_not_answer_is_named(assembly: Assembly, tmp_path: Path) -> None:
+def test_an_unreachable_etcd_is_named(assembly: Assembly, tmp_path: Path) -> None:
     arguments = ("--etcd-servers=http://127.0.0.1:1", f"--cert-dir={tmp_path / 'made'}", "--secure-port=0")
     process = assembly.start("apiserver", "apiserver", *arguments)
     assert process.wait(timeout=60) == 1
-    said = assembly.log("apiserver")
-    assert "http://127.0.0.1:1" in said and "Traceback" not in said
+    output = assembly.log("apiserver")
+    assert "http://127.0.0.1:1" in output and "Traceback" not in output

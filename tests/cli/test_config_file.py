@@ -1,4 +1,4 @@
-"""`--config` of kubelet and kube-proxy: the files that kubeadm writes are understood; flags go before them."""
+"""`--config` of kubelet and kube-proxy: files as kubeadm writes them; flags take precedence."""
 
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ iptables: {minSyncPeriod: 2s, masqueradeAll: true}
 
 
 def parse(module: Any, flags: list[str]) -> tuple[Any, str]:
-    """The flags as the component would get them, and what was said."""
+    """The flags as the component gets them, and the output."""
     got: list[Any] = []
 
     def run(parsed: Any, level: str) -> None:
@@ -56,15 +56,15 @@ def parse(module: Any, flags: list[str]) -> tuple[Any, str]:
 
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[Path, Path]:
-    """Both files, naming a file that is there."""
+    """Both files, with the path of an existing file."""
     (tmp_path / "ca").write_text("x")
     for name, text in (("kubelet.yaml", KUBELET_FILE), ("proxy.yaml", PROXY_FILE)):
         (tmp_path / name).write_text(text.replace(": CA}", f": {tmp_path / 'ca'}}}"))
     return tmp_path / "kubelet.yaml", tmp_path / "proxy.yaml"
 
 
-def test_a_kubelets_file_is_read_and_flags_go_before_it(files: tuple[Path, Path]) -> None:
-    flags, said = parse(
+def test_a_kubelets_file_is_read_and_flags_take_precedence(files: tuple[Path, Path]) -> None:
+    flags, output = parse(
         kubelet, [f"--config={files[0]}", "--max-pods=40", "--hostname-override=n", "--node-ip=192.0.2.1"]
     )
     config = kubelet.settings(flags)
@@ -76,15 +76,15 @@ def test_a_kubelets_file_is_read_and_flags_go_before_it(files: tuple[Path, Path]
     assert config.static_pod_path == Path("/etc/kubernetes/manifests")
     assert config.client_ca_file == files[0].parent / "ca"
     assert config.image_minimum_age == 180 and config.sync_period == 60
-    assert "cgroupDriver is accepted, and changes nothing here" in said
+    assert "cgroupDriver is accepted but has no effect" in output
 
 
 def test_a_proxys_file_is_read(files: tuple[Path, Path]) -> None:
-    flags, said = parse(proxy, ["--config", str(files[1]), "--hostname-override=n"])
+    flags, output = parse(proxy, ["--config", str(files[1]), "--hostname-override=n"])
     options = proxy.settings(flags)
     assert options.mode == "iptables" and options.masquerade_all and options.min_sync_seconds == 2
     assert options.cluster_cidrs == ("10.244.0.0/16", "fd00:244::/56") and options.versions == (4, 6)
-    assert "bindAddress is accepted" in said
+    assert "bindAddress is accepted" in output
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_proxys_file_is_read(files: tuple[Path, Path]) -> None:
         ),
     ],
 )
-def test_a_bad_file_is_refused(text: str, part: str, tmp_path: Path) -> None:
+def test_an_invalid_file_is_refused(text: str, part: str, tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(text)
     answer = CliRunner().invoke(command, ["kubelet", f"--config={path}"])
@@ -112,11 +112,11 @@ def test_a_bad_file_is_refused(text: str, part: str, tmp_path: Path) -> None:
     assert part in " ".join(answer.output.split())
 
 
-def test_every_field_leads_to_a_flag() -> None:
+def test_every_field_maps_to_a_flag() -> None:
     for file, module in ((KUBELET, kubelet), (PROXY, proxy)):
         names = {parameter.name for parameter in module.command.params if isinstance(parameter, click.Option)}
         assert set(file.fields.values()) <= names
 
 
-def test_empty_fields_say_nothing() -> None:
+def test_empty_fields_are_skipped() -> None:
     assert flatten({"a": "", "b": None, "c": {}, "d": {"e": [], "f": 1}, "g": False}) == {"d.f": "1", "g": "false"}

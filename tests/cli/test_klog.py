@@ -1,4 +1,4 @@
-"""Log lines are what klog's parsers expect."""
+"""Log lines have the format that parsers of klog expect."""
 
 import logging
 import re
@@ -35,5 +35,5 @@ def test_microseconds_always_have_six_digits(created: float) -> None:
     assert re.match(r"I\d{4} \d\d:\d\d:\d\d\.\d{6} +9372 daemon\.py:133\] x$", line(logging.INFO, "x", created))
 
 
-def test_a_message_may_have_more_lines() -> None:
+def test_a_message_with_several_lines() -> None:
     assert line(logging.ERROR, "one\ntwo").endswith("] one\ntwo")

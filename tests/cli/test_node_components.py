@@ -1,4 +1,4 @@
-"""Service proxy, flanneld, DNS server and kubelet as separate processes, in a network namespace of their own."""
+"""Service proxy, flanneld, DNS server and kubelet as separate processes in one network namespace."""
 
 import json
 import subprocess
@@ -53,19 +53,19 @@ def assembly(tmp_path: Path) -> Iterator[Assembly]:
 
 
 def in_namespace(assembly: Assembly, *argv: str) -> str:
-    """What a program says there."""
+    """The output of a program in the namespace."""
     return subprocess.run([*assembly.prefix, *argv], capture_output=True, text=True, check=True).stdout
 
 
 def health(assembly: Assembly, port: int, path: str = "/healthz") -> str:
-    """The answer of a health port there; empty if nobody answers."""
+    """The response of a health port in the namespace; empty if there is none."""
     script = f"import urllib.request as u; print(u.urlopen('http://127.0.0.1:{port}{path}').read().decode())"
     argv = [*assembly.prefix, "python3", "-c", script]
     return subprocess.run(argv, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def test_flanneld_with_its_leases_in_etcd(assembly: Assembly) -> None:
-    """No Kubernetes at all: etcd, in the same namespace, and the original's flags."""
+    """Without Kubernetes: etcd in the same namespace, and the flags of Go flanneld."""
     data, env_file = assembly.directory / "etcd", assembly.directory / "subnet.env"
     url = "http://127.0.0.1:2379"
     etcd = subprocess.Popen(
@@ -100,7 +100,7 @@ def test_flanneld_with_its_leases_in_etcd(assembly: Assembly) -> None:
 
 
 def etcdctl(assembly: Assembly, *words: str) -> str:
-    """What etcdctl prints, nothing while etcd does not answer."""
+    """The output of etcdctl; empty while etcd does not respond."""
     argv = [*assembly.prefix, "env", "ETCDCTL_API=3", "etcdctl", "--dial-timeout=1s", "--command-timeout=2s", *words]
     return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
 
@@ -150,7 +150,7 @@ def test_proxy_flanneld_and_dns_run_alone(assembly: Assembly) -> None:
     assembly.wait("an answer", lambda: ask_dns(assembly, "web.default.svc.cluster.local") == "10.96.5.5", "dns")
     for name in ("dns", "flanneld", "proxy"):
         assert assembly.end(name) < 10
-    # What was set up stays: the data path goes on without its daemons.
+    # The data path stays when the daemons exit.
     assert "10.96.5.5" in in_namespace(assembly, "nft", "list", "ruleset")
 
 
@@ -172,7 +172,7 @@ print(socket.inet_ntoa(answer[-4:]))
 
 
 def ask_dns(assembly: Assembly, name: str) -> str:
-    """The address of a name; empty without an answer."""
+    """The address of a name; empty without a response."""
     argv = [*assembly.prefix, "python3", "-c", ASK, name]
     return subprocess.run(argv, capture_output=True, text=True, check=False).stdout.strip()
 

@@ -1,4 +1,4 @@
-"""The parts that commands are made of: health port, connection to the server, progress, failures."""
+"""Parts of the commands: health port, connection to the API server, progress, failures."""
 
 import asyncio
 import errno
@@ -41,14 +41,14 @@ from .assembly import free_port
         ("", "", 405),
     ],
 )
-def test_answers_of_the_health_port(line: str, wrong: str, status: int) -> None:
+def test_responses_of_the_health_port(line: str, wrong: str, status: int) -> None:
     found, body = answer(line, lambda: wrong, lambda: b"m 1\n")
     assert found == status
     if status == 503:
         assert body == b"not yet\n"
 
 
-async def test_the_health_port_stands_garbage_and_serves_on() -> None:
+async def test_the_health_port_survives_invalid_requests() -> None:
     port = free_port()
     async with health(("127.0.0.1", port), lambda: "", flag="--healthz-port"):
         for sent, begins in ((b"\x00" * 70000, b""), (b"GET /healthz HTTP/1.1\r\n\r\n", b"HTTP/1.1 200 OK")):
@@ -78,7 +78,7 @@ def test_without_a_kubeconfig_a_pod_finds_its_cluster(tmp_path: Path) -> None:
 
 
 class TokenServer:
-    """Answers service-account and token requests, and counts the tokens."""
+    """Handles service-account and token requests, and counts the tokens."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -99,7 +99,7 @@ class TokenServer:
         """Nothing to free."""
 
 
-async def test_a_controllers_account_is_made_once_and_its_token_is_kept() -> None:
+async def test_a_controllers_account_is_created_once_and_its_token_is_reused() -> None:
     owner = TokenServer()
     at = Endpoint(server="http://127.0.0.1:1", token="the manager's own")
     transport = AccountTransport(Client(owner), at, "pbt-controller")
@@ -127,7 +127,7 @@ def test_progress_without_a_terminal_is_a_line_per_step() -> None:
 
 
 @pytest.mark.slow
-def test_progress_on_a_terminal_shows_what_is_under_way_and_cleans_up() -> None:
+def test_progress_on_a_terminal_shows_the_current_step_and_cleans_up() -> None:
     master, slave = pty.openpty()
     with os.fdopen(slave, "w", buffering=1) as terminal:
         lines = Lines(terminal)
@@ -146,18 +146,18 @@ def test_progress_on_a_terminal_shows_what_is_under_way_and_cleans_up() -> None:
     assert "\x1b[K    0.35 s  made" in shown
 
 
-def test_failures_of_a_user_are_a_line_and_defects_are_not() -> None:
+def test_expected_failures_are_one_line_and_bugs_are_not() -> None:
     full = OSError(errno.ENOSPC, "No space left on device", "/var/x")
     assert expected(full) == (
-        "No space left on device: /var/x; make room on that disk (df -h) and run the command again"
+        "No space left on device: /var/x; free some space on that disk (df -h) and run the command again"
     )
     group = ExceptionGroup("tasks", [ConfigError("wrong"), ExceptionGroup("more", [ConfigError("wrong")])])
     assert expected(group) == "wrong"
-    assert expected(ExceptionGroup("tasks", [KeyError("a defect")])) is None
-    assert expected(KeyError("a defect")) is None
+    assert expected(ExceptionGroup("tasks", [KeyError("a bug")])) is None
+    assert expected(KeyError("a bug")) is None
 
 
-async def test_up_ends_with_what_fails_first(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_up_ends_with_the_first_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise StartTimeout("containerd of node-1 did not start; see its log")
 

@@ -1,4 +1,4 @@
-"""`up` and its relatives as whole programs: what a user does, and what goes wrong."""
+"""`up`, `status`, `stop` and `down` as programs: what a user does, and what can fail."""
 
 import json
 import os
@@ -25,20 +25,20 @@ pytestmark = pytest.mark.slow
 
 
 class Silent:
-    """A `Progress` that remembers."""
+    """A `Progress` that records steps."""
 
     def __init__(self) -> None:
         self.steps: list[str] = []
 
     def begin(self, doing: str) -> None:
-        """Not needed."""
+        """Ignore it."""
 
     def done(self, step: Step) -> None:
         self.steps.append(step.text)
 
 
 class User:
-    """Somebody with a kubeconfig of their own, who runs commands on one cluster."""
+    """A user with their own kubeconfig, who runs commands on one cluster."""
 
     def __init__(self, cluster: str, kubeconfig: Path) -> None:
         self.cluster, self.kubeconfig = cluster, kubeconfig
@@ -56,21 +56,21 @@ class User:
         return process.returncode, out, err
 
     def nodes(self) -> set[str]:
-        """What kubectl lists."""
+        """The nodes that kubectl lists."""
         argv = ["kubectl", f"--kubeconfig={self.kubeconfig}", "get", "nodes", "-o", "name"]
         return set(subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split())
 
 
 @pytest.fixture
 def user(tmp_path: Path) -> Iterator[User]:
-    """A cluster name that is down after the test."""
+    """A user of a cluster that is removed after the test."""
     made = User(f"pbt-{uuid.uuid4().hex[:8]}", tmp_path / "kubeconfig")
     yield made
     down(made.cluster, user_kubeconfig=made.kubeconfig)
     assert inventory(made.cluster).is_empty()
 
 
-def test_a_port_in_use_is_told_before_anything_is_made(user: User) -> None:
+def test_a_port_in_use_is_reported_before_anything_is_created(user: User) -> None:
     with socket.create_server(("0.0.0.0", 0)) as taken:
         port = taken.getsockname()[1]
         code, _, err = user.run("up", "--nodes=1", f"--api-port={port}")
@@ -80,7 +80,7 @@ def test_a_port_in_use_is_told_before_anything_is_made(user: User) -> None:
     assert inventory(user.cluster).is_empty()
 
 
-def test_a_kubeconfig_that_is_garbage_is_left_alone_and_nothing_is_made(user: User) -> None:
+def test_an_invalid_kubeconfig_is_not_changed_and_nothing_is_created(user: User) -> None:
     for garbage in ("{[ not yaml", "just text", "contexts: 7\n", "\x00\x01"):
         user.kubeconfig.write_text(garbage)
         code, _, err = user.run("up", "--nodes=1")
@@ -90,7 +90,7 @@ def test_a_kubeconfig_that_is_garbage_is_left_alone_and_nothing_is_made(user: Us
     assert inventory(user.cluster).is_empty()
 
 
-def test_a_missing_capability_is_named_with_what_mends_it(user: User) -> None:
+def test_a_missing_capability_is_named_with_the_fix(user: User) -> None:
     prefix = ("setpriv", "--inh-caps=-net_admin", "--bounding-set=-net_admin")
     code, _, err = user.run("up", "--nodes=1", prefix=prefix)
     assert code == 1
@@ -115,7 +115,7 @@ def test_numbers_out_of_range_are_refused(user: User, words: list[str], parts: t
 
 
 @pytest.mark.kernel
-def test_a_full_disk_ends_up_with_a_clear_message_and_down_still_works(
+def test_a_full_disk_gives_a_clear_message_and_down_still_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
@@ -124,7 +124,7 @@ def test_a_full_disk_ends_up_with_a_clear_message_and_down_still_works(
     mount.tmpfs(state, size=48 << 10)
     roots = Roots(state, tmp_path / "run")
     try:
-        with pytest.raises(DiskFull, match=r"no room for .*; make some \(df -h .*\) and run the command again"):
+        with pytest.raises(DiskFull, match=r"no space left for .*; free some \(df -h .*\) and run the command again"):
             up(UpOptions(name=name, nodes=1), Silent(), Registry(*roots))
         assert shutil.disk_usage(state).free < 4096
         assert down(name, roots=roots, user_kubeconfig=tmp_path / "kubeconfig").left == ()
@@ -133,7 +133,7 @@ def test_a_full_disk_ends_up_with_a_clear_message_and_down_still_works(
 
 
 @pytest.mark.e2e
-def test_the_life_of_a_cluster(user: User) -> None:
+def test_the_life_cycle_of_a_cluster(user: User) -> None:
     # Interrupted in the middle: 130, and the same command can be run again.
     first = user.start("up", "--nodes=1")
     assert first.stdout is not None
@@ -146,7 +146,7 @@ def test_the_life_of_a_cluster(user: User) -> None:
     assert code == 0, err
     assert "1 node Ready" in out and f"context pybernetes-{user.cluster}" in out
 
-    # More nodes, then fewer: the surplus goes with all that belongs to it.
+    # More nodes, then fewer: surplus nodes are removed completely.
     assert user.run("up", "--nodes=2")[0] == 0
     assert user.nodes() == {"node/node-1", "node/node-2"}
     code, out, err = user.run("up", "--nodes=1")
@@ -156,7 +156,7 @@ def test_the_life_of_a_cluster(user: User) -> None:
     assert "node-2" not in left
     assert not list(Path("/var/lib/pybernetes", user.cluster).rglob("*node-2*"))
 
-    # What runs can be seen, and every component has a log.
+    # `status` shows the processes, and every component has a log.
     code, out, _ = user.run("status", "-o", "json")
     assert code == 0
     report = json.loads(out)
@@ -170,7 +170,7 @@ def test_the_life_of_a_cluster(user: User) -> None:
     code, _, err = user.run("logs", "kubelet")
     assert code == 1 and "there are supervisor, control-plane" in err
 
-    # Stopped: status says so; a port that somebody else took meanwhile is told at once.
+    # Stopped: `status` shows it; a port that another program took meanwhile is reported at once.
     assert user.run("stop")[0] == 0
     code, out, _ = user.run("status")
     assert code == 1 and "is stopped" in out
@@ -179,7 +179,7 @@ def test_the_life_of_a_cluster(user: User) -> None:
         code, _, err = user.run("up", "--nodes=1")
     assert code == 1 and f"port {record.api_port} of cluster" in err
 
-    # `down` while `up` is at work waits for it, says so, and leaves nothing.
+    # `down` during `up` waits for it, reports that, and leaves nothing.
     second = user.start("up", "--nodes=1")
     assert second.stdout is not None
     while "network namespaces" not in second.stdout.readline():
@@ -187,6 +187,6 @@ def test_the_life_of_a_cluster(user: User) -> None:
     code, out, err = user.run("down")
     second.communicate(timeout=60)
     assert second.returncode == 0
-    assert code == 0 and "waiting for another" in err and "is gone" in out
+    assert code == 0 and "waiting for another" in err and "Removed cluster" in out
     assert inventory(user.cluster).is_empty()
     assert not user.kubeconfig.exists()

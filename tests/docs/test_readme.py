@@ -1,4 +1,4 @@
-"""What the README and the docs say is true of the tree."""
+"""The README and the docs match the tree."""
 
 import re
 from pathlib import Path
@@ -18,12 +18,12 @@ def test_the_map_names_every_package() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_have_targets(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
         assert (page.parent / target).exists(), target
 
 
-def test_the_two_commands_are_targets() -> None:
+def test_make_commands_are_targets() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for command in re.findall(r"^make (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE):
         assert re.search(rf"^{command}:", makefile, re.MULTILINE), command
@@ -32,5 +32,5 @@ def test_the_two_commands_are_targets() -> None:
 @pytest.mark.parametrize(
     "package", sorted((ROOT / "src/pybernetes").glob("*/__init__.py")), ids=lambda p: p.parent.name
 )
-def test_every_package_says_what_it_is(package: Path) -> None:
+def test_every_package_has_a_docstring(package: Path) -> None:
     assert package.read_text().startswith('"""')

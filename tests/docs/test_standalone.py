@@ -1,4 +1,4 @@
-"""docs/tasks/standalone.md: its commands, run as they stand, on a machine with etcd and nothing of Kubernetes."""
+"""docs/tasks/standalone.md: run its commands unchanged, on a machine with etcd and without Kubernetes."""
 
 import os
 import re
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/tasks/standalone.md").read_text()
 UNIT = ROOT / "examples/flannel/flanneld.service"
 
-#: A file tree in which everything that the page writes to is private; gone with the script, as is all that it starts.
+#: Make everything that the page writes to private. It ends with the script, like all processes that the script starts.
 PRIVATE = """
 mount -t tmpfs none /run
 mount -t tmpfs none /opt
@@ -44,7 +44,7 @@ def section(heading: str) -> str:
 
 @pytest.fixture
 def machine() -> Iterator[str]:
-    """A network namespace with eth0, and one for the other end of its wire."""
+    """A network namespace with eth0, and a namespace for its veth peer."""
     tag = f"pbt-{os.getpid()}-{uuid.uuid4().hex[:4]}"
     with ExitStack() as stack:
         for name in (tag, f"{tag}-wire"):
@@ -66,7 +66,7 @@ def machine() -> Iterator[str]:
 
 @pytest.mark.kernel
 @pytest.mark.slow
-def test_with_etcd_and_nothing_else(machine: str, tmp_path: Path) -> None:
+def test_with_etcd_and_without_kubernetes(machine: str, tmp_path: Path) -> None:
     commands = section("With etcd, without Kubernetes")
     waiting = "until curl -sf http://127.0.0.1:10268/readyz >/dev/null; do sleep 0.1; done\n"
     script = PRIVATE + commands.replace("curl", waiting + "curl", 1)
@@ -79,18 +79,18 @@ def test_with_etcd_and_nothing_else(machine: str, tmp_path: Path) -> None:
         check=False,
         env={"PATH": path, "ETCDCTL_API": "3"},
     )
-    said = done.stdout
-    assert done.returncode == 0, said + done.stderr
-    subnet = re.search(r"FLANNEL_SUBNET=(10\.5\.\d+)\.1/24\n", said)
-    assert subnet is not None, said
-    assert f"/coreos.com/network/subnets/{subnet[1]}.0-24\n" in said and '"PublicIP":"192.0.2.1"' in said
-    assert "vxlan id 1 local 192.0.2.1 dev eth0" in said
-    assert "installed in /opt/cni/bin: flannel, bridge" in said
-    metrics = re.search(r"^ok(\d+)$", said, re.MULTILINE)
-    assert metrics is not None and int(metrics[1]) > 10, said
+    output = done.stdout
+    assert done.returncode == 0, output + done.stderr
+    subnet = re.search(r"FLANNEL_SUBNET=(10\.5\.\d+)\.1/24\n", output)
+    assert subnet is not None, output
+    assert f"/coreos.com/network/subnets/{subnet[1]}.0-24\n" in output and '"PublicIP":"192.0.2.1"' in output
+    assert "vxlan id 1 local 192.0.2.1 dev eth0" in output
+    assert "installed in /opt/cni/bin: flannel, bridge" in output
+    metrics = re.search(r"^ok(\d+)$", output, re.MULTILINE)
+    assert metrics is not None and int(metrics[1]) > 10, output
 
 
-def test_the_systemd_unit_is_one(tmp_path: Path) -> None:
+def test_the_systemd_unit_is_valid(tmp_path: Path) -> None:
     text = UNIT.read_text()
     copy = tmp_path / UNIT.name
     copy.write_text(text.replace("/usr/local/bin/pybernetes", sys.executable))
@@ -98,14 +98,14 @@ def test_the_systemd_unit_is_one(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_flags_of_the_unit_are_flags() -> None:
+def test_the_flags_of_the_unit_exist() -> None:
     (line,) = re.findall(r"^ExecStart=\S+ (.*)$", UNIT.read_text(), re.MULTILINE)
     words = [*line.split(), "--help"]
     done = subprocess.run([sys.executable, "-m", "pybernetes.cli.main", *words], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
-def test_dual_stack_differs_in_the_network_alone() -> None:
+def test_dual_stack_differs_only_in_the_network() -> None:
     def objects(command: list[str]) -> dict[str, Any]:
         text = subprocess.check_output(command, text=True)
         return {each["kind"]: each for each in yaml.safe_load_all(text)}
@@ -120,6 +120,6 @@ def test_dual_stack_differs_in_the_network_alone() -> None:
     assert dual == plain
 
 
-def test_the_manifest_is_the_one_of_the_page() -> None:
+def test_the_page_names_the_manifest() -> None:
     assert "kubectl apply -f examples/flannel/kube-flannel.yml" in section("On any Kubernetes")
     assert (ROOT / "examples/flannel/kube-flannel.yml").exists()

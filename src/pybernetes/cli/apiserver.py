@@ -10,7 +10,7 @@ from pybernetes.cluster.api_server import Serving, serving
 
 
 def run(flags: Flags, level: str) -> None:
-    """Run an API server alone: the Kubernetes API over HTTPS, on SQLite or on etcd.
+    """Run an API server alone: the Kubernetes API over HTTPS, stored in SQLite or etcd.
 
     Flags are those of kube-apiserver.
     """

@@ -1,4 +1,4 @@
-"""From the flags of `pybernetes apiserver` to what a serving API server is told. Reads and makes files, no more."""
+"""Turn the flags of `pybernetes apiserver` into the server's settings. Only reads and creates files."""
 
 import functools
 import platform
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 def setup(flags: Flags) -> Serving:
-    """Raises ConfigError that names the flag and the fix."""
+    """The settings. Raises ConfigError that names the flag and the fix."""
     open_store = _store(flags)
     _both(flags.tls_cert_file, "--tls-cert-file", flags.tls_private_key_file, "--tls-private-key-file")
     config = _config(flags)
@@ -45,8 +45,7 @@ def _store(flags: Flags) -> OpenStore:
     if bool(flags.etcd_servers) == (flags.data_dir is not None):
         found = "both" if flags.etcd_servers else "neither"
         raise ConfigError(
-            f"the state needs one place, and {found} was given: "
-            "--data-dir DIRECTORY keeps it in SQLite, --etcd-servers URL,... in etcd"
+            f"give exactly one of --data-dir DIRECTORY (SQLite) and --etcd-servers URL,... (etcd); {found} was given"
         )
     if flags.data_dir is not None:
         return sqlite(flags.data_dir / "store.db")
@@ -73,7 +72,7 @@ def _config(flags: Flags) -> ServerConfig:
             str(authority) if authority else "",
             flags.kubelet_preferred_address_types,
         )
-    # Where everybody may do everything, nobody may be unknown: so does the original.
+    # Like kube-apiserver, disable anonymous auth when the mode is AlwaysAllow.
     anonymous = flags.anonymous_auth and "AlwaysAllow" not in flags.authorization_mode
     return ServerConfig(
         service_cidrs=flags.service_cluster_ip_range,
@@ -96,7 +95,7 @@ def _advertised(flags: Flags) -> str:
 
 
 def host_address() -> str:
-    """The address from which this machine speaks to the world; nothing is sent to find it."""
+    """The source address of this machine for other networks. Sends no packet."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))
@@ -147,11 +146,11 @@ def _signing_key(flags: Flags) -> SigningKey:
 def _both(first: Path | None, first_name: str, second: Path | None, second_name: str) -> None:
     if (first is None) != (second is None):
         lacks, has = (second_name, first_name) if first is not None else (first_name, second_name)
-        raise ConfigError(f"{has} needs {lacks}: a certificate and its key go together")
+        raise ConfigError(f"{has} needs {lacks}: a certificate needs its key")
 
 
 def _checked(what: str, work: Callable[[], T]) -> T:
-    """The result; a ValueError becomes one that names the flag."""
+    """Return the result; turn a ValueError into a ConfigError that names the flag."""
     try:
         return work()
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What commands of components share beside their flags: their health port and their name on this machine."""
+"""What commands of components share besides their flags: the health port and the node's name."""
 
 import platform
 import ssl
@@ -14,7 +14,7 @@ from pybernetes.cluster.healthz import Check, health, process_metrics
 
 
 class TlsFlags(Protocol):
-    """The fields read here."""
+    """The flags that are read here."""
 
     @property
     def tls_cert_file(self) -> Path | None: ...
@@ -23,7 +23,7 @@ class TlsFlags(Protocol):
 
 
 def secured(flags: TlsFlags) -> ssl.SSLContext:
-    """The health port's TLS: the files of the flags, or a self-signed certificate that lives in memory only."""
+    """TLS of the health port: the files of the flags, or a self-signed certificate that is kept in memory."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate, key = flags.tls_cert_file, flags.tls_private_key_file
     if (certificate is None) != (key is None):
@@ -45,7 +45,7 @@ def _load_self_signed(context: ssl.SSLContext) -> None:
     name = platform.node().lower() or "localhost"
     subject = Subject(name, (), (name, "localhost", "127.0.0.1", "::1"), client=False)
     certificate, key = issue(make_authority(name, now), subject, now)
-    # The TLS library reads files only; this one is readable by its owner alone and gone at once.
+    # The TLS library reads only files; this one is readable only by its owner and removed at once.
     with tempfile.NamedTemporaryFile(prefix="pybernetes-") as file:
         file.write(certificate_pem(certificate) + key_pem(key))
         file.flush()
@@ -62,10 +62,10 @@ def health_context(
     ready: Check | None = None,
     metrics: Callable[[], bytes] = process_metrics,
 ) -> AbstractAsyncContextManager[None]:
-    """The health port, open while the context lasts."""
+    """Serve the health port until the context exits."""
     return health((address, port), check, flag=flag, tls=tls, ready=ready, metrics=metrics)
 
 
 def node_name(override: str) -> str:
-    """Which Node this machine is: `--hostname-override`, or its host name."""
+    """The name of this machine's Node: `--hostname-override`, or the host name."""
     return (override or platform.node()).strip().lower()

@@ -1,6 +1,6 @@
-"""`--config FILE`: the files that configure kubelet and kube-proxy, read as defaults of the flags that mean the same.
+"""`--config FILE`: configuration files of kubelet and kube-proxy, read as defaults of the corresponding flags.
 
-A flag on the command line goes before the file, as in the original. A field that nothing here looks at is told.
+A flag on the command line takes precedence over the file, as in Kubernetes. Unsupported fields give a warning.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ import click
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """Which fields of a file are which flags."""
+    """Maps fields of a file to flags."""
 
     kind: str
     """`kind` of the file"""
@@ -31,7 +31,7 @@ class ConfigFile:
             is_eager=True,
             expose_value=False,
             callback=self._load,
-            help=f"A {self.kind} file; flags go before what it says.",
+            help=f"A {self.kind} file; flags take precedence over it.",
         )
 
     def _load(self, context: click.Context, parameter: click.Parameter, value: str | None) -> None:
@@ -45,7 +45,7 @@ class ConfigFile:
                 name = self.fields[path]
                 defaults[name] = [item] if name in several and isinstance(item, str) else item
             else:
-                click.echo(f"{value}: {path} is accepted, and changes nothing here", err=True)
+                click.echo(f"{value}: {path} is accepted but has no effect", err=True)
         context.default_map = defaults
 
     def _read(self, context: click.Context, parameter: click.Parameter, path: Path) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class ConfigFile:
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise click.BadParameter(f"cannot read {str(path)!r}: {error}", context, parameter) from error
         if not isinstance(content, dict) or content.pop("kind", None) != self.kind:
-            raise click.BadParameter(f"{str(path)!r} is not a {self.kind}: its kind must say so", context, parameter)
+            raise click.BadParameter(f"{str(path)!r} is not a {self.kind}: expected this kind", context, parameter)
         version = content.pop("apiVersion", "")
         if not str(version).startswith(f"{self.group}/"):
             wanted = f"{self.group}/..."
@@ -65,9 +65,9 @@ class ConfigFile:
 
 
 def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Dotted paths and values as the command line has them.
+    """Dotted paths, and values as they would be written on the command line.
 
-    What is empty is left out, and so is a duration of zero: both stand for the default in these files.
+    Empty values and durations of zero are skipped: in these files, both stand for the default.
     """
     found: dict[str, Any] = {}
     for key, value in content.items():

@@ -16,7 +16,7 @@ from pybernetes.cluster.up import layout_of
     type=DURATION,
     default="50s",
     show_default=True,
-    help="Silence after which a node is unreachable.",
+    help="Time without a heartbeat after which a node is unreachable.",
 )
 @log_level
 def command(name: str, node_monitor_grace_period: float, log_level: str) -> None:

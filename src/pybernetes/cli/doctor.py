@@ -12,7 +12,7 @@ _COLOURS = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
 @click.command("doctor")
 @click.option("--packages", is_flag=True, help="Print only the Debian packages that are missing, for scripts.")
 def command(packages: bool) -> None:
-    """Check this machine and name the command that fixes each lack. Exit code 1 if a cluster can't run."""
+    """Check this machine and show the command that fixes each problem. Exit code 1 if a cluster cannot run."""
     findings = examine()
     if packages:
         click.echo("\n".join(missing_packages(findings)))

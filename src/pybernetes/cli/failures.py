@@ -1,8 +1,8 @@
-"""Which errors are a user's to solve: they are shown in a line, without a traceback."""
+"""Errors that the user can solve: they are shown in one line, without a traceback."""
 
 import errno
 
-#: Error classes by name: importing them costs time that `pybernetes --help` does not have.
+#: Error classes by name: importing them would slow down `pybernetes --help`.
 _KNOWN = frozenset(
     {
         "ClusterError",
@@ -17,8 +17,8 @@ _KNOWN = frozenset(
     }
 )
 _FIXES = {
-    errno.ENOSPC: "make room on that disk (df -h) and run the command again",
-    errno.EDQUOT: "make room in the quota and run the command again",
+    errno.ENOSPC: "free some space on that disk (df -h) and run the command again",
+    errno.EDQUOT: "free some space in the quota and run the command again",
     errno.EACCES: "run the command as root",
     errno.EPERM: "run the command as root, outside of an unprivileged container",
     errno.EROFS: "that file system is read-only",
@@ -26,7 +26,7 @@ _FIXES = {
 
 
 def expected(error: BaseException) -> str | None:
-    """The text to show, or None for a defect of ours."""
+    """The text to show, or None for a bug."""
     if _KNOWN & {kind.__name__ for kind in type(error).__mro__}:
         return str(error)
     if isinstance(error, OSError):
@@ -35,6 +35,6 @@ def expected(error: BaseException) -> str | None:
         return f"{text}; {fix}" if fix else text
     if isinstance(error, BaseExceptionGroup):
         texts = [found for inner in error.exceptions if (found := expected(inner)) is not None]
-        # One cause often fails several tasks: it is told once.
+        # One cause often fails several tasks: show it once.
         return "; ".join(dict.fromkeys(texts)) if texts else None
     return None

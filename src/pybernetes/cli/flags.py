@@ -4,7 +4,7 @@
     class Flags:
         secure_port: int = flag(6443, "Port to serve on.", type=PORT)       ->  --secure-port
 
-`component` makes the command of such a class. Flags behave as in the original: `--leader-elect`,
+`component` makes the command of such a class. Flags behave as in Kubernetes: `--leader-elect`,
 `--leader-elect=false` and `--leader_elect=false` all work, lists are separated by commas or the flag is repeated.
 """
 
@@ -25,35 +25,35 @@ class _Flag:
     help: str
     type: click.ParamType[Any]
     default: Any = None
-    """as it would be written on the command line"""
+    """as written on the command line"""
     listed: bool = False
     shown: str = ""
-    useless: bool = False
-    whole: bool = False
-    """a comma is part of a value, not the end of it"""
+    no_effect: bool = False
+    whole_value: bool = False
+    """whether commas belong to the value"""
 
 
 def flag(default: Any, help: str, *, type: click.ParamType[Any] = click.STRING, shown: str = "") -> Any:
-    """A field that is a flag. `shown` is the default as the help names it, where the value itself says little."""
+    """A field that is a flag. `shown` replaces the default in the help text, if the value itself says little."""
     value = None if default is None else type.convert(default, None, None)
     return dataclasses.field(default=value, metadata={_KEY: _Flag(help, type, default, shown=shown)})
 
 
 def listed(default: tuple[Any, ...], help: str, *, type: click.ParamType[Any] = click.STRING, shown: str = "") -> Any:
-    """A flag that takes several values: separated by commas, or the flag again. The field is a tuple."""
+    """A flag with several values, separated by commas or by repeating the flag. The field is a tuple."""
     return dataclasses.field(default=default, metadata={_KEY: _Flag(help, type, listed=True, shown=shown)})
 
 
 def repeated(help: str) -> Any:
-    """A flag that is given once for each value; commas belong to the value. The field is a tuple."""
-    told = _Flag(help, click.STRING, listed=True, whole=True)
-    return dataclasses.field(default=(), metadata={_KEY: told})
+    """A flag that is repeated for each value; commas belong to the value. The field is a tuple."""
+    flag_info = _Flag(help, click.STRING, listed=True, whole_value=True)
+    return dataclasses.field(default=(), metadata={_KEY: flag_info})
 
 
 def ignored(help: str) -> Any:
-    """A flag of the original that is accepted so that its command lines work, and that changes nothing here."""
-    told = _Flag(f"Accepted, changes nothing: {help}", click.STRING, useless=True)
-    return dataclasses.field(default=None, metadata={_KEY: told})
+    """A flag of the Kubernetes component that is accepted for compatibility and has no effect."""
+    flag_info = _Flag(f"Accepted without effect: {help}", click.STRING, no_effect=True)
+    return dataclasses.field(default=None, metadata={_KEY: flag_info})
 
 
 def option_name(field: str) -> str:
@@ -80,8 +80,8 @@ class _Listed(click.ParamType[tuple[Any, ...]]):
         return tuple(self._inner.convert(part.strip(), param, ctx) for part in value.split(",") if part.strip())
 
 
-class _Whole(click.ParamType[tuple[str, ...]]):
-    """One value, as it stands."""
+class _WholeValue(click.ParamType[tuple[str, ...]]):
+    """A single value, unchanged."""
 
     name = "text"
 
@@ -92,29 +92,39 @@ class _Whole(click.ParamType[tuple[str, ...]]):
         return value if isinstance(value, tuple) else (str(value),)
 
 
-def _option(name: str, told: _Flag, default: Any) -> click.Option:
-    text = told.help
-    if told.shown:
-        text = f"{text}  [default: {told.shown}]"
-    elif told.listed and default:
+def _option(name: str, flag_info: _Flag, default: Any) -> click.Option:
+    text = flag_info.help
+    if flag_info.shown:
+        text = f"{text}  [default: {flag_info.shown}]"
+    elif flag_info.listed and default:
         text = f"{text}  [default: {','.join(str(value) for value in default)}]"
-    plain = {True: "true", False: "false"}.get(told.default, told.default) if _is_bool(told) else told.default
-    extra: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if _is_bool(told) or told.useless else {}
-    if _is_bool(told):
+    plain = (
+        {True: "true", False: "false"}.get(flag_info.default, flag_info.default)
+        if _is_bool(flag_info)
+        else flag_info.default
+    )
+    extra: dict[str, Any] = (
+        {"is_flag": False, "flag_value": "true"} if _is_bool(flag_info) or flag_info.no_effect else {}
+    )
+    if _is_bool(flag_info):
         extra["metavar"] = "BOOL"
     return click.Option(
         [option_name(name)],
         default=plain,
-        multiple=told.listed,
-        type=_Whole() if told.whole else _Listed(told.type) if told.listed else told.type,
+        multiple=flag_info.listed,
+        type=_WholeValue()
+        if flag_info.whole_value
+        else _Listed(flag_info.type)
+        if flag_info.listed
+        else flag_info.type,
         help=text,
-        show_default=told.default not in (None, "") and not told.shown,
+        show_default=flag_info.default not in (None, "") and not flag_info.shown,
         **extra,
     )
 
 
-def _is_bool(told: _Flag) -> bool:
-    return isinstance(told.type, click.types.BoolParamType)
+def _is_bool(flag_info: _Flag) -> bool:
+    return isinstance(flag_info.type, click.types.BoolParamType)
 
 
 def options(flags: type[Any]) -> list[click.Option]:
@@ -123,29 +133,29 @@ def options(flags: type[Any]) -> list[click.Option]:
 
 
 def collect(flags: type[Any], values: dict[str, Any]) -> tuple[Any, list[str]]:
-    """The dataclass made of parsed values, and the names of flags that were given and change nothing."""
+    """The dataclass of the parsed values, and the names of given flags without effect."""
     found: dict[str, Any] = {}
-    useless = []
+    no_effect = []
     for field in dataclasses.fields(flags):
-        told: _Flag = field.metadata[_KEY]
+        flag_info: _Flag = field.metadata[_KEY]
         value = values[field.name]
-        if told.listed:
+        if flag_info.listed:
             value = tuple(item for group in value for item in group) if value else field.default
-        if told.useless and value is not None:
-            useless.append(option_name(field.name))
+        if flag_info.no_effect and value is not None:
+            no_effect.append(option_name(field.name))
         found[field.name] = value
-    return flags(**found), useless
+    return flags(**found), no_effect
 
 
 class _Component(click.Command):
-    """A command whose flags may also be written with one dash or with underscores, as Go programs take them."""
+    """A command whose flags may also have one dash or underscores, as in Go programs."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, [_doubled(word) for word in args])
 
 
 def _doubled(word: str) -> str:
-    """`-iface=eth0` -> `--iface=eth0`; short options stay."""
+    """`-iface=eth0` -> `--iface=eth0`; short options stay unchanged."""
     name, equals, value = word.partition("=")
     if name.startswith("-") and len(name) > 2 and not name.lstrip("-")[:1].isdigit():
         name = "--" + name.lstrip("-").replace("_", "-")
@@ -155,26 +165,26 @@ def _doubled(word: str) -> str:
 def component(
     name: str, flags: type[Any], run: Callable[[Any, str], None], *, env: str = "", file: ConfigFile | None = None
 ) -> click.Command:
-    """The command of a component: parses its flags, warns of those that change nothing, calls `run(flags, log level)`.
+    """The command of a component: parses its flags, warns of flags without effect, calls `run(flags, log level)`.
 
-    With `env` each flag can also be set by an environment variable with this prefix; with `file` by --config.
+    With `env`, environment variables with this prefix set flags, too; with `file`, --config does.
     """
 
     def callback(log_level: str, v: int | None, **values: Any) -> None:
         level = log_level if v is None else ("debug" if v >= 4 else "info")
         try:
-            parsed, useless = collect(flags, values)
+            parsed, no_effect = collect(flags, values)
         except ValueError as error:
             raise click.UsageError(str(error)) from error
-        for option in useless:
-            click.echo(f"pybernetes {name}: {option} is accepted, and changes nothing here", err=True)
+        for option in no_effect:
+            click.echo(f"pybernetes {name}: {option} is accepted but has no effect", err=True)
         run(parsed, level)
 
     settings: dict[str, Any] = {"max_content_width": 120}
     if env:
         settings["auto_envvar_prefix"] = env
     verbosity = click.Option(
-        ["--v", "-v"], type=int, metavar="N", help="Log level of the original: 4 and more is debug."
+        ["--v", "-v"], type=int, metavar="N", help="Log level as in Kubernetes: 4 and above is debug."
     )
     command = _Component(
         name,

@@ -15,7 +15,7 @@ from pybernetes.cluster.up import layout_of
 
 @click.group("image")
 def command() -> None:
-    """flanneld's own image, and images on the nodes of a local cluster."""
+    """Build flanneld's image, and load images into the nodes of a local cluster."""
 
 
 @command.command("build")
@@ -24,14 +24,14 @@ def command() -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("flannel.tar"),
     show_default=True,
-    help="Where to write it.",
+    help="Path of the archive.",
 )
-@click.option("--tag", metavar="NAME", help=f"Its name  [default: docker.io/pybernetes/flannel:v{VERSION}]")
+@click.option("--tag", metavar="NAME", help=f"Name of the image  [default: docker.io/pybernetes/flannel:v{VERSION}]")
 def build(output: Path, tag: str | None) -> None:
-    """Make the image of flanneld and its CNI plugins, of what is installed here, without any registry.
+    """Build the image of flanneld and its CNI plugins from the installed files, without a registry.
 
-    It is an OCI layout in a tar, for `pybernetes image load`, `ctr images import`, `docker load` or `skopeo copy`.
-    The same program on the same machine gives the same digest.
+    The result is an OCI layout in a tar, for `pybernetes image load`, `ctr images import`, `docker load` or
+    `skopeo copy`. The same program on the same machine gives the same digest.
     """
     from pybernetes.cluster.oci import architecture, image_tar, manifest_digest
     from pybernetes.cluster.portable.image import default_name, flannel_image
@@ -45,7 +45,7 @@ def build(output: Path, tag: str | None) -> None:
 
 def _full(tag: str) -> str:
     if not re.fullmatch(r"(localhost|[a-z0-9-]*[.:][a-z0-9.:-]*)(/[a-z0-9]([a-z0-9._-]*[a-z0-9])?)+:\w[\w.-]*", tag):
-        raise click.UsageError(f"--tag {tag!r} is no full name of an image, such as registry.example.com/flannel:v1")
+        raise click.UsageError(f"--tag {tag!r} is not a full image name such as registry.example.com/flannel:v1")
     return tag
 
 

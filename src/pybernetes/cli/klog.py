@@ -1,4 +1,4 @@
-"""Log lines in klog's form, as the original components write them and as log collectors parse them:
+"""Log lines in klog's format, as Kubernetes components write them and log collectors parse them:
 
     I1020 10:08:19.489007    9372 daemon.py:133] Created subnet manager: Etcd Local Manager
 
@@ -9,15 +9,15 @@ import logging
 import sys
 import time
 
-#: klog knows no severity for debugging: its verbose lines are informational.
+#: klog has no debug severity: its verbose lines have severity I.
 _SEVERITY = {logging.DEBUG: "I", logging.INFO: "I", logging.WARNING: "W", logging.ERROR: "E", logging.CRITICAL: "F"}
 
 
 class KlogFormatter(logging.Formatter):
-    """A record as such a line; what follows the first line of a message stays as it is."""
+    """Formats records in klog's format; further lines of a message stay unchanged."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        """The line without a traceback."""
+        """The line, without the traceback."""
         seconds, micro = divmod(round(record.created * 1_000_000), 1_000_000)
         when = time.strftime("%m%d %H:%M:%S", time.localtime(seconds))
         severity = _SEVERITY.get(record.levelno, "I")
@@ -26,7 +26,7 @@ class KlogFormatter(logging.Formatter):
 
 
 def set_up_logging(level: str) -> None:
-    """Everything from `level` on goes to stderr; libraries only speak up from warnings on."""
+    """Log to stderr from `level` on; for libraries, only warnings and errors."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(KlogFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler])

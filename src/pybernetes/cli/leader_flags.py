@@ -1,4 +1,4 @@
-"""Flags of leader election, the same for controller manager and scheduler, and what they lead to."""
+"""Leader election of controller manager and scheduler, configured by their flags."""
 
 import platform
 import uuid
@@ -10,7 +10,7 @@ from pybernetes.client.leader import LeaderConfig, LeaderElector
 
 
 class LeaderFlags(Protocol):
-    """The fields read here."""
+    """The flags that are read here."""
 
     @property
     def leader_elect(self) -> bool: ...
@@ -27,13 +27,13 @@ class LeaderFlags(Protocol):
 
 
 async def lead(flags: LeaderFlags, client: Client, work: Callable[[], Awaitable[None]]) -> None:
-    """Do the work at once, or once the Lease is ours. Raises LeadershipLost: then the process must end."""
+    """Run `work` at once, or after acquiring the Lease. Raises LeadershipLost: then the process must exit."""
     if not flags.leader_elect:
         await work()
         return
     config = LeaderConfig(
         name=flags.leader_elect_resource_name,
-        # The original's form: who looks at the Lease sees the machine first.
+        # The format of Kubernetes: host name first.
         identity=f"{platform.node()}_{uuid.uuid4()}",
         namespace=flags.leader_elect_resource_namespace,
         lease_duration=flags.leader_elect_lease_duration,

@@ -15,12 +15,12 @@ from pybernetes.cluster.up import layout_of
 @click.command("logs")
 @click.argument("component", required=False)
 @options.name
-@click.option("-f", "--follow", is_flag=True, help="Go on as the log grows.")
+@click.option("-f", "--follow", is_flag=True, help="Print new lines as they are written.")
 @click.option("-n", "--lines", default=100, show_default=True, help="Number of lines from the end.")
 def command(component: str | None, name: str, follow: bool, lines: int) -> None:
     """Print the log of a COMPONENT: control-plane, node-NAME, containerd-NAME, supervisor.
 
-    Without a component the names are listed.
+    Without a COMPONENT, list the names.
     """
     layout = layout_of(name)
     known = ["supervisor", *(spec.name for spec in read_specs(layout))]

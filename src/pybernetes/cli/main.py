@@ -1,4 +1,4 @@
-"""The `pybernetes` command. Commands live in modules of their own, imported only when they are called."""
+"""The `pybernetes` command. Each command is a module that is imported only when it is called."""
 
 import importlib
 import os
@@ -9,27 +9,27 @@ import click
 
 from pybernetes.cli.version import VERSION
 
-#: Objects are trees, freed by counting references; cycles are few. Python's own thresholds would look through all
-#: cached objects again and again, for more than half of the time at 5,000 pods, and stop the event loop meanwhile.
+#: API objects are trees, freed by reference counting; cycles are rare. With Python's default thresholds, the collector
+#: scans all cached objects repeatedly: at 5,000 pods, more than half of the time, and it blocks the event loop.
 _COLLECTOR = (10_000, 5, 200)
 
 #: name -> (module, one line for --help); the order is that of `pybernetes --help`.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "up": ("up", "Create a cluster, or mend one"),
+    "up": ("up", "Create a cluster, or repair one"),
     "status": ("status", "Show nodes and processes of a cluster"),
     "down": ("down", "Remove a cluster, all of it and nothing else"),
     "stop": ("stop", "Stop a cluster and keep its state"),
     "kubeconfig": ("kubeconfig", "Print the administrator's kubeconfig"),
     "logs": ("logs", "Print the log of a component"),
-    "doctor": ("doctor", "Say what this machine lacks, and how to mend it"),
+    "doctor": ("doctor", "Check what this machine lacks, and how to fix it"),
     "network": ("network", "Show, check and change the pod network"),
     "trace": ("trace", "Follow a packet from a pod, hop by hop"),
-    "why": ("why", "Say why a pod is on its node, or on none"),
+    "why": ("why", "Explain why a pod is on its node, or on none"),
     "image": ("image", "Build flanneld's image; load images into the nodes"),
     "cni": ("cni", "Install the CNI plugins"),
     "control-plane": ("control_plane", "Run the control plane of a local cluster (what `up` starts)"),
     "node": ("node", "Run the agent of a local node (what `up` starts)"),
-    "simulated-nodes": ("simulated_nodes", "Run kubelets whose pods are on paper (what `up` starts)"),
+    "simulated-nodes": ("simulated_nodes", "Run simulated kubelets (what `up` starts)"),
     "apiserver": ("apiserver", "Run an API server alone"),
     "controller-manager": ("controller_manager", "Run the controllers alone"),
     "scheduler": ("scheduler", "Run the scheduler alone"),
@@ -41,7 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 
 class _Lazy(click.Group):
-    """A group whose commands are imported when they are needed."""
+    """A group whose commands are imported when needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -72,11 +72,11 @@ def command() -> None:
 
 
 def main() -> NoReturn:
-    """Run, and turn expected failures into one clear line on stderr and exit code 1."""
+    """Run a command; turn expected failures into one line on stderr and exit code 1."""
     try:
         result = command(prog_name="pybernetes", standalone_mode=False)
     except BrokenPipeError:
-        # Whoever read has gone; what is still buffered must not fail at exit.
+        # The reader has gone; flushing the rest of the buffer must not fail at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except (KeyboardInterrupt, click.Abort):

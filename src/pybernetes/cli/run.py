@@ -1,4 +1,4 @@
-"""Running a component as a process: logging, signals, and an orderly end."""
+"""Run a component as a process: logging, signals, and an orderly shutdown."""
 
 import asyncio
 import contextlib
@@ -12,25 +12,25 @@ import click
 
 from pybernetes.cli.klog import set_up_logging
 
-#: Objects are trees, freed by counting references; cycles are few. Python's own thresholds would look through all
-#: cached objects again and again, for more than half of the time at 5,000 pods, and stop the event loop meanwhile.
+#: API objects are trees, freed by reference counting; cycles are rare. With Python's default thresholds, the collector
+#: scans all cached objects repeatedly: at 5,000 pods, more than half of the time, and it blocks the event loop.
 _COLLECTOR = (5_000, 5, 1000)
-#: Seconds that the event loop waits for the interpreter at most, when another thread (the store's) computes.
+#: Maximum seconds that the event loop waits for the GIL while another thread (the store's) computes.
 _SWITCH = 0.001
 
 LEVELS = ("debug", "info", "warning", "error")
 
 log_level = click.option(
-    "--log-level", type=click.Choice(LEVELS), default="info", show_default=True, help="Least level to log."
+    "--log-level", type=click.Choice(LEVELS), default="info", show_default=True, help="Minimum level of log lines."
 )
 
 
 def run_until_signal(work: Coroutine[Any, Any, None], level: str, *, fast_loop: bool = False) -> None:
-    """Run `work` until it ends, or until SIGTERM or SIGINT cancels it. An unexpected end is an error."""
+    """Run `work` until it returns, or until SIGTERM or SIGINT cancels it. An unexpected end is an error."""
     set_up_logging(level)
     gc.set_threshold(*_COLLECTOR)
     sys.setswitchinterval(_SWITCH)
-    gc.freeze()  # what was imported stays: the collector need not look at it
+    gc.freeze()  # exclude imported modules from collection
     factory = None
     if fast_loop:
         import uvloop

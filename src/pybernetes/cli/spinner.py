@@ -1,4 +1,4 @@
-"""Progress for people: a line per step with its time, and on a terminal a spinner for the step under way."""
+"""Print progress: a line per step with its duration and, on a terminal, a spinner for the current step."""
 
 import sys
 import threading
@@ -13,7 +13,7 @@ _SECONDS = 0.1
 
 
 class Lines:
-    """A `Progress` on a stream. Ended by `close`, also in the middle of a step."""
+    """A `Progress` on a stream. `close` ends it, also in the middle of a step."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
@@ -27,19 +27,19 @@ class Lines:
             threading.Thread(target=self._turn, name="spinner", daemon=True).start()
 
     def begin(self, doing: str) -> None:
-        """Show what is under way."""
+        """Show the current step."""
         with self._lock:
             self._doing = doing
 
     def done(self, step: Step) -> None:
-        """Replace the spinner by the line of the finished step."""
+        """Replace the spinner by a line for the finished step."""
         with self._lock:
             self._doing = ""
             self._begun = time.monotonic()
             self._write(f"{self._clear()}  {step.seconds:6.2f} s  {step.text}\n")
 
     def close(self) -> None:
-        """Take the spinner away."""
+        """Remove the spinner."""
         with self._lock:
             if not self._ended.is_set():
                 self._ended.set()

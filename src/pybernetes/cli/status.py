@@ -41,28 +41,28 @@ class NodeRow(msgspec.Struct, rename="camel"):
 
 
 class Report(msgspec.Struct, rename="camel"):
-    """What `-o json` prints."""
+    """The content of `-o json`."""
 
     cluster: str
     state: str
-    """running, degraded (something does not run or is not Ready) or stopped"""
+    """running, degraded (a process is not running or a node is not Ready) or stopped"""
     server: str
     processes: list[ProcessRow] = []
     nodes: list[NodeRow] = []
     trouble: str = ""
-    """why the API server could not be asked"""
+    """why the API server did not respond"""
 
 
 @click.command("status")
 @options.name
 @click.option("--all", "every", is_flag=True, help="List the clusters of this machine.")
 @click.option(
-    "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Form of the answer."
+    "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Output format."
 )
 def command(name: str, every: bool, output: str) -> None:
     """Show the nodes and processes of a cluster.
 
-    Exit code 0: all of it runs and every node is Ready. 1: something does not run, or there is no such cluster.
+    Exit code 0: all processes run and every node is Ready. 1: otherwise, or if there is no such cluster.
     """
     if every:
         _list_clusters(output)
@@ -101,7 +101,7 @@ async def _report(layout: Layout) -> Report:
 
 
 async def _ask(layout: Layout, report: Report) -> None:
-    """Add the Nodes, as the API server knows them."""
+    """Add the Nodes from the API server."""
     client = Client(HttpTransport(kubeconfig.load(admin_kubeconfig(layout)), timeout=5))
     try:
         for node in (await client.of(Node).list()).items:

@@ -12,12 +12,12 @@ from pybernetes.cluster.up import UpOptions, up
 
 
 class _BackendType(click.ParamType[str]):
-    """The type of a backend, or none; backends are imported only when one is named."""
+    """The type of a backend, or none. Backends are imported only if one is given."""
 
     name = "TYPE"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """In lower case."""
+        """Check the type and return it in lower case."""
         from pybernetes.flannel.backends import BACKENDS
 
         if value.lower() not in (*BACKENDS, NONE):
@@ -28,7 +28,9 @@ class _BackendType(click.ParamType[str]):
 @click.command("up")
 @options.name
 @click.option("--nodes", default=3, show_default=True, metavar="N", help="Number of nodes with real containers.")
-@click.option("--racks", default=1, show_default=True, metavar="R", help="Number of L2 segments, joined by a router.")
+@click.option(
+    "--racks", default=1, show_default=True, metavar="R", help="Number of L2 segments, connected by a router."
+)
 @click.option(
     "--api-port", type=click.IntRange(1, 65535), metavar="PORT", help="Port of the API server; 6443 or the next free."
 )
@@ -36,8 +38,8 @@ class _BackendType(click.ParamType[str]):
     "--backend",
     type=_BackendType(),
     default=None,
-    help="Pod network [what the cluster has; vxlan for a new one]: vxlan, host-gw, bgp, udp, ipip, wireguard, ipsec, "
-    "extension, alloc. none: you install one yourself.",
+    help="Pod network [default: the cluster's; vxlan for a new one]: vxlan, host-gw, bgp, udp, ipip, wireguard, ipsec, "
+    "extension, alloc. none: you install one.",
 )
 @click.option(
     "--backend-option",
@@ -51,21 +53,21 @@ class _BackendType(click.ParamType[str]):
     type=click.Choice(["nftables", "iptables"]),
     default="nftables",
     show_default=True,
-    help="How Services are made.",
+    help="Mode of the Service proxy.",
 )
 @click.option(
     "--simulated-nodes",
     default=0,
     type=click.IntRange(min=0),
     metavar="N",
-    help="Further nodes whose pods run on paper only.",
+    help="Additional simulated nodes, which run no containers.",
 )
 @click.option(
     "--node-monitor-grace-period",
     type=DURATION,
     default="50s",
     show_default=True,
-    help="Silence after which a node is unreachable.",
+    help="Time without a heartbeat after which a node is unreachable.",
 )
 @click.option("--timeout", default=120.0, show_default=True, metavar="SECONDS", help="How long to wait for Ready.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Whether to wait until the nodes are Ready.")
@@ -82,10 +84,10 @@ def command(
     timeout: float,
     wait: bool,
 ) -> None:
-    """Create a cluster on this machine, or mend the one of that name.
+    """Create a cluster on this machine, or repair the one of that name.
 
-    Each node is a network namespace with its own containerd, kubelet, proxy and flannel. Your kubeconfig gets a
-    context `pybernetes-CLUSTER` and switches to it.
+    Each node is a network namespace with its own containerd, kubelet, proxy and flannel. `up` adds the
+    context `pybernetes-CLUSTER` to your kubeconfig and switches to it.
     """
     wanted = UpOptions(
         name=name,
@@ -107,5 +109,5 @@ def command(
         layout = up(wanted, progress)
     finally:
         progress.close()
-    click.echo(f"  {time.monotonic() - begun:6.2f} s  in all")
-    click.echo(f"kubectl now speaks to it (context {layout.context}). Try: kubectl get nodes -o wide")
+    click.echo(f"  {time.monotonic() - begun:6.2f} s  total")
+    click.echo(f"kubectl now uses it (context {layout.context}). Try: kubectl get nodes -o wide")

@@ -1,4 +1,4 @@
-"""What flags can hold: durations, ports, networks, labels and the like. A refusal says what is right."""
+"""Types of flags: durations, ports, networks, labels and the like. Errors show a valid example."""
 
 import ipaddress
 import re
@@ -12,7 +12,7 @@ _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of a duration in Go's syntax: `1m30s`, `250ms`, `1.5h`, `0`. Raises ValueError."""
+    """Parse a duration in Go's syntax into seconds: `1m30s`, `250ms`, `1.5h`, `0`. Raises ValueError."""
     sign = -1.0 if text.startswith("-") else 1.0
     rest = text[1:] if text[:1] in ("+", "-") else text
     if rest == "0":
@@ -30,7 +30,7 @@ def parse_duration(text: str) -> float:
 
 
 class Duration(click.ParamType[float]):
-    """A time span, as Go writes it."""
+    """A duration in Go's syntax."""
 
     name = "duration"
 
@@ -83,7 +83,7 @@ class PortRange(click.ParamType[tuple[int, int]]):
 
 
 class HostPort(click.ParamType[tuple[str, int]]):
-    """Where to listen: `127.0.0.1:10256`, `[::]:10256`; port 0 or nothing: nowhere."""
+    """An address to listen on: `127.0.0.1:10256`, `[::]:10256`; port 0 or empty disables it."""
 
     name = "ip:port"
 
@@ -113,7 +113,7 @@ class Pairs(click.ParamType[tuple[str, str]]):
 
 
 class TaintText(NamedTuple):
-    """A taint as written."""
+    """A taint in its parts."""
 
     key: str
     value: str

@@ -1,3 +1,3 @@
-"""The version. Written down here, as asking the packaging library takes longer than all else that `--version` does."""
+"""The version. A constant, because importlib.metadata would take most of the time of `--version`."""
 
 VERSION = "0.1.0"
