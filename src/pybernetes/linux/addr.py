@@ -38,13 +38,13 @@ class Address:
 
 
 def decode(payload: bytes) -> Address:
-    """The address that an RTM_NEWADDR or RTM_DELADDR payload tells of."""
+    """Decode an RTM_NEWADDR or RTM_DELADDR payload."""
     index, cidr, scope, flags, attrs = ipmsg.addr_decode(payload)
     return Address(index, cidr, scope, flags, read_text(attrs.get(ipmsg.IFA_LABEL)))
 
 
 def add_msg(index: int, cidr: str, *, scope: int = 0, flags: int = 0, replace: bool = False) -> Request:
-    """For Netlink.batch. IPv6 addresses are usable at once (no duplicate address detection)."""
+    """A message for Netlink.batch. IPv6 addresses skip duplicate address detection and are usable at once."""
     if ":" in cidr:
         flags |= ipmsg.IFA_F_NODAD
     return ipmsg.addr_add(index, cidr, scope=scope, flags=flags, replace=replace)
@@ -61,7 +61,7 @@ def addresses(nl: Netlink, index: int = 0, family: int = 0) -> list[Address]:
 
 
 def add(nl: Netlink, index: int, cidr: str, *, scope: int = 0, flags: int = 0) -> None:
-    """Exists when the link has it already."""
+    """Add an address. Raises Exists if the link already has it."""
     nl.request(add_msg(index, cidr, scope=scope, flags=flags))
 
 
@@ -70,7 +70,7 @@ def delete(nl: Netlink, index: int, cidr: str) -> None:
 
 
 def ensure(nl: Netlink, index: int, cidr: str, *, scope: int = 0, flags: int = 0) -> bool:
-    """Add it unless the link has it; whether that changed anything."""
+    """Add an address unless the link has it. Returns whether it was added."""
     try:
         add(nl, index, cidr, scope=scope, flags=flags)
     except Exists:
@@ -79,7 +79,7 @@ def ensure(nl: Netlink, index: int, cidr: str, *, scope: int = 0, flags: int = 0
 
 
 def ensure_deleted(nl: Netlink, index: int, cidr: str) -> bool:
-    """Delete it if it is there; whether it was."""
+    """Delete an address if the link has it. Returns whether it did."""
     try:
         delete(nl, index, cidr)
     except Missing:

@@ -1,12 +1,12 @@
-"""A bridge that was deleted under its pods comes back, with its address and all of its ports.
+"""Restores a deleted bridge with its addresses and all of its ports.
 
-When a bridge goes, its ports stay, masterless; nothing in the kernel remembers where they belonged. So the
-bridge plugin writes that on each host veth, as its alias:
+When a bridge is deleted, its ports stay without a master, and nothing in the kernel records where they belonged.
+Therefore the bridge plugin writes it into the alias of each host veth:
 
     cni:bridge=cni0 mac=7a:63:93:25:f1:07 hairpin=1 network=cbr0 container=6233db63... ifname=eth0
 
-`restore` reads the aliases and needs nothing else. For pods that a stock plugin attached, `ports_of_results`
-finds the same in the results that the runtime keeps under /var/lib/cni/results.
+`restore` needs the aliases only. For pods that a stock plugin attached, `ports_of_results` finds the same facts in
+the results that the runtime keeps under /var/lib/cni/results.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ALIAS_LIMIT = 255
 
 
 class PortNote:
-    """What a host veth's alias says: the bridge it belongs to and the attachment behind it."""
+    """The contents of a host veth's alias: its bridge, and the attachment behind it."""
 
     __slots__ = ("bridge", "container_id", "hairpin", "ifname", "mac", "network")
 
@@ -34,7 +34,7 @@ class PortNote:
     ) -> None:
         self.bridge = bridge
         self.mac = mac
-        """The bridge's own MAC: with another one, pods would send to the old for up to half a minute."""
+        """The bridge's own MAC. If it changed, pods would send to the old one for up to half a minute."""
         self.hairpin = hairpin
         self.network = network
         self.container_id = container_id
@@ -49,7 +49,7 @@ class PortNote:
 
 
 def parse_alias(alias: str) -> PortNote | None:
-    """The note in an alias; None when it is somebody else's text."""
+    """Parse an alias; None if it was not written by the bridge plugin."""
     if not alias.startswith(ALIAS_PREFIX):
         return None
     fields = dict(field.split("=", 1) for field in alias[len(ALIAS_PREFIX) :].split(" ") if "=" in field)
@@ -79,10 +79,10 @@ def _survey(nl: Netlink) -> tuple[dict[str, PortNote], dict[str, int]]:
 
 
 def ports_of_results(results: Iterable[Mapping[str, Any]], bridge: str) -> dict[str, str]:
-    """Host veths that belong to `bridge` by CNI results: name -> the bridge's MAC at that time.
+    """Host veths that belong to `bridge` according to CNI results: name -> the bridge's MAC at that time.
 
-    A result lists the bridge, then the host's end, then the sandbox's; only the last has a `sandbox`. The
-    files that a runtime keeps wrap it in an object with the key `result`.
+    A result lists the bridge, the host veth and the pod's interface; only the last has a `sandbox`. The files that a
+    runtime keeps wrap it in an object with the key `result`.
     """
     found: dict[str, str] = {}
     for entry in results:
@@ -103,10 +103,10 @@ def restore(
     mac: str = "",
     others: Mapping[str, bool] | None = None,
 ) -> list[str]:
-    """Have the bridge, up, with its addresses (`10.244.1.1/24`) and all its ports; the names of mended ports.
+    """Ensure that the bridge exists, is up, and has its addresses (`10.244.1.1/24`) and all its ports.
 
-    Idempotent: of an intact bridge nothing changes. `others` are ports without a note, each with its hairpin
-    mode. A fresh bridge gets `mac`, else the one noted on its ports, else one by the kernel.
+    Returns the names of reattached ports; changes nothing on an intact bridge. `others` are ports without an alias,
+    each with its hairpin mode. A new bridge gets `mac`, else the MAC in its ports' aliases, else the kernel's choice.
     """
     notes, masters = _survey(nl)
     ports = {port: note for port, note in notes.items() if note.bridge == name}
@@ -118,10 +118,10 @@ def restore(
     index, flags, _ = linkmsg.decode(nl.request(linkmsg.get(name))[0])
     requests: list[Request] = []
     wanted = {port: note.hairpin for port, note in ports.items()} | dict(others or {})
-    lost = [port for port in wanted if masters.get(port, index) != index]  # of `others`, some may be gone
+    lost = [port for port in wanted if masters.get(port, index) != index]  # some of `others` may no longer exist
     requests += [linkmsg.change(port, up=True, master=index) for port in lost]
     if not flags & linkmsg.IFF_UP:
-        # After its ports: up without one it has no carrier, which the kernel looks at again only a second later.
+        # After its ports: without them it would have no carrier, and the kernel rechecks only a second later.
         requests.append(linkmsg.change(index, up=True))
     for cidr in addresses:
         requests.append(ipmsg.addr_add(index, cidr, flags=ipmsg.IFA_F_NODAD if ":" in cidr else 0))

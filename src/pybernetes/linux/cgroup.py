@@ -1,7 +1,7 @@
-"""Control groups: one tree of names over either layout of the kernel.
+"""Control groups of both kernel versions as one tree of names.
 
-Version 2 has one directory per group. Version 1 (also in its hybrid form, with an empty version 2 tree
-beside it) has one per controller, all kept alike here. Limits are given in version-independent units.
+Version 2 has one directory per group. Version 1 (also in hybrid mode, with an empty version 2 tree) has one per
+controller; this module keeps them all the same. Limits are given in units that do not depend on the version.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ CPU_PERIOD = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the processes of a group may use together; None leaves a limit as it is, -1 lifts it."""
+    """Limits for all processes of a group together. None leaves a limit as it is, -1 removes it."""
 
     cpu_quota: int | None = None
-    """Microseconds of processor per 100 ms: 50,000 is half a core."""
+    """Microseconds of CPU time per 100 ms: 50,000 is half a core."""
     cpu_shares: int | None = None
-    """Weight against siblings in version 1's scale: 1024 stands for one core asked for."""
+    """Weight relative to siblings, on version 1's scale: 1024 for each requested core."""
     memory: int | None = None
     """Bytes."""
     pids: int | None = None
@@ -44,7 +44,7 @@ class Hierarchy:
 
     @property
     def roots(self) -> list[Path]:
-        """Every tree that a group has a directory in, each once."""
+        """Each tree in which a group has a directory, once."""
         if self.version == 2:
             return [self.unified] if self.unified else []
         return list(dict.fromkeys(self.controllers.values()))
@@ -66,7 +66,7 @@ def detect(mounts: list[mount.Mount] | None = None) -> Hierarchy:
 
 
 class Cgroup:
-    """One group by its path below the root, for example `kubepods/burstable/pod1234`."""
+    """One group, by its path below the root, for example `kubepods/burstable/pod1234`."""
 
     def __init__(self, path: str, hierarchy: Hierarchy | None = None) -> None:
         self.path = path.strip("/")
@@ -80,7 +80,7 @@ class Cgroup:
         return any(directory.is_dir() for directory in self.directories)
 
     def create(self) -> None:
-        """Make it and its parents; those that exist are fine."""
+        """Create the group and its parents, unless they exist."""
         for root in self.hierarchy.roots:
             directory = root
             for part in Path(self.path).parts:
@@ -92,12 +92,12 @@ class Cgroup:
                     _inherit_cpuset(directory)
 
     def add(self, pid: int) -> None:
-        """Move a process in, with all its threads."""
+        """Move a process into the group, with all its threads."""
         for directory in self.directories:
             _write(directory / "cgroup.procs", str(pid))
 
     def pids(self, *, recursive: bool = False) -> set[int]:
-        """The processes in it, and with `recursive` in the groups below. Empty when it does not exist."""
+        """The processes in the group, with `recursive` also in the groups below. Empty if it does not exist."""
         found: set[int] = set()
         for directory in self.directories:
             groups = [path for path, _, _ in os.walk(directory)] if recursive else [str(directory)]
@@ -106,17 +106,17 @@ class Cgroup:
         return found
 
     def set_limits(self, limits: Limits) -> None:
-        """Apply what is given; FileNotFoundError when the kernel lacks the controller."""
+        """Apply the given limits. Raises FileNotFoundError if the kernel lacks the controller."""
         for controller, name, value in settings(limits, self.hierarchy.version):
             root = self.hierarchy.controllers.get(controller) or self.hierarchy.unified
             assert root is not None
             _write(root / self.path / name, value)
 
     def kill(self) -> int:
-        """SIGKILL everything in it and below; how many processes were there.
+        """Send SIGKILL to all processes in the group and below. Returns their number.
 
-        A group that forks is frozen first (version 1) or killed by the kernel in one go (version 2), else a
-        child born between the listing and the kill would get away.
+        The group is frozen first (version 1) or killed by the kernel in one step (version 2); otherwise a child
+        forked between the listing and the kill would survive.
         """
         before = self.pids(recursive=True)
         if self.hierarchy.version == 2:
@@ -136,7 +136,7 @@ class Cgroup:
         return len(before)
 
     def remove(self) -> bool:
-        """Remove it and the groups below, which must hold no processes; whether it existed. EBUSY otherwise."""
+        """Remove the group and those below. Returns whether it existed. Raises OSError (EBUSY) if it has processes."""
         existed = False
         for directory in self.directories:
             for path, _, _ in os.walk(directory, topdown=False):
@@ -149,7 +149,7 @@ class Cgroup:
 
 
 def settings(limits: Limits, version: int) -> list[tuple[str, str, str]]:
-    """(controller, file, value) of each limit given. Pure."""
+    """(controller, file, value) of each given limit. Pure."""
     found: list[tuple[str, str, str]] = []
     v2 = version == 2
     if limits.cpu_quota is not None:
@@ -178,7 +178,7 @@ def cpu_weight(shares: int) -> int:
 
 
 def _write(path: Path, value: str) -> None:
-    """Write to a control file; never create one."""
+    """Write to an existing control file."""
     with open(path, "r+b", buffering=0) as file:
         file.write(value.encode())
 
@@ -195,7 +195,7 @@ def _read_pids(path: Path) -> set[int]:
 
 
 def _delegate(directory: Path) -> None:
-    """Version 2: let the children of a group have the controllers that it has itself."""
+    """Version 2: enable a group's controllers for its children."""
     available = (directory / "cgroup.controllers").read_text().split()
     enabled = (directory / "cgroup.subtree_control").read_text().split()
     missing = [f"+{name}" for name in available if name in ("cpu", "memory", "pids", "cpuset") and name not in enabled]
@@ -204,7 +204,7 @@ def _delegate(directory: Path) -> None:
 
 
 def _inherit_cpuset(directory: Path) -> None:
-    """Version 1: a new cpuset is empty, and no process can be put into it before it names processors."""
+    """Version 1: a new cpuset is empty and accepts no process until it names CPUs and memory nodes."""
     for name in ("cpuset.cpus", "cpuset.mems"):
         own = directory / name
         if not own.read_text().strip():

@@ -1,8 +1,8 @@
-"""The kernel's table of known flows: listing it, and forgetting entries.
+"""The kernel's connection tracking table: lists flows and deletes them.
 
-NAT is decided once per flow. A UDP client that keeps its source port goes on talking to an endpoint that has
-left until its entry is deleted. Speaks ctnetlink (linux/netfilter/nfnetlink_conntrack.h); light on imports,
-since the portmap plugin uses it.
+NAT is decided once per flow. A UDP client that keeps its source port continues to reach a removed endpoint until its
+entry is deleted. Uses ctnetlink (linux/netfilter/nfnetlink_conntrack.h). Light on imports, because the portmap plugin
+uses it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CTA_PROTO_NUM, _CTA_PROTO_SRC_PORT, _CTA_PROTO_DST_PORT = 1, 2, 3
 
 
 class Flow:
-    """One entry: what the first packet said, and what an answer looks like (they differ under NAT)."""
+    """One entry: the addresses of the first packet, and those expected in replies (NAT makes them differ)."""
 
     __slots__ = (
         "dport",
@@ -91,7 +91,7 @@ def flows(netns: Netns | None = None, family: int = 0) -> list[Flow]:
 
 
 def delete_where(match: Callable[[Flow], bool], netns: Netns | None = None, family: int = 0) -> int:
-    """Forget the entries that `match`; how many there were."""
+    """Delete the entries for which `match` is true. Returns how many."""
     doomed = [flow for flow in flows(netns, family) if match(flow)]
     if not doomed:
         return 0
@@ -101,7 +101,7 @@ def delete_where(match: Callable[[Flow], bool], netns: Netns | None = None, fami
     for error in outcome:
         if error is None:
             deleted += 1
-        elif not isinstance(error, Missing):  # one that ended by itself meanwhile is as good
+        elif not isinstance(error, Missing):  # the flow may have ended by itself in the meantime
             raise error
     return deleted
 
@@ -116,10 +116,10 @@ def delete(
     reply_sport: int = 0,
     netns: Netns | None = None,
 ) -> int:
-    """Forget the entries that have all the given properties; how many there were.
+    """Delete the entries that have all of the given properties. Returns how many.
 
-    For a vanished endpoint behind a Service: protocol, dst and dport of the Service, reply_src and
-    reply_sport of the endpoint. With nothing given nothing is deleted.
+    For a removed endpoint of a Service: protocol, dst and dport of the Service, reply_src and reply_sport of the
+    endpoint. Without any property nothing is deleted.
     """
     wanted = [
         (name, value)

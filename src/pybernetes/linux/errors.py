@@ -1,7 +1,7 @@
-"""What the kernel, or one of its tools, may answer: one class per decision that a caller makes.
+"""Errors of the kernel and of its tools: one class per decision that a caller makes.
 
-`Exists` and `Missing` let a caller be idempotent; `Busy` asks for another try; `NotSupported` for another
-way; `PermissionDenied` for a clear message to a person. All else is a plain `NetlinkError`.
+`Exists` and `Missing` let a caller be idempotent; after `Busy` it retries; after `NotSupported` it uses another way;
+`PermissionDenied` needs a clear message to the user. All other errors are a plain `NetlinkError`.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ import posix
 
 
 class LinuxError(Exception):
-    """Anything that this package raises on purpose."""
+    """The base of all errors that this package raises."""
 
 
 class ProtocolError(LinuxError):
-    """The kernel's answer could not be read: cut short, or lengths that do not add up."""
+    """A message could not be decoded or encoded: it is truncated, or its lengths or values are inconsistent."""
 
 
 class ToolError(LinuxError):
-    """A command such as `nft` ended with an error; `stderr` is what it said."""
+    """A command such as `nft` failed."""
 
     def __init__(self, tool: str, code: int, stderr: str) -> None:
-        super().__init__(f"{tool} ended with {code}: {stderr.strip() or 'no message'}")
+        super().__init__(f"{tool} exited with {code}: {stderr.strip() or 'no message'}")
         self.tool = tool
         self.code = code
         self.stderr = stderr
 
 
 class NetlinkError(LinuxError):
-    """The kernel refused `op` on `what`. `hint` is its own explanation, when it gave one."""
+    """The kernel refused `op` on `what`. `hint` is the kernel's explanation, if it gave one."""
 
     def __init__(self, errno: int, op: str, what: str, hint: str = "") -> None:
         reason = posix.strerror(errno)
@@ -41,19 +41,19 @@ class NetlinkError(LinuxError):
 
 
 class Exists(NetlinkError):
-    """It is there already."""
+    """The object already exists."""
 
 
 class Missing(NetlinkError):
-    """It is not there, or what it stands on is not."""
+    """The object does not exist, or one that it depends on does not."""
 
 
 class Busy(NetlinkError):
-    """In use, or in the middle of a change: try again."""
+    """The object is in use or is being changed: retry."""
 
 
 class NotSupported(NetlinkError):
-    """This kernel was built without it."""
+    """The kernel was built without this feature, or a module is not loaded."""
 
 
 class PermissionDenied(NetlinkError):
@@ -78,5 +78,5 @@ _CLASS_OF: dict[int, type[NetlinkError]] = {
 
 
 def netlink_error(errno: int, op: str, what: str, hint: str = "") -> NetlinkError:
-    """The error object for `errno`, of the class that tells the caller what to do."""
+    """The error for `errno`, of the class that a caller expects."""
     return _CLASS_OF.get(errno, NetlinkError)(errno, op, what, hint)

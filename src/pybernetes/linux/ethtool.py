@@ -1,6 +1,6 @@
-"""The one setting of ethtool(8) that we change: whether the device is left to compute checksums of what it sends.
+"""The one setting of ethtool(8) that flannel changes: whether a device computes the checksums of outgoing packets.
 
-Source: linux/ethtool.h (ETHTOOL_GTXCSUM, ETHTOOL_STXCSUM), which `ethtool -K DEV tx on|off` uses too.
+Source: linux/ethtool.h (ETHTOOL_GTXCSUM, ETHTOOL_STXCSUM), which `ethtool -K DEV tx on|off` also uses.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _IFREQ = struct.Struct("16sP16x")
 
 
 def tx_checksum(name: str, netns: _netns.Netns | None = None) -> bool | None:
-    """Whether checksums are left to the device; None when there is no such device."""
+    """Whether the device computes checksums; None if there is no such device."""
     try:
         return bool(_call(name, _GTXCSUM, 0, netns))
     except OSError as error:

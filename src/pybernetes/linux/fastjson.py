@@ -1,7 +1,7 @@
-"""JSON without the `json` package, whose import (regular expressions) is half of a plugin's start-up.
+"""JSON without the `json` package, whose import (because of `re`) would take half of a plugin's start-up time.
 
-Reading uses the C scanner that `json` itself stands on; writing is 20 lines, keys in the order given or
-sorted. Both follow RFC 8259.
+Reading uses the C scanner on which `json` is built. Writing keeps the order of keys, or sorts them. Both follow
+RFC 8259.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _BLANK = " \t\r\n"
 
 
 class _Context:
-    """What the C scanner asks of its decoder."""
+    """The attributes that the C scanner expects of its decoder."""
 
-    strict = False  # as Go's decoder, control characters in strings are not worth a refusal
+    strict = False  # accept control characters in strings
     object_hook = None
     object_pairs_hook = None
     parse_float = float
@@ -34,7 +34,7 @@ class _Context:
 
 
 def loads(data: bytes) -> Any:
-    """The value in `data`; ValueError when it is not exactly one JSON text."""
+    """The value in `data`. Raises ValueError if it is not exactly one JSON text."""
     text = data.decode().removeprefix("\ufeff")
     start = len(text) - len(text.lstrip(_BLANK))
     try:
@@ -42,7 +42,7 @@ def loads(data: bytes) -> Any:
     except StopIteration as stop:
         raise ValueError(f"not JSON at character {stop.value}") from None
     except SystemError:
-        # The scanner borrows the words for what is wrong from the package, and fails where that is not loaded.
+        # The scanner gets the text of its error from the `json` package, and fails if that is not loaded.
         import json
 
         return json.loads(text)

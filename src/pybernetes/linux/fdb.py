@@ -1,4 +1,4 @@
-"""Forwarding entries: where a bridge port, or a VXLAN device, sends frames for a MAC address."""
+"""Forwarding database entries: where a bridge or a VXLAN device sends frames for a MAC address."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class FdbEntry:
 
 
 def decode(payload: bytes) -> FdbEntry:
-    """The entry that an RTM_NEWNEIGH payload of family AF_BRIDGE tells of."""
+    """Decode an RTM_NEWNEIGH payload of family AF_BRIDGE."""
     _family, index, state, _flags, attrs = ipmsg.neigh_decode(payload)
     dst = attrs.get(ipmsg.NDA_DST)
     return FdbEntry(
@@ -39,20 +39,20 @@ def decode(payload: bytes) -> FdbEntry:
     )
 
 
-#: Of thousands of entries few change between two looks.
+#: Few of thousands of entries change between two listings.
 _known = lru_cache(maxsize=20_000)(decode)
 
 
 def request(verb: str, entry: FdbEntry) -> Request:
-    """The message for Netlink.batch; verb is append, replace or delete.
+    """A message for Netlink.batch; verb is append, replace or delete.
 
-    Replace makes `dst` the only remote of the MAC; append adds one more (for the all-zero MAC).
+    Replace makes `dst` the only remote of the MAC; append adds another one (for the all-zero MAC).
     """
     return ipmsg.neigh(verb, entry.index, mac=entry.mac, ip=entry.dst, state=entry.state, fdb=True, vlan=entry.vlan)
 
 
 def entries(nl: Netlink, index: int = 0) -> list[FdbEntry]:
-    """The entries of one device or bridge port (0: of all)."""
+    """The entries of one device or bridge port; of all for index 0."""
     found = [_known(ipmsg.neigh_key(payload)) for payload in nl.dump(ipmsg.neigh_dump(index, ipmsg.AF_BRIDGE))]
     return [entry for entry in found if not index or entry.index == index]
 
@@ -70,7 +70,7 @@ def delete(nl: Netlink, entry: FdbEntry) -> None:
 
 
 def ensure_deleted(nl: Netlink, entry: FdbEntry) -> bool:
-    """Delete it if it is there; whether it was."""
+    """Delete an entry if it exists. Returns whether it did."""
     try:
         delete(nl, entry)
     except Missing:

@@ -1,6 +1,6 @@
-"""Generic netlink: subsystems that got a name instead of a protocol number, such as WireGuard.
+"""Generic netlink: subsystems that have a name instead of a protocol number, such as WireGuard.
 
-A family's number differs from boot to boot; it is asked for by name. Source: linux/genetlink.h.
+The number of a family can differ from boot to boot; it is looked up by name. Source: linux/genetlink.h.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def attributes(payload: bytes) -> dict[int, bytes]:
 
 
 class Genl(Netlink):
-    """A socket to one family, inside a namespace. NotSupported, with the module's name, when the kernel lacks it."""
+    """A socket to one family, inside a namespace. Raises NotSupported, naming the module, if the kernel lacks it."""
 
     def __init__(self, family: str, netns: Netns | None = None) -> None:
         super().__init__(netns, NETLINK_GENERIC)

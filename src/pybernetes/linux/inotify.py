@@ -1,4 +1,4 @@
-"""Being told of changes in files and directories, instead of looking again and again. See inotify(7)."""
+"""Notifications of changes in files and directories. See inotify(7)."""
 
 import asyncio
 import ctypes
@@ -23,7 +23,7 @@ class Watcher:
         self._loop.add_reader(self._fd, self._readable)
 
     def add(self, path: Path, mask: int) -> int:
-        """Watch a path; returns a number to take it off by. Raises OSError."""
+        """Watch a path. Returns a number for `remove`. Raises OSError."""
         number = int(self._libc.inotify_add_watch(self._fd, os.fsencode(path), mask))
         if number < 0:
             code = ctypes.get_errno()
@@ -31,7 +31,7 @@ class Watcher:
         return number
 
     def remove(self, number: int) -> None:
-        """Watch it no more; fine if its file is gone."""
+        """Stop watching a path; its file may no longer exist."""
         self._libc.inotify_rm_watch(self._fd, number)
 
     def _readable(self) -> None:
@@ -43,9 +43,9 @@ class Watcher:
         self._event.set()
 
     async def wait(self, timeout: float | None = None) -> bool:
-        """Until something has changed since the last wait; False after `timeout` seconds without."""
+        """Wait for a change since the last wait. Returns False after `timeout` seconds without one."""
         try:
-            # asyncio.wait_for of Python 3.11 may lose a cancellation.
+            # asyncio.wait_for of Python 3.11 can lose a cancellation.
             async with asyncio.timeout(timeout):
                 await self._event.wait()
         except TimeoutError:
@@ -54,11 +54,11 @@ class Watcher:
         return True
 
     def poke(self) -> None:
-        """End the present wait, or the next one, for another reason."""
+        """End the current wait, or the next one, without a change."""
         self._event.set()
 
     def close(self) -> None:
-        """Watch nothing any more."""
+        """Stop watching everything."""
         if self._fd >= 0:
             self._loop.remove_reader(self._fd)
             os.close(self._fd)

@@ -1,6 +1,6 @@
-"""Messages about addresses, routes and neighbours (the bridge's FDB too). Pure bytes, nothing is sent here.
+"""Netlink messages about addresses, routes, neighbours and forwarding entries. Pure: nothing is sent here.
 
-Addresses are text: `10.0.0.1`, `10.0.0.1/24`, in the form that inet_ntop(3) prints; IPv4 and IPv6 alike.
+Addresses are text as inet_ntop(3) prints it: `10.0.0.1`, `10.0.0.1/24`. IPv4 and IPv6 use the same functions.
 Attribute numbers: linux/if_addr.h, linux/rtnetlink.h, linux/neighbour.h.
 """
 
@@ -72,7 +72,7 @@ _NDMSG = Struct("=BxxxiHBB")  # family, index, state, flags, type
 
 
 def pack(ip: str) -> bytes:
-    """The bytes of an address; ValueError when it is none."""
+    """The bytes of an address. Raises ValueError if the text is not an address."""
     try:
         return inet_pton(AF_INET6 if ":" in ip else AF_INET, ip)
     except (OSError, UnicodeEncodeError, ValueError) as bad:
@@ -94,7 +94,7 @@ def family_of(ip: str) -> int:
 
 
 def split(cidr: str) -> tuple[bytes, int]:
-    """(packed address, prefix length) of `10.0.0.1/24`; a bare address is a whole one. Host bits are kept."""
+    """(packed address, prefix length) of `10.0.0.1/24`; an address alone has the full length. Host bits are kept."""
     ip, slash, length = cidr.partition("/")
     raw = pack(ip)
     bits = len(raw) * 8
@@ -106,7 +106,7 @@ def split(cidr: str) -> tuple[bytes, int]:
 
 
 def network(cidr: str) -> str:
-    """The canonical prefix: host bits cleared, the length always there."""
+    """The canonical prefix: without host bits, and with its length."""
     raw, length = split(cidr)
     bits = len(raw) * 8
     number = int.from_bytes(raw, "big") >> (bits - length) << (bits - length)
@@ -124,7 +124,7 @@ def addr_add(
     label: str = "",
     replace: bool = False,
 ) -> Request:
-    """Give a link an address. IPv6: pass IFA_F_NODAD, else it is unusable for a second."""
+    """Add an address to a link. IPv6: without IFA_F_NODAD it is unusable for a second."""
     mode = NLM_F_CREATE | (NLM_F_REPLACE if replace else NLM_F_EXCL)
     return _addr(RTM_NEWADDR, mode, "add address", index, cidr, scope, flags, broadcast, label)
 
@@ -181,7 +181,7 @@ def route(
     mtu: int = 0,
     advmss: int = 0,
 ) -> Request:
-    """`verb` is add (must not exist), replace or delete. `scope` is found as ip-route(8) does when None."""
+    """`verb` is add (must not exist), replace or delete. For `scope` None the rules of ip-route(8) apply."""
     raw, length = split(dst)
     family = AF_INET if len(raw) == 4 else AF_INET6
     deleting = verb == "delete"
@@ -233,7 +233,7 @@ def _scope(family: int, gateway: str, kind: str, deleting: bool) -> int:
 
 
 def route_dump(family: int = 0, *, table: int = 0, protocol: int = 0, device: int = 0) -> Request:
-    """Routes, filtered by the kernel. Its own cache entries never show."""
+    """Routes, filtered by the kernel; without its cache entries."""
     body = _RTMSG.pack(family, 0, 0, 0, table if table < 256 else 0, protocol, 0, 0, 0)
     for number, value in ((RTA_OIF, device), (RTA_TABLE, table)):
         if value:
@@ -273,9 +273,9 @@ class RouteFields:
 def neigh(
     verb: str, index: int, *, mac: str, ip: str = "", state: int = NUD_PERMANENT, fdb: bool = False, vlan: int = 0
 ) -> Request:
-    """An ARP/NDP entry, or with `fdb` a forwarding entry of a VXLAN device (`ip` is the remote VTEP).
+    """An ARP or NDP entry; with `fdb` a forwarding entry of a VXLAN device (`ip` is the remote VTEP).
 
-    verb: add, replace, append (one more remote for the same MAC) or delete.
+    verb: add, replace, append (another remote for the same MAC) or delete.
     """
     family = AF_BRIDGE if fdb else family_of(ip)
     body = _NDMSG.pack(family, index, state, NTF_SELF if fdb else 0, 0)
@@ -299,13 +299,13 @@ _NEIGH_VERBS = {
 
 
 def neigh_probe(index: int, ip: str) -> Request:
-    """Have the kernel ask for the MAC of `ip` now. On the way everyone hears the asker's own address and MAC."""
+    """Make the kernel resolve the MAC of `ip` now. Its request also announces the sender's address and MAC."""
     body = _NDMSG.pack(family_of(ip), index, 0, NTF_USE, 0) + attr(NDA_DST, pack(ip))
     return Request(RTM_NEWNEIGH, NLM_F_CREATE, body, "probe neighbour", f"{ip} on link {index}")
 
 
 def neigh_dump(index: int = 0, family: int = 0) -> Request:
-    """Neighbours of one link; family AF_BRIDGE lists forwarding entries instead."""
+    """The neighbours of one link; for family AF_BRIDGE its forwarding entries."""
     body = _NDMSG.pack(family, 0, 0, 0, 0)
     if index:
         body += u32(NDA_IFINDEX, index)
@@ -321,12 +321,12 @@ def neigh_decode(payload: bytes) -> tuple[int, int, int, int, dict[int, bytes]]:
 
 
 def neigh_key(payload: bytes) -> bytes:
-    """The same without the entry's ages, which are others at each look: equal keys decode to equal entries."""
+    """The payload without the ages of the entry, which differ in each listing: equal keys decode to equal entries."""
     offset, end = _NDMSG.size, len(payload)
     while offset + 4 <= end:
         length = payload[offset] | payload[offset + 1] << 8
         if length < 4 or offset + length > end:
-            break  # garbage: whoever decodes it says so
+            break  # malformed: decoding it raises the error
         if payload[offset + 2] == NDA_CACHEINFO:
             return payload[:offset] + payload[offset + length :]
         offset += (length + 3) & ~3

@@ -23,9 +23,9 @@ def members(name: str, netns: Netns | None = None) -> set[str]:
 
 
 def replace(name: str, kind: str, entries: Iterable[str], *, family: int = 4, netns: Netns | None = None) -> None:
-    """Make the set hold exactly `entries`, in one step for whoever matches against it.
+    """Make the set contain exactly `entries`. For rules that match against it, it changes in one step.
 
-    A second set is filled and swapped in, so there is no moment with half the entries.
+    A second set is filled and swapped in.
     """
     options = "family inet6" if family == 6 and kind.startswith("hash:") else ""
     staging = name[: 31 - len(STAGING_SUFFIX)] + STAGING_SUFFIX
@@ -37,7 +37,7 @@ def replace(name: str, kind: str, entries: Iterable[str], *, family: int = 4, ne
 
 
 def destroy(name: str, netns: Netns | None = None) -> bool:
-    """Remove a set; whether it was there. ToolError while a rule still uses it."""
+    """Delete a set. Returns whether it existed. Raises ToolError while a rule uses it."""
     try:
         tool.run(["ipset", "destroy", name], netns=netns)
     except ToolError as error:

@@ -1,7 +1,7 @@
-"""iptables-save and iptables-restore, IPv4 and IPv6, in either of their two kernel backends.
+"""iptables-save and iptables-restore, for IPv4 and IPv6, with either kernel backend.
 
-Rules are written in iptables-restore's own format. Restores never flush what they do not name
-(`--noflush`) and wait for the kernel's lock (`--wait`).
+Rules are written in the format of iptables-restore. Restores flush only the chains that they name (`--noflush`) and
+wait for the xtables lock (`--wait`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ BACKENDS = ("nft", "legacy")
 class Iptables:
     """The iptables of one family in one namespace.
 
-    `backend` is `nft` or `legacy`; empty takes the system's default (`detect` finds the one in use).
+    `backend` is `nft` or `legacy`; empty for the system's default (`detect` finds the one in use).
     """
 
     def __init__(self, family: int = 4, *, backend: str = "", netns: Netns | None = None) -> None:
@@ -39,7 +39,7 @@ class Iptables:
         return tool.run([f"{self._command}-save", *arguments], netns=self.netns).decode()
 
     def restore(self, script: str) -> None:
-        """Apply a script; chains that it declares (`:NAME - [0:0]`) are emptied first, all else stays."""
+        """Apply a script. Chains that it declares (`:NAME - [0:0]`) are flushed first; all others stay."""
         tool.run(
             [f"{self._command}-restore", "--noflush", "--wait"],
             stdin=script.encode(),
@@ -47,13 +47,13 @@ class Iptables:
         )
 
     def run(self, *arguments: str) -> str:
-        """One plain iptables command, for example `run("-t", "nat", "-S", "POSTROUTING")`."""
+        """Run one iptables command, for example `run("-t", "nat", "-S", "POSTROUTING")`."""
         return tool.run([self._command, "--wait", *arguments], netns=self.netns).decode()
 
     def listing(self, table: str, chain: str) -> list[str] | None:
-        """One chain as iptables prints it, its declaration too; None when it is not there.
+        """One chain as iptables prints it, with its declaration; None if it does not exist.
 
-        Costs the same however many rules others have, which `save` does not. Never makes a table by looking at it.
+        The cost does not depend on the number of other rules, unlike that of `save`. Never creates a table.
         """
         if self.backend == "legacy" and table not in self._legacy_tables():
             return None
@@ -82,7 +82,7 @@ class Iptables:
         return {line[1:].split(" ", 1)[0] for line in lines if line.startswith(":")}
 
     def ensure_rule(self, table: str, chain: str, rule: list[str], *, first: bool = False) -> bool:
-        """Have `rule` in `chain`, at its head or its end; whether it had to be added."""
+        """Add `rule` at the start or end of `chain` unless it is there. Returns whether it was added."""
         try:
             self.run("-t", table, "-C", chain, *rule)
         except ToolError as absent:
@@ -93,7 +93,7 @@ class Iptables:
         return False
 
     def delete_rule(self, table: str, chain: str, rule: list[str]) -> bool:
-        """Delete `rule`; whether it was there."""
+        """Delete `rule`. Returns whether it existed."""
         try:
             self.run("-t", table, "-D", chain, *rule)
         except ToolError as absent:
@@ -104,9 +104,9 @@ class Iptables:
 
 
 def detect(netns: Netns | None = None) -> str:
-    """The backend that others on this node use: the one with more rules. `nft` when both are empty.
+    """The backend that other programs on this node use: the one with more rules. `nft` if both have none.
 
-    Mixing the two makes rules that hide behind each other, so a newcomer has to follow.
+    Rules of the two backends do not see each other, so all programs on a node should use the same one.
     """
     counts = {}
     for backend in BACKENDS:

@@ -1,7 +1,7 @@
-"""The few system calls that Python 3.11 has no name for: setns, unshare, mount, umount2.
+"""The system calls that Python 3.11 lacks: setns, unshare, mount, umount2.
 
-Importing `ctypes` costs 3 ms, a third of a CNI plugin's start. `setns`, the one call that plugins need, goes
-through the small `_ctypes` core instead, and `ctypes` is loaded only to learn the errno of a failure.
+Importing `ctypes` costs 3 ms, a third of a CNI plugin's start. `setns`, the one call that plugins need, therefore
+uses the small `_ctypes` core; `ctypes` is loaded only to get the errno of a failure.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MNT_DETACH = 2
 
 
 def setns(fd: int, kind: int = CLONE_NEWNET) -> None:
-    """Move the calling thread into the namespace that `fd` stands for; OSError when that fails."""
+    """Move the calling thread into the namespace of the descriptor `fd`. Raises OSError."""
     native = getattr(posix, "setns", None)  # since Python 3.12
     if native is not None:
         native(fd, kind)
@@ -37,11 +37,11 @@ def setns(fd: int, kind: int = CLONE_NEWNET) -> None:
         return
     libc = dlopen(None, 0)  # type: ignore[arg-type]
     if call_function(dlsym(libc, "setns"), (fd, kind)) != 0:
-        _call("setns", fd, kind)  # once more, in a way that tells why
+        _call("setns", fd, kind)  # fails again, with the errno
 
 
 def unshare(flags: int) -> None:
-    """Give the calling thread new namespaces of the kinds in `flags`."""
+    """Move the calling thread into new namespaces of the kinds in `flags`."""
     _call("unshare", flags)
 
 
@@ -59,7 +59,7 @@ def _call(name: str, *args: int | bytes, path: str | None = None) -> None:
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)
-    # Integers are passed as 64 bits wide: mount's flags are an unsigned long.
+    # Integers are passed with 64 bits: mount's flags are an unsigned long.
     values = [ctypes.c_ulong(a) if isinstance(a, int) else ctypes.c_char_p(a) for a in args]
     if getattr(libc, name)(*values) != 0:
         code = ctypes.get_errno()

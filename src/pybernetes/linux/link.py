@@ -1,7 +1,7 @@
-"""Network devices as frozen values, and one function per thing that can be done to them.
+"""Network devices as frozen values, and one function per operation on them.
 
-Every function takes the `Netlink` of the namespace it works in. To change many at once, collect the messages
-of `linkmsg` and send them with `Netlink.batch`.
+Every function takes the `Netlink` of the namespace it works in. To change many links at once, collect messages of
+`linkmsg` and send them with `Netlink.batch`.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ _TUN_F_CSUM, _TUN_F_TSO4 = 0x1, 0x2
 
 @dataclass(frozen=True, slots=True)
 class VxlanInfo:
-    """The part of a link that only VXLAN devices have."""
+    """The properties of VXLAN devices."""
 
     vni: int
     port: int
     local: str = ""
     device: int = 0
-    """Index of the underlay device; 0 when the routing table decides."""
+    """Index of the underlay device; 0 if the routing table decides."""
     learning: bool = True
     gbp: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class IpipInfo:
-    """The part of a link that only IPIP tunnels have."""
+    """The properties of IPIP tunnels."""
 
     local: str = ""
-    """Outer source address; empty: any, as that of the kernel's own `tunl0`."""
+    """Outer source address; empty for any, as the kernel's `tunl0` has it."""
     remote: str = ""
-    """Outer destination; empty: the gateway of each route."""
+    """Outer destination; empty for the gateway of each route."""
     device: int = 0
 
 
@@ -62,7 +62,7 @@ class Link:
     master: int = 0
     """Index of the bridge (or bond, or VRF) it belongs to; 0 for none."""
     peer: int = 0
-    """veth: index of the other end; macvlan and VLAN: of the parent. In namespace `netns_id` if that is >= 0."""
+    """Index of a veth's peer, or of a macvlan's or VLAN's parent; in namespace `netns_id` if that is >= 0."""
     netns_id: int = -1
     alias: str = ""
     promiscuity: int = 0
@@ -89,7 +89,7 @@ class Link:
 
 
 def decode(payload: bytes) -> Link:
-    """The link that an RTM_NEWLINK or RTM_DELLINK payload tells of."""
+    """Decode an RTM_NEWLINK or RTM_DELLINK payload."""
     index, flags, attrs = linkmsg.decode(payload)
     info = parse_attrs(attrs.get(linkmsg.IFLA_LINKINFO, b""))
     kind = read_text(info.get(linkmsg.IFLA_INFO_KIND))
@@ -149,12 +149,12 @@ def links(nl: Netlink, *, master: int = 0) -> list[Link]:
 
 
 def link(nl: Netlink, which: str | int) -> Link:
-    """The link of that name or index; Missing when there is none."""
+    """The link with that name or index. Raises Missing."""
     return decode(nl.request(linkmsg.get(which))[0])
 
 
 def find(nl: Netlink, which: str | int) -> Link | None:
-    """The link of that name or index, or None."""
+    """The link with that name or index, or None."""
     try:
         return link(nl, which)
     except Missing:
@@ -175,7 +175,7 @@ def add_veth(
     alias: str = "",
     up: bool = False,
 ) -> Link:
-    """A veth pair; the peer is born, down, in the namespace behind the descriptor `peer_netns` (-1: here)."""
+    """Create a veth pair; the peer is down, in the namespace of the descriptor `peer_netns` (-1: the same one)."""
     return _make(
         nl,
         linkmsg.veth(
@@ -199,7 +199,7 @@ def add_bridge(
 
 
 def ensure_bridge(nl: Netlink, name: str, *, mtu: int = 0, mac: str = "", up: bool = True) -> Link:
-    """The bridge of that name, made if need be. Exists is raised when the name belongs to another kind."""
+    """The bridge with that name; created if necessary. Raises Exists if the name belongs to another kind of link."""
     try:
         return add_bridge(nl, name, mtu=mtu, mac=mac, up=up)
     except Exists:
@@ -225,7 +225,7 @@ def add_vxlan(
     mac: str = "",
     up: bool = False,
 ) -> Link:
-    """A VXLAN device sending from `local` through the link with index `device`."""
+    """Create a VXLAN device that sends from `local` through the link with index `device`."""
     return _make(
         nl,
         linkmsg.vxlan(
@@ -246,35 +246,35 @@ def add_vxlan(
 def add_ipip(
     nl: Netlink, name: str, *, local: str = "", remote: str = "", device: int = 0, mtu: int = 0, up: bool = False
 ) -> Link:
-    """An IPIP tunnel. Exists when there is one with the same ends already, as `tunl0` is for none at all."""
+    """Create an IPIP tunnel. Raises Exists if there is one with the same ends; `tunl0` has no ends."""
     here, there = (ipmsg.pack(end) if end else b"" for end in (local, remote))
     return _make(nl, linkmsg.ipip(name, local=here, remote=there, device=device, mtu=mtu, up=up))
 
 
 def add_xfrm(nl: Netlink, name: str, if_id: int, *, mtu: int = 0, up: bool = False) -> Link:
-    """An xfrm interface; see `xfrm` for what gives it policies. Exists when another one has that id."""
+    """Create an xfrm interface; `xfrm` gives it policies. Raises Exists if another one has that id."""
     return _make(nl, linkmsg.xfrm(name, if_id, mtu=mtu, up=up))
 
 
 def add_wireguard(nl: Netlink, name: str, *, mtu: int = 0) -> Link:
-    """A WireGuard device, down and without a key; see `wireguard`."""
+    """Create a WireGuard device, down and without a key; see `wireguard`."""
     return _make(nl, linkmsg.wireguard(name, mtu=mtu))
 
 
 def add_macvlan(
     nl: Netlink, name: str, parent: int, *, mode: str = "bridge", mtu: int = 0, mac: str = "", peer_netns: int = -1
 ) -> Link | None:
-    """A macvlan on the link with index `parent`. None when it was born in another namespace."""
+    """Create a macvlan on the link with index `parent`. Returns None if it is in another namespace."""
     request = linkmsg.macvlan(name, parent, mode=mode, mtu=mtu, mac=mac, netns_fd=peer_netns)
     nl.request(request)
     return None if peer_netns >= 0 else link(nl, name)
 
 
 def add_tun(nl: Netlink, name: str, *, persist: bool = True, offload: bool = False) -> int:
-    """A TUN device in the socket's namespace, made or taken up. Its descriptor: one IP packet per read or write.
+    """Create or open a TUN device in the socket's namespace. Returns a descriptor: one IP packet per read or write.
 
-    With `offload` each packet has a virtio_net_hdr of 10 bytes in front, may lack its checksum, and may be a TCP
-    packet of up to 64 KiB that its receiver is to divide.
+    With `offload` each packet starts with a virtio_net_hdr of 10 bytes, may lack its checksum, and may be a TCP packet
+    of up to 64 KiB that the receiver must segment.
     """
     flags = _IFF_TUN | _IFF_NO_PI | (_IFF_VNET_HDR if offload else 0)
     with netns.enter(nl.netns):
@@ -314,17 +314,17 @@ def set_mac(nl: Netlink, which: str | int, mac: str) -> None:
 
 
 def set_master(nl: Netlink, which: str | int, master: int) -> None:
-    """Make it a port of the bridge with index `master`; 0 releases it."""
+    """Make the link a port of the bridge with index `master`; 0 releases it."""
     nl.request(linkmsg.change(which, master=master))
 
 
 def set_name(nl: Netlink, index: int, name: str) -> None:
-    """Rename; an up link can be renamed in today's kernels."""
+    """Rename a link; it may be up (since Linux 6.2)."""
     nl.request(linkmsg.change(index, name=name))
 
 
 def set_alias(nl: Netlink, which: str | int, alias: str) -> None:
-    """Free text of up to 255 bytes that stays with the link: good for saying whose it is."""
+    """Set the link's alias: text of up to 255 bytes, which can name its owner."""
     nl.request(linkmsg.change(which, alias=alias))
 
 
@@ -333,12 +333,12 @@ def set_promiscuous(nl: Netlink, which: str | int, on: bool) -> None:
 
 
 def set_vxlan_learning(nl: Netlink, name: str, on: bool) -> None:
-    """Whether the device learns who is where."""
+    """Whether the device learns forwarding entries from packets."""
     nl.request(linkmsg.vxlan_learning(name, on))
 
 
 def set_hairpin(nl: Netlink, index: int, on: bool) -> None:
-    """Bridge port: let a packet leave by the port it came in."""
+    """Bridge port: allow a packet to leave by the port on which it arrived."""
     nl.request(linkmsg.bridge_port(index, hairpin=on))
 
 
@@ -352,12 +352,12 @@ def move_to_netns(nl: Netlink, which: str | int, target: netns.Netns) -> None:
 
 
 def delete(nl: Netlink, which: str | int) -> None:
-    """Remove a link; Missing when there is none."""
+    """Delete a link. Raises Missing."""
     nl.request(linkmsg.delete(which))
 
 
 def ensure_deleted(nl: Netlink, which: str | int) -> bool:
-    """Remove a link if it is there; whether it was."""
+    """Delete a link if it exists. Returns whether it did."""
     try:
         delete(nl, which)
     except Missing:

@@ -1,6 +1,6 @@
-"""Messages about links: what is asked of the kernel, and what it tells. Pure bytes, nothing is sent here.
+"""Netlink messages about links. Pure: nothing is sent here.
 
-`link` wraps these in typed values for agents; CNI plugins use them as they are, to start fast.
+`link` wraps these in typed values for agents; CNI plugins use them directly, to start fast.
 Attribute numbers: linux/if_link.h, linux/if_bridge.h, linux/veth.h; overview in rtnetlink(7).
 """
 
@@ -119,7 +119,7 @@ def decode(payload: bytes) -> tuple[int, int, dict[int, bytes]]:
 
 
 def mac_bytes(mac: str) -> bytes:
-    """The six bytes of `aa:bb:cc:dd:ee:ff`; ValueError otherwise."""
+    """The six bytes of `aa:bb:cc:dd:ee:ff`. Raises ValueError."""
     raw = bytes.fromhex(mac.replace(":", ""))
     if len(raw) != 6:
         raise ValueError(f"expected a MAC address of six bytes, got {mac!r}")
@@ -140,7 +140,7 @@ def get(which: str | int) -> Request:
 
 
 def dump(master: int = 0) -> Request:
-    """All links, or those enslaved to one."""
+    """All links, or the ports of one bridge."""
     body = header() + u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)
     if master:
         body += u32(IFLA_MASTER, master)
@@ -148,7 +148,7 @@ def dump(master: int = 0) -> Request:
 
 
 def delete(which: str | int) -> Request:
-    """Remove a link; the other end of a veth pair goes with it."""
+    """Delete a link; the other end of a veth pair goes with it."""
     body = header(index=which if isinstance(which, int) else 0)
     if isinstance(which, str):
         body += text(IFLA_IFNAME, which)
@@ -168,9 +168,9 @@ def new(
     txqlen: int = -1,
     up: bool = False,
 ) -> Request:
-    """Create a link of any kind; it must not exist. `data` holds the kind's own attributes.
+    """Create a link of any kind; it must not exist. `data` holds attributes specific to the kind.
 
-    No alias here: the kernel heeds one only in a change.
+    There is no alias here: the kernel accepts one only in a change.
     """
     info = text(IFLA_INFO_KIND, kind) + (nested(IFLA_INFO_DATA, data) if data else b"")
     flags = IFF_UP if up else 0
@@ -193,10 +193,9 @@ def veth(
     peer_mac: str = "",
     peer_netns_fd: int = -1,
 ) -> Request:
-    """A veth pair in one message, the peer born in its namespace (down: the kernel ties the ends together last).
+    """A veth pair in one message, with the peer in its namespace (and down: the kernel connects the ends last).
 
-    One queue per end: a veth has by default as many as there are processors, and allocating those is most of
-    what its creation costs.
+    One queue per end: by default a veth has one per CPU, and allocating them is most of the cost of its creation.
     """
     other = header() + text(IFLA_IFNAME, peer)
     other += _common(mtu=mtu, mac=peer_mac, netns_fd=peer_netns_fd)
@@ -215,7 +214,7 @@ def veth(
 
 
 def bridge(name: str, *, mtu: int = 0, mac: str = "", vlan_filtering: bool = False, up: bool = False) -> Request:
-    """A bridge. With a MAC given it keeps it; without, the kernel takes the lowest of its ports."""
+    """A bridge. A given MAC is kept; otherwise the kernel uses the lowest one of the ports."""
     data = u8(IFLA_BR_VLAN_FILTERING, 1) if vlan_filtering else b""
     return new(name, "bridge", data=data, mtu=mtu, mac=mac, up=up)
 
@@ -246,7 +245,7 @@ def vxlan(
 
 
 def vxlan_learning(name: str, on: bool) -> Request:
-    """Change whether an existing VXLAN device learns who is where."""
+    """Change whether an existing VXLAN device learns forwarding entries from packets."""
     data = nested(IFLA_INFO_DATA, u8(IFLA_VXLAN_LEARNING, int(on)))
     body = header() + text(IFLA_IFNAME, name) + nested(IFLA_LINKINFO, text(IFLA_INFO_KIND, "vxlan") + data)
     return Request(RTM_NEWLINK, 0, body, "change link", name)
@@ -255,7 +254,7 @@ def vxlan_learning(name: str, on: bool) -> Request:
 def ipip(
     name: str, *, local: bytes = b"", remote: bytes = b"", device: int = 0, ttl: int = 0, mtu: int = 0, up: bool = False
 ) -> Request:
-    """IPv4 in IPv4. Without `remote` each route names the far end as its gateway. `ttl` 0: that of the packet."""
+    """IPv4 in IPv4. Without `remote`, the gateway of each route is the far end. `ttl` 0: that of the packet."""
     data = u8(IFLA_IPTUN_TTL, ttl) + u8(IFLA_IPTUN_PMTUDISC, 1)
     if device:
         data += u32(IFLA_IPTUN_LINK, device)
@@ -267,7 +266,7 @@ def ipip(
 
 
 def xfrm(name: str, if_id: int, *, mtu: int = 0, up: bool = False) -> Request:
-    """An xfrm interface: what is sent through it meets the IPsec policies with its id, and no others."""
+    """An xfrm interface: IPsec policies with its id apply to packets sent through it, and no others."""
     return new(name, "xfrm", data=u32(IFLA_XFRM_IF_ID, if_id), mtu=mtu, up=up)
 
 
@@ -286,7 +285,7 @@ def macvlan(
     netns_fd: int = -1,
     broadcast_queue: int = 0,
 ) -> Request:
-    """A device with a MAC of its own on top of `parent`; `broadcast_queue` in packets, 0 for the kernel's default."""
+    """A macvlan on `parent`. `broadcast_queue` in packets; 0 for the kernel's default."""
     data = u32(IFLA_MACVLAN_MODE, MACVLAN_MODES[mode])
     if broadcast_queue:
         data += u32(IFLA_MACVLAN_BC_QUEUE_LEN, broadcast_queue)
@@ -318,9 +317,9 @@ def change(
     txqlen: int = -1,
     port: bytes = b"",
 ) -> Request:
-    """Change what is given of an existing link. `master=0` releases it; renaming needs an index.
+    """Change the given properties of an existing link. `master=0` releases it; renaming needs an index.
 
-    `port` is what `port_settings` gives, for a link that is in a bridge already.
+    `port` comes from `port_settings`, for a link that is already a port of a bridge.
     """
     flags = mask = 0
     for wanted, bit in ((up, IFF_UP), (promiscuous, IFF_PROMISC), (allmulti, IFF_ALLMULTI)):
@@ -343,7 +342,7 @@ def change(
 
 
 def port_settings(*, hairpin: bool | None = None, isolated: bool | None = None, learning: bool | None = None) -> bytes:
-    """How a port behaves in its bridge. Hairpin: a packet may leave by the port it came in."""
+    """Settings of a bridge port. Hairpin: a packet may leave by the port on which it arrived."""
     wanted = ((IFLA_BRPORT_MODE, hairpin), (IFLA_BRPORT_ISOLATED, isolated), (IFLA_BRPORT_LEARNING, learning))
     return b"".join([u8(kind, int(value)) for kind, value in wanted if value is not None])
 
@@ -351,7 +350,7 @@ def port_settings(*, hairpin: bool | None = None, isolated: bool | None = None, 
 def bridge_port(
     index: int, *, hairpin: bool | None = None, isolated: bool | None = None, learning: bool | None = None
 ) -> Request:
-    """The same for a port alone, by its index."""
+    """Change the settings of a bridge port, by its index."""
     info = port_settings(hairpin=hairpin, isolated=isolated, learning=learning)
     body = header(AF_BRIDGE, index) + nested(IFLA_PROTINFO, info)
     return Request(RTM_SETLINK, 0, body, "change bridge port", str(index))
@@ -366,7 +365,7 @@ def bridge_vlan(
     on_bridge: bool = False,
     remove: bool = False,
 ) -> Request:
-    """Admit a VLAN on a port, or, with `on_bridge`, on the bridge itself; or `remove` it."""
+    """Add a VLAN to a port, or with `on_bridge` to the bridge itself; or `remove` it."""
     flags = (BRIDGE_VLAN_PVID if pvid else 0) | (BRIDGE_VLAN_UNTAGGED if untagged else 0)
     where = u16(IFLA_BRIDGE_FLAGS, BRIDGE_FLAGS_SELF) if on_bridge else b""
     body = header(AF_BRIDGE, index)

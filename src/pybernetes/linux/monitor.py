@@ -1,7 +1,7 @@
-"""What changes in a namespace's network, as a stream of typed events.
+"""Changes of a namespace's network as a stream of typed events.
 
-For watching drift: a stranger's `ip route del` arrives here within a millisecond. Events are hints, not
-truth: the kernel drops them when a reader is slow. Then `Resync` comes, and the reader has to look again.
+For drift detection: another program's `ip route del` arrives here within a millisecond. Events are hints: the kernel
+drops some when the reader is slow. A `Resync` event then asks the reader to compare everything.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class FdbEvent:
 
 @dataclass(frozen=True, slots=True)
 class Resync:
-    """Events were lost, or could not be read: compare everything."""
+    """Events were lost or could not be decoded: compare everything."""
 
     reason: str
 
@@ -65,7 +65,7 @@ Event = LinkEvent | AddressEvent | RouteEvent | NeighbourEvent | FdbEvent | Resy
 
 
 def decode(message: rtnl.Message) -> Event | None:
-    """The event in a message, or None when it is of no interest. A garbled one gives a Resync."""
+    """The event in a message; None if it is of no interest, a Resync if it is malformed."""
     try:
         return _decode(message)
     except ProtocolError as error:
@@ -77,7 +77,7 @@ def _decode(message: rtnl.Message) -> Event | None:
     match message.type:
         case linkmsg.RTM_NEWLINK | linkmsg.RTM_DELLINK:
             if payload[:1] == bytes((linkmsg.AF_BRIDGE,)):
-                return None  # the bridge's view of a port: the plain link event comes too
+                return None  # the bridge's view of a port: an ordinary link event follows
             return LinkEvent(link.decode(payload), message.type == linkmsg.RTM_DELLINK)
         case ipmsg.RTM_NEWADDR | ipmsg.RTM_DELADDR:
             return AddressEvent(addr.decode(payload), message.type == ipmsg.RTM_DELADDR)
@@ -92,7 +92,7 @@ def _decode(message: rtnl.Message) -> Event | None:
 
 
 class Monitor:
-    """Subscribes on entering, and yields events without end:
+    """Subscribes on entering, and yields events until it is closed:
 
     async with Monitor(netns, groups=("link", "route")) as events:
         async for event in events: ...
@@ -163,7 +163,7 @@ class Monitor:
             self._wake.set()
 
     def _start_over(self, reason: str) -> None:
-        """What is pending is outdated by the look that a Resync asks for."""
+        """Drop pending events: the comparison that a Resync asks for makes them obsolete."""
         self._pending.clear()
         self._pending.append(Resync(reason))
         self._wake.set()

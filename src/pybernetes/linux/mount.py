@@ -1,4 +1,4 @@
-"""Mounts: what is mounted where, and the few kinds that a node needs (bind, tmpfs), taken off lazily."""
+"""Mounts: lists them, and creates the kinds that a node needs (bind, tmpfs)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Mount:
 
 
 def parse(text: str) -> list[Mount]:
-    """The mounts in a mountinfo file, in mount order; lines of another form are passed over."""
+    """The mounts in a mountinfo file, in mount order; malformed lines are ignored."""
     mounts = []
     for line in text.splitlines():
         left, dash, right = line.partition(" - ")
@@ -59,7 +59,7 @@ def _unescape(field: str) -> str:
 
 
 def mounts(pid: int | None = None) -> list[Mount]:
-    """The mounts that a process sees (None: this one)."""
+    """The mounts of a process (None: this one)."""
     return parse(Path(f"/proc/{pid or 'self'}/mountinfo").read_text(errors="surrogateescape"))
 
 
@@ -76,28 +76,28 @@ def is_mounted(target: str | Path) -> bool:
 
 
 def bind(source: str | Path, target: str | Path, *, read_only: bool = False, recursive: bool = False) -> None:
-    """Show `source` at `target` too; both must exist."""
+    """Bind-mount `source` at `target`; both must exist."""
     flags = libc.MS_BIND | (libc.MS_REC if recursive else 0)
     libc.mount(str(source), str(target), "none", flags)
-    if read_only:  # the kernel takes this flag only in a second step
+    if read_only:  # the kernel accepts this flag only in a remount
         libc.mount("", str(target), "none", libc.MS_BIND | libc.MS_REMOUNT | libc.MS_RDONLY)
 
 
 def tmpfs(target: str | Path, *, size: int = 0, mode: int = 0o755) -> None:
-    """A filesystem in memory, of at most `size` bytes (0: half the memory)."""
+    """Mount a tmpfs of at most `size` bytes (0: half of the memory)."""
     options = f"mode={mode:o}" + (f",size={size}" if size else "")
     libc.mount("tmpfs", str(target), "tmpfs", libc.MS_NOSUID | libc.MS_NODEV, options)
 
 
 def make_shared(target: str | Path) -> None:
-    """Make `target` a mount of its own whose mounts reach other namespaces and come back from them."""
+    """Make `target` a mount point with shared propagation."""
     if not is_mounted(target):
         libc.mount(str(target), str(target), "none", libc.MS_BIND | libc.MS_REC)
     libc.mount("", str(target), "none", libc.MS_SHARED | libc.MS_REC)
 
 
 def unmount(target: str | Path, *, lazy: bool = True) -> bool:
-    """Take off what is mounted there; whether anything was. Lazily: gone from sight at once, even if in use."""
+    """Unmount `target`. Returns whether anything was mounted. Lazily: it disappears at once, even if in use."""
     try:
         libc.umount(str(target), libc.MNT_DETACH if lazy else 0)
     except OSError as error:
@@ -108,7 +108,7 @@ def unmount(target: str | Path, *, lazy: bool = True) -> bool:
 
 
 def unmount_all(root: str | Path) -> int:
-    """Take off everything at `root` and below, however often it is stacked; how many mounts that were."""
+    """Unmount everything at `root` and below, including stacked mounts. Returns how many mounts that were."""
     count = 0
     for found in reversed(under(root)):
         count += unmount(found.target)

@@ -1,4 +1,4 @@
-"""Listening to what the kernel tells everybody on netlink: the groups of one protocol in one namespace."""
+"""Subscriptions to netlink's multicast groups, of one protocol in one namespace."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _SO_RCVBUFFORCE = 33
 
 
 def subscribe(target: netns.Netns | None, protocol: int, groups: Iterable[int], *, buffer: int = 0) -> socket.socket:
-    """A socket that hears these groups in a namespace (None: our own); reading it never waits.
+    """A non-blocking socket that receives these groups in a namespace (None: the caller's).
 
-    `buffer` is how many bytes may wait to be read; 0: the kernel's default. Raises OSError.
+    `buffer` is the size of the receive buffer in bytes; 0 for the kernel's default. Raises OSError.
     """
     kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
     with netns.enter(target):
@@ -34,7 +34,7 @@ def subscribe(target: netns.Netns | None, protocol: int, groups: Iterable[int], 
 
 @contextmanager
 def reading(sock: socket.socket, readable: Callable[[], None]) -> Iterator[None]:
-    """`readable` is called when there is something to read; the socket is closed in the end."""
+    """Call `readable` whenever there is something to read; close the socket at the end."""
     loop = asyncio.get_running_loop()
     with sock:
         loop.add_reader(sock.fileno(), readable)

@@ -1,4 +1,4 @@
-"""Neighbours: which link-layer address stands behind an IP address on a link (ARP and NDP)."""
+"""Neighbours: the link-layer address of an IP address on a link (ARP and NDP)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REACHABLE = ipmsg.NUD_REACHABLE
 @dataclass(frozen=True, slots=True)
 class Neighbour:
     index: int
-    """The link it is behind."""
+    """Index of its link."""
     ip: str
     mac: str
     state: int = PERMANENT
@@ -29,24 +29,24 @@ class Neighbour:
 
 
 def decode(payload: bytes) -> Neighbour:
-    """The neighbour that an RTM_NEWNEIGH payload tells of."""
+    """Decode an RTM_NEWNEIGH payload."""
     _family, index, state, _flags, attrs = ipmsg.neigh_decode(payload)
     ip = attrs.get(ipmsg.NDA_DST)
     return Neighbour(index, ipmsg.unpack(ip) if ip else "", mac_text(attrs.get(ipmsg.NDA_LLADDR)), state)
 
 
-#: Of thousands of entries few change between two looks.
+#: Few of thousands of entries change between two listings.
 _known = lru_cache(maxsize=20_000)(decode)
 
 
 def request(verb: str, entry: Neighbour) -> Request:
-    """The message for Netlink.batch; verb is add, replace or delete."""
+    """A message for Netlink.batch; verb is add, replace or delete."""
     mac = "" if verb == "delete" else entry.mac
     return ipmsg.neigh(verb, entry.index, mac=mac, ip=entry.ip, state=entry.state)
 
 
 def neighbours(nl: Netlink, index: int = 0, *, permanent: bool = False) -> list[Neighbour]:
-    """The neighbours behind one link (0: behind all), both families."""
+    """The neighbours of one link (0: of all), in both families."""
     found = []
     for family in FAMILIES.values():
         found += [_known(ipmsg.neigh_key(payload)) for payload in nl.dump(ipmsg.neigh_dump(index, family))]
@@ -62,7 +62,7 @@ def delete(nl: Netlink, entry: Neighbour) -> None:
 
 
 def ensure_deleted(nl: Netlink, entry: Neighbour) -> bool:
-    """Delete it if it is there; whether it was."""
+    """Delete an entry if it exists. Returns whether it did."""
     try:
         delete(nl, entry)
     except Missing:

@@ -1,10 +1,9 @@
 """Network namespaces by name, path or file descriptor.
 
-Names live under /run/netns as bind mounts of a namespace's file, the way `ip netns` keeps them, so that both
-see the same ones. Only the *network* namespace is ever entered: `ip netns exec` also remounts /sys, which
-hides the cgroups that container runtimes need.
+Names are bind mounts under /run/netns, as `ip netns` makes them, so that both see the same ones. Only the *network*
+namespace is entered: `ip netns exec` also remounts /sys, which hides the cgroups that container runtimes need.
 
-Light on imports, since CNI plugins use it: `posix` is the part of `os` that is there already, the rest takes 1 ms.
+Light on imports, because CNI plugins use it: `posix` is always loaded, the rest of `os` takes 1 ms.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ def path_of(netns: str) -> str:
 
 
 def open_fd(netns: Netns) -> int:
-    """A new descriptor of the namespace, for the caller to close; Missing when there is no such one."""
+    """A new descriptor of the namespace, which the caller closes. Raises Missing if it does not exist."""
     if isinstance(netns, int):
         return posix.dup(netns)
     path = path_of(netns)
@@ -52,9 +51,9 @@ def open_fd(netns: Netns) -> int:
 
 
 class enter:
-    """Context manager: the calling thread works in `netns`, and comes back at the end.
+    """Context manager: the calling thread is in `netns` until the end of the block.
 
-    None stays where we are. Do not await inside: other tasks of the thread would run in there too.
+    None changes nothing. Do not await inside: other tasks of the thread would run in the namespace too.
     """
 
     def __init__(self, netns: Netns | None) -> None:
@@ -84,7 +83,7 @@ class enter:
 
 
 def exists(name: str) -> bool:
-    """Whether `name` is a live namespace: a leftover plain file is none."""
+    """Whether `name` is a namespace, and not just a leftover file."""
     try:
         here, parent = posix.stat(path_of(name)), posix.stat(RUN_DIR)
     except FileNotFoundError:
@@ -93,7 +92,7 @@ def exists(name: str) -> bool:
 
 
 def list_names() -> list[str]:
-    """The names of all live namespaces under /run/netns."""
+    """The names of all namespaces under /run/netns."""
     try:
         names = sorted(posix.listdir(RUN_DIR))
     except FileNotFoundError:
@@ -102,7 +101,7 @@ def list_names() -> list[str]:
 
 
 def create(name: str) -> str:
-    """Make a namespace with its loopback up and return its path; Exists when the name is taken."""
+    """Create a namespace with its loopback up; returns its path. Raises Exists if the name is in use."""
     path = path_of(name)
     _prepare_run_dir()
     try:
@@ -110,7 +109,7 @@ def create(name: str) -> str:
     except FileExistsError as taken:
         if exists(name):
             raise Exists(errno.EEXIST, "create network namespace", name) from taken
-        # A file without a mount is what a crash or a reboot leaves; it is taken over.
+        # A file without a mount is left over from a crash or a reboot; reuse it.
 
     def make() -> None:
         libc.unshare(libc.CLONE_NEWNET)
@@ -139,12 +138,12 @@ def _set_loopback_up() -> None:
 
 
 def ensure(name: str) -> str:
-    """Make the namespace unless it exists; its path either way."""
+    """Create the namespace unless it exists; returns its path."""
     return path_of(name) if exists(name) else create(name)
 
 
 def delete(name: str) -> None:
-    """Remove the name. The namespace itself ends with its last process. Gone already is fine."""
+    """Remove the name, if it exists. The namespace itself ends with its last process."""
     path = path_of(name)
     try:
         libc.umount(path, libc.MNT_DETACH)
@@ -158,7 +157,7 @@ def delete(name: str) -> None:
 
 
 def run_in(netns: Netns | None, work: Callable[[], T]) -> T:
-    """Call `work` inside the namespace in a thread of its own, and return or raise what it did."""
+    """Call `work` inside the namespace, in a separate thread; returns or raises what it did."""
 
     def inside() -> T:
         with enter(netns):
@@ -168,7 +167,7 @@ def run_in(netns: Netns | None, work: Callable[[], T]) -> T:
 
 
 def argv_in(netns: Netns | None, argv: Sequence[str]) -> list[str]:
-    """`argv` so that it runs in the namespace. `nsenter` execs in place: the pid is the command's own."""
+    """A command line that runs `argv` in the namespace. `nsenter` execs, so the pid is that of the command."""
     if netns is None:
         return list(argv)
     path = f"/proc/{posix.getpid()}/fd/{netns}" if isinstance(netns, int) else path_of(netns)
@@ -187,7 +186,7 @@ def popen_in(
     start_new_session: bool = False,
     pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start a command inside the namespace; mounts, cgroups and all else stay as they are."""
+    """Start a command inside the network namespace; all other namespaces stay the same."""
     import subprocess
 
     return subprocess.Popen(
@@ -203,7 +202,7 @@ def popen_in(
 
 
 def inode(netns: Netns | None = None) -> int:
-    """The number that tells two namespaces apart (None: the caller's own)."""
+    """The inode number of a namespace (None: the caller's), which identifies it."""
     if netns is None:
         return posix.stat("/proc/thread-self/ns/net").st_ino
     fd = open_fd(netns)
@@ -214,7 +213,7 @@ def inode(netns: Netns | None = None) -> int:
 
 
 def _in_thread(work: Callable[[], T]) -> T:
-    """Run in a fresh thread: namespaces belong to threads, and this one's end with it."""
+    """Run in a new thread: a thread's namespace ends with it."""
     import threading
 
     result: list[T] = []
@@ -235,7 +234,7 @@ def _in_thread(work: Callable[[], T]) -> T:
 
 
 def _prepare_run_dir() -> None:
-    """Make /run/netns a shared mount, so that a name deleted here vanishes in other mount namespaces too."""
+    """Make /run/netns a shared mount, so that deleting a name here also unmounts it in other mount namespaces."""
     import os
 
     os.makedirs(RUN_DIR, mode=0o755, exist_ok=True)

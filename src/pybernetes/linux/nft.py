@@ -1,6 +1,6 @@
-"""nftables through the `nft` command: scripts in, listings out. A script is one transaction.
+"""nftables through the `nft` command: applies scripts and lists tables. A script is one transaction.
 
-Light on imports, since the portmap plugin uses it. The caller writes `nft` syntax; nothing is parsed here.
+Light on imports, because CNI plugins use it. `nftables` describes tables and writes the scripts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class NftError(LinuxError):
-    """nft refused a script; the message ends with the line that it complained about."""
+    """nft rejected a script; the message ends with the line at fault."""
 
     def __init__(self, cause: ToolError, script: str) -> None:
         super().__init__(f"{cause}\n{_culprit(cause.stderr, script)}".rstrip())
@@ -24,23 +24,23 @@ class NftError(LinuxError):
 
 
 class NftMissing(NftError):
-    """It speaks of a table, chain, set or element that is not there."""
+    """A script or command names a table, chain, set or element that does not exist."""
 
 
 def apply(script: str, netns: Netns | None = None) -> None:
-    """Carry out a whole script, or nothing of it."""
+    """Apply a script, completely or not at all."""
     run(["-f", "-"], script, netns)
 
 
 async def apply_async(script: str, netns: Netns | None = None) -> None:
-    """`apply` without holding up the event loop."""
+    """`apply` in a worker thread."""
     import asyncio
 
     await asyncio.to_thread(apply, script, netns)
 
 
 def list_text(family: str, table: str, netns: Netns | None = None) -> str | None:
-    """A table in nft's own words, or None when there is none."""
+    """A table as nft prints it; None if it does not exist."""
     try:
         return run(["list", "table", family, table], "", netns).decode()
     except NftMissing:
@@ -48,7 +48,7 @@ def list_text(family: str, table: str, netns: Netns | None = None) -> str | None
 
 
 def list_table(family: str, table: str, netns: Netns | None = None) -> list[dict[str, Any]] | None:
-    """A table's objects in nft's JSON form (libnftables-json(5)), or None when there is none."""
+    """A table's objects in nft's JSON form (libnftables-json(5)); None if it does not exist."""
     import json
 
     try:
@@ -82,7 +82,7 @@ def list_tables(netns: Netns | None = None) -> list[tuple[str, str]]:
 
 
 def delete_table(family: str, table: str, netns: Netns | None = None) -> bool:
-    """Remove a table with all that is in it; whether it was there."""
+    """Delete a table with everything in it. Returns whether it existed."""
     try:
         run(["delete", "table", family, table], "", netns)
     except NftMissing:
@@ -100,7 +100,7 @@ def run(args: list[str], script: str = "", netns: Netns | None = None) -> bytes:
 
 
 def _culprit(stderr: str, script: str) -> str:
-    """The line of the script that nft's `/dev/stdin:LINE:COLUMN-...` points at."""
+    """The line of the script that `/dev/stdin:LINE:COLUMN-...` in nft's message refers to."""
     place = stderr.partition("/dev/stdin:")[2].partition(":")[0]
     lines = script.splitlines()
     if place.isdigit() and 0 < int(place) <= len(lines):

@@ -1,7 +1,7 @@
-"""Which nftables tables change in a namespace: a stranger's `nft flush ruleset` is known within a millisecond.
+"""Reports from which nftables tables of a namespace something was removed, within a millisecond.
 
-Says only from which table something was removed, never what. Removals are what a keeper of rules must mend; additions
-by others can't hurt it.
+It reports the table and not the object. Only removals matter to the owner of a table, which restores it; additions by
+other programs do no harm.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _HEADER = struct.Struct("=IHHII")
 
 
 def removed_from(data: bytes) -> set[str]:
-    """The tables that a datagram of notifications says something was removed from; garbage gives `""`."""
+    """The tables from which something was removed, according to a datagram; `""` if it is malformed."""
     tables: set[str] = set()
     offset = 0
     while offset + _HEADER.size <= len(data):
@@ -38,7 +38,7 @@ def removed_from(data: bytes) -> set[str]:
 
 
 def _table(attributes: bytes) -> str:
-    """The table's name is attribute 1 in messages on every kind of object."""
+    """The table's name: attribute 1 in messages about every kind of object."""
     try:
         return rtnl.read_text(rtnl.parse_attrs(attributes).get(1))
     except ProtocolError:
@@ -46,16 +46,16 @@ def _table(attributes: bytes) -> str:
 
 
 class NftWatch:
-    """`await removed()` returns the tables that something was removed from since the last call.
+    """`await removed()` returns the tables from which something was removed since the last call.
 
-    The empty name stands for "any": events were lost or could not be read.
+    The empty name stands for any table: events were lost or could not be decoded.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._some = asyncio.Event()
         self._tables: set[str] = set()
-        self._deaf = False
+        self._ignoring = False
 
     async def removed(self) -> set[str]:
         """Wait for a removal."""
@@ -66,19 +66,19 @@ class NftWatch:
 
     @contextmanager
     def own_changes(self) -> Iterator[None]:
-        """While the caller itself removes things, nothing is reported, nor afterwards."""
-        self._deaf = True
+        """Removals inside this block are the caller's own and are not reported."""
+        self._ignoring = True
         try:
             yield
         finally:
-            self._deaf = False
+            self._ignoring = False
             self._read()
             self._tables.clear()
             self._some.clear()
 
     def _readable(self) -> None:
         self._read()
-        if self._tables and not self._deaf:
+        if self._tables and not self._ignoring:
             self._some.set()
 
     def _read(self) -> None:
@@ -95,7 +95,7 @@ class NftWatch:
 
 @asynccontextmanager
 async def watch(target: netns.Netns | None = None) -> AsyncIterator[NftWatch]:
-    """Watch the nftables of a namespace (None: our own)."""
+    """Watch the nftables of a namespace (None: the caller's)."""
     sock = multicast.subscribe(target, rtnl.NETLINK_NETFILTER, [_NFNLGRP_NFTABLES])
     watcher = NftWatch(sock)
     with multicast.reading(sock, watcher._readable):

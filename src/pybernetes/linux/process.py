@@ -1,4 +1,4 @@
-"""Processes by more than their number: pids are used again, so a pid file alone may name a stranger.
+"""Processes by pid and start time: pids are reused, so a pid file alone may name another process.
 
 The start time of a process (clock ticks since boot) together with its pid is unique until the next boot.
 """
@@ -12,24 +12,24 @@ from pathlib import Path
 
 
 def start_time(pid: int) -> int | None:
-    """When the process started, in clock ticks since boot; None when there is none (a zombie counts as none)."""
+    """When a process started, in clock ticks since boot; None if there is none, or a zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # The command's name stands in parentheses and may hold anything, more of them too.
+    # The command's name is in parentheses and may itself contain parentheses.
     fields = stat[stat.rfind(")") + 2 :].split()
     return None if fields[0] in "ZX" else int(fields[19])
 
 
 def identity(pid: int) -> str | None:
-    """`pid:start time`: a line for a pid file. None when there is no such process."""
+    """`pid:start time`, for a pid file. None if there is no such process."""
     started = start_time(pid)
     return None if started is None else f"{pid}:{started}"
 
 
 def resolve(ident: str) -> int | None:
-    """The pid of the very process that `identity` described; None when it has ended or the text is none."""
+    """The pid of the process that `identity` described; None if it has ended or the text is malformed."""
     pid, colon, started = ident.strip().partition(":")
     if not (colon and pid.isdigit() and started.isdigit()):
         return None
@@ -37,7 +37,7 @@ def resolve(ident: str) -> int | None:
 
 
 def write_pid_file(path: Path, pid: int) -> None:
-    """Note who is running, in one step."""
+    """Write the identity of a process to a file, atomically."""
     ident = identity(pid)
     if ident is None:
         raise ProcessLookupError(f"process {pid} has ended")
@@ -47,7 +47,7 @@ def write_pid_file(path: Path, pid: int) -> None:
 
 
 def read_pid_file(path: Path) -> int | None:
-    """The pid of the process that was noted, if it is still that one."""
+    """The pid in a file, if it is still the same process."""
     try:
         return resolve(path.read_text())
     except FileNotFoundError:
@@ -55,7 +55,7 @@ def read_pid_file(path: Path) -> int | None:
 
 
 def kill(ident: str, number: int = signal.SIGKILL) -> bool:
-    """Signal the very process that `identity` described; whether it was still there. Race-free by pidfd."""
+    """Signal the process that `identity` described. Returns whether it was still running. Race-free: uses a pidfd."""
     fd = _open(ident)
     if fd is None:
         return False
@@ -69,7 +69,7 @@ def kill(ident: str, number: int = signal.SIGKILL) -> bool:
 
 
 def wait(ident: str, timeout: float) -> bool:
-    """Wait for its end, for any process, not only children; whether it came within `timeout` seconds."""
+    """Wait until a process ends; it need not be a child. Returns whether it did within `timeout` seconds."""
     fd = _open(ident)
     if fd is None:
         return True
@@ -89,7 +89,7 @@ def _open(ident: str) -> int | None:
         fd = os.pidfd_open(int(pid))
     except ProcessLookupError:
         return None
-    # Between the check and the open the pid may have changed hands: only now it is pinned.
+    # The pid may have been reused between the check and the open; the pidfd pins it from here on.
     if resolve(ident) is None:
         os.close(fd)
         return None

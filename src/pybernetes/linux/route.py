@@ -1,6 +1,6 @@
 """Routes as frozen values.
 
-A route's `protocol` number says whose it is: pick one per component, and orphans are found by listing it.
+A route's `protocol` number names its owner: each component uses one, and finds its stale routes by listing it.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ DEFAULT6 = "::/0"
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One route with one next hop. Two equal values are the same route with the same properties."""
+    """One route with one next hop. Equal values are the same route with the same properties."""
 
     dst: str
-    """Canonical prefix (`network()` makes one); `0.0.0.0/0` and `::/0` are the defaults."""
+    """Canonical prefix (see `ipmsg.network`); `0.0.0.0/0` and `::/0` are the default routes."""
     device: int = 0
-    """Index of the outgoing link; 0 where there is none (blackhole) or the kernel is to find it."""
+    """Index of the outgoing link; 0 if there is none (blackhole) or the kernel should find it."""
     gateway: str = ""
     src: str = ""
     metric: int = 0
-    """0: the kernel's default, which reads back as 1024 for IPv6."""
+    """0 for the kernel's default, which it reports as 1024 for IPv6."""
     table: int = ipmsg.RT_TABLE_MAIN
     protocol: int = ipmsg.RTPROT_BOOT
     scope: int | None = None
-    """None: as ip-route(8) would choose."""
+    """None: chosen by the rules of ip-route(8)."""
     kind: str = "unicast"
     """`unicast`, `blackhole`, `unreachable`, `local`, ..."""
     onlink: bool = False
-    """The gateway is taken to be on the link, whatever the addresses say."""
+    """Treat the gateway as directly reachable on the link, whatever its address."""
     mtu: int = 0
 
     @property
@@ -50,7 +50,7 @@ network = ipmsg.network
 
 
 def decode(payload: bytes) -> Route:
-    """The route that an RTM_NEWROUTE or RTM_DELROUTE payload tells of (of several next hops: none)."""
+    """Decode an RTM_NEWROUTE or RTM_DELROUTE payload (without next hops if there are several)."""
     fields = ipmsg.RouteFields(payload)
     attrs = fields.attrs
     gateway, src = attrs.get(ipmsg.RTA_GATEWAY), attrs.get(ipmsg.RTA_PREFSRC)
@@ -71,7 +71,7 @@ def decode(payload: bytes) -> Route:
 
 
 def request(verb: str, route: Route) -> Request:
-    """The message for Netlink.batch; verb is add, append, replace or delete."""
+    """A message for Netlink.batch; verb is add, append, replace or delete."""
     return ipmsg.route(
         verb,
         route.dst,
@@ -89,14 +89,14 @@ def request(verb: str, route: Route) -> Request:
 
 
 def routes(nl: Netlink, *, family: int = 0, table: int = 0, protocol: int = 0, device: int = 0) -> list[Route]:
-    """Routes of all tables or those that match every filter given (family: 4 or 6)."""
+    """The routes of all tables, or those that match every given filter (family: 4 or 6)."""
     wanted = [FAMILIES[family]] if family else list(FAMILIES.values())
     found: list[Route] = []
     for number in wanted:
         try:
             payloads = nl.dump(ipmsg.route_dump(number, table=table, protocol=protocol, device=device))
         except Missing:
-            continue  # a table that nobody has put a route into yet
+            continue  # the table does not exist until a route is added to it
         found += [decode(payload) for payload in payloads if not _cloned(payload)]
     return [
         r
@@ -112,22 +112,22 @@ def _cloned(payload: bytes) -> bool:
 
 
 def add(nl: Netlink, route: Route) -> None:
-    """Exists when there is one of the same prefix, metric and table."""
+    """Add a route. Raises Exists if there is one with the same prefix, metric and table."""
     nl.request(request("add", route))
 
 
 def replace(nl: Netlink, route: Route) -> None:
-    """Add it, or put it in the place of the one with the same prefix, metric and table."""
+    """Add a route, or replace the one with the same prefix, metric and table."""
     nl.request(request("replace", route))
 
 
 def delete(nl: Netlink, route: Route) -> None:
-    """Missing when there is no such route."""
+    """Delete a route. Raises Missing."""
     nl.request(request("delete", route))
 
 
 def ensure_deleted(nl: Netlink, route: Route) -> bool:
-    """Delete it if it is there; whether it was."""
+    """Delete a route if it exists. Returns whether it did."""
     try:
         delete(nl, route)
     except Missing:
@@ -136,5 +136,5 @@ def ensure_deleted(nl: Netlink, route: Route) -> bool:
 
 
 def lookup(nl: Netlink, ip: str) -> Route:
-    """The route that a packet to `ip` takes now; Missing when there is none."""
+    """The route that a packet to `ip` takes now. Raises Missing if there is none."""
     return decode(nl.request(ipmsg.route_get(ip))[0])

@@ -1,11 +1,10 @@
-"""Netlink: the wire format, and a socket that speaks it inside any network namespace.
+"""Netlink: the wire format, and a socket for it inside any network namespace.
 
-What flows through: a `Request` (message type, flags, body) goes out; payloads of replies, or an error with
-the kernel's own explanation, come back. What the bodies mean is the business of `linkmsg` and `ipmsg`.
+What flows through: a `Request` (message type, flags, body) is sent; payloads of replies, or an error with the kernel's
+explanation, come back. `linkmsg` and `ipmsg` know the bodies.
 
-Written by hand on `struct` and `_socket` because CNI plugins pay for each import (see
-docs/decisions/0002-own-rtnetlink.md); agents use the very same code. Nothing here trusts a length that came
-from outside: a message that is cut short raises ProtocolError.
+Written on `struct` and `_socket` because CNI plugins pay for each import (see docs/decisions/0002-own-rtnetlink.md);
+agents use the same code. Lengths in messages are not trusted: a truncated message raises ProtocolError.
 
 Source: RFC 3549, netlink(7), linux/netlink.h.
 """
@@ -64,13 +63,13 @@ _ATTR = Struct("=HH")  # length, type
 _ERRNO = Struct("=i")
 
 RECEIVE = 1 << 16  # larger than any datagram of the kernel (32 KiB in dumps)
-_BATCH = 128  # answers to so many messages fit the receive buffer even where it cannot be enlarged
+_BATCH = 128  # replies to this many messages fit into the default receive buffer
 _RECEIVE_BUFFER = 4 << 20
 _DUMP_TRIES = 8
 
 
 class Request:
-    """One message to the kernel; `op` and `what` are the words for an error message."""
+    """One message to the kernel; `op` and `what` describe it in error messages."""
 
     __slots__ = ("body", "flags", "op", "type", "what")
 
@@ -129,7 +128,7 @@ _U32 = Struct("=I")
 
 
 def iter_attrs(data: bytes, offset: int = 0) -> Iterator[tuple[int, bytes]]:
-    """The attributes in `data` from `offset` on; ProtocolError when a length leads outside."""
+    """The attributes in `data` from `offset` on. Raises ProtocolError if a length exceeds the data."""
     end = len(data)
     while offset + 4 <= end:
         length, kind = _ATTR.unpack_from(data, offset)
@@ -140,17 +139,17 @@ def iter_attrs(data: bytes, offset: int = 0) -> Iterator[tuple[int, bytes]]:
 
 
 def parse_attrs(data: bytes, offset: int = 0) -> dict[int, bytes]:
-    """Attributes by kind; of a repeated one the last counts."""
+    """Attributes by kind; the last one if a kind is repeated."""
     return dict(iter_attrs(data, offset))
 
 
 def read_u32(data: bytes | None, default: int = 0) -> int:
-    """A number attribute; `default` when it is absent. Shorter ones are widened."""
+    """A number of up to four bytes; `default` if it is absent."""
     return int.from_bytes(data[:4], "little") if data else default
 
 
 def read_text(data: bytes | None) -> str:
-    """A string attribute up to its NUL; empty when absent."""
+    """A string up to its NUL; empty if it is absent."""
     return data.split(b"\0", 1)[0].decode("utf-8", "replace") if data else ""
 
 
@@ -182,7 +181,7 @@ def read_verdict(message: Message) -> tuple[int, str]:
     code = -_ERRNO.unpack_from(payload)[0]
     if not message.flags & NLM_F_ACK_TLVS or len(payload) < 20:
         return code, ""
-    # The failed request's header follows the code, and its body too unless the answer is capped.
+    # The header of the failed request follows the code, and its body unless NETLINK_CAP_ACK is set.
     skip = 20
     if not message.flags & NLM_F_CAPPED:
         skip = 4 + ((_HEADER.unpack_from(payload, 4)[0] + 3) & ~3)
@@ -193,8 +192,8 @@ def read_verdict(message: Message) -> tuple[int, str]:
 class Netlink:
     """A request socket inside a namespace (None: the caller's own). Use as a context manager.
 
-    The socket stays in its namespace for life, whatever its owner's thread enters later. Blocking: the kernel
-    answers within microseconds. Not for use by two threads at once.
+    The socket stays in its namespace, whichever one its owner's thread enters later. Blocking: the kernel replies
+    within microseconds. Not for use by two threads at once.
     """
 
     def __init__(self, netns: _netns.Netns | None = None, protocol: int = NETLINK_ROUTE) -> None:
@@ -204,7 +203,7 @@ class Netlink:
             self._socket = _socket(AF_NETLINK, _SOCK_RAW | _SOCK_CLOEXEC, protocol)
         for option in (NETLINK_CAP_ACK, NETLINK_EXT_ACK):
             self._socket.setsockopt(SOL_NETLINK, option, 1)
-        if protocol == NETLINK_ROUTE:  # makes the kernel honour the filters in dump requests
+        if protocol == NETLINK_ROUTE:  # the kernel then applies the filters in dump requests
             self._socket.setsockopt(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1)
         self._room = False
 
@@ -221,9 +220,9 @@ class Netlink:
         return self._socket.fileno()
 
     def batch(self, requests: Sequence[Request]) -> list[NetlinkError | None]:
-        """Send all, many per system call; the kernel works through them in order, whatever fails.
+        """Send all requests, many per system call. The kernel processes them in order and continues after errors.
 
-        Returns one entry per request: None, or the error it met.
+        Returns one entry per request: None, or its error.
         """
         outcome: list[NetlinkError | None] = []
         for start in range(0, len(requests), _BATCH):
@@ -231,26 +230,26 @@ class Netlink:
         return outcome
 
     def run(self, requests: Sequence[Request]) -> None:
-        """Send all, in order; raise the first error (the later ones have been tried all the same)."""
+        """Send all requests, in order; raise the first error (later requests are still carried out)."""
         for error in self.batch(requests):
             if error is not None:
                 raise error
 
     def request(self, request: Request) -> list[bytes]:
-        """Send one, raise its error, or return the payloads that answer it."""
+        """Send one request; return the payloads of the reply, or raise its error."""
         errors, replies = self._exchange([request])
         if errors[0] is not None:
             raise errors[0]
         return replies
 
     def dump(self, request: Request) -> list[bytes]:
-        """The payloads of a whole listing. One that changed while it was read is read again."""
+        """The payloads of a listing; read again if it changed in the meantime."""
         self._make_room()
         for _ in range(_DUMP_TRIES):
             payloads, consistent = self._dump_once(request)
             if consistent:
                 return payloads
-        return payloads  # a table that never holds still: the last look is as good as any
+        return payloads  # the table changes all the time: use the last listing
 
     def _exchange(self, requests: Sequence[Request]) -> tuple[list[NetlinkError | None], list[bytes]]:
         if len(requests) > 1:
@@ -266,7 +265,7 @@ class Netlink:
             for message in self._receive():
                 place = message.sequence - first
                 if not 0 <= place < len(requests):
-                    continue  # the tail of an exchange that was given up
+                    continue  # a late reply to an abandoned request
                 if message.type == NLMSG_ERROR:
                     code, hint = read_verdict(message)
                     if code:
@@ -308,6 +307,6 @@ class Netlink:
         self._room = True
         try:
             self._socket.setsockopt(_SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
-        except OSError as error:  # without CAP_NET_ADMIN the default must do: batches are small enough
+        except OSError as error:  # without CAP_NET_ADMIN the default size remains: batches are small enough
             if error.errno != errno.EPERM:
                 raise

@@ -15,17 +15,17 @@ def path_of(name: str) -> str:
 
 
 def read(name: str, netns: _netns.Netns | None = None) -> str:
-    """The value without its newline; Missing when there is no such setting."""
+    """The value without its newline. Raises Missing if there is no such setting."""
     return _access(name, netns, posix.O_RDONLY, b"").decode().strip()
 
 
 def write(name: str, value: str | int, netns: _netns.Netns | None = None) -> None:
-    """Set it; Missing when there is no such setting (for example because IPv6 is off)."""
+    """Set a value. Raises Missing if there is no such setting (for example because IPv6 is off)."""
     _access(name, netns, posix.O_WRONLY, str(value).encode())
 
 
 def ensure(name: str, value: str | int, netns: _netns.Netns | None = None) -> bool:
-    """Set it unless it is so already; whether that changed anything."""
+    """Set a value unless it is set already. Returns whether it was changed."""
     if read(name, netns) == str(value):
         return False
     write(name, value, netns)

@@ -1,8 +1,8 @@
-"""Running a short-lived command such as `nft` and getting what it said.
+"""Runs a short-lived command such as `nft` and returns its output.
 
-On posix_spawn with anonymous memory files for the three streams: no `subprocess` to import (14 ms, which a
-CNI plugin cannot spend), no pipe that can fill up. Blocks the caller for as long as the command runs, which
-suits tools that take milliseconds; agents use `run_async`.
+Uses posix_spawn with memory files for the three streams: CNI plugins cannot afford the import of `subprocess` (14 ms),
+and no pipe can fill up. Blocks the caller while the command runs, which suits tools that take milliseconds; agents use
+`run_async`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Plugins may be started with hardly any environment, and the tools live in sbin.
+# Plugins may be started with an almost empty environment, and the tools are in sbin.
 _SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def find(tool: str) -> str | None:
     """The path of an installed command, or None."""
-    import os  # a millisecond, that only those pay who run something
+    import os  # takes a millisecond, needed only to run a command
 
     for directory in f"{os.environ.get('PATH', '')}:{_SEARCH}".split(":"):
         path = f"{directory}/{tool}"
@@ -38,7 +38,7 @@ def run(
     netns: _netns.Netns | None = None,
     env: dict[str, str] | None = None,
 ) -> bytes:
-    """Run a command inside a namespace and return its standard output; ToolError when it fails."""
+    """Run a command inside a namespace and return its standard output. Raises ToolError if it fails."""
     code, out, err = run_raw(argv, stdin=stdin, netns=netns, env=env)
     if code:
         raise ToolError(argv[0], code, err.decode(errors="replace"))
@@ -52,7 +52,7 @@ def run_raw(
     netns: _netns.Netns | None = None,
     env: dict[str, str] | None = None,
 ) -> tuple[int, bytes, bytes]:
-    """(exit code, standard output, standard error); ToolError only when it is not installed."""
+    """(exit code, standard output, standard error). Raises ToolError only if the command is not installed."""
     import os
 
     path = argv[0] if argv[0].startswith("/") else find(argv[0])
@@ -76,7 +76,7 @@ def run_raw(
 
 
 async def run_async(argv: Sequence[str], *, stdin: bytes = b"", netns: _netns.Netns | None = None) -> bytes:
-    """`run` in a worker thread, so that the event loop goes on."""
+    """`run` in a worker thread."""
     import asyncio
 
     return await asyncio.to_thread(run, argv, stdin=stdin, netns=netns)

@@ -1,6 +1,6 @@
-"""WireGuard devices: keys, port and peers, through generic netlink. The link itself is made by `link.add_wireguard`.
+"""WireGuard devices: keys, port and peers, through generic netlink. `link.add_wireguard` creates the link.
 
-Keys are text as `wg` prints them: base64 of 32 bytes. No secret is ever part of a repr or of an error message.
+Keys are text as `wg` prints it: base64 of 32 bytes. Secrets never appear in a repr or an error message.
 Source: linux/wireguard.h.
 """
 
@@ -30,13 +30,13 @@ _ALLOWED_FAMILY, _ALLOWED_ADDRESS, _ALLOWED_LENGTH = 1, 2, 3
 _NO_KEY = bytes(32)
 _SOCKADDR_IN, _SOCKADDR_IN6 = Struct("=H2s4s8x"), Struct("=H2sI16sI")
 _TIMESPEC = Struct("=qq")
-#: Peers in one message: with an allowed network or two each they stay far below the limit of 64 KiB.
+#: Peers in one message: with one or two allowed networks each they stay far below the limit of 64 KiB.
 _CHUNK = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a peer is reached over UDP."""
+    """The UDP address of a peer."""
 
     address: str
     port: int
@@ -47,18 +47,18 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One peer, as it is wanted or as it is."""
+    """One peer, as desired or as observed."""
 
     public_key: str
     endpoint: Endpoint | None = None
     allowed: frozenset[str] = frozenset()
-    """Networks that the peer may send from, and is sent to."""
+    """Networks from which the peer may send, and for which packets are sent to it."""
     keepalive: int = 0
-    """Seconds; 0: none."""
+    """Seconds; 0 for none."""
     psk: str = field(default="", repr=False)
     """The preshared key, if any."""
     last_handshake: float = field(default=0.0, compare=False)
-    """Unix time; 0: never."""
+    """Unix time; 0 for never."""
     received: int = field(default=0, compare=False)
     sent: int = field(default=0, compare=False)
 
@@ -69,7 +69,7 @@ class Device:
 
     name: str
     public_key: str = ""
-    """Empty while it has no private key."""
+    """Empty if there is no private key."""
     private_key: str = field(default="", repr=False)
     listen_port: int = 0
     fwmark: int = 0
@@ -81,7 +81,7 @@ class Device:
 
 
 def key_bytes(key: str) -> bytes:
-    """The 32 bytes of a key; ValueError, which does not repeat the key, for anything else."""
+    """The 32 bytes of a key. Raises ValueError, whose message does not contain the key."""
     try:
         raw = base64.b64decode(key.encode(), validate=True)
     except (binascii.Error, ValueError):
@@ -92,7 +92,7 @@ def key_bytes(key: str) -> bytes:
 
 
 def key_text(raw: bytes) -> str:
-    """Base64; empty for no key, which the kernel tells as zeros."""
+    """Base64; empty for no key, which the kernel reports as zeros."""
     if raw in (b"", _NO_KEY):
         return ""
     if len(raw) != 32:
@@ -133,7 +133,7 @@ def _decode_allowed(data: bytes) -> str:
 
 
 def encode_peer(peer: Peer) -> bytes:
-    """A peer to be set: everything about it is replaced."""
+    """A peer to set: all of its properties are replaced."""
     body = attr(_PEER_KEY, key_bytes(peer.public_key)) + u32(_PEER_FLAGS, _REPLACE_ALLOWED)
     body += attr(_PEER_PSK, key_bytes(peer.psk) if peer.psk else _NO_KEY)
     if peer.endpoint is not None:
@@ -143,7 +143,7 @@ def encode_peer(peer: Peer) -> bytes:
 
 
 def decode_peer(data: bytes) -> Peer:
-    """A peer as the kernel tells of it. Raises ProtocolError."""
+    """A peer as the kernel reports it. Raises ProtocolError."""
     attrs = parse_attrs(data)
     when = attrs.get(_PEER_HANDSHAKE, b"")
     seconds, nanoseconds = _TIMESPEC.unpack(when) if len(when) == _TIMESPEC.size else (0, 0)
@@ -160,7 +160,7 @@ def decode_peer(data: bytes) -> Peer:
 
 
 def decode(payloads: Iterable[bytes]) -> Device:
-    """A device from the messages of one listing. A peer with many networks goes on in the next message."""
+    """A device from the messages of one listing. A peer with many networks continues in the next message."""
     device = Device("")
     peers: dict[str, Peer] = {}
     for payload in payloads:
@@ -187,7 +187,7 @@ def set_body(name: str, *attrs: bytes) -> bytes:
 
 # -- the kernel ------------------------------------------------------------------------------------------
 class Wireguard:
-    """WireGuard in one namespace. Use as a context manager. NotSupported where the module is not loaded."""
+    """WireGuard in one namespace. Use as a context manager. Raises NotSupported if the module is not loaded."""
 
     def __init__(self, netns: Netns | None = None) -> None:
         self._genl = genl.Genl(FAMILY, netns)
@@ -199,19 +199,19 @@ class Wireguard:
         self._genl.close()
 
     def device(self, name: str) -> Device:
-        """A device with its peers; Missing when there is none of that name."""
+        """A device with its peers. Raises Missing."""
         body = genl.header(_GET_DEVICE) + text(_IFNAME, name)
         return decode(self._genl.dump(Request(self._genl.family, 0, body, "read WireGuard device", name)))
 
     def configure(self, name: str, *, private_key: str = "", listen_port: int | None = None) -> None:
-        """Set what is given of the device's own."""
+        """Set the given properties of the device."""
         body = attr(_PRIVATE_KEY, key_bytes(private_key)) if private_key else b""
         if listen_port is not None:
             body += u16(_LISTEN_PORT, listen_port)
         self._set(name, "configure WireGuard device", body)
 
     def set_peers(self, name: str, peers: Sequence[Peer], *, only: bool = False) -> None:
-        """Add these or replace what is known of them; with `only`, remove all others."""
+        """Add or replace peers; with `only`, remove all others."""
         if only and not peers:
             self._set(name, "remove the peers of", u32(_DEVICE_FLAGS, _REPLACE_PEERS))
         for start in range(0, len(peers), _CHUNK):
@@ -220,7 +220,7 @@ class Wireguard:
             self._set(name, "set peers of", flags + nested(_PEERS, *map(encode_peer, part)))
 
     def remove_peers(self, name: str, public_keys: Sequence[str]) -> None:
-        """Remove these; one that is not there is fine."""
+        """Remove peers, if they exist."""
         for start in range(0, len(public_keys), _CHUNK):
             entries = [
                 nested(0, attr(_PEER_KEY, key_bytes(key)), u32(_PEER_FLAGS, _REMOVE_ME))

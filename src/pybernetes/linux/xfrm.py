@@ -1,8 +1,8 @@
-"""IPsec in the kernel: security policies (what must be encrypted) and states (by which keys), through netlink.
+"""IPsec in the kernel through netlink: security policies (what must be encrypted) and states (with which keys).
 
-Only what a key exchange daemon leaves to others: policies are made and removed here, states are looked at and removed.
-An interface id ties both to the xfrm interface with that id (`link.add_xfrm`); with 0 they are for all traffic.
-No key is ever decoded. Source: linux/xfrm.h.
+Only what a key exchange daemon leaves to other programs: policies are added and removed, states listed and removed.
+An interface id ties both to the xfrm interface with that id (`link.add_xfrm`); with 0 they apply to all traffic.
+Keys are never decoded. Source: linux/xfrm.h.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DIRECTIONS = {"in": 0, "out": 1, "fwd": 2}
 _DIRECTION_NAMES = {number: name for name, number in DIRECTIONS.items()}
 
 _SELECTOR = Struct("=16s16sHHHHHBBB3xiI")
-_LIFETIME = Struct("=8Q4Q")  # limits, then what is used of them
+_LIFETIME = Struct("=8Q4Q")  # limits, then current usage
 _POLICY = Struct("=IIBBBB4x")  # priority, index, direction, action, flags, share
 _POLICY_ID = Struct("=IB3x")
 _TEMPLATE = Struct("=16sIB3xH2x16sIBBBxIII")
@@ -47,7 +47,7 @@ assert (_POLICY_SIZE, _TEMPLATE.size, _STATE_SIZE) == (168, 64, 224)
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What goes from `src` to `dst` travels by an ESP tunnel from `near` to `far`; `in` and `fwd`: has to have."""
+    """Packets from `src` to `dst` use an ESP tunnel from `near` to `far`; `in` and `fwd`: must have used it."""
 
     direction: str
     """`in`, `out` or `fwd`."""
@@ -66,18 +66,18 @@ class State:
     src: str
     dst: str
     spi: str
-    """Eight hexadecimal digits, as in charon's answers."""
+    """Eight hexadecimal digits, as charon reports it."""
     reqid: int
     if_id: int
     added: int
     """Unix time in seconds."""
     packets: int
     encap: bool = False
-    """In UDP."""
+    """Encapsulated in UDP."""
 
 
 class Xfrm(Netlink):
-    """A socket inside a namespace. NotSupported, with the module's name, when the kernel lacks it."""
+    """A socket inside a namespace. Raises NotSupported, naming the module, if the kernel lacks it."""
 
     def __init__(self, netns: Netns | None = None) -> None:
         try:
@@ -91,7 +91,7 @@ class Xfrm(Netlink):
         return self
 
     def policies(self, if_id: int) -> set[Policy]:
-        """Policies with this interface id; what is no tunnel by ESP is left out."""
+        """The ESP tunnel policies with this interface id."""
         found = (_decode_policy(payload) for payload in self.dump(Request(GETPOLICY, 0, b"", "list", "policies")))
         return {policy for policy in found if policy is not None and policy.if_id == if_id}
 
@@ -101,11 +101,11 @@ class Xfrm(Netlink):
         return [state for state in found if state is not None and state.if_id == if_id]
 
     def add_policies(self, policies: Iterable[Policy]) -> list[NetlinkError | None]:
-        """Each of them, in place of one with the same selector; an entry per policy, None or its error."""
+        """Add policies, or replace those with the same selector. Returns None or an error for each."""
         return self.batch([Request(UPDPOLICY, 0, encode_policy(p), "add", describe(p)) for p in policies])
 
     def remove_policies(self, policies: Iterable[Policy]) -> list[NetlinkError | None]:
-        """Each of them."""
+        """Remove policies. Returns None or an error for each."""
         requests = []
         for p in policies:
             body = _selector(p) + _POLICY_ID.pack(0, DIRECTIONS[p.direction]) + u32(_IF_ID, p.if_id)
@@ -113,11 +113,11 @@ class Xfrm(Netlink):
         return self.batch(requests)
 
     def remove_states(self, states: Iterable[State]) -> list[NetlinkError | None]:
-        """Each of them."""
+        """Remove states. Returns None or an error for each."""
         return self.batch([_delete_state(state.dst, bytes.fromhex(state.spi)) for state in states])
 
     def probe(self) -> None:
-        """Make an ESP state as any proposal of ours would, and remove it. Raises NetlinkError, naming the module."""
+        """Add an ESP state like those that charon negotiates, and remove it. Raises NetlinkError, naming the module."""
         spi = (0x8000_0000 | secrets.randbits(31)).to_bytes(4, "big")
         try:
             self.request(Request(NEWSA, 0, _probe_state(spi), "try", "IPsec ESP"))
@@ -131,7 +131,7 @@ class Xfrm(Netlink):
 
 
 def describe(policy: Policy) -> str:
-    """In a few words, for the log."""
+    """A short description, for the log."""
     return f"IPsec policy {policy.direction} {policy.src} to {policy.dst} by {policy.near} to {policy.far}"
 
 
@@ -160,7 +160,7 @@ _PRIORITY = 1000
 
 
 def encode_policy(policy: Policy) -> bytes:
-    """The body that makes it."""
+    """The body of the message that adds a policy."""
     family = _FAMILY[ip_address(policy.far).version]
     everything = 2**32 - 1
     template = _TEMPLATE.pack(
@@ -195,7 +195,7 @@ def _decode_policy(payload: bytes) -> Policy | None:
 
 
 def decode_state(payload: bytes) -> State | None:
-    """The state that a message tells of; None for what is no ESP, or waits for its keys."""
+    """Decode a state; None if it is not ESP, or still without keys."""
     if len(payload) < _STATE_SIZE:
         raise ProtocolError(f"IPsec state of {len(payload)} bytes")
     dst, spi, protocol, src = _STATE_KEY.unpack_from(payload, _SELECTOR.size)

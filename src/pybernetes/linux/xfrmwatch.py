@@ -1,4 +1,4 @@
-"""Whether IPsec policies or states of a namespace change: a stranger's `ip xfrm state flush` is known at once."""
+"""Reports that IPsec policies or states of a namespace have changed, such as after `ip xfrm state flush`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class XfrmWatch:
 
 @asynccontextmanager
 async def watch(target: netns.Netns | None = None) -> AsyncIterator[XfrmWatch]:
-    """Watch a namespace (None: our own)."""
+    """Watch a namespace (None: the caller's)."""
     sock = multicast.subscribe(target, xfrm.NETLINK_XFRM, xfrm.GROUPS.values())
     watcher = XfrmWatch(sock)
     with multicast.reading(sock, watcher._readable):

@@ -1,7 +1,7 @@
-"""What nftables rules and maps are made of, as netlink attributes: data, verdicts, and expressions. Pure.
+"""The parts of nftables rules and maps as netlink attributes: data, verdicts, and expressions. Pure.
 
-Expressions are laid out as `nft` lays them out, so that `nft list` shows rules made of them in its own words. Numbers
-are big-endian, but for data that the machine compares in its own order. `netlink` sends them.
+Expressions have the same layout as those of `nft`, so that `nft list` shows them in its own syntax. Numbers are
+big-endian, except for data that the kernel compares in host byte order. `netlink` sends them.
 
 Source: linux/netfilter/nf_tables.h; the messages of `nft --debug=mnl`.
 """
@@ -20,10 +20,10 @@ from pybernetes.linux.rtnl import attr, nested
 
 IPV4, IPV6 = 2, 10
 SOURCE = {IPV4: (12, 4), IPV6: (8, 16)}
-"""Where the source address stands in the header, and its length."""
+"""Offset and length of the source address in the header."""
 
 _DROP, _GOTO = 0, -4
-_REGISTER = 1  # of 16 bytes; what follows four bytes in it is register 9, what follows it is register 2
+_REGISTER = 1  # 16 bytes wide; register 9 is its second word, register 2 comes after it
 _AFTER = {IPV4: 9, IPV6: 2}
 _PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
 
@@ -33,13 +33,13 @@ _NATIVE = Struct("=I")
 
 
 def be32(kind: int, value: int) -> bytes:
-    """An attribute with a number, the way all of nf_tables writes them."""
+    """An attribute with a big-endian number, as nf_tables uses them."""
     return attr(kind, _U32.pack(value))
 
 
 # -- data: keys, values, verdicts -------------------------------------------------------------------------
 def address(text: str) -> bytes:
-    """An address as it stands in a packet; ProtocolError for anything else."""
+    """An address in network byte order. Raises ProtocolError if the text is not an address."""
     try:
         return ipaddress.ip_address(text).packed
     except ValueError as error:
@@ -47,43 +47,43 @@ def address(text: str) -> bytes:
 
 
 def port(number: int) -> bytes:
-    """A port, padded as in keys of several parts."""
+    """A port, padded as in concatenated keys."""
     if not 0 <= number <= 0xFFFF:
         raise ProtocolError(f"not a port: {number}")
     return number.to_bytes(2, "big") + b"\0\0"
 
 
 def protocol(name: str) -> bytes:
-    """A protocol's number, padded as in keys of several parts."""
+    """A protocol's number, padded as in concatenated keys."""
     if name not in _PROTOCOLS:
         raise ProtocolError(f"not one of {', '.join(_PROTOCOLS)}: {name!r}")
     return bytes((_PROTOCOLS[name], 0, 0, 0))
 
 
 def number(value: int) -> bytes:
-    """A number that the machine itself made, such as a random one."""
+    """A number in host byte order, such as a random one."""
     return _NATIVE.pack(value)
 
 
 class Verdict(NamedTuple):
-    """What becomes of a packet: on to a chain, or dropped where none is named."""
+    """What happens to a packet: it continues in a chain, or is dropped if none is named."""
 
     chain: str = ""
 
     def encode(self) -> bytes:
-        """As an attribute of data."""
+        """As a data attribute."""
         code = attr(1, _S32.pack(_GOTO if self.chain else _DROP))
         return nested(2, code, rtnl.text(2, self.chain)) if self.chain else nested(2, code)
 
 
 class Entry(NamedTuple):
-    """An element of a set; `value` in maps alone."""
+    """An element of a set; `value` in maps only."""
 
     key: bytes
     value: bytes | Verdict | None = None
 
     def encode(self) -> bytes:
-        """As one of a list of elements."""
+        """As an item of a list of elements."""
         parts = [nested(1, attr(1, self.key))]
         if isinstance(self.value, Verdict):
             parts.append(nested(2, self.value.encode()))
@@ -119,7 +119,7 @@ def _mask(mask: bytes, flip: bytes) -> bytes:
 
 @lru_cache(256)
 def match_source(cidr: str) -> bytes:
-    """`ip saddr 10.244.0.0/16`; bits of the host do not count."""
+    """`ip saddr 10.244.0.0/16`; host bits are ignored."""
     try:
         network = ipaddress.ip_network(cidr, strict=False)
     except ValueError as error:
@@ -127,7 +127,7 @@ def match_source(cidr: str) -> bytes:
     family = IPV4 if network.version == 4 else IPV6
     wanted = network.network_address.packed
     whole, rest = divmod(network.prefixlen, 8)
-    if not rest and whole:  # whole bytes are compared without a mask
+    if not rest and whole:  # a prefix of complete bytes is compared without a mask
         return _load_source(family, whole) + _equals(wanted[:whole])
     return _load_source(family, len(wanted)) + _mask(network.netmask.packed, bytes(len(wanted))) + _equals(wanted)
 
@@ -194,10 +194,10 @@ def goto_random(choices: ChoiceMap) -> bytes:
 
 
 class ChoiceMap(NamedTuple):
-    """The nameless map of one rule, from 0, 1, … to endpoints or verdicts.
+    """The anonymous map of one rule, from 0, 1, … to endpoints or verdicts.
 
-    Its name is the caller's choice, and must be new to the table: where the kernel has to find one it looks at every
-    set of the table for every such map.
+    The caller chooses its name, which must be unique in the table: to find one itself, the kernel would search all
+    sets of the table for each such map.
     """
 
     name: str
@@ -205,6 +205,6 @@ class ChoiceMap(NamedTuple):
     entries: Sequence[Entry]
 
     def lookup(self, register: int) -> bytes:
-        """Look up what register 1 holds."""
+        """Look up the contents of register 1."""
         where = be32(2, _REGISTER), be32(3, register)
         return _expression("lookup", *where, rtnl.text(1, self.name), be32(4, self.id))

@@ -1,13 +1,13 @@
-"""nftables over netlink: one transaction made of messages, for those who change a little in a large table.
+"""nftables over netlink: a transaction made of messages, for small changes in a large table.
 
-The `nft` tool first reads every chain and set of a table, then changes it; with 10,000 chains a change of one costs
-80 ms, nearly all of it reading. Here it costs what the kernel needs: to look for loops, where a rule or a verdict is
-added, it walks all chains (5 to 15 ms for 10,000); for all else it looks at what changes alone.
+The `nft` tool first lists every chain and set of a table. With 10,000 chains, the change of one costs 80 ms, nearly all
+of it for listing. Here the cost is that of the kernel: when a rule or a verdict is added, it checks all chains for
+loops (5 to 15 ms for 10,000); other changes do not depend on the size of the table.
 
 What flows through: `Messages` gives requests, `expressions` the expressions that rules are made of, and
 `Session.commit` sends all as one batch that is carried out completely or not at all. Nothing is read back.
 
-Sets carry the remarks that `nft` leaves in them for itself, so that it lists them like its own.
+Sets carry the user data that `nft` stores in its own, so that it lists them the same way.
 
 Source: linux/netfilter/nf_tables.h, nfnetlink.h; the messages of `nft --debug=mnl`.
 """
@@ -36,7 +36,7 @@ _SOCK_RAW, _SOCK_CLOEXEC = 3, 0o2000000
 _SOL_SOCKET, _SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 1, 32, 33
 _DONTWAIT = 0x40
 _ROOM = 1 << 20
-_ATTRIBUTE_BYTES = 60_000  # an attribute says its length in 16 bits
+_ATTRIBUTE_BYTES = 60_000  # the length of an attribute has 16 bits
 
 _U64 = Struct(">Q")
 _NATIVE = Struct("=I")
@@ -49,7 +49,7 @@ _HOST_ORDER, _NETWORK_ORDER = 1, 2
 
 
 def _note(kind: int, value: int) -> bytes:
-    """A remark of nft to itself, kept by the kernel with a set."""
+    """A value in the user data of a set, which only nft reads."""
     return bytes((kind, 4)) + _NATIVE.pack(value)
 
 
@@ -67,7 +67,7 @@ class Messages(NamedTuple):
         return Request(_SUBSYSTEM << 8 | kind, flags, body, op, f"{what} in table {self.name}")
 
     def add_chain(self, name: str) -> Request:
-        """A chain, unless it is there."""
+        """Add a chain unless it exists."""
         return self._request(_NEWCHAIN, _CREATE, "add", f"chain {name}", rtnl.text(3, name))
 
     def flush_chain(self, name: str) -> Request:
@@ -75,11 +75,11 @@ class Messages(NamedTuple):
         return self._request(_DELRULE, 0, "flush", f"chain {name}", rtnl.text(2, name))
 
     def delete_chain(self, name: str) -> Request:
-        """Remove a chain that is empty and led to by nothing."""
+        """Delete a chain that is empty and not referred to."""
         return self._request(_DELCHAIN, 0, "delete", f"chain {name}", rtnl.text(3, name))
 
     def add_rule(self, chain: str, expressions: Iterable[bytes], comment: str = "") -> Request:
-        """A rule at the end of a chain."""
+        """Add a rule at the end of a chain."""
         parts = [rtnl.text(2, chain), nested(4, *expressions)]
         if comment:
             text = comment.encode() + b"\0"
@@ -87,7 +87,7 @@ class Messages(NamedTuple):
         return self._request(_NEWRULE, _CREATE | _APPEND, "add", f"rule to chain {chain}", *parts)
 
     def add_client_set(self, name: str, seconds: int) -> Request:
-        """A set of source addresses that rules fill and time empties."""
+        """Add a set of source addresses, filled by rules; elements expire after `seconds`."""
         kind, length = _ADDRESS_TYPE[self.family], SOURCE[self.family][1]
         return self._request(
             _NEWSET, _CREATE, "add", f"set {name}",
@@ -96,7 +96,7 @@ class Messages(NamedTuple):
         )  # fmt: skip
 
     def add_choices(self, choices: ChoiceMap) -> Iterator[Request]:
-        """A rule's nameless map with its entries; the rule must follow in the same batch."""
+        """Add a rule's anonymous map with its entries; the rule must follow in the same batch."""
         if isinstance(choices.entries[0].value, Verdict):
             data, length, notes = _VERDICT, 0, _VERDICT_NOTE
         else:
@@ -112,15 +112,15 @@ class Messages(NamedTuple):
         yield from self.add_elements(choices.name, choices.entries, choices.id)
 
     def delete_set(self, name: str) -> Request:
-        """Remove a set or map that nothing uses."""
+        """Delete a set or map that is not in use."""
         return self._request(_DELSET, 0, "delete", f"set {name}", rtnl.text(2, name))
 
     def add_elements(self, name: str, entries: Iterable[Entry], id: int = 0) -> Iterator[Request]:
-        """Entries of a set or map, in as many messages as they need."""
+        """Add entries to a set or map, in as many messages as necessary."""
         return self._elements(_NEWELEMENT, _CREATE, "add", name, entries, be32(4, id) if id else b"")
 
     def delete_elements(self, name: str, keys: Iterable[bytes]) -> Iterator[Request]:
-        """Remove entries, which must be there."""
+        """Delete entries, which must exist."""
         return self._elements(_DELELEMENT, 0, "delete", name, map(Entry, keys), b"")
 
     def _elements(
@@ -143,7 +143,7 @@ class Messages(NamedTuple):
 
 # -- the transaction --------------------------------------------------------------------------------------
 def encode(requests: Sequence[Request]) -> bytes:
-    """A batch: request n carries the sequence number n + 1, and the last one asks for an answer."""
+    """A batch: request n has the sequence number n + 1, and the last one asks for an acknowledgement."""
     frame = bytes((0, 0)) + _SUBSYSTEM.to_bytes(2, "big")
     parts = [rtnl.encode(Request(_BATCH_BEGIN, 0, frame, "begin", "batch"), 0)]
     last = len(requests)
@@ -154,10 +154,9 @@ def encode(requests: Sequence[Request]) -> bytes:
 
 
 class Session:
-    """A socket for transactions in a namespace (None: the caller's own). Not for use by two threads at once.
+    """A socket for transactions in a namespace (None: the caller's). Not for use by two threads at once.
 
-    Worth keeping: the kernel lets none be closed before all readers are done with what its last transaction removed,
-    which takes 10 to 30 ms.
+    Keep it open: close(2) waits until no reader uses what the last transaction removed, which takes 10 to 30 ms.
     """
 
     def __init__(self, netns: _netns.Netns | None = None) -> None:
@@ -176,12 +175,12 @@ class Session:
         self._socket.close()
 
     def commit(self, requests: Sequence[Request]) -> None:
-        """Carry out all of it, or nothing and raise the first error. Blocks while the kernel works."""
+        """Carry out all requests; or none, and raise the first error. Blocks while the kernel works."""
         if not requests:
             return
         data = encode(requests)
         for _ in _answers(self._socket):
-            pass  # what a transaction left unread that was cut short
+            pass  # replies left unread by a transaction that failed
         _make_room(self._socket, len(data))
         try:
             self._socket.send(data)
@@ -191,24 +190,24 @@ class Session:
 
 
 def _make_room(sock: _socket, size: int) -> None:
-    """The kernel takes a batch in one piece only."""
+    """Enlarge the buffers: the kernel accepts a batch only in one piece."""
     try:
         sock.setsockopt(_SOL_SOCKET, _SO_SNDBUFFORCE, max(size * 2, _ROOM))
         sock.setsockopt(_SOL_SOCKET, _SO_RCVBUFFORCE, _ROOM)
-    except OSError as error:  # inside a user namespace; small batches need no more than the default
+    except OSError as error:  # inside a user namespace; the default is enough for small batches
         if error.errno != errno.EPERM:
             raise
 
 
 def _answers(sock: _socket) -> Iterator[rtnl.Message]:
-    """What the kernel said; it is all there when `send` returns."""
+    """The kernel's replies, which are complete when `send` returns."""
     while True:
         try:
             yield from rtnl.parse_messages(sock.recv(rtnl.RECEIVE, _DONTWAIT))
         except BlockingIOError:
             return
         except OSError as error:
-            if error.errno != errno.ENOBUFS:  # more errors than fit: the first ones are kept
+            if error.errno != errno.ENOBUFS:  # more errors than fit into the buffer: the first ones are kept
                 raise
 
 
