@@ -27,7 +27,7 @@ Entry = tuple[str, int, int, int, int]
 Our own sources are named from the folder that holds the package: it may be mounted elsewhere when plugins run.
 """
 
-STANDARD = ("struct", "_struct", "_socket", "_json", "_ctypes", "fcntl")
+STANDARD = ("_struct", "_socket", "_json", "_ctypes", "fcntl")
 """Modules of the standard library that our own import. Those in C are only found here, where they are files at all."""
 
 

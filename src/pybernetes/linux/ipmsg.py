@@ -7,7 +7,7 @@ Attribute numbers: linux/if_addr.h, linux/rtnetlink.h, linux/neighbour.h.
 from __future__ import annotations
 
 from _socket import inet_ntop, inet_pton
-from struct import Struct
+from _struct import Struct  # `struct` adds nothing but its own import time
 
 from pybernetes.linux.errors import ProtocolError
 from pybernetes.linux.linkmsg import mac_bytes

@@ -6,7 +6,7 @@ Attribute numbers: linux/if_link.h, linux/if_bridge.h, linux/veth.h; overview in
 
 from __future__ import annotations
 
-from struct import Struct
+from _struct import Struct  # `struct` adds nothing but its own import time
 
 from pybernetes.linux.errors import ProtocolError
 from pybernetes.linux.rtnl import (

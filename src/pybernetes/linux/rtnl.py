@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import errno
 from _socket import socket as _socket
-from struct import Struct
+from _struct import Struct  # `struct` adds nothing but its own import time
 
 from pybernetes.linux import netns as _netns
 from pybernetes.linux.errors import NetlinkError, ProtocolError, netlink_error
