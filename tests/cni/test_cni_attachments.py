@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import time
 from ipaddress import ip_interface
 from typing import Any
 
@@ -158,12 +159,17 @@ def test_gc_finds_what_a_crash_left(world: World) -> None:
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_del_cleans_up(world: World) -> None:
+def test_del_cleans_up_after_add_was_killed_at_any_time(world: World) -> None:
+    world.make("whole")
+    started = time.monotonic()
+    world.call("flannel", "ADD", world.flannel(), "whole")
+    whole = time.monotonic() - started
+    world.call("flannel", "DEL", world.flannel(), "whole")
     for step in range(12):
         pod = world.make(f"k{step}").removeprefix(f"{world.prefix}-")
         process = world.start("flannel", "ADD", world.flannel(), pod)
         try:
-            process.wait(0.004 + step * 0.0015)
+            process.wait(whole * (step + 1) / 12)
         except subprocess.TimeoutExpired:
             pass
         process.send_signal(signal.SIGKILL)

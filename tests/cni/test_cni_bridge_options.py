@@ -199,7 +199,7 @@ def test_duplicate_addresses_are_looked_for_when_asked(world: World) -> None:
     assert "tentative" not in world.run("a", "ip", "-6", "addr")
     other = {**config, "name": "other", "ipam": {**config["ipam"], "dataDir": str(world.root / "other")}}
     answer = world.fails("bridge", "ADD", other, "b")
-    assert "fd00:9::2/64 is in use by somebody else" in answer["msg"]
+    assert "fd00:9::2/64 is in use by another host" in answer["msg"]
     assert list((world.root / "other" / "other").glob("fd00*")) == []
 
 

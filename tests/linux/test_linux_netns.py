@@ -72,7 +72,7 @@ def test_links_come_up_in_a_new_namespace(nl: Netlink) -> None:
 def test_tools(ns: str) -> None:
     assert tool.run(["cat"], stdin=b"x" * 200_000) == b"x" * 200_000
     assert f"net:[{netns.inode(ns)}]" in tool.run(["readlink", "/proc/self/ns/net"], netns=ns).decode()
-    with pytest.raises(ToolError, match="no-such-tool ended with 127: not installed"):
+    with pytest.raises(ToolError, match="no-such-tool exited with 127: not installed"):
         tool.run(["no-such-tool"])
     with pytest.raises(ToolError) as caught:
         tool.run(["sh", "-c", "echo broken >&2; exit 3"])

@@ -1,12 +1,12 @@
-"""bandwidth: limits what a pod receives (ingress) and sends (egress), with token buckets on its host veth.
+"""bandwidth: limits the rate at which a pod receives (ingress) and sends (egress), on its host veth.
 
 | object | reason |
 |---|---|
-| tbf on the host veth | what leaves it enters the pod |
-| an `ifb` device, fed from the host veth's ingress, with a tbf | a queue exists only where packets leave |
+| tbf on the host veth | packets that leave it enter the pod |
+| an `ifb` device, fed from the host veth's ingress, with a tbf | queues exist only where packets leave a device |
 
-With `unshapedSubnets` or `shapedSubnets` an htb with two classes stands in place of each tbf, and filters on the
-address of the other side choose between them.
+With `unshapedSubnets` or `shapedSubnets`, an htb with two classes replaces each tbf, and filters on the address of the
+pod's peer choose between them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LIMITED, _FREE = "30", "1"
 
 
 def add(call: spec.Call) -> Result:
-    """Limit as configured, or as the runtime asks through the `bandwidth` capability."""
+    """Set the configured limits, or those that the runtime passes in the `bandwidth` capability."""
     result = spec.required_result(call, "bandwidth")
     limits, subnets = read(call)
     if not limits:
@@ -45,7 +45,7 @@ def add(call: spec.Call) -> Result:
 
 
 def delete(call: spec.Call) -> None:
-    """The queue of the host veth goes with it; the ifb device is ours to remove."""
+    """Delete the ifb device. The queue of the host veth goes with the veth."""
     try:
         with Netlink() as node:
             node.request(linkmsg.delete(ifb_name(call)))
@@ -65,34 +65,34 @@ def check(call: spec.Call) -> None:
 
 
 def status(call: spec.Call) -> None:
-    """Able to serve ADD where tc is installed."""
+    """Ready when the configuration is valid and tc is installed."""
     read(call)
     if tool.find("tc") is None:
         raise CniError(errors.NOT_AVAILABLE, "tc is not installed: it comes with iproute2")
 
 
 def gc(call: spec.Call) -> None:
-    """Remove the ifb devices of this network's attachments that are no more; they say themselves whose they are."""
-    keep = {_note(call.network, container) for container, _ in call.valid_attachments()}
+    """Delete the ifb devices of this network's attachments that no longer exist; their aliases name the attachment."""
+    keep = {_alias(call.network, container) for container, _ in call.valid_attachments()}
     with Netlink() as node:
         for payload in node.dump(linkmsg.dump()):
             index, _, attrs = linkmsg.decode(payload)
             note = read_text(attrs.get(linkmsg.IFLA_IFALIAS))
-            if note.startswith(_note(call.network, "")) and note not in keep:
+            if note.startswith(_alias(call.network, "")) and note not in keep:
                 node.batch([linkmsg.delete(index)])
 
 
-def _note(network: str, container_id: str) -> str:
+def _alias(network: str, container_id: str) -> str:
     return f"cni-bandwidth:{network} {container_id}"[:255]
 
 
 def ifb_name(call: spec.Call) -> str:
-    """15 characters that tell attachments apart."""
+    """The name of an attachment's ifb device: 15 characters."""
     return ("bwp" + attachment_hash(call.network, call.container_id))[:15]
 
 
 class Subnets:
-    """Whose traffic is limited: all but the listed ones', or, when `shaped`, theirs alone."""
+    """The subnets to which limits apply: all but the listed ones or, if `shaped`, only those."""
 
     __slots__ = ("listed", "shaped")
 
@@ -131,7 +131,7 @@ def _read_subnets(asked: Settings, configured: Settings) -> Subnets:
 
 
 def _host_interface(result: Result) -> str:
-    """The node's end of the pod's veth: the last interface outside a sandbox that is a veth."""
+    """The host end of the pod's veth: the last veth in the result that is not in a sandbox."""
     with Netlink() as node:
         for one in reversed(result.interfaces):
             if one.sandbox:
@@ -146,7 +146,7 @@ def _host_interface(result: Result) -> str:
 
 
 def _shape(device: str, limit: tuple[int, int], subnets: Subnets, side: str) -> None:
-    """Limit what leaves `device`. `side` is where a packet has the address of the pod's peer: src or dst."""
+    """Limit what leaves `device`. `side` (src or dst) is the field that holds the address of the pod's peer."""
     rate, burst = limit
     size = ["rate", f"{rate}bit", "burst", f"{max(burst // 8, 1)}"]
     if not subnets.listed:
@@ -163,12 +163,12 @@ def _shape(device: str, limit: tuple[int, int], subnets: Subnets, side: str) -> 
 
 
 def _make_ifb(call: spec.Call, host: str) -> None:
-    """What the pod sends comes in at the host veth and leaves, limited, by a device of its own."""
+    """Redirect what the pod sends from the host veth's ingress to an ifb device, which can limit it."""
     ifb = ifb_name(call)
     with Netlink() as node:
         _, _, attrs = linkmsg.decode(node.request(linkmsg.get(host))[0])
         node.request(linkmsg.new(ifb, "ifb", mtu=read_u32(attrs.get(linkmsg.IFLA_MTU)), up=True))
-        node.request(linkmsg.change(ifb, alias=_note(call.network, call.container_id)))
+        node.request(linkmsg.change(ifb, alias=_alias(call.network, call.container_id)))
     tool.run(["tc", "qdisc", "add", "dev", host, "ingress"])
     redirect = ["action", "mirred", "egress", "redirect", "dev", ifb]
     match = ["parent", "ffff:", "protocol", "all", "u32", "match", "u32", "0", "0"]

@@ -1,15 +1,15 @@
-"""bridge: a veth pair joins the pod to a Linux bridge, which can be its gateway as well.
+"""bridge: connects the pod to a Linux bridge by a veth pair. The bridge can be its gateway.
 
-What an attachment leaves in the kernel, and why:
+What an attachment adds to the kernel, and why:
 
 | object | namespace | reason |
 |---|---|---|
-| bridge `cni0`, with a MAC of its own | node | the switch of all pods of this node |
+| bridge `cni0`, with a fixed MAC | node | the switch of all pods of this node |
 | its address | node | the pods' gateway (`isGateway`) |
 | `vethXXXXXXXX` | node | the pod's port; hairpin so that it can reach itself through a Service |
 | `eth0` | pod | addresses and routes from IPAM |
 | masquerading rules | node | only with `ipMasq` |
-| a rule at the port | node | only with `macspoofchk` |
+| an nftables rule for the port | node | only with `macspoofchk` |
 """
 
 from __future__ import annotations

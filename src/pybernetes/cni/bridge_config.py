@@ -14,7 +14,7 @@ DEFAULT_BRIDGE = "cni0"
 
 
 class BridgeConfig:
-    """What a bridge attachment should look like. Names are those of the configuration's keys."""
+    """The settings of a bridge attachment."""
 
     __slots__ = (
         "bridge", "dad", "default_gateway", "disable_container_interface", "dns", "force_address", "gateway", "hairpin",

@@ -18,7 +18,7 @@ _DEFAULT_VLAN = 1
 
 
 class Bridge:
-    """The bridge as it was found or made."""
+    """The bridge as observed."""
 
     __slots__ = ("index", "mac", "up")
 
@@ -29,10 +29,10 @@ class Bridge:
 
 
 def ensure_bridge(node: Netlink, config: BridgeConfig) -> Bridge:
-    """The bridge of a checked configuration; made if it is missing.
+    """The bridge of a configuration; created if it does not exist.
 
-    A MAC given at birth stays. Otherwise the kernel takes the lowest of the ports', and every pod that comes
-    or goes could change the gateway's address under all others.
+    A MAC given at creation stays. Otherwise the kernel would use the lowest MAC of the ports, and every pod that comes
+    or goes could change the gateway's address for all others.
     """
     name = config.bridge
     try:
@@ -55,7 +55,7 @@ def _make(node: Netlink, config: BridgeConfig) -> None:
     try:
         node.request(request)
     except Exists:
-        return  # another pod was faster
+        return  # another attachment created it first
     except NotSupported as lacking:
         if not filtering:
             raise
@@ -65,8 +65,10 @@ def _make(node: Netlink, config: BridgeConfig) -> None:
 
 
 def raise_bridge(node: Netlink, bridge: Bridge) -> None:
-    """A fresh bridge goes up last. Up without a live port it has no carrier, and once the first port is there
-    the kernel takes up to a second to look again; until then it drops what the node sends.
+    """Set a new bridge up after its first port.
+
+    A bridge that is up without a port has no carrier; after the first port the kernel takes up to a second to check
+    again, and until then drops what the node sends.
     """
     if not bridge.up:
         node.request(linkmsg.change(bridge.index, up=True))
@@ -89,7 +91,7 @@ def _ignore_router_advertisements(name: str) -> None:
 
 # -- ports -----------------------------------------------------------------------------------------------
 class Veth:
-    """A pair: the port `host` of the bridge, and the pod's interface."""
+    """A veth pair: the port `host` of the bridge, and the pod's interface."""
 
     __slots__ = ("host", "host_mac", "index", "mac")
 
@@ -102,7 +104,7 @@ class Veth:
 
 
 def add_veth(node: Netlink, sandbox: iface.Sandbox, call: spec.Call, config: BridgeConfig, bridge: Bridge) -> Veth:
-    """The pod's end is born in its namespace; the host end is a port from the start, and up."""
+    """Create the pair: the pod's end in its namespace, the host end as a port of the bridge, and up."""
     host_mac, mac = random_mac(), config.mac or random_mac()
     host = _create(node, sandbox, call.ifname, config.mtu, bridge, host_mac, mac)
     note = PortNote(config.bridge, bridge.mac, config.hairpin, call.network, call.container_id, call.ifname)
@@ -148,7 +150,7 @@ def _vlan_requests(port: int, config: BridgeConfig) -> list[Request]:
 
 
 def exists(nl: Netlink, name: str) -> bool:
-    """Whether there is such a link."""
+    """Whether a link with that name exists."""
     try:
         nl.request(linkmsg.get(name))
     except Missing:
@@ -158,7 +160,7 @@ def exists(nl: Netlink, name: str) -> bool:
 
 # -- the gateway -----------------------------------------------------------------------------------------
 def make_gateway(node: Netlink, bridge: Bridge, config: BridgeConfig, result: Result) -> None:
-    """The bridge answers as the pods' gateway, and the node forwards for them."""
+    """Give the bridge the gateway's addresses, and enable forwarding on the node."""
     if not config.gateway:
         return
     target = _vlan_device(node, bridge.index, config) or bridge.index
@@ -172,7 +174,7 @@ def make_gateway(node: Netlink, bridge: Bridge, config: BridgeConfig, result: Re
 
 
 def _vlan_device(node: Netlink, bridge: int, config: BridgeConfig) -> int:
-    """With a VLAN the gateway's address sits on a device for that VLAN on top of the bridge."""
+    """The index of the VLAN device on the bridge that gets the gateway's address; 0 without a VLAN."""
     vlan = config.vlan
     if not vlan:
         return 0
@@ -184,7 +186,7 @@ def _vlan_device(node: Netlink, bridge: int, config: BridgeConfig) -> int:
 
 
 def ensure_address(node: Netlink, index: int, cidr: str, force: bool) -> None:
-    """Have `cidr` on the bridge. Another one of an overlapping network there is an error, or goes by `force`."""
+    """Add `cidr` to the bridge. Another address in an overlapping network is an error; with `force` it is removed."""
     flags = ipmsg.IFA_F_NODAD if ":" in cidr else 0
     present = [d for d in (ipmsg.addr_decode(p) for p in node.dump(ipmsg.addr_dump(index))) if d[0] == index]
     for _, other, scope, _, _ in present:
@@ -199,7 +201,7 @@ def ensure_address(node: Netlink, index: int, cidr: str, force: bool) -> None:
     try:
         node.request(ipmsg.addr_add(index, cidr, flags=flags))
     except Exists:
-        pass  # another attachment was faster
+        pass  # another attachment added it first
 
 
 def _overlap(one: str, other: str) -> bool:

@@ -1,11 +1,11 @@
-"""The byte code of all plugins in one file, so that a launcher opens one file and not sixty.
+"""The byte code of all plugins in one file, so that a launcher opens one file instead of sixty.
 
     installer -> __pycache__/plugins.<tag> -> launcher -> sys.meta_path
 
-The file: four bytes that say how long the next part is, (code of this module, {module: Entry}), the modules' code.
+The file: four bytes with the length of the next part; (code of this module, {module: Entry}); the modules' code.
 
-Looking for a module along sys.path and reading it takes 0.2 ms; finding it here takes a tenth of that. A module whose
-source has changed since is left to the ordinary import, as byte code in __pycache__ is: nothing here can be stale.
+Searching sys.path for a module and reading it takes 0.2 ms; finding it here takes a tenth of that. A module whose
+source has changed is imported in the ordinary way, so the bundle is never stale.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from types import CodeType, ModuleType
 
 Entry = tuple[str, int, int, int, int]
-"""(source file, its size, when it was changed in ns, where its byte code begins, its length).
+"""(source file, its size, its modification time in ns, offset of its byte code, length of its byte code).
 
-Our own sources are named from the folder that holds the package: it may be mounted elsewhere when plugins run.
+Sources of this package are relative to the folder that contains it: it may be mounted elsewhere when plugins run.
 """
 
 STANDARD = ("_struct", "_socket", "_json", "_ctypes", "fcntl")
-"""Modules of the standard library that our own import. Those in C are only found here, where they are files at all."""
+"""Modules of the standard library that plugins import. Of those in C the bundle has only the path."""
 
 
 class Bundle:
-    """Finds and loads modules out of an open bundle; stands first in sys.meta_path."""
+    """Finds and loads modules in an open bundle; first in sys.meta_path."""
 
     def __init__(self, parent: str, file: int, start: int, entries: Mapping[str, Entry]) -> None:
         self._parent = parent
@@ -41,7 +41,7 @@ class Bundle:
         self._entries = entries
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """The module's spec; None when it is not in here, or no longer as it is on disk."""
+        """The module's spec; None if it is not in the bundle, or its source has changed."""
         entry = self._entries.get(name)
         if entry is None:
             return None
@@ -63,21 +63,21 @@ class Bundle:
         return spec
 
     def create_module(self, spec: ModuleSpec) -> None:
-        """The ordinary kind will do."""
+        """Use an ordinary module."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Fill a module."""
+        """Run the module's code."""
         _, _, _, offset, length = self._entries[module.__name__]
         exec(marshal.loads(posix.pread(self._file, length, self._start + offset)), module.__dict__)
 
 
 def path_of(package: Path, tag: str) -> Path:
-    """Where the bundle of an interpreter lies (`tag` is sys.implementation.cache_tag)."""
+    """The path of an interpreter's bundle (`tag` is sys.implementation.cache_tag)."""
     return package / "cni" / "__pycache__" / f"plugins.{tag}"
 
 
 def is_current(package: Path, roots: list[str], path: Path) -> bool:
-    """Whether the bundle holds the roots, and nothing in it has changed since."""
+    """Whether the bundle contains the roots, and no source has changed."""
     try:
         data = path.read_bytes()
         _, entries = marshal.loads(data[4 : 4 + int.from_bytes(data[:4], "little")])
@@ -88,12 +88,12 @@ def is_current(package: Path, roots: list[str], path: Path) -> bool:
 
 
 def write(package: Path, roots: list[str], path: Path) -> None:
-    """Bundle the modules `roots` and all of ours that they import, in one step."""
+    """Bundle the modules `roots` and everything of this package that they import, atomically."""
     entries: dict[str, Entry] = {}
     codes: list[bytes] = []
     offset = 0
     for name, source in _reachable(package, roots).items():
-        # Looked at before it is read: a change in between is noticed later.
+        # stat before reading: a change in between makes the entry stale rather than wrong.
         found = source.stat()
         code = marshal.dumps(_code(source)) if source.suffix == ".py" else b""
         place = source.relative_to(package.parent) if source.is_relative_to(package.parent) else source
@@ -108,7 +108,7 @@ def write(package: Path, roots: list[str], path: Path) -> None:
 
 
 def _code(source: Path) -> CodeType:
-    """Without docstrings, which nobody reads in there; and what __future__ asks for without a look into that module."""
+    """Compile without docstrings, and with the `annotations` flag in place of the import of __future__."""
     import ast
 
     tree = ast.parse(source.read_bytes(), str(source))
@@ -120,7 +120,7 @@ def _code(source: Path) -> CodeType:
 
 
 def _reachable(package: Path, roots: list[str]) -> dict[str, Path]:
-    """{module: source} of the roots, of ours that they may import, and of STANDARD."""
+    """{module: source} of the roots, of this package's modules that they may import, and of STANDARD."""
     found = {name: source for name in STANDARD if (source := _standard(name))}
     waiting = ["pybernetes", *roots]
     while waiting:
@@ -134,7 +134,7 @@ def _reachable(package: Path, roots: list[str]) -> dict[str, Path]:
 
 
 def _imported(source: Path) -> Iterator[str]:
-    """Names that may be modules of ours, out of all import statements."""
+    """Names in import statements that may be modules of this package."""
     import ast
 
     for node in ast.walk(ast.parse(source.read_bytes())):
@@ -146,7 +146,7 @@ def _imported(source: Path) -> Iterator[str]:
 
 
 def _standard(name: str) -> Path | None:
-    """The file of a module; None when the interpreter has it built in."""
+    """The file of a module; None if it is built into the interpreter."""
     import importlib.util
     from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Calling another plugin: in this process when it is one of ours, else as an executable out of CNI_PATH."""
+"""Calls another plugin: in this process if it is in PLUGINS, else as an executable in CNI_PATH."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pybernetes.linux.fastjson import Json
 
 IPAM = ("host-local", "static")
-"""Those of ours that hand out addresses; any other IPAM plugin that is installed works as well."""
+"""The IPAM plugins that run in this process; any other IPAM plugin in CNI_PATH works as well."""
 
 
 def is_ours(plugin: str) -> bool:
@@ -69,7 +69,7 @@ def _execute(call: spec.Call, plugin: str, config: Json) -> Result:
         made = result.read(answer, f"result of plugin {plugin}")
         made.verify()
         return made
-    message = answer.get("msg") or err.decode(errors="replace").strip() or f"ended with {code}"
+    message = answer.get("msg") or err.decode(errors="replace").strip() or f"exited with {code}"
     number = answer.get("code")
     raise CniError(
         number if isinstance(number, int) else errors.DELEGATE_FAILED,

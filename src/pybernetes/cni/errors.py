@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pybernetes.linux.fastjson import Json
 
-# Well-known codes (CNI specification, "Error"); from 100 on a plugin's own.
+# Well-known codes (CNI specification, "Error"); codes from 100 on are specific to plugins.
 INCOMPATIBLE_VERSION = 1
 UNSUPPORTED_FIELD = 2
 UNKNOWN_CONTAINER = 3

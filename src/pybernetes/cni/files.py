@@ -1,4 +1,4 @@
-"""Small files that must be whole or absent, whatever happens between two system calls."""
+"""Small files: written atomically, and read only if they are regular files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _S_IFMT, _S_IFREG = 0o170000, 0o100000
 
 
 def write_whole(path: str, text: str, staging: str) -> None:
-    """Put `text` at `path` in one step. On failure, such as a full disk, nothing changes, and OSError comes."""
+    """Write `text` to `path` atomically. Raises OSError, for example if the disk is full; then nothing changes."""
     fd = posix.open(staging, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, 0o600)
     try:
         try:
@@ -31,7 +31,7 @@ def read_regular(path: str, limit: int = 1 << 20) -> bytes:
     """
     if posix.stat(path).st_mode & _S_IFMT != _S_IFREG:
         raise OSError(errno.EINVAL, "not a regular file", path)
-    # Between stat and open the file may have been replaced: O_NONBLOCK keeps even a pipe from blocking.
+    # The file may be replaced between stat and open: with O_NONBLOCK not even a pipe blocks.
     fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
     try:
         chunks, size = [], 0
@@ -46,7 +46,7 @@ def read_regular(path: str, limit: int = 1 << 20) -> bytes:
 
 
 def read(path: str, limit: int = 1 << 16) -> str:
-    """The text of a small file that a plugin wrote, stripped; empty if there is none, or none that it can be."""
+    """The stripped text of a small file that a plugin wrote; empty if it is missing, too large, or not a file."""
     try:
         return read_regular(path, limit).decode("utf-8", "replace").strip()
     except (FileNotFoundError, NotADirectoryError):
@@ -58,12 +58,12 @@ def read(path: str, limit: int = 1 << 16) -> str:
 
 
 def exists(path: str) -> bool:
-    """Whether there is anything at `path`."""
+    """Whether something exists at `path`."""
     return posix.access(path, posix.F_OK)
 
 
 def remove(path: str) -> None:
-    """Remove a file, unless somebody else has."""
+    """Remove a file, if it exists."""
     try:
         posix.unlink(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -71,7 +71,7 @@ def remove(path: str) -> None:
 
 
 def names(directory: str) -> list[str]:
-    """What a directory holds; nothing when there is none."""
+    """The names in a directory; empty if it does not exist."""
     try:
         return posix.listdir(directory)
     except FileNotFoundError:
@@ -79,7 +79,7 @@ def names(directory: str) -> list[str]:
 
 
 def make_directories(path: str, mode: int = 0o755) -> None:
-    """A directory with all above it, unless it is there."""
+    """Create a directory and its parents, unless it exists."""
     try:
         posix.mkdir(path, mode)
     except FileExistsError:

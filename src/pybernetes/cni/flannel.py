@@ -1,9 +1,10 @@
-"""flannel: the node's share of the pod network, taken from subnet.env, becomes a bridge configuration.
+"""flannel: makes a bridge configuration from the node's subnet, and delegates to that plugin.
 
     subnet.env (written by flanneld) + `delegate` (written by an administrator) -> the delegate's configuration
 
-The delegate is `bridge` with `host-local`, run in this very process; another type is executed. What it was
-told at ADD is kept in `dataDir`/<container id>, so that DEL undoes that, even when the lease has changed.
+The default delegate is `bridge` with `host-local`, run in this process; a plugin of another type is executed. The
+configuration that it got at ADD is kept in `dataDir`/<container id>, so that DEL undoes exactly that, even if the lease
+has changed in the meantime.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ DEFAULT_DATA_DIR = "/var/lib/cni/flannel"
 
 
 class FlannelConfig:
-    """The plugin's own settings; the delegate decodes its part itself."""
+    """The plugin's own settings; the delegate decodes its own."""
 
     __slots__ = ("delegate", "ipam")
 
@@ -53,40 +54,40 @@ def add(call: spec.Call) -> Result:
 
 
 def _prepare(call: spec.Call) -> Json:
-    """The delegate's configuration. Faults of the configuration are reported even before flanneld is up."""
+    """The delegate's configuration. An invalid configuration is reported even before flanneld is up."""
     FlannelConfig(call)
     return delegate_config(call, read_subnet_env(_subnet_file(call)))
 
 
 def delete(call: spec.Call) -> None:
-    """Detach as noted at ADD. Without a note there is nothing of ours (CNI: DEL of what is gone succeeds)."""
-    config = _load(_note(call)) or _presumed(call)
+    """Detach with the configuration recorded at ADD. Without a record there is nothing to undo."""
+    config = _load(_record(call)) or _fallback(call)
     if config is None:
         return
     delegate.run(call, config["type"], _passed(call, config))
-    files.remove(_note(call))
+    files.remove(_record(call))
 
 
-def _presumed(call: spec.Call) -> Json | None:
-    """In place of a note that cannot be read: what ADD would do now. None when there is no note, or no subnet.env."""
-    if not files.exists(_note(call)):
+def _fallback(call: spec.Call) -> Json | None:
+    """For a damaged record: what ADD would use now. None if there is no record, or no subnet.env."""
+    if not files.exists(_record(call)):
         return None
     try:
         return _prepare(call)
     except CniError:
-        files.remove(_note(call))
+        files.remove(_record(call))
         return None
 
 
 def check(call: spec.Call) -> None:
-    config = _load(_note(call))
+    config = _load(_record(call))
     if config is None:
         raise CniError(errors.UNKNOWN_CONTAINER, f"no record of container {call.container_id} in {_data_dir(call)}")
     delegate.run(call, config["type"], _passed(call, config))
 
 
 def status(call: spec.Call) -> None:
-    """Able to serve ADD as soon as flanneld has written its file, and the delegate is ready (one of ours is asked)."""
+    """Ready when flanneld has written its file and the delegate is ready (asked only if it runs in this process)."""
     try:
         config = _prepare(call)
         if delegate.is_ours(config["type"]):
@@ -96,7 +97,7 @@ def status(call: spec.Call) -> None:
 
 
 def gc(call: spec.Call) -> None:
-    """Have the delegates of our network collect, then drop the notes of containers that are no more."""
+    """Call GC of this network's delegates, then remove the records of containers that no longer exist."""
     containers = {container for container, _ in call.valid_attachments()}
     stale: list[str] = []
     kinds: dict[str, Json] = {}
@@ -115,7 +116,7 @@ def gc(call: spec.Call) -> None:
 
 # -- subnet.env ------------------------------------------------------------------------------------------
 class SubnetEnv:
-    """What flanneld says of this node, networks in canonical form."""
+    """The contents of the subnet file: this node's networks, in canonical form."""
 
     __slots__ = ("ipmasq", "mtu", "networks", "subnets")
 
@@ -127,7 +128,7 @@ class SubnetEnv:
 
 
 def read_subnet_env(path: str) -> SubnetEnv:
-    """The node's subnet file; TRY_AGAIN_LATER as long as flanneld has not written it."""
+    """Read the node's subnet file. Raises CniError with TRY_AGAIN_LATER until flanneld has written it."""
     try:
         text = files.read_regular(path).decode()
     except OSError as error:
@@ -140,7 +141,7 @@ def read_subnet_env(path: str) -> SubnetEnv:
 
 
 def parse_subnet_env(text: str, path: str) -> SubnetEnv:
-    """KEY=VALUE lines; several networks of one family are separated by commas. Unknown keys are left alone."""
+    """Parse KEY=VALUE lines; several networks of one family are separated by commas. Unknown keys are ignored."""
     values: dict[str, str] = {}
     for line in text.splitlines():
         key, equals, value = line.strip().partition("=")
@@ -161,7 +162,7 @@ def parse_subnet_env(text: str, path: str) -> SubnetEnv:
     except ValueError as bad:
         raise invalid_config(f"{path}: {bad}") from bad
     if not 68 <= mtu <= 65535:
-        raise invalid_config(f"{path}: FLANNEL_MTU={mtu} is no MTU (68 to 65535)")
+        raise invalid_config(f"{path}: FLANNEL_MTU={mtu} is not an MTU (68 to 65535)")
     if values["FLANNEL_IPMASQ"] not in ("true", "false"):
         raise invalid_config(f"{path}: FLANNEL_IPMASQ={values['FLANNEL_IPMASQ']}: expected true or false")
     return SubnetEnv(networks, subnets, mtu, values["FLANNEL_IPMASQ"] == "true")
@@ -169,9 +170,9 @@ def parse_subnet_env(text: str, path: str) -> SubnetEnv:
 
 # -- the delegate ----------------------------------------------------------------------------------------
 def delegate_config(call: spec.Call, env: SubnetEnv) -> Json:
-    """The configuration of the delegate: the administrator's wishes, completed by the node's subnet. Pure.
+    """The delegate's configuration: what the administrator configured, completed with the node's subnet. Pure.
 
-    flanneld masquerades or the bridge does, never both: hence ipMasq is the inverse of FLANNEL_IPMASQ.
+    Either flanneld or the bridge masquerades, never both: hence ipMasq is the inverse of FLANNEL_IPMASQ.
     """
     own = FlannelConfig(call)
     config = own.delegate
@@ -190,7 +191,7 @@ def delegate_config(call: spec.Call, env: SubnetEnv) -> Json:
 
 
 def _ipam(ipam: Json, env: SubnetEnv) -> Json:
-    """host-local over the node's subnets. One IPv4 subnet keeps the short form that older plugins wrote."""
+    """host-local with the node's subnets. A single IPv4 subnet uses the short form of older plugins."""
     ipam.setdefault("type", "host-local")
     if len(env.subnets) == 1 and ":" not in env.subnets[0] and not ipam.get("ranges"):
         ipam["subnet"] = env.subnets[0]
@@ -201,7 +202,7 @@ def _ipam(ipam: Json, env: SubnetEnv) -> Json:
 
 
 def _passed(call: spec.Call, config: Json) -> Json:
-    """What the delegate gets of a later call beyond its own configuration."""
+    """The delegate's configuration with the parts of this call that belong to it."""
     extra = {
         key: call.config[key]
         for key in ("prevResult", "runtimeConfig", "cni.dev/valid-attachments", "cni.dev/attachments")
@@ -209,13 +210,13 @@ def _passed(call: spec.Call, config: Json) -> Json:
     }
     if call.command == "ADD":
         extra.pop("prevResult", None)
-    # DEL undoes what was noted, but in the version that is spoken now.
+    # DEL uses the recorded configuration, but the version of this call.
     if call.config.get("cniVersion"):
         extra["cniVersion"] = call.config["cniVersion"]
     return {**config, **extra}
 
 
-# -- notes on disk ---------------------------------------------------------------------------------------
+# -- records on disk -------------------------------------------------------------------------------------
 def _subnet_file(call: spec.Call) -> str:
     return call.settings.text("subnetFile") or DEFAULT_SUBNET_FILE
 
@@ -224,18 +225,18 @@ def _data_dir(call: spec.Call) -> str:
     return call.settings.text("dataDir") or DEFAULT_DATA_DIR
 
 
-def _note(call: spec.Call) -> str:
+def _record(call: spec.Call) -> str:
     return f"{_data_dir(call)}/{call.container_id}"
 
 
 def _save(call: spec.Call, config: Json) -> None:
-    """In one step: DEL must never read half a note."""
+    """Write the record atomically: DEL must never read a part of it."""
     files.make_directories(_data_dir(call), 0o700)
-    files.write_whole(_note(call), fastjson.dumps(config, sort=True), f"{_data_dir(call)}/.{call.container_id}")
+    files.write_whole(_record(call), fastjson.dumps(config, sort=True), f"{_data_dir(call)}/.{call.container_id}")
 
 
 def _load(path: str) -> Json | None:
-    """A note; None when there is none, or when what is there cannot be one (then nothing can be undone)."""
+    """A record; None if there is none, or if it is damaged (then nothing can be undone)."""
     try:
         config = fastjson.loads(files.read(path, 1 << 20).encode())
     except ValueError:

@@ -1,4 +1,4 @@
-"""host-local: hands out addresses from ranges in the configuration, remembered on this host's disk."""
+"""host-local: allocates addresses from configured ranges, and records them on this host's disk."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class HostLocalConfig:
 
 
 def add(call: spec.Call) -> Result:
-    """One address out of each range set, or nothing at all."""
+    """Allocate one address from each range set, or none at all."""
     config = HostLocalConfig(call)
     wanted, dns = _requested(call), _read_dns(config.resolv_conf)
     taken: list[str] = []
@@ -79,7 +79,7 @@ def gc(call: spec.Call) -> None:
 
 
 def _open(call: spec.Call) -> Store:
-    """The reservations; DEL needs no more of the configuration than where they are."""
+    """The reservations. DEL must work even if the ranges in the configuration are invalid."""
     return Store(call.network, call.ipam.text("dataDir"))
 
 
@@ -112,7 +112,7 @@ def _take(call: spec.Call, store: Store, ranges: RangeSet, number: int, wanted: 
 
 
 def _requested(call: spec.Call) -> list[str]:
-    """The addresses that the caller requests, in any of the three ways that CNI knows."""
+    """The addresses that the caller requests, in any of CNI's three ways."""
     asked = call.runtime.texts("ips") + call.cni_args.texts("ips")
     if call.args.get("IP"):
         asked.append(call.args["IP"])

@@ -1,4 +1,4 @@
-"""Carries out port mappings with one of two backends, and what else a mapping needs from the kernel.
+"""Applies port mappings with one of two backends, and the kernel settings that they need.
 
 `portmap_nft` (the default) has a table of its own; `portmap_iptables` (`"backend": "iptables"`) writes the rules of the
 stock plugin, so that either can remove the other's.
@@ -11,7 +11,7 @@ import errno
 from pybernetes.cni import errors, port_mapping, portmap_iptables, portmap_nft, spec
 from pybernetes.cni.errors import CniError
 from pybernetes.cni.port_mapping import Mapping, PortmapConfig
-from pybernetes.cni.turns import exclusively
+from pybernetes.cni.rule_lock import exclusively
 from pybernetes.linux import conntrack, ipmsg, linkmsg, sysctl, tool
 from pybernetes.linux.errors import LinuxError, Missing, NetlinkError
 from pybernetes.linux.rtnl import Netlink, read_text
@@ -84,7 +84,7 @@ def status(call: spec.Call) -> None:
 
 
 def flush_udp(found: list[Mapping]) -> None:
-    """Known UDP flows to the port bypass NAT rules and would never reach the pod."""
+    """Delete known UDP flows to the ports: they bypass NAT rules and would never reach the pod."""
     wanted = {(m.host_port, m.host_ip) for m in found if m.protocol == "udp"}
     if not wanted:
         return
@@ -94,7 +94,7 @@ def flush_udp(found: list[Mapping]) -> None:
 
 
 def _allow_localhost(found: list[Mapping]) -> None:
-    """127.0.0.1:hostPort leads off the machine after NAT; the kernel drops such packets unless told otherwise."""
+    """Make 127.0.0.1:hostPort work: without route_localnet, the kernel drops its packets after NAT."""
     for mapping in found:
         if mapping.family == 4:
             try:
@@ -104,7 +104,7 @@ def _allow_localhost(found: list[Mapping]) -> None:
                     name = _link_name(nl, device)
                 sysctl.ensure(f"net/ipv4/conf/{name}/route_localnet", "1")
             except NetlinkError as error:
-                # No route to the pod, so far: then there is nothing to allow.
+                # Without a route to the pod there is nothing to allow.
                 if not isinstance(error, Missing) and error.errno not in (errno.ENETUNREACH, errno.EHOSTUNREACH):
                     raise
             return

@@ -1,4 +1,4 @@
-"""The sandbox's end of an attachment: its interface gets addresses and routes, and is checked for them."""
+"""The pod's interface: configures its addresses and routes, and checks them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pybernetes.linux.errors import Exists, LinuxError, Missing
 from pybernetes.linux.rtnl import Netlink, Request
 
 PATIENCE = 1.0
-"""Seconds; after that the pod is handed over all the same, as its packets will be."""
+"""Seconds to wait for a link. After that the attachment succeeds anyway; the first packets may be lost."""
 OPER_UP = b"\x06"
 DEFAULTS = {4: "0.0.0.0/0", 6: "::/0"}
 
@@ -48,12 +48,12 @@ class Sandbox:
         posix.close(self.fd)
 
     def link(self, name: str) -> tuple[int, int, dict[int, bytes]]:
-        """(index, flags, attributes) of a link in there; Missing when there is none."""
+        """(index, flags, attributes) of a link in the namespace. Raises Missing."""
         return linkmsg.decode(self.nl.request(linkmsg.get(name))[0])
 
 
 def configure(sandbox: Sandbox, ifname: str, index: int, result: Result, *, dad: bool = False) -> None:
-    """Addresses, link up, routes: one system call. With `dad` the kernel looks for duplicates of IPv6 addresses."""
+    """Add addresses, set the link up, add routes: one system call. `dad`: detect duplicate IPv6 addresses."""
     if any([ip.family == 6 for ip in result.ips]):
         _enable_ipv6(sandbox, ifname, dad)
     requests = [linkmsg.change(index, up=True)]
@@ -62,7 +62,7 @@ def configure(sandbox: Sandbox, ifname: str, index: int, result: Result, *, dad:
         requests.append(ipmsg.addr_add(index, ip.address, flags=flags))
     requests += [_route(index, route, result) for route in result.routes]
     for error in sandbox.nl.batch(requests):
-        # The kernel makes the route of the subnet itself; being told of it again is no failure.
+        # The kernel adds the route of the subnet itself, so it may exist.
         if error is not None and not isinstance(error, Exists):
             raise error
         if isinstance(error, Exists) and error.op == "add address":
@@ -70,16 +70,16 @@ def configure(sandbox: Sandbox, ifname: str, index: int, result: Result, *, dad:
 
 
 def announce(sandbox: Sandbox, index: int, ips: list[Ip]) -> None:
-    """Ask for the gateway's MAC; the real purpose is the asker's name on the question.
+    """Announce the pod's addresses, by making the kernel ask for the gateway's MAC.
 
-    An address comes back into use, and the node and the other pods may still have its last owner's MAC; the
-    broadcast corrects them. The kernel does it, since closing a packet socket of our own would take 10 ms.
+    If an address is reused, the node and the other pods may still have the previous owner's MAC; the broadcast corrects
+    that. The kernel sends it, because closing a packet socket would take 10 ms.
     """
     sandbox.nl.batch([ipmsg.neigh_probe(index, ip.gateway) for ip in ips if ip.gateway])
 
 
 def wait_until_up(nl: Netlink, name: str, seconds: float = PATIENCE) -> None:
-    """Until a link may carry packets. The kernel tells the bridge of a new carrier a little after the fact."""
+    """Wait until a link can carry packets: the kernel notifies the bridge of a new carrier with a delay."""
     deadline = monotonic() + seconds
     while monotonic() < deadline:
         _, _, attrs = linkmsg.decode(nl.request(linkmsg.get(name))[0])
@@ -103,7 +103,7 @@ def _route(index: int, route: Route, result: Result) -> Request:
 
 
 def gateway_for(route: Route, result: Result) -> str:
-    """The gateway of the first address of the same family: what a route without one goes through."""
+    """The gateway for a route that has none: that of the first address of the same family."""
     for ip in result.ips:
         if ip.family == route.family and ip.gateway:
             return ip.gateway
@@ -111,8 +111,9 @@ def gateway_for(route: Route, result: Result) -> str:
 
 
 def _enable_ipv6(sandbox: Sandbox, ifname: str, dad: bool) -> None:
-    """Runtimes may hand over namespaces with IPv6 switched off. DAD costs a second, and older kernels hear
-    themselves under hairpin: who wants it asks for it.
+    """Enable IPv6, which runtimes may have disabled in the namespace, and enable or disable DAD.
+
+    DAD takes a second, and with hairpin mode older kernels detect themselves, so it is off unless configured.
     """
     for name, value in (("disable_ipv6", "0"), ("accept_dad", "1" if dad else "0")):
         for target in ("lo", ifname) if name == "disable_ipv6" else (ifname,):
@@ -120,17 +121,17 @@ def _enable_ipv6(sandbox: Sandbox, ifname: str, dad: bool) -> None:
             try:
                 sysctl.ensure(path, value, sandbox.fd)
             except Missing as missing:
-                raise CniError(errors.KERNEL_REFUSED, "IPv6 address asked for, but the kernel has no IPv6") from missing
+                raise CniError(errors.KERNEL_REFUSED, "IPv6 address requested, but the kernel has no IPv6") from missing
 
 
 def wait_for_addresses(sandbox: Sandbox, index: int, seconds: float = 10.0) -> None:
-    """Until the kernel has looked for duplicates of all addresses; one that is taken is an error."""
+    """Wait until duplicate address detection has finished. Raises CniError if an address is in use."""
     deadline = monotonic() + seconds
     while True:
         flags = [(a[1], a[3]) for a in map(ipmsg.addr_decode, sandbox.nl.dump(ipmsg.addr_dump(index))) if a[0] == index]
         for address, flag in flags:
             if flag & ipmsg.IFA_F_DADFAILED:
-                raise CniError(errors.KERNEL_REFUSED, f"address {address} is in use by somebody else on the link")
+                raise CniError(errors.KERNEL_REFUSED, f"address {address} is in use by another host on the link")
         waiting = [address for address, flag in flags if flag & ipmsg.IFA_F_TENTATIVE]
         if not waiting:
             return
@@ -140,7 +141,7 @@ def wait_for_addresses(sandbox: Sandbox, index: int, seconds: float = 10.0) -> N
 
 
 def check(call: spec.Call, result: Result, *, up: bool = True) -> None:
-    """CHECK: the interface is up and has the addresses and routes of the earlier result."""
+    """CHECK: the interface is up and has the addresses and routes of the result of ADD."""
     result.verify()
     with Sandbox(call.netns) as sandbox:
         try:
@@ -187,7 +188,7 @@ def _fault(message: str) -> CniError:
 
 
 def delete(netns_path: str, ifname: str) -> None:
-    """Remove the sandbox's interface; a sandbox or an interface that is gone is fine."""
+    """Delete the pod's interface, if it and its namespace still exist."""
     if not netns_path:
         return
     try:
@@ -196,6 +197,6 @@ def delete(netns_path: str, ifname: str) -> None:
     except Missing:
         return
     except OSError as error:
-        # The path may by now lead to a plain file: a namespace whose mount went first.
+        # The path may be an ordinary file, after the namespace was unmounted.
         if error.errno != 22:
             raise LinuxError(f"enter {netns_path}: {error}") from error

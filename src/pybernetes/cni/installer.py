@@ -1,7 +1,7 @@
-"""Writing the launchers that a container runtime finds in its CNI directory.
+"""Writes the launchers that a container runtime finds in its CNI directory.
 
-Each is a few lines of Python that name the interpreter, the place of this package and the plugin. Flags: -I
-and -E ignore the caller's environment, -S leaves out site-packages, which alone takes 10 ms.
+Each is a few lines of Python with the interpreter, the location of this package and the plugin. Flags: -I and -E ignore
+the caller's environment, -S skips site-packages, which alone takes 10 ms.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ try:
     exec(code, space := {{"__name__": "bundle"}})
     sys.meta_path.insert(0, space["Bundle"](parent, file, 4 + length, entries))
 except (OSError, ValueError, TypeError, EOFError, KeyError):
-    pass  # not for this interpreter: one module at a time, then
+    pass  # not for this interpreter: import modules one by one
 from pybernetes.cni.main import main
 main({plugin!r})
 """
 
 
 def write_launchers(bin_dir: Path, python: str) -> None:
-    """One launcher per plugin, each replaced in one step; then byte code for all modules they load."""
+    """Write one launcher per plugin, each atomically; then byte code for all modules that they load."""
     package = Path(pybernetes.__file__).resolve().parent
-    # A virtual environment adds nothing that the plugins import, so go past it to the interpreter itself.
+    # Plugins need nothing from a virtual environment, so use the interpreter behind it.
     interpreter = os.path.realpath(python)
     bin_dir.mkdir(parents=True, exist_ok=True)
     for name in PLUGINS:
@@ -51,7 +51,7 @@ def write_launchers(bin_dir: Path, python: str) -> None:
 
 
 def _compile(package: Path) -> None:
-    """Byte code, for the running interpreter; where the package cannot be written to, plugins start slower."""
+    """Write byte code for the running interpreter. If the package is read-only, plugins start more slowly."""
     compileall.compile_file(package / "__init__.py", quiet=2)
     for part in ("linux", "cni"):
         compileall.compile_dir(package / part, quiet=2)
@@ -73,6 +73,6 @@ def launcher(plugin: str, interpreter: str, parent: str) -> str:
     body = _BODY.format(parent=parent, bundle=str(place), plugin=plugin)
     first = f"#!{interpreter} -ISE"
     if len(first) > _SHEBANG_LIMIT or " " in interpreter:
-        # The kernel cuts long first lines; to a shell this is an exec, to Python a string.
+        # The kernel truncates long first lines. To a shell this is an exec, to Python a string.
         return f"#!/bin/sh\n'''exec' '{interpreter}' -ISE \"$0\" \"$@\"\n' '''\n{body}"
     return f"{first}\n{body}"

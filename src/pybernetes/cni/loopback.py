@@ -13,7 +13,7 @@ NAME = "lo"
 
 
 def add(call: spec.Call) -> Result:
-    """Bring it up. As the only plugin it reports the addresses that the kernel gave; in a chain it passes on."""
+    """Set `lo` up. Without a previous result, report the addresses that the kernel added."""
     with Netlink(call.netns) as nl:
         nl.request(linkmsg.change(NAME, up=True))
     if call.config.get("prevResult"):
@@ -25,7 +25,7 @@ def add(call: spec.Call) -> Result:
 
 
 def delete(call: spec.Call) -> None:
-    """Take it down; a sandbox that is gone took it along."""
+    """Set `lo` down, if the namespace still exists."""
     if not call.netns:
         return
     try:
@@ -47,4 +47,4 @@ def status(call: spec.Call) -> None:
 
 
 def gc(call: spec.Call) -> None:
-    """Nothing is kept: the interface goes with its namespace."""
+    """Nothing to remove: the interface goes with its namespace."""

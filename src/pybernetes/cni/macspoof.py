@@ -1,8 +1,8 @@
-"""macspoofchk: a pod sends under the MAC that it was given, or its frames are dropped at its port of the bridge.
+"""macspoofchk: drops frames that a pod sends with a source MAC other than its own.
 
     table bridge cni_macspoof, chain prerouting:  iifname <host veth>  ether saddr != <MAC>  drop
 
-The rules carry a comment that says whose they are; DEL and GC find them by it.
+The comment of each rule names its attachment; DEL and GC find the rules by it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TABLE = Table("bridge", "cni_macspoof", chains=[Chain("prerouting", hook=Hook("f
 
 
 def add(call: spec.Call, host: str, mac: str) -> None:
-    """Drop what the pod behind `host` sends under another MAC than `mac`."""
+    """Drop what the pod behind `host` sends with a MAC other than `mac`."""
     nft.apply(script(call, host, mac))
 
 

@@ -1,8 +1,8 @@
-"""macvlan and ipvlan: the pod gets an interface of its own on the node's network card.
+"""macvlan and ipvlan: give the pod an interface on a network card of the node.
 
-macvlan gives it a MAC of its own, ipvlan shares the card's. The kernel may lack either: the error says so. ipvlan may
-follow another plugin: the one interface that came before is then its master, and without `ipam` it takes over the
-addresses.
+A macvlan has its own MAC, an ipvlan shares that of the card. A kernel without either is reported. ipvlan may follow
+another plugin in a chain: the interface of the previous result is then its master, and without `ipam` it takes over
+the addresses.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def add(call: spec.Call) -> Result:
             iface.configure(sandbox, call.ifname, index, result)
         except BaseException:
             sandbox.nl.batch([linkmsg.delete(index)])
-            if allocated:  # one that refused may have done so because the address is there, and in use
+            if allocated:  # a failed IPAM plugin may have failed because the attachment has its address already
                 delegate.undo_ipam(call)
             raise
         iface.announce(sandbox, index, result.ips)
@@ -68,7 +68,7 @@ def add(call: spec.Call) -> Result:
 
 
 def _addresses(call: spec.Call, config: MacvlanConfig) -> Result:
-    """What the interface gets: from the IPAM plugin, or for ipvlan from the plugin before."""
+    """The interface's addresses: from the IPAM plugin, or for ipvlan from the previous plugin."""
     if call.ipam.text("type"):
         result = delegate.ipam(call)
         if not result.ips:
@@ -85,7 +85,7 @@ def _addresses(call: spec.Call, config: MacvlanConfig) -> Result:
 
 
 def _create(node: Netlink, sandbox: iface.Sandbox, call: spec.Call, config: MacvlanConfig) -> tuple[int, str]:
-    # With `linkInContainer` the master is in the pod's namespace already, and so is what sits on it.
+    # With `linkInContainer` the master is in the pod's namespace.
     home = sandbox.nl if config.link_in_container else node
     name = f"cni{posix.urandom(5).hex()}"
     index, attrs = _parent(home, call, config)
@@ -122,7 +122,7 @@ def _request(sandbox: iface.Sandbox, config: MacvlanConfig, name: str, parent: i
 
 
 def _parent(nl: Netlink, call: spec.Call, config: MacvlanConfig) -> tuple[int, dict[int, bytes]]:
-    """(index, attributes) of `master`; by default the interface before in the chain, else that of the default route."""
+    """(index, attributes) of `master`; by default the previous plugin's interface, or that of the default route."""
     name = config.master or _chained_master(call, config)
     try:
         index, _, attrs = linkmsg.decode(nl.request(linkmsg.get(name or _default_device(nl)))[0])

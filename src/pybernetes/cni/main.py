@@ -1,6 +1,6 @@
-"""The entry of every plugin: read the call, run it, print the result or the error object, leave.
+"""The entry point of every plugin: read the call, run it, print the result or the error object, exit.
 
-Leaves through _exit, since tidying up an interpreter that is about to vanish takes a millisecond.
+Exits through _exit, because finalizing the interpreter takes a millisecond.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def main(plugin: str) -> None:
-    """Run as a process: standard input and environment in, standard output and exit code out."""
+    """Run a plugin as a process: reads the environment and standard input, writes standard output, exits."""
     environ = {k.decode(): v.decode("utf-8", "surrogateescape") for k, v in posix.environ.items() if k[:4] == b"CNI_"}
     output, code = run(plugin, environ, _read_all(0))
     _write_all(1, output.encode("utf-8", "replace"))

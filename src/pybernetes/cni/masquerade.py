@@ -1,7 +1,7 @@
-"""ipMasq: a pod's packets leave the pod network under the node's address.
+"""ipMasq: a pod's packets leave the pod network with the node's address.
 
-Default are iptables rules in the shape that the stock plugins make, so that either can remove the other's;
-`"ipMasqBackend": "nftables"` uses a table of its own.
+By default these are iptables rules with the names and form of the stock plugins, so that either can remove the other's.
+`"ipMasqBackend": "nftables"` uses nftables.
 
     POSTROUTING -s <pod> -> CNI-<hash>:  to the pod's own network: accept; to anything but multicast: MASQUERADE
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 from pybernetes.cni import iface, spec
 from pybernetes.cni.names import chain_name, comment, quote, rule_comment, rule_owner
 from pybernetes.cni.result import Ip
-from pybernetes.cni.turns import exclusively
+from pybernetes.cni.rule_lock import exclusively
 from pybernetes.linux import ipmsg, nft, tool
 from pybernetes.linux.errors import ToolError
 from pybernetes.linux.nftables import listing
@@ -44,7 +44,7 @@ def add(call: spec.Call, ips: list[Ip]) -> None:
 
 
 def iptables_script(network: str, container_id: str, addresses: list[str]) -> str:
-    """What iptables-restore gets for one family's addresses. Pure."""
+    """The iptables-restore script for one family's addresses. Pure."""
     chain, note = chain_name(network, container_id), quote(comment(network, container_id))
     number = iface.family(addresses[0])
     lines = ["*nat", f":{chain} - [0:0]"]
@@ -75,7 +75,7 @@ def delete(call: spec.Call) -> None:
 
 
 def gc(call: spec.Call) -> None:
-    """Remove the rules of this network's containers that are no more."""
+    """Remove the rules of this network's containers that no longer exist."""
     exclusively(lambda: _gc_chains(call))
     living = tuple(rule_owner(call.network, *pair) for pair in call.valid_attachments())
     listing.delete_rules(TABLE.family, TABLE.name, rule_owner(call.network), keep=living)
@@ -84,12 +84,12 @@ def gc(call: spec.Call) -> None:
 def _gc_chains(call: spec.Call) -> None:
     keep = {chain_name(call.network, container) for container, _ in call.valid_attachments()}
     prefix = f'name: "{call.network}" id: '
-    doomed = set()
+    removed = set()
     for number in (4, 6):
         for line in _rules(number):
             if line.startswith("-A POSTROUTING ") and prefix in line.replace('\\"', '"'):
-                doomed.add(line.rpartition(" -j ")[2].strip())
-    _delete_chains(doomed - keep)
+                removed.add(line.rpartition(" -j ")[2].strip())
+    _delete_chains(removed - keep)
 
 
 def _delete_chains(chains: set[str]) -> None:
@@ -117,7 +117,7 @@ def _rules(number: int) -> list[str]:
     try:
         return tool.run([_command(number, "-save"), "-t", "nat"]).decode().splitlines()
     except ToolError:
-        return []  # a kernel without this family has no rules of it
+        return []  # the kernel does not support this family
 
 
 def _uses_nft(call: spec.Call) -> bool:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
             """Attach the container. After an error nothing of the attachment may be left."""
 
         def delete(self, call: spec.Call) -> None:
-            """Undo ADD. Succeeds when there is nothing (any more) to undo."""
+            """Undo ADD. Succeeds if there is nothing to undo."""
 
         def check(self, call: spec.Call) -> None:
             """Raise CniError unless the attachment is as `prevResult` says."""

@@ -1,7 +1,7 @@
-"""portmap: a port of the node leads to a port of the pod (`hostPort`). Always last in a chain of plugins.
+"""portmap: forwards ports of the node to ports of the pod (`hostPort`). The last plugin in a chain.
 
-Most pods have no host port, and the runtime calls all the same: then nothing is loaded and nothing is run, and the
-result goes on as it came. The rest is in `host_ports`.
+The runtime calls it for every pod, and most have no host port: then it loads nothing and passes the result on. The
+work is in `host_ports`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def add(call: spec.Call) -> Result:
-    """Map the ports, forget old UDP flows to them, pass the result on."""
+    """Map the ports, delete old UDP flows to them, pass the result on."""
     result = spec.required_result(call, "portmap")
     if call.runtime.sections("portMappings"):
         from pybernetes.cni import host_ports
@@ -24,7 +24,7 @@ def add(call: spec.Call) -> Result:
 
 
 def delete(call: spec.Call) -> None:
-    """Remove the attachment's rules of either backend: it may have been made under another configuration."""
+    """Remove the attachment's rules of both backends: it may have been added with another configuration."""
     if call.runtime.sections("portMappings"):
         from pybernetes.cni import host_ports
 
@@ -45,7 +45,7 @@ def gc(call: spec.Call) -> None:
 
 
 def status(call: spec.Call) -> None:
-    """Ready when the settings make sense and the tool that carries them out is there."""
+    """Ready when the configuration is valid and the backend's tool is installed."""
     from pybernetes.cni import host_ports
 
     host_ports.status(call)

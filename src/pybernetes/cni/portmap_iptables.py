@@ -1,4 +1,4 @@
-"""Port mappings in iptables, rule for rule as the stock portmap plugin makes them.
+"""Port mappings in iptables, with the same rules as the stock portmap plugin.
 
 PREROUTING, OUTPUT  to a local address -> CNI-HOSTPORT-DNAT
 CNI-HOSTPORT-DNAT   the attachment's ports -> CNI-DN-<hash>
@@ -34,13 +34,13 @@ def add(call: spec.Call, config: PortmapConfig, found: list[Mapping]) -> None:
 
 
 def script(call: spec.Call, config: PortmapConfig, found: list[Mapping], rules: list[str]) -> str:
-    """The iptables-restore script for one family, given the rules that are there. Pure."""
+    """The iptables-restore script for one family, given the existing rules. Pure."""
     chain = chain_name(call.network, call.container_id, "DN-")
     external = config.external_mark_chain
     shared = (TOP,) if external else (TOP, SETMARK, MASQ)
     declared = [name for name in shared if not _has_chain(rules, name)]
     lines = ["*nat", *(f":{name} - [0:0]" for name in declared), f":{chain} - [0:0]"]
-    # A repeated ADD finds its own jumps; the chain itself is emptied by its declaration.
+    # A repeated ADD finds its own jumps; declaring the chain flushes it.
     lines += [f"-D{line[2:]}" for line in rules if line.startswith(f"-A {TOP} ") and line.endswith(f"-j {chain}")]
     lines += _shared_rules(rules, 0 if external else config.mark)
     extra = "".join(f" {quote(word)}" for word in config.conditions[found[0].family])
@@ -61,7 +61,7 @@ def script(call: spec.Call, config: PortmapConfig, found: list[Mapping], rules: 
 
 
 def _sources(config: PortmapConfig, mapping: Mapping) -> list[str]:
-    """Whose packets need source NAT: the pod's own network answers past the node, localhost has no way back."""
+    """Matches for packets that need source NAT: replies inside the pod's subnet would bypass the node's NAT."""
     if config.masquerade_all:
         return [""]
     return [f" -s {ipmsg.network(mapping.pod)}", " -s 127.0.0.1" if mapping.family == 4 else " -s ::1"]
@@ -72,7 +72,7 @@ def _dnat_note(call: spec.Call) -> str:
 
 
 def _shared_rules(rules: list[str], mark: int) -> list[str]:
-    """The rules that all attachments share, those of them that are not there yet. `mark` 0: somebody else's."""
+    """The shared rules that do not exist yet. `mark` 0: another program marks packets for source NAT."""
     bits = f"{mark:#x}/{mark:#x}"
     wanted = {
         SETMARK: f'-m comment --comment "CNI portfwd masquerade mark" -j MARK --set-xmark {bits}',
@@ -105,22 +105,22 @@ def gc(call: spec.Call) -> None:
     _delete_chains(lambda name, line: ours in line.replace('\\"', '"') and name not in keep)
 
 
-def _delete_chains(doomed: Callable[[str, str], bool]) -> None:
+def _delete_chains(removed: Callable[[str, str], bool]) -> None:
     for family in (4, 6):
         rules = saved(family)
         chains = {
             line.rpartition(" -j ")[2]
             for line in rules
-            if line.startswith(f"-A {TOP} ") and doomed(line.rpartition(" -j ")[2], line)
+            if line.startswith(f"-A {TOP} ") and removed(line.rpartition(" -j ")[2], line)
         }
-        # A crash between the steps of a stock plugin leaves a chain that nothing jumps to.
-        chains |= {line[1:].split(" ")[0] for line in rules if line[0] == ":" and doomed(line[1:].split(" ")[0], "")}
+        # A stock plugin that crashed may have left a chain without a jump to it.
+        chains |= {line[1:].split(" ")[0] for line in rules if line[0] == ":" and removed(line[1:].split(" ")[0], "")}
         if chains:
             _restore(family, removal_script(rules, chains))
 
 
 def removal_script(rules: list[str], chains: set[str]) -> str:
-    """What removes `chains` and the jumps to them. Pure."""
+    """The script that removes `chains` and the jumps to them. Pure."""
     present = sorted(chain for chain in chains if _has_chain(rules, chain))
     lines = ["*nat", *(f":{chain} - [0:0]" for chain in present)]
     lines += [f"-D{line[2:]}" for line in rules if line.startswith("-A ") and line.rpartition(" -j ")[2] in present]
@@ -142,7 +142,7 @@ def present(call: spec.Call, found: list[Mapping]) -> bool:
 
 
 def saved(family: int) -> list[str]:
-    """The nat rules of a family as iptables-save prints them; none where there is no such family or tool."""
+    """The nat rules of a family as iptables-save prints them; empty without that family or tool."""
     command = f"{_COMMANDS[family]}-save"
     if tool.find(command) is None:
         return []

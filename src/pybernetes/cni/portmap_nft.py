@@ -1,12 +1,12 @@
-"""Port mappings in nftables: a verdict map per family, so that a packet costs the same at any number of them.
+"""Port mappings in nftables: a verdict map per family, so that the cost of a packet does not depend on their number.
 
     table inet cni_hostport
       map ports4        protocol . port               -> jump to the mapping's chain
       map addressed4    address . protocol . port     -> the same, for mappings with a hostIP
       chain m-<attachment>-<n>                        mark those that need source NAT, then dnat
 
-Only packets that our own chains marked are masqueraded: a Service may lead to the same pod, and there the
-source has to stay. The mark is the stock plugin's, 0x2000.
+Only packets that these chains have marked are masqueraded: a Service may lead to the same pod, and there the source
+must stay. The mark is that of the stock plugin, 0x2000.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ TABLE = _table()
 
 
 def chain_prefix(network: str, container_id: str) -> str:
-    """What the names of an attachment's chains begin with."""
+    """The prefix of the names of an attachment's chains."""
     return f"m-{attachment_hash(network, '')[:8]}-{attachment_hash(network, container_id)[:24]}-"
 
 
@@ -88,7 +88,7 @@ def _rules(config: PortmapConfig, mapping: Mapping) -> list[Rule]:
 
 
 def _neighbours(mapping: Mapping) -> str:
-    """Whose packets need source NAT: the pod's own network answers past the node, localhost has no way back."""
+    """Sources that need NAT: the pod's subnet, whose replies would bypass the node, and localhost."""
     return f"{ipmsg.network(mapping.pod)}, {LOCALHOST[mapping.family]}"
 
 
@@ -101,7 +101,7 @@ def element(mapping: Mapping) -> tuple[str, str]:
 
 
 def add(call: spec.Call, config: PortmapConfig, found: list[Mapping]) -> None:
-    """One transaction. The table is listed first: an element cannot be replaced blindly."""
+    """One transaction. The table is listed first, because replacing an element requires to delete the old one."""
     taken = {(place, key) for place, key, _ in observe().elements}
     nft.apply(mapping_script(call, config, found, taken))
 
@@ -131,18 +131,18 @@ def observe() -> Listing:
     return listing.observe(TABLE.family, TABLE.name)
 
 
-def _remove(found: Listing, doomed: set[str]) -> None:
-    if doomed:
-        nft.apply(removal_script(found, doomed))
+def _remove(found: Listing, removed: set[str]) -> None:
+    if removed:
+        nft.apply(removal_script(found, removed))
 
 
-def removal_script(found: Listing, doomed: set[str]) -> str:
-    """Removes the chains in `doomed` and the elements that lead to them. Pure."""
+def removal_script(found: Listing, removed: set[str]) -> str:
+    """Removes the chains in `removed` and the elements that lead to them. Pure."""
     script = Script(TABLE)
     for place, key, chain in found.elements:
-        if chain in doomed:
+        if chain in removed:
             script.delete_elements(place, [(key, "")])
-    for chain in sorted(doomed):
+    for chain in sorted(removed):
         script.flush_chain(chain)
         script.delete_chain(chain)
     return str(script)

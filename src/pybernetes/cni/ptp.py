@@ -1,10 +1,10 @@
-"""ptp: a veth pair between node and pod, routed, without a bridge.
+"""ptp: a routed veth pair between node and pod, without a bridge.
 
 | object | where | reason |
 |---|---|---|
 | gateway's address /32 on the host veth | node | the pod's first hop |
 | route to the pod's address /32 | node | packets for the pod |
-| route to the gateway /32 on the link, its subnet through it | pod | neighbours are behind the node as well |
+| route to the gateway /32 on the link, to its subnet through it | pod | other pods of the subnet are behind the node |
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _connect(node: Netlink, sandbox: iface.Sandbox, call: spec.Call, mtu: int, r
 
 
 def _pod_routes(index: int, result: Result) -> list[Request]:
-    """The kernel's own route to the subnet would look for neighbours on a link that holds only the node."""
+    """Replace the kernel's route to the subnet, which assumes that all of the subnet is on the link."""
     requests = []
     for ip in result.ips:
         gateway, subnet = ip.gateway, ipmsg.network(ip.address)

@@ -1,4 +1,4 @@
-"""Address ranges of host-local, as numbers. Pure: which address comes next, given the last one."""
+"""Address ranges of host-local as numbers, and the order in which addresses are tried. Pure."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Range:
     __slots__ = ("bits", "end", "gateway", "prefix", "start", "subnet")
 
     def __init__(self, source: Settings) -> None:
-        """From `{subnet, rangeStart, rangeEnd, gateway}`; CniError when they contradict each other."""
+        """From `{subnet, rangeStart, rangeEnd, gateway}`. Raises CniError if they contradict each other."""
         cidr = source.text("subnet")
         try:
             raw, self.prefix = split(cidr)
         except ValueError as bad:
-            raise invalid_config(f"range: subnet {cidr!r} is no CIDR") from bad
+            raise invalid_config(f"range: subnet {cidr!r} is not a CIDR") from bad
         self.bits = len(raw) * 8
         free = self.bits - self.prefix
         if free < 2:
@@ -31,7 +31,7 @@ class Range:
         self.subnet = int.from_bytes(raw, "big")
         if self.subnet & ((1 << free) - 1):
             raise invalid_config(f"Network has host bits set. For {cidr} write {self._first(free)}")
-        # The broadcast address of IPv4 is no host's; IPv6 has none.
+        # IPv4 reserves the last address for broadcast; IPv6 does not.
         last = self.subnet + (1 << free) - 1 - (1 if self.bits == 32 else 0)
         self.gateway = self._inside(source, "gateway", self.subnet + 1)
         self.start = self._inside(source, "rangeStart", self.subnet + 1)
@@ -57,7 +57,7 @@ class Range:
         return unpack(number.to_bytes(self.bits // 8, "big"))
 
     def number(self, ip: str) -> int | None:
-        """An address as a number if it lies in this range, else None."""
+        """An address as a number; None if it is not in this range."""
         try:
             raw = pack(ip)
         except ValueError:
@@ -103,9 +103,9 @@ def _refuse_overlaps(sets: list[RangeSet]) -> None:
 
 
 def candidates(ranges: RangeSet, last: str) -> Iterator[tuple[Range, int]]:
-    """Every address of a set once, beginning after the one handed out last (round robin), gateways left out.
+    """Every address of a set except gateways, once, starting after the last allocated one (round robin).
 
-    Reusing a fresh address late keeps old ARP and conntrack entries from meeting a new pod.
+    A released address is reused late, when ARP and conntrack entries of its previous pod have expired.
     """
     place, after = 0, None
     for index, one in enumerate(ranges):

@@ -1,6 +1,6 @@
-"""What goes in and out of a plugin: the call, and the result in each version of the specification.
+"""The input and output of a plugin: the call, and the result in each version of the specification.
 
-Inside, a result has the form of the newest version; `render` writes it as the caller's version wants it.
+Plugins use `Result`, which has everything of the newest version; `render` writes it in the version of the caller.
 Source: CNI specification 1.1.0 and its older versions down to 0.3.0.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 VERSIONS = ("0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
 NEWEST = VERSIONS[-1]
 
-# What a command needs in its environment; DEL does without CNI_NETNS, the sandbox may be gone.
+# The required environment of each command. DEL works without CNI_NETNS: the namespace may be gone.
 REQUIRED = {
     "ADD": ("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"),
     "CHECK": ("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"),
@@ -84,7 +84,7 @@ class Call:
     def runtime(self) -> Settings:
         """What the runtime passes for the capabilities that the plugin declares.
 
-        containerd writes the names inside as in its Go structs (`HostPort`), which Go's decoder accepts as well.
+        containerd writes names as in its Go structs (`HostPort`), which Go's decoder also accepts.
         """
         return Settings(self.runtime_json, "runtimeConfig.")
 
@@ -114,7 +114,7 @@ class Call:
         if not self.settings.has(key):
             key = "cni.dev/attachments"
         if not self.settings.has(key):
-            raise invalid_config("GC needs the list cni.dev/valid-attachments; without it everything would go")
+            raise invalid_config("GC needs the list cni.dev/valid-attachments; without it, GC would remove everything")
         return {(one.text("containerID"), one.text("ifname")) for one in self.settings.sections(key)}
 
 
@@ -128,7 +128,7 @@ def _lower_first(value: Any) -> Any:
 
 
 def read_call(environ: Mapping[str, str], config: object) -> Call:
-    """The call that the environment and the decoded standard input describe; CniError when it is not one."""
+    """Decode a call from the environment and standard input. Raises CniError."""
     command = environ.get("CNI_COMMAND", "")
     if command not in REQUIRED:
         known = ", ".join(REQUIRED)

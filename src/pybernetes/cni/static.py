@@ -1,4 +1,4 @@
-"""static: an IPAM plugin that hands out exactly the addresses in its configuration. Keeps nothing."""
+"""static: an IPAM plugin that returns the addresses in its configuration. Keeps no state."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _read(source: Settings) -> Ip:
 
 
 def delete(call: spec.Call) -> None:
-    """Nothing is kept."""
+    """Nothing to do: no state is kept."""
 
 
 def check(call: spec.Call) -> None:
@@ -59,4 +59,4 @@ def status(call: spec.Call) -> None:
 
 
 def gc(call: spec.Call) -> None:
-    """Nothing is kept."""
+    """Nothing to do: no state is kept."""

@@ -1,14 +1,14 @@
-"""host-local's reservations on disk, in the original's layout, so that a stock host-local agrees.
+"""host-local's reservations on disk, in the layout of the stock host-local, so that both can share them.
 
     <dataDir>/<network>/<ip>                 "<container id>\\r\\n<interface>"
-    <dataDir>/<network>/last_reserved_ip.<n> the address handed out last from range set n
-    <dataDir>/<network>/lock                 flock(2) of whoever changes something
+    <dataDir>/<network>/last_reserved_ip.<n> the last address allocated from range set n
+    <dataDir>/<network>/lock                 held with flock(2) during every change
 
-Invariant: a reservation appears under its final name complete. It is written aside and renamed into place, so
-a crash leaves nothing but a file that no address is named by. Whatever else lies there (empty, cut short, garbage,
-a directory) is nobody's: GC removes what it can, and nothing of it stops an attachment.
+Invariant: a reservation is complete when it appears under its final name. It is written to a temporary file and
+renamed, so a crash leaves at most that file. Other contents (empty or damaged files, directories) are no reservations:
+GC removes what it can, and attachments ignore them.
 
-Nothing is synced to the disk, as in the original: pods do not outlive the machine that forgets them.
+Nothing is synced to disk, as in the stock plugin: after a machine crash the pods are gone too.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Store:
         self._lock = -1
 
     def reserve(self, ip: str, container_id: str, ifname: str, range_set: int) -> bool:
-        """Take `ip`; False when somebody has it. An empty file is what a crash of a stock plugin leaves."""
+        """Reserve `ip`; False if it is reserved already. An empty file, left by a crash, is no reservation."""
         path = f"{self.directory}/{ip}"
         try:
             if posix.stat(path).st_size:
@@ -62,11 +62,11 @@ class Store:
         return True
 
     def last_reserved(self, range_set: int) -> str:
-        """The address handed out last from a range set; empty when there is none."""
+        """The last address allocated from a range set; empty if there is none."""
         return files.read(f"{self.directory}/last_reserved_ip.{range_set}")
 
     def owned(self, container_id: str, ifname: str) -> list[str]:
-        """The addresses of one attachment. Old files name the container only, and count as well."""
+        """The addresses of one attachment. Files of old versions name only the container, and count as well."""
         exact, loose = [], []
         for ip, owner, interface in self.reservations():
             if owner == container_id:
@@ -81,7 +81,7 @@ class Store:
             try:
                 files.remove(f"{self.directory}/{ip}")
             except IsADirectoryError:
-                pass  # no plugin made that
+                pass  # not a reservation
 
     def reservations(self) -> Iterator[tuple[str, str, str]]:
         """(address, container, interface) of every reservation."""

@@ -1,7 +1,7 @@
-"""tuning: settings of a pod's interface and namespace, after another plugin made it.
+"""tuning: changes settings of a pod's interface and namespace, after another plugin created them.
 
-What an interface had before is noted in `dataDir`, under the stock plugin's names, and put back at DEL: an interface
-that was moved into the pod outlives it. Sysctls end with the namespace.
+The previous settings of an interface are recorded in `dataDir`, under the stock plugin's names, and restored at DEL: an
+interface that was moved into the pod outlives it. Sysctls end with the namespace.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 DEFAULT_DATA_DIR = "/run/cni/tuning"
 ALLOWED = "/etc/cni/tuning/allowlist.conf"
-"""Where it is there: one regular expression per line, and a sysctl has to fit one of them."""
+"""If it exists: one regular expression per line; a sysctl must match one of them."""
 
 
 class Tuning:
-    """Settings of an interface; None and an empty MAC for what is to stay as it is."""
+    """Settings of an interface; None or an empty MAC leaves a setting as it is."""
 
     __slots__ = ("allmulti", "mac", "mtu", "promisc", "tx_queue_length")
 
@@ -44,7 +44,7 @@ class Tuning:
         self.tx_queue_length = tx_queue_length
 
     def to_json(self) -> Json:
-        """The settings that are given, under the names of the configuration."""
+        """The given settings, under the names of the configuration."""
         values: Json = {
             "mac": self.mac or None,
             "mtu": self.mtu,
@@ -75,9 +75,9 @@ def add(call: spec.Call) -> Result:
 
 
 def delete(call: spec.Call) -> None:
-    """Restore what ADD recorded; an interface or a namespace that is gone needs nothing."""
+    """Restore the settings that ADD recorded, if the interface still exists."""
     try:
-        wanted = _read_settings(Settings(fastjson.loads(files.read(_note(call)).encode() or b"{}")))
+        wanted = _read_settings(Settings(fastjson.loads(files.read(_record(call)).encode() or b"{}")))
     except (ValueError, CniError):
         wanted = Tuning()  # a damaged record: there is nothing to restore
     if wanted.to_json() and call.netns:
@@ -86,7 +86,7 @@ def delete(call: spec.Call) -> None:
                 _apply(sandbox, call.ifname, wanted)
         except Missing:
             pass
-    files.remove(_note(call))
+    files.remove(_record(call))
 
 
 def check(call: spec.Call) -> None:
@@ -118,7 +118,7 @@ def gc(call: spec.Call) -> None:
 
 
 def _network_of(note: str) -> str:
-    """The network that a record belongs to; empty for a file that is no record."""
+    """The network of a record; empty for other files."""
     try:
         return Settings(fastjson.loads(files.read(note).encode())).text("network")
     except (ValueError, CniError):
@@ -167,7 +167,7 @@ def _refuse_unlisted(names: list[str], allowed: str) -> None:
     patterns = [line.strip() for line in allowed.splitlines() if line.strip() and not line.startswith("#")]
     for name in names:
         if not any(re.match(pattern, name) for pattern in patterns):
-            raise invalid_config(f"sysctl {name} is not allowed: no line of {ALLOWED} fits it")
+            raise invalid_config(f"sysctl {name} is not allowed: no line of {ALLOWED} matches it")
 
 
 # -- the interface ---------------------------------------------------------------------------------------
@@ -201,14 +201,14 @@ def _data_dir(call: spec.Call) -> str:
     return call.settings.text("dataDir") or DEFAULT_DATA_DIR
 
 
-def _note(call: spec.Call) -> str:
+def _record(call: spec.Call) -> str:
     return f"{_data_dir(call)}/{call.container_id}_{call.ifname}.json"
 
 
 def _save(call: spec.Call, before: Json) -> None:
-    """Only once: a repeated ADD would record its own settings."""
-    if files.read(_note(call)):
+    """Record settings once: a repeated ADD would record what the first one set."""
+    if files.read(_record(call)):
         return
     files.make_directories(_data_dir(call), 0o700)
     note = fastjson.dumps({**before, "network": call.network}, sort=True)
-    files.write_whole(_note(call), note, f"{_data_dir(call)}/.{call.container_id}_{call.ifname}")
+    files.write_whole(_record(call), note, f"{_data_dir(call)}/.{call.container_id}_{call.ifname}")

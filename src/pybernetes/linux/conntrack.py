@@ -92,11 +92,11 @@ def flows(netns: Netns | None = None, family: int = 0) -> list[Flow]:
 
 def delete_where(match: Callable[[Flow], bool], netns: Netns | None = None, family: int = 0) -> int:
     """Delete the entries for which `match` is true. Returns how many."""
-    doomed = [flow for flow in flows(netns, family) if match(flow)]
-    if not doomed:
+    removed = [flow for flow in flows(netns, family) if match(flow)]
+    if not removed:
         return 0
     with Netlink(netns, NETLINK_NETFILTER) as nl:
-        outcome = nl.batch([_delete(flow) for flow in doomed])
+        outcome = nl.batch([_delete(flow) for flow in removed])
     deleted = 0
     for error in outcome:
         if error is None:

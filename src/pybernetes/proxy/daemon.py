@@ -1,4 +1,4 @@
-"""kube-proxy: keeps the kernel in step with Services and EndpointSlices."""
+"""kube-proxy: keeps the kernel's rules up to date with Services and EndpointSlices."""
 
 import asyncio
 import contextlib
@@ -25,26 +25,26 @@ _RETRY_FIRST, _RETRY_MAX = 0.2, 10.0
 
 
 class Renderer(Protocol):
-    """Turns changes of virtual servers into kernel rules of one family."""
+    """Writes virtual servers as kernel rules of one family."""
 
     async def apply(self, changes: Iterable[Change]) -> bool:
-        """Bring the kernel up to date; whether that took anything."""
+        """Bring the kernel up to date; returns whether anything was written. Raises LinuxError."""
 
     def invalidate(self) -> None:
-        """The next update must write everything."""
+        """Write everything with the next update."""
 
     async def check(self) -> bool:
-        """Whether what was written is still there."""
+        """Whether the rules still exist."""
 
     def close(self) -> None:
-        """Let go of the kernel; the rules stay."""
+        """Release resources; the rules stay."""
 
 
 MODES: dict[str, type[NftRenderer] | type[IptablesRenderer]] = {"nftables": NftRenderer, "iptables": IptablesRenderer}
 
 
 class ProxyError(Exception):
-    """The options make no sense."""
+    """The options are invalid."""
 
 
 class KubeProxy:
@@ -65,7 +65,7 @@ class KubeProxy:
 
     @property
     def ready(self) -> bool:
-        """Whether all Services known at the start are in the kernel."""
+        """Whether the kernel has all Services that were known at the start."""
         return self._ready.is_set()
 
     async def wait_ready(self) -> None:
@@ -73,17 +73,17 @@ class KubeProxy:
         await self._ready.wait()
 
     async def run(self) -> None:
-        """Work until cancelled; the rules then stay as they are."""
+        """Run until cancelled; the rules then stay."""
         for informer in self._informers:
             await informer.synced()
         async with self._kernel_watch(), asyncio.TaskGroup() as group:
             group.create_task(self._loop(), name="proxy: apply")
             if self._watch is not None:
-                group.create_task(self._mend(self._watch), name="proxy: kernel watch")
+                group.create_task(self._repair(self._watch), name="proxy: kernel watch")
 
     @asynccontextmanager
     async def _kernel_watch(self) -> AsyncGenerator[None, None]:
-        """nftables tells of changes by others; iptables does not and is looked at now and then."""
+        """Watch changes by other programs. Only nftables reports them; iptables is checked periodically."""
         async with contextlib.AsyncExitStack() as stack:
             for renderer in self._renderers.values():
                 stack.callback(renderer.close)
@@ -91,10 +91,10 @@ class KubeProxy:
                 self._watch = await stack.enter_async_context(nftwatch.watch(self._options.netns))
             yield
 
-    async def _mend(self, watch: nftwatch.NftWatch) -> None:
+    async def _repair(self, watch: nftwatch.NftWatch) -> None:
         async with aclosing(foreign_changes(watch)) as changes:
             async for _ in changes:
-                log.info("somebody removed rules of ours: writing them again")
+                log.info("another program removed rules from our table: writing them again")
                 self._invalidate()
 
     def _invalidate(self) -> None:
@@ -118,13 +118,13 @@ class KubeProxy:
     async def _recheck(self) -> None:
         try:
             if not all([await renderer.check() for renderer in self._renderers.values()]):
-                log.info("rules of ours are missing: writing them again")
+                log.info("our rules are missing: writing them again")
                 self._invalidate()
         except LinuxError as error:
-            log.warning("rules can't be looked at: %s", error)
+            log.warning("cannot check rules: %s", error)
 
     async def _update(self, delay: float) -> float:
-        """Apply what changed; returns how long to wait before a retry, or 0."""
+        """Apply changes; returns the delay before a retry in seconds, or 0."""
         changes = self._changes.update(self._tracker.take())
         failed = False
         for version, renderer in self._renderers.items():
@@ -132,19 +132,19 @@ class KubeProxy:
                 with self._watch.own_changes() if self._watch is not None else contextlib.nullcontext():
                     await renderer.apply(changes[version])
             except LinuxError as error:
-                log.error("rules for IPv%d can't be written: %s", version, error)
+                log.error("cannot write rules for IPv%d: %s", version, error)
                 renderer.invalidate()
                 failed = True
                 continue
-            await self._forget_flows(version, changes[version])
+            await self._delete_stale_flows(version, changes[version])
         if failed:
             return min(max(delay * 2, _RETRY_FIRST), _RETRY_MAX)
         self._ready.set()
         return 0.0
 
-    async def _forget_flows(self, version: int, changes: list[Change]) -> None:
+    async def _delete_stale_flows(self, version: int, changes: list[Change]) -> None:
         stale = StaleFlows(changes)
         if stale:
             gone = await asyncio.to_thread(conntrack.delete_where, stale, self._options.netns, version)
             if gone:
-                log.info("%d UDP flows to endpoints that are gone were ended", gone)
+                log.info("deleted %d UDP flows to removed endpoints", gone)

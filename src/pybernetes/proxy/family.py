@@ -1,4 +1,4 @@
-"""The words of one address family, in every packet filter."""
+"""The names that packet filters have for one address family."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,11 @@ TABLE = "kube-proxy"
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """IPv4 or IPv6, and what the options say of it."""
+    """IPv4 or IPv6, with the options that concern it."""
 
     version: int
     pod_cidrs: tuple[str, ...] = ()
-    """Where pods live; connections from elsewhere to a cluster IP are masqueraded. Empty: nobody is."""
+    """Networks of pods; connections from other sources to a cluster IP are masqueraded. Empty: none are."""
     masquerade_all: bool = False
 
     @property
@@ -26,10 +26,10 @@ class Family:
 
     @property
     def loopback(self) -> str:
-        """Addresses at which no node port is served."""
+        """Addresses on which node ports are not served."""
         return "127.0.0.0/8" if self.version == 4 else "::1"
 
     @property
     def reject(self) -> str:
-        """The answer to a connection that nobody serves."""
+        """The statement that rejects a connection to a Service without endpoints."""
         return f"reject with icmp{'' if self.version == 4 else 'v6'} type port-unreachable"

@@ -1,7 +1,7 @@
-"""Which UDP flows to forget: those to endpoints that are gone, and those from before there was an endpoint.
+"""Which UDP flows to delete: those to removed endpoints, and those opened while there was no endpoint.
 
-TCP clients notice by themselves. A UDP client that keeps its port would talk into a hole for as long as the kernel
-remembers the flow. Flows to endpoints that remain are left alone.
+A TCP client notices a removed endpoint by itself. A UDP client that keeps its source port would continue to send to it
+as long as the kernel tracks the flow. Flows to remaining endpoints stay.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from pybernetes.proxy.model import Endpoint, VirtualServer
 
 
 class StaleFlows:
-    """A predicate on flows, made from the changes of one update."""
+    """A predicate for conntrack flows, built from the changes of one update."""
 
     def __init__(self, changes: Iterable[tuple[VirtualServer | None, VirtualServer | None]]) -> None:
         self._by_address: dict[tuple[str, int], set[tuple[str, int]]] = {}
@@ -49,7 +49,7 @@ class StaleFlows:
         answers = (flow.reply_src, flow.reply_sport)
         if answers in self._by_address.get(address, ()) or answers in self._by_node_port.get(flow.dport, ()):
             return True
-        # A flow that was never redirected was opened while there was no endpoint.
+        # A flow without NAT was opened while there was no endpoint.
         redirected = answers != address
         return not redirected and (address in self._unserved or flow.dport in self._unserved_ports)
 

@@ -1,15 +1,15 @@
-"""Virtual servers as iptables rules, in the chains that kube-proxy has always had. Pure: text for iptables-restore.
+"""Virtual servers as iptables rules, in the chains of kube-proxy. Pure: text for iptables-restore.
 
 | chain | what |
 |---|---|
 | KUBE-SERVICES | one rule per cluster IP and external IP |
 | KUBE-NODEPORTS | one rule per node port |
-| KUBE-SVC-…, KUBE-SVL-…, KUBE-EXT-… | the endpoints of a Service: all, this node's, those for traffic from outside |
+| KUBE-SVC-…, KUBE-SVL-…, KUBE-EXT-… | the endpoints of a Service: all, those on this node, those for external traffic |
 | KUBE-SEP-… | one endpoint |
 | KUBE-POSTROUTING, KUBE-MARK-MASQ | masquerading of marked packets |
 
-The whole of it is written each time; a packet passes the rules one by one. It is there for kernels and tools that
-need it: `nftables` is the mode that scales.
+All rules are written at each change, and a packet passes them one by one. For kernels and tools that need iptables;
+the nftables mode scales better.
 """
 
 import base64
@@ -51,7 +51,7 @@ JUMPS = (
 
 
 def _chain(kind: str, server: VirtualServer, endpoint: Endpoint | None = None) -> str:
-    """The original's way to name chains: a hash that fits iptables' 28 characters."""
+    """A chain name as kube-proxy forms it: a hash within iptables' limit of 28 characters."""
     text = server.key + (f"{endpoint.ip}:{endpoint.port}" if endpoint else "")
     return f"KUBE-{kind}-{base64.b32encode(hashlib.sha256(text.encode()).digest()).decode()[:16]}"
 
@@ -145,7 +145,7 @@ class _Rules:
 
 
 def rules(servers: Iterable[VirtualServer], family: Family, stale: Iterable[str] = ()) -> str:
-    """Input for `iptables-restore --noflush`. `stale` are chains of ours, from before, that are no longer used."""
+    """Input for `iptables-restore --noflush`. `stale` are existing chains of ours, which may no longer be used."""
     built = _Rules(family)
     for server in sorted(servers, key=lambda s: s.key):
         built.add(server)

@@ -1,4 +1,4 @@
-"""The iptables shell: writes all rules of a family at each change, and looks now and then whether they are there."""
+"""Writes virtual servers into the kernel as iptables rules: all rules of a family at each change."""
 
 import asyncio
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ class IptablesRenderer:
         self._written = False
 
     async def apply(self, changes: Iterable[tuple[VirtualServer | None, VirtualServer | None]]) -> bool:
-        """Bring the kernel up to date; whether that took anything."""
+        """Bring the kernel up to date; returns whether anything was written. Raises LinuxError."""
         for old, new in changes:
             if new is not None:
                 self._servers[new.key] = new
@@ -48,7 +48,7 @@ class IptablesRenderer:
         self._written = False
 
     async def check(self) -> bool:
-        """Whether our chains and the jumps to them are still there."""
+        """Whether the jumps to our chains still exist."""
         return await asyncio.to_thread(self._check)
 
     def _check(self) -> bool:
@@ -62,4 +62,4 @@ class IptablesRenderer:
         )
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Nothing to release."""

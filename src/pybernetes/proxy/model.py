@@ -1,6 +1,6 @@
-"""Services and EndpointSlices, seen from one node: a list of virtual servers with their endpoints. Pure.
+"""Services and EndpointSlices as seen by one node: virtual servers with their endpoints. Pure.
 
-Source of the rules: the Service documentation and KEP-2086 (internalTrafficPolicy), KEP-1669 (terminating endpoints).
+Source: the Kubernetes documentation of Services, KEP-2086 (internalTrafficPolicy), KEP-1669 (terminating endpoints).
 """
 
 import ipaddress
@@ -19,7 +19,7 @@ DEFAULT_AFFINITY_SECONDS = 10800
 
 @dataclass(frozen=True, slots=True, order=True)
 class Endpoint:
-    """Where connections are sent."""
+    """A destination of connections."""
 
     ip: str
     port: int
@@ -39,12 +39,12 @@ class VirtualServer:
     port: int
     cluster_ip: str
     external_ips: tuple[str, ...] = ()
-    """externalIPs, and the addresses of a load balancer"""
+    """spec.externalIPs, and the addresses of the load balancer"""
     node_port: int = 0
     endpoints: tuple[Endpoint, ...] = ()
-    """Wherever they are; what a traffic policy of Cluster uses."""
+    """Endpoints on all nodes; used with a traffic policy of Cluster."""
     local_endpoints: tuple[Endpoint, ...] = ()
-    """Those on this node; what a traffic policy of Local uses."""
+    """Endpoints on this node; used with a traffic policy of Local."""
     internal_local: bool = False
     external_local: bool = False
     affinity_seconds: int = 0
@@ -58,17 +58,17 @@ class VirtualServer:
 
     @property
     def internal_endpoints(self) -> tuple[Endpoint, ...]:
-        """For connections to the cluster IP."""
+        """The endpoints for connections to the cluster IP."""
         return self.local_endpoints if self.internal_local else self.endpoints
 
     @property
     def external_endpoints(self) -> tuple[Endpoint, ...]:
-        """For connections from outside."""
+        """The endpoints for connections to node ports and external IPs."""
         return self.local_endpoints if self.external_local else self.endpoints
 
 
 def virtual_servers(service: Service, slices: Iterable[EndpointSlice], node: str, version: int) -> list[VirtualServer]:
-    """What a node serves for a Service in one family (4 or 6). Empty for headless ones and aliases."""
+    """The virtual servers of a Service in one family (4 or 6). Empty for headless Services and ExternalName."""
     spec = service.spec
     cluster_ip = _cluster_ip(service, version)
     if not cluster_ip or spec.type == "ExternalName" or SERVICE_PROXY_NAME in service.metadata.labels:
@@ -113,7 +113,7 @@ def _server(
 
 
 def _is_address(text: str, version: int) -> bool:
-    """Whether this may go into a packet filter: one bad word would make the kernel refuse everybody's rules."""
+    """Whether a text is an address: a single malformed one would make the kernel reject the rules of all Services."""
     try:
         return len(ipmsg.pack(text)) == (4 if version == 4 else 16)
     except ValueError:
@@ -121,7 +121,7 @@ def _is_address(text: str, version: int) -> bool:
 
 
 def _source_ranges(ranges: Iterable[str], version: int) -> tuple[str, ...]:
-    """The networks of a family. Where the only ones named can't be read, nobody may come in, rather than everybody."""
+    """The networks of a family. If all of them are malformed, admit no source rather than every source."""
     found: list[str] = []
     unreadable = False
     for text in ranges:
@@ -154,7 +154,7 @@ def _affinity(service: Service) -> int:
 def _endpoints(
     parts: list[EndpointSlice], port_name: str, node: str, version: int
 ) -> tuple[list[Endpoint], list[Endpoint]]:
-    """(ready ones, those that still serve while they terminate), each address once."""
+    """(ready endpoints, endpoints that terminate but still serve), each address once."""
     ready: dict[tuple[str, int], Endpoint] = {}
     terminating: dict[tuple[str, int], Endpoint] = {}
     for part in parts:

@@ -1,12 +1,12 @@
 """Virtual servers as nftables, in a table `kube-proxy` per family. Pure: a table, and a fragment per virtual server.
 
-A packet to a Service costs one map lookup and one random choice, however many Services there are:
+A packet to a Service costs one map lookup and one random choice, regardless of the number of Services:
 
 | map | key | leads to |
 |---|---|---|
 | service-ips | address . protocol . port | the chain of a cluster IP or external IP |
 | service-nodeports | protocol . port | the chain of a node port |
-| no-endpoint-services, no-endpoint-nodeports | the same | reject, or drop where the policy is Local |
+| no-endpoint-services, no-endpoint-nodeports | the same | reject, or drop if the policy is Local |
 
 Connections are masqueraded when they come from outside the pod network, or when a pod reaches itself through a
 Service; all others keep their source address.
@@ -35,21 +35,21 @@ from pybernetes.proxy.family import TABLE, Family
 from pybernetes.proxy.model import Endpoint, VirtualServer
 
 MARK = 0x4000
-"""On packets that are to be masqueraded."""
+"""The mark of packets to masquerade."""
 
-# So many endpoints get a rule each; more get a map, which costs a packet less. But the kernel finds a table's sets one
-# by one, so a map costs an update, and above all the first load, more with each Service that has one.
+# Up to this many endpoints get a rule each; more get a map, which is cheaper for a packet. But the kernel searches the
+# sets of a table linearly, so each map makes updates, and above all the first load, more expensive.
 _FEW = 8
 
 
 def identifier(server: VirtualServer) -> str:
-    """The name of a server's chains: unique, and readable in a listing."""
+    """The part of chain names that identifies a virtual server: unique, and readable in a listing."""
     digest = base64.b32encode(hashlib.sha256(server.key.encode()).digest())[:8].decode()
     return f"{digest}-{server.key}"[:100]
 
 
 class _Draft:
-    """A fragment in the making."""
+    """A fragment under construction."""
 
     def __init__(self, server: VirtualServer, family: Family) -> None:
         self.server = server
@@ -61,7 +61,7 @@ class _Draft:
 
 
 def fragment(server: VirtualServer, family: Family) -> Fragment:
-    """What one virtual server needs."""
+    """The part of the table that one virtual server needs."""
     draft = _Draft(server, family)
     if server.endpoints:
         _add_choice(draft, f"service-{draft.name}", server.endpoints)
@@ -112,7 +112,7 @@ def _add_external(draft: _Draft) -> None:
 
 
 def _firewall(ranges: Iterable[str], admitted: str) -> tuple[Rule, ...]:
-    """Only the node and these networks get further."""
+    """Admit only the node and these networks."""
     allowed = [Rule(SourceNetwork(cidr), Goto(admitted)) for cidr in ranges]
     return (*allowed, Rule(LocalSource(), Goto(admitted)), Rule(Drop()))
 
@@ -132,7 +132,7 @@ def _add_choice(draft: _Draft, chain: str, endpoints: tuple[Endpoint, ...]) -> N
 
 
 def _add_sticky_choice(draft: _Draft, chain: str, endpoints: tuple[Endpoint, ...]) -> None:
-    """As `_add_choice`, but a client stays with its endpoint: each endpoint keeps a set of its clients."""
+    """Like `_add_choice`, with session affinity: each endpoint has a set of its clients."""
     server = draft.server
     known: list[Rule] = []
     chains = []
@@ -195,7 +195,7 @@ def _base_chains(family: Family) -> list[Chain]:
 
 
 def _masqueraded(family: Family) -> list[str]:
-    """Which packets to a cluster IP are masqueraded."""
+    """Matches for the packets to a cluster IP that are masqueraded."""
     word = family.word
     if family.masquerade_all:
         return [f"{word} daddr @cluster-ips"]

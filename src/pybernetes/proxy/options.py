@@ -1,27 +1,27 @@
-"""What kube-proxy is told at start, with the original's names and defaults."""
+"""The options of kube-proxy, with its names and defaults."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyOptions:
-    """A node's Service proxy."""
+    """The options of one node's proxy."""
 
     node_name: str
     """`--hostname-override`"""
     mode: str = "nftables"
     """`--proxy-mode`: nftables or iptables"""
     cluster_cidrs: tuple[str, ...] = ()
-    """`--cluster-cidr`: where pods live"""
+    """`--cluster-cidr`: the networks of pods"""
     versions: tuple[int, ...] = (4,)
     """Address families served."""
     masquerade_all: bool = False
     """`--masquerade-all`"""
     min_sync_seconds: float = 0.05
-    """`--iptables-min-sync-period`: changes that come within this time are applied together"""
+    """`--iptables-min-sync-period`: changes within this time are applied together"""
     sync_seconds: float = 30.0
-    """`--iptables-sync-period`: a full check at least this often"""
+    """`--iptables-sync-period`: the rules are checked at least this often"""
     netns: str | None = None
-    """Network namespace to work in; None: the process's own"""
+    """The network namespace to work in; None for that of the process"""
     iptables_backend: str = ""
-    """`nft` or `legacy`; empty: the system's default"""
+    """`nft` or `legacy`; empty for the system's default"""

@@ -1,4 +1,4 @@
-"""From changes of Services to changes of virtual servers. Pure."""
+"""Turns changes of Services into changes of virtual servers. Pure."""
 
 from collections.abc import Iterable
 
@@ -18,7 +18,7 @@ class ServerChanges:
         self._known: dict[str, dict[int, dict[str, VirtualServer]]] = {}
 
     def update(self, services: Iterable[ServiceChange]) -> dict[int, list[Change]]:
-        """The changes of each address family (4, 6) that follow from changed Services."""
+        """The resulting changes, by address family (4 or 6)."""
         changes: dict[int, list[Change]] = {version: [] for version in self._versions}
         for changed in services:
             before = self._known.pop(changed.key, {})

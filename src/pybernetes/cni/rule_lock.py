@@ -1,7 +1,7 @@
-"""Plugins that change the same rules take turns, and look again when somebody else was faster.
+"""A lock for plugins that read and then write the same rules.
 
-iptables-restore and nft lock out others for one transaction only. What is read before it, to know what to write, may
-have changed by then: by one of ours, which the lock keeps out, or by a stranger, which another look takes care of.
+iptables-restore and nft exclude other writers for one transaction only. What a plugin has read before may have changed:
+the lock excludes other plugins of this package; after a change by another program, the work is repeated.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _TRIES = 5
 
 
 def exclusively(work: Callable[[], None]) -> None:
-    """Do `work`, which reads and then writes rules, while no other plugin of ours does; again if rules vanished."""
+    """Call `work`, which reads and then writes rules, under the lock; again if rules disappeared in between."""
     lock = posix.open(LOCK, posix.O_RDONLY | posix.O_CREAT | posix.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
