@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from pybernetes.apiserver import codec
+from pybernetes.apiserver.assembly import Security, assemble
+from pybernetes.apiserver.auth import signing
 from pybernetes.apiserver.config import ServerConfig
 from pybernetes.apiserver.inprocess import InProcessTransport
-from pybernetes.apiserver.server import build_server
-from pybernetes.apiserver.types import Attributes, Decision, User
+from pybernetes.apiserver.types import User
 from pybernetes.store.sqlite import SqliteStore
 
 from . import recorded
@@ -23,24 +24,13 @@ from .findings import Finding
 _ADMIN = User("admin", ("system:masters", "system:authenticated"))
 
 
-class _Everything:
-    """Allows everything: what is compared here is not authorization. No credentials are known."""
-
-    async def authenticate(self, headers: object, certificate: object) -> User | None:
-        return None
-
-    def authorize(self, attributes: Attributes) -> Decision:
-        return Decision(True)
-
-
 @asynccontextmanager
 async def our_server() -> AsyncIterator[Server]:
     """Our API server, in this process, as kube-apiserver was configured when its answers were recorded."""
     with tempfile.TemporaryDirectory(prefix="pybernetes-differential-") as folder:
         store = await SqliteStore.open(Path(folder) / "state.db", stamp=codec.stamp)
         config = ServerConfig(advertise_address="192.0.2.10", service_cidrs=(recorded.SERVICE_CIDR,))
-        everything = _Everything()
-        server = build_server(config, store, everything, everything, rng=random.Random(1))
+        server = assemble(config, store, Security(signing_key=signing.generate()), rng=random.Random(1))
         await server.start()
         try:
             yield await Server(InProcessTransport(server, _ADMIN)).discover()
