@@ -1,4 +1,4 @@
-"""Pods and runtime states for tests of the pure parts."""
+"""Makes pods, runtime states, API objects and tokens for tests."""
 
 import base64
 from typing import Any
@@ -18,7 +18,7 @@ NOW = 1_800_000_000.0
 
 
 def pod(spec: dict[str, Any] | None = None, **metadata: Any) -> Pod:
-    """A pod with one container `c`, unless the specification says otherwise."""
+    """A pod with one container `c`, unless `spec` has other containers."""
     base = {"containers": [{"name": "c", "image": "busybox"}], "restartPolicy": "Always"}
     meta = {"name": "web", "namespace": "default", "uid": "u1", **metadata}
     return msgspec.convert({"metadata": meta, "spec": {**base, **(spec or {})}}, Pod)
@@ -55,7 +55,7 @@ def info(name: str = "c", state: str = "running", **changes: Any) -> ContainerIn
 
 
 def state(*containers: ContainerInfo, box: Sandbox | None = None) -> PodState:
-    """A pod's state in a ready sandbox, newest container first."""
+    """A pod's state, by default with a ready sandbox; the newest container comes first."""
     return PodState((box or sandbox(),), containers)
 
 
@@ -74,7 +74,7 @@ class FakeObjects:
 
 
 class FakeTokens:
-    """Tokens that are all alike, and due at `renew_at`."""
+    """Provides the same token until `renew_at` changes."""
 
     def __init__(self, renew_at: float = NOW + 100) -> None:
         self.renew_at = renew_at

@@ -1,4 +1,4 @@
-"""A containerd shared by the tests of this folder that run in the same process, and one that a test may break."""
+"""Nodes with containerd: one that the tests of a process share, and one for a single test."""
 
 from collections.abc import Iterator
 
@@ -9,13 +9,13 @@ from .node import Node, running_node
 
 @pytest.fixture(scope="package")
 def node() -> Iterator[Node]:
-    """A node with a runtime."""
+    """The shared node."""
     with running_node() as found:
         yield found
 
 
 @pytest.fixture
 def own_node() -> Iterator[Node]:
-    """A node for one test, which may stop its runtime."""
+    """A node for one test, which may stop its containerd."""
     with running_node() as found:
         yield found

@@ -1,4 +1,4 @@
-"""An API server in memory, as far as a kubelet needs one: objects by path, watches, status, tokens."""
+"""An API server in memory with what a kubelet needs: objects by path, watches, status, tokens."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ STATUS_CODES = {404: "NotFound", 409: "Conflict"}
 
 
 class FakeApi:
-    """A `Transport`. `down` makes it unreachable; `refuse` holds answers to give instead of doing the request."""
+    """A `Transport`. While `down` is set, the server is unreachable."""
 
     def __init__(self) -> None:
         self.objects: dict[str, dict[str, Any]] = {}
@@ -22,7 +22,7 @@ class FakeApi:
         self._log: list[tuple[int, str, str, dict[str, Any]]] = []
         self._changed = asyncio.Event()
 
-    def _tell(self, kind: str, path: str, obj: dict[str, Any]) -> None:
+    def _record(self, kind: str, path: str, obj: dict[str, Any]) -> None:
         self._log.append((self.revision, kind, path, json.loads(json.dumps(obj))))
         self._changed.set()
         self._changed = asyncio.Event()
@@ -40,14 +40,14 @@ class FakeApi:
         if "namespaces" in parts:
             meta.setdefault("namespace", parts[parts.index("namespaces") + 1])
         self.objects[path] = obj
-        self._tell(kind, path, obj)
+        self._record(kind, path, obj)
         return obj
 
     def remove(self, path: str) -> None:
         obj = self.objects.pop(path)
         self.revision += 1
         obj["metadata"]["resourceVersion"] = str(self.revision)
-        self._tell("DELETED", path, obj)
+        self._record("DELETED", path, obj)
 
     async def close(self) -> None:
         return
@@ -117,7 +117,7 @@ class FakeApi:
 
 
 def _is_object(path: str) -> bool:
-    """/api/v1/nodes/x and /api/v1/namespaces/ns/pods/x name objects, shorter paths name collections."""
+    """Whether a path names an object, such as /api/v1/namespaces/ns/pods/x, and not a collection."""
     parts = path.strip("/").split("/")[2 if path.startswith("/api/") else 3 :]
     if parts[0] == "namespaces" and len(parts) > 2:
         parts = parts[2:]

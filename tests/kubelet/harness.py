@@ -1,4 +1,4 @@
-"""A kubelet against the API in memory and a runtime, with what tests ask of both."""
+"""Runs a kubelet with a runtime and an API server in memory."""
 
 import asyncio
 import uuid
@@ -25,7 +25,7 @@ NODE = "node-1"
 
 
 class Events:
-    """A `Recorder` that remembers."""
+    """A `Recorder` that keeps the events."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, str, str]] = []
@@ -39,7 +39,7 @@ class Events:
 
 
 class Harness:
-    """What a test needs."""
+    """A running kubelet, its API server and its events."""
 
     def __init__(self, api: FakeApi, kubelet: Kubelet, events: Events) -> None:
         self.api, self.kubelet, self.events = api, kubelet, events
@@ -96,12 +96,12 @@ Make = Callable[[Client, Informers, Events], Kubelet]
 async def running(
     runtime: Runtime, settings: KubeletConfig, api: FakeApi | None = None, **options: Any
 ) -> AsyncGenerator[Harness, None]:
-    """A real node's kubelet at work."""
+    """Run the kubelet of a real node."""
 
     def make(client: Client, informers: Informers, events: Events) -> Kubelet:
         return real_kubelet(settings, client, informers, runtime, events, **options)
 
-    async with _at_work(make, api or FakeApi()) as harness:
+    async with _run(make, api or FakeApi()) as harness:
         yield harness
     await runtime.close()
 
@@ -110,18 +110,18 @@ async def running(
 async def simulated(
     runtime: SimulatedRuntime, settings: KubeletConfig, api: FakeApi | None = None
 ) -> AsyncGenerator[Harness, None]:
-    """A simulated node's kubelet at work; it goes by the running loop's time."""
+    """Run the kubelet of a simulated node."""
 
     def make(client: Client, informers: Informers, events: Events) -> Kubelet:
         return simulated_kubelet(settings, client, runtime, events, NodePods(informers, NODE), clock=runtime.clock)
 
-    async with _at_work(make, api or FakeApi()) as harness:
+    async with _run(make, api or FakeApi()) as harness:
         yield harness
 
 
 @asynccontextmanager
-async def _at_work(make: Make, api: FakeApi) -> AsyncGenerator[Harness, None]:
-    """At the end the kubelet is cancelled without a chance to clean up, as if it had been killed."""
+async def _run(make: Make, api: FakeApi) -> AsyncGenerator[Harness, None]:
+    """Run a kubelet. At the end it is cancelled and does not stop its pods, as if it had been killed."""
     client, events = Client(api), Events()
     informers = Informers(client)
     kubelet = make(client, informers, events)

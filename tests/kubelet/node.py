@@ -1,4 +1,4 @@
-"""A real containerd of the tests' own, in a network namespace of its own, and its complete removal."""
+"""Starts a containerd for tests in a new network namespace, and removes everything that it leaves."""
 
 import json
 import os
@@ -60,8 +60,8 @@ def _cni(paths: NodePaths) -> None:
 
 
 @contextmanager
-def own_network() -> Iterator[None]:
-    """Move this thread, and all that it starts, into a fresh network namespace."""
+def new_network_namespace() -> Iterator[None]:
+    """Move this thread, and the processes that it starts, into a new network namespace."""
     before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     libc.unshare(libc.CLONE_NEWNET)
     try:
@@ -74,10 +74,10 @@ def own_network() -> Iterator[None]:
 
 @contextmanager
 def running_node() -> Iterator[Node]:
-    """containerd with the standard images; everything is gone afterwards."""
+    """Run containerd with the standard images; remove containers, mounts, cgroups and processes afterwards."""
     root = Path(tempfile.mkdtemp(prefix="pbt-k-", dir="/tmp"))
     paths = NodePaths("pbt", "node", root / "state", root / "run")
-    with own_network():
+    with new_network_namespace():
         _cni(paths)
         containerd.prepare(paths, containerd.machine_options())
         node = Node(paths, root, None)  # type: ignore[arg-type]
@@ -110,7 +110,7 @@ def _clear(node: Node) -> None:
 
 
 def _kill_shims(node: Node) -> None:
-    """Shims outlive containerd by design; those of this one are known by its socket on their command line."""
+    """Kill the shims of this containerd, which outlive it by design. Their command lines contain its socket."""
     for entry in Path("/proc").iterdir():
         try:
             line = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
@@ -121,7 +121,7 @@ def _kill_shims(node: Node) -> None:
 
 
 def _kill(pid: int) -> None:
-    """Kill a process that is no child of ours, and wait until it has ended."""
+    """Kill a process that is not a child, and wait until it has ended."""
     try:
         handle = os.pidfd_open(pid)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""The whole kubelet with real containers."""
+"""The kubelet with real containers."""
 
 import asyncio
 import os
@@ -60,7 +60,7 @@ def logs(k: Harness, path: str, name: str = "c", attempt: int = 0) -> list[str]:
     return [line.split(" ", 3)[3] for line in lines]
 
 
-async def test_pod_runs_and_ends(k: Harness, tmp_path: Path) -> None:
+async def test_pod_runs_and_terminates(k: Harness, tmp_path: Path) -> None:
     path = k.create("web", one())
     status = await ready(k, path)
     assert status["phase"] == "Running"
@@ -158,7 +158,7 @@ async def test_environment_volumes_and_files(k: Harness, tmp_path: Path) -> None
     assert status["qosClass"] == "Guaranteed"
 
 
-async def test_config_map_volume_follows_its_object(k: Harness) -> None:
+async def test_config_map_volume_is_updated(k: Harness) -> None:
     base = "/api/v1/namespaces/default/configmaps/live"
     k.api.put(base, {"data": {"v": "one"}})
     mounts = [{"name": "v", "mountPath": "/v"}]
@@ -170,7 +170,7 @@ async def test_config_map_volume_follows_its_object(k: Harness) -> None:
     await k.until(lambda: "two" in logs(k, path))
 
 
-async def test_missing_config_map_is_told_and_waited_for(k: Harness) -> None:
+async def test_container_waits_for_a_missing_config_map(k: Harness) -> None:
     spec = one(env=[{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "later", "key": "a"}}}])
     path = k.create("web", spec)
 
@@ -250,7 +250,7 @@ async def test_pre_stop_runs_before_term(k: Harness, tmp_path: Path) -> None:
     assert (out / "log").read_text() == "hook\nterm\n"
 
 
-async def test_image_that_cannot_be_had(k: Harness) -> None:
+async def test_image_that_cannot_be_pulled(k: Harness) -> None:
     path = k.create("web", {"containers": [{"name": "c", "image": "localhost:1/none:1"}]})
 
     def reason() -> Any:
@@ -290,7 +290,7 @@ async def test_security_and_cgroups(k: Harness, node: Node) -> None:
     assert Cgroup(f"{node.cgroup_root}/kubepods/burstable/pod{uid}").pids(recursive=True)
 
 
-async def test_kubelet_killed_in_the_middle_restarts_nothing(node: Node, tmp_path: Path) -> None:
+async def test_killed_kubelet_restarts_no_container(node: Node, tmp_path: Path) -> None:
     api, settings = FakeApi(), config(tmp_path, cgroup_root=node.cgroup_root)
     async with running(CriRuntime(node.socket), settings, api) as k:
         path = k.create("web", one())
@@ -310,7 +310,7 @@ async def test_kubelet_killed_in_the_middle_restarts_nothing(node: Node, tmp_pat
             await k.gone(pod)
 
 
-async def test_a_new_kubelet_keeps_volumes_up_to_date(node: Node, tmp_path: Path) -> None:
+async def test_restarted_kubelet_updates_volumes(node: Node, tmp_path: Path) -> None:
     api, settings = FakeApi(), config(tmp_path, cgroup_root=node.cgroup_root)
     live = "/api/v1/namespaces/default/configmaps/live"
     api.put(live, {"data": {"v": "one"}})
@@ -329,7 +329,7 @@ async def test_a_new_kubelet_keeps_volumes_up_to_date(node: Node, tmp_path: Path
         await k.gone(path)
 
 
-async def test_containerd_restart_is_survived(own_node: Node, tmp_path: Path) -> None:
+async def test_pods_survive_a_restart_of_containerd(own_node: Node, tmp_path: Path) -> None:
     settings = config(tmp_path, cgroup_root=own_node.cgroup_root)
     async with running(CriRuntime(own_node.socket), settings) as k:
         path = k.create("web", one())
@@ -355,7 +355,7 @@ async def test_killed_container_is_restarted(k: Harness) -> None:
     assert logs(k, path, attempt=1) == ["started"]
 
 
-async def test_secret_lies_in_memory(k: Harness) -> None:
+async def test_secret_is_kept_in_memory(k: Harness) -> None:
     k.api.put("/api/v1/namespaces/default/secrets/s", {"data": {"a": "eA=="}})
     spec = {
         **one(volumeMounts=[{"name": "s", "mountPath": "/s"}]),

@@ -1,4 +1,4 @@
-"""kubectl against a whole API server and a whole kubelet with real containers: logs, exec, attach, port-forward."""
+"""kubectl with an API server and a kubelet with real containers: logs, exec, attach, port-forward."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -52,7 +52,7 @@ NEWEST = kubectls()[-1]
 
 @dataclass
 class Cluster:
-    """What a test drives."""
+    """A running API server and kubelet."""
 
     path: Path
     port: int
@@ -171,7 +171,7 @@ async def test_describe_shows_the_events(cluster: Cluster) -> None:
     assert "containerd://1." in node
 
 
-async def test_refusals_name_their_reason(cluster: Cluster) -> None:
+async def test_errors_name_their_reason(cluster: Cluster) -> None:
     kubectl = await start(cluster)
     code, _, err = await kubectl.run("logs", "-p", "web")
     assert code == 1

@@ -1,4 +1,4 @@
-"""What every node offers to its pods' workers: the parts of a real node and of a simulated one pass the same tests."""
+"""The contract of the services that a node provides to its workers. Real and simulated nodes pass the same tests."""
 
 import asyncio
 import os
@@ -35,7 +35,7 @@ from .harness import Events, config
 
 @dataclass
 class Parts:
-    """The parts of a node."""
+    """The services of a node."""
 
     volumes: Volumes
     probes: Probes
@@ -98,7 +98,7 @@ def no_cgroups_left() -> Iterator[None]:
 
 
 async def started(parts: Parts, of: Pod) -> PodState:
-    """The pod's first container runs."""
+    """Start the pod's first container."""
     runtime, spec = parts.runtime, parts.specs.sandbox(of, 0)
     box = await runtime.run_sandbox(spec)
     state = await runtime.pod(of.metadata.uid)
@@ -130,7 +130,7 @@ async def test_cgroups_can_be_made_and_removed_more_than_once(parts: Parts) -> N
         parts.cgroups.remove("u1")
 
 
-async def test_specifications_name_what_they_are_for(parts: Parts) -> None:
+async def test_specifications_contain_names_and_attempts(parts: Parts) -> None:
     of = pod(annotations={"a": "b"})
     made = parts.specs.sandbox(of, 3)
     assert (made.name, made.namespace, made.uid, made.attempt) == ("web", "default", "u1", 3)
@@ -156,7 +156,7 @@ async def test_a_running_container_without_probes_is_ready(parts: Parts) -> None
     parts.probes.stop("u1")
 
 
-async def test_a_container_is_ready_once_its_probes_pass(parts: Parts) -> None:
+async def test_a_container_becomes_ready_when_its_probes_pass(parts: Parts) -> None:
     check: dict[str, Any] = {"exec": {"command": ["true"]}, "periodSeconds": 1}
     probes = {"startupProbe": check, "readinessProbe": check, "livenessProbe": check}
     of = pod({"containers": [{"name": "c", "image": "busybox", **probes}]})

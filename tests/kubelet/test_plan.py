@@ -1,4 +1,4 @@
-"""What is done next for a pod, as a table of situations."""
+"""The next actions for a pod, as a table of situations."""
 
 from typing import Any
 
@@ -94,7 +94,7 @@ def test_init(at: PodState, expected: str, started: str) -> None:
     assert plan(pod(INITS), at, started=frozenset([started])) == expected
 
 
-def test_failed_init_container_ends_a_pod_that_never_restarts() -> None:
+def test_failed_init_container_stops_a_pod_that_never_restarts() -> None:
     assert plan(pod({**INITS, **NEVER}), state(exited("i1", 1))) == "stop"
 
 
@@ -103,14 +103,14 @@ def test_sidecars_do_not_outlive_the_regular_containers() -> None:
     assert plan(pod({**INITS, **NEVER}), at, started=frozenset(["side-0"])) == "stop"
 
 
-def test_crash_loop_waits_and_says_when() -> None:
+def test_crash_loop_gives_the_time_of_the_next_attempt() -> None:
     found = make_plan(pod(), state(exited(code=1)), Inputs(NOW, {"c": Backoff(20.0, NOW - 5)}))
     assert describe(found) == "wait c CrashLoopBackOff"
     assert found.again_at == NOW - 1 + 20
     assert found.waiting["c"][1] == "back-off 20s restarting failed container=c pod=web_default(u1)"
 
 
-def test_back_off_doubles_and_is_forgotten() -> None:
+def test_back_off_doubles_and_resets() -> None:
     backoff, delays, now = Backoff(), [], NOW
     for _ in range(7):
         backoff = backoff.next(now, now)
@@ -121,7 +121,7 @@ def test_back_off_doubles_and_is_forgotten() -> None:
     assert backoff.wait_until(now + 700) == 0.0
 
 
-def test_unhealthy_container_is_killed_with_its_probes_grace() -> None:
+def test_unhealthy_container_gets_the_grace_period_of_its_probe() -> None:
     spec = {"containers": [{"name": "c", "image": "b", "livenessProbe": {"terminationGracePeriodSeconds": 7}}]}
     found = make_plan(pod(spec), state(info()), Inputs(NOW, unhealthy={"c-0": "liveness"}))
     assert found.kills[0].message == "Container c failed liveness probe, will be restarted"
@@ -131,7 +131,7 @@ def test_unhealthy_container_is_killed_with_its_probes_grace() -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"), [(10, "10s"), (80, "1m20s"), (300, "5m0s"), (3600, "1h0m0s"), (0.5, "0s")]
 )
-def test_durations_are_written_as_the_original_does(seconds: float, text: str) -> None:
+def test_durations_in_gos_notation(seconds: float, text: str) -> None:
     assert go_duration(seconds) == text
 
 

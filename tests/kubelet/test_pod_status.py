@@ -77,14 +77,14 @@ def test_unready_container_is_named() -> None:
     assert ready.message == "containers with unready status: [c]"
 
 
-def test_times_of_transitions_stay_while_nothing_changes() -> None:
+def test_transition_times_stay_while_nothing_changes() -> None:
     old = PodStatus(conditions=[PodCondition(type="Ready", status="True", last_transition_time="2020-01-01T00:00:00Z")])
     found = {c.type: c.last_transition_time for c in status(pod(), state(info()), old).conditions}
     assert found["Ready"] == "2020-01-01T00:00:00Z"
     assert found["Initialized"] == rfc3339(NOW)
 
 
-def test_readiness_gates_and_conditions_of_others() -> None:
+def test_readiness_gates_and_conditions_of_other_components() -> None:
     gated = pod({"readinessGates": [{"conditionType": "x/y"}]})
     found = status(gated, state(info()))
     ready = next(c for c in found.conditions if c.type == "Ready")
@@ -94,7 +94,7 @@ def test_readiness_gates_and_conditions_of_others() -> None:
     assert conditions(status(gated, state(info()), given))["x/y"] == "True"
 
 
-def test_crash_loop_shows_the_last_end() -> None:
+def test_crash_loop_shows_the_last_termination() -> None:
     waiting = {"c": ("CrashLoopBackOff", "back-off 10s")}
     found = status(pod(), state(info(state="exited", exit_code=7, attempt=1)), waiting=waiting).container_statuses[0]
     assert found.state.waiting is not None
@@ -104,7 +104,7 @@ def test_crash_loop_shows_the_last_end() -> None:
     assert found.restart_count == 1
 
 
-def test_last_state_is_the_run_before() -> None:
+def test_last_state_is_the_previous_run() -> None:
     at = state(info(attempt=1), info(state="exited", exit_code=9))
     found = status(pod(), at).container_statuses[0]
     assert found.state.running is not None
@@ -122,7 +122,7 @@ def test_waiting_reasons(spec: dict[str, Any], reason: str) -> None:
     assert found.state.waiting.reason == reason
 
 
-def test_ended_pod_keeps_its_address_and_phase() -> None:
+def test_terminated_pod_keeps_its_address_and_phase() -> None:
     before = status(pod(NEVER), state(info()))
     after = status(pod(NEVER), state(info(state="exited"), box=sandbox(ready=False, ips=())), before, final=True)
     assert (after.phase, after.pod_ip) == ("Succeeded", "10.0.0.5")
@@ -132,13 +132,13 @@ def test_ended_pod_keeps_its_address_and_phase() -> None:
     assert again.container_statuses == after.container_statuses
 
 
-def test_container_that_vanished_while_it_ran() -> None:
+def test_container_that_disappeared_while_running() -> None:
     before = status(pod(), state(info()))
     found = status(pod(), PodState(), before, final=True).container_statuses[0]
     assert found.state.terminated is not None
     assert (found.state.terminated.reason, found.state.terminated.exit_code) == ("ContainerStatusUnknown", 137)
 
 
-def test_a_status_made_twice_is_the_same() -> None:
+def test_status_is_stable() -> None:
     first = status(pod(), state(info()))
     assert status(pod(), state(info()), first) == first

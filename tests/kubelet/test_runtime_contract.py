@@ -1,4 +1,4 @@
-"""What every runtime must do; the simulated one and containerd over CRI pass the same tests."""
+"""The contract of a container runtime. The simulated runtime and containerd pass the same tests."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ from .node import BUSYBOX, Node
 
 @dataclass
 class Subject:
-    """A runtime, and how to have a container end by itself there."""
+    """A runtime under test."""
 
     runtime: Runtime
     image: str
@@ -74,7 +74,7 @@ async def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     await runtime.close()
 
 
-async def test_it_says_what_it_is_and_that_it_is_ready(subject: Subject) -> None:
+async def test_version_and_status(subject: Subject) -> None:
     version, status = await subject.runtime.version(), await subject.runtime.status()
     assert version.name in ("simulated", "containerd")
     assert version.version
@@ -82,7 +82,7 @@ async def test_it_says_what_it_is_and_that_it_is_ready(subject: Subject) -> None
     assert status.network_ready
 
 
-async def test_a_pods_whole_life(subject: Subject) -> None:
+async def test_lifecycle_of_a_pod(subject: Subject) -> None:
     runtime, spec = subject.runtime, subject.sandbox()
     before = time.time() - 1
     sandbox = await runtime.run_sandbox(spec)
@@ -110,12 +110,12 @@ async def test_a_pods_whole_life(subject: Subject) -> None:
     assert spec.uid not in await runtime.list_pods()
 
 
-async def test_an_end_is_told(subject: Subject) -> None:
+async def test_exit_of_a_container_is_an_event(subject: Subject) -> None:
     runtime, spec = subject.runtime, subject.sandbox()
     sandbox = await runtime.run_sandbox(spec)
     container = await runtime.create_container(sandbox, subject.container(spec, "sleep 0.2; exit 3"), spec)
     async with aclosing(runtime.events()) as events:
-        assert await anext(events) == "", "the first one asks for a look at everything"
+        assert await anext(events) == "", "the first event asks to synchronize everything"
         await runtime.start_container(container)
         await subject.end(container, 3)
         async with asyncio.timeout(5):
@@ -125,7 +125,7 @@ async def test_an_end_is_told(subject: Subject) -> None:
     assert (found.state, found.exit_code) == ("exited", 3)
 
 
-async def test_the_newest_comes_first(subject: Subject) -> None:
+async def test_newest_container_comes_first(subject: Subject) -> None:
     runtime, spec = subject.runtime, subject.sandbox()
     sandbox = await runtime.run_sandbox(spec)
     for attempt in range(2):
@@ -138,16 +138,16 @@ async def test_the_newest_comes_first(subject: Subject) -> None:
     assert [c.attempt for c in (await runtime.pod(spec.uid)).containers] == [1]
 
 
-async def test_ending_what_is_not_there_is_fine(subject: Subject) -> None:
+async def test_stopping_and_removing_what_does_not_exist_has_no_effect(subject: Subject) -> None:
     runtime = subject.runtime
     await runtime.stop_container("0" * 64, 0)
     await runtime.remove_container("0" * 64)
     await runtime.stop_sandbox("0" * 64)
     await runtime.remove_sandbox("0" * 64)
-    assert await runtime.pod("nobody") == await runtime.pod("nobody either")
+    assert await runtime.pod("unknown") == await runtime.pod("also unknown")
 
 
-async def test_starting_what_is_not_there_is_not(subject: Subject) -> None:
+async def test_starting_what_does_not_exist_is_an_error(subject: Subject) -> None:
     with pytest.raises(NoSuch):
         await subject.runtime.start_container("0" * 64)
     with pytest.raises(RuntimeFailure):

@@ -1,4 +1,4 @@
-"""The kubelet's HTTPS server at its borders: who may ask, and what malformed requests get."""
+"""The kubelet's HTTPS server: authorization, errors, malformed requests."""
 
 import asyncio
 import ssl
@@ -63,12 +63,12 @@ def get(path: str, *lines: str) -> str:
     return "\r\n".join([f"GET {path} HTTP/1.1", "Host: x", *lines, "", ""])
 
 
-async def test_strangers_see_only_health(served: Served) -> None:
+async def test_unauthenticated_clients_may_only_check_health(served: Served) -> None:
     assert b" 200 " in await served.ask(get("/healthz"), known=False)
     assert b" 401 Unauthorized" in await served.ask(get("/pods"), known=False)
 
 
-async def test_pods_and_figures(served: Served) -> None:
+async def test_pods_and_metrics(served: Served) -> None:
     served.registry.by_uid["u1"] = pod()
     assert b'"name":"web"' in await served.ask(get("/pods"))
     assert b"kubelet_running_pods 1" in await served.ask(get("/metrics"))
@@ -97,14 +97,14 @@ async def test_bad_requests(served: Served, head: str, status: int) -> None:
     assert f" {status} ".encode() in (await served.ask(head)).split(b"\r\n")[0]
 
 
-async def test_port_in_use_names_the_fix(served: Served, tmp_path: Path) -> None:
+async def test_port_in_use(served: Served, tmp_path: Path) -> None:
     settings = config(tmp_path, port=served.server.port, address="127.0.0.1")
     other = KubeletServer(settings, SimulatedRuntime(clock=lambda: NOW, address=addresses()), PodRegistry())
     with pytest.raises(ConfigError, match="--port"):
         await other.run()
 
 
-def test_who_may(tmp_path: Path) -> None:
+def test_authorization(tmp_path: Path) -> None:
     settings = config(tmp_path)
     assert is_allowed(settings, "kube-apiserver-kubelet-client", (), "/pods")
     assert is_allowed(settings, "x", ("system:masters",), "/pods")
@@ -133,7 +133,7 @@ def test_new_websocket_protocols_are_refused_so_that_kubectl_falls_back() -> Non
 
 
 @pytest.mark.parametrize("query", ["tailLines=-1", "limitBytes=0", "sinceSeconds=x"])
-def test_log_options_refuse(query: str) -> None:
+def test_invalid_log_options(query: str) -> None:
     with pytest.raises(Refused):
         log_options(parse_head(get(f"/containerLogs/a/b/c?{query}").encode()), NOW)
 

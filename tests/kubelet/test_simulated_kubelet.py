@@ -1,4 +1,4 @@
-"""The simulated kubelet: the logic of a kubelet without containers, and many nodes in one process."""
+"""The kubelet of a simulated node, alone and with many nodes in one process."""
 
 import asyncio
 import functools
@@ -30,7 +30,7 @@ def new_runtime() -> SimulatedRuntime:
 
 
 def warped(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Run a test in a loop whose time jumps; there are no sockets, threads or processes to wait for."""
+    """Run a test in virtual time. It must not use sockets, threads or processes."""
 
     @functools.wraps(test)
     def run(*arguments: Any, **named: Any) -> None:
@@ -40,7 +40,7 @@ def warped(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None
 
 
 def on_simulated_node(test: Callable[[Harness], Coroutine[Any, Any, None]]) -> Callable[[Path], None]:
-    """Run a test beside one simulated kubelet."""
+    """Run a test in virtual time with one simulated node."""
 
     def run(tmp_path: Path) -> None:
         async def scenario() -> None:
@@ -53,7 +53,7 @@ def on_simulated_node(test: Callable[[Harness], Coroutine[Any, Any, None]]) -> C
 
 
 @on_simulated_node
-async def test_pod_becomes_ready_and_goes(k: Harness) -> None:
+async def test_pod_becomes_ready_and_is_removed(k: Harness) -> None:
     path = k.create("web", ONE)
     await k.until(lambda: k.condition(path, "Ready") == "True")
     assert k.status(path)["containerStatuses"][0]["containerID"].startswith("simulated://")
@@ -64,7 +64,7 @@ async def test_pod_becomes_ready_and_goes(k: Harness) -> None:
 
 
 @on_simulated_node
-async def test_node_says_that_it_is_simulated(k: Harness) -> None:
+async def test_node_status_shows_that_the_node_is_simulated(k: Harness) -> None:
     path = "/api/v1/nodes/node-1"
     await k.until(lambda: path in k.api.objects and k.api.objects[path].get("status", {}).get("nodeInfo"))
     node = k.api.objects[path]
@@ -77,7 +77,7 @@ async def test_node_says_that_it_is_simulated(k: Harness) -> None:
 
 
 @on_simulated_node
-async def test_job_like_pods_end(k: Harness) -> None:
+async def test_pods_that_run_to_completion(k: Harness) -> None:
     done = k.create("done", {**ONE, "restartPolicy": "Never"}, annotations={RUN_SECONDS: "0.02"})
     failed = k.create("failed", {**ONE, "restartPolicy": "Never"}, annotations={RUN_SECONDS: "0.02", EXIT_CODE: "3"})
     await k.until(lambda: k.status(done).get("phase") == "Succeeded")
@@ -106,7 +106,7 @@ async def test_crash_loop(k: Harness) -> None:
         before = now()
         await k.until(lambda count=count: restarts() == count, 400, every=0.1)
         delays.append(round(now() - before))
-    assert delays == [10, 21, 41, 81, 161, 301, 301], "each includes the second that the container runs"
+    assert delays == [10, 21, 41, 81, 161, 301, 301], "each includes the second for which the container runs"
 
 
 @on_simulated_node
@@ -118,7 +118,7 @@ async def test_force_deleted_pod_is_removed(k: Harness) -> None:
 
 
 @on_simulated_node
-async def test_replaced_pod_of_the_same_name(k: Harness) -> None:
+async def test_replaced_pod_with_the_same_name(k: Harness) -> None:
     path = k.create("web", ONE)
     await k.until(lambda: k.condition(path, "Ready") == "True")
     first = k.api.objects[path]["metadata"]["uid"]
@@ -130,7 +130,7 @@ async def test_replaced_pod_of_the_same_name(k: Harness) -> None:
 
 
 @on_simulated_node
-async def test_status_is_written_once_the_api_is_back(k: Harness) -> None:
+async def test_status_is_written_when_the_api_server_is_back(k: Harness) -> None:
     path = k.create("web", ONE)
     await k.until(lambda: k.condition(path, "Ready") == "True")
     state = await k.kubelet.runtime.pod(k.api.objects[path]["metadata"]["uid"])
@@ -143,14 +143,14 @@ async def test_status_is_written_once_the_api_is_back(k: Harness) -> None:
 
 
 @on_simulated_node
-async def test_deadline(k: Harness) -> None:
+async def test_active_deadline(k: Harness) -> None:
     path = k.create("short", {**ONE, "activeDeadlineSeconds": 1})
     await k.until(lambda: k.status(path).get("phase") == "Failed")
     assert k.status(path)["reason"] == "DeadlineExceeded"
 
 
 @warped
-async def test_finished_pod_is_not_started_again_by_a_new_kubelet(tmp_path: Path) -> None:
+async def test_restarted_kubelet_does_not_restart_a_finished_pod(tmp_path: Path) -> None:
     api, runtime = FakeApi(), new_runtime()
     async with simulated(runtime, config(tmp_path, capacity=CAPACITY), api) as k:
         path = k.create("done", {**ONE, "restartPolicy": "Never"}, annotations={RUN_SECONDS: "0.02"})
@@ -162,7 +162,7 @@ async def test_finished_pod_is_not_started_again_by_a_new_kubelet(tmp_path: Path
 
 
 @warped
-async def test_orphans_are_removed_once_the_source_has_told_all(tmp_path: Path) -> None:
+async def test_orphans_are_removed_when_the_source_has_synced(tmp_path: Path) -> None:
     api, runtime = FakeApi(), new_runtime()
     async with simulated(runtime, config(tmp_path, capacity=CAPACITY), api) as k:
         path = k.create("web", ONE)

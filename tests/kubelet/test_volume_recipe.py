@@ -1,4 +1,4 @@
-"""docs/extending/volume.md, performed: a kubelet gets a kind of volume that it does not have."""
+"""Performs docs/extending/volume.md: adds a kind of volume to a kubelet from outside."""
 
 import asyncio
 import re
@@ -29,7 +29,7 @@ esac
 
 
 class RecordingRuntime(SimulatedRuntime):
-    """Keeps what containers were to be made of."""
+    """Keeps the specifications of containers."""
 
     def __init__(self) -> None:
         super().__init__(clock=time.time, address=addresses())
@@ -41,7 +41,7 @@ class RecordingRuntime(SimulatedRuntime):
 
 
 def flex_volume() -> Any:
-    """The plugin of the page."""
+    """The plugin in the page's example."""
     code = re.search(r"```python\n(import asyncio.*?)```", PAGE.read_text(), re.DOTALL)
     assert code is not None
     names: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Volumes: what every kind must do, and how the manager treats kinds that it does not know."""
+"""Volumes: the contract of every kind, and unknown kinds."""
 
 import json
 import os
@@ -38,7 +38,7 @@ from .harness import config
 
 @dataclass
 class Node:
-    """The volumes of a node, which can restart."""
+    """The volumes of a node whose kubelet can restart."""
 
     root: Path
     objects: FakeObjects
@@ -115,7 +115,7 @@ async def test_every_kind(node: Node, source: dict[str, Any], group: int | None)
     assert path.exists() == ("hostPath" in source), "only what the pod owns is removed"
 
 
-async def test_plugins_have_names_of_their_own(node: Node) -> None:
+async def test_names_of_plugins_are_unique(node: Node) -> None:
     names = [plugin.name for plugin in volume_plugins(node.host())]
     assert len(set(names)) == len(names)
     assert all(name.startswith("kubernetes.io/") for name in names)
@@ -130,7 +130,7 @@ def test_references_of_volumes(node: Node) -> None:
     }
 
 
-async def test_a_changed_object_reaches_the_files(node: Node) -> None:
+async def test_files_follow_a_changed_object(node: Node) -> None:
     of = with_volume(KINDS["configmap"])
     await node.volumes.refresh(of)
     assert node.volumes.uids() == set(), "a volume that has not been set up is not refreshed"
@@ -140,11 +140,11 @@ async def test_a_changed_object_reaches_the_files(node: Node) -> None:
     assert (node.path(of) / "k").read_text() == "two"
     del node.objects.data["m"]
     await node.volumes.refresh(of)
-    assert (node.path(of) / "k").read_text() == "two", "what cannot be read stays as it is"
+    assert (node.path(of) / "k").read_text() == "two", "an object that cannot be read leaves the files as they are"
 
 
 @pytest.mark.kernel
-async def test_a_token_asks_for_its_refresh(node: Node) -> None:
+async def test_token_is_refreshed_when_it_is_due(node: Node) -> None:
     of = with_volume({"projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}})
     await node.volumes.set_up(of)
     assert node.volumes.next_refresh() == NOW + 100
@@ -171,13 +171,13 @@ async def test_a_token_asks_for_its_refresh(node: Node) -> None:
         ({"projected": {"sources": [{"clusterTrustBundle": {"path": "x"}}]}}, "source is not supported"),
     ],
 )
-async def test_what_cannot_be_set_up_names_the_volume(node: Node, source: dict[str, Any], message: str) -> None:
+async def test_errors_name_the_volume(node: Node, source: dict[str, Any], message: str) -> None:
     with pytest.raises(VolumesNotReady, match=message) as caught:
         await node.volumes.set_up(with_volume(source))
     assert str(caught.value).startswith('MountVolume.SetUp failed for volume "v" : ')
 
 
-async def test_an_unknown_kind_is_reported_and_the_others_are_set_up(node: Node) -> None:
+async def test_unknown_kind_is_an_error_and_the_others_are_set_up(node: Node) -> None:
     volumes = [{"name": "share", "nfs": {"server": "s", "path": "/"}}, {"name": "v", "emptyDir": {}}]
     of = pod({"volumes": volumes})
     with pytest.raises(VolumesNotReady) as caught:
@@ -190,7 +190,7 @@ async def test_an_unknown_kind_is_reported_and_the_others_are_set_up(node: Node)
 
 
 @pytest.mark.kernel
-async def test_a_full_disk_is_reported_and_the_old_files_stay(tmp_path: Path) -> None:
+async def test_full_disk_is_an_error_and_the_old_files_stay(tmp_path: Path) -> None:
     root = tmp_path / "kubelet"
     root.mkdir()
     mount.tmpfs(root, size=128 * 1024)
@@ -210,7 +210,7 @@ async def test_a_full_disk_is_reported_and_the_old_files_stay(tmp_path: Path) ->
 
 
 class Disk(VolumePlugin[NFSVolumeSource]):
-    """A kind from outside: a raw device."""
+    """A raw block device."""
 
     name = "example.com/disk"
 
@@ -232,7 +232,7 @@ class Disk(VolumePlugin[NFSVolumeSource]):
 
 
 class Check(Disk):
-    """A kind that looks at the API only."""
+    """A kind that needs no real node."""
 
     name = "example.com/check"
     needs_node = False
