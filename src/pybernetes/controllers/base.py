@@ -1,8 +1,8 @@
 """What all controllers share: a queue of keys, workers that reconcile them, retries, logging and metrics.
 
-A controller is a subclass that says in its constructor what it watches and which keys a change concerns, and brings
-`reconcile(key)`. Reconciling looks only at caches and the clock, decides by pure functions, and writes through the
-client; it may be called at any time, any number of times. Never two at once for one key.
+A controller is a subclass that declares in its constructor what it watches and which keys a change concerns, and
+implements `reconcile(key)`. Reconciling reads caches and the clock, decides in pure functions, and writes through the
+client. It may be called at any time and any number of times, but never twice at once for the same key.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ class Controller(ABC):
     """One control loop."""
 
     name: ClassVar[str]
-    """The name of the original's controller, as its --controllers flag has it."""
+    """The name in the --controllers flag of kube-controller-manager."""
     component: ClassVar[str]
     """The service account (in kube-system) that it acts as, or `MANAGER`."""
     settings: ClassVar[type[Section]] = Section
@@ -55,15 +55,15 @@ class Controller(ABC):
 
     @abstractmethod
     async def reconcile(self, key: str) -> float | None:
-        """Bring the object of `key` a step towards its desired state. Returns the seconds until it needs a look
-        without any change happening, if it does."""
+        """Bring the object of `key` a step towards its desired state. Returns the seconds until the next pass that is
+        due by time alone, if there is one."""
 
     async def start(self) -> None:
-        """Called once, when all caches are filled and before the first reconcile; for what must be rebuilt then."""
+        """Called once, after all caches have synced and before the first reconcile, to rebuild state from them."""
         return
 
     def loops(self) -> Iterable[tuple[str, Coroutine[Any, Any, None]]]:
-        """Further tasks to run beside the workers: (name, coroutine)."""
+        """Further tasks to run with the workers: (name, coroutine)."""
         return ()
 
     def watch(self, struct: type[K], keys: Keys[K]) -> Cache[K]:
@@ -118,7 +118,7 @@ class Controller(ABC):
             again = await self.reconcile(key)
         except Conflict as error:
             outcome = "conflict"
-            log.debug("%s: %s changed meanwhile: %s", self.name, key, error)
+            log.debug("%s: %s has changed since it was read: %s", self.name, key, error)
             self._retry_soon(key)
         except (ApiError, Unreachable, ReconcileError) as error:
             outcome = "error"
@@ -126,7 +126,7 @@ class Controller(ABC):
             self.queue.retry(key)
         except Exception:
             outcome = "error"
-            log.exception("%s: reconciling %s broke; it will be retried", self.name, key)
+            log.exception("%s: unexpected error in %s; it will be retried", self.name, key)
             self.queue.retry(key)
         else:
             self.queue.forget(key)
@@ -136,7 +136,7 @@ class Controller(ABC):
         self.context.observe(self.name, outcome, loop.time() - started)
 
     def _retry_soon(self, key: str) -> None:
-        """A conflict means that the cache lags by an instant: no reason for a long back-off."""
+        """Retry after a conflict with a short delay: it only means that the cache lags."""
         count = self._conflicts.get(key, 0)
         self._conflicts[key] = count + 1
         self.queue.add_after(key, min(_CONFLICT_FIRST * 2.0 ** min(count, 10), _CONFLICT_MAX))

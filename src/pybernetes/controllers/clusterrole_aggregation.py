@@ -1,5 +1,5 @@
 """ClusterRole aggregation: a role with an aggregationRule has the rules of all roles that its selectors select, so
-that `admin`, `edit` and `view` cover what is added to a cluster later."""
+that `admin`, `edit` and `view` also cover resources that are added to a cluster later."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from pybernetes.controllers.types import Context
 
 
 def aggregated(role: ClusterRole, roles: Sequence[ClusterRole]) -> list[PolicyRule]:
-    """The rules that an aggregating role has: those of each selected role by name, each rule once."""
+    """The rules of an aggregating role: those of the selected roles in the order of their names, each rule once."""
     selectors = role.aggregation_rule.cluster_role_selectors if role.aggregation_rule else []
     result: list[PolicyRule] = []
     for other in sorted(roles, key=lambda item: item.metadata.name):
@@ -40,7 +40,7 @@ class ClusterRoleAggregationController(Controller):
         return self._roles.by_index("aggregates", "yes")
 
     async def reconcile(self, key: str) -> None:
-        """Write the rules if they should be others."""
+        """Write the rules if they differ."""
         role = self._roles.get(key)
         if role is None or role.aggregation_rule is None:
             return

@@ -58,7 +58,7 @@ class DaemonSetController(PodOwnerController[DaemonSet]):
         return matches(owner.spec.selector, labels)
 
     def accepts(self, owner: DaemonSet) -> bool:
-        """A DaemonSet that selects all pods would take over those of others."""
+        """Refuse a DaemonSet that selects all pods: it would adopt those of others."""
         if is_empty(owner.spec.selector):
             text = "This daemon set is selecting all pods. A non-empty selector is required."
             self.context.recorder.event(owner, "Warning", "SelectingAll", text)
@@ -104,7 +104,7 @@ class DaemonSetController(PodOwnerController[DaemonSet]):
         return wait
 
     async def _revise(self, daemon: DaemonSet) -> tuple[ControllerRevision, list[ControllerRevision]]:
-        """The revision of the present template, made or made the newest if need be, and all revisions."""
+        """The revision of the current template, created or renumbered if necessary, and all revisions."""
         known = self._revisions.by_index(BY_CONTROLLER, daemon.metadata.uid)
         current = history.find(daemon, known)
         if current is None:
@@ -149,7 +149,7 @@ class DaemonSetController(PodOwnerController[DaemonSet]):
         return replace(pod, metadata=replace(pod.metadata, labels=labels), spec=plans.pinned(pod.spec, node))
 
     def _failed(self, daemon: DaemonSet, todo: DaemonPlan) -> float | None:
-        """Move failed pods whose back-off is over to the deletions; returns the seconds until the next may go."""
+        """Delete failed pods whose back-off is over; returns the seconds until the next one is due."""
         now = self.context.clock.now().timestamp()
         waits = []
         for pod, phase in todo.failed:

@@ -1,6 +1,6 @@
-"""What a DaemonSet wants on each node: which pods to create, which to delete, and why. Pure.
+"""Which pods of a DaemonSet to create and to delete on each node, and why. Pure.
 
-A pod is bound to its node by a node affinity on `metadata.name`, so that the ordinary scheduler places it.
+A pod is tied to its node by a node affinity on `metadata.name`, so that the default scheduler binds it.
 """
 
 from collections import defaultdict
@@ -21,35 +21,44 @@ from pybernetes.api.core.affinity import (
 )
 from pybernetes.api.core.node import Node
 from pybernetes.api.core.pod import Pod, PodSpec
+from pybernetes.api.wellknown import (
+    TAINT_DISK_PRESSURE,
+    TAINT_MEMORY_PRESSURE,
+    TAINT_NETWORK_UNAVAILABLE,
+    TAINT_NOT_READY,
+    TAINT_PID_PRESSURE,
+    TAINT_UNREACHABLE,
+    TAINT_UNSCHEDULABLE,
+)
 from pybernetes.controllers import pods as podfacts
 from pybernetes.controllers.nodefit import fits_affinity, untolerated
 from pybernetes.controllers.percent import scaled
 
 HASH_LABEL = "controller-revision-hash"
 
-#: (key, effect) of the taints that daemon pods bear: they are part of the node rather than its load.
+#: (key, effect) of the taints that daemon pods tolerate: they are part of the node rather than its load.
 _TOLERATED = (
-    ("node.kubernetes.io/not-ready", "NoExecute"),
-    ("node.kubernetes.io/unreachable", "NoExecute"),
-    ("node.kubernetes.io/disk-pressure", "NoSchedule"),
-    ("node.kubernetes.io/memory-pressure", "NoSchedule"),
-    ("node.kubernetes.io/pid-pressure", "NoSchedule"),
-    ("node.kubernetes.io/unschedulable", "NoSchedule"),
+    (TAINT_NOT_READY, "NoExecute"),
+    (TAINT_UNREACHABLE, "NoExecute"),
+    (TAINT_DISK_PRESSURE, "NoSchedule"),
+    (TAINT_MEMORY_PRESSURE, "NoSchedule"),
+    (TAINT_PID_PRESSURE, "NoSchedule"),
+    (TAINT_UNSCHEDULABLE, "NoSchedule"),
 )
-_NETWORK = ("node.kubernetes.io/network-unavailable", "NoSchedule")
+_NETWORK = (TAINT_NETWORK_UNAVAILABLE, "NoSchedule")
 
 ByNode = Mapping[str, Sequence[Pod]]
 
 
 def tolerations(spec: PodSpec) -> list[Toleration]:
-    """The template's tolerations with those that every daemon pod has."""
+    """The template's tolerations and those that every daemon pod has."""
     wanted = [*_TOLERATED, _NETWORK] if spec.host_network else list(_TOLERATED)
     extra = [Toleration(key=key, operator="Exists", effect=effect) for key, effect in wanted]
     return [*spec.tolerations, *(item for item in extra if item not in spec.tolerations)]
 
 
 def pinned(spec: PodSpec, node: str) -> PodSpec:
-    """The template's pod, bound to one node."""
+    """The pod spec of a template, tied to one node."""
     rule = NodeSelectorRequirement(key="metadata.name", operator="In", values=[node])
     affinity = spec.affinity or Affinity()
     node_affinity = affinity.node_affinity or NodeAffinity()
@@ -64,7 +73,7 @@ def pinned(spec: PodSpec, node: str) -> PodSpec:
 
 
 def node_of(pod: Pod) -> str:
-    """The node that a daemon pod is on, or is meant for."""
+    """The node that a daemon pod runs on, or is tied to."""
     if pod.spec.node_name:
         return pod.spec.node_name
     affinity = pod.spec.affinity.node_affinity if pod.spec.affinity else None
@@ -77,7 +86,7 @@ def node_of(pod: Pod) -> str:
 
 
 def by_node(pods: Iterable[Pod]) -> dict[str, list[Pod]]:
-    """Pods by node, the oldest first."""
+    """Pods by node, with the oldest first."""
     result: dict[str, list[Pod]] = defaultdict(list)
     for pod in sorted(pods, key=lambda pod: (pod.metadata.creation_timestamp, pod.metadata.name)):
         result[node_of(pod)].append(pod)
@@ -85,26 +94,26 @@ def by_node(pods: Iterable[Pod]) -> dict[str, list[Pod]]:
 
 
 def eligible(daemon: DaemonSet, node: Node) -> tuple[bool, bool]:
-    """(should a pod start here, may a running one stay): they differ on a node whose taint only keeps new ones out."""
+    """Whether a pod should start here, and whether a running one may stay: some taints only keep out new pods."""
     spec = daemon.spec.template.spec
     if spec.node_name not in ("", node.metadata.name) or not fits_affinity(spec, node):
         return False, False
-    bears = tolerations(spec)
-    if untolerated(node.spec.taints, bears, ("NoExecute",)):
+    tolerated = tolerations(spec)
+    if untolerated(node.spec.taints, tolerated, ("NoExecute",)):
         return False, False
-    return not untolerated(node.spec.taints, bears, ("NoSchedule",)), True
+    return not untolerated(node.spec.taints, tolerated, ("NoSchedule",)), True
 
 
 @dataclass(slots=True)
 class DaemonPlan:
-    """Nodes to put a pod on, and pods to delete with the reasons. `failed` pods are deleted after a back-off."""
+    """Nodes that need a pod, and pods to delete, with reasons. `failed` pods are deleted after a back-off."""
 
     create: list[str] = field(default_factory=list)
     delete: dict[str, tuple[Pod, str]] = field(default_factory=dict)
     failed: list[tuple[Pod, str]] = field(default_factory=list)
 
     def remove(self, pods: Iterable[Pod], reason: str) -> None:
-        """Delete these pods, unless they are on their way already."""
+        """Delete these pods, unless they are terminating."""
         for pod in pods:
             if not pod.metadata.deletion_timestamp:
                 self.delete.setdefault(pod.metadata.name, (pod, reason))
@@ -112,7 +121,7 @@ class DaemonPlan:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The facts about a DaemonSet that decide over its pods."""
+    """What decides about the pods of a DaemonSet."""
 
     hash: str
     surge: int
@@ -120,12 +129,13 @@ class Rules:
     is_available: Callable[[Pod], bool]
 
     def is_new(self, pod: Pod) -> bool:
-        """Whether a pod is of the present template."""
+        """Whether a pod is of the current template."""
         return pod.metadata.labels.get(HASH_LABEL) == self.hash
 
 
 def rules_of(daemon: DaemonSet, digest: str, desired: int, now: datetime) -> Rules:
-    """The rules, with percentages worked out; both limits zero would never move on, so then one may be missing."""
+    """The rules, with percentages resolved. If both limits are zero, one pod may be unavailable, so that an update
+    proceeds."""
     rolling = daemon.spec.update_strategy.rolling_update
     surge = scaled(rolling.max_surge, desired, up=True) if rolling else 0
     unavailable = scaled(rolling.max_unavailable, desired, up=True) if rolling else 1
@@ -134,7 +144,7 @@ def rules_of(daemon: DaemonSet, digest: str, desired: int, now: datetime) -> Rul
 
 
 def manage(daemon: DaemonSet, nodes: Sequence[Node], pods: ByNode, rules: Rules) -> DaemonPlan:
-    """One working pod on each eligible node and none elsewhere."""
+    """One running pod on each eligible node and none elsewhere."""
     plan = DaemonPlan()
     known = {node.metadata.name for node in nodes}
     for node in nodes:
@@ -145,15 +155,15 @@ def manage(daemon: DaemonSet, nodes: Sequence[Node], pods: ByNode, rules: Rules)
         elif should_run and not here:
             plan.create.append(node.metadata.name)
         else:
-            _tidy(here, rules, plan)
+            _keep_one(here, rules, plan)
     for name, stranded in pods.items():
         if name not in known:
             plan.remove((pod for pod in stranded if not pod.spec.node_name), "the node is gone")
     return plan
 
 
-def _tidy(here: Sequence[Pod], rules: Rules, plan: DaemonPlan) -> None:
-    """Of the pods on one node keep the working one, and during a surge its successor beside it."""
+def _keep_one(here: Sequence[Pod], rules: Rules, plan: DaemonPlan) -> None:
+    """Of the pods on one node keep the running one, and during a surge its successor as well."""
     running = []
     for pod in here:
         if pod.metadata.deletion_timestamp:
@@ -200,7 +210,7 @@ def roll(daemon: DaemonSet, nodes: Sequence[Node], pods: ByNode, rules: Rules) -
 
 
 def status(daemon: DaemonSet, nodes: Sequence[Node], pods: ByNode, rules: Rules) -> DaemonSetStatus:
-    """The figures of the status."""
+    """The status."""
     desired = current = misscheduled = ready = available = updated = 0
     for node in nodes:
         here = pods.get(node.metadata.name, ())

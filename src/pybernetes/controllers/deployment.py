@@ -1,7 +1,7 @@
 """Deployment: replace the pods of one template by those of another, in steps, through ReplicaSets.
 
-The shell: claims the ReplicaSets, makes the one of the present template, applies the next step that
-`deployment_scaling` gives, and writes the status that `deployment_status` computes. Every pass starts from what the
+The shell: claims the ReplicaSets, creates the one of the current template, applies the next step that
+`deployment_scaling` returns, and writes the status that `deployment_status` computes. Every pass starts from what the
 caches show, so that it does not matter where the last one stopped.
 """
 
@@ -38,8 +38,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Rollout:
-    """One pass over one Deployment. `deployment.status` is what conditions are worked out on; `stored` is the
-    status as the server has it."""
+    """One pass over one Deployment. `deployment.status` has the conditions computed so far; `stored` is the status on
+    the server."""
 
     deployment: Deployment
     stored: DeploymentStatus
@@ -52,7 +52,7 @@ class Rollout:
         return self.olds if self.new is None else [self.new, *self.olds]
 
     def swap(self, before: ReplicaSet, after: ReplicaSet) -> None:
-        """Put a newer version of a ReplicaSet in its place."""
+        """Replace a ReplicaSet by a newer version of it."""
         if before is self.new:
             self.new = after
         else:
@@ -79,7 +79,7 @@ class DeploymentController(OwnerController[Deployment, ReplicaSet]):
         return matches(owner.spec.selector, labels)
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> Iterable[str]:
-        """A recreation goes on when the last old pod is gone; figures come by way of the ReplicaSets."""
+        """A Recreate strategy proceeds when the last old pod is gone. Figures come from the ReplicaSets."""
         if new is not None or old is None:
             return ()
         rs = resolve(controller_of(old), "ReplicaSet", old.metadata.namespace, self.dependents)
@@ -108,14 +108,14 @@ class DeploymentController(OwnerController[Deployment, ReplicaSet]):
         return await self._roll(rollout)
 
     async def _refuse(self, deployment: Deployment) -> None:
-        """A Deployment that selects all pods of its namespace would take over those of others."""
+        """Refuse a Deployment that selects all pods of its namespace: it would adopt those of others."""
         text = "This deployment is selecting all pods. A non-empty selector is required."
         self.context.recorder.event(deployment, "Warning", "SelectingAll", text)
         seen = replace(deployment.status, observed_generation=deployment.metadata.generation)
         await self._write(Rollout(deployment, deployment.status, None), seen)
 
     async def _scale(self, rollout: Rollout) -> float | None:
-        """A new size, or a pause: no roll-out."""
+        """The size changed, or the Deployment is paused: scale, without a roll-out."""
         await self._revise(rollout, create=False)
         await self._resize(rollout, scaling.scale_step(rollout.deployment, rollout.new, rollout.olds))
         if rollout.deployment.spec.paused:
@@ -152,8 +152,8 @@ class DeploymentController(OwnerController[Deployment, ReplicaSet]):
         rollout.deployment = replace(rollout.deployment, status=working)
 
     async def _revise(self, rollout: Rollout, *, create: bool) -> bool:
-        """Make sure that the new ReplicaSet (if there is to be one) exists and carries its revision. False: its name
-        was taken by a stranger, and the next pass will try another."""
+        """Make sure that the new ReplicaSet (if there is to be one) exists and has its revision. False: another object
+        has its name, and the next pass will try another name."""
         revision = revisions.next_number(rollout.olds)
         if rollout.new is None:
             if not create:
@@ -161,11 +161,11 @@ class DeploymentController(OwnerController[Deployment, ReplicaSet]):
             if not await self._create_new(rollout, revision):
                 return False
         else:
-            await self._renew(rollout, rollout.new, revision)
-        await self._note_revision(rollout)
+            await self._update_new(rollout, rollout.new, revision)
+        await self._copy_revision(rollout)
         return True
 
-    async def _renew(self, rollout: Rollout, present: ReplicaSet, revision: int) -> None:
+    async def _update_new(self, rollout: Rollout, present: ReplicaSet, revision: int) -> None:
         deployment = rollout.deployment
         renewed = revisions.annotated(present, deployment, revision)
         if renewed.spec.min_ready_seconds != deployment.spec.min_ready_seconds:
@@ -202,7 +202,7 @@ class DeploymentController(OwnerController[Deployment, ReplicaSet]):
         return True
 
     async def _adopt_or_rename(self, rollout: Rollout, wanted: ReplicaSet) -> bool:
-        """The name is taken: by our own ReplicaSet that the cache doesn't show yet, or else the hash collided."""
+        """The name is taken, either by our own ReplicaSet that the cache doesn't show yet, or by a hash collision."""
         deployment = rollout.deployment
         found = await self._set_api.get(wanted.metadata.name, namespace=wanted.metadata.namespace)
         if is_controlled_by(found, deployment) and revisions.same_template(
@@ -223,8 +223,8 @@ class DeploymentController(OwnerController[Deployment, ReplicaSet]):
         conditions = status.put(deployment.status.conditions, failed)
         await self._write(rollout, replace(deployment.status, conditions=conditions))
 
-    async def _note_revision(self, rollout: Rollout) -> None:
-        """Copy the revision of the new ReplicaSet to the Deployment, where kubectl looks for it."""
+    async def _copy_revision(self, rollout: Rollout) -> None:
+        """Copy the revision of the new ReplicaSet to the Deployment, where kubectl reads it."""
         if rollout.new is None:
             return
         meta = rollout.deployment.metadata
@@ -249,10 +249,10 @@ class DeploymentController(OwnerController[Deployment, ReplicaSet]):
                 self.context.recorder.event(deployment, "Normal", "ScalingReplicaSet", text)
                 log.debug("deployment-controller: %s (%s)", text, step.reason)
         if not steps and scaling.is_scaling(deployment, rollout.sets):
-            await self._note_sizes(rollout)
+            await self._update_sizes(rollout)
 
-    async def _note_sizes(self, rollout: Rollout) -> None:
-        """Nothing to resize, but the sizes were noted for another number of replicas."""
+    async def _update_sizes(self, rollout: Rollout) -> None:
+        """Nothing to resize, but the annotations have the sizes for another number of replicas."""
         for rs in rollout.sets:
             noted = revisions.with_sizes(rs, rollout.deployment)
             if size(rs) and noted is not rs:

@@ -1,6 +1,6 @@
-"""Which ReplicaSet of a Deployment is the current one, how revisions are numbered, and which old ones may go.
+"""Which ReplicaSet of a Deployment is the current one, how revisions are numbered, and which old ones are deleted.
 
-Everything here is pure. The annotations are the interface to `kubectl rollout history` and `undo`.
+Pure. The annotations are the interface to `kubectl rollout history` and `undo`.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from pybernetes.api.apps.deployment import Deployment
 from pybernetes.api.apps.replica_set import ReplicaSet, ReplicaSetSpec
 from pybernetes.api.core.pod import PodTemplateSpec
 from pybernetes.api.meta import LabelSelector, Object, ObjectMeta
+from pybernetes.api.wellknown import ANNOTATION_LAST_APPLIED
 from pybernetes.controllers.ownership import controller_ref
 from pybernetes.controllers.percent import max_surge
 
@@ -23,10 +24,10 @@ DESIRED_REPLICAS = "deployment.kubernetes.io/desired-replicas"
 MAX_REPLICAS = "deployment.kubernetes.io/max-replicas"
 TEMPLATE_HASH = "pod-template-hash"
 
-#: Annotations that a ReplicaSet does not take over from its Deployment.
+#: Annotations that a ReplicaSet does not copy from its Deployment.
 OWN_ANNOTATIONS = frozenset(
     {
-        "kubectl.kubernetes.io/last-applied-configuration",
+        ANNOTATION_LAST_APPLIED,
         REVISION,
         REVISION_HISTORY,
         DESIRED_REPLICAS,
@@ -34,26 +35,26 @@ OWN_ANNOTATIONS = frozenset(
         "deprecated.deployment.rollback.to",
     }
 )
-#: Letters of generated names: no vowels and no lookalikes, so that no words arise.
+#: Characters of generated names: no vowels, so that no words arise, and no similar characters.
 SAFE = "bcdfghjklmnpqrstvwxz2456789"
 _HISTORY_LENGTH = 2000
 
 
 def safe_hash(value: object, collisions: int | None) -> str:
-    """A short name for a value, the same on every run and machine; `collisions` makes it another one."""
+    """A short hash of a value, the same on every run and machine. Another number of collisions gives another hash."""
     data = msgspec.json.encode(value, order="deterministic") + (f"#{collisions}".encode() if collisions else b"")
     number = int.from_bytes(hashlib.sha256(data).digest()[:4], "big")
     return "".join(SAFE[ord(digit) % len(SAFE)] for digit in str(number))
 
 
 def number_of(obj: Object) -> int:
-    """The revision that an object carries; 0 when it has none."""
+    """The revision in an object's annotations; 0 when it has none."""
     text = obj.metadata.annotations.get(REVISION, "0")
     return int(text) if text.isdigit() else 0
 
 
 def same_template(one: PodTemplateSpec, other: PodTemplateSpec) -> bool:
-    """Whether two templates make the same pods; the hash label that we add ourselves doesn't count."""
+    """Whether two templates make the same pods, apart from the hash label that this controller adds."""
     return _unhashed(one) == _unhashed(other)
 
 
@@ -68,7 +69,7 @@ def oldest_first(sets: Sequence[ReplicaSet]) -> list[ReplicaSet]:
 
 
 def find_new(deployment: Deployment, sets: Sequence[ReplicaSet]) -> ReplicaSet | None:
-    """The ReplicaSet of the present template. Should there be several, the oldest, so that all passes agree."""
+    """The ReplicaSet of the current template. If there are several, the oldest, so that all passes agree."""
     for candidate in oldest_first(sets):
         if same_template(candidate.spec.template, deployment.spec.template):
             return candidate
@@ -76,12 +77,12 @@ def find_new(deployment: Deployment, sets: Sequence[ReplicaSet]) -> ReplicaSet |
 
 
 def next_number(olds: Sequence[ReplicaSet]) -> int:
-    """The revision of the newest template: one more than all the others have."""
+    """The revision of the newest template: one more than the highest of the others."""
     return max(map(number_of, olds), default=0) + 1
 
 
 def new_set(deployment: Deployment, revision: int) -> ReplicaSet:
-    """A ReplicaSet for the present template, with no replicas yet."""
+    """A ReplicaSet for the current template, with no replicas yet."""
     spec = deployment.spec
     digest = safe_hash(spec.template, deployment.status.collision_count)
     labels = {**spec.template.metadata.labels, TEMPLATE_HASH: digest}
@@ -106,8 +107,8 @@ def new_set(deployment: Deployment, revision: int) -> ReplicaSet:
 
 
 def annotated(rs: ReplicaSet, deployment: Deployment, revision: int) -> ReplicaSet:
-    """The ReplicaSet with the Deployment's annotations and at least this revision. A revision that it had before
-    (it became current again by a roll-back) is kept in its history."""
+    """The ReplicaSet with the Deployment's annotations and at least this revision. If a roll-back made it
+    current again, its previous revision is kept in its history."""
     before = rs.metadata.annotations
     result = dict(before)
     result.update({k: v for k, v in deployment.metadata.annotations.items() if k not in OWN_ANNOTATIONS})
@@ -123,7 +124,7 @@ def annotated(rs: ReplicaSet, deployment: Deployment, revision: int) -> ReplicaS
 
 
 def with_sizes(rs: ReplicaSet, deployment: Deployment) -> ReplicaSet:
-    """The ReplicaSet, noting the size of its Deployment; proportional scaling starts from there."""
+    """The ReplicaSet with the size of its Deployment in annotations, which proportional scaling starts from."""
     want = cast("int", deployment.spec.replicas)
     sizes = {DESIRED_REPLICAS: str(want), MAX_REPLICAS: str(want + max_surge(deployment))}
     return _with_annotations(rs, {**rs.metadata.annotations, **sizes})
@@ -136,7 +137,7 @@ def _with_annotations(rs: ReplicaSet, annotations: dict[str, str]) -> ReplicaSet
 
 
 def outdated(deployment: Deployment, olds: Sequence[ReplicaSet]) -> list[ReplicaSet]:
-    """The old, empty ReplicaSets beyond the history limit, lowest revisions first."""
+    """The old, empty ReplicaSets beyond the history limit, with the lowest revisions first."""
     limit = deployment.spec.revision_history_limit
     if limit is None:
         return []

@@ -1,9 +1,9 @@
 """How large each ReplicaSet of a Deployment should be now: one step of a rolling update, of a recreation, of scaling.
 
-Pure. Each function returns resizes with their reasons; an empty list means that nothing is to be done at this moment.
+Pure. Each function returns resizes with their reasons; an empty list means that there is nothing to do now.
 
-Invariants of a rolling update, whatever order news arrives in: the sizes never add up to more than
-replicas + maxSurge, and no step takes the available pods below replicas - maxUnavailable.
+Invariants of a rolling update, in whatever order events arrive: the sizes never add up to more than replicas +
+maxSurge, and no step takes the available pods below replicas - maxUnavailable.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from pybernetes.controllers.percent import is_rolling, max_surge, max_unavailabl
 
 @dataclass(frozen=True, slots=True)
 class Resize:
-    """Give a ReplicaSet another size."""
+    """A new size for a ReplicaSet."""
 
     target: ReplicaSet
     size: int
@@ -31,13 +31,13 @@ def wanted(deployment: Deployment) -> int:
 
 
 def size(rs: ReplicaSet) -> int:
-    """The size that a ReplicaSet is to have."""
+    """The desired size of a ReplicaSet."""
     return 1 if rs.spec.replicas is None else rs.spec.replicas
 
 
 def available(rs: ReplicaSet) -> int:
-    """Its available pods, of which those beyond its size don't count: they are on their way out, and a status that
-    lags behind must not let us remove others."""
+    """Its available pods, up to its size. Those beyond are about to be deleted: counted, as in a status that lags,
+    they would allow the deletion of others."""
     return min(rs.status.available_replicas, size(rs))
 
 
@@ -46,7 +46,7 @@ def _resize(rs: ReplicaSet, to: int, reason: str) -> list[Resize]:
 
 
 def first_size(deployment: Deployment, new: ReplicaSet, sets: Sequence[ReplicaSet]) -> int:
-    """How large the new ReplicaSet may be, with the pods of all others still there."""
+    """How large the new ReplicaSet may be while the pods of all others still exist."""
     want = wanted(deployment)
     if not is_rolling(deployment):
         return want
@@ -70,11 +70,11 @@ def _shrink_old(deployment: Deployment, new: ReplicaSet, olds: Sequence[ReplicaS
     up = {rs.metadata.name: available(rs) for rs in olds}
     ordered = oldest_first(olds)
     for rs in ordered:
-        # Pods that don't work are the first to go: removing them costs nothing. A ReplicaSet removes them first, too.
+        # Delete unavailable pods first: that costs no availability. A ReplicaSet deletes them first, too.
         broken = min(max(0, sizes[rs.metadata.name] - up[rs.metadata.name]), max(0, budget))
         sizes[rs.metadata.name] -= broken
         budget -= broken
-    # A status that does not know the present size yet may count pods that are on their way out: wait for it.
+    # A status of an earlier size may count pods that are about to be deleted: wait for the current one.
     settled = all(rs.status.observed_generation >= rs.metadata.generation for rs in (new, *olds))
     spare = min(sum(up.values()) + available(new) - least, budget) if settled else 0
     for rs in ordered:
@@ -88,7 +88,7 @@ def _shrink_old(deployment: Deployment, new: ReplicaSet, olds: Sequence[ReplicaS
 def recreate_step(
     deployment: Deployment, new: ReplicaSet | None, olds: Sequence[ReplicaSet], old_pods: Sequence[Pod]
 ) -> tuple[list[Resize], bool]:
-    """The next step, and whether all old pods are gone so that the new ReplicaSet may be made and filled."""
+    """The next step, and whether all old pods are gone, so that the new ReplicaSet may be created and scaled up."""
     down = [resize for rs in olds for resize in _resize(rs, 0, "old pods end before new ones start")]
     if down:
         return down, False
@@ -99,7 +99,7 @@ def recreate_step(
 
 
 def is_scaling(deployment: Deployment, sets: Sequence[ReplicaSet]) -> bool:
-    """Whether the Deployment was given another size since its ReplicaSets were last resized."""
+    """Whether the size of the Deployment has changed since its ReplicaSets were last resized."""
     for rs in sets:
         noted = rs.metadata.annotations.get(DESIRED_REPLICAS, "")
         if size(rs) and noted.isdigit() and int(noted) != wanted(deployment):
@@ -108,8 +108,8 @@ def is_scaling(deployment: Deployment, sets: Sequence[ReplicaSet]) -> bool:
 
 
 def scale_step(deployment: Deployment, new: ReplicaSet | None, olds: Sequence[ReplicaSet]) -> list[Resize]:
-    """Bring a new size of the Deployment to its ReplicaSets, in proportion when several are active, so that the
-    risk of a half-done update stays what it was."""
+    """Apply a new size of the Deployment to its ReplicaSets, in proportion when several are active, so that the risk of
+    a partial update stays the same."""
     want = wanted(deployment)
     sets = [rs for rs in (new, *olds) if rs is not None]
     active = [rs for rs in sets if size(rs)]
@@ -122,7 +122,7 @@ def scale_step(deployment: Deployment, new: ReplicaSet | None, olds: Sequence[Re
 
 
 def is_saturated(deployment: Deployment, rs: ReplicaSet) -> bool:
-    """Whether this ReplicaSet alone is all that the Deployment wants."""
+    """Whether this ReplicaSet alone has all pods of the Deployment, available."""
     want = wanted(deployment)
     noted = rs.metadata.annotations.get(DESIRED_REPLICAS)
     return size(rs) == want and noted == str(want) and rs.status.available_replicas == want
@@ -152,7 +152,7 @@ def _differs(deployment: Deployment, rs: ReplicaSet, to: int) -> bool:
 
 
 def _share(deployment: Deployment, rs: ReplicaSet, to_add: int, added: int) -> int:
-    """The part of `to_add` that falls to one ReplicaSet, of which `added` is given away already."""
+    """The part of `to_add` for one ReplicaSet; `added` is what the others have got already."""
     if to_add in (0, added) or not size(rs):
         return 0
     part = _fraction(deployment, rs)
@@ -167,6 +167,6 @@ def _fraction(deployment: Deployment, rs: ReplicaSet) -> int:
     before = int(noted) if noted.isdigit() else deployment.status.replicas
     if before == 0:
         return 0
-    # Half away from zero, in whole numbers.
+    # Integer division, rounding half away from zero.
     total = size(rs) * (want + max_surge(deployment))
     return (2 * total + before) // (2 * before) - size(rs)

@@ -1,6 +1,6 @@
-"""What a Deployment's status says: figures, and the conditions Available, Progressing and ReplicaFailure.
+"""The status of a Deployment: figures, and the conditions Available, Progressing and ReplicaFailure.
 
-Pure. `kubectl rollout status` reads the reasons, so their words are those of the original.
+Pure. `kubectl rollout status` reads the reasons, so they are those of kube-controller-manager.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ Conditions = list[DeploymentCondition]
 
 
 def make(type: str, status: str, reason: str, message: str, now: datetime) -> DeploymentCondition:
-    """A condition that came about now."""
+    """A condition with the current time."""
     at = stamp(now)
     return DeploymentCondition(
         type=type, status=status, reason=reason, message=message, last_update_time=at, last_transition_time=at
@@ -43,12 +43,12 @@ def find(conditions: Sequence[DeploymentCondition], type: str) -> DeploymentCond
 
 
 def without(conditions: Sequence[DeploymentCondition], type: str) -> Conditions:
-    """All others."""
+    """The conditions of all other types."""
     return [item for item in conditions if item.type != type]
 
 
 def put(conditions: Conditions, condition: DeploymentCondition) -> Conditions:
-    """Set a condition; one of the same status and reason stays as it was, with its times."""
+    """Set a condition. An existing one with the same status and reason stays unchanged, with its times."""
     present = find(conditions, condition.type)
     if present and (present.status, present.reason) == (condition.status, condition.reason):
         return conditions
@@ -58,14 +58,14 @@ def put(conditions: Conditions, condition: DeploymentCondition) -> Conditions:
 
 
 def has_deadline(deployment: Deployment) -> bool:
-    """Whether progress is watched at all."""
+    """Whether the Deployment has a progress deadline."""
     return deployment.spec.progress_deadline_seconds not in (None, _NO_DEADLINE)
 
 
 def figures(
     deployment: Deployment, sets: Sequence[ReplicaSet], new: ReplicaSet | None, now: datetime
 ) -> DeploymentStatus:
-    """The status without a judgement of progress: sums over the ReplicaSets, and Available."""
+    """The status except for progress: sums over the ReplicaSets, and the condition Available."""
     up = sum(rs.status.available_replicas for rs in sets)
     if up >= wanted(deployment) - max_unavailable(deployment):
         text = "Deployment has minimum availability."
@@ -97,7 +97,7 @@ def is_complete(deployment: Deployment, status: DeploymentStatus) -> bool:
 
 
 def is_progressing(deployment: Deployment, status: DeploymentStatus) -> bool:
-    """Whether the figures moved in the right direction since the last status."""
+    """Whether the roll-out has advanced since the last status."""
     before = deployment.status
     return (
         status.updated_replicas > before.updated_replicas
@@ -108,7 +108,7 @@ def is_progressing(deployment: Deployment, status: DeploymentStatus) -> bool:
 
 
 def timed_out(deployment: Deployment, conditions: Conditions, now: datetime) -> bool:
-    """Whether nothing has moved for longer than the progress deadline."""
+    """Whether the roll-out has not advanced for longer than the progress deadline."""
     current = find(conditions, "Progressing")
     if current is None or current.reason == NEW_SET_AVAILABLE:
         return False
@@ -120,7 +120,7 @@ def timed_out(deployment: Deployment, conditions: Conditions, now: datetime) -> 
 def rollout_status(
     deployment: Deployment, sets: Sequence[ReplicaSet], new: ReplicaSet | None, now: datetime
 ) -> DeploymentStatus:
-    """The whole status during and after a roll-out."""
+    """The complete status during and after a roll-out."""
     status = figures(deployment, sets, new, now)
     conditions = status.conditions
     current = find(conditions, "Progressing")
@@ -128,11 +128,11 @@ def rollout_status(
     if not has_deadline(deployment):
         conditions = without(conditions, "Progressing")
     elif not settled:
-        conditions = _judge(deployment, status, conditions, new, now)
+        conditions = _progress_conditions(deployment, status, conditions, new, now)
     return replace(status, conditions=_failures(conditions, sets, now))
 
 
-def _judge(
+def _progress_conditions(
     deployment: Deployment, status: DeploymentStatus, conditions: Conditions, new: ReplicaSet | None, now: datetime
 ) -> Conditions:
     subject = f'ReplicaSet "{new.metadata.name}"' if new else f'Deployment "{deployment.metadata.name}"'
@@ -144,7 +144,7 @@ def _judge(
         current = find(conditions, "Progressing")
         if current and current.status == "True":
             condition = replace(condition, last_transition_time=current.last_transition_time)
-        # Replaced even when only its update time is new: the deadline counts from there.
+        # Replace it even when only the update time changes: the deadline counts from that time.
         return [*without(conditions, "Progressing"), condition]
     if timed_out(deployment, conditions, now):
         text = f"{subject} has timed out progressing."
@@ -161,7 +161,7 @@ def _failures(conditions: Conditions, sets: Sequence[ReplicaSet], now: datetime)
 
 
 def pause_conditions(deployment: Deployment, now: datetime) -> Conditions:
-    """The conditions with a pause, or the end of one, noted: a paused roll-out does not run into its deadline."""
+    """The conditions after a pause or its end: a paused roll-out does not exceed its deadline."""
     conditions = deployment.status.conditions
     if not has_deadline(deployment):
         return conditions
@@ -177,7 +177,7 @@ def pause_conditions(deployment: Deployment, now: datetime) -> Conditions:
 
 
 def next_look(deployment: Deployment, status: DeploymentStatus, now: datetime) -> float | None:
-    """Seconds until the deadline could be exceeded without any change happening; None when that can't be."""
+    """Seconds until the deadline is exceeded if nothing changes; None if that can't happen."""
     current = find(status.conditions, "Progressing")
     if current is None or not has_deadline(deployment) or deployment.spec.paused or is_complete(deployment, status):
         return None

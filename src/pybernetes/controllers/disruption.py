@@ -1,4 +1,4 @@
-"""Noting on a pod why it is taken away: the condition DisruptionTarget, read by whoever made the pod."""
+"""The condition DisruptionTarget: why a pod is deleted, for the controller that created it."""
 
 from datetime import datetime
 
@@ -24,15 +24,15 @@ async def mark(api: Resource[Pod], pod: Pod, reason: str, message: str, now: dat
 
 
 async def mark_failed(api: Resource[Pod], pod: Pod, reason: str, message: str, now: datetime) -> None:
-    """Write the condition, and that the pod has failed: no kubelet will say so."""
+    """Write the condition and the phase Failed, which no kubelet will report."""
     status: dict[str, object] = {"conditions": with_disruption(pod, reason, message, now)}
     if pod.status.phase not in ("Succeeded", "Failed"):
         status["phase"] = "Failed"
     await _patch(api, pod, status)
 
 
-async def take_back(api: Resource[Pod], pod: Pod, now: datetime) -> None:
-    """Write that the pod stays after all."""
+async def withdraw(api: Resource[Pod], pod: Pod, now: datetime) -> None:
+    """Write that the pod stays: the condition becomes False."""
     others = [item for item in pod.status.conditions if item.type != TYPE]
     back = PodCondition(type=TYPE, status="False", last_transition_time=stamp(now))
     await _patch(api, pod, {"conditions": [*others, back]})

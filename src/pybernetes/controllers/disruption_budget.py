@@ -1,8 +1,8 @@
-"""Disruption budgets: how many pods of an application may be evicted now. Evictions read the answer in the budget's
-status, and lower it themselves until this loop has counted again.
+"""Disruption budgets: how many pods of an application may be evicted now. The API server reads the number in the
+budget's status at each eviction, and decrements it until this loop has counted again.
 
-Pure: `expected` says how many pods there should be and how many must be healthy, `counted` what the status is, `stale`
-when a pod that was to be disrupted no longer is. The shell finds the pods and what made them, and writes.
+Pure: `expected` computes how many pods there should be and how many must be healthy, `counted` the status, `stale` when
+a pod's DisruptionTarget expires. The shell finds the pods and their controllers, and writes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ from pybernetes.controllers.times import parse, stamp
 from pybernetes.controllers.types import Context
 
 DELETION_TIMEOUT = timedelta(minutes=2)
-"""How long an evicted pod may take to be marked for deletion before it counts as one that stays."""
+"""How long an evicted pod may take to be terminating before it counts as one that stays."""
 STALE_AFTER = timedelta(minutes=2)
 """The same for the condition DisruptionTarget."""
 
@@ -63,16 +63,16 @@ _CACHED: tuple[type[Scalable], ...] = (ReplicationController, ReplicaSet, Deploy
 _COUNT_AGAIN = 30.0
 """Seconds until pods that could not be counted are counted again: discovery may know their controller by then."""
 _POD = "pod:"
-"""Keys of pods, beside those of budgets."""
+"""Prefix of the keys of pods; the others are those of budgets."""
 
 
 class Uncountable(Exception):
-    """How many pods there should be can't be told; the text goes into the budget's condition."""
+    """The expected number of pods can't be computed; the text goes into the budget's condition."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """How many pods there should be, how many of them must be healthy, and which pods nothing controls."""
+    """How many pods there should be, how many of them must be healthy, and which pods have no controller."""
 
     pods: int = 0
     healthy: int = 0
@@ -80,8 +80,8 @@ class Expected:
 
 
 def expected(spec: PodDisruptionBudgetSpec, pods: Sequence[Pod], sizes: Sizes) -> Expected:
-    """By the sizes of what made the pods, or for a plain number of pods to keep by the pods that there are. Shares of
-    a pod are rounded up for both limits. Raises Uncountable."""
+    """Computed from the sizes of the pods' controllers; for a minAvailable that is a number, from the existing pods.
+    Percentages are rounded up for both limits. Raises Uncountable."""
     if spec.max_unavailable is not None:
         total, unmanaged = _total(pods, sizes)
         return Expected(total, max(0, total - scaled(spec.max_unavailable, total, up=True)), unmanaged)
@@ -107,7 +107,7 @@ def _total(pods: Sequence[Pod], sizes: Sizes) -> tuple[int, list[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A status, the pods that were evicted and are still there, and when to count again without any news."""
+    """A status, the pods that were evicted and still exist, and when to count again if nothing changes."""
 
     status: PodDisruptionBudgetStatus
     overdue: list[Pod]
@@ -115,8 +115,8 @@ class Counted:
 
 
 def counted(budget: PodDisruptionBudget, pods: Sequence[Pod], want: Expected, now: datetime) -> Counted:
-    """The status by the present pods. While no pod is expected nothing is allowed: the first ones to appear must not
-    find an allowance of before."""
+    """The status for the current pods. While no pod is expected, no disruption is allowed: an old allowance must
+    not let the first pods to appear be evicted."""
     disrupted: dict[str, Time] = {}
     overdue, deadlines = [], []
     for pod in pods:
@@ -140,15 +140,15 @@ def counted(budget: PodDisruptionBudget, pods: Sequence[Pod], want: Expected, no
         expected_pods=want.pods,
         observed_generation=budget.metadata.generation,
     )
-    told = _condition(allowed > 0, SUFFICIENT_PODS if allowed > 0 else INSUFFICIENT_PODS, "", status)
-    status.conditions = with_condition(budget.status.conditions, told, stamp(now))
+    found = _condition(allowed > 0, SUFFICIENT_PODS if allowed > 0 else INSUFFICIENT_PODS, "", status)
+    status.conditions = with_condition(budget.status.conditions, found, stamp(now))
     return Counted(status, overdue, min(deadlines, default=None))
 
 
-def failed(status: PodDisruptionBudgetStatus, why: str, now: datetime) -> PodDisruptionBudgetStatus:
-    """The status when the pods can't be counted: nothing is allowed."""
-    told = _condition(False, SYNC_FAILED, why, status)
-    return replace(status, disruptions_allowed=0, conditions=with_condition(status.conditions, told, stamp(now)))
+def failed(status: PodDisruptionBudgetStatus, reason: str, now: datetime) -> PodDisruptionBudgetStatus:
+    """The status when the pods can't be counted: no disruption is allowed."""
+    found = _condition(False, SYNC_FAILED, reason, status)
+    return replace(status, disruptions_allowed=0, conditions=with_condition(status.conditions, found, stamp(now)))
 
 
 def _condition(holds: bool, reason: str, message: str, status: PodDisruptionBudgetStatus) -> Condition:
@@ -162,19 +162,19 @@ def _condition(holds: bool, reason: str, message: str, status: PodDisruptionBudg
 
 
 def stale(pod: Pod) -> datetime | None:
-    """When the pod's DisruptionTarget is to be taken back, if nobody deletes it before; None if never. What a kubelet
-    has said stands: it may take any time to end a pod."""
-    told = condition(pod, disruption.TYPE)
-    if told is None or told.status != "True" or told.reason == "TerminationByKubelet":
+    """When the pod's DisruptionTarget expires, unless the pod is deleted before; None if never. The condition that a
+    kubelet sets doesn't expire: it may take any time to end a pod."""
+    found = condition(pod, disruption.TYPE)
+    if found is None or found.status != "True" or found.reason == "TerminationByKubelet":
         return None
     if pod.metadata.deletion_timestamp or pod.status.phase in ("Succeeded", "Failed"):
         return None
-    since = parse(told.last_transition_time)
+    since = parse(found.last_transition_time)
     return None if since is None else since + STALE_AFTER
 
 
 class DisruptionController(Controller):
-    """Keys are those of budgets, and with a prefix those of pods that carry DisruptionTarget."""
+    """Keys are those of budgets, and with a prefix those of pods with the condition DisruptionTarget."""
 
     name = "disruption-controller"
     component = "disruption-controller"
@@ -199,20 +199,20 @@ class DisruptionController(Controller):
                     self._recount(pod.metadata.namespace, pod)
 
     def _owner_changed(self, old: Scalable | None, new: Scalable | None) -> None:
-        """A new size changes what is expected, before any pod of it comes or goes."""
+        """A new size changes the expected number, before any pod is created or deleted."""
         if old is None or new is None or _replicas(old) != _replicas(new):
             self._recount(cast("Object", new or old).metadata.namespace, None)
 
     def _recount(self, namespace: str, pod: Pod | None) -> None:
-        """Count the budgets of a pod, or all of the namespace, a little later the more pods there are to look at."""
+        """Count the budgets of a pod, or all of the namespace, again."""
         for budget in self._budgets.by_index("namespace", namespace):
             if pod is None or _selector(budget).matches(pod.metadata.labels):
                 self.queue.add_coalesced(key_of(budget), self._pods.count("namespace", namespace))
 
     async def reconcile(self, key: str) -> float | None:
-        """Count the pods of a budget, or take back a stale condition."""
+        """Count the pods of a budget, or withdraw an expired condition."""
         if key.startswith(_POD):
-            return await self._take_back(key.removeprefix(_POD))
+            return await self._withdraw(key.removeprefix(_POD))
         budget = self._budgets.get(key)
         if budget is None:
             return None
@@ -236,7 +236,7 @@ class DisruptionController(Controller):
             text = f"Pod was expected by PDB {key} to be deleted but it wasn't"
             self.context.recorder.event(pod, "Warning", "NotDeleted", text)
         await self._write(budget, result.status)
-        # The first moment after the deadline: a pod still has its time at the deadline itself.
+        # Just after the deadline: at the deadline itself the pod still counts as disrupted.
         return None if result.again is None else (result.again - now).total_seconds() + 0.001
 
     async def _write(self, budget: PodDisruptionBudget, status: PodDisruptionBudgetStatus) -> None:
@@ -247,7 +247,7 @@ class DisruptionController(Controller):
         except NotFound:
             return
 
-    async def _take_back(self, key: str) -> float | None:
+    async def _withdraw(self, key: str) -> float | None:
         pod = self._pods.get(key)
         when = stale(pod) if pod is not None else None
         if pod is None or when is None:
@@ -256,7 +256,7 @@ class DisruptionController(Controller):
         if when > now:
             return (when - now).total_seconds()
         try:
-            await disruption.take_back(self._pod_api, pod, now)
+            await disruption.withdraw(self._pod_api, pod, now)
         except NotFound:
             pass
         return None
@@ -306,7 +306,7 @@ def _replicas(owner: Scalable) -> int:
 
 
 def _view(pod: Pod) -> tuple[object, ...]:
-    """What counting looks at."""
+    """All fields of a pod that counting depends on."""
     meta = pod.metadata
     return meta.labels, bool(meta.deletion_timestamp), is_ready(pod), meta.owner_references
 

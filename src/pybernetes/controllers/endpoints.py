@@ -9,10 +9,11 @@ from pybernetes.api.core.endpoints import EndpointAddress, EndpointPort, Endpoin
 from pybernetes.api.core.pod import Pod
 from pybernetes.api.core.service import Service
 from pybernetes.api.meta import ObjectMeta
+from pybernetes.api.wellknown import LABEL_HEADLESS
 from pybernetes.client.errors import AlreadyExists, Conflict, Forbidden, NotFound
 from pybernetes.client.informer import key_of, split_key
 from pybernetes.controllers import pods as podfacts
-from pybernetes.controllers import service_pods as behind
+from pybernetes.controllers import service_pods
 from pybernetes.controllers.base import Controller
 from pybernetes.controllers.config import EndpointsConfig
 from pybernetes.controllers.podcontrol import namespace_is_going
@@ -30,14 +31,14 @@ Ports = tuple[tuple[str, int, str, str], ...]
 
 def subsets(service: Service, pods: Sequence[Pod]) -> tuple[list[EndpointSubset], bool]:
     """The addresses grouped by the ports that they serve, and whether some had to be left out."""
-    family = behind.families(service)[0]
+    family = service_pods.families(service)[0]
     publish = service.spec.publish_not_ready_addresses
     ready: dict[Ports, list[EndpointAddress]] = defaultdict(list)
     unready: dict[Ports, list[EndpointAddress]] = defaultdict(list)
     for pod in pods:
-        found = behind.addresses(pod, family)
+        found = service_pods.addresses(pod, family)
         ports = _ports(service, pod)
-        if not found or not behind.belongs(pod, terminating=publish) or (service.spec.ports and not ports):
+        if not found or not service_pods.belongs(pod, terminating=publish) or (service.spec.ports and not ports):
             continue
         group = ready if publish or podfacts.is_ready(pod) else unready
         group[ports].append(_address(service, pod, found[0]))
@@ -60,7 +61,7 @@ def _order(address: EndpointAddress) -> tuple[str, str]:
 def _ports(service: Service, pod: Pod) -> Ports:
     found = []
     for port in service.spec.ports:
-        number = behind.resolve_port(pod, port)
+        number = service_pods.resolve_port(pod, port)
         if number is not None:
             found.append((port.name, number, port.protocol or "TCP", port.app_protocol or ""))
     return tuple(sorted(found))
@@ -68,7 +69,10 @@ def _ports(service: Service, pod: Pod) -> Ports:
 
 def _address(service: Service, pod: Pod, ip: str) -> EndpointAddress:
     return EndpointAddress(
-        ip=ip, node_name=pod.spec.node_name, target_ref=behind.target(pod), hostname=behind.hostname(pod, service)
+        ip=ip,
+        node_name=pod.spec.node_name,
+        target_ref=service_pods.target(pod),
+        hostname=service_pods.hostname(pod, service),
     )
 
 
@@ -87,9 +91,9 @@ def desired(service: Service, pods: Sequence[Pod], present: Endpoints | None) ->
     """The Endpoints of a Service, without the time annotation."""
     found, cut = subsets(service, pods)
     labels = {**service.metadata.labels, MANAGED_BY: MANAGER}
-    labels.pop(behind.HEADLESS, None)
-    if behind.is_headless(service):
-        labels[behind.HEADLESS] = ""
+    labels.pop(LABEL_HEADLESS, None)
+    if service_pods.is_headless(service):
+        labels[LABEL_HEADLESS] = ""
     meta = present.metadata if present else ObjectMeta(name=service.metadata.name, namespace=service.metadata.namespace)
     annotations = {key: value for key, value in meta.annotations.items() if key != OVER_CAPACITY}
     if cut:
@@ -106,20 +110,20 @@ class EndpointsController(Controller):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._times = behind.TriggerTimes()
+        self._times = service_pods.TriggerTimes()
         self._sizes: dict[str, int] = {}
         self._services = self.watch(Service, lambda old, new: [key_of(item) for item in (new or old,) if item])
         self._pods = self.observe(Pod, self._pod_changed)
-        behind.index_by_label(self._pods)
+        service_pods.index_by_label(self._pods)
         self._endpoints = self.watch(Endpoints, lambda old, new: [key_of(item) for item in (new or old,) if item])
         self._api = context.client.of(Endpoints)
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
-        for key in behind.affected(old, new, self._services):
+        for key in service_pods.affected(old, new, self._services):
             self.queue.add_coalesced(key, self._sizes.get(key, 0))
 
     async def reconcile(self, key: str) -> None:
-        """Write the Endpoints if they should be others."""
+        """Write the Endpoints if they differ."""
         service = self._services.get(key)
         present = self._endpoints.get(key)
         if service is None:
@@ -127,7 +131,7 @@ class EndpointsController(Controller):
             return
         if not service.spec.selector or service.spec.type == "ExternalName" or service.metadata.deletion_timestamp:
             return
-        pods = behind.selected(service, self._pods)
+        pods = service_pods.selected(service, self._pods)
         self._sizes[key] = len(pods)
         wanted = desired(service, pods, present)
         trigger = self._times.next(service, pods)
@@ -136,9 +140,9 @@ class EndpointsController(Controller):
             wanted.metadata.labels,
         ):
             return
-        annotations = {k: v for k, v in wanted.metadata.annotations.items() if k != behind.LAST_CHANGE}
+        annotations = {k: v for k, v in wanted.metadata.annotations.items() if k != service_pods.LAST_CHANGE}
         if trigger:
-            annotations[behind.LAST_CHANGE] = trigger
+            annotations[service_pods.LAST_CHANGE] = trigger
         await self._write(replace(wanted, metadata=replace(wanted.metadata, annotations=annotations)))
 
     async def _write(self, wanted: Endpoints) -> None:

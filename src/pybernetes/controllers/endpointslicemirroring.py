@@ -7,6 +7,12 @@ from pybernetes.api.core.endpoints import EndpointAddress, Endpoints, EndpointSu
 from pybernetes.api.core.service import Service
 from pybernetes.api.discovery.endpoint_slice import Endpoint, EndpointConditions, EndpointSlice
 from pybernetes.api.meta import Object
+from pybernetes.api.wellknown import (
+    ANNOTATION_LAST_APPLIED,
+    LABEL_SERVICE_NAME,
+    LABEL_SKIP_MIRROR,
+    LABEL_SLICE_MANAGED_BY,
+)
 from pybernetes.client.errors import NotFound
 from pybernetes.client.informer import Informer, key_of
 from pybernetes.controllers.base import Controller
@@ -14,20 +20,25 @@ from pybernetes.controllers.config import EndpointSliceMirroringConfig
 from pybernetes.controllers.endpointslice import BY_SERVICE, carry_out, index_by_service, service_key
 from pybernetes.controllers.expectations import Expectations
 from pybernetes.controllers.ownership import controller_ref
-from pybernetes.controllers.slices import MANAGED_BY, SERVICE_NAME, Desired, Head, Ports, SlicePlan, plan
+from pybernetes.controllers.slices import (
+    Desired,
+    Head,
+    Ports,
+    SlicePlan,
+    plan,
+)
 from pybernetes.controllers.types import Context
 
 MANAGER = "endpointslicemirroring-controller.k8s.io"
-SKIP = "endpointslice.kubernetes.io/skip-mirror"
 LEADER = "control-plane.alpha.kubernetes.io/leader"
-_NOT_COPIED = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
+_NOT_COPIED = frozenset({ANNOTATION_LAST_APPLIED})
 
 
 def is_mirrored(endpoints: Endpoints, service: Service | None) -> bool:
-    """Whether these Endpoints are a user's own and wanted in slices."""
+    """Whether these Endpoints were written by a user, who wants them in slices."""
     if service is None or service.spec.selector or endpoints.metadata.deletion_timestamp:
         return False
-    return endpoints.metadata.labels.get(SKIP) != "true" and LEADER not in endpoints.metadata.annotations
+    return endpoints.metadata.labels.get(LABEL_SKIP_MIRROR) != "true" and LEADER not in endpoints.metadata.annotations
 
 
 def desired(endpoints: Endpoints, limit: int = 1000) -> Desired:
@@ -57,9 +68,9 @@ def _endpoint(address: EndpointAddress, ready: bool) -> Endpoint:
 
 
 def head_of(endpoints: Endpoints) -> Head:
-    """What the mirrored slices carry."""
+    """The metadata of the mirrored slices."""
     meta = endpoints.metadata
-    labels = {**meta.labels, SERVICE_NAME: meta.name, MANAGED_BY: MANAGER}
+    labels = {**meta.labels, LABEL_SERVICE_NAME: meta.name, LABEL_SLICE_MANAGED_BY: MANAGER}
     annotations = {key: value for key, value in meta.annotations.items() if key not in _NOT_COPIED}
     return Head(meta.name, meta.namespace, labels, controller_ref(endpoints), annotations=annotations)
 
@@ -84,7 +95,7 @@ class EndpointSliceMirroringController(Controller):
         self._expectations = Expectations(slice_informer, context.clock.now)
 
     async def reconcile(self, key: str) -> None:
-        """Write the slices that should be others; delete all when the Endpoints are not to be mirrored."""
+        """Write the slices that differ; delete all of them when the Endpoints are not to be mirrored."""
         if not self._expectations.satisfied(key):
             return
         endpoints = self._endpoints.get(key)

@@ -1,9 +1,9 @@
 """Caches lag behind writes: a controller that has just created three pods may not see them yet, and would create
-three more. `Expectations` says whether the cache shows a controller's own writes.
+three more. `Expectations` tells whether the cache shows a controller's own writes.
 
-The original counts the events it still expects. Here the revision tells: a creation is visible once the cache has
-reached the revision at which it was committed, and a deletion once the cached object is gone, is another one (uid),
-or is marked as terminating. Nothing has to be counted, so nothing can be counted wrong.
+kube-controller-manager counts the events that it still expects. Here revisions are compared: a creation is visible
+once the cache has reached the revision at which it was committed, and a deletion once the cached object is gone, has
+another uid, or is terminating. There are no counters that could go wrong.
 """
 
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from pybernetes.api.meta import Object
 from pybernetes.client.informer import Informer, key_of
 
 TIMEOUT = 300.0
-"""Seconds after which expectations are given up (ExpectationsTimeout of the original): a safety net for a server
-that went back in time."""
+"""Seconds after which expectations are dropped (ExpectationsTimeout of kube-controller-manager): a safety net for a
+server whose store was restored to an earlier revision."""
 
 
 @dataclass(slots=True)
@@ -27,7 +27,7 @@ class _Pending:
 
 
 class Expectations:
-    """Per key of a controller, which of its own writes the cache must show before it may decide anew."""
+    """Per key of a controller, which of its own writes the cache must show before the next decision."""
 
     def __init__(self, informer: Informer[Object], now: Callable[[], datetime]) -> None:
         self._informer = informer
@@ -35,14 +35,14 @@ class Expectations:
         self._pending: dict[str, _Pending] = {}
 
     def wrote(self, key: str, obj: Object) -> None:
-        """A creation or an update made for `key` was answered with `obj`."""
+        """A creation or an update for `key` returned `obj`."""
         version = obj.metadata.resource_version
         if version.isdigit():
             pending = self._of(key)
             pending.revision = max(pending.revision, int(version))
 
     def deleted(self, key: str, obj: Object) -> None:
-        """A deletion of `obj`, made for `key`, was accepted."""
+        """A deletion of `obj` for `key` was accepted."""
         self._of(key).deletions[key_of(obj)] = obj.metadata.uid
 
     def is_deleted(self, key: str, obj: Object) -> bool:
@@ -51,7 +51,7 @@ class Expectations:
         return pending is not None and pending.deletions.get(key_of(obj)) == obj.metadata.uid
 
     def forget(self, key: str) -> None:
-        """The object of `key` is gone."""
+        """Drop the expectations of a deleted object."""
         self._pending.pop(key, None)
 
     def satisfied(self, key: str) -> bool:

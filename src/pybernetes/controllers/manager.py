@@ -1,8 +1,8 @@
-"""Runs all controllers of a process: the one ordered list, and what is shared between them.
+"""Runs all controllers of a process: the one ordered list, and what they share.
 
-The order is that in which they start. It does not matter for correctness, since every loop is level-triggered;
-namespaces and service accounts come first because pods can't be created without them, then what makes pods, then
-what follows pods, then what cleans up.
+Controllers start in the order of the list. It does not matter for correctness, since every loop is level-triggered.
+Namespaces and service accounts come first because pods can't be created without them, then the loops that create pods,
+those that follow pods, and those that clean up.
 """
 
 import asyncio
@@ -58,7 +58,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
 class ControllerManager:
     """All controllers over one set of informers, each writing as its own service account.
 
-    `client_for(component)` gives a client that speaks as `system:serviceaccount:kube-system:<component>`, or as the
+    `client_for(component)` returns a client that acts as `system:serviceaccount:kube-system:<component>`, or as the
     user `system:kube-controller-manager` for the component of that name, and `recorder_for(component)` an event
     recorder. Both are called once per controller.
     """

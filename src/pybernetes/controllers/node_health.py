@@ -1,6 +1,6 @@
-"""Is a node alive, how should its taints be, and how fast may a zone be emptied. Pure: time comes in.
+"""Whether a node is alive, which taints it should have, and how fast a zone may be emptied. Pure: time is an argument.
 
-Clocks of nodes are never compared with ours: what counts is when we last saw a sign of life *change*.
+Clocks of nodes are never compared with ours: what counts is when the heartbeat of a node was last seen to change.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,24 +12,30 @@ from msgspec.structs import replace
 
 from pybernetes.api.coordination.lease import Lease
 from pybernetes.api.core.node import Node, NodeCondition, Taint
+from pybernetes.api.wellknown import (
+    LABEL_ZONE,
+    TAINT_DISK_PRESSURE,
+    TAINT_MEMORY_PRESSURE,
+    TAINT_NETWORK_UNAVAILABLE,
+    TAINT_NOT_READY,
+    TAINT_PID_PRESSURE,
+    TAINT_UNREACHABLE,
+    TAINT_UNSCHEDULABLE,
+)
 from pybernetes.controllers.config import NodeLifecycleConfig
 from pybernetes.controllers.times import parse, stamp
 
-NOT_READY = "node.kubernetes.io/not-ready"
-UNREACHABLE = "node.kubernetes.io/unreachable"
-UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
-
-#: (condition, status) -> key of the NoSchedule taint that says so.
+#: (condition, status) -> key of the NoSchedule taint that it causes.
 CONDITION_TAINTS = {
-    ("Ready", "False"): NOT_READY,
-    ("Ready", "Unknown"): UNREACHABLE,
-    ("MemoryPressure", "True"): "node.kubernetes.io/memory-pressure",
-    ("DiskPressure", "True"): "node.kubernetes.io/disk-pressure",
-    ("NetworkUnavailable", "True"): "node.kubernetes.io/network-unavailable",
-    ("PIDPressure", "True"): "node.kubernetes.io/pid-pressure",
+    ("Ready", "False"): TAINT_NOT_READY,
+    ("Ready", "Unknown"): TAINT_UNREACHABLE,
+    ("MemoryPressure", "True"): TAINT_MEMORY_PRESSURE,
+    ("DiskPressure", "True"): TAINT_DISK_PRESSURE,
+    ("NetworkUnavailable", "True"): TAINT_NETWORK_UNAVAILABLE,
+    ("PIDPressure", "True"): TAINT_PID_PRESSURE,
 }
-_OURS_NO_SCHEDULE = {*CONDITION_TAINTS.values(), UNSCHEDULABLE}
-#: The conditions that a kubelet reports, and that are unknown when it is silent.
+_OURS_NO_SCHEDULE = {*CONDITION_TAINTS.values(), TAINT_UNSCHEDULABLE}
+#: The conditions that a kubelet reports. They become Unknown when it is silent.
 REPORTED = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
 
 ZoneState = Literal["Normal", "PartialDisruption", "FullDisruption"]
@@ -41,8 +47,8 @@ def ready_status(node: Node) -> str:
 
 
 @dataclass(slots=True)
-class _Signs:
-    """The last signs of life of a node, and when they were seen to change."""
+class _Heartbeat:
+    """The last heartbeat of a node, and when it was seen to change."""
 
     reported: tuple[str, str]
     renewed: str
@@ -51,48 +57,48 @@ class _Signs:
 
 
 class Health:
-    """When each node was last heard of."""
+    """When each node last sent a heartbeat."""
 
     def __init__(self, config: NodeLifecycleConfig) -> None:
         self._config = config
-        self._signs: dict[str, _Signs] = {}
+        self._heartbeats: dict[str, _Heartbeat] = {}
 
     def observe(self, node: Node, lease: Lease | None, now: datetime) -> bool:
-        """Look at a node and its lease; returns whether it has been silent for too long."""
+        """Note the heartbeats of a node and its Lease; returns whether it has been silent for too long."""
         ready = next((item for item in node.status.conditions if item.type == "Ready"), None)
         reported = (ready.last_heartbeat_time, ready.last_transition_time) if ready else ("", "")
         renewed = lease.spec.renew_time if lease else ""
-        signs = self._signs.get(node.metadata.name)
-        if signs is None:
+        heartbeat = self._heartbeats.get(node.metadata.name)
+        if heartbeat is None:
             born = parse(node.metadata.creation_timestamp) or now
-            signs = _Signs(reported, renewed, now if ready else born, ready is not None)
-            self._signs[node.metadata.name] = signs
-        own_words = ready is not None and ready.reason in ("NodeStatusUnknown", "NodeStatusNeverUpdated")
-        if renewed > signs.renewed or (reported != signs.reported and not own_words):
-            signs.seen = now
-            signs.registered = True
-        signs.reported, signs.renewed = reported, renewed
+            heartbeat = _Heartbeat(reported, renewed, now if ready else born, ready is not None)
+            self._heartbeats[node.metadata.name] = heartbeat
+        written_by_us = ready is not None and ready.reason in ("NodeStatusUnknown", "NodeStatusNeverUpdated")
+        if renewed > heartbeat.renewed or (reported != heartbeat.reported and not written_by_us):
+            heartbeat.seen = now
+            heartbeat.registered = True
+        heartbeat.reported, heartbeat.renewed = reported, renewed
         config = self._config
-        grace = config.monitor_grace_period if signs.registered else config.startup_grace_period
-        return (now - signs.seen).total_seconds() > grace
+        grace = config.monitor_grace_period if heartbeat.registered else config.startup_grace_period
+        return (now - heartbeat.seen).total_seconds() > grace
 
     def forget(self, names: Iterable[str]) -> None:
-        """These nodes are gone."""
+        """Forget nodes that were deleted."""
         for name in names:
-            self._signs.pop(name, None)
+            self._heartbeats.pop(name, None)
 
     def names(self) -> set[str]:
-        """The nodes that were looked at."""
-        return set(self._signs)
+        """The nodes that were observed."""
+        return set(self._heartbeats)
 
     def reset(self, now: datetime) -> None:
-        """Give every node its whole grace period again: it was us who could not hear."""
-        for signs in self._signs.values():
-            signs.seen = now
+        """Start the grace period of every node again: it was this process that received no heartbeats."""
+        for heartbeat in self._heartbeats.values():
+            heartbeat.seen = now
 
 
 def silenced(conditions: Sequence[NodeCondition], now: datetime) -> list[NodeCondition]:
-    """The conditions of a node that is silent: what its kubelet used to report is unknown now."""
+    """The conditions of a silent node: what its kubelet reports becomes Unknown."""
     at = stamp(now)
     result = []
     for item in conditions:
@@ -116,20 +122,22 @@ def silenced(conditions: Sequence[NodeCondition], now: datetime) -> list[NodeCon
 
 def eviction_taint(node: Node) -> str:
     """The key of the NoExecute taint that the node should have; empty when it is ready."""
-    return {"True": "", "False": NOT_READY}.get(ready_status(node), UNREACHABLE)
+    return {"True": "", "False": TAINT_NOT_READY}.get(ready_status(node), TAINT_UNREACHABLE)
 
 
 def has_eviction_taint(node: Node) -> bool:
     """Whether the node is being emptied."""
-    return any(taint.effect == "NoExecute" and taint.key in (NOT_READY, UNREACHABLE) for taint in node.spec.taints)
+    return any(
+        taint.effect == "NoExecute" and taint.key in (TAINT_NOT_READY, TAINT_UNREACHABLE) for taint in node.spec.taints
+    )
 
 
 def taints(node: Node, evict: bool, now: datetime) -> list[Taint]:
-    """The node's taints as its conditions ask for; those of others stay. `evict`: with the NoExecute taint, which
-    is given at a limited rate."""
+    """The taints that follow from the node's conditions, and those that others have set. `evict`: with the NoExecute
+    taint, which is set at a limited rate."""
     keys = {key for item in node.status.conditions if (key := CONDITION_TAINTS.get((item.type, item.status)))}
     if node.spec.unschedulable:
-        keys.add(UNSCHEDULABLE)
+        keys.add(TAINT_UNSCHEDULABLE)
     wanted = [(key, "NoSchedule") for key in sorted(keys)]
     if evict and eviction_taint(node):
         wanted.append((eviction_taint(node), "NoExecute"))
@@ -144,13 +152,13 @@ def taints(node: Node, evict: bool, now: datetime) -> list[Taint]:
 def _is_ours(taint: Taint) -> bool:
     if taint.effect == "NoSchedule":
         return taint.key in _OURS_NO_SCHEDULE
-    return taint.effect == "NoExecute" and taint.key in (NOT_READY, UNREACHABLE)
+    return taint.effect == "NoExecute" and taint.key in (TAINT_NOT_READY, TAINT_UNREACHABLE)
 
 
 def zone_of(node: Node) -> str:
     """The failure domain of a node: region and zone."""
     labels = node.metadata.labels
-    return f"{labels.get('topology.kubernetes.io/region', '')}:{labels.get('topology.kubernetes.io/zone', '')}"
+    return f"{labels.get('topology.kubernetes.io/region', '')}:{labels.get(LABEL_ZONE, '')}"
 
 
 def zone_state(nodes: Sequence[Node], threshold: float) -> ZoneState:
@@ -164,8 +172,8 @@ def zone_state(nodes: Sequence[Node], threshold: float) -> ZoneState:
 
 
 def eviction_rate(state: ZoneState, size: int, config: NodeLifecycleConfig) -> float:
-    """Nodes per second that may be emptied in a zone. Where much is down, the fault is likely elsewhere: a large zone
-    is emptied slowly then, a small one not at all."""
+    """Nodes per second that may be emptied in a zone. When many are down, the network is the likely cause: a large zone
+    is then emptied slowly, a small one not at all."""
     if state != "PartialDisruption":
         return config.eviction_rate
     return config.secondary_eviction_rate if size > config.large_cluster_size else 0.0
@@ -179,7 +187,7 @@ class Bucket:
     filled: datetime | None = None
 
     def take(self, rate: float, now: datetime) -> bool:
-        """Whether one more is allowed now, at `rate` per second."""
+        """Take a token if there is one; tokens return at `rate` per second."""
         if rate <= 0:
             return False
         if self.filled is not None:

@@ -1,4 +1,4 @@
-"""Does a pod belong on a node: node selector, node affinity, taints and tolerations. Pure."""
+"""Whether a pod may run on a node: node selector, node affinity, taints and tolerations. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -20,7 +20,7 @@ def tolerates(toleration: Toleration, taint: Taint) -> bool:
 
 
 def untolerated(taints: Iterable[Taint], tolerations: Sequence[Toleration], effects: Sequence[str]) -> list[Taint]:
-    """The taints of these effects that nothing tolerates."""
+    """The taints with these effects that no toleration covers."""
     return [
         taint for taint in taints if taint.effect in effects and not any(tolerates(item, taint) for item in tolerations)
     ]
@@ -51,7 +51,7 @@ def _compares(rule: NodeSelectorRequirement, value: str | None) -> bool:
 
 
 def _selects(term: NodeSelectorTerm, node: Node) -> bool:
-    """All expressions of a term hold; a term without any selects nothing."""
+    """Whether all expressions of a term hold; an empty term selects nothing."""
     if not term.match_expressions and not term.match_fields:
         return False
     fields = {"metadata.name": node.metadata.name}

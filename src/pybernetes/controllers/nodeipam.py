@@ -1,7 +1,7 @@
-"""Node IPAM: each node gets its own range of pod addresses, one per family, in spec.podCIDRs.
+"""Node IPAM: assign each node its own range of pod addresses, one per family, in spec.podCIDRs.
 
-`CidrPool` is pure. What is given out is known from the nodes themselves, so nothing else has to be stored: at start
-the pools are rebuilt from all nodes before the first new range is given.
+`CidrPool` is pure. The nodes themselves record what is assigned, so nothing else is stored: at start the pools are
+rebuilt from all nodes before the first new range is assigned.
 """
 
 import logging
@@ -24,7 +24,7 @@ _MAX_BITS = 16
 
 
 class CidrPool:
-    """Subnets of one length out of one range. Invariant: `_used` are the numbers of all subnets given out."""
+    """Subnets of one length within one range. Invariant: `_used` holds the numbers of all subnets in use."""
 
     def __init__(self, cidr: str, mask: int) -> None:
         self.network: Network = ip_network(cidr)
@@ -43,7 +43,7 @@ class CidrPool:
         return network.version == self.network.version and network.subnet_of(self.network)  # type: ignore[arg-type]
 
     def allocate(self) -> Network | None:
-        """A free subnet; None when there is none. It goes round, so that a range isn't reused at once."""
+        """A free subnet; None when there is none. Allocation is round-robin, so that a range isn't reused at once."""
         for step in range(self._count):
             number = (self._next + step) % self._count
             if number not in self._used:
@@ -53,14 +53,14 @@ class CidrPool:
         return None
 
     def occupy(self, network: Network) -> bool:
-        """Note that a subnet (or a larger range) is in use; False if part of it already was."""
+        """Mark a subnet (or a larger range) as in use; False if part of it already was."""
         numbers = self._numbers(network)
         free = self._used.isdisjoint(numbers)
         self._used.update(numbers)
         return free
 
     def release(self, network: Network) -> None:
-        """Take a subnet back."""
+        """Mark a subnet as free."""
         self._used.difference_update(self._numbers(network))
 
     def _numbers(self, network: Network) -> range:
@@ -76,7 +76,7 @@ class CidrPool:
 
 
 def pools_of(config: NodeIpamConfig) -> list[CidrPool]:
-    """The pools that the configuration asks for. Raises ValueError for ranges that make no sense."""
+    """The pools of a configuration. Raises ValueError for ranges that don't fit."""
     versions = [ip_network(cidr).version for cidr in config.cluster_cidrs]
     if len(set(versions)) != len(versions):
         raise ValueError(f"cluster-cidr takes one range per IP family, not {', '.join(config.cluster_cidrs)}")
@@ -84,7 +84,7 @@ def pools_of(config: NodeIpamConfig) -> list[CidrPool]:
 
 
 def ranges(node: Node) -> list[Network]:
-    """The ranges that a node has."""
+    """The ranges of a node."""
     return [ip_network(text) for text in node.spec.pod_cidrs or filter(None, [node.spec.pod_cidr])]
 
 
@@ -99,9 +99,9 @@ class NodeIpamController(Controller):
         super().__init__(context)
         config = context.config.of(NodeIpamConfig)
         self._pools = pools_of(config) if config.allocate_node_cidrs else []
-        self._given: dict[str, tuple[str, list[Network]]] = {}
-        """name -> (uid, ranges given out but not yet seen on the node): a retry gives the same ones"""
-        self._starving: set[str] = set()
+        self._assigned: dict[str, tuple[str, list[Network]]] = {}
+        """name -> (uid, ranges assigned but not yet seen on the node): a retry assigns the same ones"""
+        self._without_range: set[str] = set()
         self._nodes = self.observe(Node, self._changed)
         self._api = context.client.of(Node)
 
@@ -113,11 +113,11 @@ class NodeIpamController(Controller):
 
     def _forget(self, node: Node) -> None:
         name = node.metadata.name
-        _, pending = self._given.pop(name, ("", []))
+        _, pending = self._assigned.pop(name, ("", []))
         self._release({*ranges(node), *pending})
-        self._starving.discard(name)
-        for starving in self._starving:
-            self.queue.add(starving)
+        self._without_range.discard(name)
+        for name in self._without_range:
+            self.queue.add(name)
 
     def _release(self, networks: Iterable[Network]) -> None:
         for network in networks:
@@ -126,7 +126,7 @@ class NodeIpamController(Controller):
                     pool.release(network)
 
     async def start(self) -> None:
-        """Learn what is given out before giving anything."""
+        """Learn which ranges are in use before assigning any."""
         for node in self._nodes.all():
             self._occupy(node)
 
@@ -134,10 +134,10 @@ class NodeIpamController(Controller):
         for network in ranges(node):
             for pool in self._pools:
                 if network in pool and not pool.occupy(network):
-                    log.debug("node-ipam-controller: %s of node %s was known to be in use", network, node.metadata.name)
+                    log.debug("node-ipam-controller: %s of node %s is already in use", network, node.metadata.name)
 
     async def reconcile(self, key: str) -> float | None:
-        """Give the node its ranges if it has none."""
+        """Assign ranges to the node if it has none."""
         node = self._nodes.get(key)
         if node is None or not self._pools:
             return None
@@ -146,12 +146,12 @@ class NodeIpamController(Controller):
             return None
         networks = self._allocate(node)
         if networks is None:
-            self._starving.add(key)
+            self._without_range.add(key)
             text = f"Node {key} status is now: CIDRNotAvailable"
             self.context.recorder.event(node, "Normal", "CIDRNotAvailable", text)
             log.warning("node-ipam-controller: no range is left for node %s", key)
             return None
-        self._starving.discard(key)
+        self._without_range.discard(key)
         texts = [str(network) for network in networks]
         body = {"metadata": {"uid": node.metadata.uid}, "spec": {"podCIDR": texts[0], "podCIDRs": texts}}
         try:
@@ -161,13 +161,13 @@ class NodeIpamController(Controller):
         return None
 
     def _settle(self, node: Node) -> None:
-        """The node has ranges: they are in use, and others that were meant for it are not."""
-        _, pending = self._given.pop(node.metadata.name, ("", []))
+        """The node has ranges: mark them as in use, and free others that were assigned to it."""
+        _, pending = self._assigned.pop(node.metadata.name, ("", []))
         self._release(set(pending) - set(ranges(node)))
         self._occupy(node)
 
     def _allocate(self, node: Node) -> list[Network] | None:
-        uid, networks = self._given.get(node.metadata.name, ("", []))
+        uid, networks = self._assigned.get(node.metadata.name, ("", []))
         if uid == node.metadata.uid:
             return networks
         fresh: list[Network] = []
@@ -177,5 +177,5 @@ class NodeIpamController(Controller):
                 self._release(fresh)
                 return None
             fresh.append(network)
-        self._given[node.metadata.name] = (node.metadata.uid, fresh)
+        self._assigned[node.metadata.name] = (node.metadata.uid, fresh)
         return fresh

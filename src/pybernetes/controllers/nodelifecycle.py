@@ -1,7 +1,7 @@
-"""Node lifecycle: notice nodes that fall silent, say so in their conditions and taints, and mark their pods.
+"""Node lifecycle: detect silent nodes, set their conditions and taints, and mark their pods.
 
-Two kinds of keys. The empty key is the regular look at all nodes: health, zones, and the NoExecute taints, which
-are given at a limited rate per zone. The name of a node follows its conditions with NoSchedule taints at once.
+There are two kinds of keys. The empty key is the periodic check of all nodes: health, zones, and the NoExecute taints,
+which are set at a limited rate per zone. The name of a node updates its NoSchedule taints when its conditions change.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from pybernetes.api.coordination.lease import Lease
 from pybernetes.api.core.node import Node
 from pybernetes.api.core.pod import Pod
+from pybernetes.api.wellknown import NAMESPACE_NODE_LEASE
 from pybernetes.client.errors import Conflict, NotFound
 from pybernetes.controllers import node_health as health
 from pybernetes.controllers import pods as podfacts
@@ -25,7 +26,6 @@ from pybernetes.controllers.types import Context
 
 log = logging.getLogger(__name__)
 
-LEASES = "kube-node-lease"
 BY_NODE = "node"
 """index: name of the node -> its pods"""
 _ALL = ""
@@ -61,13 +61,13 @@ class NodeLifecycleController(Controller):
         return [] if same else [new.metadata.name]
 
     async def start(self) -> None:
-        """The first look at all nodes."""
+        """Queue the first check of all nodes."""
         self.queue.add(_ALL)
 
     async def reconcile(self, key: str) -> float | None:
-        """One node's taints, or the look at all nodes."""
+        """Set the taints of one node, or check all nodes."""
         if key == _ALL:
-            await self._look_at_all()
+            await self._check_all()
             return self.context.config.of(NodeLifecycleConfig).monitor_period
         node = self._nodes.get(key)
         if node is not None:
@@ -75,15 +75,15 @@ class NodeLifecycleController(Controller):
             await self._mark_pods(node)
         return None
 
-    async def _look_at_all(self) -> None:
+    async def _check_all(self) -> None:
         nodes = self._nodes.all()
-        self._greet(nodes)
+        self._register(nodes)
         now = self.context.clock.now()
         silent = [node for node in nodes if self._health.observe(node, self._lease(node), now)]
         after = {node.metadata.name: node for node in nodes}
         for start in range(0, len(silent), _PARALLEL):
             batch = silent[start : start + _PARALLEL]
-            for node in await asyncio.gather(*(self._silence(node) for node in batch)):
+            for node in await asyncio.gather(*(self._mark_silent(node) for node in batch)):
                 after[node.metadata.name] = node
         zones: dict[str, list[Node]] = defaultdict(list)
         for node in after.values():
@@ -91,10 +91,10 @@ class NodeLifecycleController(Controller):
         await self._evict(zones)
 
     def _lease(self, node: Node) -> Lease | None:
-        return self._leases.find(node.metadata.name, LEASES)
+        return self._leases.find(node.metadata.name, NAMESPACE_NODE_LEASE)
 
-    def _greet(self, nodes: Sequence[Node]) -> None:
-        """Tell of nodes that came and forget those that went."""
+    def _register(self, nodes: Sequence[Node]) -> None:
+        """Record new nodes and forget deleted ones."""
         present = {node.metadata.name: node for node in nodes}
         known = self._health.names()
         for name in present.keys() - known:
@@ -104,26 +104,26 @@ class NodeLifecycleController(Controller):
         self._health.forget(gone)
         self._marked -= gone
 
-    async def _silence(self, node: Node) -> Node:
+    async def _mark_silent(self, node: Node) -> Node:
         """Write the conditions of a silent node, if they are not written yet."""
         conditions = health.silenced(node.status.conditions, self.context.clock.now())
         if conditions == node.status.conditions:
             return node
         if health.ready_status(node) == "True":
-            self._tell_not_ready(node)
+            self._record_not_ready(node)
         log.warning("node-lifecycle-controller: node %s is silent", node.metadata.name)
         try:
             return await self._api.update_status(replace(node, status=replace(node.status, conditions=conditions)))
         except (NotFound, Conflict):
-            # It changed or went meanwhile: that was a sign of life, or its end.
+            # The node changed, which is a sign of life, or it was deleted.
             return node
 
-    def _tell_not_ready(self, node: Node) -> None:
+    def _record_not_ready(self, node: Node) -> None:
         text = f"Node {node.metadata.name} status is now: NodeNotReady"
         self.context.recorder.event(node, "Normal", "NodeNotReady", text)
 
     async def _evict(self, zones: dict[str, list[Node]]) -> None:
-        """Give and take NoExecute taints. When everything is down, the fault is ours: nothing is evicted then."""
+        """Set and remove NoExecute taints. If all nodes are down, the network is the likely cause: evict nothing."""
         config, now = self.context.config.of(NodeLifecycleConfig), self.context.clock.now()
         states = {zone: health.zone_state(nodes, config.unhealthy_zone_threshold) for zone, nodes in zones.items()}
         all_down = bool(states) and all(state == "FullDisruption" for state in states.values())
@@ -137,14 +137,14 @@ class NodeLifecycleController(Controller):
                 await self._mark_pods(node)
 
     def _may_evict(self, node: Node, zone: str, rate: float) -> bool:
-        """A node that is being emptied goes on; another one may begin if the zone's rate allows it."""
+        """A node that is being emptied stays so; another one may start if the zone's rate allows it."""
         if not health.eviction_taint(node):
             return False
         return health.has_eviction_taint(node) or self._buckets[zone].take(rate, self.context.clock.now())
 
     async def _set_taints(self, node: Node, *, evict: bool) -> None:
-        """Write the taints. On a conflict they are worked out anew from what the server has: an allowance to evict
-        that was taken must not be lost."""
+        """Write the taints. After a conflict they are computed again from the latest version, so that a token of the
+        eviction rate that was taken is not lost."""
         for _ in range(_ATTEMPTS):
             wanted = health.taints(node, evict, self.context.clock.now())
             if wanted == node.spec.taints:
@@ -162,7 +162,7 @@ class NodeLifecycleController(Controller):
         self.queue.add_after(node.metadata.name, 0.1)
 
     async def _mark_pods(self, node: Node) -> None:
-        """The pods of a node that is not ready are not ready either, so that no Service sends to them."""
+        """Mark the pods of a node that is not ready as not ready, so that no Service sends traffic to them."""
         name = node.metadata.name
         if health.ready_status(node) == "True":
             self._marked.discard(name)
@@ -179,7 +179,7 @@ class NodeLifecycleController(Controller):
                 self.queue.add_after(name, 0.1)
 
     async def _mark_pod(self, pod: Pod) -> bool:
-        """Set the pod's Ready condition to False; returns whether that is done."""
+        """Set the pod's Ready condition to False; returns whether that succeeded."""
         meta = pod.metadata
         at = stamp(self.context.clock.now())
         conditions = [
@@ -201,6 +201,6 @@ class NodeLifecycleController(Controller):
 
 
 def _taint_view(node: Node) -> tuple[object, ...]:
-    """Everything of a node that its taints depend on; heartbeats are not part of it."""
+    """All fields of a node that its taints depend on; heartbeats are not among them."""
     conditions = [(item.type, item.status) for item in node.status.conditions]
     return node.metadata.uid, conditions, node.spec.taints, node.spec.unschedulable

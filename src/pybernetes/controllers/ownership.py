@@ -1,7 +1,7 @@
 """Who controls an object: the one owner reference with `controller: true`, and how objects find their controller.
 
-A controller looks after the objects whose controller reference names its uid, adopts matching objects that nobody
-controls, and releases its own that no longer match. Indexes keep this from ever scanning a cache.
+An owner manages the objects whose controller reference has its uid, adopts matching objects that have no controller,
+and releases its own that no longer match. Indexes avoid scanning a cache.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -21,7 +21,7 @@ K = TypeVar("K", bound=Object)
 BY_CONTROLLER = "controller uid"
 """index: uid of the controlling owner -> objects"""
 ORPHANS = "namespace of orphans"
-"""index: namespace -> objects that nobody controls"""
+"""index: namespace -> objects without a controller"""
 
 
 def controller_of(obj: Object) -> OwnerReference | None:
@@ -33,7 +33,7 @@ def controller_of(obj: Object) -> OwnerReference | None:
 
 
 def controller_ref(owner: Object) -> OwnerReference:
-    """A reference that makes `owner` the controller of an object and its deletion wait for it."""
+    """A reference that makes `owner` the controller of an object and blocks the deletion of the owner."""
     kind = kind_of(type(owner))
     return OwnerReference(
         api_version=kind.api_version,
@@ -52,7 +52,7 @@ def is_controlled_by(obj: Object, owner: Object) -> bool:
 
 
 def index_by_controller(cache: Cache[K]) -> None:
-    """Make `BY_CONTROLLER` and `ORPHANS` available on a cache."""
+    """Add the indexes `BY_CONTROLLER` and `ORPHANS` to a cache."""
 
     def controller(obj: K) -> Iterable[str]:
         ref = controller_of(obj)
@@ -67,7 +67,7 @@ def index_by_controller(cache: Cache[K]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Claim(Generic[K]):
-    """What belongs to an owner, and what is to change about that."""
+    """The dependents of an owner, and which ones to adopt and release."""
 
     owned: list[K] = field(default_factory=list)
     adopt: list[K] = field(default_factory=list)
@@ -95,8 +95,8 @@ def claim(owner: Object, cache: Cache[K], selects: Callable[[K], bool]) -> Claim
 async def settle_claim(
     client: Client, struct: type[K], owner: Object, claimed: Claim[K], may_adopt: Callable[[], Awaitable[bool]]
 ) -> list[K]:
-    """Carry a claim out. Returns what the owner has now. `may_adopt` asks the server whether the owner still lives:
-    one that is being deleted must not adopt, and the cache may not know yet."""
+    """Carry out a claim; returns the dependents. `may_adopt` asks the server whether the owner still exists:
+    an owner that is being deleted must not adopt, and the cache may lag."""
     owned = list(claimed.owned)
     resource = client.of(struct)
     for obj in claimed.release:
@@ -129,7 +129,7 @@ def with_metadata(obj: K, **changes: object) -> K:
 
 
 def resolve(ref: OwnerReference | None, kind: str, namespace: str, cache: Cache[K]) -> K | None:
-    """The object that a controller reference means, if it is of `kind` and still the same one."""
+    """The object that a controller reference names, if it is of `kind` and has the same uid."""
     if ref is None or ref.kind != kind:
         return None
     owner = cache.find(ref.name, namespace)

@@ -5,7 +5,7 @@ from pybernetes.api.meta import IntOrString
 
 
 def scaled(value: IntOrString | None, total: int, *, up: bool) -> int:
-    """A number as it is, a percentage of `total` rounded up or down; absent or unreadable ones are 0."""
+    """A number, or a percentage of `total`, rounded up or down; 0 when absent or malformed."""
     if isinstance(value, int):
         return value
     text = (value or "").removesuffix("%")
@@ -16,7 +16,7 @@ def scaled(value: IntOrString | None, total: int, *, up: bool) -> int:
 
 
 def resolve(deployment: Deployment) -> tuple[int, int]:
-    """(maxSurge, maxUnavailable) in pods. Both zero would never move on: then one pod may be unavailable."""
+    """(maxSurge, maxUnavailable) in pods. If both are zero, one pod may be unavailable, so that a roll-out proceeds."""
     rolling = deployment.spec.strategy.rolling_update
     want = deployment.spec.replicas or 0
     if rolling is None:
@@ -32,7 +32,7 @@ def is_rolling(deployment: Deployment) -> bool:
 
 
 def max_surge(deployment: Deployment) -> int:
-    """How many pods there may be above the desired number."""
+    """How many pods there may be beyond the desired number."""
     return resolve(deployment)[0] if is_rolling(deployment) else 0
 
 

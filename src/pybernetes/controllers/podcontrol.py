@@ -1,4 +1,4 @@
-"""Creating and deleting the pods of a workload: slowly at first, with events, noted in the expectations."""
+"""Creates and deletes the pods of a workload: slowly at first, with events, recorded in the expectations."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,7 +18,7 @@ _PARALLEL_DELETES = 64
 
 
 def from_template(template: PodTemplateSpec, owner: Object) -> Pod:
-    """A new pod as the template says, controlled by `owner`."""
+    """A new pod from a template, controlled by `owner`."""
     meta = template.metadata
     return Pod(
         api_version="v1",
@@ -36,8 +36,8 @@ def from_template(template: PodTemplateSpec, owner: Object) -> Pod:
 
 
 async def slow_start(items: Sequence[T], work: Callable[[T], Awaitable[None]]) -> None:
-    """Work on 1, then 2, 4, 8... items at once, so that a mistake in a template costs one refusal and not
-    thousands. Raises the first error of a batch and leaves the rest undone."""
+    """Process 1, then 2, 4, 8... items at once, so that a mistake in a template costs one refusal and not thousands.
+    Raises the first error of a batch and skips the rest."""
     done, size = 0, 1
     while done < len(items):
         batch = items[done : done + size]
@@ -58,7 +58,7 @@ class PodControl:
         self._expectations = expectations
 
     async def create(self, key: str, owner: Object, pods: Sequence[Pod]) -> None:
-        """Create all of them. A namespace that is being deleted takes no more pods, which is no error."""
+        """Create all pods. That a terminating namespace accepts no pods is not an error."""
         try:
             await slow_start(pods, lambda pod: self._create(key, owner, pod))
         except Forbidden as error:
@@ -76,7 +76,7 @@ class PodControl:
         self._recorder.event(owner, "Normal", "SuccessfulCreate", f"Created pod: {created.metadata.name}")
 
     async def delete(self, key: str, owner: Object, pods: Sequence[Pod]) -> None:
-        """Delete all of them; raises the first error after having tried each."""
+        """Delete all pods; raises the first error after trying each."""
         errors: list[BaseException] = []
         for start in range(0, len(pods), _PARALLEL_DELETES):
             batch = pods[start : start + _PARALLEL_DELETES]

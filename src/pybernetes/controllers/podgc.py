@@ -1,7 +1,7 @@
-"""Pod garbage collector: remove pods that nobody else will.
+"""Pod garbage collector: remove pods that no kubelet removes.
 
-Four sorts, each by a pure function: ended pods beyond a threshold, pods on nodes that are gone, terminating pods
-that were never scheduled, and terminating pods on nodes that were declared out of service.
+There are four sorts, each found by a pure function: ended pods beyond a threshold, pods on deleted nodes, terminating
+pods that were never scheduled, and terminating pods on nodes with the out-of-service taint.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -18,13 +18,13 @@ from pybernetes.controllers.types import Context
 
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 QUARANTINE = 40.0
-"""Seconds that a node must be gone before its pods are removed: it may just be registering anew."""
+"""Seconds that a node must be gone before its pods are removed: it may be registering again."""
 _KEY = "pods"
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """A pod to remove at once. `message` is set when it did not end by itself and its status has to say so."""
+    """A pod to remove at once. `message` is set when its status has to say why it failed."""
 
     pod: Pod
     reason: str
@@ -32,7 +32,7 @@ class Removal:
 
 
 def ended(pods: Sequence[Pod], threshold: int) -> list[Removal]:
-    """The oldest ended pods beyond the threshold; evicted ones first. 0 turns this off."""
+    """The oldest ended pods beyond the threshold; evicted ones first. A threshold of 0 disables this."""
     done = [pod for pod in pods if pod.status.phase in ("Succeeded", "Failed")]
     surplus = len(done) - threshold
     if threshold <= 0 or surplus <= 0:
@@ -42,13 +42,13 @@ def ended(pods: Sequence[Pod], threshold: int) -> list[Removal]:
 
 
 def orphaned(pods: Sequence[Pod], gone: Collection[str]) -> list[Removal]:
-    """The pods on nodes that are gone for good."""
+    """The pods on deleted nodes."""
     text = "PodGC: node no longer exists"
     return [Removal(pod, "its node is gone", text) for pod in pods if pod.spec.node_name in gone]
 
 
 def unscheduled(pods: Sequence[Pod]) -> list[Removal]:
-    """Terminating pods that no kubelet has ever had."""
+    """Terminating pods that never ran on a node."""
     return [
         Removal(pod, "it was never scheduled")
         for pod in pods
@@ -57,7 +57,7 @@ def unscheduled(pods: Sequence[Pod]) -> list[Removal]:
 
 
 def out_of_service(pods: Sequence[Pod], nodes: Mapping[str, Node]) -> list[Removal]:
-    """Terminating pods on nodes that are not ready and that an administrator declared out of service."""
+    """Terminating pods on nodes that are not ready and have the out-of-service taint, which an administrator sets."""
     text = "PodGC: node out-of-service"
     return [
         Removal(pod, "its node is out of service", text)
@@ -74,7 +74,7 @@ def _is_down(node: Node) -> bool:
 
 
 class PodGarbageCollector(Controller):
-    """One key, looked at every `Config.pod_gc_period` seconds."""
+    """One key, reconciled every `PodGCConfig.period` seconds."""
 
     name = "pod-garbage-collector-controller"
     component = "pod-garbage-collector"
@@ -88,11 +88,11 @@ class PodGarbageCollector(Controller):
         self._api = context.client.of(Pod)
 
     async def start(self) -> None:
-        """The first look."""
+        """Queue the first pass."""
         self.queue.add(_KEY)
 
     async def reconcile(self, key: str) -> float:
-        """Remove what is to go now."""
+        """Remove all pods that are due."""
         pods = self._pods.all()
         nodes = {node.metadata.name: node for node in self._nodes.all()}
         gone = await self._gone({pod.spec.node_name for pod in pods} - nodes.keys() - {""})
@@ -108,7 +108,7 @@ class PodGarbageCollector(Controller):
         return self.context.config.of(PodGCConfig).period
 
     async def _gone(self, missing: set[str]) -> list[str]:
-        """The missing nodes whose quarantine is over and that the server doesn't know either."""
+        """The missing nodes whose quarantine is over and that the server doesn't have."""
         now = self.context.clock.now()
         self._missing = {name: self._missing.get(name, now) for name in missing}
         result = []

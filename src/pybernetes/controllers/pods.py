@@ -1,4 +1,4 @@
-"""What controllers ask about pods: is it active, ready, available, and which one goes first."""
+"""Facts about pods that controllers need: active, ready, available, and which pod to delete first."""
 
 import math
 from collections.abc import Mapping
@@ -21,18 +21,18 @@ def condition(pod: Pod, type: str) -> PodCondition | None:
 
 
 def is_active(pod: Pod) -> bool:
-    """Neither ended nor being deleted."""
+    """Whether a pod has neither ended nor is being deleted."""
     return pod.status.phase not in ("Succeeded", "Failed") and not pod.metadata.deletion_timestamp
 
 
 def is_ready(pod: Pod) -> bool:
-    """The Ready condition is True."""
+    """Whether the Ready condition is True."""
     ready = condition(pod, "Ready")
     return ready is not None and ready.status == "True"
 
 
 def available_at(pod: Pod, min_ready_seconds: int) -> datetime | None:
-    """When the pod counts as available: ready for that long without a break. None while it isn't ready."""
+    """When the pod becomes available: after being ready for that long. None while it isn't ready."""
     ready = condition(pod, "Ready")
     if ready is None or ready.status != "True":
         return None
@@ -43,7 +43,7 @@ def available_at(pod: Pod, min_ready_seconds: int) -> datetime | None:
 
 
 def is_available(pod: Pod, min_ready_seconds: int, now: datetime) -> bool:
-    """Ready, and for `min_ready_seconds` at least."""
+    """Whether the pod has been ready for at least `min_ready_seconds`."""
     if min_ready_seconds == 0:
         return is_ready(pod)
     when = available_at(pod, min_ready_seconds)
@@ -55,7 +55,7 @@ def deletion_rank(pod: Pod, related_on_node: Mapping[str, int], now: datetime) -
 
     In turn: not assigned to a node; pending before unknown before running; not ready; a lower deletion cost; more
     pods of the same workload on its node; ready for a shorter time; more restarts; younger. The two ages are
-    compared by their order of magnitude, so that of pods about equally old any may go (LogarithmicScaleDown).
+    compared by their order of magnitude, so that any of several pods of similar age may go (LogarithmicScaleDown).
     """
     ready = condition(pod, "Ready")
     is_up = ready is not None and ready.status == "True"
@@ -80,7 +80,7 @@ def _deletion_cost(pod: Pod) -> int:
 
 
 def _magnitude(since: str, now: datetime) -> int:
-    """The order of magnitude of an age; an absent stamp is the youngest of all."""
+    """The order of magnitude of an age; an absent time counts as the youngest."""
     if not since:
         return -1
     age = elapsed(since, now)

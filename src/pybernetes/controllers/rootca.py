@@ -1,5 +1,5 @@
-"""Root CA publisher: each living namespace has a ConfigMap `kube-root-ca.crt` with the CA of the API server, which
-pods mount to verify it."""
+"""Root CA publisher: each namespace has a ConfigMap `kube-root-ca.crt` with the CA of the API server, which pods mount
+to verify the API server."""
 
 from msgspec.structs import replace
 
@@ -45,7 +45,7 @@ class RootCAPublisher(Controller):
         return [changed.metadata.namespace] if changed is not None and changed.metadata.name == NAME else []
 
     async def reconcile(self, key: str) -> None:
-        """Create the ConfigMap, or set its data right."""
+        """Create the ConfigMap, or restore its data."""
         namespace = self._namespaces.get(key)
         root_ca = self.context.config.of(RootCAConfig).root_ca
         if not root_ca or namespace is None or namespace.metadata.deletion_timestamp:

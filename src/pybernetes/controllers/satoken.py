@@ -1,4 +1,4 @@
-"""Service account tokens in Secrets: the older, lasting kind of token, which a user asks for by creating a Secret of
+"""Service account tokens in Secrets: the older kind of token, without expiry, which a user requests with a Secret of
 type `kubernetes.io/service-account-token` that names an account.
 
 The Secret is filled with a token, the CA and the namespace, and deleted when its account is gone. Signing is not
@@ -11,14 +11,13 @@ from msgspec.structs import replace
 
 from pybernetes.api.core.secret import Secret
 from pybernetes.api.core.service_account import ServiceAccount
+from pybernetes.api.wellknown import ANNOTATION_SERVICE_ACCOUNT_NAME, SECRET_SERVICE_ACCOUNT_TOKEN
 from pybernetes.client.errors import NotFound
 from pybernetes.client.informer import key_of
 from pybernetes.controllers.base import MANAGER, Controller
 from pybernetes.controllers.config import RootCAConfig, ServiceAccountTokenConfig
 from pybernetes.controllers.types import Context, Mint
 
-TYPE = "kubernetes.io/service-account-token"
-ACCOUNT_NAME = "kubernetes.io/service-account.name"
 ACCOUNT_UID = "kubernetes.io/service-account.uid"
 BY_ACCOUNT = "service account"
 """index: namespace/name of the account -> its token Secrets"""
@@ -26,13 +25,12 @@ BY_ACCOUNT = "service account"
 
 def account_key(secret: Secret) -> str:
     """The key of the account that a token Secret names; empty for other Secrets."""
-    name = secret.metadata.annotations.get(ACCOUNT_NAME, "")
-    return f"{secret.metadata.namespace}/{name}" if secret.type == TYPE and name else ""
+    name = secret.metadata.annotations.get(ANNOTATION_SERVICE_ACCOUNT_NAME, "")
+    return f"{secret.metadata.namespace}/{name}" if secret.type == SECRET_SERVICE_ACCOUNT_TOKEN and name else ""
 
 
 def filled(secret: Secret, account: ServiceAccount, root_ca: str, mint: Mint) -> Secret:
-    """The Secret with everything that belongs into it; the same one when it is complete. A token that is there
-    stays: it is never signed anew."""
+    """The Secret with all its data; the same object when it is complete. An existing token is never replaced."""
     data = dict(secret.data)
     if "token" not in data:
         data["token"] = _encoded(mint(account, secret))
@@ -68,7 +66,7 @@ class ServiceAccountTokenController(Controller):
         return [key_of(secret) for secret in self._secrets.by_index(BY_ACCOUNT, key_of(changed))] if changed else []
 
     async def reconcile(self, key: str) -> None:
-        """Fill the Secret, or delete it when its account is another one or gone."""
+        """Fill the Secret, or delete it when its account was deleted or replaced."""
         secret = self._secrets.get(key)
         mint = self.context.mint_token
         if secret is None or mint is None or secret.metadata.deletion_timestamp or not account_key(secret):
@@ -82,10 +80,10 @@ class ServiceAccountTokenController(Controller):
             await self._api.update(wanted)
 
     async def _account(self, secret: Secret) -> ServiceAccount | None:
-        """The account, asked from the server when the cache doesn't have it: deleting must not be rash."""
+        """The account. If the cache doesn't have it, ask the server before the Secret is deleted for that."""
         account = self._accounts.get(account_key(secret))
         if account is None:
-            name = secret.metadata.annotations[ACCOUNT_NAME]
+            name = secret.metadata.annotations[ANNOTATION_SERVICE_ACCOUNT_NAME]
             try:
                 account = await self.context.client.of(ServiceAccount).get(name, namespace=secret.metadata.namespace)
             except NotFound:

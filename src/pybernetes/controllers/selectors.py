@@ -1,4 +1,4 @@
-"""Do these labels match this selector?"""
+"""Matches labels against selectors. Pure."""
 
 from collections.abc import Mapping
 
@@ -30,5 +30,5 @@ def matches(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
 
 
 def is_empty(selector: LabelSelector) -> bool:
-    """Whether the selector has no rule at all."""
+    """Whether the selector has no requirement."""
     return not selector.match_labels and not selector.match_expressions

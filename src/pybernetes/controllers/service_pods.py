@@ -1,7 +1,7 @@
-"""Which pods stand behind a Service, and what the endpoint controllers need to know of each.
+"""Which pods a Service selects, and what the endpoint controllers need to know of each.
 
-Shared by Endpoints and EndpointSlice. Pods are found through an index of label pairs, so that a pass costs as much
-as the Service has pods, whatever else there is in its namespace.
+Shared by Endpoints and EndpointSlice. Pods are found through an index of label pairs, so that the cost of a pass grows
+with the pods of the Service, not with the pods of its namespace.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,13 +16,12 @@ from pybernetes.controllers import pods as podfacts
 from pybernetes.controllers.selectors import contains
 
 LAST_CHANGE = "endpoints.kubernetes.io/last-change-trigger-time"
-HEADLESS = "service.kubernetes.io/headless"
 BY_LABEL = "namespace and label"
 """index: `namespace/key=value` -> objects that carry the label"""
 
 
 def index_by_label(pods: Cache[Pod]) -> None:
-    """Make `BY_LABEL` available."""
+    """Add the index `BY_LABEL` to a cache."""
     pods.add_index(BY_LABEL, lambda pod: [f"{pod.metadata.namespace}/{k}={v}" for k, v in pod.metadata.labels.items()])
 
 
@@ -48,7 +47,7 @@ def services_of(pod: Pod, services: Cache[Service]) -> list[str]:
 
 
 def affected(old: Pod | None, new: Pod | None, services: Cache[Service]) -> list[str]:
-    """The keys of the Services whose endpoints a change of a pod may change."""
+    """The keys of the Services whose endpoints may change because of a change of a pod."""
     if old is not None and new is not None:
         if _view(old) == _view(new):
             return []
@@ -59,7 +58,7 @@ def affected(old: Pod | None, new: Pod | None, services: Cache[Service]) -> list
 
 
 def _view(pod: Pod) -> tuple[object, ...]:
-    """Everything of a pod that an endpoint shows."""
+    """All fields of a pod that an endpoint depends on."""
     return (
         pod.metadata.labels,
         pod.metadata.uid,
@@ -75,7 +74,7 @@ def _view(pod: Pod) -> tuple[object, ...]:
 
 
 def is_headless(service: Service) -> bool:
-    """A Service without an address of its own."""
+    """Whether the Service has no cluster IP."""
     return service.spec.cluster_ip == "None"
 
 
@@ -94,15 +93,15 @@ def addresses(pod: Pod, family: str) -> list[str]:
 
 
 def belongs(pod: Pod, *, terminating: bool) -> bool:
-    """Whether a pod can be an endpoint at all: it has an address, has not ended, and isn't terminating unless such
-    pods are wanted."""
+    """Whether a pod can be an endpoint: it has an address, has not ended, and isn't terminating unless terminating pods
+    are included."""
     if pod.status.phase in ("Succeeded", "Failed") or not (pod.status.pod_ip or pod.status.pod_ips):
         return False
     return terminating or not pod.metadata.deletion_timestamp
 
 
 def hostname(pod: Pod, service: Service) -> str:
-    """The pod's own name under a headless Service that is its subdomain."""
+    """The pod's hostname below a headless Service that is its subdomain."""
     return pod.spec.hostname if pod.spec.hostname and pod.spec.subdomain == service.metadata.name else ""
 
 
@@ -113,7 +112,7 @@ def target(pod: Pod) -> ObjectReference:
 
 
 def resolve_port(pod: Pod, port: ServicePort) -> int | None:
-    """The container's port behind a Service's port; a name is looked up in this pod, and may be missing there."""
+    """The container port of a Service's port. A name is looked up in this pod, where it may be missing."""
     wanted = port.target_port if port.target_port not in (None, 0, "") else port.port
     if isinstance(wanted, int):
         return wanted
@@ -130,9 +129,9 @@ def _serving(pod: Pod) -> Iterable[Container]:
 
 
 class TriggerTimes:
-    """When something happened that changed a Service's endpoints: for measuring how fast networks are programmed.
+    """When something changed a Service's endpoints: clients measure with it how fast networks are programmed.
 
-    The annotation carries the earliest change since the last pass; it is left out when none is known.
+    The annotation has the time of the earliest change since the last pass, and is left out when none is known.
     """
 
     def __init__(self) -> None:
@@ -152,5 +151,5 @@ class TriggerTimes:
         return min(filter(None, fresh), default="")
 
     def forget(self, key: str) -> None:
-        """The Service is gone."""
+        """Forget a Service that was deleted."""
         self._seen.pop(key, None)

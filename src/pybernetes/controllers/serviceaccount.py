@@ -1,4 +1,4 @@
-"""ServiceAccount: each living namespace has the account `default`, which pods use that name no other."""
+"""ServiceAccount: each namespace has the account `default`, which pods use unless they name another one."""
 
 from pybernetes.api.core.namespace import Namespace
 from pybernetes.api.core.service_account import ServiceAccount

@@ -1,7 +1,7 @@
 """Packing endpoints into EndpointSlices with as few writes as possible. Pure; used for Services and for mirrors.
 
-Every proxy on every node receives every write, so a changed endpoint may cost one slice and no more: endpoints stay
-in the slice in which they are, new ones fill slices that must be written anyway, then the fullest one with room.
+Every proxy on every node receives every write, so a changed endpoint must cost one slice at most: endpoints stay in
+their slice, and new ones fill slices that must be written anyway, then the fullest slice with room.
 """
 
 from collections import defaultdict
@@ -14,18 +14,15 @@ from pybernetes.api.discovery.endpoint_slice import Endpoint, EndpointPort, Endp
 from pybernetes.api.meta import ObjectMeta, OwnerReference
 from pybernetes.controllers.service_pods import LAST_CHANGE
 
-SERVICE_NAME = "kubernetes.io/service-name"
-MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
-
 Ports = tuple[tuple[str, int, str, str], ...]
 """(name, port, protocol, application protocol) of each port, sorted"""
 Desired = dict[str, dict[Ports, list[Endpoint]]]
-"""address type -> ports -> endpoints; each address type that the Service has is there, even without endpoints"""
+"""address type -> ports -> endpoints; has each address type of the Service, even without endpoints"""
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What all slices of one Service carry."""
+    """The metadata that all slices of one Service share."""
 
     name: str
     namespace: str
@@ -34,7 +31,7 @@ class Head:
     annotations: dict[str, str] = field(default_factory=dict)
     trigger: str = ""
     capacity: int = 100
-    """endpoints that a slice holds at most"""
+    """the most endpoints in one slice"""
 
 
 @dataclass(slots=True)
@@ -61,7 +58,7 @@ class _Bin:
 
 
 def identity(endpoint: Endpoint) -> Hashable:
-    """What makes an endpoint the same one, though its conditions change."""
+    """What identifies an endpoint, whatever its conditions are."""
     return tuple(endpoint.addresses), endpoint.target_ref.uid if endpoint.target_ref else "", endpoint.hostname
 
 
@@ -77,7 +74,7 @@ def plan(existing: Sequence[EndpointSlice], desired: Desired, head: Head) -> Sli
     for item in existing:
         groups[item.address_type, ports_of(item)].append(item)
     for address_type, by_ports in desired.items():
-        # A Service without endpoints has one empty slice: readers see that it is known.
+        # A Service without endpoints has one empty slice, so that readers can tell it from one not processed yet.
         wanted = {ports: found for ports, found in by_ports.items() if found} or {(): []}
         for ports, endpoints in wanted.items():
             _pack(groups.pop((address_type, ports), []), endpoints, address_type, ports, head, result)
@@ -94,7 +91,7 @@ def _pack(
     result: SlicePlan,
 ) -> None:
     wanted = {identity(endpoint): endpoint for endpoint in endpoints}
-    bins = [_sorted_out(item, wanted, head) for item in sorted(existing, key=lambda s: s.metadata.name)]
+    bins = [_keep(item, wanted, head) for item in sorted(existing, key=lambda s: s.metadata.name)]
     missing = list(wanted.values())
     for bin in bins:
         if bin.changed and bin.endpoints:
@@ -105,20 +102,20 @@ def _pack(
             missing = _fill(min(fitting, key=lambda bin: bin.room), missing)
     for start in range(0, len(missing), head.capacity):
         result.create.append(_new(address_type, ports, missing[start : start + head.capacity], head))
-    _sort_bins(bins, bool(endpoints), result, head)
+    _add_writes(bins, bool(endpoints), result, head)
     if not endpoints and not bins:
         result.create.append(_new(address_type, ports, [], head))
 
 
-def _sorted_out(item: EndpointSlice, wanted: dict[Hashable, Endpoint], head: Head) -> _Bin:
-    """A bin with those endpoints of a slice that stay, brought up to date; they are taken out of `wanted`."""
+def _keep(item: EndpointSlice, wanted: dict[Hashable, Endpoint], head: Head) -> _Bin:
+    """A bin with the endpoints of a slice that stay, updated; they are removed from `wanted`."""
     kept = [found for endpoint in item.endpoints if (found := wanted.pop(identity(endpoint), None)) is not None]
     changed = kept != item.endpoints or item.metadata.labels != head.labels
     return _Bin(item, kept, changed, head.capacity)
 
 
 def _fill(bin: _Bin, missing: list[Endpoint]) -> list[Endpoint]:
-    """Put into a bin what fits; returns the rest."""
+    """Fill a bin; returns the endpoints that don't fit."""
     part = missing[: bin.room]
     if part:
         bin.endpoints += part
@@ -126,8 +123,8 @@ def _fill(bin: _Bin, missing: list[Endpoint]) -> list[Endpoint]:
     return missing[len(part) :]
 
 
-def _sort_bins(bins: Sequence[_Bin], needed: bool, result: SlicePlan, head: Head) -> None:
-    """Update what changed, delete what became empty. The one empty slice of a Service without endpoints stays."""
+def _add_writes(bins: Sequence[_Bin], needed: bool, result: SlicePlan, head: Head) -> None:
+    """Update changed slices and delete empty ones. A Service without endpoints keeps one empty slice."""
     placeholder_kept = needed
     for bin in bins:
         if not bin.endpoints and placeholder_kept:

@@ -1,5 +1,5 @@
-"""Taint eviction: delete pods that do not tolerate a NoExecute taint of their node, at once or when their patience
-(tolerationSeconds) is over. Pure: `due`."""
+"""Taint eviction: delete pods that do not tolerate a NoExecute taint of their node, at once or after the
+tolerationSeconds of the pod. `due` is pure."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -18,21 +18,21 @@ from pybernetes.controllers.types import Context
 
 
 def no_execute(node: Node | None) -> list[Taint]:
-    """The taints that drive pods away."""
+    """The taints that evict pods."""
     return [taint for taint in node.spec.taints if taint.effect == "NoExecute"] if node else []
 
 
 def due(taints: Sequence[Taint], tolerations: Sequence[Toleration], now: datetime) -> datetime | None:
-    """When a pod with these tolerations has to go; None if it may stay for good. Patience with a taint counts from
-    when the taint was added."""
+    """When a pod with these tolerations must be deleted; None if it may stay. Toleration seconds count from the time at
+    which the taint was added."""
     times = []
     for taint in taints:
-        bearing = next((item for item in tolerations if tolerates(item, taint)), None)
-        if bearing is None:
+        matching = next((item for item in tolerations if tolerates(item, taint)), None)
+        if matching is None:
             return now
-        if bearing.toleration_seconds is not None:
+        if matching.toleration_seconds is not None:
             since = parse(taint.time_added) or now
-            times.append(since + timedelta(seconds=max(0, bearing.toleration_seconds)))
+            times.append(since + timedelta(seconds=max(0, matching.toleration_seconds)))
     return min(times, default=None)
 
 
@@ -45,7 +45,7 @@ class TaintEvictionController(Controller):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._waiting: dict[str, tuple[str, tuple[str, ...], datetime]] = {}
-        """pod -> (its uid, keys of the taints, when it has to go): a taint without a time counts from first sight"""
+        """pod -> (its uid, keys of the taints, when it is due); a taint without a time counts from first sight"""
         self._pods = self.watch(Pod, self._pod_changed)
         self._pods.add_index(BY_NODE, lambda pod: (pod.spec.node_name,) if pod.spec.node_name else ())
         self._nodes = self.watch(Node, self._node_changed)
@@ -64,7 +64,7 @@ class TaintEvictionController(Controller):
         return [key_of(pod) for pod in self._pods.by_index(BY_NODE, node.metadata.name)] if node else []
 
     async def reconcile(self, key: str) -> float | None:
-        """Delete the pod if it has to go now; else say when to look again."""
+        """Delete the pod if it is due; else return the seconds until it is."""
         pod = self._pods.get(key)
         if pod is None or pod.metadata.deletion_timestamp:
             self._waiting.pop(key, None)
@@ -73,7 +73,7 @@ class TaintEvictionController(Controller):
         when = self._due(key, pod, now)
         if when is None:
             if self._waiting.pop(key, None):
-                self._tell(pod, f"Cancelling deletion of Pod {key}")
+                self._record(pod, f"Cancelling deletion of Pod {key}")
             return None
         if when > now:
             return (when - now).total_seconds()
@@ -94,7 +94,7 @@ class TaintEvictionController(Controller):
 
     async def _delete(self, key: str, pod: Pod, now: datetime) -> None:
         namespace, name = split_key(key)
-        self._tell(pod, f"Marking for deletion Pod {key}")
+        self._record(pod, f"Marking for deletion Pod {key}")
         try:
             text = "Taint manager: deleting due to NoExecute taint"
             await mark(self._api, pod, "DeletionByTaintManager", text, now)
@@ -103,7 +103,7 @@ class TaintEvictionController(Controller):
             pass
         self._waiting.pop(key, None)
 
-    def _tell(self, pod: Pod, text: str) -> None:
+    def _record(self, pod: Pod, text: str) -> None:
         self.context.recorder.event(pod, "Normal", "TaintManagerEviction", text)
 
 

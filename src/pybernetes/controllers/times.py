@@ -1,4 +1,4 @@
-"""Time stamps of the API to datetimes and back, where an absent stamp is an answer too."""
+"""Converts times of the API to datetimes and back; a time may be absent."""
 
 from datetime import datetime
 
@@ -10,11 +10,11 @@ micro = time.micros
 
 
 def parse(text: Time | MicroTime) -> datetime | None:
-    """The moment of a stamp; None when it is absent. The server lets only good stamps in."""
+    """The datetime of a time; None when it is absent. The server accepts valid times only."""
     return time.parse(text) if text else None
 
 
 def elapsed(since: Time | MicroTime, now: datetime) -> float:
-    """Seconds from a stamp to `now`; infinite when the stamp is absent."""
+    """Seconds from a time to `now`; infinite when the time is absent."""
     then = parse(since)
     return float("inf") if then is None else (now - then).total_seconds()

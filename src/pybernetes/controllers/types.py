@@ -1,4 +1,4 @@
-"""The words of this package: what a controller is given, and the small contracts of its collaborators."""
+"""The vocabulary of this package: what a controller gets, and the contracts of its collaborators."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,33 +18,33 @@ from pybernetes.controllers.config import Config
 EventKind = Literal["Normal", "Warning"]
 Outcome = Literal["success", "conflict", "error"]
 Observe = Callable[[str, Outcome, float], None]
-"""(controller, outcome, seconds): told of each reconcile, for metrics."""
+"""(controller, outcome, seconds), called after each reconcile, for metrics"""
 Mint = Callable[[ServiceAccount, Secret], str]
-"""(account, secret) -> a signed token (JWT) that lives as long as both"""
+"""(account, secret) -> a signed token (JWT) that is valid as long as both exist"""
 
 
 class Clock(Protocol):
-    """Time of day and timers; tests bring their own and never sleep."""
+    """Time of day and timers; tests pass their own and never sleep."""
 
     def now(self) -> datetime:
-        """The present, in UTC."""
+        """The current time in UTC."""
 
     def call_later(self, delay: float, callback: Callable[..., object], *args: object) -> asyncio.TimerHandle:
         """Run the callback after `delay` seconds."""
 
 
 class Recorder(Protocol):
-    """Tells users what was done to their objects."""
+    """Records what was done to objects."""
 
     def event(self, obj: Object | ObjectReference, type: EventKind, reason: str, message: str, /) -> None:
         """Record an event about `obj`; never blocks and never fails."""
 
 
 class LoopClock:
-    """The clock of the machine and of the running event loop."""
+    """The time of the machine and timers of the running event loop."""
 
     def now(self) -> datetime:
-        """The present, in UTC."""
+        """The current time in UTC."""
         return datetime.now(UTC)
 
     def call_later(self, delay: float, callback: Callable[..., object], *args: object) -> asyncio.TimerHandle:
@@ -58,7 +58,7 @@ def unobserved(controller: str, outcome: Outcome, seconds: float) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What every controller works with. The client speaks as the controller's own user."""
+    """What every controller works with. The client acts as the controller's own user."""
 
     client: Client
     informers: Informers
