@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pybernetes.cli.values import parse_duration
 from pybernetes.cluster.errors import ConfigError
@@ -12,7 +12,10 @@ from pybernetes.scheduler.objects import FixedObjects
 from pybernetes.scheduler.registry import IN_TREE
 
 if TYPE_CHECKING:
-    from pybernetes.cli.scheduler import Flags
+    from _typeshed import DataclassInstance
+
+F = TypeVar("F", bound="DataclassInstance")
+"""The dataclass of the scheduler's flags."""
 
 
 def load(path: Path) -> Configuration:
@@ -31,7 +34,7 @@ def load(path: Path) -> Configuration:
     return found
 
 
-def with_file(flags: "Flags", found: Configuration) -> "Flags":
+def with_file(flags: F, found: Configuration) -> F:
     """The flags, with the file's values in place of defaults: a flag that was given wins over the file."""
     election = found.leader_election
     kubeconfig = found.client_connection.kubeconfig
