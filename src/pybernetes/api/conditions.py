@@ -1,4 +1,4 @@
-"""The rules of `conditions` lists of the common type `Condition`: a type and a status, since when, and why."""
+"""Lists of `Condition`: lookup, update and validation."""
 
 from pybernetes.api import names, rules
 from pybernetes.api.field import Errors, Path
@@ -10,19 +10,19 @@ _MAX_MESSAGE = 32 * 1024
 
 
 def find(conditions: list[Condition], type: str) -> Condition | None:
-    """The condition of a type."""
+    """The condition of the given type, or None."""
     return next((item for item in conditions if item.type == type), None)
 
 
 def with_condition(conditions: list[Condition], new: Condition, now: Time) -> list[Condition]:
-    """The list with one condition set, in its place; its time moves only when its status changes."""
+    """The list with one condition set at its position. `last_transition_time` changes only when the status does."""
     old = find(conditions, new.type)
     new.last_transition_time = old.last_transition_time if old is not None and old.status == new.status else now
     return [*conditions, new] if old is None else [new if item is old else item for item in conditions]
 
 
 def validate_conditions(conditions: list[Condition], path: Path, errors: Errors) -> None:
-    """No type twice, and every field as it must be."""
+    """Types are unique, and every field is valid."""
     seen: set[str] = set()
     for index, item in enumerate(conditions):
         if item.type in seen:

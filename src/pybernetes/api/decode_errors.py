@@ -1,4 +1,4 @@
-"""What is wrong with a client's JSON, in the words of Go's decoder, which clients know.
+"""Errors of a client's JSON, with the texts of Go's decoder.
 
 msgspec reports the first mismatch as text, such as "Expected `int`, got `str` - at `$.spec.replicas`".
 """

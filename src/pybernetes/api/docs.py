@@ -1,6 +1,6 @@
 """The documentation of fields for `kubectl explain` and OpenAPI: the string literal after a field in its class.
 
-Python throws such literals away, so they are read from the module's source, when they are first asked for.
+Python discards such literals, so they are read from the module's source on first use.
 """
 
 import ast
@@ -38,7 +38,7 @@ def _fields(node: ast.ClassDef) -> dict[str, str]:
 
 @cache
 def field_docs(struct: type[msgspec.Struct]) -> dict[str, str]:
-    """JSON name of each documented field of a struct, inherited ones too -> what it is."""
+    """JSON name -> text, of every documented field of a struct, including inherited ones."""
     texts: dict[str, str] = {}
     for base in reversed(struct.__mro__):
         if base.__module__.startswith("pybernetes."):
@@ -47,5 +47,5 @@ def field_docs(struct: type[msgspec.Struct]) -> dict[str, str]:
 
 
 def type_doc(struct: type[msgspec.Struct]) -> str:
-    """What a type is: the docstring of its class."""
+    """The docstring of a type's class."""
     return inspect.cleandoc(struct.__doc__ or "")

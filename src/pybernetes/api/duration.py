@@ -1,4 +1,4 @@
-"""How long ago, as kubectl shows it: coarse where nobody wants to know exactly."""
+"""Ages as kubectl shows them: the older, the coarser."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ _MINUTE, _HOUR, _DAY, _YEAR = 60, 3600, 86400, 365 * 86400
 
 
 def human(seconds: float) -> str:
-    """`5s`, `3m20s`, `47m`, `5h12m`, `2d3h`, `30d`, `2y30d`; a little into the future is `0s`."""
+    """`5s`, `3m20s`, `47m`, `5h12m`, `2d3h`, `30d`, `2y30d`; `0s` for times up to a second in the future."""
     whole = int(seconds)
     if whole < -1:
         return "<invalid>"
@@ -26,11 +26,11 @@ def human(seconds: float) -> str:
 
 
 def _two(seconds: int, unit: int, letter: str, small: int, small_letter: str, fine: bool) -> str:
-    """The time in `unit`s, and while it is short (`fine`) the rest in the next smaller unit."""
+    """The time in `unit`s, followed by the remainder in the next smaller unit if `fine`."""
     rest = seconds % unit // small if fine else 0
     return f"{seconds // unit}{letter}" + (f"{rest}{small_letter}" if rest else "")
 
 
 def age(timestamp: str, now: datetime) -> str:
-    """How long ago a Time or MicroTime was; `<unknown>` when it is not set."""
+    """The age of a Time or MicroTime; `<unknown>` when it is not set."""
     return human((now - parse(timestamp)).total_seconds()) if timestamp else "<unknown>"

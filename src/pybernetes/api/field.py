@@ -1,6 +1,6 @@
-"""Field paths and the list of field errors that a validation gathers, with the texts of the original.
+"""Field paths, and the field errors that a validation collects, with the texts of Kubernetes.
 
-Rules append to an `Errors` and never raise: a client sees everything that is wrong with an object at once.
+Rules append to an `Errors` and never raise, so a client sees all errors of an object at once.
 """
 
 import json
@@ -21,7 +21,7 @@ TYPE_INVALID = "FieldValueTypeInvalid"
 
 
 class Path(str):
-    """A field's place in an object: `Path("spec") / "containers" @ 0 / "name"` reads `spec.containers[0].name`."""
+    """The path of a field in an object: `Path("spec") / "containers" @ 0 / "name"` reads `spec.containers[0].name`."""
 
     __slots__ = ()
 
@@ -34,7 +34,7 @@ class Path(str):
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One broken rule: `reason` is the machine-readable cause, `message` the text without the path."""
+    """A violated rule: `reason` is the machine-readable cause, `message` the text without the path."""
 
     path: str
     reason: str
@@ -45,13 +45,13 @@ class FieldError:
 
 
 def show(value: Any) -> str:
-    """A value as the original prints it in messages: strings quoted, the rest as JSON."""
+    """A value as Kubernetes prints it in messages: as JSON."""
     return json.dumps(msgspec.to_builtins(value), ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(slots=True)
 class Errors:
-    """The field errors of one object, in the order found."""
+    """The field errors of one object, in the order in which they were found."""
 
     items: list[FieldError] = field(default_factory=list)
 
@@ -66,19 +66,19 @@ class Errors:
         self._add(path, REQUIRED, f"Required value: {detail}" if detail else "Required value")
 
     def invalid(self, path: str, value: Any, detail: str) -> None:
-        """The value breaks a rule, named in `detail`."""
+        """The value violates a rule, which `detail` describes."""
         self._add(path, INVALID, f"Invalid value: {show(value)}: {detail}")
 
     def type_invalid(self, path: str, value: Any, detail: str) -> None:
-        """The value is of the wrong type, or not in the right format."""
+        """The value has the wrong type or format."""
         self._add(path, TYPE_INVALID, f"Invalid value: {show(value)}: {detail}")
 
     def duplicate(self, path: str, value: Any) -> None:
-        """The value occurs a second time where it must be unique."""
+        """The value must be unique and occurs a second time."""
         self._add(path, DUPLICATE, f"Duplicate value: {show(value)}")
 
     def forbidden(self, path: str, detail: str) -> None:
-        """The field may not be set, or not changed, here."""
+        """The field may not be set or changed."""
         self._add(path, FORBIDDEN, f"Forbidden: {detail}")
 
     def not_supported(self, path: str, value: Any, allowed: list[str]) -> None:
@@ -87,7 +87,7 @@ class Errors:
         self._add(path, NOT_SUPPORTED, f"Unsupported value: {show(value)}: supported values: {options}")
 
     def not_found(self, path: str, value: Any) -> None:
-        """The value refers to something that is not there."""
+        """The value refers to something that does not exist."""
         self._add(path, NOT_FOUND, f"Not found: {show(value)}")
 
     def too_long(self, path: str, limit: int) -> None:

@@ -1,5 +1,5 @@
 """Field selectors: `status.phase=Running,spec.nodeName!=n1`. Commas, equals signs and backslashes in values are
-escaped with a backslash. Which fields a kind can be selected by is said in its `Kind.selectable`.
+escaped with a backslash. `Kind.selectable` lists the fields that a kind can be selected by.
 """
 
 from collections.abc import Callable, Iterable
@@ -29,12 +29,12 @@ def _parse(text: str) -> tuple[Requirement, ...]:
 
 
 def parse(text: str) -> list[Requirement]:
-    """The conditions of a selector, in the order of their texts. Raises SelectorError."""
+    """The conditions of a selector, sorted by text. Raises SelectorError."""
     return list(_parse(text))
 
 
 def _terms(text: str) -> list[str]:
-    """The parts between commas that no backslash precedes."""
+    """Split at commas that no backslash precedes."""
     terms, start, escaped = [], 0, False
     for index, char in enumerate(text):
         if escaped:
@@ -58,12 +58,12 @@ def _requirement(text: str, term: str) -> Requirement:
 
 
 def escape(value: str) -> str:
-    """A value as it must be written in a selector."""
+    """Escape a value for use in a selector."""
     return value.replace("\\", "\\\\").replace(",", "\\,").replace("=", "\\=")
 
 
 def unescape(value: str) -> str:
-    """The value that an escaped text stands for. Raises SelectorError."""
+    """The inverse of `escape`. Raises SelectorError."""
     found, escaped = [], False
     for char in value:
         if escaped:

@@ -30,12 +30,12 @@ _SYMBOLS = {
 
 
 class SelectorError(ValueError):
-    """A selector that can't be understood; the text is what the client is told."""
+    """A selector that cannot be parsed; clients see the text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One condition on one label. Invariant: `values` is sorted, without duplicates."""
+    """A condition on one label. Invariant: `values` is sorted and has no duplicates."""
 
     key: str
     operator: str
@@ -74,7 +74,7 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """All requirements must hold: none given selects everything; `nothing` selects no object at all."""
+    """All requirements must hold. Without requirements it selects everything; with `nothing` it selects no object."""
 
     requirements: tuple[Requirement, ...] = ()
     nothing: bool = False
@@ -87,7 +87,7 @@ class Selector:
 
     @property
     def everything(self) -> bool:
-        """Whether every object is selected, so that labels need not be looked at."""
+        """Whether every object is selected, whatever its labels."""
         return not self.nothing and not self.requirements
 
     def __str__(self) -> str:
@@ -99,7 +99,7 @@ NOTHING = Selector(nothing=True)
 
 
 def requirement(key: str, operator: str, values: Iterable[str] = (), path: str = "") -> Requirement:
-    """A checked requirement; raises SelectorError with the field's place below `path`."""
+    """A validated requirement. Raises SelectorError, which names the field below `path`."""
     distinct = tuple(sorted(set(values)))
     _check_key(key, f"{path}.key" if path else "key")
     values_path = f"{path}.values" if path else "values"
@@ -135,7 +135,7 @@ def _check_key(key: str, path: str) -> None:
 
 
 def _integer(text: str) -> int | None:
-    """A decimal integer of at most 64 bits, as the original reads it."""
+    """A decimal integer of at most 64 bits, parsed as Go's strconv.ParseInt does."""
     digits = text[1:] if text[:1] in ("+", "-") else text
     if not (digits.isascii() and digits.isdigit()) or len(digits) > 19:
         return None
@@ -144,12 +144,12 @@ def _integer(text: str) -> int | None:
 
 
 def from_map(labels: Mapping[str, str]) -> Selector:
-    """The selector that asks for each of these labels, as ReplicationControllers and Services write it."""
+    """The selector that requires each of these labels, as in ReplicationControllers and Services."""
     return Selector(tuple(Requirement(key, EQUALS, (labels[key],)) for key in sorted(labels)))
 
 
 def from_label_selector(selector: LabelSelector | None) -> Selector:
-    """None selects nothing, an empty one everything. Raises SelectorError for wrong keys, values and operators."""
+    """None selects nothing, an empty selector everything. Raises SelectorError for invalid requirements."""
     if selector is None:
         return NOTHING
     found = [requirement(key, EQUALS, (value,)) for key, value in selector.match_labels.items()]
@@ -163,7 +163,7 @@ def from_label_selector(selector: LabelSelector | None) -> Selector:
 
 @lru_cache(maxsize=1024)
 def parse(text: str) -> Selector:
-    """The selector that a text such as `app=web,tier!=db` stands for. Raises SelectorError."""
+    """Parse a text such as `app=web,tier!=db`. Raises SelectorError."""
     return Selector(tuple(sorted(_Parser(text).selector(), key=lambda r: r.key)))
 
 
@@ -175,7 +175,7 @@ _BLANK = " \t\r\n"
 _END, _IDENTIFIER = "", "identifier"
 
 Token = tuple[str, str]
-"""(what it is, its text): a symbol stands for itself, words are identifiers, the end is ("", "")."""
+"""(kind, text): a symbol is its own kind, words are identifiers, the end is ("", "")."""
 
 
 def _scan(text: str) -> Iterator[Token]:
@@ -197,7 +197,7 @@ def _scan(text: str) -> Iterator[Token]:
 
 
 class _Parser:
-    """Recursive descent over the tokens; each method reads one rule of the grammar."""
+    """A recursive-descent parser; each method parses one rule of the grammar."""
 
     def __init__(self, text: str) -> None:
         self._tokens = list(_scan(text))
@@ -266,7 +266,7 @@ class _Parser:
         return text
 
     def _values(self) -> list[str]:
-        """`(a,b)`; an empty place between commas or parentheses is the empty value."""
+        """`(a,b)`; nothing between commas or parentheses is the empty value."""
         token, text = self._next()
         if token != "(":
             raise SelectorError(f"found '{text}' expected: '('")

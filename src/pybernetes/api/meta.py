@@ -1,10 +1,10 @@
-"""What all kinds share: the base of every struct, object metadata, label selectors, Status, options of requests.
+"""Types that all kinds share: bases of structs, object metadata, label selectors, Status, options of requests.
 
 Conventions of every type in this package (msgspec structs, JSON names by `naming.camel`):
 - an optional string, list or map is `""`, `[]`, `{}` when absent; an optional number, boolean or struct is None;
-- a field that Kubernetes always writes has a default made by `always(...)`, which msgspec never leaves out;
-- unknown fields are dropped on decoding (pruning); strict field validation looks for them separately;
-- objects are shared between readers and are never changed in place; `copy.replace`-like helpers make new ones.
+- a field that Kubernetes always writes has a default made by `always(...)`, which msgspec never omits;
+- decoding drops unknown fields (pruning); strict field validation finds them separately;
+- objects are shared between readers and are never changed in place; use `msgspec.structs.replace`.
 """
 
 from collections.abc import Callable
@@ -33,16 +33,16 @@ FieldsV1 = Annotated[msgspec.Raw, Definition("FieldsV1")]
 """A set of fields, as managedFields has it."""
 
 Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
-"""Clients in typed languages could not read a number beyond these bounds, so none gets in."""
+"""Numbers out of range are refused: clients in typed languages could not decode them."""
 
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 IntOrString = int | str
-"""A number, or a name or percentage."""
+"""A number, or a string such as a port's name or a percentage."""
 
 
 def always(factory: Callable[[], T], *, name: str | None = None) -> Any:
-    """A default that is written to JSON even when it is empty: clients rely on seeing the field."""
+    """A default that is written to JSON even when it is empty, because clients rely on the field."""
     return msgspec.field(default_factory=lambda: factory(), name=name)
 
 
@@ -56,7 +56,7 @@ def named(name: str, default: Any = "") -> Any:
 class Struct(msgspec.Struct, kw_only=True, omit_defaults=True, rename=camel, gc=False):
     """Base of all API structs.
 
-    They are trees, so reference counts free them; the collector need not look at the many that a cache holds.
+    They are trees, so reference counting frees them: the garbage collector need not traverse the caches.
     """
 
     type_facts: ClassVar[tuple[Fact, ...]] = ()
@@ -64,7 +64,7 @@ class Struct(msgspec.Struct, kw_only=True, omit_defaults=True, rename=camel, gc=
 
 
 class OwnerReference(Struct, kw_only=True):
-    """An object that this one belongs to; the garbage collector deletes what has lost all its owners."""
+    """An owner of the object. The garbage collector deletes objects whose owners are all gone."""
 
     type_facts: ClassVar = (Atomic(),)
     api_version: str = always(str)
@@ -74,11 +74,11 @@ class OwnerReference(Struct, kw_only=True):
     name: str = always(str)
     """Name of the owner."""
     uid: str = always(str)
-    """UID of the owner: another object of the same name is another owner."""
+    """UID of the owner, which tells it from another object with the same name."""
     controller: bool | None = None
-    """Whether the owner is the one that manages this object."""
+    """Whether the owner is the controller that manages this object."""
     block_owner_deletion: bool | None = None
-    """Whether a foreground deletion of the owner waits for this object."""
+    """Whether a foreground deletion of the owner waits for the deletion of this object."""
 
 
 class ManagedFieldsEntry(Struct, kw_only=True):
@@ -90,7 +90,7 @@ class ManagedFieldsEntry(Struct, kw_only=True):
     time: Time = ""
     fields_type: str = ""
     fields_v1: FieldsV1 = named("fieldsV1", msgspec.Raw(b""))
-    """Kept as it came: there are many of these trees, and only the server's field tracking looks into them."""
+    """Not decoded: there are many of these trees, and only field management reads them."""
     subresource: str = ""
 
 
@@ -98,37 +98,37 @@ class ObjectMeta(Struct, kw_only=True):
     """Metadata of every stored object.
 
     `resource_version` comes first, and metadata first in every object after apiVersion and kind: the server writes
-    the revision of a commit into the encoded bytes by replacing the first occurrence of the empty field.
+    the revision of a commit into the encoded bytes, at the start of the first `metadata`.
     """
 
     resource_version: str = ""
-    """The revision at which the object was last changed. Send it back to change only what you have seen."""
+    """The revision of the last change. An update that sends it fails if the object has changed since."""
     name: str = ""
     """Unique within the namespace among objects of the kind. It can't be changed."""
     generate_name: str = ""
-    """The beginning of a name; the server adds five characters if `name` is empty."""
+    """A prefix: if `name` is empty, the server appends five random characters to it."""
     namespace: str = ""
-    """The scope of the name. Empty for cluster-wide objects."""
+    """The namespace of the object. Empty for cluster-scoped objects."""
     self_link: str = ""
-    """No longer filled in."""
+    """Deprecated; always empty."""
     uid: str = ""
-    """Unique among all objects that ever were; given by the server."""
+    """Unique among all objects, including deleted ones. Set by the server."""
     generation: Int64 = 0
-    """Counts the changes of what is wanted (the spec)."""
+    """Incremented when the desired state (the spec) changes."""
     creation_timestamp: Time = ""
     """When the object was created."""
     deletion_timestamp: Time = ""
-    """When the object is to be gone. Set by the server on deletion; nothing takes it back."""
+    """When the object will be deleted. Set by the server on a graceful deletion; it cannot be unset."""
     deletion_grace_period_seconds: Int64 | None = None
-    """How long the object may take to end."""
+    """How long a graceful deletion may take."""
     labels: dict[str, str] = {}
-    """Keys and values by which objects are selected."""
+    """Keys and values that selectors match."""
     annotations: dict[str, str] = {}
-    """Keys and values for tools, not for selecting."""
+    """Keys and values for tools, which selectors do not match."""
     owner_references: Annotated[list[OwnerReference], ListMap("uid")] = []
-    """The objects that this one belongs to; when all are gone, it goes, too."""
+    """Objects that this object depends on. It is deleted when all of them are gone."""
     finalizers: Annotated[list[str], ListSet(patch=True)] = []
-    """Who has to do something before the object may go."""
+    """Components that must finish their work before the object is removed."""
     managed_fields: list[ManagedFieldsEntry] = []
     """Which manager owns which fields (server-side apply)."""
 
@@ -137,15 +137,15 @@ class Object(msgspec.Struct, omit_defaults=True, rename=camel, gc=False):
     """Base of every kind: these three fields are written first, in this order."""
 
     api_version: str = ""
-    """The version of the schema that this object is written in."""
+    """The API version of this representation of the object."""
     kind: str = ""
-    """What the object is."""
+    """The kind of the object."""
     metadata: ObjectMeta = msgspec.field(default_factory=ObjectMeta)
-    """Name, labels and the like."""
+    """Name, namespace, labels and other metadata."""
 
 
 class ShardInfo(Struct, kw_only=True):
-    """The part of a sharded list that this is."""
+    """Describes the shard of a sharded list."""
 
     selector: str = always(str)
     """The shard selector of the request."""
@@ -162,7 +162,7 @@ class ListMeta(Struct, kw_only=True):
 
 
 class LabelSelectorRequirement(Struct, kw_only=True):
-    """One expression of a selector; `operator` is In, NotIn, Exists or DoesNotExist."""
+    """A requirement on one label; `operator` is In, NotIn, Exists or DoesNotExist."""
 
     key: str = always(str)
     """The label."""
@@ -173,7 +173,7 @@ class LabelSelectorRequirement(Struct, kw_only=True):
 
 
 class FieldSelectorRequirement(Struct, kw_only=True):
-    """One expression over fields; `operator` is In, NotIn, Exists or DoesNotExist."""
+    """A requirement on one field; `operator` is In, NotIn, Exists or DoesNotExist."""
 
     key: str = always(str)
     operator: str = always(str)
@@ -181,34 +181,34 @@ class FieldSelectorRequirement(Struct, kw_only=True):
 
 
 class LabelSelector(Struct, kw_only=True):
-    """A query over labels: all of `match_labels` and `match_expressions` must hold. Empty selects everything."""
+    """A query over labels: `match_labels` and `match_expressions` must all hold. If empty it selects everything."""
 
     type_facts: ClassVar = (Atomic(),)
     match_labels: dict[str, str] = {}
-    """Labels that must have just these values."""
+    """Labels that must have exactly these values."""
     match_expressions: Annotated[list[LabelSelectorRequirement], Atomic()] = []
-    """Further conditions on labels."""
+    """Further requirements on labels."""
 
 
 class Condition(Struct, kw_only=True):
-    """One aspect of an object's present state."""
+    """One aspect of an object's current state."""
 
     type: str = always(str)
-    """Which aspect this is about."""
+    """The aspect that the condition describes."""
     status: str = always(str)
     """True, False or Unknown."""
     observed_generation: Int64 = 0
-    """The generation that the condition was judged by."""
+    """The generation that the condition was determined for."""
     last_transition_time: Annotated[Time, Required()] = ""
     """When the status last changed."""
     reason: str = always(str)
-    """Why, in one word for programs."""
+    """The reason as a CamelCase word, for programs."""
     message: str = always(str)
-    """Why, in a sentence for people."""
+    """The reason as a sentence, for people."""
 
 
 class StatusCause(Struct, kw_only=True):
-    """One reason of a failed request: `field` is the path of the offending field."""
+    """One cause of a failed request; `field` is the path of the invalid field."""
 
     reason: str = ""
     message: str = ""
@@ -216,7 +216,7 @@ class StatusCause(Struct, kw_only=True):
 
 
 class StatusDetails(Struct, kw_only=True):
-    """What a failed request was about."""
+    """The object that a failed request referred to, and the causes of the failure."""
 
     name: str = ""
     group: str = ""
@@ -227,7 +227,7 @@ class StatusDetails(Struct, kw_only=True):
 
 
 class Status(Struct, kw_only=True):
-    """The answer to a request that returns no object, and to every failed one."""
+    """The response to requests that return no object, and to all that fail."""
 
     kind: Annotated[str, Optional()] = always(lambda: "Status")
     api_version: Annotated[str, Optional()] = always(lambda: "v1")
@@ -240,7 +240,7 @@ class Status(Struct, kw_only=True):
 
 
 class Preconditions(Struct, kw_only=True):
-    """What must hold for a deletion to be done."""
+    """Conditions that must hold for a deletion."""
 
     uid: str | None = None
     resource_version: str | None = None

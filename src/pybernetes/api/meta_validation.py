@@ -1,4 +1,4 @@
-"""The rules for metadata, the same for every kind. The API server calls both functions; kinds add their own rules."""
+"""Validation of metadata, the same for every kind. The API server calls both functions."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ METADATA = Path("metadata")
 
 
 def validate_meta(kind: Kind[Any], meta: ObjectMeta, errors: Errors) -> None:
-    """Names by the kind's rule, labels, annotations, owners, finalizers."""
+    """Name (by the kind's rule), labels, annotations, owners and finalizers."""
     rule = names.NAME_RULES[kind.name_rule]
     if meta.generate_name:
-        # A generated name goes on after the prefix, so a dash at its end is fine.
+        # Characters are appended to generateName, so it may end in a dash.
         prefix = meta.generate_name
         masked = prefix[:-2] + "a" if len(prefix) > 1 and prefix.endswith("-") else prefix
         for complaint in rule(masked):
@@ -50,7 +50,7 @@ def _namespace(kind: Kind[Any], meta: ObjectMeta, errors: Errors) -> None:
 
 
 def validate_labels(labels: dict[str, str], path: Path, errors: Errors) -> None:
-    """Keys are qualified names, values label values."""
+    """Keys are qualified names, values are label values."""
     for key, value in labels.items():
         for complaint in names.qualified_name(key):
             errors.invalid(path, key, complaint)
@@ -59,7 +59,7 @@ def validate_labels(labels: dict[str, str], path: Path, errors: Errors) -> None:
 
 
 def validate_annotations(annotations: dict[str, str], path: Path, errors: Errors) -> None:
-    """Keys are qualified names in any case; all keys and values together have at most 256 KiB."""
+    """Keys are qualified names, in upper or lower case; keys and values have at most 256 KiB in total."""
     size = 0
     for key, value in annotations.items():
         for complaint in names.qualified_name(key.lower()):
@@ -101,7 +101,7 @@ def _finalizers(finalizers: list[str], path: Path, errors: Errors) -> None:
 
 
 def validate_meta_update(new: ObjectMeta, old: ObjectMeta, errors: Errors) -> None:
-    """What of metadata may not change. The server fills in what a client left out before it asks."""
+    """Immutable metadata. The server has already filled in the fields that the client omitted."""
     for attribute, name in (
         ("name", "name"),
         ("namespace", "namespace"),

@@ -1,6 +1,6 @@
-"""The rules for names, keys and values, as functions from a text to a list of complaints (empty: all is well).
+"""Rules for names, keys and values: functions from a text to a list of errors (empty if the text is valid).
 
-The rules are those of RFC 1123 and RFC 1035 as Kubernetes narrows them; clients match on the texts.
+They are those of RFC 1123 and RFC 1035, as Kubernetes restricts them; clients match on the texts.
 """
 
 import re
@@ -32,7 +32,7 @@ MAX_LABEL = 63
 MAX_SUBDOMAIN = 253
 
 SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
-"""No vowels (no words appear by chance) and nothing that is easily misread."""
+"""No vowels, so that no words appear by chance, and no characters that are easily confused."""
 SUFFIX_LENGTH = 5
 MAX_GENERATED_BASE = MAX_LABEL - SUFFIX_LENGTH
 
@@ -43,7 +43,7 @@ EMPTY = "must be non-empty"
 
 
 def regex_text(text: str, pattern: str, *examples: str) -> str:
-    """A rule's text with examples and the pattern, spaced as the original spaces it."""
+    """A rule's text with examples and the pattern, in the format of Kubernetes."""
     shown = " or ".join(f"'{example}', " for example in examples)
     return f"{text} ({'e.g. ' + shown if examples else ''}regex used for validation is '{pattern}')"
 
@@ -133,12 +133,12 @@ def dns_subdomain(text: str) -> list[str]:
 
 
 def dns_1035_label(text: str) -> list[str]:
-    """RFC 1035 label: the names of Services, which become DNS names of old style."""
+    """RFC 1035 label: the names of Services."""
     return _check(text, MAX_LABEL, _LABEL_1035_RE, LABEL_1035_TEXT)
 
 
 def path_segment(text: str) -> list[str]:
-    """Whatever can stand between two slashes of a URL: the names of roles."""
+    """A segment of a URL path: the names of roles."""
     if text in (".", ".."):
         return [f"may not be '{text}'"]
     return [f"may not contain '{part}'" for part in ("/", "%") if part in text]
@@ -182,7 +182,7 @@ def label_value(text: str) -> list[str]:
 
 
 def config_key(text: str) -> list[str]:
-    """A key of a ConfigMap or Secret, which becomes a file name."""
+    """A key of a ConfigMap or Secret, which can be mounted as a file."""
     return _check(text, MAX_SUBDOMAIN, _CONFIG_KEY_RE, CONFIG_KEY_TEXT) + _no_parent(text)
 
 
@@ -210,7 +210,7 @@ def condition_reason(text: str) -> list[str]:
 
 
 def percent(text: str) -> list[str]:
-    """A share such as `25%`."""
+    """A percentage such as `25%`."""
     return [] if _PERCENT_RE.fullmatch(text) else [PERCENT_TEXT]
 
 
@@ -236,10 +236,10 @@ def port_number(port: int) -> list[str]:
 
 
 def random_suffix(rng: Random) -> str:
-    """What is appended to metadata.generateName."""
+    """The random suffix that is appended to metadata.generateName."""
     return "".join(rng.choice(SUFFIX_ALPHABET) for _ in range(SUFFIX_LENGTH))
 
 
 def generate(base: str, rng: Random) -> str:
-    """A name from metadata.generateName; the base is cut so that the result is a valid label."""
+    """A name from metadata.generateName, truncated so that the result is a valid label."""
     return base[:MAX_GENERATED_BASE] + random_suffix(rng)

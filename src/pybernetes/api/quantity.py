@@ -1,8 +1,8 @@
-"""Resource amounts: `500m`, `1Gi`, `0.5`, `2e3`. Parsed to whole nanos, written in the one canonical form.
+"""Resource quantities: `500m`, `1Gi`, `0.5`, `2e3`. Parsed to integer nanos, written in canonical form.
 
-An amount keeps the family of suffixes that it was written in (decimal, binary, exponent); within the family the
-canonical form has the largest suffix that leaves no fraction. Fractions below a nano are rounded up (away from zero):
-who asks for something gets something. Nothing exceeds 2^63-1.
+A quantity keeps its family of suffixes (decimal, binary, exponent). The canonical form has the largest suffix of the
+family that leaves no fraction. Fractions of a nano are rounded away from zero, so that no request becomes 0. Quantities
+are capped at 2^63-1.
 """
 
 import re
@@ -32,11 +32,11 @@ SUFFIX_TEXT = "unable to parse quantity's suffix"
 
 
 class QuantityError(ValueError):
-    """Not an amount; the text is the original's."""
+    """The text is not a quantity; the message is that of Kubernetes."""
 
 
 class Amount(NamedTuple):
-    """A parsed quantity: billionths, and the family of suffixes it is written with."""
+    """A parsed quantity: nanos, and the family of suffixes."""
 
     nanos: int
     family: str = DECIMAL
@@ -69,7 +69,7 @@ def _suffix(suffix: str) -> tuple[int, int, str]:
 
 
 def _nanos(whole: str, fraction: str, base: int, exponent: int) -> int:
-    """The amount in nanos, rounded up. Absurd lengths and exponents are cut short, they can't change the result."""
+    """The quantity in nanos, rounded up. Very long numbers and exponents are cut off where they no longer matter."""
     fraction = fraction.rstrip("0")
     if not whole and not fraction:
         return 0
@@ -90,12 +90,12 @@ def _nanos(whole: str, fraction: str, base: int, exponent: int) -> int:
 
 
 def parse(quantity: Quantity) -> Amount:
-    """The amount that a JSON string or number stands for. Raises QuantityError."""
+    """Parse a JSON string or number. Raises QuantityError."""
     return _parse(quantity.strip() if isinstance(quantity, str) else repr(quantity))
 
 
 def render(amount: Amount) -> str:
-    """The canonical text of an amount."""
+    """The canonical text of a parsed quantity."""
     nanos, family = amount
     if not nanos:
         return "0"
@@ -135,7 +135,7 @@ def canonical(quantity: Quantity) -> str:
 
 
 def _away(nanos: int, unit: int) -> int:
-    """Nanos in units, fractions rounded away from zero."""
+    """Nanos as a number of units, fractions rounded away from zero."""
     return -(-nanos // unit) if nanos >= 0 else nanos // unit
 
 
@@ -176,5 +176,5 @@ def _leaf(shape: Shape) -> Step | None:
 canonicalize = Walk(_leaf)
 """Rewrites every quantity of a freshly decoded object in canonical form, in place. Raises QuantityError.
 
-In maps (resource lists) amounts are rounded up to thousandths, as the original does for its oldest clients' sake.
+In maps (resource lists) quantities are rounded up to thousandths, as Kubernetes does for compatibility.
 """

@@ -1,4 +1,4 @@
-"""Small rules that many kinds share: each looks at one value and reports to `Errors` in the original's words."""
+"""Validation rules that many kinds share, with the error texts of Kubernetes. Each checks one value."""
 
 import ipaddress
 from collections.abc import Callable, Collection
@@ -40,7 +40,7 @@ def one_of(value: str, allowed: Collection[str], path: Path, errors: Errors) -> 
 
 
 def not_negative(value: int | None, path: Path, errors: Errors) -> None:
-    """A number, if given, is 0 or more."""
+    """A number, if set, is 0 or more."""
     if value is not None and value < 0:
         errors.invalid(path, value, NOT_NEGATIVE)
 
@@ -74,7 +74,7 @@ def ip(value: str, path: Path, errors: Errors) -> None:
 
 
 def unicast(value: str, path: Path, errors: Errors) -> None:
-    """An address that a pod can have: not unspecified, loopback, link-local or multicast."""
+    """An address that an endpoint can have: not unspecified, loopback, link-local or multicast."""
     if not is_ip(value):
         errors.invalid(path, value, IP_TEXT)
         return
@@ -122,7 +122,7 @@ def _immutable_places(struct: type[Object]) -> tuple[tuple[Callable[[Any], Any],
 
 
 def unique(values: list[str], place: Callable[[int], Path], errors: Errors) -> None:
-    """No value (other than the empty one) may occur twice; `place` gives an index's path."""
+    """No value other than the empty string occurs twice; `place` returns the path of an index."""
     seen: set[str] = set()
     for index, value in enumerate(values):
         if value and value in seen:
@@ -131,7 +131,7 @@ def unique(values: list[str], place: Callable[[int], Path], errors: Errors) -> N
 
 
 def relative_path(value: str, path: Path, errors: Errors) -> None:
-    """A path that stays below where it starts."""
+    """A relative path without `..`."""
     if value.startswith("/"):
         errors.invalid(path, value, "must be a relative path")
     no_parent_steps(value, path, errors)

@@ -1,4 +1,4 @@
-"""Cells and columns that the tables of many kinds share."""
+"""Cells and columns of server-side tables that many kinds share."""
 
 from pybernetes.api import labels
 from pybernetes.api.core.pod_spec import PodSpec
@@ -14,12 +14,12 @@ CREATED_AT = Column("Created At", type="date", description="When the object was 
 
 
 def or_none(text: str) -> str:
-    """The text, or kubectl's sign for nothing."""
+    """The text, or kubectl's `<none>` when it is empty."""
     return text or "<none>"
 
 
 def names_and_images(spec: PodSpec | None) -> tuple[str, str]:
-    """The containers of a template: their names, their images."""
+    """(names, images) of the containers of a template."""
     containers = spec.containers if spec is not None else []
     return ",".join(c.name for c in containers), ",".join(c.image for c in containers)
 
@@ -30,7 +30,7 @@ def label_map(pairs: dict[str, str]) -> str:
 
 
 def selector_text(selector: LabelSelector) -> str:
-    """A LabelSelector as kubectl's -l would have it; a broken one says so."""
+    """A LabelSelector in the syntax of kubectl's -l; `<error>` when it is invalid."""
     try:
         return or_none(str(labels.from_label_selector(selector)))
     except labels.SelectorError:

@@ -1,4 +1,4 @@
-"""Points in time as the API writes them: RFC 3339 in UTC. The clock itself is always passed in."""
+"""Times as the API writes them: RFC 3339 in UTC. The current time is always an argument."""
 
 import re
 from collections.abc import Mapping

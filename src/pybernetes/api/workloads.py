@@ -1,4 +1,4 @@
-"""What Deployments, ReplicaSets, DaemonSets and ReplicationControllers share: a selector, a template, and a count."""
+"""Rules that Deployments, ReplicaSets, DaemonSets and ReplicationControllers share: selector, template, replicas."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -41,7 +41,7 @@ SCALE_PATHS = ScalePaths(get=_get, set=_set)
 
 
 def validate_selector(selector: LabelSelector, errors: Errors) -> labels.Selector:
-    """The selector of a workload: required, for an empty one would take every pod of the namespace."""
+    """The selector of a workload. It may not be empty: it would select every pod of the namespace."""
     path = SPEC / "selector"
     if not selector.match_labels and not selector.match_expressions:
         errors.required(path)
@@ -57,7 +57,7 @@ def validate_selector(selector: LabelSelector, errors: Errors) -> labels.Selecto
 def validate_workload_template(
     template: PodTemplateSpec, selects: labels.Selector | Mapping[str, str], kind: str, errors: Errors
 ) -> None:
-    """A template whose pods the workload will find again, and which run for good."""
+    """The template's labels match the selector, and its pods are always restarted."""
     path = SPEC / "template"
     selector = selects if isinstance(selects, labels.Selector) else labels.from_map(selects)
     if not selector.matches(template.metadata.labels):
@@ -70,7 +70,7 @@ def validate_workload_template(
 
 
 def validate_replica_counts(status: Any, errors: Errors) -> None:
-    """No count is negative, and parts are not more than the whole."""
+    """No count is negative, and none exceeds the number of replicas."""
     path = Path("status")
     parts = ("fully_labeled_replicas", "ready_replicas", "available_replicas")
     for name in ("replicas", *parts, "observed_generation"):
@@ -83,5 +83,5 @@ def validate_replica_counts(status: Any, errors: Errors) -> None:
 
 
 def keep_labels(new: Object, old: Object) -> None:
-    """/status: labels belong to the object, not to its status."""
+    """/status does not change labels."""
     new.metadata.labels = old.metadata.labels

@@ -1,4 +1,4 @@
-"""ControllerRevision: a snapshot of a template, so that DaemonSets and StatefulSets can go back to it."""
+"""ControllerRevision: a snapshot of a pod template, to which a DaemonSet or StatefulSet can be rolled back."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -17,21 +17,21 @@ from pybernetes.api.tables import AGE, NAME
 
 
 class ControllerRevision(Object, kw_only=True):
-    """An unchanging snapshot of part of an object, numbered."""
+    """An immutable, numbered snapshot of a part of an object."""
 
     data: Annotated[msgspec.Raw, Required()] = msgspec.Raw(b"")
     revision: Annotated[Int64, Optional()] = always(int)
 
 
 def validate(obj: ControllerRevision, errors: Errors) -> None:
-    """Revisions are numbered and hold something."""
+    """The revision is 0 or more, and there is data."""
     rules.not_negative(obj.revision, Path("revision"), errors)
     if not bytes(obj.data):
         errors.required(Path("data"), "data is mandatory")
 
 
 def validate_update(new: ControllerRevision, old: ControllerRevision, errors: Errors) -> None:
-    """History is not rewritten."""
+    """The data is immutable."""
     if _value(new) != _value(old):
         errors.invalid(Path("data"), _value(new), IMMUTABLE)
 
@@ -49,7 +49,6 @@ COLUMNS = (
 
 
 def row(obj: ControllerRevision, now: datetime) -> list[Cell]:
-    """The cells of `COLUMNS`."""
     owner = next((o for o in obj.metadata.owner_references if o.controller), None)
     controller = "<none>"
     if owner is not None:

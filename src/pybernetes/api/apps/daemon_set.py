@@ -1,4 +1,4 @@
-"""DaemonSet: one pod on every node, or on those that are selected."""
+"""DaemonSet: one pod on every matching node."""
 
 from datetime import datetime
 from typing import Annotated
@@ -20,7 +20,7 @@ from pybernetes.api.workloads import SPEC, keep_labels, validate_selector, valid
 
 
 class RollingUpdateDaemonSet(Struct, kw_only=True):
-    """How many nodes may be without the pod, or have two of them, during an update."""
+    """How many nodes may have no ready pod, or two pods, during an update."""
 
     max_surge: IntOrString | None = None
     max_unavailable: IntOrString | None = None
@@ -34,7 +34,7 @@ class DaemonSetUpdateStrategy(Struct, kw_only=True):
 
 
 class DaemonSetSpec(Struct, kw_only=True):
-    """Which pod to run on which nodes."""
+    """The desired state of a DaemonSet."""
 
     selector: Annotated[LabelSelector, Required(), Immutable()] = always(LabelSelector)
     """Which pods belong to the DaemonSet. It can't be changed."""
@@ -43,13 +43,13 @@ class DaemonSetSpec(Struct, kw_only=True):
     min_ready_seconds: Int32 | None = None
     """How long a pod must be ready to count as available."""
     revision_history_limit: Int32 | None = None
-    """How many old revisions are kept to go back to; 10 by default."""
+    """How many old revisions are kept for rollback; 10 by default."""
     update_strategy: DaemonSetUpdateStrategy = always(DaemonSetUpdateStrategy)
     """How pods are replaced."""
 
 
 class DaemonSetCondition(Struct, kw_only=True):
-    """One aspect of a DaemonSet's present state."""
+    """One aspect of a DaemonSet's current state."""
 
     last_transition_time: Time = ""
     message: str = ""
@@ -59,14 +59,14 @@ class DaemonSetCondition(Struct, kw_only=True):
 
 
 class DaemonSetStatus(Struct, kw_only=True):
-    """On how many nodes the pod runs, and how well."""
+    """The observed state of a DaemonSet."""
 
     current_number_scheduled: Int32 = always(int)
-    """Nodes that run the pod and should."""
+    """Nodes that run the pod and should run it."""
     desired_number_scheduled: Int32 = always(int)
     """Nodes that should run the pod."""
     number_misscheduled: Int32 = always(int)
-    """Nodes that run the pod and should not."""
+    """Nodes that run the pod and should not run it."""
     number_ready: Int32 = always(int)
     """Nodes whose pod is ready."""
     collision_count: Int32 | None = None
@@ -76,23 +76,23 @@ class DaemonSetStatus(Struct, kw_only=True):
     number_unavailable: Int32 = 0
     observed_generation: Int64 = 0
     updated_number_scheduled: Int32 = 0
-    """Nodes that run the present template."""
+    """Nodes that run a pod of the current template."""
 
 
 class DaemonSet(Object, kw_only=True):
-    """Runs a copy of a pod on every node that fits."""
+    """Runs a copy of a pod on every matching node."""
 
     spec: Annotated[DaemonSetSpec, Required()] = always(DaemonSetSpec)
-    """Which pod, on which nodes."""
+    """The desired state."""
     status: DaemonSetStatus = always(DaemonSetStatus)
-    """What there is of them."""
+    """The observed state."""
 
 
 ON_DELETE, ROLLING = "OnDelete", "RollingUpdate"
 
 
 def default(obj: DaemonSet) -> None:
-    """One node at a time; ten old revisions are kept."""
+    """Update one node at a time, keep ten old revisions."""
     spec = obj.spec
     default_pod_spec(spec.template.spec)
     canonicalize(obj)
@@ -107,7 +107,7 @@ def default(obj: DaemonSet) -> None:
 
 
 def validate(obj: DaemonSet, errors: Errors) -> None:
-    """Selector and template, strategy."""
+    """Selector, template and update strategy."""
     spec = obj.spec
     selector = validate_selector(spec.selector, errors)
     validate_workload_template(spec.template, selector, "DaemonSet", errors)
@@ -160,7 +160,6 @@ COLUMNS = (
 
 
 def row(obj: DaemonSet, now: datetime) -> list[Cell]:
-    """The cells of `COLUMNS`."""
     status = obj.status
     return [
         obj.metadata.name,

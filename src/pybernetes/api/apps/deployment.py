@@ -1,4 +1,4 @@
-"""Deployment: a number of equal pods, and an orderly way from one version of them to the next."""
+"""Deployment: identical pods, and rolling updates from one version to the next."""
 
 from datetime import datetime
 from typing import Annotated
@@ -20,12 +20,12 @@ from pybernetes.api.workloads import SCALE_PATHS, SPEC, keep_labels, validate_se
 
 
 class RollingUpdateDeployment(Struct, kw_only=True):
-    """How far an update may go above and below the wanted number of pods."""
+    """How far an update may exceed or fall below the desired number of pods."""
 
     max_surge: IntOrString | None = None
-    """How many pods, or how much of them, may be added during an update; 25% by default."""
+    """How many pods, or which percentage, may be added during an update; 25% by default."""
     max_unavailable: IntOrString | None = None
-    """How many pods, or how much of them, may be missing during an update; 25% by default."""
+    """How many pods, or which percentage, may be unavailable during an update; 25% by default."""
 
 
 class DeploymentStrategy(Struct, kw_only=True):
@@ -34,11 +34,11 @@ class DeploymentStrategy(Struct, kw_only=True):
     rolling_update: RollingUpdateDeployment | None = None
     """Settings of RollingUpdate."""
     type: str = ""
-    """RollingUpdate (default), or Recreate: all old ones end first."""
+    """RollingUpdate (default), or Recreate: old pods are deleted before new ones are created."""
 
 
 class DeploymentSpec(Struct, kw_only=True):
-    """How many pods of which kind, and how they are replaced."""
+    """The desired state of a Deployment."""
 
     selector: Annotated[LabelSelector, Required(), Immutable()] = always(LabelSelector)
     """Which pods belong to the Deployment. It can't be changed."""
@@ -47,13 +47,13 @@ class DeploymentSpec(Struct, kw_only=True):
     min_ready_seconds: Int32 | None = None
     """How long a pod must be ready to count as available."""
     paused: bool = False
-    """Whether changes of the template wait."""
+    """Whether the rollout of template changes is paused."""
     progress_deadline_seconds: Int32 | None = None
-    """After how long without progress the Deployment is said to have failed; 600 by default."""
+    """After how many seconds without progress the condition Progressing becomes False; 600 by default."""
     replicas: Int32 | None = None
-    """How many pods; 1 by default."""
+    """The desired number of pods; 1 by default."""
     revision_history_limit: Int32 | None = None
-    """How many old ReplicaSets are kept to go back to; 10 by default."""
+    """How many old ReplicaSets are kept for rollback; 10 by default."""
     strategy: Annotated[DeploymentStrategy, RetainKeys()] = always(DeploymentStrategy)
     """How pods are replaced."""
 
@@ -70,40 +70,40 @@ class DeploymentCondition(Struct, kw_only=True):
 
 
 class DeploymentStatus(Struct, kw_only=True):
-    """How many pods there are of the old and the new version, and how well they are."""
+    """The observed state of a Deployment."""
 
     available_replicas: Int32 = 0
     """Pods that have been ready for minReadySeconds."""
     collision_count: Int32 | None = None
     conditions: Annotated[list[DeploymentCondition], ListMap("type")] = []
-    """Present state: Available, Progressing, ReplicaFailure."""
+    """Current state: Available, Progressing, ReplicaFailure."""
     observed_generation: Int64 = 0
-    """The generation that the controller has seen."""
+    """The generation that the controller has processed."""
     ready_replicas: Int32 = 0
     """Pods that are ready."""
     replicas: Int32 = 0
-    """Pods that there are."""
+    """The number of pods."""
     terminating_replicas: Int32 | None = None
     unavailable_replicas: Int32 = 0
-    """Pods that are still missing."""
+    """Pods that are missing or not available."""
     updated_replicas: Int32 = 0
-    """Pods of the present template."""
+    """Pods of the current template."""
 
 
 class Deployment(Object, kw_only=True):
-    """Declares pods and updates them step by step, through ReplicaSets."""
+    """Manages identical pods through ReplicaSets, and updates them gradually."""
 
     spec: Annotated[DeploymentSpec, Required()] = always(DeploymentSpec)
-    """Which pods, how many, and how they are replaced."""
+    """The desired state."""
     status: DeploymentStatus = always(DeploymentStatus)
-    """What there is of them."""
+    """The observed state."""
 
 
 RECREATE, ROLLING = "Recreate", "RollingUpdate"
 
 
 def default(obj: Deployment) -> None:
-    """One replica, replaced a quarter at a time; ten old ReplicaSets are kept; ten minutes to make progress."""
+    """One replica, 25% surge and unavailability, ten old ReplicaSets, a progress deadline of ten minutes."""
     spec = obj.spec
     default_pod_spec(spec.template.spec)
     canonicalize(obj)
@@ -122,7 +122,7 @@ def default(obj: Deployment) -> None:
 
 
 def validate(obj: Deployment, errors: Errors) -> None:
-    """Counts, selector and template, strategy."""
+    """Counts, selector, template and strategy."""
     spec = obj.spec
     rules.not_negative(spec.replicas, SPEC / "replicas", errors)
     selector = validate_selector(spec.selector, errors)
@@ -163,7 +163,7 @@ def _rolling(rolling: RollingUpdateDeployment, errors: Errors) -> None:
 
 
 def validate_status(new: Deployment, old: Deployment, errors: Errors) -> None:
-    """No count is negative, and parts are not more than the whole."""
+    """No count is negative, and none exceeds the number of replicas."""
     status, path = new.status, Path("status")
     for name in ("replicas", "updated_replicas", "unavailable_replicas", "ready_replicas", "available_replicas"):
         rules.not_negative(getattr(status, name), path / camel(name), errors)
@@ -188,7 +188,6 @@ COLUMNS = (
 
 
 def row(obj: Deployment, now: datetime) -> list[Cell]:
-    """The cells of `COLUMNS`."""
     return [
         obj.metadata.name,
         f"{obj.status.ready_replicas}/{obj.spec.replicas or 0}",

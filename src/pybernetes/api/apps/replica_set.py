@@ -1,4 +1,4 @@
-"""ReplicaSet: a number of equal pods. Usually made by a Deployment, one per version of its template."""
+"""ReplicaSet: a number of identical pods. A Deployment creates one per version of its template."""
 
 from datetime import datetime
 from typing import Annotated
@@ -26,14 +26,14 @@ from pybernetes.api.workloads import (
 
 
 class ReplicaSetSpec(Struct, kw_only=True):
-    """How many pods of which kind."""
+    """The desired state."""
 
     selector: Annotated[LabelSelector, Required(), Immutable()] = always(LabelSelector)
     """Which pods belong to the ReplicaSet. It can't be changed."""
     min_ready_seconds: Int32 | None = None
     """How long a pod must be ready to count as available."""
     replicas: Int32 | None = None
-    """How many pods; 1 by default."""
+    """The desired number of pods; 1 by default."""
     template: PodTemplateSpec = always(PodTemplateSpec)
     """What the pods look like."""
 
@@ -49,29 +49,29 @@ class ReplicaSetCondition(Struct, kw_only=True):
 
 
 class ReplicaSetStatus(Struct, kw_only=True):
-    """How many pods there are, and how well they are."""
+    """The observed state."""
 
     replicas: Int32 = always(int)
-    """Pods that there are."""
+    """The number of pods."""
     available_replicas: Int32 = 0
     """Pods that have been ready for minReadySeconds."""
     conditions: Annotated[list[ReplicaSetCondition], ListMap("type")] = []
     fully_labeled_replicas: Int32 = 0
     """Pods with all labels of the template."""
     observed_generation: Int64 = 0
-    """The generation that the controller has seen."""
+    """The generation that the controller has processed."""
     ready_replicas: Int32 = 0
     """Pods that are ready."""
     terminating_replicas: Int32 | None = None
 
 
 class ReplicaSet(Object, kw_only=True):
-    """Keeps a number of equal pods running."""
+    """Keeps a number of identical pods running."""
 
     spec: Annotated[ReplicaSetSpec, Required()] = always(ReplicaSetSpec)
-    """Which pods and how many."""
+    """The desired state."""
     status: ReplicaSetStatus = always(ReplicaSetStatus)
-    """What there is of them."""
+    """The observed state."""
 
 
 def default(obj: ReplicaSet) -> None:
@@ -91,13 +91,13 @@ def validate(obj: ReplicaSet, errors: Errors) -> None:
 
 
 def validate_status(new: ReplicaSet, old: ReplicaSet, errors: Errors) -> None:
-    """No count is negative, and parts are not more than the whole."""
+    """No count is negative, and none exceeds the number of replicas."""
     validate_replica_counts(new.status, errors)
 
 
 COLUMNS = (
     NAME,
-    Column("Desired", type="integer", description="How many replicas are wanted."),
+    Column("Desired", type="integer", description="The desired number of replicas."),
     Column("Current", type="integer", description="How many replicas exist."),
     Column("Ready", type="integer", description="How many replicas are ready."),
     AGE,
@@ -108,7 +108,6 @@ COLUMNS = (
 
 
 def row(obj: ReplicaSet, now: datetime) -> list[Cell]:
-    """The cells of `COLUMNS`."""
     return [
         obj.metadata.name,
         obj.spec.replicas or 0,

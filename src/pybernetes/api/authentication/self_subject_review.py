@@ -1,4 +1,4 @@
-"""SelfSubjectReview: who am I?"""
+"""SelfSubjectReview: the identity of the requesting user."""
 
 from pybernetes.api.authentication.user_info import UserInfo
 from pybernetes.api.kind import Kind
@@ -7,13 +7,13 @@ from pybernetes.api.schema import StructSchema
 
 
 class SelfSubjectReviewStatus(Struct, kw_only=True):
-    """Who the asking user is to the API server."""
+    """The user that the API server has authenticated."""
 
     user_info: UserInfo = always(UserInfo)
 
 
 class SelfSubjectReview(Object, kw_only=True):
-    """Asks the API server who it takes the asking user for."""
+    """Returns the identity of the requesting user."""
 
     status: SelfSubjectReviewStatus = always(SelfSubjectReviewStatus)
 

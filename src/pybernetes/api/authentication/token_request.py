@@ -9,7 +9,7 @@ from pybernetes.api.schema import StructSchema
 
 
 class BoundObjectReference(Struct, kw_only=True):
-    """The object with which a token ends: a Pod, a Secret or a Node."""
+    """A Pod, Secret or Node: the token becomes invalid when it is deleted."""
 
     api_version: str = ""
     kind: str = ""
@@ -18,7 +18,7 @@ class BoundObjectReference(Struct, kw_only=True):
 
 
 class TokenRequestSpec(Struct, kw_only=True):
-    """For whom a token is to be good, and for how long."""
+    """The audiences and lifetime of the requested token."""
 
     attestations: dict[str, list[str]] = {}
     audiences: list[str] = []
@@ -27,14 +27,14 @@ class TokenRequestSpec(Struct, kw_only=True):
 
 
 class TokenRequestStatus(Struct, kw_only=True):
-    """The token that was issued."""
+    """The issued token."""
 
     expiration_timestamp: Time = ""
     token: Annotated[str, Optional()] = always(str)
 
 
 class TokenRequest(Object, kw_only=True):
-    """Asks for a token of a service account."""
+    """Requests a token of a service account."""
 
     spec: TokenRequestSpec = always(TokenRequestSpec)
     status: TokenRequestStatus = always(TokenRequestStatus)

@@ -1,4 +1,4 @@
-"""TokenReview: whose token is this?"""
+"""TokenReview: authenticates a token."""
 
 from typing import Annotated
 
@@ -10,14 +10,14 @@ from pybernetes.api.schema import StructSchema
 
 
 class TokenReviewSpec(Struct, kw_only=True):
-    """The token, and for which audiences it should be good."""
+    """The token, and the audiences that it must be valid for."""
 
     token: Annotated[str, Required()] = ""
     audiences: list[str] = []
 
 
 class TokenReviewStatus(Struct, kw_only=True):
-    """Whether the token is good, and whose it is."""
+    """Whether the token is valid, and its user."""
 
     audiences: list[str] = []
     authenticated: bool | None = None
@@ -26,7 +26,7 @@ class TokenReviewStatus(Struct, kw_only=True):
 
 
 class TokenReview(Object, kw_only=True):
-    """Asks the API server to authenticate a token."""
+    """Requests the authentication of a token."""
 
     spec: Annotated[TokenReviewSpec, Required()] = always(TokenReviewSpec)
     status: TokenReviewStatus = always(TokenReviewStatus)

@@ -1,10 +1,10 @@
-"""Who a user is, as reviews tell it."""
+"""The description of a user in reviews."""
 
 from pybernetes.api.meta import Struct
 
 
 class UserInfo(Struct, kw_only=True):
-    """A user's name, groups and whatever else the authenticator knows."""
+    """A user's name, groups and further attributes from the authenticator."""
 
     extra: dict[str, list[str]] = {}
     groups: list[str] = []

@@ -1,4 +1,4 @@
-"""The questions of authorization: may this user, or may I, do that?"""
+"""SubjectAccessReview and its variants: whether a user may perform an action."""
 
 from typing import Annotated
 
@@ -9,28 +9,28 @@ from pybernetes.api.schema import StructSchema
 
 
 class NonResourceAttributes(Struct, kw_only=True):
-    """An access to a path that is not a resource."""
+    """An action on a URL path that is not a resource."""
 
     path: str = ""
     verb: str = ""
 
 
 class FieldSelectorAttributes(Struct, kw_only=True):
-    """The field selector of the access that is asked about."""
+    """The field selector of the reviewed request."""
 
     raw_selector: str = ""
     requirements: list[FieldSelectorRequirement] = []
 
 
 class LabelSelectorAttributes(Struct, kw_only=True):
-    """The label selector of the access that is asked about."""
+    """The label selector of the reviewed request."""
 
     raw_selector: str = ""
     requirements: list[LabelSelectorRequirement] = []
 
 
 class ResourceAttributes(Struct, kw_only=True):
-    """An access to a resource; empty fields and `*` mean all."""
+    """An action on a resource; empty fields and `*` mean all."""
 
     field_selector: FieldSelectorAttributes | None = None
     group: str = ""
@@ -44,7 +44,7 @@ class ResourceAttributes(Struct, kw_only=True):
 
 
 class SubjectAccessReviewSpec(Struct, kw_only=True):
-    """Who wants to do what; exactly one kind of attributes is given."""
+    """The user and the action; exactly one kind of attributes is set."""
 
     extra: dict[str, list[str]] = {}
     groups: list[str] = []
@@ -55,7 +55,7 @@ class SubjectAccessReviewSpec(Struct, kw_only=True):
 
 
 class SubjectAccessReviewStatus(Struct, kw_only=True):
-    """The answer, and the reason for it."""
+    """The decision and its reason."""
 
     allowed: bool = always(bool)
     denied: bool | None = None
@@ -64,28 +64,28 @@ class SubjectAccessReviewStatus(Struct, kw_only=True):
 
 
 class SubjectAccessReview(Object, kw_only=True):
-    """Asks whether a user or group may do something."""
+    """Checks whether a user or group may perform an action."""
 
     spec: Annotated[SubjectAccessReviewSpec, Required()] = always(SubjectAccessReviewSpec)
     status: SubjectAccessReviewStatus = always(SubjectAccessReviewStatus)
 
 
 class SelfSubjectAccessReviewSpec(Struct, kw_only=True):
-    """What the asking user wants to do."""
+    """The action to be checked for the requesting user."""
 
     non_resource_attributes: NonResourceAttributes | None = None
     resource_attributes: ResourceAttributes | None = None
 
 
 class SelfSubjectAccessReview(Object, kw_only=True):
-    """Asks whether the asking user may do something."""
+    """Checks whether the requesting user may perform an action."""
 
     spec: Annotated[SelfSubjectAccessReviewSpec, Required()] = always(SelfSubjectAccessReviewSpec)
     status: SubjectAccessReviewStatus = always(SubjectAccessReviewStatus)
 
 
 class LocalSubjectAccessReview(Object, kw_only=True):
-    """Asks whether a user or group may do something in one namespace."""
+    """Checks whether a user or group may perform an action in one namespace."""
 
     spec: Annotated[SubjectAccessReviewSpec, Required()] = always(SubjectAccessReviewSpec)
     status: SubjectAccessReviewStatus = always(SubjectAccessReviewStatus)

@@ -1,4 +1,4 @@
-"""SelfSubjectRulesReview: everything that the asking user may do in a namespace."""
+"""SelfSubjectRulesReview: everything that the requesting user may do in a namespace."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from pybernetes.api.schema import StructSchema
 
 
 class SelfSubjectRulesReviewSpec(Struct, kw_only=True):
-    """The namespace that is asked about."""
+    """The namespace to review."""
 
     namespace: str = ""
 
@@ -40,7 +40,7 @@ class SubjectRulesReviewStatus(Struct, kw_only=True):
 
 
 class SelfSubjectRulesReview(Object, kw_only=True):
-    """Lists what the asking user may do in a namespace, for user interfaces rather than for decisions."""
+    """Lists what the requesting user may do in a namespace. It is for user interfaces, not for access decisions."""
 
     spec: Annotated[SelfSubjectRulesReviewSpec, Required()] = always(SelfSubjectRulesReviewSpec)
     status: SubjectRulesReviewStatus = always(SubjectRulesReviewStatus)

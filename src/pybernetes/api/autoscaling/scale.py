@@ -1,4 +1,4 @@
-"""Scale: the one form in which every scalable object shows its number of replicas."""
+"""Scale: the number of replicas of any scalable object."""
 
 from typing import Annotated
 
@@ -9,13 +9,13 @@ from pybernetes.api.schema import StructSchema
 
 
 class ScaleSpec(Struct, kw_only=True):
-    """How many replicas are wanted."""
+    """The desired number of replicas."""
 
     replicas: Annotated[Int32 | None, Default(0)] = None
 
 
 class ScaleStatus(Struct, kw_only=True):
-    """How many replicas there are, and which pods they are."""
+    """The observed number of replicas, and the selector of their pods."""
 
     replicas: Int32 = always(int)
     selector: str = ""

@@ -1,4 +1,4 @@
-"""Lease: a lock with a holder and an expiry. Leaders are elected by it, and nodes show by it that they live."""
+"""Lease: a lock with a holder and an expiry, for leader election and node heartbeats."""
 
 from datetime import datetime
 
@@ -12,16 +12,16 @@ from pybernetes.api.tables import AGE, NAME
 
 
 class LeaseSpec(Struct, kw_only=True):
-    """Who holds the lease, since when and for how long."""
+    """The holder of the lease, since when and for how long."""
 
     acquire_time: MicroTime = ""
-    """When the present holder got it."""
+    """When the current holder acquired it."""
     holder_identity: str | None = None
-    """Who holds it."""
+    """The identity of the holder."""
     lease_duration_seconds: Int32 | None = None
-    """After how long without renewal others may take it."""
+    """After how many seconds without renewal others may acquire it."""
     lease_transitions: Int32 | None = None
-    """How often the holder changed."""
+    """How often the holder has changed."""
     preferred_holder: str | None = None
     renew_time: MicroTime = ""
     """When the holder last renewed it."""
@@ -29,14 +29,14 @@ class LeaseSpec(Struct, kw_only=True):
 
 
 class Lease(Object, kw_only=True):
-    """A small object that is renewed while its holder lives."""
+    """A lock that its holder renews periodically."""
 
     spec: LeaseSpec = always(LeaseSpec)
-    """Who holds it, and how long."""
+    """The holder and the duration."""
 
 
 def validate(obj: Lease, errors: Errors) -> None:
-    """Durations are positive, transitions are counted from 0."""
+    """The duration is positive, the number of transitions not negative."""
     path, spec = Path("spec"), obj.spec
     if spec.lease_duration_seconds is not None and spec.lease_duration_seconds <= 0:
         errors.invalid(path / "leaseDurationSeconds", spec.lease_duration_seconds, "must be greater than 0")
@@ -51,7 +51,6 @@ COLUMNS = (NAME, Column("Holder", description="Who holds the lease."), AGE)
 
 
 def row(obj: Lease, now: datetime) -> list[Cell]:
-    """The cells of `COLUMNS`."""
     return [obj.metadata.name, obj.spec.holder_identity or "", age(obj.metadata.creation_timestamp, now)]
 
 

@@ -1,4 +1,4 @@
-"""Where pods like to be, and what they bear: node affinity, pod affinity, tolerations, topology spread."""
+"""Scheduling constraints of a pod: node affinity, pod affinity, tolerations, topology spread."""
 
 from typing import Annotated, ClassVar
 
@@ -15,7 +15,7 @@ class NodeSelectorRequirement(Struct, kw_only=True):
 
 
 class NodeSelectorTerm(Struct, kw_only=True):
-    """Conditions that must all hold. An empty term selects no node."""
+    """Requirements that must all hold. An empty term selects no node."""
 
     type_facts: ClassVar = (Atomic(),)
     match_expressions: list[NodeSelectorRequirement] = []
@@ -23,28 +23,28 @@ class NodeSelectorTerm(Struct, kw_only=True):
 
 
 class NodeSelector(Struct, kw_only=True):
-    """Terms of which one must hold."""
+    """Selects nodes that match at least one term."""
 
     type_facts: ClassVar = (Atomic(),)
     node_selector_terms: Annotated[list[NodeSelectorTerm], Required()] = []
 
 
 class PreferredSchedulingTerm(Struct, kw_only=True):
-    """A wish for a kind of node, and how strong it is."""
+    """A preference for certain nodes, and its weight."""
 
     preference: Annotated[NodeSelectorTerm, Required()] = always(NodeSelectorTerm)
     weight: Int32 = always(int)
 
 
 class NodeAffinity(Struct, kw_only=True):
-    """Which nodes a pod must or would like to be on."""
+    """Required and preferred nodes of a pod."""
 
     preferred_during_scheduling_ignored_during_execution: list[PreferredSchedulingTerm] = []
     required_during_scheduling_ignored_during_execution: NodeSelector | None = None
 
 
 class PodAffinityTerm(Struct, kw_only=True):
-    """Pods to be near to, or away from, within a topology such as a zone."""
+    """Selects pods to be placed with, or apart from, in a topology domain such as a zone."""
 
     topology_key: str = always(str)
     label_selector: LabelSelector | None = None
@@ -55,21 +55,21 @@ class PodAffinityTerm(Struct, kw_only=True):
 
 
 class WeightedPodAffinityTerm(Struct, kw_only=True):
-    """A wish to be near to, or away from, pods, and how strong it is."""
+    """A preference to be placed with, or apart from, certain pods, and its weight."""
 
     pod_affinity_term: Annotated[PodAffinityTerm, Required()] = always(PodAffinityTerm)
     weight: Int32 = always(int)
 
 
 class PodAffinity(Struct, kw_only=True):
-    """Which pods a pod must or would like to be near to."""
+    """Pods that a pod must or should be placed with."""
 
     preferred_during_scheduling_ignored_during_execution: list[WeightedPodAffinityTerm] = []
     required_during_scheduling_ignored_during_execution: list[PodAffinityTerm] = []
 
 
 class PodAntiAffinity(Struct, kw_only=True):
-    """Which pods a pod must or would like to be away from."""
+    """Pods that a pod must or should be placed apart from."""
 
     preferred_during_scheduling_ignored_during_execution: list[WeightedPodAffinityTerm] = []
     required_during_scheduling_ignored_during_execution: list[PodAffinityTerm] = []
@@ -79,33 +79,33 @@ class Affinity(Struct, kw_only=True):
     """The scheduling constraints of a pod."""
 
     node_affinity: NodeAffinity | None = None
-    """Which nodes."""
+    """Required and preferred nodes."""
     pod_affinity: PodAffinity | None = None
-    """Which pods to be near to."""
+    """Pods to be placed with."""
     pod_anti_affinity: PodAntiAffinity | None = None
-    """Which pods to be away from."""
+    """Pods to be placed apart from."""
 
 
 class Toleration(Struct, kw_only=True):
-    """A taint that the pod bears."""
+    """A taint that the pod tolerates."""
 
     effect: str = ""
-    """The effect that is borne; all when empty."""
+    """The tolerated effect; all effects when empty."""
     key: str = ""
-    """The taint's key; with operator Exists an empty one stands for all."""
+    """The taint's key; with operator Exists an empty key matches all keys."""
     operator: str = ""
     """Equal (default) or Exists."""
     toleration_seconds: Int64 | None = None
-    """How long a NoExecute taint is borne; for ever by default."""
+    """How many seconds a NoExecute taint is tolerated; forever by default."""
     value: str = ""
     """The taint's value."""
 
 
 class TopologySpreadConstraint(Struct, kw_only=True):
-    """How evenly matching pods are to be spread over a topology such as zones."""
+    """How evenly matching pods must be spread over topology domains such as zones."""
 
     max_skew: Int32 = always(int)
-    """By how many pods the fullest and the emptiest domain may differ."""
+    """The maximum difference between the numbers of pods in any two domains."""
     topology_key: str = always(str)
     """The node label whose values are the domains."""
     when_unsatisfiable: str = always(str)

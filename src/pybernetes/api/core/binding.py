@@ -1,4 +1,4 @@
-"""Binding: the scheduler's word that a pod goes to a node."""
+"""Binding: assigns a pod to a node."""
 
 from typing import Annotated
 
@@ -11,13 +11,13 @@ from pybernetes.api.schema import StructSchema
 
 
 class Binding(Object, kw_only=True):
-    """Ties a pod to a node."""
+    """Assigns a pod to a node."""
 
     target: Annotated[ObjectReference, Required()] = always(ObjectReference)
 
 
 def validate(obj: Binding, errors: Errors) -> None:
-    """A pod is bound to a node."""
+    """The target is a node."""
     if obj.target.kind not in ("", "Node"):
         errors.not_supported(Path("target") / "kind", obj.target.kind, ["Node", "<empty>"])
     if not obj.target.name:

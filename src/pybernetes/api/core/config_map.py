@@ -1,4 +1,4 @@
-"""ConfigMap: settings that pods read, as files or as environment variables."""
+"""ConfigMap: configuration that pods read as files or environment variables."""
 
 from datetime import datetime
 
@@ -13,18 +13,18 @@ from pybernetes.api.tables import AGE, NAME
 
 
 class ConfigMap(Object, kw_only=True):
-    """Holds settings by key, for pods to use."""
+    """Holds configuration data for pods."""
 
     binary_data: dict[str, Bytes] = {}
-    """Settings that are not text, in base64."""
+    """Binary data, in base64."""
     data: dict[str, str] = {}
-    """Settings as text."""
+    """Text data."""
     immutable: bool | None = None
-    """Whether the data can never be changed again."""
+    """Whether the data is immutable. It cannot be unset."""
 
 
 def validate(obj: ConfigMap, errors: Errors) -> None:
-    """Keys can be file names, no key occurs in both maps, and all of it fits into 1 MiB."""
+    """Keys are valid file names, no key occurs in both maps, and the total size is at most 1 MiB."""
     size = 0
     for name, pairs, other in (("data", obj.data, obj.binary_data), ("binaryData", obj.binary_data, obj.data)):
         for key, value in pairs.items():
@@ -38,7 +38,7 @@ def validate(obj: ConfigMap, errors: Errors) -> None:
 
 
 def validate_update(new: ConfigMap, old: ConfigMap, errors: Errors) -> None:
-    """Once immutable, always immutable."""
+    """An immutable object stays immutable."""
     changed = {"data": new.data != old.data, "binaryData": new.binary_data != old.binary_data}
     validate_immutable_data(new.immutable, old.immutable, changed, errors)
 
@@ -47,7 +47,6 @@ COLUMNS = (NAME, Column("Data", description="How many keys it has."), AGE)
 
 
 def row(obj: ConfigMap, now: datetime) -> list[Cell]:
-    """The cells of `COLUMNS`."""
     count = len(obj.data) + len(obj.binary_data)
     return [obj.metadata.name, count, age(obj.metadata.creation_timestamp, now)]
 

@@ -1,4 +1,4 @@
-"""The options of requests that connect to a pod, a service or a node: what admission sees of exec, attach and proxy.
+"""The options of requests that connect to a pod, a service or a node, for admission of exec, attach and proxy.
 
 They have no metadata and are never stored: clients send them as query parameters.
 """

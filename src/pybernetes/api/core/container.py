@@ -1,4 +1,4 @@
-"""Containers: the processes of a pod, what they see and what they may use."""
+"""Containers of a pod: images, commands, environment, ports, mounts and resources."""
 
 from typing import Annotated
 
@@ -17,37 +17,37 @@ from pybernetes.api.meta import Int32, Quantity, Struct, always, named
 
 
 class ConfigMapEnvSource(LocalObjectReference, kw_only=True):
-    """A ConfigMap whose keys become environment variables."""
+    """A ConfigMap whose entries become environment variables."""
 
     optional: bool | None = None
 
 
 class SecretEnvSource(LocalObjectReference, kw_only=True):
-    """A Secret whose keys become environment variables."""
+    """A Secret whose entries become environment variables."""
 
     optional: bool | None = None
 
 
 class EnvFromSource(Struct, kw_only=True):
-    """Where a whole set of environment variables comes from."""
+    """A source of several environment variables."""
 
     config_map_ref: ConfigMapEnvSource | None = None
     """The ConfigMap."""
     prefix: str = ""
-    """What is put before each key."""
+    """A prefix for the name of each variable."""
     secret_ref: SecretEnvSource | None = None
     """The Secret."""
 
 
 class EnvVarSource(Struct, kw_only=True):
-    """Where the value of an environment variable comes from; exactly one field is set."""
+    """The source of an environment variable's value; exactly one field is set."""
 
     config_map_key_ref: ConfigMapKeySelector | None = None
     """A key of a ConfigMap."""
     field_ref: ObjectFieldSelector | None = None
     """A field of the pod."""
     file_key_ref: FileKeySelector | None = None
-    """A key of a file of variables."""
+    """A key of a file with environment variables."""
     resource_field_ref: ResourceFieldSelector | None = None
     """A request or limit of a container."""
     secret_key_ref: SecretKeySelector | None = None
@@ -60,63 +60,63 @@ class EnvVar(Struct, kw_only=True):
     name: str = always(str)
     """The variable."""
     value: str = ""
-    """The value. $(NAME) stands for a variable that was defined before."""
+    """The value. $(NAME) is expanded if the variable was defined before."""
     value_from: EnvVarSource | None = None
-    """Where the value comes from instead."""
+    """The source of the value; excludes `value`."""
 
 
 class ContainerPort(Struct, kw_only=True):
-    """A port that a container listens on. Leaving it out closes nothing."""
+    """A port that a container listens on. The declaration is informational: other ports are reachable, too."""
 
     container_port: Int32 = always(int)
     """The port, 1 to 65535."""
     host_ip: str = named("hostIP")
-    """The node's address to bind `hostPort` to."""
+    """The address of the node to which `hostPort` is bound."""
     host_port: Int32 = 0
-    """A port of the node that leads to the container."""
+    """A port of the node that is forwarded to the container."""
     name: str = ""
-    """A name for Services and probes to refer to."""
+    """A name that Services and probes can refer to."""
     protocol: Annotated[str, Default("TCP")] = ""
     """TCP (default), UDP or SCTP."""
 
 
 class ContainerResizePolicy(Struct, kw_only=True):
-    """Whether the container has to be restarted when a resource of it is resized."""
+    """Whether resizing a resource restarts the container."""
 
     resource_name: str = always(str)
     restart_policy: str = always(str)
 
 
 class ContainerRestartRuleOnExitCodes(Struct, kw_only=True):
-    """The exit codes that a restart rule is about."""
+    """The exit codes that a restart rule matches."""
 
     operator: Annotated[str, Required()] = ""
     values: Annotated[list[Int32], ListSet()] = []
 
 
 class ContainerRestartRule(Struct, kw_only=True):
-    """What is done when the container ends in a certain way."""
+    """The action for certain exits of the container."""
 
     action: Annotated[str, Required()] = ""
     exit_codes: ContainerRestartRuleOnExitCodes | None = None
 
 
 class ResourceClaim(Struct, kw_only=True):
-    """A claim of the pod that the container uses."""
+    """A resource claim of the pod that the container uses."""
 
     name: str = always(str)
     request: str = ""
 
 
 class ResourceRequirements(Struct, kw_only=True):
-    """What a container is sure to get (requests) and will not exceed (limits)."""
+    """The resources that a container is guaranteed (requests) and may use at most (limits)."""
 
     claims: Annotated[list[ResourceClaim], ListMap("name", patch=False)] = []
-    """Claims of the pod that the container uses."""
+    """Resource claims of the pod that the container uses."""
     limits: dict[str, Quantity] = {}
-    """The most that the container may use."""
+    """The maximum that the container may use."""
     requests: dict[str, Quantity] = {}
-    """The least that the container gets; the limits by default."""
+    """The minimum that the container is guaranteed; the limits by default."""
 
 
 class VolumeDevice(Struct, kw_only=True):
@@ -127,27 +127,27 @@ class VolumeDevice(Struct, kw_only=True):
 
 
 class VolumeMount(Struct, kw_only=True):
-    """A volume, or a part of it, inside a container."""
+    """Mounts a volume, or a part of it, into a container."""
 
     mount_path: str = always(str)
-    """Where the volume appears in the container."""
+    """The mount point in the container."""
     name: str = always(str)
-    """The volume."""
+    """The name of the volume."""
     bind_mount_options: Annotated[list[str], ListSet()] = []
     mount_propagation: str = ""
     """None (default), HostToContainer or Bidirectional."""
     read_only: bool = False
-    """Whether the container may only read."""
+    """Whether the mount is read-only."""
     recursive_read_only: str = ""
-    """Whether mounts below are read-only, too: Disabled, IfPossible or Enabled."""
+    """Whether submounts are read-only, too: Disabled, IfPossible or Enabled."""
     sub_path: str = ""
-    """The part of the volume to mount."""
+    """The path within the volume to mount."""
     sub_path_expr: str = ""
-    """The part of the volume to mount, with environment variables expanded."""
+    """The path within the volume to mount, with environment variables expanded."""
 
 
 class Container(Struct, kw_only=True):
-    """A process of a pod, in its own file system."""
+    """A container of a pod."""
 
     name: str = always(str)
     """Unique within the pod; a DNS label."""
@@ -158,38 +158,38 @@ class Container(Struct, kw_only=True):
     env: Annotated[list[EnvVar], ListMap("name")] = []
     """Environment variables."""
     env_from: list[EnvFromSource] = []
-    """Sources of whole sets of environment variables; `env` goes before them."""
+    """Sources of environment variables; `env` takes precedence over them."""
     image: str = ""
-    """The image's reference."""
+    """The reference of the image."""
     image_pull_policy: str = ""
-    """Always, IfNotPresent or Never. Always is the default for the tag `latest` and for none."""
+    """Always, IfNotPresent or Never. Always is the default for the tag `latest` and for images without a tag."""
     lifecycle: Lifecycle | None = None
-    """What is done after the start and before the end."""
+    """Actions after the container's start and before its termination."""
     liveness_probe: Probe | None = None
-    """The container is restarted when this fails."""
+    """When this probe fails, the container is restarted."""
     ports: Annotated[list[ContainerPort], ListMap("containerPort", "protocol")] = []
     """Ports that the container listens on."""
     readiness_probe: Probe | None = None
-    """The container gets traffic from Services only while this succeeds."""
+    """While this probe fails, Services send no traffic to the pod."""
     resize_policy: list[ContainerResizePolicy] = []
-    """Which resources can be resized without a restart."""
+    """Whether resizing a resource restarts the container."""
     resources: ResourceRequirements = always(ResourceRequirements)
-    """What the container is sure to get, and will not exceed."""
+    """Requests and limits of the container."""
     restart_policy: str = ""
-    """Always makes an init container a sidecar, which goes on running beside the others."""
+    """Always makes an init container a sidecar, which keeps running alongside the other containers."""
     restart_policy_rules: list[ContainerRestartRule] = []
     security_context: SecurityContext | None = None
-    """Privileges of the container."""
+    """Security settings of the container."""
     startup_probe: Probe | None = None
-    """The other probes wait until this has succeeded once."""
+    """The other probes start after this one has succeeded."""
     stdin: bool = False
     """Whether standard input is kept open for `attach`."""
     stdin_once: bool = False
     """Whether standard input is closed after the first client."""
     termination_message_path: str = ""
-    """The file whose content becomes the message of a container that ended."""
+    """The file whose content becomes the termination message."""
     termination_message_policy: str = ""
-    """File, or FallbackToLogsOnError: the end of the log where the file is empty."""
+    """File (default), or FallbackToLogsOnError: the end of the log if the file is empty."""
     tty: bool = False
     """Whether the container gets a terminal."""
     volume_devices: Annotated[list[VolumeDevice], ListMap("devicePath")] = []
@@ -201,7 +201,7 @@ class Container(Struct, kw_only=True):
 
 
 class EphemeralContainerCommon(Struct, kw_only=True):
-    """What an ephemeral container has in common with other containers."""
+    """The fields that ephemeral containers share with other containers."""
 
     name: str = always(str)
     """Unique within the pod; a DNS label."""
@@ -212,11 +212,11 @@ class EphemeralContainerCommon(Struct, kw_only=True):
     env: Annotated[list[EnvVar], ListMap("name")] = []
     """Environment variables."""
     env_from: list[EnvFromSource] = []
-    """Sources of whole sets of environment variables; `env` goes before them."""
+    """Sources of environment variables; `env` takes precedence over them."""
     image: str = ""
-    """The image's reference."""
+    """The reference of the image."""
     image_pull_policy: str = ""
-    """Always, IfNotPresent or Never. Always is the default for the tag `latest` and for none."""
+    """Always, IfNotPresent or Never. Always is the default for the tag `latest` and for images without a tag."""
     lifecycle: Lifecycle | None = None
     """Not allowed here."""
     liveness_probe: Probe | None = None
@@ -233,7 +233,7 @@ class EphemeralContainerCommon(Struct, kw_only=True):
     """Not allowed here."""
     restart_policy_rules: list[ContainerRestartRule] = []
     security_context: SecurityContext | None = None
-    """Privileges of the container."""
+    """Security settings of the container."""
     startup_probe: Probe | None = None
     """Not allowed here."""
     stdin: bool = False
@@ -241,9 +241,9 @@ class EphemeralContainerCommon(Struct, kw_only=True):
     stdin_once: bool = False
     """Whether standard input is closed after the first client."""
     termination_message_path: str = ""
-    """The file whose content becomes the message of a container that ended."""
+    """The file whose content becomes the termination message."""
     termination_message_policy: str = ""
-    """File, or FallbackToLogsOnError: the end of the log where the file is empty."""
+    """File (default), or FallbackToLogsOnError: the end of the log if the file is empty."""
     tty: bool = False
     """Whether the container gets a terminal."""
     volume_devices: Annotated[list[VolumeDevice], ListMap("devicePath")] = []
@@ -258,4 +258,4 @@ class EphemeralContainer(EphemeralContainerCommon, kw_only=True):
     """A container that is added to a running pod for debugging. It is never restarted."""
 
     target_container_name: str = ""
-    """The container whose processes are to be seen."""
+    """The container whose process namespace is joined."""

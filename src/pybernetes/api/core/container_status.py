@@ -1,4 +1,4 @@
-"""The state of the containers of a pod, as the kubelet reports it."""
+"""The state of the containers of a pod, as reported by the kubelet."""
 
 from typing import Annotated
 
@@ -8,13 +8,13 @@ from pybernetes.api.meta import Int32, Int64, Quantity, Struct, Time, always, na
 
 
 class ContainerStateRunning(Struct, kw_only=True):
-    """The container runs."""
+    """The container is running."""
 
     started_at: Time = ""
 
 
 class ContainerStateTerminated(Struct, kw_only=True):
-    """The container has ended."""
+    """The container has terminated."""
 
     exit_code: Int32 = always(int)
     container_id: str = named("containerID")
@@ -26,14 +26,14 @@ class ContainerStateTerminated(Struct, kw_only=True):
 
 
 class ContainerStateWaiting(Struct, kw_only=True):
-    """The container does not run yet, and why."""
+    """The container is not running yet."""
 
     message: str = ""
     reason: str = ""
 
 
 class ContainerState(Struct, kw_only=True):
-    """What a container is doing: one field is set; none means waiting."""
+    """The state of a container: at most one field is set; none means waiting."""
 
     running: ContainerStateRunning | None = None
     terminated: ContainerStateTerminated | None = None
@@ -55,7 +55,7 @@ class ContainerUser(Struct, kw_only=True):
 
 
 class ResourceHealth(Struct, kw_only=True):
-    """How well a device of a container is."""
+    """The health of a device of a container."""
 
     resource_id: str = always(str, name="resourceID")
     health: str = ""
@@ -63,20 +63,20 @@ class ResourceHealth(Struct, kw_only=True):
 
 
 class ResourceStatus(Struct, kw_only=True):
-    """How well the devices of one resource are."""
+    """The health of the devices of one resource."""
 
     name: str = always(str)
     resources: Annotated[list[ResourceHealth], ListMap("resourceID", patch=False)] = []
 
 
 class ImageVolumeStatus(Struct, kw_only=True):
-    """The image that an image volume shows."""
+    """The image of an image volume."""
 
     image_ref: Annotated[str, Required()] = ""
 
 
 class VolumeStatus(Struct, kw_only=True):
-    """What is known of a mounted volume."""
+    """The status of a mounted volume."""
 
     image: ImageVolumeStatus | None = None
 
@@ -92,29 +92,29 @@ class VolumeMountStatus(Struct, kw_only=True):
 
 
 class ContainerStatus(Struct, kw_only=True):
-    """The present and last state of a container."""
+    """The current and last state of a container."""
 
     image: str = always(str)
-    """The image that runs."""
+    """The image that the container runs."""
     image_id: str = always(str, name="imageID")
     """The image's digest."""
     name: str = always(str)
-    """The container."""
+    """The name of the container."""
     ready: bool = always(bool)
-    """Whether the container gets traffic."""
+    """Whether the container is ready to receive traffic."""
     restart_count: Int32 = always(int)
-    """How often it was restarted."""
+    """The number of restarts."""
     allocated_resources: dict[str, Quantity] = {}
     allocated_resources_status: Annotated[list[ResourceStatus], ListMap("name")] = []
     container_id: str = named("containerID")
     """The runtime's ID, as `containerd://...`."""
     last_state: ContainerState = always(ContainerState)
-    """How it ended last."""
+    """The state of its previous instance."""
     resources: ResourceRequirements | None = None
     started: bool | None = None
     """Whether it has started and its startup probe has succeeded."""
     state: ContainerState = always(ContainerState)
-    """What it is doing."""
+    """Its current state."""
     stop_signal: str = ""
     user: ContainerUser | None = None
     volume_mounts: Annotated[list[VolumeMountStatus], ListMap("mountPath")] = []

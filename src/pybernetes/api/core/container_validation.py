@@ -1,4 +1,4 @@
-"""The rules for containers: init containers, ordinary ones and those added for debugging."""
+"""Validation of containers: init, regular and ephemeral ones."""
 
 from pybernetes.api import names, rules
 from pybernetes.api.core.container import (
@@ -23,7 +23,7 @@ PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 def validate_container(
     container: Container | EphemeralContainer, volumes: set[str], host_network: bool, path: Path, errors: Errors
 ) -> None:
-    """What holds for every container. The name's uniqueness is the pod's matter."""
+    """Rules for every container. The pod checks that names are unique."""
     rules.named(container.name, names.dns_label, path / "name", errors)
     if not container.image:
         errors.required(path / "image")
@@ -53,7 +53,7 @@ def _resize(resource: str, policy: str, path: Path, errors: Errors) -> None:
 
 
 def validate_hooks_and_probes(container: Container, path: Path, errors: Errors) -> None:
-    """Of containers that keep running."""
+    """Rules for containers that keep running."""
     validate_lifecycle(container.lifecycle, path / "lifecycle", errors)
     validate_probe(container.liveness_probe, path / "livenessProbe", errors, needs_one_success=True)
     validate_probe(container.readiness_probe, path / "readinessProbe", errors)
@@ -61,7 +61,7 @@ def validate_hooks_and_probes(container: Container, path: Path, errors: Errors) 
 
 
 def validate_init_container(container: Container, path: Path, errors: Errors) -> None:
-    """An init container ends, unless it is a sidecar (restartPolicy Always), which keeps running."""
+    """An init container terminates, unless it is a sidecar (restartPolicy Always)."""
     if container.restart_policy == "Always":
         validate_hooks_and_probes(container, path, errors)
         return
@@ -78,7 +78,7 @@ def validate_init_container(container: Container, path: Path, errors: Errors) ->
 
 
 def validate_ephemeral_container(container: EphemeralContainer, targets: set[str], path: Path, errors: Errors) -> None:
-    """A container for debugging has no guarantees, so whatever speaks of them is not allowed."""
+    """An ephemeral container has no guarantees, so fields such as resources, ports and probes are forbidden."""
     if container.target_container_name and container.target_container_name not in targets:
         errors.not_found(path / "targetContainerName", container.target_container_name)
     for attribute, name in (

@@ -1,4 +1,4 @@
-"""Endpoints: the addresses behind a Service in one object. EndpointSlices have taken its place."""
+"""Endpoints: the addresses of a Service in one object. Superseded by EndpointSlices."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -35,7 +35,7 @@ class EndpointPort(Struct, kw_only=True):
 
 
 class EndpointSubset(Struct, kw_only=True):
-    """Addresses with the same ports; their product is the set of endpoints."""
+    """Addresses that have the same ports. The endpoints are all pairs of an address and a port."""
 
     addresses: list[EndpointAddress] = []
     not_ready_addresses: list[EndpointAddress] = []
@@ -43,7 +43,7 @@ class EndpointSubset(Struct, kw_only=True):
 
 
 class Endpoints(Object, kw_only=True):
-    """The addresses and ports behind the Service of the same name."""
+    """The endpoints of the Service with the same name."""
 
     subsets: list[EndpointSubset] = []
     """Addresses and ports."""
@@ -53,14 +53,14 @@ SHOWN = 3
 
 
 def default(obj: Endpoints) -> None:
-    """TCP."""
+    """The protocol of ports is TCP by default."""
     for subset in obj.subsets:
         for port in subset.ports:
             port.protocol = port.protocol or "TCP"
 
 
 def validate(obj: Endpoints, errors: Errors) -> None:
-    """Subsets have addresses, addresses are unicast."""
+    """Every subset has addresses, and addresses are unicast."""
     for index, subset in enumerate(obj.subsets):
         path = Path("subsets") @ index
         if not subset.addresses and not subset.not_ready_addresses:
@@ -95,7 +95,6 @@ COLUMNS = (NAME, Column("Endpoints", description="The first addresses and ports 
 
 
 def row(obj: Endpoints, now: datetime) -> list[Cell]:
-    """The cells of `COLUMNS`."""
     return [obj.metadata.name, _text(obj.subsets), age(obj.metadata.creation_timestamp, now)]
 
 

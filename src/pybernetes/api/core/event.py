@@ -1,4 +1,4 @@
-"""Event: what happened to an object, as `kubectl describe` and `kubectl events` tell it."""
+"""Event: a report of something that happened to an object, shown by `kubectl describe` and `kubectl events`."""
 
 from datetime import datetime
 from typing import Annotated
@@ -15,7 +15,7 @@ from pybernetes.api.schema import StructSchema
 
 
 class EventSeries(Struct, kw_only=True):
-    """An event that keeps happening: how often so far, and when last."""
+    """A repeated event: how often it occurred, and when last."""
 
     count: Int32 = 0
     last_observed_time: MicroTime = ""
@@ -29,23 +29,23 @@ class EventSource(Struct, kw_only=True):
 
 
 class Event(Object, kw_only=True):
-    """Something that happened to an object, reported by a component. Events are kept for a while only."""
+    """A report of something that happened to an object. Events expire."""
 
     metadata: Annotated[ObjectMeta, Required()] = msgspec.field(default_factory=ObjectMeta)
     involved_object: Annotated[ObjectReference, Required()] = always(ObjectReference)
-    """What the event is about."""
+    """The object that the event is about."""
     action: str = ""
     count: Int32 = 0
-    """How often it happened."""
+    """How often it occurred."""
     event_time: MicroTime = ""
     first_timestamp: Time = ""
-    """When it happened first."""
+    """When it occurred first."""
     last_timestamp: Time = ""
-    """When it happened last."""
+    """When it occurred last."""
     message: str = ""
-    """What happened, for people."""
+    """A description for people."""
     reason: str = ""
-    """What happened, in one word."""
+    """The reason as a CamelCase word."""
     related: ObjectReference | None = None
     reporting_component: Annotated[str, Optional()] = always(str)
     reporting_instance: Annotated[str, Optional()] = always(str)
@@ -56,7 +56,7 @@ class Event(Object, kw_only=True):
 
 
 def validate(obj: Event, errors: Errors) -> None:
-    """An event is kept beside the object that it is about; those about nodes and the like in `default`."""
+    """An event is in the namespace of its object; events of cluster-scoped objects are in `default`."""
     about = obj.involved_object.namespace
     path = Path("involvedObject") / "namespace"
     if about:
@@ -66,7 +66,7 @@ def validate(obj: Event, errors: Errors) -> None:
         errors.invalid(path, about, "does not match event.namespace")
     if not obj.event_time:
         return
-    # Events of the newer kind say who reports them, and why.
+    # Events of the newer form name the reporting component and a reason.
     if not obj.reporting_component:
         errors.required(Path("reportingController"))
     if not obj.reporting_instance:
@@ -94,21 +94,20 @@ SELECTABLE = {
 }
 
 COLUMNS = (
-    Column("Last Seen", description="When it happened last."),
+    Column("Last Seen", description="When it occurred last."),
     Column("Type", description="Normal or Warning."),
-    Column("Reason", description="What happened, in one word."),
+    Column("Reason", description="The reason as a CamelCase word."),
     Column("Object", description="To what it happened."),
     Column("Subobject", priority=1, description="To which part of it."),
     Column("Source", priority=1, description="Who reports it."),
     Column("Message", description="What happened."),
-    Column("First Seen", priority=1, description="When it happened first."),
-    Column("Count", type="integer", priority=1, description="How often it happened."),
+    Column("First Seen", priority=1, description="When it occurred first."),
+    Column("Count", type="integer", priority=1, description="How often it occurred."),
     Column("Name", format="name", priority=1, description="Name must be unique within a namespace."),
 )
 
 
 def row(obj: Event, now: datetime) -> list[Cell]:
-    """The cells of `COLUMNS`."""
     first = age(obj.first_timestamp or obj.event_time, now)
     last = age(obj.last_timestamp, now) if obj.last_timestamp else first
     count = obj.count or 1

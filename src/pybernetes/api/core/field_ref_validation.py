@@ -1,4 +1,4 @@
-"""References to the pod's own fields and resources, in environment variables and downward API files."""
+"""Validation of references to fields and resources of the pod, in environment variables and downward API files."""
 
 import re
 
@@ -36,7 +36,7 @@ _BYTE_DIVISORS = frozenset(
 
 
 def validate_field_ref(ref: ObjectFieldSelector, allowed: tuple[str, ...], path: Path, errors: Errors) -> None:
-    """A field that is offered here; `metadata.labels['key']` picks one label."""
+    """The field is one of the allowed ones; `metadata.labels['key']` selects one label."""
     if not ref.api_version:
         errors.required(path / "apiVersion")
         return
@@ -58,7 +58,7 @@ def validate_field_ref(ref: ObjectFieldSelector, allowed: tuple[str, ...], path:
 
 
 def validate_resource_ref(ref: ResourceFieldSelector, path: Path, errors: Errors, *, in_volume: bool) -> None:
-    """A request or limit of a container, divided."""
+    """The resource is known, and its divisor is allowed."""
     if in_volume and not ref.container_name:
         errors.required(path / "containerName")
     elif not ref.resource:

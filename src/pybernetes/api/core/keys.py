@@ -1,4 +1,4 @@
-"""What ConfigMaps and Secrets share: a limit, and immutability that is chosen once."""
+"""Rules that ConfigMaps and Secrets share: the size limit and the flag `immutable`."""
 
 from pybernetes.api.field import Errors, Path
 
@@ -7,7 +7,7 @@ FROZEN = "field is immutable when `immutable` is set"
 
 
 def validate_immutable_data(new: bool | None, old: bool | None, changed: dict[str, bool], errors: Errors) -> None:
-    """Of an immutable object neither the flag nor any part of the data changes; `changed` names those that did."""
+    """Neither the flag nor the data of an immutable object changes. `changed`: field -> whether it differs."""
     if not old:
         return
     if not new:

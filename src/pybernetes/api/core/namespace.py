@@ -1,4 +1,4 @@
-"""Namespace: the scope of names, and of much else: permissions, quotas, policies."""
+"""Namespace: the scope of names, permissions, quotas and policies."""
 
 from datetime import datetime
 from typing import Annotated
@@ -17,14 +17,14 @@ from pybernetes.api.tables import AGE, NAME
 
 
 class NamespaceSpec(Struct, kw_only=True):
-    """Who has to finish before the namespace may go."""
+    """The finalizers of a namespace."""
 
     finalizers: list[str] = []
-    """Who has to finish before the namespace goes."""
+    """Components that must finish their work before the namespace is removed."""
 
 
 class NamespaceCondition(Struct, kw_only=True):
-    """What holds up the deletion of a namespace."""
+    """A condition that describes what delays the deletion of a namespace."""
 
     status: str = always(str)
     type: str = always(str)
@@ -34,7 +34,7 @@ class NamespaceCondition(Struct, kw_only=True):
 
 
 class NamespaceStatus(Struct, kw_only=True):
-    """Whether the namespace is being deleted, and how far that is."""
+    """Whether the namespace is being deleted, and the progress of the deletion."""
 
     conditions: Annotated[list[NamespaceCondition], ListMap("type")] = []
     phase: str = ""
@@ -42,10 +42,10 @@ class NamespaceStatus(Struct, kw_only=True):
 
 
 class Namespace(Object, kw_only=True):
-    """A scope for names. Deleting it deletes everything in it."""
+    """A scope for names. Deleting it deletes all objects in it."""
 
     spec: NamespaceSpec = always(NamespaceSpec)
-    """Who has to finish before it goes."""
+    """The finalizers."""
     status: NamespaceStatus = always(NamespaceStatus)
     """Whether it is being deleted."""
 
@@ -56,25 +56,25 @@ NAME_LABEL = "kubernetes.io/metadata.name"
 
 
 def default(obj: Namespace) -> None:
-    """A label with the name lets selectors pick one namespace. A generated name is not known yet, and comes later."""
+    """Set the label with the name, by which selectors select one namespace. A generated name is not known yet."""
     if obj.metadata.name:
         obj.metadata.labels = {**obj.metadata.labels, NAME_LABEL: obj.metadata.name}
 
 
 def prepare_create(obj: Namespace) -> None:
-    """Active, and not to be removed before everything in it is."""
+    """The namespace is Active and has the finalizer that keeps it until it is empty."""
     obj.status = NamespaceStatus(phase=ACTIVE)
     if FINALIZER not in obj.spec.finalizers:
         obj.spec.finalizers = [*obj.spec.finalizers, FINALIZER]
 
 
 def prepare_update(new: Namespace, old: Namespace) -> None:
-    """Finalizers change through /finalize only."""
+    """Finalizers change only through /finalize."""
     new.spec.finalizers = old.spec.finalizers
 
 
 def prepare_delete(obj: Namespace) -> None:
-    """From now on nothing can be created in it."""
+    """The phase Terminating prevents new objects in it."""
     obj.status.phase = TERMINATING
 
 
@@ -91,7 +91,7 @@ def keep_all_but_finalizers(new: Namespace, old: Namespace) -> None:
 
 
 def validate(obj: Namespace, errors: Errors) -> None:
-    """Finalizers have names that tell whose they are."""
+    """Finalizers are qualified names."""
     for index, finalizer in enumerate(obj.spec.finalizers):
         path = Path("spec") / "finalizers"
         complaints = names.qualified_name(finalizer)
@@ -103,7 +103,7 @@ def validate(obj: Namespace, errors: Errors) -> None:
 
 
 def validate_update(new: Namespace, old: Namespace, errors: Errors) -> None:
-    """The label with the name stays true."""
+    """The label with the name keeps its value."""
     if new.metadata.labels.get(NAME_LABEL) != new.metadata.name:
         errors.invalid(
             Path("metadata") / "labels" @ NAME_LABEL,
@@ -113,7 +113,7 @@ def validate_update(new: Namespace, old: Namespace, errors: Errors) -> None:
 
 
 def validate_status(new: Namespace, old: Namespace, errors: Errors) -> None:
-    """Active exactly as long as nobody has asked for deletion."""
+    """The phase is Active unless the namespace is being deleted."""
     path = Path("status") / "phase"
     if not new.metadata.deletion_timestamp and new.status.phase != ACTIVE:
         errors.invalid(path, new.status.phase, f"may only be '{ACTIVE}' if `deletionTimestamp` is empty")
@@ -122,14 +122,13 @@ def validate_status(new: Namespace, old: Namespace, errors: Errors) -> None:
 
 
 def _no_rules(new: Namespace, old: Namespace, errors: Errors) -> None:
-    """A namespace that is being deleted may lose its finalizers whatever else is wrong with it."""
+    """Only the finalizers are checked: a namespace that is invalid otherwise can still be removed."""
 
 
 COLUMNS = (NAME, Column("Status", description="Active or Terminating."), AGE)
 
 
 def row(obj: Namespace, now: datetime) -> list[Cell]:
-    """The cells of `COLUMNS`."""
     return [obj.metadata.name, obj.status.phase, age(obj.metadata.creation_timestamp, now)]
 
 

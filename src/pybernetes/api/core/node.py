@@ -20,7 +20,7 @@ from pybernetes.api.tables import AGE, NAME, or_none
 
 
 class ConfigMapNodeConfigSource(Struct, kw_only=True):
-    """A ConfigMap with the kubelet's configuration; no longer used."""
+    """A ConfigMap with the kubelet's configuration. Deprecated."""
 
     kubelet_config_key: str = always(str)
     name: str = always(str)
@@ -30,19 +30,19 @@ class ConfigMapNodeConfigSource(Struct, kw_only=True):
 
 
 class NodeConfigSource(Struct, kw_only=True):
-    """Where the kubelet's configuration comes from; no longer used."""
+    """The source of the kubelet's configuration. Deprecated."""
 
     config_map: ConfigMapNodeConfigSource | None = None
 
 
 class NodePodPreemptionPolicy(Struct, kw_only=True):
-    """Which pods of the node may be preempted for others' sake."""
+    """Restrictions on the preemption of the node's pods."""
 
     disable_resize_preemption: Annotated[list[str], ListSet()] = []
 
 
 class Taint(Struct, kw_only=True):
-    """A mark that keeps away the pods that do not tolerate it."""
+    """Repels pods that do not tolerate it."""
 
     effect: str = always(str)
     """NoSchedule, PreferNoSchedule or NoExecute."""
@@ -55,21 +55,21 @@ class Taint(Struct, kw_only=True):
 
 
 class NodeSpec(Struct, kw_only=True):
-    """What the cluster decided about the node."""
+    """The desired state of a node."""
 
     config_source: NodeConfigSource | None = None
     external_id: str = named("externalID")
     pod_cidr: str = named("podCIDR")
-    """The block of pod addresses of the node."""
+    """The range of pod addresses of the node."""
     pod_cidrs: Annotated[list[str], ListSet(patch=True)] = named("podCIDRs", list)
-    """The blocks of pod addresses of the node, one per family."""
+    """The ranges of pod addresses of the node, one per IP family."""
     pod_preemption_policy: NodePodPreemptionPolicy | None = None
     provider_id: str = named("providerID")
-    """The machine's ID with its provider."""
+    """The ID of the machine at its cloud provider."""
     taints: list[Taint] = []
-    """Marks that keep pods away."""
+    """Taints that repel pods."""
     unschedulable: bool = False
-    """Whether new pods are kept away (cordon)."""
+    """Whether no new pods are scheduled to the node (cordon)."""
 
 
 class NodeAddress(Struct, kw_only=True):
@@ -80,7 +80,7 @@ class NodeAddress(Struct, kw_only=True):
 
 
 class NodeCondition(Struct, kw_only=True):
-    """One aspect of a node's present state."""
+    """One aspect of a node's current state."""
 
     status: str = always(str)
     type: str = always(str)
@@ -91,7 +91,7 @@ class NodeCondition(Struct, kw_only=True):
 
 
 class NodeConfigStatus(Struct, kw_only=True):
-    """The kubelet's configuration; no longer used."""
+    """The kubelet's configuration. Deprecated."""
 
     active: NodeConfigSource | None = None
     assigned: NodeConfigSource | None = None
@@ -112,7 +112,7 @@ class NodeDaemonEndpoints(Struct, kw_only=True):
 
 
 class NodeFeatures(Struct, kw_only=True):
-    """What the node's runtime can do."""
+    """Features of the node's container runtime."""
 
     supplemental_groups_policy: bool | None = None
 
@@ -125,13 +125,13 @@ class ContainerImage(Struct, kw_only=True):
 
 
 class NodeSwapStatus(Struct, kw_only=True):
-    """The swap space of the node."""
+    """The swap memory of the node."""
 
     capacity: Int64 | None = None
 
 
 class NodeSystemInfo(Struct, kw_only=True):
-    """Names and versions of the node's hardware and software."""
+    """Identifiers and software versions of the node."""
 
     architecture: str = always(str)
     boot_id: str = always(str, name="bootID")
@@ -148,14 +148,14 @@ class NodeSystemInfo(Struct, kw_only=True):
 
 
 class NodeRuntimeHandlerFeatures(Struct, kw_only=True):
-    """What a runtime handler can do."""
+    """Features of a runtime handler."""
 
     recursive_read_only_mounts: bool | None = None
     user_namespaces: bool | None = None
 
 
 class NodeRuntimeHandler(Struct, kw_only=True):
-    """A way in which the node can run containers."""
+    """A handler of the container runtime."""
 
     features: NodeRuntimeHandlerFeatures | None = None
     name: Annotated[str, Optional()] = always(str)
@@ -169,16 +169,16 @@ class AttachedVolume(Struct, kw_only=True):
 
 
 class NodeStatus(Struct, kw_only=True):
-    """What the kubelet reports of its node."""
+    """The observed state of a node, reported by its kubelet."""
 
     addresses: Annotated[list[NodeAddress], ListMap("type")] = []
     """Addresses of the node."""
     allocatable: dict[str, Quantity] = {}
-    """What pods may use."""
+    """Resources that pods may use."""
     capacity: dict[str, Quantity] = {}
-    """What the machine has."""
+    """Resources of the machine."""
     conditions: Annotated[list[NodeCondition], ListMap("type")] = []
-    """Present state: Ready, MemoryPressure, DiskPressure, PIDPressure."""
+    """Current state: Ready, MemoryPressure, DiskPressure, PIDPressure."""
     config: NodeConfigStatus | None = None
     daemon_endpoints: NodeDaemonEndpoints = always(NodeDaemonEndpoints)
     declared_features: list[str] = []
@@ -186,7 +186,7 @@ class NodeStatus(Struct, kw_only=True):
     images: list[ContainerImage] = []
     """Images on the node."""
     node_info: NodeSystemInfo = always(NodeSystemInfo)
-    """Names and versions of hardware and software."""
+    """Identifiers and software versions."""
     phase: str = ""
     runtime_handlers: list[NodeRuntimeHandler] = []
     volumes_attached: list[AttachedVolume] = []
@@ -197,9 +197,9 @@ class Node(Object, kw_only=True):
     """A machine of the cluster."""
 
     spec: NodeSpec = always(NodeSpec)
-    """What the cluster decided about the node."""
+    """The desired state of a node."""
     status: NodeStatus = always(NodeStatus)
-    """What the kubelet reports."""
+    """The observed state, reported by the kubelet."""
 
 
 ROLE_PREFIX = "node-role.kubernetes.io/"
@@ -207,11 +207,11 @@ ROLE_LABEL = "kubernetes.io/role"
 
 
 def default(obj: Node) -> None:
-    """What can be given to pods is all there is, unless the kubelet says otherwise."""
+    """`allocatable` is `capacity` by default."""
     canonicalize(obj)
     if not obj.status.allocatable and obj.status.capacity:
         obj.status.allocatable = dict(obj.status.capacity)
-    # The single block of pod addresses and the list of blocks are two spellings of one thing.
+    # podCIDR and podCIDRs hold the same data; set the one that is missing.
     spec = obj.spec
     if spec.pod_cidr and not spec.pod_cidrs:
         spec.pod_cidrs = [spec.pod_cidr]
@@ -220,7 +220,7 @@ def default(obj: Node) -> None:
 
 
 def validate(obj: Node, errors: Errors) -> None:
-    """Taints, blocks of pod addresses, amounts."""
+    """Taints, pod address ranges and quantities are valid."""
     _taints(obj.spec.taints, errors)
     for index, cidr in enumerate(obj.spec.pod_cidrs):
         if not rules.is_cidr(cidr):
@@ -248,7 +248,7 @@ def _taints(taints: list[Taint], errors: Errors) -> None:
 
 
 def validate_update(new: Node, old: Node, errors: Errors) -> None:
-    """Addresses and the provider's ID are given once."""
+    """Pod address ranges and the provider ID cannot change once set."""
     path = Path("spec")
     if old.spec.pod_cidrs and new.spec.pod_cidrs != old.spec.pod_cidrs:
         text = 'node updates may not change podCIDR except from "" to valid'
@@ -275,7 +275,6 @@ COLUMNS = (
 
 
 def row(obj: Node, now: datetime) -> list[Cell]:
-    """The cells of `COLUMNS`."""
     info = obj.status.node_info
     addresses = {address.type: address.address for address in reversed(obj.status.addresses)}
     return [
@@ -299,7 +298,7 @@ def _status(obj: Node) -> str:
 
 
 def roles(obj: Node) -> list[str]:
-    """What a node is for: the ends of its `node-role.kubernetes.io/...` labels, and the old `kubernetes.io/role`."""
+    """The roles of a node: the suffixes of its `node-role.kubernetes.io/` labels, and the old `kubernetes.io/role`."""
     labels = obj.metadata.labels
     found = {key.removeprefix(ROLE_PREFIX) for key in labels if key.startswith(ROLE_PREFIX)}
     return sorted((found | {labels.get(ROLE_LABEL, "")}) - {""})

@@ -1,4 +1,4 @@
-"""The rules for what steers a pod to a node: tolerations, affinity, topology spread, taints."""
+"""Validation of tolerations, affinity, topology spread and taints."""
 
 from pybernetes.api import names, rules
 from pybernetes.api.core.affinity import (
@@ -17,7 +17,7 @@ EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
 def validate_tolerations(tolerations: list[Toleration], path: Path, errors: Errors) -> None:
-    """What a pod bears."""
+    """Tolerations."""
     for index, toleration in enumerate(tolerations):
         place = path @ index
         if toleration.key:
@@ -122,7 +122,7 @@ def _pod_term(term: PodAffinityTerm, path: Path, errors: Errors) -> None:
 
 
 def validate_spread(constraints: list[TopologySpreadConstraint], path: Path, errors: Errors) -> None:
-    """How evenly pods are to be spread."""
+    """Topology spread constraints."""
     seen: set[tuple[str, str]] = set()
     for index, constraint in enumerate(constraints):
         place = path @ index

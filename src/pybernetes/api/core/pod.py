@@ -1,5 +1,5 @@
-"""Pod: the unit that is scheduled. Its types are in pod_spec.py and pod_status.py, its rules in the files beside them:
-pod_defaults.py, pod_strategy.py (what who may set), pod_validation.py, pod_update.py, pod_columns.py.
+"""Pod: the unit of scheduling. Types: pod_object.py, pod_spec.py, pod_status.py. Rules: pod_defaults.py,
+pod_strategy.py (which writer may set which fields), pod_validation.py, pod_update.py. Table: pod_columns.py.
 """
 
 from pybernetes.api.core.pod_columns import COLUMNS, row

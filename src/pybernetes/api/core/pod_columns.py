@@ -1,4 +1,4 @@
-"""A pod in `kubectl get pods`: the one line in which people look for what is wrong."""
+"""A pod as a row of `kubectl get pods`."""
 
 from datetime import datetime
 
@@ -22,7 +22,6 @@ COLUMNS = (
 
 
 def row(pod: Pod, now: datetime) -> list[Cell]:
-    """The cells of `COLUMNS`."""
     state = _State(pod)
     restarts = str(state.restarts)
     if state.restarts and state.last_restart:
@@ -44,7 +43,7 @@ def row(pod: Pod, now: datetime) -> list[Cell]:
 
 
 class _State:
-    """What the columns Ready, Status and Restarts say, gathered container by container."""
+    """The cells Ready, Status and Restarts, computed container by container."""
 
     def __init__(self, pod: Pod) -> None:
         self._pod = pod
@@ -73,7 +72,7 @@ class _State:
             self.last_restart = max(self.last_restart, status.last_state.terminated.finished_at)
 
     def _init_containers(self) -> bool:
-        """Whether initialization is still going on, or failed."""
+        """Whether initialization is still in progress, or failed."""
         for index, status in enumerate(self._pod.status.init_container_statuses):
             self._count(status)
             terminated = status.state.terminated
@@ -94,7 +93,7 @@ class _State:
         return f"{index}/{len(self._pod.spec.init_containers)}"
 
     def _containers(self) -> None:
-        # Restarts of init containers are history once the pod is initialized, except those of sidecars.
+        # Once the pod is initialized, restarts of init containers do not count, except those of sidecars.
         self.restarts, self.last_restart = 0, ""
         for status in self._pod.status.init_container_statuses:
             if status.name in self._sidecars:
@@ -123,7 +122,7 @@ class _State:
 
 
 def _end(state: ContainerState) -> str:
-    """How a container ended."""
+    """The reason, signal or exit code of a terminated container."""
     terminated = state.terminated
     if terminated is None:
         return ""

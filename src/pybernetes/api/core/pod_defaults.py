@@ -1,4 +1,4 @@
-"""What a pod is when little is said: the defaults of containers, probes, volumes and of the pod as a whole."""
+"""Defaults of pods: containers, probes, volumes and the fields of the pod itself."""
 
 from pybernetes.api.core.container import Container, EnvVar, EphemeralContainer
 from pybernetes.api.core.pod_object import Pod
@@ -18,7 +18,7 @@ TOKEN_SECONDS = 3600
 
 
 def default_pod(pod: Pod) -> None:
-    """Everything that is defaulted in a pod itself but not in a template: links, host ports, requests from limits."""
+    """Defaults that apply to pods but not to templates: service links, host ports, requests from limits."""
     spec = pod.spec
     if spec.enable_service_links is None:
         spec.enable_service_links = True
@@ -37,7 +37,7 @@ def default_pod(pod: Pod) -> None:
 
 
 def default_pod_spec(spec: PodSpec) -> None:
-    """What pods and pod templates have in common."""
+    """Defaults that pods and pod templates share."""
     spec.dns_policy = spec.dns_policy or "ClusterFirst"
     spec.restart_policy = spec.restart_policy or "Always"
     spec.scheduler_name = spec.scheduler_name or "default-scheduler"
@@ -45,7 +45,7 @@ def default_pod_spec(spec: PodSpec) -> None:
         spec.security_context = PodSecurityContext()
     if spec.termination_grace_period_seconds is None:
         spec.termination_grace_period_seconds = 30
-    # The old name of the field is kept equal to the new one.
+    # The deprecated field has the same value as the new one.
     spec.service_account_name = spec.service_account_name or spec.service_account
     spec.service_account = spec.service_account_name
     for container in (*spec.containers, *spec.init_containers):
@@ -57,7 +57,7 @@ def default_pod_spec(spec: PodSpec) -> None:
 
 
 def image_pull_policy(image: str) -> str:
-    """Always for the tag `latest` and for no tag at all; anything else is taken to be unchanging."""
+    """Always for the tag `latest` and for images without a tag; other tags are assumed not to change."""
     if "@" in image:
         return "IfNotPresent"
     _, colon, tag = image.rpartition("/")[2].partition(":")
@@ -128,7 +128,7 @@ def _volume(volume: Volume) -> None:
 
 
 def has_source(volume: Volume) -> bool:
-    """Whether the volume says what it is made of."""
+    """Whether the volume has a source."""
     return any(getattr(volume, name) is not None for name in Volume.__struct_fields__ if name != "name")
 
 

@@ -6,9 +6,9 @@ from pybernetes.api.meta import Object, always
 
 
 class Pod(Object, kw_only=True):
-    """A group of containers that share an address and volumes, and run on one node."""
+    """A group of containers that share an IP address and volumes, and run on one node."""
 
     spec: PodSpec = always(PodSpec)
-    """What is to run."""
+    """The desired state."""
     status: PodStatus = always(PodStatus)
-    """What is known of it."""
+    """The observed state."""

@@ -1,4 +1,4 @@
-"""What somebody asks of a pod: PodSpec and its parts that are not about containers, volumes or placement."""
+"""PodSpec, and its parts other than containers, volumes and scheduling constraints."""
 
 from typing import Annotated, ClassVar
 
@@ -27,7 +27,7 @@ class PodDNSConfig(Struct, kw_only=True):
 
 
 class EvictionResponder(Struct, kw_only=True):
-    """Somebody who takes part in the eviction of the pod."""
+    """A component that takes part in the eviction of the pod."""
 
     type_facts: ClassVar = (Atomic(),)
     name: str = always(str)
@@ -62,7 +62,7 @@ class PodResourceClaim(Struct, kw_only=True):
 
 
 class PodSchedulingGate(Struct, kw_only=True):
-    """Something that the pod waits for before it is scheduled."""
+    """A gate that must be removed before the pod is scheduled."""
 
     name: str = always(str)
 
@@ -75,14 +75,14 @@ class PodSchedulingGroup(Struct, kw_only=True):
 
 
 class PodSpec(Struct, kw_only=True):
-    """What is to run in a pod, and how."""
+    """The desired state of a pod."""
 
     containers: Annotated[list[Container], ListMap("name"), Required()] = []
     """The containers of the pod; at least one."""
     active_deadline_seconds: Int64 | None = None
     """How long the pod may be active on a node before it is failed."""
     affinity: Affinity | None = None
-    """Nodes and pods to be near to or away from."""
+    """Scheduling constraints."""
     automount_service_account_token: bool | None = None
     """Whether a token of the service account is mounted."""
     dns_config: PodDNSConfig | None = None
@@ -90,9 +90,9 @@ class PodSpec(Struct, kw_only=True):
     dns_policy: str = ""
     """ClusterFirst (default), ClusterFirstWithHostNet, Default (the node's) or None."""
     enable_service_links: bool | None = None
-    """Whether Services of the namespace are told as environment variables."""
+    """Whether Services of the namespace are injected as environment variables."""
     ephemeral_containers: Annotated[list[EphemeralContainer], ListMap("name")] = []
-    """Containers for debugging, added by the `ephemeralcontainers` subresource."""
+    """Ephemeral containers for debugging, added through the `ephemeralcontainers` subresource."""
     eviction_responders: Annotated[list[EvictionResponder], ListMap("name")] = []
     host_aliases: Annotated[list[HostAlias], ListMap("ip")] = []
     """Lines for the hosts file of the containers."""
@@ -101,33 +101,33 @@ class PodSpec(Struct, kw_only=True):
     host_network: bool = False
     """Whether the pod shares the node's network, addresses and ports."""
     host_pid: bool = named("hostPID", False)
-    """Whether the pod sees the node's processes."""
+    """Whether the pod shares the node's process namespace."""
     host_users: bool | None = None
     """Whether the pod shares the node's user namespace; true by default."""
     hostname: str = ""
     """The host name within the pod; the pod's name by default."""
     hostname_override: str = ""
-    """A host name, possibly qualified, that goes before everything else."""
+    """A host name, possibly fully qualified, that overrides all other settings."""
     image_pull_secrets: Annotated[list[LocalObjectReference], ListMap("name")] = []
-    """Secrets with which images may be pulled."""
+    """Secrets for pulling images."""
     init_containers: Annotated[list[Container], ListMap("name")] = []
-    """Containers that run one after the other, to their end, before the others start."""
+    """Containers that run to completion, one after the other, before the others start."""
     node_name: str = ""
-    """The node that the pod runs on; the scheduler fills it in."""
+    """The node of the pod; set by the scheduler."""
     node_selector: Annotated[dict[str, str], Atomic()] = {}
     """Labels that the node must have."""
     os: PodOS | None = None
     """The operating system that the containers need."""
     overhead: dict[str, Quantity] = {}
-    """What the sandbox itself takes; filled in from the runtime class."""
+    """Resources that the sandbox itself uses; set from the runtime class."""
     preemption_policy: str = ""
-    """Whether the pod may push out others: PreemptLowerPriority (default) or Never."""
+    """Whether the pod may preempt others: PreemptLowerPriority (default) or Never."""
     priority: Int32 | None = None
-    """The priority as a number; filled in from the priority class."""
+    """The priority as a number; set from the priority class."""
     priority_class_name: str = ""
     """The priority class."""
     readiness_gates: list[PodReadinessGate] = []
-    """Conditions besides the containers' readiness that the pod needs to be ready."""
+    """Conditions, in addition to ready containers, that the pod needs to be ready."""
     resource_claims: Annotated[list[PodResourceClaim], ListMap("name", retain_keys=True)] = []
     """Claims for devices that containers may use."""
     resources: ResourceRequirements | None = None
@@ -139,36 +139,36 @@ class PodSpec(Struct, kw_only=True):
     scheduler_name: str = ""
     """The scheduler that places the pod."""
     scheduling_gates: Annotated[list[PodSchedulingGate], ListMap("name")] = []
-    """What has to be removed from this list before the pod is scheduled."""
+    """Gates; the pod is scheduled when all are removed."""
     scheduling_group: PodSchedulingGroup | None = None
     security_context: PodSecurityContext | None = None
-    """Privileges of all containers."""
+    """Security settings of the pod and of all containers."""
     service_account: str = ""
-    """The old name of serviceAccountName."""
+    """Deprecated alias of serviceAccountName."""
     service_account_name: str = ""
-    """Who the pod is to the API server; `default` by default."""
+    """The service account of the pod; `default` by default."""
     set_hostname_as_fqdn: bool | None = named("setHostnameAsFQDN", None)
-    """Whether the host name in the kernel is the qualified one."""
+    """Whether the kernel's host name is the fully qualified name."""
     share_process_namespace: bool | None = None
-    """Whether the containers see each other's processes."""
+    """Whether the containers share one process namespace."""
     subdomain: str = ""
-    """With a headless Service of this name, the pod gets a DNS name of its own."""
+    """The name of a headless Service, which gives the pod a DNS name."""
     termination_grace_period_seconds: Int64 | None = None
-    """How long the containers may take to end before they are killed; 30 by default."""
+    """How many seconds the containers have to terminate before they are killed; 30 by default."""
     tolerations: Annotated[list[Toleration], Atomic()] = []
-    """Taints that the pod bears."""
+    """Taints that the pod tolerates."""
     topology_spread_constraints: Annotated[
         list[TopologySpreadConstraint], ListMap("topologyKey", "whenUnsatisfiable")
     ] = []
-    """How evenly such pods are to be spread."""
+    """How evenly matching pods must be spread."""
     volumes: Annotated[list[Volume], ListMap("name", retain_keys=True)] = []
     """Volumes that containers can mount."""
 
 
 class PodTemplateSpec(Struct, kw_only=True):
-    """What the pods that an object makes look like."""
+    """Describes the pods that a workload creates."""
 
     metadata: ObjectMeta = always(ObjectMeta)
     """Labels and annotations of the pods."""
     spec: PodSpec = always(PodSpec)
-    """What is to run in the pods."""
+    """The desired state of the pods."""

@@ -1,4 +1,4 @@
-"""What is known of a pod: PodStatus and its parts; the state of its containers is in container_status.py."""
+"""PodStatus and its parts; the state of containers is in container_status.py."""
 
 from typing import Annotated
 
@@ -9,25 +9,25 @@ from pybernetes.api.meta import Int64, Quantity, Struct, Time, always, named
 
 
 class PodCondition(Struct, kw_only=True):
-    """One aspect of a pod's present state."""
+    """One aspect of a pod's current state."""
 
     status: str = always(str)
     """True, False or Unknown."""
     type: str = always(str)
-    """Which aspect this is about."""
+    """The aspect that the condition describes."""
     last_probe_time: Time = ""
-    """When it was last looked at."""
+    """When the condition was last checked."""
     last_transition_time: Time = ""
     """When the status last changed."""
     message: str = ""
-    """Why, in a sentence for people."""
+    """The reason as a sentence, for people."""
     observed_generation: Int64 = 0
     reason: str = ""
-    """Why, in one word for programs."""
+    """The reason as a CamelCase word, for programs."""
 
 
 class ContainerExtendedResourceRequest(Struct, kw_only=True):
-    """Which request of a claim stands for a container's extended resource."""
+    """Maps an extended resource of a container to a request of a resource claim."""
 
     container_name: str = always(str)
     request_name: str = always(str)
@@ -35,7 +35,7 @@ class ContainerExtendedResourceRequest(Struct, kw_only=True):
 
 
 class PodExtendedResourceClaimStatus(Struct, kw_only=True):
-    """The claim that was made for the pod's extended resources."""
+    """The resource claim that was created for the pod's extended resources."""
 
     request_mappings: Annotated[list[ContainerExtendedResourceRequest], Required()] = []
     resource_claim_name: str = always(str)
@@ -48,14 +48,14 @@ class HostIP(Struct, kw_only=True):
 
 
 class NodeAllocatableMappedResources(Struct, kw_only=True):
-    """How much of a node resource a claim takes."""
+    """The amount of a node resource that a claim uses."""
 
     name: str = always(str)
     quantity: Annotated[Quantity | None, Required()] = None
 
 
 class NodeAllocatableOverheadResources(Struct, kw_only=True):
-    """What a claim costs of a node resource on top."""
+    """The additional amount of a node resource that a claim uses."""
 
     name: str = always(str)
     per_container: Quantity | None = None
@@ -63,7 +63,7 @@ class NodeAllocatableOverheadResources(Struct, kw_only=True):
 
 
 class NodeAllocatableResourceClaimStatus(Struct, kw_only=True):
-    """What a claim takes of the node's resources."""
+    """The node resources that a claim uses."""
 
     resource_claim_name: str = always(str)
     containers: Annotated[list[str], ListSet()] = []
@@ -78,7 +78,7 @@ class PodIP(Struct, kw_only=True):
 
 
 class PodResourceClaimStatus(Struct, kw_only=True):
-    """The claim that was made from a template of the pod."""
+    """The resource claim that was created from a template of the pod."""
 
     name: str = always(str)
     resource_claim_name: str = ""
@@ -93,7 +93,7 @@ class VolumeHealthCondition(Struct, kw_only=True):
 
 
 class PodVolumeHealth(Struct, kw_only=True):
-    """How well a volume of the pod is."""
+    """The health of a volume of the pod."""
 
     name: str = always(str)
     health_conditions: Annotated[list[VolumeHealthCondition], ListMap("status", "reason")] = []
@@ -101,15 +101,15 @@ class PodVolumeHealth(Struct, kw_only=True):
 
 
 class PodStatus(Struct, kw_only=True):
-    """What is known of a pod, mostly from its kubelet; it lags behind a little."""
+    """The observed state of a pod, mostly reported by its kubelet."""
 
     allocated_resources: dict[str, Quantity] = {}
     conditions: Annotated[list[PodCondition], ListMap("type")] = []
-    """Present state: PodScheduled, Initialized, ContainersReady, Ready."""
+    """Current state: PodScheduled, Initialized, ContainersReady, Ready."""
     container_statuses: list[ContainerStatus] = []
     """State of the containers."""
     ephemeral_container_statuses: list[ContainerStatus] = []
-    """State of the containers for debugging."""
+    """State of the ephemeral containers."""
     extended_resource_claim_status: PodExtendedResourceClaimStatus | None = None
     host_ip: str = named("hostIP")
     """Address of the node."""
@@ -118,12 +118,12 @@ class PodStatus(Struct, kw_only=True):
     init_container_statuses: list[ContainerStatus] = []
     """State of the init containers."""
     message: str = ""
-    """Why the pod is in this state, for people."""
+    """The reason for the state as a sentence."""
     node_allocatable_resource_claim_statuses: Annotated[
         list[NodeAllocatableResourceClaimStatus], ListMap("resourceClaimName")
     ] = []
     nominated_node_name: str = ""
-    """The node where room is being made for the pod."""
+    """The node on which pods are being preempted for this pod."""
     observed_generation: Int64 = 0
     phase: str = ""
     """Pending, Running, Succeeded, Failed or Unknown."""
@@ -132,12 +132,12 @@ class PodStatus(Struct, kw_only=True):
     pod_ips: Annotated[list[PodIP], ListMap("ip")] = named("podIPs", list)
     """Addresses of the pod, one per family."""
     qos_class: str = ""
-    """Guaranteed, Burstable or BestEffort: who is served first when the node is short."""
+    """The quality-of-service class: Guaranteed, Burstable or BestEffort."""
     reason: str = ""
-    """Why the pod is in this state, in one word: Evicted, for instance."""
+    """The reason for the state as a CamelCase word, such as Evicted."""
     resize: str = ""
     resource_claim_statuses: Annotated[list[PodResourceClaimStatus], ListMap("name", retain_keys=True)] = []
     resources: ResourceRequirements | None = None
     start_time: Time = ""
-    """When the kubelet took up the pod."""
+    """When the kubelet accepted the pod."""
     volume_health: Annotated[list[PodVolumeHealth], ListMap("name", patch=False)] = []

@@ -13,7 +13,7 @@ DEFAULT_GRACE_SECONDS = 30
 
 
 def prepare_create(pod: Pod) -> None:
-    """A new pod is Pending, has its quality-of-service class, and selectors with its own labels written into them."""
+    """Set the phase Pending and the quality-of-service class, and expand `matchLabelKeys` into selectors."""
     pod.status = PodStatus(phase="Pending", qos_class=qos_class(pod.spec))
     if pod.spec.scheduling_gates:
         pod.status.conditions = [
@@ -28,12 +28,12 @@ def prepare_create(pod: Pod) -> None:
 
 
 def prepare_status(new: Pod, old: Pod) -> None:
-    """The kubelet does not decide the quality-of-service class."""
+    """The kubelet cannot change the quality-of-service class."""
     new.status.qos_class = old.status.qos_class or new.status.qos_class
 
 
 def grace_period(pod: Pod, requested: int | None) -> int:
-    """Only a pod that runs on a node needs time to end. A negative period means the shortest there is."""
+    """Only a pod on a node gets a grace period. A negative one means the shortest possible, one second."""
     if not pod.spec.node_name or pod.status.phase in ("Succeeded", "Failed"):
         return 0
     if requested is not None:
@@ -70,7 +70,7 @@ def _class_of(all_resources: list[ResourceRequirements]) -> str:
 
 
 def _write_own_labels(pod: Pod) -> None:
-    """`matchLabelKeys` means "pods with the same value as mine": the values are written into the selectors now."""
+    """`matchLabelKeys` selects pods with the same values as this one: write the values into the selectors."""
     labels = pod.metadata.labels
     if pod.spec.affinity is not None:
         for term in _pod_terms(pod.spec.affinity):

@@ -1,4 +1,4 @@
-"""What of a pod may change once it exists: images, deadlines, tolerations added, gates taken away; nothing else."""
+"""Which fields of a pod may be updated: images, deadlines, added tolerations, removed scheduling gates."""
 
 import msgspec
 
@@ -20,7 +20,7 @@ CHANGEABLE = (
 
 
 def validate_pod_update(new: Pod, old: Pod, errors: Errors) -> None:
-    """The spec may change only in `CHANGEABLE`; a gated pod may narrow down its node selection, too."""
+    """Only `CHANGEABLE` fields of the spec may change. A gated pod may narrow its node selection, too."""
     before, after = old.spec, new.spec
     if len(after.containers) != len(before.containers):
         errors.forbidden(SPEC / "containers", "pod updates may not add or remove containers")
@@ -59,7 +59,7 @@ def _gates(after: PodSpec, before: PodSpec, errors: Errors) -> None:
 
 
 def _tolerations(after: PodSpec, before: PodSpec, errors: Errors) -> None:
-    """Old ones must still be there; only how long they hold may differ."""
+    """Existing tolerations must remain; only their duration may change."""
     kept = [msgspec.structs.replace(t, toleration_seconds=None) for t in after.tolerations]
     for toleration in before.tolerations:
         if msgspec.structs.replace(toleration, toleration_seconds=None) not in kept:
@@ -69,7 +69,7 @@ def _tolerations(after: PodSpec, before: PodSpec, errors: Errors) -> None:
 
 
 def _with_what_may_change(after: PodSpec, before: PodSpec) -> PodSpec:
-    """The new spec with everything that may change put back to what it was."""
+    """The new spec with the old values of all fields that may change."""
     grace = after.termination_grace_period_seconds
     if grace == 1 and (before.termination_grace_period_seconds or 0) < 0:
         grace = before.termination_grace_period_seconds
@@ -90,14 +90,14 @@ def _with_what_may_change(after: PodSpec, before: PodSpec) -> PodSpec:
 
 
 def _restored_affinity(after: PodSpec, before: PodSpec) -> Affinity | None:
-    """The old affinity where nothing but rules about nodes was added, which a gated pod may do."""
+    """The old affinity if the change only adds node requirements, which a pod with scheduling gates may do."""
     new, old = after.affinity or Affinity(), before.affinity or Affinity()
     others = (new.pod_affinity, new.pod_anti_affinity) == (old.pod_affinity, old.pod_anti_affinity)
     return before.affinity if others and _narrower(new.node_affinity, old.node_affinity) else after.affinity
 
 
 def _narrower(new: NodeAffinity | None, old: NodeAffinity | None) -> bool:
-    """Whether every old required term is still there, in its place, with at most more expressions."""
+    """Whether every old required term is still at its index, with at most additional expressions."""
     was = old.required_during_scheduling_ignored_during_execution if old is not None else None
     if was is None:
         return True

@@ -1,4 +1,4 @@
-"""The rules for pods and pod templates. Each part of a pod has its own file; here is what ties them together."""
+"""Validation of pods and pod templates. Parts of a pod are validated in files of their own."""
 
 from pybernetes.api import names, rules
 from pybernetes.api.core.container import Container
@@ -24,12 +24,12 @@ SPEC = Path("spec")
 
 
 def validate_pod(pod: Pod, errors: Errors) -> None:
-    """A pod after defaulting."""
+    """Validate a pod after defaulting."""
     validate_pod_spec(pod.spec, SPEC, errors)
 
 
 def validate_template(template: PodTemplateSpec, path: Path, errors: Errors) -> None:
-    """The template of a Deployment and the like."""
+    """Validate the pod template of a workload."""
     validate_labels(template.metadata.labels, path / "labels", errors)
     validate_annotations(template.metadata.annotations, path / "annotations", errors)
     validate_pod_spec(template.spec, path / "spec", errors)
@@ -39,7 +39,7 @@ def validate_template(template: PodTemplateSpec, path: Path, errors: Errors) -> 
 
 
 def validate_pod_spec(spec: PodSpec, path: Path, errors: Errors) -> None:
-    """What pods and templates have in common."""
+    """Rules for pods and pod templates."""
     volumes = validate_volumes(spec.volumes, path / "volumes", errors)
     _containers(spec, volumes, path, errors)
     rules.one_of(spec.restart_policy, RESTART_POLICIES, path / "restartPolicy", errors)
@@ -151,7 +151,7 @@ def _dns_config(config: PodDNSConfig, path: Path, errors: Errors) -> None:
         errors.invalid(path / "searches", config.searches, text)
     for index, search in enumerate(config.searches):
         if search != ".":
-            # Underscores are seen in search domains of the wild.
+            # Search domains may contain underscores.
             rules.follows(
                 search.removesuffix(".").replace("_", "x"), names.dns_subdomain, path / "searches" @ index, errors
             )

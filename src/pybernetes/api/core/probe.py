@@ -1,4 +1,4 @@
-"""Probes and lifecycle hooks: how a container is asked after its health, and told of its start and end."""
+"""Probes and lifecycle hooks of containers."""
 
 from typing import Annotated
 
@@ -14,7 +14,7 @@ class ExecAction(Struct, kw_only=True):
 
 
 class GRPCAction(Struct, kw_only=True):
-    """Asks the gRPC health service."""
+    """Calls the gRPC health service."""
 
     port: Int32 = always(int)
     mode: str = ""
@@ -32,7 +32,7 @@ class HTTPGetAction(Struct, kw_only=True):
     """Sends an HTTP GET; a status from 200 to 399 means healthy."""
 
     port: IntOrString = always(int)
-    """The port, or a name of a port of the container."""
+    """The number or the name of a port of the container."""
     host: str = ""
     """The host; the pod's address by default."""
     http_headers: list[HTTPHeader] = []
@@ -41,26 +41,26 @@ class HTTPGetAction(Struct, kw_only=True):
     """The path."""
     protocol: str = ""
     scheme: str = ""
-    """HTTP (default) or HTTPS, whose certificate is not checked."""
+    """HTTP (default) or HTTPS; the certificate is not verified."""
 
 
 class SleepAction(Struct, kw_only=True):
-    """Waits for a while."""
+    """Sleeps for some seconds."""
 
     seconds: Int64 = always(int)
 
 
 class TCPSocketAction(Struct, kw_only=True):
-    """Opens a connection; that it opens means healthy."""
+    """Opens a TCP connection; success means healthy."""
 
     port: IntOrString = always(int)
-    """The port, or a name of a port of the container."""
+    """The number or the name of a port of the container."""
     host: str = ""
     """The host; the pod's address by default."""
 
 
 class LifecycleHandler(Struct, kw_only=True):
-    """What is done at a point of a container's life; exactly one field is set."""
+    """The action of a lifecycle hook; exactly one field is set."""
 
     exec: ExecAction | None = None
     http_get: HTTPGetAction | None = None
@@ -69,41 +69,41 @@ class LifecycleHandler(Struct, kw_only=True):
 
 
 class Lifecycle(Struct, kw_only=True):
-    """What is done after a container's start and before its end."""
+    """Actions after a container's start and before its termination."""
 
     post_start: LifecycleHandler | None = None
-    """Done right after the start; the container is killed if it fails."""
+    """Runs right after the start; if it fails, the container is killed."""
     pre_stop: LifecycleHandler | None = None
-    """Done before the container is told to end, within the grace period."""
+    """Runs before the container is stopped, within the grace period."""
     stop_signal: str = ""
-    """The signal that tells the container to end."""
+    """The signal that stops the container."""
 
 
 class ProbeHandler(Struct, kw_only=True):
-    """What a probe does: one of these."""
+    """The action of a probe; exactly one field is set."""
 
     exec: ExecAction | None = None
     """Run a command in the container."""
     grpc: GRPCAction | None = None
-    """Ask the gRPC health service."""
+    """Call the gRPC health service."""
     http_get: HTTPGetAction | None = None
     """Send an HTTP GET."""
     tcp_socket: TCPSocketAction | None = None
-    """Open a connection."""
+    """Open a TCP connection."""
 
 
 class Probe(ProbeHandler, kw_only=True):
     """How and how often the kubelet checks a container."""
 
     failure_threshold: Int32 | None = None
-    """After how many failures in a row the probe has failed; 3 by default."""
+    """How many consecutive failures make the probe fail; 3 by default."""
     initial_delay_seconds: Int32 | None = None
-    """How long after the start the first probe is made."""
+    """How many seconds after the start the first probe runs."""
     period_seconds: Int32 | None = None
-    """How often; every 10 seconds by default."""
+    """The interval in seconds; 10 by default."""
     success_threshold: Int32 | None = None
-    """After how many successes in a row the probe has succeeded again; 1 by default."""
+    """How many consecutive successes make the probe succeed after a failure; 1 by default."""
     termination_grace_period_seconds: Int64 | None = None
-    """How long the container may take to end when this probe fails."""
+    """How many seconds the container has to terminate when this probe fails."""
     timeout_seconds: Int32 | None = None
-    """How long an answer may take; 1 second by default."""
+    """The timeout in seconds; 1 by default."""

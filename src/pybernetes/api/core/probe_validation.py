@@ -1,4 +1,4 @@
-"""The rules for probes and lifecycle hooks."""
+"""Validation of probes and lifecycle hooks."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ Action = ExecAction | GRPCAction | HTTPGetAction | SleepAction | TCPSocketAction
 
 
 def validate_probe(probe: Probe | None, path: Path, errors: Errors, *, needs_one_success: bool = False) -> None:
-    """A probe has exactly one way to ask; `needs_one_success`: one good answer must be enough (liveness, startup)."""
+    """A probe has exactly one action. `needs_one_success`: successThreshold must be 1 (liveness, startup)."""
     if probe is None:
         return
     _exactly_one(

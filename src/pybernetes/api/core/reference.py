@@ -7,7 +7,7 @@ from pybernetes.api.meta import Struct, always
 
 
 class ObjectReference(Struct, kw_only=True):
-    """Names any object, or a part of it."""
+    """Refers to any object, or to a part of it."""
 
     type_facts: ClassVar = (Atomic(),)
     api_version: str = ""
@@ -20,14 +20,14 @@ class ObjectReference(Struct, kw_only=True):
 
 
 class LocalObjectReference(Struct, kw_only=True):
-    """Names an object of a known kind in the same namespace."""
+    """Refers to an object of a known kind in the same namespace."""
 
     type_facts: ClassVar = (Atomic(),)
     name: Annotated[str, Default("")] = ""
 
 
 class SecretReference(Struct, kw_only=True):
-    """Names a Secret in any namespace."""
+    """Refers to a Secret in any namespace."""
 
     type_facts: ClassVar = (Atomic(),)
     name: str = ""
@@ -35,7 +35,7 @@ class SecretReference(Struct, kw_only=True):
 
 
 class TypedLocalObjectReference(Struct, kw_only=True):
-    """Names an object of any kind in the same namespace."""
+    """Refers to an object of any kind in the same namespace."""
 
     type_facts: ClassVar = (Atomic(),)
     kind: str = always(str)
@@ -44,7 +44,7 @@ class TypedLocalObjectReference(Struct, kw_only=True):
 
 
 class TypedObjectReference(Struct, kw_only=True):
-    """Names an object of any kind in any namespace."""
+    """Refers to an object of any kind in any namespace."""
 
     kind: str = always(str)
     name: str = always(str)

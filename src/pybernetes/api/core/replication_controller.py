@@ -1,4 +1,4 @@
-"""ReplicationController: the forerunner of the ReplicaSet, with a plain map as its selector."""
+"""ReplicationController: the predecessor of the ReplicaSet. Its selector is a map of labels."""
 
 from datetime import datetime
 from typing import Annotated
@@ -19,7 +19,7 @@ from pybernetes.api.workloads import SCALE_PATHS, SPEC, keep_labels, validate_re
 
 
 class ReplicationControllerSpec(Struct, kw_only=True):
-    """How many pods of which kind."""
+    """The desired state."""
 
     min_ready_seconds: Annotated[Int32 | None, Default(0)] = None
     replicas: Annotated[Int32 | None, Default(1)] = None
@@ -28,7 +28,7 @@ class ReplicationControllerSpec(Struct, kw_only=True):
 
 
 class ReplicationControllerCondition(Struct, kw_only=True):
-    """One aspect of a ReplicationController's present state."""
+    """One aspect of a ReplicationController's current state."""
 
     status: str = always(str)
     type: str = always(str)
@@ -38,7 +38,7 @@ class ReplicationControllerCondition(Struct, kw_only=True):
 
 
 class ReplicationControllerStatus(Struct, kw_only=True):
-    """How many pods there are, and how well they are."""
+    """The observed state."""
 
     replicas: Int32 = always(int)
     available_replicas: Int32 = 0
@@ -49,14 +49,14 @@ class ReplicationControllerStatus(Struct, kw_only=True):
 
 
 class ReplicationController(Object, kw_only=True):
-    """Keeps a number of equal pods running. Deployments have taken its place."""
+    """Keeps a number of identical pods running. Superseded by Deployments."""
 
     spec: ReplicationControllerSpec = always(ReplicationControllerSpec)
     status: ReplicationControllerStatus = always(ReplicationControllerStatus)
 
 
 def default(obj: ReplicationController) -> None:
-    """One replica; selector and labels come from the template's labels where they are not given."""
+    """One replica; selector and labels are the template's labels by default."""
     spec = obj.spec
     if spec.template is not None:
         default_pod_spec(spec.template.spec)
@@ -82,13 +82,13 @@ def validate(obj: ReplicationController, errors: Errors) -> None:
 
 
 def validate_status(new: ReplicationController, old: ReplicationController, errors: Errors) -> None:
-    """No count is negative, and parts are not more than the whole."""
+    """No count is negative, and none exceeds the number of replicas."""
     validate_replica_counts(new.status, errors)
 
 
 COLUMNS = (
     NAME,
-    Column("Desired", type="integer", description="How many replicas are wanted."),
+    Column("Desired", type="integer", description="The desired number of replicas."),
     Column("Current", type="integer", description="How many replicas exist."),
     Column("Ready", type="integer", description="How many replicas are ready."),
     AGE,
@@ -99,7 +99,6 @@ COLUMNS = (
 
 
 def row(obj: ReplicationController, now: datetime) -> list[Cell]:
-    """The cells of `COLUMNS`."""
     template = obj.spec.template
     return [
         obj.metadata.name,

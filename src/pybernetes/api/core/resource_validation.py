@@ -1,4 +1,4 @@
-"""The rules for what containers ask of a node: names of resources, amounts, and how requests and limits relate."""
+"""Validation of resource requests and limits: names, quantities, and their relation."""
 
 from pybernetes.api import names
 from pybernetes.api.core.container import ResourceRequirements
@@ -49,12 +49,12 @@ def _name(name: str, path: Path, errors: Errors) -> None:
 
 
 def is_extended(name: str) -> bool:
-    """Whether a resource is a device of some vendor: counted in whole pieces, never overcommitted."""
+    """Whether a resource is an extended resource: counted in whole units, never overcommitted."""
     return "/" in name and "kubernetes.io/" not in name and not name.startswith("requests.")
 
 
 def amount_of(name: str, amount: Quantity, path: Path, errors: Errors) -> None:
-    """An amount is 0 or more; of things that can't be split, a whole number."""
+    """A quantity is 0 or more, and integral for resources that cannot be divided."""
     if parse(amount).nanos < 0:
         errors.invalid(path, canonical(amount), NOT_NEGATIVE)
     if (is_extended(name) or name == "pods") and milli(amount) % 1000:

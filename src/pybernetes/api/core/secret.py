@@ -17,16 +17,16 @@ from pybernetes.api.tables import AGE, NAME
 
 
 class Secret(Object, kw_only=True):
-    """Holds confidential data by key, for pods and for the cluster itself."""
+    """Holds confidential data for pods and for the cluster."""
 
     data: dict[str, Bytes] = {}
     """The secret data, in base64."""
     immutable: bool | None = None
-    """Whether the data can never be changed again."""
+    """Whether the data is immutable. It cannot be unset."""
     string_data: dict[str, str] = {}
-    """Secret data as text, for writing only; it goes into `data`."""
+    """Secret data as text; write-only: the server moves it into `data`."""
     type: Annotated[str, Immutable()] = ""
-    """What the secret is for; Opaque by default."""
+    """The type, which determines the required keys; Opaque by default."""
 
 
 OPAQUE = "Opaque"
@@ -41,7 +41,7 @@ _REQUIRED_KEYS = {
 
 
 def default(obj: Secret) -> None:
-    """Opaque. What is given as plain text (stringData) wins over data and is kept only there, in base64."""
+    """The type is Opaque by default. `stringData` is moved into `data`, whose entries it overrides."""
     obj.type = obj.type or OPAQUE
     for key, text in obj.string_data.items():
         obj.data[key] = base64.b64encode(text.encode()).decode()
@@ -49,7 +49,7 @@ def default(obj: Secret) -> None:
 
 
 def validate(obj: Secret, errors: Errors) -> None:
-    """Keys can be file names, values have at most 1 MiB in all, and each type has the keys it is for."""
+    """Keys are valid file names, values have at most 1 MiB in total, and the keys that the type requires exist."""
     size = 0
     for key, value in obj.data.items():
         path = Path("data") @ key
@@ -77,7 +77,7 @@ def _json(value: str, path: Path, errors: Errors) -> None:
 
 
 def validate_update(new: Secret, old: Secret, errors: Errors) -> None:
-    """The type stays; once immutable, always immutable."""
+    """The type is immutable; once immutable, always immutable."""
     rules.immutable_fields(new, old, errors)
     validate_immutable_data(new.immutable, old.immutable, {"data": new.data != old.data}, errors)
 
@@ -91,7 +91,6 @@ COLUMNS = (
 
 
 def row(obj: Secret, now: datetime) -> list[Cell]:
-    """The cells of `COLUMNS`."""
     return [obj.metadata.name, obj.type, len(obj.data), age(obj.metadata.creation_timestamp, now)]
 
 

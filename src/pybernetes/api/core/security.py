@@ -1,4 +1,4 @@
-"""Security contexts: which user, capabilities and profiles containers run with."""
+"""Security contexts: user, capabilities and profiles of containers."""
 
 from typing import ClassVar
 
@@ -15,7 +15,7 @@ class AppArmorProfile(Struct, kw_only=True):
 
 
 class Capabilities(Struct, kw_only=True):
-    """POSIX capabilities to add to, and to drop from, the runtime's defaults."""
+    """POSIX capabilities to add to and to drop from the runtime's defaults."""
 
     add: list[str] = []
     drop: list[str] = []
@@ -31,7 +31,7 @@ class SELinuxOptions(Struct, kw_only=True):
 
 
 class SeccompProfile(Struct, kw_only=True):
-    """The system calls that a container may make."""
+    """The seccomp profile: the system calls that a container may make."""
 
     type_facts: ClassVar = (Union({"localhostProfile": "LocalhostProfile"}, "type"),)
     type: str = always(str)
@@ -55,7 +55,7 @@ class WindowsSecurityContextOptions(Struct, kw_only=True):
 
 
 class SecurityContext(Struct, kw_only=True):
-    """The privileges of a container; it takes precedence over the pod's."""
+    """Security settings of a container; they take precedence over those of the pod."""
 
     allow_privilege_escalation: bool | None = None
     """Whether a process can gain more privileges than its parent."""
@@ -63,14 +63,14 @@ class SecurityContext(Struct, kw_only=True):
     capabilities: Capabilities | None = None
     """Capabilities to add and to drop."""
     privileged: bool | None = None
-    """Whether the container is as good as root on the node."""
+    """Whether the container is privileged: equivalent to root on the node."""
     proc_mount: str = ""
     read_only_root_filesystem: bool | None = None
     """Whether the image's file system is read-only."""
     run_as_group: Int64 | None = None
     """The group ID of the first process."""
     run_as_non_root: bool | None = None
-    """Whether to refuse to run as root."""
+    """Whether the kubelet refuses to run the container as root."""
     run_as_user: Int64 | None = None
     """The user ID of the first process; the image's by default."""
     se_linux_options: SELinuxOptions | None = None
@@ -80,7 +80,7 @@ class SecurityContext(Struct, kw_only=True):
 
 
 class PodSecurityContext(Struct, kw_only=True):
-    """The privileges of all containers of a pod, and the ownership of its volumes."""
+    """Security settings of all containers of a pod, and the ownership of its volumes."""
 
     app_armor_profile: AppArmorProfile | None = None
     fs_group: Int64 | None = None
@@ -89,7 +89,7 @@ class PodSecurityContext(Struct, kw_only=True):
     run_as_group: Int64 | None = None
     """The group ID of the first processes."""
     run_as_non_root: bool | None = None
-    """Whether to refuse to run as root."""
+    """Whether the kubelet refuses to run the container as root."""
     run_as_user: Int64 | None = None
     """The user ID of the first processes."""
     se_linux_change_policy: str = ""

@@ -1,4 +1,4 @@
-"""The rules for security contexts of pods and containers."""
+"""Validation of security contexts of pods and containers."""
 
 import re
 
@@ -17,7 +17,7 @@ def _identity(value: int | None, path: Path, errors: Errors) -> None:
 
 
 def validate_security_context(context: SecurityContext | None, path: Path, errors: Errors) -> None:
-    """Of a container."""
+    """Security context of a container."""
     if context is None:
         return
     _identity(context.run_as_user, path / "runAsUser", errors)
@@ -36,7 +36,7 @@ def validate_security_context(context: SecurityContext | None, path: Path, error
 
 
 def validate_pod_security_context(context: PodSecurityContext | None, path: Path, errors: Errors) -> None:
-    """Of a pod."""
+    """Security context of a pod."""
     if context is None:
         return
     _identity(context.fs_group, path / "fsGroup", errors)

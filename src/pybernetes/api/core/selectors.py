@@ -1,4 +1,4 @@
-"""References to single keys and fields: of ConfigMaps, Secrets, files, and of the pod itself."""
+"""References to keys of ConfigMaps, Secrets and files, and to fields of the pod."""
 
 from typing import Annotated, ClassVar
 
@@ -41,7 +41,7 @@ class SecretKeySelector(LocalObjectReference, kw_only=True):
 
 
 class FileKeySelector(Struct, kw_only=True):
-    """A key of a file of variables in a volume."""
+    """A key of a file with environment variables in a volume."""
 
     type_facts: ClassVar = (Atomic(),)
     key: str = always(str)
@@ -51,7 +51,7 @@ class FileKeySelector(Struct, kw_only=True):
 
 
 class KeyToPath(Struct, kw_only=True):
-    """A key, and the file it becomes."""
+    """Maps a key to a file."""
 
     key: str = always(str)
     """The key."""

@@ -1,4 +1,4 @@
-"""Service: one stable name and address for a changing set of pods."""
+"""Service: a stable name and address for a changing set of pods."""
 
 from datetime import datetime
 
@@ -44,7 +44,7 @@ AFFINITY_SECONDS = 10800
 
 
 def default(obj: Service) -> None:
-    """ClusterIP, no affinity, a port that leads to the same port of the pods."""
+    """Type ClusterIP, no session affinity, target ports equal to ports."""
     spec = obj.spec
     spec.session_affinity = spec.session_affinity or "None"
     if spec.session_affinity == "None":
@@ -64,7 +64,7 @@ def default(obj: Service) -> None:
         spec.internal_traffic_policy = spec.internal_traffic_policy or "Cluster"
     if spec.type == LOAD_BALANCER and spec.allocate_load_balancer_node_ports is None:
         spec.allocate_load_balancer_node_ports = True
-    # The single address and the list of addresses are two spellings of one thing.
+    # clusterIP and clusterIPs hold the same data; set the one that is missing.
     if spec.cluster_ip and not spec.cluster_ips:
         spec.cluster_ips = [spec.cluster_ip]
     elif spec.cluster_ips and not spec.cluster_ip:
@@ -72,7 +72,7 @@ def default(obj: Service) -> None:
 
 
 def prepare_update(new: Service, old: Service) -> None:
-    """A client that leaves out what was handed out (addresses, node ports) means to keep it."""
+    """Keep allocated addresses and node ports that the client omits."""
     spec, was = new.spec, old.spec
     if EXTERNAL_NAME not in (spec.type, was.type) and not spec.cluster_ip:
         spec.cluster_ip, spec.cluster_ips = was.cluster_ip, was.cluster_ips
@@ -104,7 +104,7 @@ def _keep_node_ports(new: list[ServicePort], old: list[ServicePort]) -> None:
 
 
 def _drop_same_node_ports(spec: ServiceSpec, was: ServiceSpec) -> None:
-    """A type that has no node ports, given with the old ones: only the type was meant to change."""
+    """The new type has no node ports: drop those that the client sent back unchanged."""
     if [p.node_port for p in spec.ports] == [p.node_port for p in was.ports]:
         for port in spec.ports:
             port.node_port = 0
@@ -113,7 +113,7 @@ def _drop_same_node_ports(spec: ServiceSpec, was: ServiceSpec) -> None:
 
 
 def _drop_same_addresses(spec: ServiceSpec, was: ServiceSpec) -> None:
-    """A name has no address; the old one, sent along unchanged, was not meant to stay."""
+    """An ExternalName Service has no addresses: drop those that the client sent back unchanged."""
     if spec.cluster_ip == was.cluster_ip:
         spec.cluster_ip, spec.cluster_ips = "", []
     if spec.ip_families == was.ip_families:
@@ -135,7 +135,6 @@ COLUMNS = (
 
 
 def row(obj: Service, now: datetime) -> list[Cell]:
-    """The cells of `COLUMNS`."""
     spec = obj.spec
     return [
         obj.metadata.name,

@@ -1,4 +1,4 @@
-"""ServiceAccount: who a pod is to the API server."""
+"""ServiceAccount: the identity of pods at the API server."""
 
 from datetime import datetime
 from typing import Annotated
@@ -19,16 +19,15 @@ class ServiceAccount(Object, kw_only=True):
     automount_service_account_token: bool | None = None
     """Whether pods get a token mounted."""
     image_pull_secrets: list[LocalObjectReference] = []
-    """Secrets with which pods may pull images."""
+    """Secrets for pulling the images of pods."""
     secrets: Annotated[list[ObjectReference], ListMap("name")] = []
-    """Secrets that pods of the account may use."""
+    """Secrets that pods with this account may use."""
 
 
 COLUMNS = (NAME, Column("Secrets", description="How many secrets are listed in it."), AGE)
 
 
 def row(obj: ServiceAccount, now: datetime) -> list[Cell]:
-    """The cells of `COLUMNS`."""
     return [obj.metadata.name, len(obj.secrets), age(obj.metadata.creation_timestamp, now)]
 
 

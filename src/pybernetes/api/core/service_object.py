@@ -7,7 +7,7 @@ from pybernetes.api.meta import Condition, Int32, IntOrString, Object, Struct, a
 
 
 class ClientIPConfig(Struct, kw_only=True):
-    """How long a client is led to the same pod."""
+    """The duration of session affinity."""
 
     timeout_seconds: Int32 | None = None
 
@@ -19,54 +19,54 @@ class SessionAffinityConfig(Struct, kw_only=True):
 
 
 class ServicePort(Struct, kw_only=True):
-    """A port of the Service, and where it leads."""
+    """A port of the Service, and its target port."""
 
     port: Int32 = always(int)
     """The port of the Service."""
     app_protocol: str | None = None
     """The application's protocol, as a hint."""
     name: str = ""
-    """A DNS label; needed if there is more than one port."""
+    """A DNS label; required if there are several ports."""
     node_port: Int32 = 0
-    """The port of all nodes that leads here; handed out by the server."""
+    """The port on all nodes that is forwarded to the Service; allocated by the server."""
     protocol: Annotated[str, Default("TCP")] = ""
     """TCP (default), UDP or SCTP."""
     target_port: IntOrString | None = None
-    """The pods' port, or its name; the same as `port` by default."""
+    """The number or the name of the pods' port; `port` by default."""
 
 
 class ServiceSpec(Struct, kw_only=True):
-    """Which pods the Service leads to, and how it is reached."""
+    """The desired state of a Service."""
 
     allocate_load_balancer_node_ports: bool | None = None
     cluster_ip: str = named("clusterIP")
-    """The virtual address; handed out by the server. `None` makes the Service headless."""
+    """The virtual IP address; allocated by the server. `None` makes the Service headless."""
     cluster_ips: list[str] = named("clusterIPs", list)
-    """The virtual addresses, one per family."""
+    """The virtual IP addresses, one per family."""
     external_ips: list[str] = named("externalIPs", list)
-    """Further addresses at which nodes take traffic for the Service."""
+    """Further addresses at which nodes accept traffic for the Service."""
     external_name: str = ""
     """With type ExternalName: the name that the Service is an alias for."""
     external_traffic_policy: str = ""
-    """Cluster (default), or Local: only to pods of the node, with the client's address kept."""
+    """Cluster (default), or Local: only to pods on the same node, preserving the client's address."""
     health_check_node_port: Int32 | None = None
     internal_traffic_policy: str = ""
-    """Cluster (default), or Local: only to pods of the node."""
+    """Cluster (default), or Local: only to pods on the same node."""
     ip_families: list[str] = []
     """IPv4, IPv6 or both, in order of preference."""
     ip_family_policy: str = ""
     """SingleStack, PreferDualStack or RequireDualStack."""
     load_balancer_class: str | None = None
-    """Which load balancer takes care of the Service."""
+    """The load balancer implementation that handles the Service."""
     load_balancer_ip: str = named("loadBalancerIP")
     load_balancer_source_ranges: list[str] = []
-    """Who may use the load balancer."""
+    """Client address ranges that may use the load balancer."""
     ports: Annotated[list[ServicePort], ListMap("port", "protocol")] = []
     """The ports of the Service."""
     publish_not_ready_addresses: bool = False
     """Whether pods that are not ready count as endpoints."""
     selector: Annotated[dict[str, str], Atomic()] = {}
-    """The labels of the pods. Without it somebody else has to make the endpoints."""
+    """The labels of the pods. Without a selector, endpoints are managed by another component."""
     session_affinity: str = ""
     """None (default) or ClientIP."""
     session_affinity_config: SessionAffinityConfig | None = None
@@ -76,7 +76,7 @@ class ServiceSpec(Struct, kw_only=True):
 
 
 class PortStatus(Struct, kw_only=True):
-    """What became of a port of a load balancer."""
+    """The state of a port of a load balancer."""
 
     port: Int32 = always(int)
     protocol: str = always(str)
@@ -84,7 +84,7 @@ class PortStatus(Struct, kw_only=True):
 
 
 class LoadBalancerIngress(Struct, kw_only=True):
-    """An address at which a load balancer takes traffic for the Service."""
+    """An address at which a load balancer accepts traffic for the Service."""
 
     hostname: str = ""
     ip: str = ""
@@ -93,22 +93,22 @@ class LoadBalancerIngress(Struct, kw_only=True):
 
 
 class LoadBalancerStatus(Struct, kw_only=True):
-    """The addresses that a load balancer gave the Service."""
+    """The addresses of a load balancer."""
 
     ingress: list[LoadBalancerIngress] = []
 
 
 class ServiceStatus(Struct, kw_only=True):
-    """What became of the Service outside the cluster."""
+    """The observed state of a Service."""
 
     conditions: Annotated[list[Condition], ListMap("type")] = []
     load_balancer: LoadBalancerStatus = always(LoadBalancerStatus)
 
 
 class Service(Object, kw_only=True):
-    """A named entrance to a set of pods: an address inside the cluster, and outside of it where that is asked for."""
+    """A stable name and address for a set of pods."""
 
     spec: ServiceSpec = always(ServiceSpec)
-    """Which pods, which ports."""
+    """The desired state."""
     status: ServiceStatus = always(ServiceStatus)
-    """What became of it outside the cluster."""
+    """The observed state."""

@@ -1,4 +1,4 @@
-"""The rules for Services. Addresses and node ports are handed out by the API server, and stay once they are."""
+"""Validation of Services. The API server allocates addresses and node ports."""
 
 from pybernetes.api import names, rules
 from pybernetes.api.core.service_object import Service, ServicePort, ServiceSpec
@@ -14,7 +14,7 @@ SPEC = Path("spec")
 
 
 def validate(obj: Service, errors: Errors) -> None:
-    """A Service after defaulting and before it has addresses, or with them."""
+    """Validate a Service after defaulting, with or without allocated addresses."""
     spec = obj.spec
     _type(spec, errors)
     _ports(spec, errors)
@@ -133,7 +133,7 @@ def _policies(spec: ServiceSpec, errors: Errors) -> None:
 
 
 def validate_update(new: Service, old: Service, errors: Errors) -> None:
-    """A Service keeps its first address as long as its type has one."""
+    """The primary cluster IP is immutable as long as the type has one."""
     if EXTERNAL_NAME in (new.spec.type, old.spec.type):
         return
     was = old.spec.cluster_ips or ([old.spec.cluster_ip] if old.spec.cluster_ip else [])

@@ -1,4 +1,4 @@
-"""Volumes: directories that outlive the containers of a pod, or come from elsewhere. A volume has one source."""
+"""Volumes of pods. A volume has exactly one source."""
 
 from typing import Annotated
 
@@ -82,7 +82,7 @@ __all__ = [
 
 
 class CSIVolumeSource(Struct, kw_only=True):
-    """A volume that a CSI driver makes for this pod alone."""
+    """An ephemeral volume of a CSI driver."""
 
     driver: str = always(str)
     fs_type: str = ""
@@ -92,7 +92,7 @@ class CSIVolumeSource(Struct, kw_only=True):
 
 
 class ClusterTrustBundleProjection(Struct, kw_only=True):
-    """Certificates of authorities, as a file."""
+    """The certificates of a ClusterTrustBundle as a file."""
 
     path: str = always(str)
     label_selector: LabelSelector | None = None
@@ -122,7 +122,7 @@ class ConfigMapVolumeSource(LocalObjectReference, kw_only=True):
 
 
 class DownwardAPIVolumeFile(Struct, kw_only=True):
-    """A file that tells something about the pod itself."""
+    """A file with a field or resource of the pod."""
 
     path: str = always(str)
     field_ref: ObjectFieldSelector | None = None
@@ -132,13 +132,13 @@ class DownwardAPIVolumeFile(Struct, kw_only=True):
 
 
 class DownwardAPIProjection(Struct, kw_only=True):
-    """Files about the pod itself, in a projected volume."""
+    """Files with fields and resources of the pod, in a projected volume."""
 
     items: list[DownwardAPIVolumeFile] = []
 
 
 class DownwardAPIVolumeSource(Struct, kw_only=True):
-    """Files about the pod itself."""
+    """Files with fields and resources of the pod."""
 
     default_mode: Int32 | None = None
     default_user: Int64 | None = None
@@ -146,24 +146,24 @@ class DownwardAPIVolumeSource(Struct, kw_only=True):
 
 
 class EmptyDirVolumeSource(Struct, kw_only=True):
-    """A directory that is empty at first and goes with the pod."""
+    """An initially empty directory with the lifetime of the pod."""
 
     medium: str = ""
-    """Memory for a file system in memory; a disk by default."""
+    """Memory for a tmpfs; the node's disk by default."""
     mode: Int32 | None = None
     size_limit: Quantity | None = None
-    """How much may be written to it."""
+    """The maximum size."""
 
 
 class VolumeResourceRequirements(Struct, kw_only=True):
-    """How much room a volume must have."""
+    """The requested capacity of a volume."""
 
     limits: dict[str, Quantity] = {}
     requests: dict[str, Quantity] = {}
 
 
 class PersistentVolumeClaimSpec(Struct, kw_only=True):
-    """What kind of storage is asked for."""
+    """The requested storage."""
 
     access_modes: list[str] = []
     data_source: TypedLocalObjectReference | None = None
@@ -177,25 +177,25 @@ class PersistentVolumeClaimSpec(Struct, kw_only=True):
 
 
 class PersistentVolumeClaimTemplate(Struct, kw_only=True):
-    """A claim that is made for a pod and goes with it."""
+    """The template of a claim with the lifetime of the pod."""
 
     spec: Annotated[PersistentVolumeClaimSpec, Required()] = always(PersistentVolumeClaimSpec)
     metadata: ObjectMeta = always(ObjectMeta)
 
 
 class EphemeralVolumeSource(Struct, kw_only=True):
-    """Storage from a claim that is made for the pod and goes with it."""
+    """A volume from a claim with the lifetime of the pod."""
 
     volume_claim_template: PersistentVolumeClaimTemplate | None = None
 
 
 class HostPathVolumeSource(Struct, kw_only=True):
-    """A file or directory of the node. Whoever may use it may do a lot to the node."""
+    """A file or directory of the node. Access to it can compromise the node."""
 
     path: str = always(str)
     """The path on the node."""
     type: str = ""
-    """What must be there, or is to be made: Directory, DirectoryOrCreate, File, FileOrCreate, Socket, ..."""
+    """What must exist or is created: Directory, DirectoryOrCreate, File, FileOrCreate, Socket, ..."""
 
 
 class ImageVolumeSource(Struct, kw_only=True):
@@ -206,7 +206,7 @@ class ImageVolumeSource(Struct, kw_only=True):
 
 
 class PersistentVolumeClaimVolumeSource(Struct, kw_only=True):
-    """The volume that a claim of the namespace is bound to."""
+    """The volume that a PersistentVolumeClaim of the namespace is bound to."""
 
     claim_name: str = always(str)
     read_only: bool = False
@@ -253,7 +253,7 @@ class VolumeProjection(Struct, kw_only=True):
 
 
 class ProjectedVolumeSource(Struct, kw_only=True):
-    """Files of several sources in one directory."""
+    """Combines files of several sources in one directory."""
 
     default_mode: Int32 | None = None
     default_user: Int64 | None = None
@@ -275,7 +275,7 @@ class SecretVolumeSource(Struct, kw_only=True):
 
 
 class VolumeSource(Struct, kw_only=True):
-    """Where the content of a volume comes from: one of these."""
+    """The source of a volume; exactly one field is set."""
 
     aws_elastic_block_store: AWSElasticBlockStoreVolumeSource | None = None
     azure_disk: AzureDiskVolumeSource | None = None
@@ -287,11 +287,11 @@ class VolumeSource(Struct, kw_only=True):
     csi: CSIVolumeSource | None = None
     """A volume of a CSI driver."""
     downward_api: DownwardAPIVolumeSource | None = named("downwardAPI", None)
-    """Facts about the pod as files."""
+    """Fields and resources of the pod as files."""
     empty_dir: EmptyDirVolumeSource | None = None
-    """A directory that goes with the pod."""
+    """An empty directory with the lifetime of the pod."""
     ephemeral: EphemeralVolumeSource | None = None
-    """Storage from a claim that goes with the pod."""
+    """A volume from a claim with the lifetime of the pod."""
     fc: FCVolumeSource | None = None
     flex_volume: FlexVolumeSource | None = None
     flocker: FlockerVolumeSource | None = None
@@ -306,7 +306,7 @@ class VolumeSource(Struct, kw_only=True):
     nfs: NFSVolumeSource | None = None
     """A directory of an NFS server."""
     persistent_volume_claim: PersistentVolumeClaimVolumeSource | None = None
-    """The volume of a claim."""
+    """The volume of a PersistentVolumeClaim."""
     photon_persistent_disk: PhotonPersistentDiskVolumeSource | None = None
     portworx_volume: PortworxVolumeSource | None = None
     projected: ProjectedVolumeSource | None = None

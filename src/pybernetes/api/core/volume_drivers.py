@@ -1,4 +1,4 @@
-"""Volumes that are disks and file systems of certain makers, built into Kubernetes before there was CSI."""
+"""In-tree volume types of storage vendors, which predate CSI."""
 
 from typing import Annotated
 
@@ -76,7 +76,7 @@ class FlexVolumeSource(Struct, kw_only=True):
 
 
 class FlockerVolumeSource(Struct, kw_only=True):
-    """A volume of Flocker, which is no more."""
+    """A volume of Flocker. Deprecated."""
 
     dataset_name: str = ""
     dataset_uuid: str = named("datasetUUID")
@@ -187,7 +187,7 @@ class StorageOSVolumeSource(Struct, kw_only=True):
 
 
 class GCEPersistentDiskVolumeSource(Struct, kw_only=True):
-    """A disk of Google's cloud, attached to the node."""
+    """A persistent disk of Google Compute Engine, attached to the node."""
 
     pd_name: str = always(str)
     fs_type: str = ""

@@ -1,4 +1,4 @@
-"""The rules for volumes: a unique name, one source, and what each kind of source needs."""
+"""Validation of volumes: unique names, one source each, and the rules of each source."""
 
 from collections.abc import Callable
 from typing import Any
@@ -40,7 +40,7 @@ _SOURCES = tuple(name for name in Volume.__struct_fields__ if name != "name")
 
 
 def validate_volumes(volumes: list[Volume], path: Path, errors: Errors) -> set[str]:
-    """All volumes of a pod. Returns their names, for the mounts to be checked against."""
+    """Validate the volumes of a pod. Returns their names, to check the mounts."""
     seen: set[str] = set()
     for index, volume in enumerate(volumes):
         place = path @ index

@@ -1,4 +1,4 @@
-"""EndpointSlice: some of the addresses behind a Service. Many small objects change more cheaply than one big one."""
+"""EndpointSlice: a part of the endpoints of a Service, so that an update need not rewrite all of them."""
 
 from datetime import datetime
 from typing import Annotated, ClassVar
@@ -15,7 +15,7 @@ from pybernetes.api.tables import AGE, NAME
 
 
 class EndpointConditions(Struct, kw_only=True):
-    """The state of an endpoint; an unknown `ready` counts as true."""
+    """The state of an endpoint; an unset `ready` means true."""
 
     ready: bool | None = None
     serving: bool | None = None
@@ -23,26 +23,26 @@ class EndpointConditions(Struct, kw_only=True):
 
 
 class ForNode(Struct, kw_only=True):
-    """A node that an endpoint is meant for."""
+    """A node that should use an endpoint."""
 
     name: str = always(str)
 
 
 class ForZone(Struct, kw_only=True):
-    """A zone that an endpoint is meant for."""
+    """A zone that should use an endpoint."""
 
     name: str = always(str)
 
 
 class EndpointHints(Struct, kw_only=True):
-    """Where an endpoint is best used from."""
+    """From where an endpoint should be used."""
 
     for_nodes: list[ForNode] = []
     for_zones: list[ForZone] = []
 
 
 class Endpoint(Struct, kw_only=True):
-    """One backend of a Service: a pod, usually."""
+    """One backend of a Service, usually a pod."""
 
     addresses: Annotated[list[str], Required(), ListSet()] = []
     """Addresses of the endpoint; the first one is used."""
@@ -50,7 +50,7 @@ class Endpoint(Struct, kw_only=True):
     """Whether it is ready, serving, terminating."""
     deprecated_topology: dict[str, str] = {}
     hints: EndpointHints | None = None
-    """Where it is best used from."""
+    """From where it should be used."""
     hostname: str = ""
     node_name: str = ""
     """The node that it is on."""
@@ -71,7 +71,7 @@ class EndpointPort(Struct, kw_only=True):
 
 
 class EndpointSlice(Object, kw_only=True):
-    """A part of the endpoints of a Service; all slices of a Service together are its backends."""
+    """A part of the endpoints of a Service; its slices together hold all of them."""
 
     address_type: Annotated[str, Immutable()] = always(str)
     """IPv4, IPv6 or FQDN. It can't be changed."""
@@ -86,14 +86,14 @@ SHOWN = 3
 
 
 def default(obj: EndpointSlice) -> None:
-    """An unnamed TCP port."""
+    """Ports have an empty name and the protocol TCP by default."""
     for port in obj.ports:
         port.name = port.name or ""
         port.protocol = port.protocol or "TCP"
 
 
 def validate(obj: EndpointSlice, errors: Errors) -> None:
-    """All addresses are of the one type of the slice."""
+    """All addresses have the address type of the slice."""
     rules.one_of(obj.address_type, ("FQDN", "IPv4", "IPv6"), Path("addressType"), errors)
     _endpoints(obj, errors)
     _ports(obj.ports, errors)
@@ -162,7 +162,6 @@ COLUMNS = (
 
 
 def row(obj: EndpointSlice, now: datetime) -> list[Cell]:
-    """The cells of `COLUMNS`."""
     ports = ["*" if port.port is None else str(port.port) for port in obj.ports]
     addresses = [address for endpoint in obj.endpoints for address in endpoint.addresses]
     return [

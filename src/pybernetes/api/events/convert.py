@@ -1,4 +1,4 @@
-"""Events have two forms, core/v1 and events.k8s.io/v1, of one stored thing: the store holds the core form."""
+"""Conversion between the two forms of events, core/v1 and events.k8s.io/v1. The core form is stored."""
 
 from pybernetes.api.core import event as core
 from pybernetes.api.core.reference import ObjectReference
@@ -8,7 +8,7 @@ API_VERSION = "events.k8s.io/v1"
 
 
 def to_core(obj: events.Event) -> core.Event:
-    """The core form. Both forms share metadata and parts: neither may be changed in place afterwards."""
+    """The core form. It shares metadata and other parts with `obj`: neither may be changed in place afterwards."""
     series = None
     if obj.series is not None:
         series = core.EventSeries(count=obj.series.count, last_observed_time=obj.series.last_observed_time)

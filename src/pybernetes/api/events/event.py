@@ -1,4 +1,4 @@
-"""Event in its newer form. It is stored as a core/v1 Event; see convert.py."""
+"""Event of events.k8s.io/v1. It is stored as a core/v1 Event; see convert.py."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -14,7 +14,7 @@ __all__ = ["KIND", "Event", "EventSeries"]
 
 
 def validate(obj: Event, errors: Errors) -> None:
-    """The same rules as for core events, which share the store with these."""
+    """The rules of core events, which are the stored form."""
     core.validate(convert.to_core(obj), errors)
 
 

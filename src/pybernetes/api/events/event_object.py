@@ -9,14 +9,14 @@ from pybernetes.api.meta import Int32, MicroTime, Object, Struct, Time, always
 
 
 class EventSeries(Struct, kw_only=True):
-    """An event that keeps happening: how often so far, and when last."""
+    """A repeated event: how often it occurred, and when last."""
 
     count: Int32 = always(int)
     last_observed_time: Annotated[MicroTime, Required()] = ""
 
 
 class Event(Object, kw_only=True):
-    """Something that happened to an object, reported by a component. Events are kept for a while only."""
+    """A report of something that happened to an object. Events expire."""
 
     event_time: Annotated[MicroTime, Required()] = ""
     action: str = ""

@@ -1,4 +1,4 @@
-"""Eviction: the polite way to delete a pod, refused while a disruption budget forbids it."""
+"""Eviction: deletes a pod unless a PodDisruptionBudget forbids it."""
 
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import DeleteOptions, Object
@@ -6,7 +6,7 @@ from pybernetes.api.schema import StructSchema
 
 
 class Eviction(Object, kw_only=True):
-    """Asks for a pod to be evicted, with respect to its disruption budgets."""
+    """Evicts a pod, subject to its PodDisruptionBudgets."""
 
     delete_options: DeleteOptions | None = None
 

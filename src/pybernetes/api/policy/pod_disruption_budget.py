@@ -1,6 +1,6 @@
-"""PodDisruptionBudget: how many pods of an application evictions may take at a time.
+"""PodDisruptionBudget: how many pods of an application may be evicted at a time.
 
-Evictions ask `status.disruptionsAllowed`, which the disruption controller works out and each eviction lowers by one.
+The disruption controller computes `status.disruptionsAllowed`; each eviction lowers it by one.
 """
 
 from datetime import datetime
@@ -22,54 +22,54 @@ from pybernetes.api.workloads import keep_labels
 IF_HEALTHY_BUDGET, ALWAYS_ALLOW = "IfHealthyBudget", "AlwaysAllow"
 
 DISRUPTION_ALLOWED = "DisruptionAllowed"
-"""The type of the condition that says whether an eviction would be let through."""
+"""The type of the condition that reports whether an eviction would be allowed."""
 SUFFICIENT_PODS, INSUFFICIENT_PODS, SYNC_FAILED = "SufficientPods", "InsufficientPods", "SyncFailed"
 """Its reasons."""
 
 
 class PodDisruptionBudgetSpec(Struct, kw_only=True):
-    """Which pods, and how many of them must stay or may go."""
+    """The pods, and how many must stay available or may be unavailable."""
 
     min_available: IntOrString | None = None
-    """How many of the pods, or how much of them, must still be available after an eviction."""
+    """How many pods, or which percentage, must be available after an eviction."""
     max_unavailable: IntOrString | None = None
-    """How many of the pods, or how much of them, may be unavailable after an eviction. Not with minAvailable."""
+    """How many pods, or which percentage, may be unavailable after an eviction. Excludes minAvailable."""
     selector: Annotated[LabelSelector | None, Replace()] = None
-    """Which pods the budget is for. Absent selects none, an empty one all of the namespace."""
+    """The pods that the budget covers. If absent it selects none, if empty all pods of the namespace."""
     unhealthy_pod_eviction_policy: str | None = None
     """When running pods that are not ready may be evicted: IfHealthyBudget (default), or AlwaysAllow."""
 
 
 class PodDisruptionBudgetStatus(Struct, kw_only=True):
-    """How the pods are, and how many may go now."""
+    """The observed state: healthy pods, and how many disruptions are allowed."""
 
     conditions: Annotated[list[Condition], ListMap("type")] = []
-    """Present state: DisruptionAllowed."""
+    """Current state: DisruptionAllowed."""
     current_healthy: Annotated[Int32, Optional()] = always(int)
-    """Pods that are ready and not about to go."""
+    """Pods that are ready and not being deleted."""
     desired_healthy: Annotated[Int32, Optional()] = always(int)
-    """How many have to be."""
+    """The minimum number of healthy pods."""
     disrupted_pods: dict[str, Time] = {}
-    """Pods whose eviction was let through and not yet seen by the controller, and when."""
+    """Pods whose eviction was allowed, and when; the controller has not observed their deletion yet."""
     disruptions_allowed: Annotated[Int32, Optional()] = always(int)
-    """How many evictions would be let through now."""
+    """How many evictions are allowed now."""
     expected_pods: Annotated[Int32, Optional()] = always(int)
-    """How many pods there should be."""
+    """The number of pods that the budget covers."""
     observed_generation: Int64 = 0
-    """The generation that the controller has seen; evictions wait while it lags."""
+    """The generation that the controller has processed; evictions are refused while it lags behind."""
 
 
 class PodDisruptionBudget(Object, kw_only=True):
-    """Limits how many pods of an application evictions may take at a time."""
+    """Limits how many pods of an application may be evicted at a time."""
 
     spec: PodDisruptionBudgetSpec = always(PodDisruptionBudgetSpec)
-    """Which pods, and how many of them must stay or may go."""
+    """The pods, and how many must stay available or may be unavailable."""
     status: PodDisruptionBudgetStatus = always(PodDisruptionBudgetStatus)
-    """How the pods are, and how many may go now."""
+    """The observed state: healthy pods, and how many disruptions are allowed."""
 
 
 def validate(obj: PodDisruptionBudget, errors: Errors) -> None:
-    """One of the two limits, in bounds; a selector; a known policy."""
+    """At most one of the two limits, within bounds, a valid selector and a known policy."""
     spec, path = obj.spec, Path("spec")
     if spec.min_available is not None and spec.max_unavailable is not None:
         errors.invalid(path, spec, "minAvailable and maxUnavailable cannot be both set")
@@ -86,7 +86,7 @@ def validate(obj: PodDisruptionBudget, errors: Errors) -> None:
 
 
 def validate_status(new: PodDisruptionBudget, old: PodDisruptionBudget, errors: Errors) -> None:
-    """Well-formed conditions, and no count is negative."""
+    """Conditions are valid, and no count is negative."""
     path = Path("status")
     validate_conditions(new.status.conditions, path / "conditions", errors)
     for name in ("disruptions_allowed", "current_healthy", "desired_healthy", "expected_pods"):
@@ -97,7 +97,7 @@ COLUMNS = (
     NAME,
     Column("Min Available", description="How many of the pods must stay available."),
     Column("Max Unavailable", description="How many of the pods may be unavailable."),
-    Column("Allowed Disruptions", type="integer", description="How many evictions would be let through now."),
+    Column("Allowed Disruptions", type="integer", description="How many evictions are allowed now."),
     AGE,
 )
 
@@ -107,7 +107,6 @@ def _limit(value: IntOrString | None) -> str:
 
 
 def row(obj: PodDisruptionBudget, now: datetime) -> list[Cell]:
-    """The cells of `COLUMNS`."""
     return [
         obj.metadata.name,
         _limit(obj.spec.min_available),

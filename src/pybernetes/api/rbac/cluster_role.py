@@ -1,4 +1,4 @@
-"""ClusterRole: permissions in all namespaces, on cluster-wide objects and on paths."""
+"""ClusterRole: permissions on namespaced and cluster-scoped resources and on URL paths."""
 
 from pybernetes.api import rules
 from pybernetes.api.field import Errors, Path
@@ -11,22 +11,22 @@ from pybernetes.api.tables import CREATED_AT, NAME
 
 
 class AggregationRule(Struct, kw_only=True):
-    """Which ClusterRoles the rules are gathered from; a controller fills them in."""
+    """Selects the ClusterRoles whose rules a controller combines into this one."""
 
     cluster_role_selectors: list[LabelSelector] = []
 
 
 class ClusterRole(Object, kw_only=True):
-    """A set of permissions that can be granted in one namespace or in all of them."""
+    """A set of permissions that can be granted in one namespace or in the cluster."""
 
     aggregation_rule: AggregationRule | None = None
-    """Which ClusterRoles the rules are gathered from."""
+    """Selects the ClusterRoles whose rules are combined into this one."""
     rules: list[PolicyRule] = []
-    """What is allowed."""
+    """The permissions."""
 
 
 def validate(obj: ClusterRole, errors: Errors) -> None:
-    """Rules, or selectors of the roles to gather rules from."""
+    """The rules and the selectors of the aggregation rule."""
     validate_rules(obj.rules, namespaced=False, errors=errors)
     if obj.aggregation_rule is None:
         return

@@ -13,11 +13,11 @@ class Role(Object, kw_only=True):
     """A set of permissions within its namespace."""
 
     rules: list[PolicyRule] = []
-    """What is allowed."""
+    """The permissions."""
 
 
 def validate(obj: Role, errors: Errors) -> None:
-    """Rules about resources only: paths of the API belong to no namespace."""
+    """Rules for resources only: URL paths are not namespaced."""
     validate_rules(obj.rules, namespaced=True, errors=errors)
 
 

@@ -1,4 +1,4 @@
-"""RoleBinding: a role granted in one namespace."""
+"""RoleBinding: grants a role in one namespace."""
 
 from typing import Annotated
 
@@ -23,11 +23,11 @@ class RoleBinding(Object, kw_only=True):
     role_ref: Annotated[RoleRef, Required()] = always(RoleRef)
     """The role that is granted. It can't be changed."""
     subjects: list[Subject] = []
-    """Who it is granted to."""
+    """The users, groups and service accounts that get the role."""
 
 
 def validate(obj: RoleBinding, errors: Errors) -> None:
-    """Which roles may be bound, and to whom."""
+    """The role reference and the subjects."""
     validate_binding(obj.role_ref, obj.subjects, ("ClusterRole", "Role"), errors)
 
 

@@ -1,4 +1,4 @@
-"""What roles and bindings are made of: rules, references to roles, subjects."""
+"""The parts of roles and bindings: rules, references to roles, subjects."""
 
 from typing import Annotated, ClassVar
 
@@ -14,15 +14,15 @@ class PolicyRule(Struct, kw_only=True):
     api_groups: list[str] = []
     """The API groups of the resources; "" is the core group."""
     non_resource_urls: list[str] = named("nonResourceURLs", list)
-    """Paths that are not resources; `*` may end one."""
+    """URL paths that are not resources; a trailing `*` matches any suffix."""
     resource_names: list[str] = []
-    """The objects that are meant; all when empty."""
+    """The names of the objects; all when empty."""
     resources: list[str] = []
     """The resources, or subresources such as `pods/log`."""
 
 
 class RoleRef(Struct, kw_only=True):
-    """Points to the role that a binding grants."""
+    """Refers to the role that a binding grants."""
 
     type_facts: ClassVar = (Atomic(),)
     kind: str = always(str)
@@ -34,13 +34,13 @@ class RoleRef(Struct, kw_only=True):
 
 
 class Subject(Struct, kw_only=True):
-    """Somebody a role is granted to: a user, a group or a service account."""
+    """A user, group or service account that a role is granted to."""
 
     type_facts: ClassVar = (Atomic(),)
     kind: str = always(str)
     """User, Group or ServiceAccount."""
     name: str = always(str)
-    """Who."""
+    """The name of the subject."""
     api_group: str = ""
     """The API group of the subject; "" for service accounts."""
     namespace: str = ""

@@ -1,4 +1,4 @@
-"""The rules for rules and bindings, shared by the namespaced and the cluster-wide kinds."""
+"""Validation and defaults of roles and bindings, namespaced and cluster-scoped."""
 
 from datetime import datetime
 from typing import Protocol
@@ -23,7 +23,7 @@ class Binding(Protocol):
 
 
 def validate_rules(policy: list[PolicyRule], *, namespaced: bool, errors: Errors) -> None:
-    """Each rule is about resources or about paths, never both."""
+    """Each rule covers resources or URL paths, never both."""
     for index, rule in enumerate(policy):
         path = Path("rules") @ index
         if not rule.verbs:
@@ -44,7 +44,7 @@ def validate_rules(policy: list[PolicyRule], *, namespaced: bool, errors: Errors
 
 
 def default_binding(obj: Binding) -> None:
-    """Roles, users and groups are of the RBAC group unless said otherwise."""
+    """The API group of roles, users and groups is that of RBAC by default."""
     obj.role_ref.api_group = obj.role_ref.api_group or GROUP
     for subject in obj.subjects:
         if subject.kind in ("User", "Group"):
@@ -52,7 +52,7 @@ def default_binding(obj: Binding) -> None:
 
 
 def validate_binding(ref: RoleRef, subjects: list[Subject], kinds: tuple[str, ...], errors: Errors) -> None:
-    """What is bound (`kinds` of roles), and to whom."""
+    """The role reference (one of `kinds`) and the subjects."""
     path = Path("roleRef")
     if ref.api_group != GROUP:
         errors.not_supported(path / "apiGroup", ref.api_group, [GROUP])
@@ -71,7 +71,7 @@ def _subject(subject: Subject, namespaced: bool, path: Path, errors: Errors) -> 
             rules.follows(subject.name, names.dns_subdomain, path / "name", errors)
         if subject.api_group:
             errors.not_supported(path / "apiGroup", subject.api_group, [""])
-        # In a RoleBinding an absent namespace means the binding's own.
+        # In a RoleBinding an absent namespace is that of the binding.
         if not namespaced and not subject.namespace:
             errors.required(path / "namespace")
     elif subject.kind in ("User", "Group"):
@@ -82,7 +82,7 @@ def _subject(subject: Subject, namespaced: bool, path: Path, errors: Errors) -> 
 
 
 def validate_binding_update(new: Binding, old: Binding, errors: Errors) -> None:
-    """Another role is another binding: who may hand out one may not be allowed to hand out the other."""
+    """The role cannot change: a user who may bind one role need not be allowed to bind another."""
     if new.role_ref != old.role_ref:
         errors.invalid(Path("roleRef"), new.role_ref, "cannot change roleRef")
 
@@ -98,7 +98,6 @@ BINDING_COLUMNS = (
 
 
 def binding_row(obj: Binding, now: datetime) -> list[Cell]:
-    """The cells of `BINDING_COLUMNS`."""
     by_kind: dict[str, list[str]] = {"User": [], "Group": [], "ServiceAccount": []}
     for subject in obj.subjects:
         prefix = f"{subject.namespace}/" if subject.kind == "ServiceAccount" else ""

@@ -1,7 +1,7 @@
-"""Server-side apply: a manager sends all the fields it wants, and owns them from then on.
+"""Server-side apply: a manager sends the fields that it wants, and owns them from then on.
 
-The applied configuration is merged into the live object; fields that the manager applied before and now leaves out
-go, unless somebody else owns them; a field that another manager owns with another value is a conflict, unless forced.
+The applied configuration is merged into the live object. Fields that the manager applied before and now omits are
+removed unless another manager owns them. Changing a field of another manager is a conflict, unless forced.
 """
 
 from typing import Any
@@ -73,7 +73,7 @@ class _Apply:
         self.subresource = subresource
 
     def run(self, live: Json | None, applied: dict[str, Json], force: bool) -> Json:
-        wanted = self._wanted(applied)
+        wanted = self._applied_fields(applied)
         old = without_entries(live) if isinstance(live, dict) else {}
         entries = self._entries(live, old)
         mine = next((e for e in entries if self._is_mine(e)), None)
@@ -93,8 +93,8 @@ class _Apply:
         new["metadata"] = {**(metadata if isinstance(metadata, dict) else {}), "managedFields": in_order(result)}
         return new
 
-    def _wanted(self, applied: dict[str, Json]) -> Tree:
-        """What the manager owns from now on."""
+    def _applied_fields(self, applied: dict[str, Json]) -> Tree:
+        """The fields that the manager owns after the apply."""
         try:
             return ownable(members(without_entries(applied), self.shape), self.shape, self.subresource)
         except PatchError as error:
@@ -109,7 +109,7 @@ class _Apply:
         return same_manager(entry, self.manager, APPLY, self.api_version, self.subresource)
 
     def _entries(self, live: Json | None, old: dict[str, Json]) -> list[Entry]:
-        """The entries so far; an object that nobody has tracked belongs to `before-first-apply`."""
+        """The present entries. An object without entries is owned by `before-first-apply`."""
         entries = [e for e in entries_of(live) if fields_of(e)] if live is not None else []
         if entries or not old:
             return entries
@@ -125,7 +125,7 @@ class _Apply:
         return [made] if fields else []
 
     def _check(self, others: list[Entry], changed: Tree) -> None:
-        """Nobody else may own what changes."""
+        """Raises ApplyConflict if another manager owns a changed field."""
         conflicts = [
             (_named(entry), path) for entry in others for path in paths(intersection(fields_of(entry), changed))
         ]
@@ -146,7 +146,7 @@ class _Apply:
 
 
 def _named(entry: Entry) -> str:
-    """A manager as conflicts name it."""
+    """The text that names a manager in a conflict."""
     text = f'"{entry.get("manager", "")}"'
     if entry.get("subresource"):
         text += f' with subresource "{entry["subresource"]}"'
@@ -163,7 +163,7 @@ def without_entries(doc: dict[str, Json]) -> dict[str, Json]:
 
 
 def merge(old: Json, new: Json, shape: Shape) -> Json:
-    """`new` laid over `old`: granular parts merge, all others are replaced."""
+    """Merge `new` into `old`: granular values merge, all others are replaced."""
     if not is_granular(new, shape) or type(old) is not type(new):
         return clone(new)
     if isinstance(new, dict):
@@ -175,14 +175,14 @@ def merge(old: Json, new: Json, shape: Shape) -> Json:
 
 
 def _merge_list(old: list[Json], new: list[Json], shape: Shape) -> list[Json]:
-    """Items of `new` in its order; items of `old` alone keep their place among those that both have."""
+    """Items of `new` in its order; items that are only in `old` keep their position relative to common items."""
     before, after = items_of(old, shape), items_of(new, shape)
     place = {element: n for n, element in enumerate(before)}
     rest = [element for element in before if element not in after]
     shared = [place[element] for element in after if element in before]
     merged: list[Json] = []
     for element, value in after.items():
-        # What stood before the next item of both comes first; where none follows, all the rest does.
+        # Old items before the next common item come first; after the last common item, all remaining ones.
         limit = shared[0] if shared else len(before)
         while rest and place[rest[0]] < limit:
             merged.append(before[rest.pop(0)])
@@ -195,7 +195,7 @@ def _merge_list(old: list[Json], new: list[Json], shape: Shape) -> list[Json]:
 
 
 def prune(value: Json, last: Tree, keep: list[Tree], shape: Shape, *, root: bool = False) -> None:
-    """Take out of `value`, in place, what `last` owned and no set of `keep` does; a map left empty goes, too."""
+    """Remove from `value`, in place, what `last` owns and no set of `keep` owns, and maps that become empty."""
     for element, owned in last.items():
         if element == ".":
             continue
@@ -215,7 +215,7 @@ _NOTHING: Any = object()
 
 
 def _find(value: Json, element: str, shape: Shape) -> tuple[Json, Shape]:
-    """The part of a value that a path element names, with its shape."""
+    """The member of a value that a path element selects, with its shape."""
     if element.startswith("f:") and isinstance(value, dict):
         key = element[2:]
         return value.get(key, _NOTHING), shape.child(key) or ANY

@@ -1,8 +1,8 @@
-"""What goes wrong with a patch."""
+"""Errors of patches."""
 
 
 class PatchError(Exception):
-    """The patch can't be applied; `code` is the HTTP status that says so (400, 413 or 422)."""
+    """The patch cannot be applied; `code` is the HTTP status (400, 413 or 422)."""
 
     def __init__(self, message: str, code: int = 400) -> None:
         super().__init__(message)
@@ -11,7 +11,7 @@ class PatchError(Exception):
 
 
 class ApplyConflict(Exception):
-    """A server-side apply would change fields that others own: one (manager, field path) per conflict.
+    """A server-side apply would change fields of other managers: one (manager, field path) per conflict.
 
     `manager` is the text that names an owner, such as `"kubectl" using apps/v1`; the path starts with a dot.
     """
@@ -22,7 +22,7 @@ class ApplyConflict(Exception):
 
 
 def _conflict_message(conflicts: list[tuple[str, str]]) -> str:
-    """One conflict reads on one line; several are grouped by manager, one path per line."""
+    """One conflict is one line; several are grouped by manager, one path per line."""
     if len(conflicts) == 1:
         manager, path = conflicts[0]
         return f"Apply failed with 1 conflict: conflict with {manager}: {path}"

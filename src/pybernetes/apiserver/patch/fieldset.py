@@ -1,8 +1,8 @@
-"""Sets of fields in the form that managedFields keeps them (FieldsV1), and how they are read off objects.
+"""Sets of fields in the format of managedFields (FieldsV1), and their computation from objects.
 
 A set is a tree of maps. The keys are path elements: `f:name` a field, `k:{"name":"a"}` an item of a list with keys,
-`v:"x"` an element of a set. A node belongs to the set when it is empty or holds the key "."; otherwise it only leads
-to members below it.
+`v:"x"` an element of a set. A node is a member of the set when it is empty or has the key "."; otherwise it only
+contains members.
 """
 
 from collections.abc import Iterator
@@ -21,12 +21,12 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 
 def is_member(node: Tree) -> bool:
-    """Whether the node itself belongs to the set."""
+    """Whether the node itself is a member of the set."""
     return not node or SELF in node
 
 
 def _node(member: bool, children: Tree) -> Tree | None:
-    """A node in normal form; None when nothing is left of it."""
+    """A node in normal form; None if it is empty."""
     if not children:
         return {} if member else None
     return {SELF: {}, **children} if member else children
@@ -37,7 +37,7 @@ def _children(node: Tree) -> Iterator[tuple[str, Tree]]:
 
 
 def union(a: Tree, b: Tree) -> Tree:
-    """Members of either. The roots are no members themselves."""
+    """Members of either. The roots are not members."""
     children = dict(_children(a))
     for key, theirs in _children(b):
         ours = children.get(key)
@@ -64,7 +64,7 @@ def difference(a: Tree, b: Tree) -> Tree:
 
 
 def without(a: Tree, b: Tree) -> Tree:
-    """Members of `a` that do not lie at or below a leaf of `b`: for what is gone with all that was in it."""
+    """Members of `a` that are not at or below a leaf of `b`: removing a value removes its members."""
     children: Tree = {}
     for key, ours in _children(a):
         theirs = b.get(key)
@@ -90,15 +90,15 @@ def intersection(a: Tree, b: Tree) -> Tree:
 
 
 def paths(tree: Tree, prefix: str = "") -> Iterator[str]:
-    """The members as people read them: `.spec.containers[name="a"].image`."""
+    """The paths of the members: `.spec.containers[name="a"].image`."""
     for key, child in sorted(_children(tree)):
-        path = prefix + _shown(key)
+        path = prefix + _element_text(key)
         if is_member(child):
             yield path
         yield from paths(child, path)
 
 
-def _shown(element: str) -> str:
+def _element_text(element: str) -> str:
     sort, _, rest = element.partition(":")
     if sort == "k":
         keys: dict[str, Json] = msgspec.json.decode(rest)
@@ -125,7 +125,7 @@ def element_of(item: Json, shape: Shape, path: str = "") -> str:
 
 
 def items_of(value: list[Json], shape: Shape, path: str = "", *, strict: bool = False) -> dict[str, Json]:
-    """The items of a list by path element. Strict: duplicates and items without keys are refused, not passed over."""
+    """The items of a list by path element. `strict`: raise PatchError for duplicates and items without keys."""
     found: dict[str, Json] = {}
     for index, item in enumerate(value):
         try:
@@ -135,7 +135,7 @@ def items_of(value: list[Json], shape: Shape, path: str = "", *, strict: bool = 
                 raise
             continue
         if strict and element in found:
-            raise PatchError(f"{path}: duplicate entries for key {_shown(element)}")
+            raise PatchError(f"{path}: duplicate entries for key {_element_text(element)}")
         found[element] = item
     return found
 
@@ -166,18 +166,18 @@ def members(value: Json, shape: Shape, path: str = "") -> Tree:
     elif isinstance(value, list):
         item_shape = shape.item or ANY
         for element, item in items_of(value, shape, path, strict=True).items():
-            where = path + _shown(element)
+            where = path + _element_text(element)
             below = members(item, item_shape, where) if is_granular(item, item_shape) else {}
             tree[element] = {SELF: {}, **below} if below else {}
     return tree
 
 
 def added(value: Json, shape: Shape) -> Tree:
-    """The node of a value that was not there before: it, and everything in it."""
+    """The node of a new value: the value and all its members."""
     if not is_granular(value, shape):
         return {}
     below: Tree = {}
-    # Most values are scalars, and every create comes through here: those take the short way.
+    # Every create comes through here, and most values are scalars: a fast path for them.
     if isinstance(value, dict):
         for key, child in value.items():
             parted = isinstance(child, (dict, list))

@@ -1,6 +1,6 @@
-"""JSON Patch (RFC 6902) over JSON pointers (RFC 6901), with the error texts that the original server gives.
+"""JSON Patch (RFC 6902) over JSON pointers (RFC 6901), with the error texts of kube-apiserver.
 
-All operations apply or none: the document handed in is never changed.
+Either all operations are applied or none: the given document is never changed.
 """
 
 from collections.abc import Callable
@@ -13,13 +13,13 @@ from pybernetes.apiserver.patch.values import Json, clone, guarded, same
 
 MAX_OPERATIONS = 10_000
 MAX_COPIED_BYTES = 3 * 1024 * 1024
-"""How much all copy operations together may add; repeated doubling would otherwise fill the memory."""
+"""The limit on what copy operations may add in total: repeated doubling would exhaust memory."""
 
 REJECTED = "the server rejected our request due to an error in our request"
 
 
 def apply(doc: Json, ops: Json) -> Json:
-    """The document after all operations. 400: not a patch; 413: too many operations; 422: it does not fit."""
+    """The patched document. PatchError: 400 not a patch, 413 too many operations, 422 not applicable."""
     if not isinstance(ops, list):
         raise PatchError("a JSON patch must be a list of operations")
     if len(ops) > MAX_OPERATIONS:
@@ -123,7 +123,7 @@ class _Document:
         try:
             found = self._get("test", path)
         except PatchError:
-            # A member that is not there passes for null, as in the original.
+            # A missing member equals null, as in kube-apiserver.
             if wanted is None and parse_pointer(path):
                 return
             raise
@@ -131,7 +131,7 @@ class _Document:
             raise _refuse(f"testing value {path} failed: test failed")
 
     def _parent(self, name: str, path: str, tokens: list[str]) -> Any:
-        """The map or list that holds the last token."""
+        """The map or list that contains the last token."""
         node = self.root
         for token in tokens[:-1]:
             if isinstance(node, dict) and token in node:

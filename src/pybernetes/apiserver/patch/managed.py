@@ -1,7 +1,7 @@
-"""managedFields: who last set which field.
+"""managedFields: which manager last set which field.
 
-Each entry names a manager, how it wrote (Apply or Update), in which version, and the set of fields. A write by one
-manager takes the fields it changes from all others; the time of an entry changes only when its set does.
+An entry has a manager, an operation (Apply or Update), an API version and a set of fields. A write removes the fields
+that it changes from the sets of other managers. The time of an entry changes only when its set does.
 """
 
 from collections.abc import Iterable
@@ -15,9 +15,9 @@ Entry = dict[str, Any]
 APPLY, UPDATE = "Apply", "Update"
 ANCIENT = "ancient-changes"
 MAX_UPDATERS = 10
-"""Beyond this number, the oldest Update entries become one."""
+"""When there are more Update entries, the oldest are merged."""
 
-#: Metadata that the server itself keeps: nobody ever owns it.
+#: Metadata that the server maintains; it has no owner.
 UNOWNED = [
     "name",
     "namespace",
@@ -45,7 +45,7 @@ def fields_of(entry: Entry) -> Tree:
 
 
 def same_manager(entry: Entry, manager: str, operation: str, api_version: str, subresource: str) -> bool:
-    """Whether an entry is this manager's. Appliers keep theirs across versions."""
+    """Whether an entry belongs to this manager. Entries of Apply match any API version."""
     return (
         entry.get("manager", "") == manager
         and entry.get("operation") == operation
@@ -55,7 +55,7 @@ def same_manager(entry: Entry, manager: str, operation: str, api_version: str, s
 
 
 def new_entry(fields: Tree, *, manager: str, operation: str, api_version: str, now: str, subresource: str) -> Entry:
-    """An entry, its keys in the original's order."""
+    """An entry, its keys in the order of kube-apiserver."""
     entry: Entry = {
         "manager": manager,
         "operation": operation,
@@ -70,14 +70,14 @@ def new_entry(fields: Tree, *, manager: str, operation: str, api_version: str, n
 
 
 def with_fields(entry: Entry, fields: Tree) -> Entry | None:
-    """The entry with another set: itself when that is the same, None when nothing is left."""
+    """The entry with another set: the same object if the set is equal, None if the set is empty."""
     if not fields:
         return None
     return entry if fields == fields_of(entry) else {**entry, "fieldsV1": fields}
 
 
 def ownable(fields: Tree, shape: Shape, subresource: str) -> Tree:
-    """A set without what nobody owns, and without the half of the object that this endpoint does not write."""
+    """A set without fields that have no owner, and without spec or status, whichever the endpoint does not write."""
     kept = {k: v for k, v in fields.items() if k not in ("f:apiVersion", "f:kind")}
     if "status" in shape.fields and "spec" in shape.fields:
         kept.pop("f:spec" if subresource == "status" else "f:status", None)
@@ -103,7 +103,7 @@ def track_update(
 ) -> list[Entry]:
     """The managedFields of `new` after a create, update or patch (not an apply) by `manager`.
 
-    `old` is None for a create. Entries that the client sent count; `[{}]` clears them, as in the original.
+    `old` is None for a create. Entries that the client sent are used; `[{}]` clears them, as in kube-apiserver.
     """
     return guarded(lambda: _track(old, new, shape, api_version, manager, now, subresource))
 
@@ -127,7 +127,7 @@ def _track(
 def written(
     entries: Iterable[Entry], changed: Tree, removed: Tree, *, manager: str, api_version: str, now: str, sub: str
 ) -> list[Entry]:
-    """The entries after an Update by `manager`: it owns what it changed, and others no longer do."""
+    """The entries after an Update by `manager`, which now alone owns the changed fields."""
     result: list[Entry] = []
     own: Tree = {}
     mine: Entry | None = None
@@ -147,13 +147,13 @@ def written(
 
 
 def in_order(entries: list[Entry]) -> list[Entry]:
-    """The original's order: appliers first, then by time and name."""
+    """In the order of kube-apiserver: Apply first, then by time and name."""
     fields = ("operation", "time", "manager", "apiVersion", "subresource")
     return sorted(entries, key=lambda e: tuple(str(e.get(f, "")) for f in fields))
 
 
 def _capped(entries: list[Entry]) -> list[Entry]:
-    """At most MAX_UPDATERS Update entries: the oldest of a version are merged into one."""
+    """At most MAX_UPDATERS Update entries: the oldest of each version are merged."""
     updaters = sorted((e for e in entries if e.get("operation") == UPDATE), key=lambda e: str(e.get("time", "")))
     surplus = updaters[: max(0, len(updaters) - MAX_UPDATERS + 1)] if len(updaters) > MAX_UPDATERS else []
     if not surplus:

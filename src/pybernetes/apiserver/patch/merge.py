@@ -1,4 +1,4 @@
-"""JSON merge patch (RFC 7386): maps merge, null deletes, everything else replaces."""
+"""JSON merge patch (RFC 7386): maps merge, null deletes, all other values replace."""
 
 from pybernetes.apiserver.patch.errors import PatchError
 from pybernetes.apiserver.patch.values import Json, clone, guarded
@@ -12,7 +12,7 @@ def apply(doc: Json, patch: Json) -> Json:
 
 
 def merge(target: Json, patch: Json) -> Json:
-    """RFC 7386's MergePatch, for any values; shares nothing with its inputs."""
+    """MergePatch of RFC 7386, for any values. The result shares nothing with the arguments."""
     if not isinstance(patch, dict):
         return clone(patch)
     result: dict[str, Json] = {}

@@ -1,4 +1,4 @@
-"""The order of a merged list: what the patch names stands as the patch says, the rest keeps its place around it."""
+"""The order of a merged list: items of the patch in its order, other items around them where they were."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ Mark = tuple[str, Any]
 
 
 def identity(item: Json, key: str, name: str) -> Mark:
-    """What tells an item of the list `name` apart: the value of its merge key, or the scalar itself (key "")."""
+    """What identifies an item of the list `name`: the value of its merge key, or the scalar itself (key "")."""
     if not key:
         return scalar_key(item)
     if not isinstance(item, dict):
@@ -20,15 +20,15 @@ def identity(item: Json, key: str, name: str) -> Mark:
 
 
 def _marks(items: list[Json], key: str) -> list[Mark]:
-    """The identities of those items that have one."""
+    """The identities of the items that have one."""
     return [identity(i, key, "list") for i in items if not key or (isinstance(i, dict) and key in i)]
 
 
 def arrange(merged: list[Json], wanted: list[Json], before: list[Json], key: str) -> list[Json]:
-    """Order `merged`: items named in `wanted` in that order, the others in the order of `before`.
+    """Order `merged`: items of `wanted` in that order, the others in the order of `before`.
 
-    The two sequences are merged by their old places; where one of a pair is new, the wanted one goes first. That is
-    why a container added by a patch comes to stand before the others, as in the original.
+    The two sequences are merged by their old positions; if one of a pair is new, the item of `wanted` comes first.
+    Therefore a container that a patch adds precedes the others, as in kube-apiserver.
     """
     if key and not all(isinstance(i, dict) and key in i for i in merged):
         return merged
@@ -55,7 +55,7 @@ def arrange(merged: list[Json], wanted: list[Json], before: list[Json], key: str
 
 
 def check_order(patch: list[Json], order: Json, key: str, name: str) -> None:
-    """A patch list must name its items in the order that `$setElementOrder` gives."""
+    """The items of a patch list must be in the order of `$setElementOrder`."""
     if not isinstance(order, list):
         raise PatchError("invalid patch format of setElementOrder list: it must be a list")
     rank = {mark: n for n, mark in enumerate(_marks(order, key))}

@@ -1,14 +1,14 @@
-"""Strategic merge patch: a merge patch that knows which lists merge, and by which key.
+"""Strategic merge patch: a merge patch that merges lists, by the keys that the shape defines.
 
-Lists with a `ListMap` fact merge item by item on its first key, `ListSet` lists of scalars gain what is new, all
-other lists are replaced, and so are structs with a `Replace` fact. Directives inside the patch say the rest:
+Lists whose shape has a `merge_key` merge item by item ("": new scalars are added); other lists, and structs that are
+`replaced`, are replaced. Directives in the patch control the rest:
 
 - `$patch: replace | delete | merge` in a map, or in an item of a merging list;
 - `$retainKeys: [..]` keeps only these keys of a map (unions such as a deployment's strategy);
-- `$deleteFromPrimitiveList/<list>: [..]` takes scalars out of a list;
+- `$deleteFromPrimitiveList/<list>: [..]` removes scalars from a list;
 - `$setElementOrder/<list>: [..]` gives the order of the merged list.
 
-Parts that the shape does not know merge as in RFC 7386.
+Fields that the shape does not know merge as in RFC 7386.
 """
 
 from typing import Any
@@ -30,8 +30,8 @@ def apply(doc: Json, patch: Json, shape: Shape) -> Json:
     """The patched document; `shape` is that of its kind."""
     if not isinstance(patch, dict):
         raise PatchError("a strategic merge patch must be a JSON object")
-    original = doc if isinstance(doc, dict) else {}
-    return guarded(lambda: _merge_map(original, patch, shape))
+    current = doc if isinstance(doc, dict) else {}
+    return guarded(lambda: _merge_map(current, patch, shape))
 
 
 def _is_directive(key: str) -> bool:
@@ -39,7 +39,7 @@ def _is_directive(key: str) -> bool:
 
 
 def _plain(value: Json) -> Json:
-    """A value of the patch as it enters the document where nothing was: without nulls of maps and directives."""
+    """A value of the patch as it is added to the document: without nulls in maps, and without directives."""
     if isinstance(value, dict):
         if value.get(DIRECTIVE) == "delete":
             return {}
@@ -55,7 +55,7 @@ def _is_marker(item: Map) -> bool:
     return item.get(DIRECTIVE) in ("delete", "replace") and DIRECTIVE in item
 
 
-def _merge_map(original: Map, patch: Map, shape: Shape) -> Map:
+def _merge_map(current: Map, patch: Map, shape: Shape) -> Map:
     directive = patch.get(DIRECTIVE)
     if directive == "replace":
         return {k: _plain(v) for k, v in patch.items() if v is not None and not _is_directive(k)}
@@ -63,7 +63,7 @@ def _merge_map(original: Map, patch: Map, shape: Shape) -> Map:
         return {}
     if directive not in (None, "merge"):
         raise PatchError(f"Unknown patch type: {directive} in map: {clone(patch)}")
-    result = _retained(original, patch)
+    result = _retained(current, patch)
     orders = {k.removeprefix(SET_ORDER): v for k, v in patch.items() if k.startswith(SET_ORDER)}
     for key, value in patch.items():
         if key.startswith(DELETE_FROM):
@@ -75,14 +75,14 @@ def _merge_map(original: Map, patch: Map, shape: Shape) -> Map:
         else:
             result[key] = _merge_value(key, result.get(key), value, shape.child(key) or ANY, orders.get(key))
     for key, order in orders.items():
-        _set_order(result, original, key, order, shape.child(key) or ANY)
+        _set_order(result, current, key, order, shape.child(key) or ANY)
     return {k: clone(v) if k not in patch else v for k, v in result.items()}
 
 
-def _retained(original: Map, patch: Map) -> Map:
-    """The original (a shallow copy) after `$retainKeys`."""
+def _retained(current: Map, patch: Map) -> Map:
+    """A shallow copy of the current map after `$retainKeys`."""
     if RETAIN_KEYS not in patch:
-        return dict(original)
+        return dict(current)
     keys = patch[RETAIN_KEYS]
     if not isinstance(keys, list):
         raise PatchError("invalid patch format of retainKeys: it must be a list of keys")
@@ -90,7 +90,7 @@ def _retained(original: Map, patch: Map) -> Map:
     for key, value in patch.items():
         if value is not None and not _is_directive(key) and scalar_key(key) not in listed:
             raise PatchError(f"invalid patch format of retainKeys: {key} is set but not among the keys to retain")
-    return {k: v for k, v in original.items() if scalar_key(k) in listed}
+    return {k: v for k, v in current.items() if scalar_key(k) in listed}
 
 
 def _delete_from(result: Map, key: str, values: Json) -> None:
@@ -103,7 +103,7 @@ def _delete_from(result: Map, key: str, values: Json) -> None:
 
 
 def _merge_value(key: str, current: Json, value: Json, shape: Shape, order: Json) -> Json:
-    """One member of a map: `current` is None when the original has none."""
+    """One member of a map: `current` is None when there is none."""
     if isinstance(value, dict) and isinstance(current, dict) and not shape.replaced:
         return _merge_map(current, value, shape)
     if isinstance(value, list) and shape.merge_key is not None:
@@ -124,7 +124,7 @@ def _merge_list(name: str, current: list[Json], patch: list[Json], shape: Shape)
 
 
 def _merge_maps(name: str, current: list[Json], patch: list[Json], shape: Shape) -> list[Json]:
-    """Merge a list of maps on the first key; items of the patch stand in the patch's order."""
+    """Merge a list of maps by the merge key; items of the patch keep its order."""
     key, item_shape = shape.merge_key or "", shape.item or ANY
     if not all(isinstance(v, dict) for v in patch):
         raise PatchError(f"invalid patch of {name}: its items must be maps", 422)
@@ -137,7 +137,7 @@ def _merge_maps(name: str, current: list[Json], patch: list[Json], shape: Shape)
     if gone:
         kept = [v for v, mark in zip(kept, marks, strict=True) if mark not in gone]
         marks = [mark for mark in marks if mark not in gone]
-    # The first item with a key is the one that merges; a service may have port 53 twice, over TCP and over UDP.
+    # The first item with a key is merged; a Service may have port 53 twice, for TCP and for UDP.
     first = {mark: n for n, mark in reversed(list(enumerate(marks)))}
     for item in normal:
         at = first.setdefault(identity(item, key, name), len(kept))
@@ -149,18 +149,18 @@ def _merge_maps(name: str, current: list[Json], patch: list[Json], shape: Shape)
 
 
 def _deletes(item: Map, name: str) -> bool:
-    """Whether a list item asks for the deletion of its namesake."""
+    """Whether a list item deletes the item with the same key."""
     directive = item.get(DIRECTIVE)
     if directive not in (None, "merge", "delete"):
         raise PatchError(f"Unknown patch type: {directive} in a list item of {name}")
     return bool(directive == "delete")
 
 
-def _set_order(result: Map, original: Map, key: str, order: Json, shape: Shape) -> None:
+def _set_order(result: Map, current: Map, key: str, order: Json, shape: Shape) -> None:
     if not isinstance(order, list):
         raise PatchError("invalid patch format of setElementOrder list: it must be a list")
     merged = result.get(key)
     if not isinstance(merged, list):
         return
-    before = original.get(key)
+    before = current.get(key)
     result[key] = arrange(merged, order, before if isinstance(before, list) else [], shape.merge_key or "")

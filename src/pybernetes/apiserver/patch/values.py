@@ -1,4 +1,4 @@
-"""Plain JSON values: copying, comparing, and guarding the recursion over them."""
+"""Plain JSON values: copying, comparing, limiting recursion."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ def clone(value: Json) -> Json:
 
 
 def same(a: Json, b: Json) -> bool:
-    """Equality as JSON has it: true is not 1, but 1 is 1.0; members of objects have no order."""
+    """Equality of JSON values: true differs from 1, 1 equals 1.0, members of objects have no order."""
     if isinstance(a, bool) or isinstance(b, bool):
         return a is b
     if isinstance(a, dict):
@@ -32,14 +32,14 @@ def same(a: Json, b: Json) -> bool:
 
 
 def scalar_key(value: Json) -> tuple[str, Json]:
-    """A scalar as a dictionary key that keeps true and 1 apart. Raises PatchError for lists and maps."""
+    """A scalar as a dictionary key that distinguishes true from 1. Raises PatchError for lists and maps."""
     if isinstance(value, (dict, list)):
         raise PatchError("expected a scalar where a key or an element of a set is compared, got a list or a map", 422)
     return ("bool" if isinstance(value, bool) else "value"), value
 
 
 def guarded(function: Callable[[], T]) -> T:
-    """Run something recursive; a value too deeply nested becomes a PatchError instead of a RecursionError."""
+    """Run a recursive function. Raises PatchError instead of RecursionError for a value that is nested too deeply."""
     try:
         return function()
     except RecursionError as error:

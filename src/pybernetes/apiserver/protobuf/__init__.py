@@ -1,1 +1,1 @@
-"""Request bodies in protobuf, which newer Go clients send for built-in kinds without asking. Answers are JSON."""
+"""Request bodies in protobuf, which Go clients send for built-in kinds. Responses are JSON."""

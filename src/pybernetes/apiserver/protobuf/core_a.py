@@ -1,4 +1,4 @@
-"""Field numbers of core/v1, first half, as the original's wire format has them. `tables` says how to read a line."""
+"""Field numbers of core/v1, first half. tables.py describes the format."""
 
 TEXT = """
 [core]

@@ -1,4 +1,4 @@
-"""Field numbers of core/v1, second half, as the original's wire format has them. `tables` says how to read a line."""
+"""Field numbers of core/v1, second half. tables.py describes the format."""
 
 TEXT = """
 [core]

@@ -79,7 +79,7 @@ def _read_into(found: dict[str, Any], data: memoryview, readers: "Readers", dept
 # --- readers: one per field, made from the shape of the struct
 
 Value = Callable[[int, Any, int], Any]
-"""(wire type, value, depth) -> JSON; None for a value that JSON leaves out"""
+"""(wire type, value, depth) -> JSON; None for a value that JSON omits"""
 Reader = Callable[[dict[str, Any], int, Any, int], None]
 """(message so far, wire type, value, depth): puts the field's value into the message"""
 Readers = Mapping[int, Reader]
@@ -87,7 +87,7 @@ Readers = Mapping[int, Reader]
 
 @cache
 def _readers(struct: type[msgspec.Struct]) -> Readers:
-    """The readers of a struct by field number. Fields of which the struct knows nothing are passed over."""
+    """The readers of a struct by field number. Fields that the struct does not have are skipped."""
     group = struct.__module__.removeprefix("pybernetes.api.").partition(".")[0]
     return _numbered(messages()[f"{group}.{struct.__name__}"], group, shape_of(struct))
 
@@ -228,7 +228,7 @@ def _micro(data: memoryview) -> str | None:
 
 
 def _moment(data: memoryview) -> datetime | None:
-    """None: the zero time, which JSON writes as null."""
+    """None for the zero time, which JSON writes as null."""
     parts = {number: signed(number_of(wire, value)) for number, wire, value in fields_of(data)}
     if not any(parts.values()):
         return None

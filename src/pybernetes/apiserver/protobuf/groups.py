@@ -1,4 +1,4 @@
-"""Field numbers of meta/v1 and the other groups, in the original's wire format. `tables` says how to read a line."""
+"""Field numbers of meta/v1 and the other groups. tables.py describes the format."""
 
 TEXT = """
 [meta]

@@ -1,1 +1,1 @@
-"""What clients may learn about the kinds, and what the server checks bodies against: shapes, discovery, OpenAPI."""
+"""Discovery, OpenAPI, and strict validation of fields."""

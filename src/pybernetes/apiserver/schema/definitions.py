@@ -1,7 +1,7 @@
-"""Structs as OpenAPI definitions, in the two dialects that clients ask for: v3 and v2 (Swagger).
+"""OpenAPI definitions of structs, in two dialects: v3 and v2 (Swagger).
 
-Names, formats and extensions are those that the original publishes (`io.k8s.api.core.v1.Pod`), since generators,
-`kubectl explain` and `kubectl diff` go by them.
+Names, formats and extensions are those of kube-apiserver (`io.k8s.api.core.v1.Pod`): code generators, `kubectl explain`
+and `kubectl diff` depend on them.
 """
 
 import re
@@ -42,7 +42,7 @@ def kind_name(kind: Kind[Any]) -> str:
 
 
 class Definitions:
-    """Gathers the definitions that a document needs; each struct is described once."""
+    """Collects the definitions that a document needs; each struct is described once."""
 
     def __init__(self, dialect: Dialect, kinds: Iterable[Kind[Any]]) -> None:
         self.dialect = dialect
@@ -50,7 +50,7 @@ class Definitions:
         self._kinds = {kind.schema.type: kind for kind in kinds if kind.schema.openapi is None}
 
     def ref(self, struct: type[msgspec.Struct]) -> Schema:
-        """A reference to a struct, whose definition is added with all that it refers to."""
+        """A reference to a struct. Adds its definition and all that it refers to."""
         name = name_of(struct)
         if name not in self.found:
             self.found[name] = {}
@@ -58,7 +58,7 @@ class Definitions:
         return {"$ref": PREFIX[self.dialect] + name}
 
     def kind_ref(self, kind: Kind[Any]) -> Schema:
-        """A reference to a kind, whose definition is added with all that it refers to."""
+        """A reference to a kind. Adds its definition and all that it refers to."""
         if kind.schema.openapi is None:
             return self.ref(kind.schema.type)
         name = kind_name(kind)
@@ -117,11 +117,11 @@ class Definitions:
         shape = field.shape
         schema = _described(dict(self._schema(shape)), text)
         extensions = _extensions(shape)
-        if self.dialect == "v3":  # kube-apiserver leaves defaults out of v2, which old clients read.
+        if self.dialect == "v3":  # kube-apiserver omits defaults in v2, for old clients.
             default = _default(field)
             if default is not None:
                 extensions["default"] = default
-            if "$ref" in schema:  # v3 allows nothing beside a reference
+            if "$ref" in schema:  # v3 allows no other keyword next to $ref
                 schema["allOf"] = [{"$ref": schema.pop("$ref")}]
         return {**schema, **extensions}
 
@@ -178,7 +178,7 @@ _ZEROS: Mapping[Form, Any] = {
 
 
 def _default(field: Field) -> Any:
-    """A field's own default; the zero value if Go always writes it; else None."""
+    """The default of a field; without one, the zero value of fields that Go always writes, else None."""
     if field.default is None and field.always:
         return _ZEROS.get(field.shape.form)
     return field.default
@@ -190,7 +190,7 @@ _METADATA = "Standard object's metadata."
 
 
 def gvk(group: str, version: str, kind: str) -> dict[str, str]:
-    """A group-version-kind as extensions write it."""
+    """A group-version-kind as a value of extensions."""
     return {"group": group, "kind": kind, "version": version}
 
 

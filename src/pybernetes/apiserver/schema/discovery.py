@@ -1,6 +1,6 @@
-"""What the server offers, as clients ask for it: group by group (`/api`, `/apis/...`) or all at once (aggregated).
+"""Discovery: the resources of the server, per group (`/api`, `/apis/...`) or aggregated in one document.
 
-All documents are made on first use from the list of kinds and kept; they change only with the list.
+Documents are built on first use from the list of kinds and cached; they change only with the list.
 """
 
 import base64
@@ -25,7 +25,7 @@ def body_kind(kind: Kind[Any], subresource: Subresource[Any] | None = None) -> B
 
 
 def storage_version_hash(kind: Kind[Any]) -> str:
-    """Eight bytes of a hash over group, version and kind of the form on disk; clients compare, never compute it."""
+    """Eight bytes of a hash over group, version and kind of the stored form. Clients only compare it."""
     digest = hashlib.sha256(f"{kind.group}/{kind.version}/{kind.name}".encode()).digest()
     return base64.b64encode(digest[:8]).decode()
 
@@ -45,7 +45,7 @@ def negotiate(accept: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A finished answer. Answers with an ETag differ by Accept and should say `Vary: Accept`."""
+    """A complete response. Responses with an ETag depend on Accept and need the header `Vary: Accept`."""
 
     body: bytes
     content_type: str = "application/json"
@@ -53,7 +53,7 @@ class Document:
 
 
 class Discovery:
-    """The documents for a list of kinds; `address` is the host:port that clients inside reach the server by."""
+    """The documents for a list of kinds; `address` is the host:port for clients in the cluster."""
 
     def __init__(self, kinds: Iterable[Kind[Any]], address: str = "") -> None:
         self._kinds = [k for k in kinds if k.verbs]

@@ -1,7 +1,7 @@
-"""OpenAPI v2 as protobuf, in the messages of gnostic's `openapi.v2`: older kubectl asks for the schema in this form.
+"""OpenAPI v2 as protobuf (gnostic's `openapi.v2`), which older versions of kubectl request.
 
-Only encoding, and only the messages that our own document uses. A message is described by a table of its fields:
-JSON name -> (field number, encoder). Whatever begins with `x-` goes into the message's vendor extensions as YAML.
+Only encoding, and only the messages that our documents use. A table describes the fields of a message: JSON name ->
+(field number, encoder). Keys that begin with `x-` become vendor extensions, as YAML.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,17 +31,17 @@ def _text(value: str) -> bytes:
 
 
 def _any(value: Any) -> bytes:
-    """gnostic's Any: the value as YAML, of which JSON is a part."""
+    """gnostic's Any: the value as YAML, of which JSON is a subset."""
     return _bytes(2, msgspec.json.encode(value) + b"\n")
 
 
 def _named(name: str, value: bytes) -> bytes:
-    """NamedSchema, NamedAny, NamedPathItem, ...: all have the name as 1 and the value as 2."""
+    """NamedSchema, NamedAny, NamedPathItem, ...: in all of them the name is 1 and the value 2."""
     return _bytes(1, name.encode()) + _bytes(2, value)
 
 
 def _map(field: int, encoder: Encoder) -> Encoder:
-    """A message that holds a map as a list of named values."""
+    """A message that contains a map as a list of named values."""
     return lambda value: b"".join(_bytes(field, _named(k, encoder(v))) for k, v in value.items())
 
 
@@ -158,7 +158,7 @@ _API_KEY = _message({"type": (1, _text), "name": (2, _text), "in": (3, _text), "
 
 
 def _security(value: Mapping[str, Any]) -> bytes:
-    """SecurityRequirement: named lists of scopes, which we leave empty."""
+    """SecurityRequirement: named lists of scopes, which are empty here."""
     return b"".join(_bytes(1, _named(name, b"")) for name in value)
 
 

@@ -1,7 +1,7 @@
 """`/openapi/v3` (an index and one document per group version) and `/openapi/v2` (everything in one).
 
-Nothing is built before it is asked for; what was built stays. The index needs hashes of all documents, so the first
-request for it builds them; `prepare` does that in slices where a caller wants it done beforehand.
+Documents are built on first use and cached. The index contains hashes of all documents, so the first request for it
+builds them all; `prepare` builds them beforehand, in slices.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ class OpenApi:
         return found
 
     def get(self, path: str, accept: str = "") -> Document | None:
-        """The document at a path, or None. Its ETag is the hash that the index names."""
+        """The document at a path, or None. Its ETag is the hash in the index."""
         path = path.rstrip("/")
         if path == "/openapi/v2":
             return self._v2(V2_PROTOBUF in accept)
@@ -64,7 +64,7 @@ class OpenApi:
         return found
 
     def prepare(self) -> Iterator[str]:
-        """Builds one document per step, so that the event loop can breathe between them."""
+        """Build one document per step, so that the event loop is not blocked for long."""
         for name in self.group_versions():
             self._group_version(name)
             yield name

@@ -1,7 +1,7 @@
-"""The paths of OpenAPI: which requests there are, with the query parameters that each understands.
+"""The paths of OpenAPI: the requests of each kind, with their query parameters.
 
-kubectl looks here before it asks for server-side validation or a dry run. Operations are built in the words of v3;
-`as_v2` rewrites one for Swagger.
+kubectl consults them before it uses server-side validation or a dry run. Operations are built for v3; `as_v2` converts
+them.
 """
 
 from collections.abc import Mapping
@@ -135,7 +135,7 @@ class _Maker:
         namespaced: bool,
         item: bool,
     ) -> Schema:
-        """The operations that the kind's verbs (or the subresource's) allow, with the path's parameters."""
+        """The operations for the verbs of the kind or subresource, with the parameters of the path."""
         verbs = sub.verbs if sub is not None else self.kind.verbs
         value: Schema = {}
         for verb, (method, action, word, query) in table.items():
@@ -250,7 +250,7 @@ def _path_parameters(namespaced: bool, item: bool) -> list[Schema]:
 
 
 def as_v2(value: Schema) -> Schema:
-    """A path's operations in the words of Swagger."""
+    """The operations of a path in OpenAPI v2."""
     return {
         key: [_parameter_v2(p) for p in part] if key == "parameters" else _operation_v2(part)
         for key, part in value.items()

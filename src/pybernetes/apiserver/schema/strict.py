@@ -1,7 +1,7 @@
-"""Strict field validation: which fields of a body are unknown to the kind, and which occur twice.
+"""Strict field validation: finds unknown and duplicate fields of a body.
 
-Decoding into structs drops unknown fields and lets the last of two duplicates win, as `fieldValidation=Ignore` asks.
-For Warn and Strict the body is read a second time here, by a parser that can see duplicates.
+Decoding into structs drops unknown fields and uses the last of two duplicates, as `fieldValidation=Ignore` requires.
+For Warn and Strict the body is parsed a second time here, by a parser that detects duplicates.
 """
 
 import json
@@ -13,7 +13,7 @@ from pybernetes.api.shape import Shape
 from pybernetes.apiserver.patch.values import Json
 
 MAX_PROBLEMS = 100
-"""The original, too, stops counting there."""
+"""The limit of kube-apiserver."""
 
 
 class _Duplicated(dict[str, Any]):
@@ -38,7 +38,7 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_object)
 def find_problems(body: bytes, shape: Shape) -> list[str]:
     """`unknown field "spec.foo"` and `duplicate field "metadata.labels.a"`, in the order of the body.
 
-    A body that is not JSON has no problems of this kind: decoding it reports what is wrong.
+    A body that is not JSON has none: decoding reports the error.
     """
     try:
         return find_value_problems(_DECODER.decode(body.decode()), shape)
@@ -47,14 +47,14 @@ def find_problems(body: bytes, shape: Shape) -> list[str]:
 
 
 def find_value_problems(value: Json, shape: Shape) -> list[str]:
-    """The same for a value that is decoded already, such as a patched object: it can only have unknown fields."""
+    """The same for a decoded value, such as a patched object: it can only have unknown fields."""
     problems: dict[str, None] = {}
     _walk(value, shape, "", problems)
     return list(problems)[:MAX_PROBLEMS]
 
 
 def find_yaml_problems(body: bytes, shape: Shape) -> list[str]:
-    """The same for YAML, where duplicates are told by their line: `line 4: key "a" already set in map`."""
+    """The same for YAML, where duplicates are reported with their line: `line 4: key "a" already set in map`."""
     try:
         duplicates = yaml_duplicates(body)
         value = yaml.load(body, Loader=yaml.CSafeLoader)
@@ -89,7 +89,7 @@ def yaml_duplicates(body: bytes) -> list[str]:
 
 
 def _walk(value: Json, shape: Shape, path: str, problems: dict[str, None]) -> None:
-    """Gather what is wrong below `path`; a value of another type than the shape's is left to decoding."""
+    """Collect the problems below `path`. Values of wrong types are left to decoding."""
     if isinstance(value, dict):
         _walk_dict(value, shape, path, problems)
     elif isinstance(value, list) and shape.form == "list" and shape.item is not None:

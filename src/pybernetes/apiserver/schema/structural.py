@@ -1,4 +1,4 @@
-"""The OpenAPI definition of a custom resource, from the schema that it came with."""
+"""The OpenAPI definition of a custom resource, from its schema."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,12 +7,12 @@ from pybernetes.api.kind import Kind
 
 Schema = dict[str, Any]
 
-#: What Swagger can express. Older clients fail on the rest, or refuse valid objects because of it.
+#: The keywords of v2. With others, older clients fail or refuse valid objects.
 _V2 = frozenset({"additionalProperties", "description", "enum", "format", "items", "properties", "required", "type"})
 
 
 def definition_name(kind: Kind[Any]) -> str:
-    """`com.example.stable.v1.CronTab`: the group backwards, the version, the kind."""
+    """`com.example.stable.v1.CronTab`: the reversed group, the version, the kind."""
     return ".".join((*reversed(kind.group.split(".")), kind.version, kind.name))
 
 
@@ -26,7 +26,7 @@ def resource(schema: Mapping[str, Any], head: Mapping[str, Schema], *, v2: bool)
 
 
 def swagger(schema: Mapping[str, Any]) -> Schema:
-    """A schema in the words of v2, which knows neither null nor alternatives."""
+    """A schema in OpenAPI v2, which has neither null nor alternatives."""
     if schema.get("x-kubernetes-int-or-string") or schema.get("nullable"):
         return {k: v for k, v in schema.items() if k.startswith("x-") or k == "description"}
     made: Schema = {k: v for k, v in schema.items() if k.startswith("x-") or k in _V2}
