@@ -156,7 +156,7 @@ def test_flags_at_work(assembly: Assembly) -> None:
     assert f"{PREFIX}/public-ip" not in told["metadata"]["annotations"]
     assert not in_namespace(assembly, "ip", "route", "show", "10.244.2.0/24"), "the other node has another prefix"
     assert not [c for c in told["status"].get("conditions", []) if c["type"] == "NetworkUnavailable"]
-    assert "192.0.2.111 is no address of this node but a translator's (here it is 192.0.2.1)" in assembly.log(
+    assert "192.0.2.111 is not an address of this node but of a NAT (the node's own is 192.0.2.1)" in assembly.log(
         "flanneld"
     )
     listening = in_namespace(assembly, "ss", "-ltnH")

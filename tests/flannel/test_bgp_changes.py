@@ -143,7 +143,7 @@ async def test_a_bird_that_cannot_live_is_a_fault(tmp_path: Path, caplog: pytest
         a.bird._search = str(tmp_path / "bin")
         caplog.set_level(logging.INFO, "pybernetes.flannel")
         await world.start()
-        fault = "BIRD ends as soon as it is started, again and again: <FATAL> Cannot open the moon"
+        fault = "BIRD exits right after each start: <FATAL> Cannot open the moon"
         await until(lambda: fault in caplog.text, 30)
         assert "node-1" not in world.board.leases, "nobody is told to come this way"
         assert caplog.text.count("BIRD ended with code 3") <= 4

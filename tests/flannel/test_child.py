@@ -64,12 +64,10 @@ async def test_one_that_cannot_live_is_a_fault_until_it_can(tmp_path: Path, capl
     async with kept(tmp_path, script) as child:
         child.changed = lambda: told.append(child.fault)
         fault = await child.answered(30)
-        assert fault == (
-            f"shell ends as soon as it is started, again and again: [DMN] no key of that kind; see {tmp_path}/log"
-        )
+        assert fault == (f"shell exits right after each start: [DMN] no key of that kind; see {tmp_path}/log")
         await until(lambda: child.starts > 5)
         lines = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
-        assert lines == [f"shell ended with code 3; starting it anew (its log is {tmp_path}/log)"] * 4
+        assert lines == [f"shell ended with code 3; restarting it (its log is {tmp_path}/log)"] * 4
         (tmp_path / "well").touch()
         await until(lambda: not child.fault)
         assert told == [fault, ""] and await child.answered(30) == ""
@@ -100,7 +98,7 @@ async def test_one_that_cannot_be_started_is_tried_again(tmp_path: Path, caplog:
     child.begin()
     try:
         assert await child.answered(30) == "shell could not be started: no room"
-        assert "shell could not be started: no room; starting it anew" in caplog.text
+        assert "shell could not be started: no room; restarting it" in caplog.text
     finally:
         await child.finish(kill)
 
@@ -113,6 +111,6 @@ async def test_who_looks_after_it_may_fail_but_not_in_silence(tmp_path: Path, ca
     child.begin()
     try:
         await child.answered(30)
-        assert "shell was not looked after" in caplog.text and "what is this?" in caplog.text
+        assert "shell is no longer checked" in caplog.text and "what is this?" in caplog.text
     finally:
         await child.finish(kill)

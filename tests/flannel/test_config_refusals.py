@@ -111,7 +111,7 @@ def test_ipv6_alone() -> None:
 def test_keys_that_mean_nothing_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
     text = '{"Network": "10.244.0.0/16", "Bakend": {"Type": "host-gw"}, "subnetLEN": 25}'
     assert read(text).unknown == ("Bakend",)
-    reader = ConfigReader(BoardManager(Board({"me": text}), "me", 1))
+    reader = ConfigReader(BoardManager(Board({"me": text}), "me", 1), BACKENDS)
     with caplog.at_level(logging.WARNING):
         assert reader.read() == reader.read()
-    assert [record.getMessage() for record in caplog.records] == ["network config has keys that mean nothing: Bakend"]
+    assert [record.getMessage() for record in caplog.records] == ["network config has unknown keys: Bakend"]

@@ -99,7 +99,7 @@ async def test_a_node_with_a_narrower_link_is_reported(
             assert await asyncio.to_thread(transfer, one, other, 4, 8 << 20) == one.ips[4]
         code, _ = await ping(c, a.ips[4], "-M", "do", "-s", str(1350 - 28))
         assert code == 0
-        lost = f"packets of 9000 bytes from eth0 do not reach {address('a', 3)} whole, those of 1400 do"
+        lost = f"packets of 9000 bytes from eth0 do not reach {address('a', 3)} unfragmented, those of 1400 do"
         await until(lambda: caplog.text.count(f"{lost}; set Backend.MTU to 1350") == 2)
 
 

@@ -129,7 +129,7 @@ def test_another_tunnels_number_is_named() -> None:
     lease = from_node("10.244.9.0/24", IP, "vxlan", '{"VNI":2,"VtepMAC":"02:00:00:00:00:09"}')
     want = desired_state(config(), Me(mine(), ETH0), [lease], linger=frozenset())
     (problem,) = want.problems
-    assert "announces VNI 2, this node 1: there is a tunnel for each" in problem
+    assert "announces VNI 2, this node 1: there is a device for each" in problem
     assert {link.name for link in want.of(VxlanLink)} == {"flannel.1", "flannel.2"}
     assert [want.routes[0].link, want.neighbours[0].link, want.forwarding[0].link] == ["flannel.2"] * 3
 

@@ -130,7 +130,7 @@ def lease(node: str, public: str, **data: str) -> Lease:
     [
         (lease("me", "127.0.0.1"), [], "127.0.0.1 is a loopback address: no peer can send there; set --public-ip"),
         (lease("me", "169.254.7.7"), [], "valid on one segment only"),
-        (lease("me", "198.51.100.9", **{BEHIND_NAT: "10.0.2.15"}), [], "a translator's (here it is 10.0.2.15)"),
+        (lease("me", "198.51.100.9", **{BEHIND_NAT: "10.0.2.15"}), [], "of a NAT (the node's own is 10.0.2.15)"),
         (lease("me", "10.0.2.15"), [lease("b", "8.8.4.4")], "10.0.2.15 is private, while b (8.8.4.4) is reached by"),
         (lease("me", "10.0.2.15"), [lease("b", "10.9.9.9")], ""),
         (lease("me", "8.8.8.8"), [lease("b", "8.8.4.4")], ""),

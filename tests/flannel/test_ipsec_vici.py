@@ -114,7 +114,7 @@ async def serving(path: Path, answer: Answer) -> AsyncIterator[None]:
         (packet(99), "answered version with a packet of type 99"),
         (packet(RESPONSE, b"\x03\x05ab"), "ends in the middle"),
         (packet(RESPONSE, b"\x01\x01a"), "ends inside a section"),
-        (packet(RESPONSE, b"\x02"), "element of type 2 where none can be"),
+        (packet(RESPONSE, b"\x02"), "element of type 2 that is not allowed there"),
         (packet(RESPONSE, b"\x04\x01a\x03"), "element of type 3 inside a list"),
         (packet(RESPONSE, encode({"success": "no", "errmsg": "not today"})), "refuses version: not today"),
         ((LIMIT + 1).to_bytes(4, "big"), "that is no VICI"),

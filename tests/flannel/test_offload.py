@@ -90,7 +90,9 @@ async def test_it_is_kept_so(nodes: Pair) -> None:
     await offload.round()
     where = nodes.spaces[0]
     ethtool.set_tx_checksum(found.name, True, where)
-    assert offload.see([found]) == ["checksum offload of flannel.1 switched off again: the card gets them wrong"]
+    assert offload.see([found]) == [
+        "checksum offload of flannel.1 disabled again: the network card computes them wrong"
+    ]
     assert offload.see([found]) == []
     with Netlink(where) as nl:
         link.delete(nl, found.name)

@@ -165,7 +165,7 @@ async def test_a_running_network_is_kept(world: World, caplog: pytest.LogCapture
         world.board.configs[a.name] = '{"Network": "10.244.0.0/17", "Backend": {"Type": "vxlan"}}'
         a.daemon.request_pass()
         await until(lambda: "Network 10.244.0.0/17 overlaps 10.244.77.1/24" in caplog.text)
-        assert "the config before it stays in use" in caplog.text and await a.reaches(b)
+        assert "the previous config stays in use" in caplog.text and await a.reaches(b)
         take(a)
         a.daemon.request_pass()
         await until(lambda: "no longer: Network 10.244.0.0/16 overlaps" in caplog.text)

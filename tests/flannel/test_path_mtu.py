@@ -23,7 +23,7 @@ def path(node: str = "node-2", address: str = FAR, size: int = 1500, overhead: i
 
 def test_what_is_said() -> None:
     told = sentence(path(), 1400)
-    assert "packets of 1500 bytes from eth0 do not reach 198.51.100.2 whole, those of 1400 do" in told
+    assert "packets of 1500 bytes from eth0 do not reach 198.51.100.2 unfragmented, those of 1400 do" in told
     assert "set Backend.MTU to 1350" in told
     assert "set the MTU of eth0 to 1400" in sentence(path(overhead=0), 1400)
     assert ladder(1500)[0] == 1492 and ladder(577) == [576] and ladder(500) == []
@@ -49,14 +49,16 @@ async def test_the_daemon_tells_once_and_measures(world: World, caplog: pytest.L
     await world.start()
     # Pods' packets fit both families' tunnels, so IPv4's stay smaller than the interface's MTU.
     for peer, size, address in (("node-2", 1480, FAR), ("node-2", 1500, FAR6), ("node-1", 1480, "192.0.2.1")):
-        told = f"{peer}: packets of {size} bytes from eth0 do not reach {address} whole, those of 1400 do"
+        told = f"{peer}: packets of {size} bytes from eth0 do not reach {address} unfragmented, those of 1400 do"
         await until(lambda told=told: told in caplog.text, 90)  # type: ignore[misc]
-    await until(lambda: caplog.text.count("whole, those of 1400 do") == 4, 90)
+    await until(lambda: caplog.text.count("unfragmented, those of 1400 do") == 4, 90)
     a = world.hosts[0].daemon
     for _ in range(3):
         a.request_pass()
         await asyncio.sleep(0.1)
-    lines = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING and "whole" in r.getMessage()]
+    lines = [
+        r.getMessage() for r in caplog.records if r.levelno == logging.WARNING and "unfragmented" in r.getMessage()
+    ]
     assert len(lines) == len(set(lines)) == 4
     assert b'flannel_peer_path_mtu_bytes{peer="node-2"} 1400.0' in a.metrics.expose()
 

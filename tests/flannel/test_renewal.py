@@ -95,7 +95,7 @@ async def test_the_end_is_told_once_however_often_renewing_fails(
         for failures in range(1, 5):
             lease.now += 23 * HOUR
             await until(lambda failures=failures: count(caplog, "Error renewing lease") >= failures)  # type: ignore[misc]
-        assert count(caplog, "the lease has run out meanwhile") == 1
+        assert count(caplog, "the lease has expired") == 1
         other = EtcdClient([etcd.url], None, 5)
         await other.revoke(lease.lease)
         await other.close()

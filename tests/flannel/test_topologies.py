@@ -125,6 +125,6 @@ async def test_host_gw_does_not_take_a_translator_for_a_gateway(
     async with make_world(tmp_path, etcd, IPV4, {"a": 1500, "home": 1500}) as world:
         await translated(world)
         await world.start(HOST_GW)
-        said = f"({address('a', 77)}) is behind NAT (it knows itself as {address('home', 2)})"
+        said = f"({address('a', 77)}) is behind NAT (its own address is {address('home', 2)})"
         await until(lambda: said in caplog.text)
         assert world.nodes[0].routes() == {}

@@ -73,7 +73,7 @@ def test_host_gw_says_who_is_behind_nat() -> None:
     peer = lease(2, "host-gw", "192.0.2.2", BehindNAT="172.16.0.2")
     want = make("host-gw", {}).peer(FAMILY, lease(1, "host-gw", "192.0.2.1"), peer, ETH0)
     assert not want.routes
-    assert "node-2 (192.0.2.2) is behind NAT (it knows itself as 172.16.0.2)" in want.problems[0]
+    assert "node-2 (192.0.2.2) is behind NAT (its own address is 172.16.0.2)" in want.problems[0]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What is doubtful about the address by which peers are to reach this node. Warnings only: it may be meant so."""
+"""Warns if peers can probably not reach this node at the address that it announces. It may be intended."""
 
 from collections.abc import Iterable
 
@@ -6,13 +6,13 @@ from pybernetes.flannel.leases.lease import BEHIND_NAT, FamilyLease, Lease, Unde
 
 
 def address_warnings(own: Lease, underlay: Underlay, peers: Iterable[Lease]) -> list[str]:
-    """A sentence for each doubt."""
+    """One sentence for each warning."""
     known = list(peers)
     found = [sentence for part in own.families if (sentence := _address(part, underlay, known))]
     if underlay.link == "lo":
         found.append(
-            f"lo is the loopback: its MTU of {underlay.mtu} says nothing of the way to peers; set Backend.MTU, or name"
-            " the interface to peers with --iface"
+            f"lo is the loopback: its MTU of {underlay.mtu} says nothing about the path to peers; set Backend.MTU, or"
+            " name the interface to peers with --iface"
         )
     return found
 
@@ -25,13 +25,13 @@ def _address(part: FamilyLease, underlay: Underlay, peers: list[Lease]) -> str:
         return f"{address} is valid on one segment only: peers beyond a router can't send there; set {flag}, or --iface"
     if BEHIND_NAT in part.data:
         return (
-            f"{address} is no address of this node but a translator's (here it is {underlay.source(address)}): the"
-            " translator has to pass on what peers send, and plain routes (host-gw, DirectRouting) can't be used"
+            f"{address} is not an address of this node but of a NAT (the node's own is {underlay.source(address)}): the"
+            " NAT has to forward what peers send, and plain routes (host-gw, DirectRouting) can't be used"
         )
     if address.is_private and (public := _public_peer(part, peers)):
         return (
-            f"{address} is private, while {public} is reached by a public address: if a translator (NAT) is between"
-            f" them, set {flag} to the address that it has outside"
+            f"{address} is private, while {public} is reached by a public address: if there is a NAT between"
+            f" them, set {flag} to its outside address"
         )
     return ""
 

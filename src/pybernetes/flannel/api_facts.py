@@ -1,8 +1,8 @@
-"""What the API knows besides Nodes and concerns the pod network: the Services' range, and NetworkPolicies.
+"""What flanneld reads from the API besides Nodes: the range of Services, and NetworkPolicies.
 
-flannel carries packets and filters none, so policies that somebody relies on must not be passed over in silence. A
-short list now and then is enough, and costs an idle cluster next to nothing; where we may not read these objects, as
-under the original's role, nothing is said.
+flannel does not filter packets, so it warns about NetworkPolicies. A short list every few minutes is enough, and costs
+an idle cluster almost nothing. If our role may not read these objects, as with Go flannel's ClusterRole, there is no
+warning.
 """
 
 import asyncio
@@ -51,35 +51,35 @@ def unenforced(namespaces: Mapping[str, int]) -> str:
     where = ", ".join(named[:_NAMED]) + more
     plural = "" if len(named) == 1 else "s"
     return (
-        f"{some} in namespace{plural} {where}: not enforced. flannel filters no packets; run a policy engine beside it,"
-        " such as kube-network-policies"
+        f"{some} in namespace{plural} {where}: not enforced. flannel does not filter packets; run a policy engine in"
+        " addition, such as kube-network-policies"
     )
 
 
 class ApiFacts:
-    """Asks at the start, and now and then."""
+    """Reads them at the start and periodically."""
 
     def __init__(self, client: Client, environment: Mapping[str, str], *, every: float = 300.0) -> None:
-        """In a pod the environment names the Service `kubernetes`, which needs no permission."""
+        """`environment`: in a pod it has the address of the Service `kubernetes`, which needs no permission."""
         self._client = client
         self._every = every
         self._asked = asyncio.Event()
         self._inside = _networks([environment.get("KUBERNETES_SERVICE_HOST", "")])
         self.services: tuple[IPNetwork, ...] = self._inside
-        """Ranges of Services, or single addresses where no more is known."""
+        """Ranges of Services, or single addresses if no more is known."""
         self.policies: Mapping[str, int] = {}
         """NetworkPolicies by namespace."""
 
     async def learned(self, patience: float = 5.0) -> None:
-        """Wait for the first answers, but not for long."""
+        """Wait a limited time for the first answers."""
         try:
             async with asyncio.timeout(patience):
                 await self._asked.wait()
         except TimeoutError:
-            log.debug("the API has not told the range of Services yet")
+            log.debug("the range of Services is not known yet")
 
     async def run(self, changed: Callable[[], None]) -> None:
-        """Until cancelled; `changed` is called when the range of Services is another."""
+        """Until cancelled; calls `changed` when the range of Services changes."""
         while True:
             services = await self._ranges()
             policies = await self._count()
@@ -102,7 +102,7 @@ class ApiFacts:
         return self.policies if found is None else Counter(item.metadata.namespace for item in found)
 
     async def _list(self, path: str) -> list[_Object] | None:
-        """The objects there; none where we may not read them, or where there is no such kind. None: no answer."""
+        """The objects; none if we may not read them, or if there is no such kind. None: no answer."""
         try:
             body = await self._client.raw("GET", path, limit="500")
             if path == _SERVICE:

@@ -40,7 +40,7 @@ class FamilyConfig:
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
-    """The whole config. `families` has one entry per enabled family, IPv4 first."""
+    """The network config. `families` has one entry per enabled family, IPv4 first."""
 
     families: tuple[FamilyConfig, ...]
     backend: str = "vxlan"
@@ -49,9 +49,9 @@ class NetworkConfig:
     """The backend's own options, keys in lower case."""
     enable_nftables: bool = False
     unknown: tuple[str, ...] = ()
-    """Keys that mean nothing, as they were written: often a slip."""
+    """Unknown keys, as they were written: often a typing error."""
     former: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """The options of backends that were configured before, by type: what is still under way was sent with them."""
+    """The options of backends that were configured before, by type: packets still in flight were sent with them."""
 
     def family(self, version: int) -> FamilyConfig | None:
         """The config of one family, or None when it is not enabled."""
@@ -66,7 +66,7 @@ def parse(text: str | bytes, backends: frozenset[str]) -> NetworkConfig:
         raise ConfigError(f"network config is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise ConfigError(f"network config must be a JSON object, found {_show(document)}")
-    # Null leaves the default as it is, as Go's decoder has it.
+    # Null means the default, as in Go's decoder.
     keys = {key.lower(): value for key, value in document.items() if value is not None}
     families = []
     if _bool(keys, "EnableIPv4", True):
@@ -128,7 +128,7 @@ def _family(keys: Mapping[str, Any], version: int, name: str, prefix: str) -> Fa
     size = 1 << (network.max_prefixlen - length)
     first, last = int(network.network_address), int(network.broadcast_address) + 1
     bounds = {
-        # The first subnet is left out by default: its network address is the whole network's.
+        # The first subnet is left out by default: its network address is that of the entire network.
         "Min": (first + size, lambda limit: limit >= first),
         "Max": (last - size, lambda limit: limit + size <= last),
     }
@@ -138,7 +138,7 @@ def _family(keys: Mapping[str, Any], version: int, name: str, prefix: str) -> Fa
     return FamilyConfig(network, length, low, high)
 
 
-#: Loopback, link-local and multicast networks, and those that begin with 0: no pod can have an address of these.
+#: Loopback, link-local and multicast networks, and those that begin with 0: no pod can have an address in them.
 _SPECIAL = [
     ipaddress.ip_network(text)
     for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "::/8", "fe80::/10", "ff00::/8")

@@ -1,4 +1,4 @@
-"""The network config as it changes: a new one that is no good leaves the one before it in use."""
+"""Reads the network config as it changes: if a new one is invalid, the previous one stays in use."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class ConfigReader:
-    """Reads what the subnet manager holds, and parses it when it has changed."""
+    """Reads the config from the subnet manager, and parses it when it has changed."""
 
     def __init__(self, manager: SubnetManager, backends: Backends) -> None:
         self._manager = manager
@@ -21,14 +21,14 @@ class ConfigReader:
         self._config: tuple[str, NetworkConfig] | None = None
 
     def recall(self, former: Mapping[str, Mapping[str, Any]]) -> NetworkConfig:
-        """The config, which now knows the options of backends that an earlier life had. After `read`."""
+        """Add the options of backends that the previous run used; returns the config. Call after `read`."""
         assert self._config is not None
         text, config = self._config
         self._config = text, replace(config, former={**former, **config.former})
         return self._config[1]
 
     def read(self, check: Callable[[NetworkConfig], None] = lambda config: None) -> tuple[NetworkConfig, list[str]]:
-        """The config, or the last good one and what is wrong with the new. `check` may refuse it by a ConfigError."""
+        """The config, or the last valid one and what is wrong with the new one. `check` may raise ConfigError."""
         try:
             text = self._manager.config()
             if self._config is None or self._config[0] != text:
@@ -39,7 +39,7 @@ class ConfigReader:
                     before = self._config[1]
                     config = replace(config, former={**before.former, before.backend: before.options})
                 if config.unknown:
-                    log.warning("network config has keys that mean nothing: %s", ", ".join(config.unknown))
+                    log.warning("network config has unknown keys: %s", ", ".join(config.unknown))
                 log.info("Found network config - Backend type: %s", config.backend)
                 if description := backend.describe():
                     log.info("%s", description)
@@ -47,5 +47,5 @@ class ConfigReader:
         except (ConfigError, OSError) as error:
             if self._config is None:
                 raise
-            return self._config[1], [f"{error}; the config before it stays in use"]
+            return self._config[1], [f"{error}; the previous config stays in use"]
         return self._config[1], []

@@ -1,8 +1,8 @@
-"""flanneld: from leases to kernel objects, again and again.
+"""flanneld: a loop that turns leases into kernel objects.
 
-Anything that happens (a lease changed, the kernel told of a change to what is ours, the config was replaced, time
-passed) only wakes the loop. Each pass computes the whole desired state and applies the difference, so it does not
-matter which event was missed.
+Every event (a lease changed, the kernel reported a change to one of our objects, the config was replaced, a timer
+expired) only wakes the loop. Each pass computes the complete desired state and applies the difference, so a missed
+event does no harm.
 """
 
 import asyncio
@@ -51,21 +51,21 @@ class Rules(Protocol):
     """Keeps the masquerade and forward rules in the kernel."""
 
     async def ensure(self, wanted: masquerade.Wanted) -> list[str]:
-        """Put the rules there if they are not; returns what was mended, in words."""
+        """Install the rules if they are missing or differ; returns what was done, in words."""
 
 
 class Drift(Protocol):
-    """Tells of changes in the kernel that may concern us."""
+    """Reports changes in the kernel that may concern us."""
 
     def changes(self, kinds: Sequence[AnyKind]) -> AsyncGenerator[str, None]:
         """A few words for each change, as it happens."""
 
     def follow(self, link: str) -> None:
-        """Changes of this link concern us too."""
+        """Report changes of this link too."""
 
 
 class Facts(Protocol):
-    """What is known of the cluster beside leases."""
+    """What is known about the cluster besides leases."""
 
     @property
     def services(self) -> tuple[IPNetwork, ...]:
@@ -76,10 +76,10 @@ class Facts(Protocol):
         """NetworkPolicies by namespace."""
 
     async def learned(self) -> None:
-        """Wait a while for the first answers."""
+        """Wait a limited time for the first answers."""
 
     async def run(self, changed: Callable[[], None]) -> None:
-        """Keep it fresh; call `changed` when the services are others."""
+        """Keep it up to date; call `changed` when the ranges of Services change."""
 
 
 class Flanneld:
@@ -148,16 +148,16 @@ class Flanneld:
         return self._ready.is_set()
 
     def stuck(self) -> str:
-        """What is wrong when no pass has ended for too long; else empty."""
-        still = self._clock.monotonic() - self._ended
-        return f"no pass has ended for {still:.0f} s" if still > 3 * self._options.resync_seconds + _STUCK else ""
+        """A sentence if no pass has ended for too long; otherwise empty."""
+        elapsed = self._clock.monotonic() - self._ended
+        return f"no pass has ended for {elapsed:.0f} s" if elapsed > 3 * self._options.resync_seconds + _STUCK else ""
 
     async def wait_ready(self) -> None:
         """Wait for the first complete pass."""
         await self._ready.wait()
 
     async def run(self) -> None:
-        """Keep the network right until cancelled; the data path then stays as it is."""
+        """Keep the network as desired until cancelled; the data path then stays as it is."""
         log.info("Created subnet manager: %s", self._manager.describe())
         for actor in self._actors:
             actor.start(self.request_pass)
@@ -209,11 +209,11 @@ class Flanneld:
                     await self._wake.wait()
             except TimeoutError:
                 continue
-            # What comes alone is seen to at once; of what comes in a row, the rest is gathered for the next pass.
+            # A single event gets its pass at once; of a burst, the events after the first share the next pass.
             await asyncio.sleep(max(0.0, self._ended + _SETTLE - self._clock.monotonic()))
 
     async def _pass(self) -> bool:
-        """One pass; whether everything is as it should be."""
+        """One pass; whether everything is as desired."""
         with Netlink(self._options.netns) as nl:
             config, faults = self._reader.read(partial(self._refuse_overlap, nl))
             facts: dict[str, str] = {}
@@ -230,23 +230,23 @@ class Flanneld:
             want = self._transition.keep(want, self._clock.monotonic())
             if self._options.blackhole:
                 want = merge([want, blackhole_own_subnet(me.lease)])
-            # Before the kernel: a route must not lead to a device that nobody reads yet.
+            # Before the kernel: a route must not lead to a device that no process reads yet.
             errors = await self._act(config, me, want)
             outcome = await asyncio.to_thread(self._kernel.reconcile, nl, want, self._clock.time())
             gateways = [f"{part.gateway}/{part.subnet.prefixlen}" for part in me.lease.families]
-            mended = pod_bridge.mend(nl, gateways, network.mtu(config, me.underlay, self._backends))
-            mended += self._background.after(nl, config, me, self._memo.peers, want)
+            repaired = pod_bridge.repair(nl, gateways, network.mtu(config, me.underlay, self._backends))
+            repaired += self._background.after(nl, config, me, self._memo.peers, want)
             warnings = address_warnings(me.lease, me.underlay, self._memo.peers)
             if self.ready:
                 own = [part.subnet for part in me.lease.families]
                 warnings += self._guard.warnings(config, self._occupied(nl, own))
-        for line in (*outcome.done, *mended):
+        for line in (*outcome.done, *repaired):
             log.info("%s", line)
         errors += outcome.errors
         self._peers.report(self._memo.peers)
         self.metrics.saw(config.backend, leases, self._memo.peers)
         rules = await self._ensure_rules(config, me)
-        self.metrics.applied(want, [*outcome.done, *mended], rules, errors)
+        self.metrics.applied(want, [*outcome.done, *repaired], rules, errors)
         self._write_subnet_file(config, me)
         self._problem_log.report([*faults, *bad, *want.problems, *warnings, *self._background.problems, *errors])
         self._problem_log.waiting(outcome.waiting)
@@ -262,7 +262,7 @@ class Flanneld:
         return True
 
     def _refuse_overlap(self, nl: Netlink, config: NetworkConfig) -> None:
-        """Before we have a lease: this node's subnets are those of an earlier life. Raises ConfigError."""
+        """Called before there is a lease: this node's subnets are those of its previous run. Raises ConfigError."""
         here = {address.ip for _, address in overlap.node_addresses(nl, self._is_ours)}
         leases, _ = self._manager.leases(config)
         own = [part.subnet for lease in leases for part in lease.families if part.public_ip in here]
@@ -270,12 +270,12 @@ class Flanneld:
         self._guard.refuse(config, self._occupied(nl, own))
 
     def _occupied(self, nl: Netlink, own: Sequence[IPNetwork]) -> overlap.Occupied:
-        """What the pod network must not lie on; `own` are this node's subnets."""
+        """What the pod network must not overlap; `own` are this node's subnets."""
         services = self._options.services + (self._facts.services if self._facts is not None else ())
         return overlap.Occupied(overlap.without_pods(overlap.node_addresses(nl, self._is_ours), own), services)
 
     def _resync(self, config: NetworkConfig, want: Desired) -> float:
-        """How soon to look again if nothing happens: of changes to iptables, and to some kinds, nobody is notified."""
+        """Seconds until the next pass if nothing happens. The kernel reports no changes of iptables and some kinds."""
         every = self._options.resync_seconds
         polled = [kind.poll_seconds for kind in self._kinds if kind.poll_seconds and want.of(kind.type)]
         return min([every, *polled, *([] if config.enable_nftables else [self._options.rules_seconds])])

@@ -1,4 +1,4 @@
-"""Who this node is to its peers: its interface, its addresses, the MACs of its links, its subnet."""
+"""This node's own lease: its interface, its addresses, the MACs of its links, its subnet."""
 
 import logging
 import random
@@ -27,7 +27,7 @@ def _translated(choice: interface.Choice, public: Mapping[int, IPAddress]) -> di
 
 
 class Identity:
-    """Found anew at each pass, so that a changed address is announced; remembers what was said to say it once."""
+    """Determined at each pass, so that a changed address is announced; remembers what was said to say it once."""
 
     def __init__(
         self,
@@ -51,12 +51,12 @@ class Identity:
         self._public: Mapping[int, IPAddress] = {}
         self._held: OwnSubnets | None = None
         self.confirmed = False
-        """Whether the subnets are known to be ours still; false while nobody answers who could tell."""
+        """Whether the subnets are known to be still ours; false while the subnet manager is unavailable."""
 
     async def of(self, nl: Netlink, config: NetworkConfig, facts: Mapping[str, str]) -> Node:
         """This node's own lease, as it will be announced. Raises InterfaceError, LeaseError, ManagerUnavailable.
 
-        While nobody answers, a lease that we once had still says what the kernel should hold.
+        While the subnet manager is unavailable, the last lease still defines what the kernel should hold.
         """
         versions = self._manager.versions(config)
         choice = interface.choose(nl, self._selection, versions, self._public)
@@ -103,13 +103,13 @@ class Identity:
         log.info("Using %s as external address", ", ".join(public))
 
     def _log_new_subnets(self, held: OwnSubnets) -> None:
-        """Say what a new subnet means for the pods that are there."""
+        """Warn about running pods if the subnet has changed."""
         before, self._held = self._held, held
         for version, subnet in before.subnets.items() if before else ():
             if held.subnets.get(version) != subnet:
                 log.warning(
                     "the subnet of this node was %s and is %s now: pods that run here keep addresses of %s, which"
-                    " peers no longer send here; start them anew",
+                    " peers no longer send here; restart them",
                     subnet,
                     held.subnets.get(version),
                     subnet,
@@ -118,9 +118,9 @@ class Identity:
     def _link_macs(
         self, nl: Netlink, config: NetworkConfig, backend: Backend, public: Mapping[int, IPAddress]
     ) -> dict[str, str]:
-        """The MACs of our links: the device's own, else the one announced before, else a new one.
+        """The MACs to announce: that of the device, or the one announced before, or a new one.
 
-        Peers hold the MAC in permanent entries, so it must outlive a restart, and better a reboot too.
+        Peers hold the MAC in permanent entries, so it must survive a restart, and preferably a reboot.
         """
         names = {version: name for version in sorted(public) if (name := backend.announced_device(version))}
         if not names:
@@ -145,7 +145,7 @@ class Identity:
         public: Mapping[int, IPAddress],
         announced: Mapping[int, Mapping[str, Any]],
     ) -> set[str]:
-        """Peers take a MAC for that of the lease which came first: it may be one of ours under a former address."""
+        """MACs in leases of other nodes. One with our MAC and another address may be our own, with a former address."""
         ours = announced.get(version, {}).get(VTEP_MAC), self._held.name if self._held else ""
         parts = [(lease.node, lease.family(version)) for lease in self._manager.leases(config)[0]]
         return {

@@ -20,7 +20,7 @@ class InterfaceError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """The wishes of a user, tried in this order; none: the interface of the default route."""
+    """How the user selects the interface, tried in this order; nothing given: the interface of the default route."""
 
     names: Sequence[str] = ()
     """`--iface`: names or addresses"""
@@ -29,18 +29,18 @@ class Selection:
     can_reach: str = ""
     """`--iface-can-reach`: the interface by which this address is reached"""
     public_ips: Mapping[int, str] | None = None
-    """`--public-ip`, `--public-ipv6`: what peers are told, by family"""
+    """`--public-ip`, `--public-ipv6`: addresses to announce, by family"""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The interface, the address of each family that peers are told, and why."""
+    """The interface, the address of each family to announce, and why."""
 
     underlay: Underlay
     public: Mapping[int, IPAddress]
     reason: str
     everywhere: frozenset[IPAddress] = frozenset()
-    """All addresses of this node: a public one that is not among them is a translator's."""
+    """All addresses of this node: a public address that is not among them belongs to a NAT."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +48,18 @@ class _Found:
     index: int
     reason: str
     wanted: tuple[str, ...] = ()
-    """Addresses of it that the wish itself points at."""
+    """Its addresses that the selection names."""
 
 
 def choose(
-    nl: Netlink, wish: Selection, versions: Sequence[int], former: Mapping[int, IPAddress] | None = None
+    nl: Netlink, selection: Selection, versions: Sequence[int], former: Mapping[int, IPAddress] | None = None
 ) -> Choice:
-    """Find the interface. `former` are the addresses chosen before: of several that would do they are kept. Raises
+    """Find the interface. `former` are the addresses chosen before: they are kept if they still fit. Raises
     InterfaceError.
     """
     links = {li.index: li for li in link.links(nl)}
     addresses = [a for a in addr.addresses(nl) if a.index in links]
-    found = _find(nl, wish, links, addresses, versions)
+    found = _find(nl, selection, links, addresses, versions)
     everywhere = frozenset(ipaddress.ip_address(a.ip) for a in addresses)
     interfaces, wanted = _addresses(found, addresses)
     li, public = links.get(found.index), dict[int, IPAddress]()
@@ -70,15 +70,17 @@ def choose(
         if not own:
             hint = "; name another one with --iface" if li.loopback else ""
             raise InterfaceError(f"{li.name} ({found.reason}) has no global IPv{version} address{hint}")
-        told = (wish.public_ips or {}).get(version)
+        given = (selection.public_ips or {}).get(version)
         before = (former or {}).get(version)
         kept = (before,) if before in own else ()
-        public[version] = _told(told, version) if told else next(ip for ip in (*wanted, *kept, *own) if ip in own)
+        public[version] = (
+            _user_address(given, version) if given else next(ip for ip in (*wanted, *kept, *own) if ip in own)
+        )
     return Choice(Underlay(li.name, li.index, li.mtu, interfaces, wanted), public, found.reason, everywhere)
 
 
-def _told(text: str, version: int) -> IPAddress:
-    """The public address that a user gave for a family."""
+def _user_address(text: str, version: int) -> IPAddress:
+    """The public address that the user gave for a family."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -90,14 +92,14 @@ def _told(text: str, version: int) -> IPAddress:
 
 
 def _addresses(found: _Found, addresses: Iterable[addr.Address]) -> tuple[tuple[Interface, ...], tuple[IPAddress, ...]]:
-    """The interface's addresses, those first that last; and the ones that were asked for."""
-    usable = sorted(_usable(addresses, found.index), key=lambda a: bool(a.flags & _PASSING))
+    """The interface's addresses, permanent ones first; and the ones that the selection names."""
+    usable = sorted(_usable(addresses, found.index), key=lambda a: bool(a.flags & _TRANSIENT))
     interfaces = tuple(ipaddress.ip_interface(a.cidr) for a in usable)
     return interfaces, tuple(i.ip for i in interfaces if str(i.ip) in found.wanted)
 
 
 #: Secondary or temporary, failed to be unique, deprecated, not yet known to be unique (linux/if_addr.h).
-_PASSING = 0x01 | 0x08 | 0x20 | 0x40
+_TRANSIENT = 0x01 | 0x08 | 0x20 | 0x40
 
 
 def _usable(addresses: Iterable[addr.Address], index: int) -> list[addr.Address]:
@@ -106,27 +108,27 @@ def _usable(addresses: Iterable[addr.Address], index: int) -> list[addr.Address]
 
 def _find(
     nl: Netlink,
-    wish: Selection,
+    selection: Selection,
     links: Mapping[int, link.Link],
     addresses: Sequence[addr.Address],
     versions: Sequence[int],
 ) -> _Found:
-    for name in wish.names:
+    for name in selection.names:
         for index, li in links.items():
             if li.name == name or any(a.ip == name for a in addresses if a.index == index):
-                return _Found(index, f"is named by --iface={name}", tuple(wish.names))
-    for pattern in wish.patterns:
+                return _Found(index, f"is named by --iface={name}", tuple(selection.names))
+    for pattern in selection.patterns:
         if (found := _matching(pattern, links, addresses, versions)) is not None:
             return found
-    if wish.names or wish.patterns:
-        wanted = ", ".join([*wish.names, *wish.patterns])
+    if selection.names or selection.patterns:
+        wanted = ", ".join([*selection.names, *selection.patterns])
         raise InterfaceError(f"no interface matches {wanted}; there are {_listed(links, addresses)}")
-    if wish.can_reach:
+    if selection.can_reach:
         try:
-            way = route.lookup(nl, wish.can_reach)
+            result = route.lookup(nl, selection.can_reach)
         except (NetlinkError, ValueError) as error:
-            raise InterfaceError(f"--iface-can-reach {wish.can_reach}: {error}") from error
-        return _Found(way.device, f"reaches --iface-can-reach={wish.can_reach}", (way.src,))
+            raise InterfaceError(f"--iface-can-reach {selection.can_reach}: {error}") from error
+        return _Found(result.device, f"reaches --iface-can-reach={selection.can_reach}", (result.src,))
     return _Found(_default(nl, versions), "has the default route")
 
 
@@ -158,4 +160,4 @@ def _default(nl: Netlink, versions: Sequence[int]) -> int:
         found = sorted((r.metric, r.device) for r in route.routes(nl, family=version) if r.dst == dst and r.device)
         if found:
             return found[0][1]
-    raise InterfaceError("there is no default route to tell the interface by; name one with --iface")
+    raise InterfaceError("there is no default route to find the interface by; name one with --iface")

@@ -1,18 +1,19 @@
-"""Which packets keep their source address, and which leave the node under the node's own.
+"""Which packets keep their source address, and which are masqueraded with the node's address.
 
 Per family, in this order:
 
-| packet | what happens |
+| packet | source address |
 |---|---|
 | marked by the service proxy | left to the proxy's own rule |
-| from this node's pods to the pod network | untouched: pods see each other's addresses |
-| from the pod network to this node's pods | untouched |
-| from the pod network to multicast | untouched |
+| from this node's pods to the pod network | kept: pods see each other's addresses |
+| from the pod network to this node's pods | kept |
+| from the pod network to multicast | kept |
 | from the pod network to anywhere else | masqueraded, source port at random |
-| from outside to this node's pods | untouched |
+| from outside to this node's pods | kept |
 | from outside to pods elsewhere | masqueraded, so that the answer comes back through this node |
 
-Pure: text for `nft -f` and `iptables-restore`. Tables, chains and iptables rules are those of Go flannel.
+Pure: text for `nft -f` and `iptables-restore`. Tables, chains and iptables rules are named as in Go
+flanneld.
 """
 
 from collections.abc import Iterable
@@ -30,7 +31,7 @@ _MULTICAST = {4: "224.0.0.0/4", 6: "ff00::/8"}
 
 @dataclass(frozen=True, slots=True)
 class PodNetwork:
-    """One family: the whole network and this node's part of it."""
+    """One family: the pod network and this node's subnet."""
 
     network: IPNetwork
     subnet: IPNetwork
@@ -62,11 +63,11 @@ def pod_networks(config: NetworkConfig, own: Lease) -> tuple[PodNetwork, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a pass asks for."""
+    """The rules that a pass needs."""
 
     networks: tuple[PodNetwork, ...]
     nftables: bool = True
-    """In nftables; else in iptables."""
+    """Use nftables; otherwise iptables."""
 
 
 def nft_tables(networks: Iterable[PodNetwork], *, masquerade: bool, forward: bool, random: bool = True) -> list[Table]:
@@ -106,7 +107,7 @@ def _nft_table(net: PodNetwork, masquerade: bool, forward: bool, leave: str) -> 
 
 
 def iptables_rules(net: PodNetwork, *, masquerade: bool, forward: bool, random: bool = True) -> str:
-    """Input for `iptables-restore --noflush`: our chains whole, and nothing of anybody else's."""
+    """Input for `iptables-restore --noflush`: replaces our chains and leaves all other rules."""
     pods, here = net.network, net.subnet
     leave = "MASQUERADE --random-fully" if random else "MASQUERADE"
     text = ""

@@ -1,5 +1,5 @@
-"""What flanneld counts, for Prometheus. Counting costs next to nothing; the exposition library is loaded when
-somebody asks for /metrics the first time.
+"""flanneld's Prometheus metrics. Counting costs almost nothing; the exposition library is loaded at the first request
+for /metrics.
 
 Names begin with `flannel_`; `docs/tasks/metrics.md` lists them.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 Source = Callable[[], Mapping[str, float]]
-"""Values by the name of a peer, asked for at exposition."""
+"""Values by the name of a peer or device, read when metrics are requested."""
 
 
 class FlannelMetrics:
@@ -36,34 +36,34 @@ class FlannelMetrics:
         self._last = {"complete": 0.0, "incomplete": 0.0}
         self._errors = 0
         self._changes = 0
-        self._mended = 0
+        self._repaired = 0
         self._problems = 0
         self._ready = False
         self.reachable: Source = dict
         """Whether a peer's public address answers, 1 or 0."""
         self.round_trips: Source = dict
-        """How long it took, in seconds."""
+        """Round-trip time, in seconds."""
         self.path_mtus: Source = dict
-        """The largest packet that reaches a peer's public address whole, in bytes."""
+        """The largest packet that reaches a peer's public address unfragmented, in bytes."""
         self.offload_off: Source = dict
-        """By device: 1 where the kernel computes checksums since the card gets them wrong."""
+        """By device: 1 if flanneld disabled checksum offload because the network card computes wrong checksums."""
         self.policies: Callable[[], int] = lambda: 0
-        """NetworkPolicies that nobody enforces, as far as we know."""
+        """NetworkPolicies, which flannel does not enforce."""
         self.bgp_sessions: Source = dict
-        """Whether the session stands, 1 or 0."""
+        """Whether the session is established, 1 or 0."""
         self.bird_starts: Callable[[], int] = lambda: 0
 
     def saw(self, backend: str, leases: Sequence[Lease], peers: Sequence[Lease]) -> None:
-        """What a pass began with."""
+        """The input of a pass."""
         self._backend = backend
         self._leases = len(leases)
         self._peers = Counter(peer.backend for peer in peers)
 
     def applied(self, want: Desired, done: Sequence[str], rules: Sequence[str], errors: Sequence[str]) -> None:
-        """What it changed. Where nothing else was wanted than the time before, all of it mends what a stranger did."""
+        """The result of a pass. If the desired state is that of the pass before, all changes are repairs."""
         self._changes += len(done) + len(rules)
         if want == self._want:
-            self._mended += len(done) + len(rules)
+            self._repaired += len(done) + len(rules)
         self._want = want
         self._errors += len(errors)
 
@@ -109,13 +109,15 @@ class FlannelMetrics:
         yield GaugeMetricFamily("flannel_reconcile_last_seconds", "Duration of the last pass.", self._seconds)
         yield gauge("reconcile_last_timestamp_seconds", "When the last pass ended.", self._last, "result")
         yield CounterMetricFamily("flannel_changes", "Kernel objects and rules changed.", self._changes)
-        yield CounterMetricFamily("flannel_drift_mended", "Those of them that put back what was lost.", self._mended)
+        yield CounterMetricFamily(
+            "flannel_drift_mended", "Those of them that repaired what another program changed.", self._repaired
+        )
         yield gauge("peer_reachable", "Whether a peer's public address answers.", self.reachable(), "peer")
         yield gauge("peer_round_trip_seconds", "How long its answer took.", self.round_trips(), "peer")
-        yield gauge("peer_path_mtu_bytes", "The largest packet that reaches a peer whole.", self.path_mtus(), "peer")
-        off = "1 where the kernel computes checksums since the network card gets them wrong."
+        yield gauge("peer_path_mtu_bytes", "The largest packet that reaches a peer.", self.path_mtus(), "peer")
+        off = "1 if checksum offload is disabled because the network card computes wrong checksums."
         yield gauge("checksum_offload_disabled", off, self.offload_off(), "device")
         policies = "NetworkPolicies, which flannel does not enforce."
         yield GaugeMetricFamily("flannel_network_policies_unenforced", policies, self.policies())
-        yield gauge("bgp_session_up", "Whether the BGP session stands.", self.bgp_sessions(), "peer")
+        yield gauge("bgp_session_up", "Whether the BGP session is established.", self.bgp_sessions(), "peer")
         yield CounterMetricFamily("flannel_bird_starts", "Starts of BIRD.", self.bird_starts())

@@ -14,19 +14,19 @@ from pybernetes.flannel.leases.lease_conflicts import LeaseConflicts
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a lease is by itself, without looking at others."""
+    """Facts about one lease, independent of other leases."""
 
     fault: str
     claims: tuple[str, ...]
-    """What nobody else may have, in words."""
+    """What no other lease may have, in words."""
     regular: bool
-    """Its subnets are cut like our own, so that they overlap others only if they are equal."""
+    """Its subnets have the same prefix length as ours, so they overlap others only if they are equal."""
 
 
 class Memo:
-    """What was found out about peers before. A pass over 1,000 leases of which one is new then costs that of one.
+    """Caches results about peers, so that a pass over 1,000 leases of which one is new computes only that one.
 
-    A lease is known again by being the same object; everything that the findings depend on besides is `settings`.
+    A lease that has not changed is the same object; everything else that the results depend on is `settings`.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Memo:
         self._parts: dict[str, tuple[Lease, tuple[Desired, ...]]] = {}
         self._facts: dict[str, tuple[Lease, Facts]] = {}
         self.peers: list[Lease] = []
-        """Those that were served in the last pass."""
+        """The usable ones of the last pass."""
 
     def renew(self, *settings: object) -> None:
         """Forget everything if the settings are not those of the last pass."""
@@ -44,7 +44,7 @@ class Memo:
             self._facts.clear()
 
     def facts(self, lease: Lease, find: Callable[[Lease], Facts]) -> Facts:
-        """What a lease is by itself."""
+        """Facts about a lease."""
         known = self._facts.get(lease.node)
         if known is None or known[0] is not lease:
             known = self._facts[lease.node] = (lease, find(lease))
@@ -58,7 +58,7 @@ class Memo:
         return known[1]
 
     def keep(self, nodes: Container[str]) -> None:
-        """Forget the peers that have gone."""
+        """Forget peers that are not among these."""
         for known in (self._parts, self._facts):
             for node in [node for node in known if node not in nodes]:
                 del known[node]
@@ -77,7 +77,7 @@ def desired_state(
     """What the kernel should hold.
 
     A peer is reached by the backend that its lease announces. `linger` names backends whose receiving side stays
-    although nobody announces them any more, since the last packets sent their way may still be under way. `former`
+    although no lease announces them any more, since packets sent by them may still be in flight. `former`
     are leases of peers that announced another backend a moment ago, and may still send by it. `memo`,
     kept from pass to pass, saves work and changes no result. `backends` is constant for a memo.
     """
@@ -89,7 +89,7 @@ def desired_state(
     memo.peers = peers
     in_use = {config.backend, *linger, *(peer.backend for peer in peers)}
     active: dict[str, Backend] = {kind: _backend(config, kind, backends) for kind in sorted(in_use)}
-    own = _as_told(node.lease, leases)
+    own = _as_stored(node.lease, leases)
     parts = [Desired(problems=tuple(problems))]
     for family in config.families:
         parts += [backend.local(family, node.lease, node.underlay) for backend in active.values()]
@@ -108,15 +108,15 @@ def desired_state(
     return merge(parts)
 
 
-def _as_told(own: Lease, leases: Iterable[Lease]) -> Lease:
-    """Our lease, with what somebody else wrote on it, such as that we are a route reflector."""
-    told = next((lease for lease in leases if lease.node == own.node), own)
-    parts = [(part, told.family(part.subnet.version)) for part in own.families]
+def _as_stored(own: Lease, leases: Iterable[Lease]) -> Lease:
+    """Our lease, with data that others added to it, such as that we are a route reflector."""
+    stored = next((lease for lease in leases if lease.node == own.node), own)
+    parts = [(part, stored.family(part.subnet.version)) for part in own.families]
     return replace(own, families=tuple(replace(p, data={**o.data, **p.data}) if o else p for p, o in parts))
 
 
 def _backend(config: NetworkConfig, kind: str, backends: Backends) -> Backend:
-    """The configured backend has the configured options; another one, those it had before, or its defaults."""
+    """The configured backend has the configured options; another one has its former options, or the defaults."""
     if kind == config.backend:
         return make(kind, config.options, backends)
     return make_for_peers(kind, config.former.get(kind), backends)
@@ -135,7 +135,7 @@ def usable(
     memo: Memo | None = None,
     backends: Backends = BACKENDS,
 ) -> tuple[list[Lease], list[str]]:
-    """The peers that can be served, and a sentence for each lease that can't."""
+    """The usable leases of peers, and a sentence for each one that is refused."""
     memo = memo or Memo()
     sizes: dict[int, int] = {f.subnet.version: f.subnet.prefixlen for f in own.families}
     find = partial(_facts, config, own, sizes, backends)
@@ -143,12 +143,12 @@ def usable(
     found = [(lease, memo.facts(lease, find)) for lease in others]
     problems = [f"{lease.node}: {facts.fault}; skipped" for lease, facts in found if facts.fault]
     sound = [(lease, facts) for lease, facts in found if not facts.fault]
-    if _are_apart([find(own), *(facts for _, facts in sound)]):
+    if _are_disjoint([find(own), *(facts for _, facts in sound)]):
         return [lease for lease, _ in sound], problems
     conflicts, peers = LeaseConflicts(partial(exclusive, backends)), []
     conflicts.take(own)
     versions = {family.version for family in config.families}
-    # Where two claim the same, the one whose subnet is cut like our own is more likely to be right.
+    # Of two that conflict, the one whose prefix length is the same as ours is more likely to be right.
     for lease, _ in sorted(sound, key=lambda pair: not pair[1].regular):
         if fault := conflicts.fault(lease, versions):
             problems.append(f"{lease.node}: {fault}; skipped")
@@ -158,8 +158,8 @@ def usable(
     return peers, problems
 
 
-def _are_apart(found: list[Facts]) -> bool:
-    """Whether nobody claims what is another's. If not so, it may still be that each of two is right."""
+def _are_disjoint(found: list[Facts]) -> bool:
+    """Whether no two leases can conflict. If false, they may still not conflict."""
     claimed = [claim for facts in found for claim in facts.claims]
     return len(set(claimed)) == len(claimed) and all(facts.regular for facts in found)
 

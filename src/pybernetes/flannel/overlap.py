@@ -1,7 +1,7 @@
-"""Whether the pod network lies where something else lies already: an address of this node, or the Services.
+"""Detects a pod network that overlaps an address of this node or the range of Services.
 
-Packets would go astray on one node after the other, and nothing would say why. A network that nobody uses yet is
-refused; one that pods use is kept and warned of (docs/decisions/0007-overlapping-networks.md).
+Packets would be misrouted without any hint at the cause. A network that no pod uses yet is refused; one that is in
+use is kept, with a warning (docs/decisions/0007-overlapping-networks.md).
 """
 
 import ipaddress
@@ -24,14 +24,14 @@ _KEYS = {4: "Network", 6: "IPv6Network"}
 
 @dataclass(frozen=True, slots=True)
 class Occupied:
-    """What a pod network must not lie on."""
+    """What a pod network must not overlap."""
 
     addresses: tuple[tuple[str, Interface], ...] = ()
     """Link and address, of links that are not the pod network's."""
     services: tuple[IPNetwork, ...] = ()
 
     def taken(self) -> list[IPNetwork]:
-        """All of it."""
+        """All networks that are in use here."""
         return [*(address.network for _, address in self.addresses), *self.services]
 
 
@@ -50,7 +50,7 @@ def node_addresses(nl: Netlink, is_ours: Callable[[link.Link], bool]) -> list[tu
 def without_pods(
     addresses: Iterable[tuple[str, Interface]], own: Iterable[IPNetwork]
 ) -> tuple[tuple[str, Interface], ...]:
-    """Leave out gateways of pods: addresses within this node's own subnets, whose network is no wider than these."""
+    """Leave out the gateways of pods: addresses whose network lies within this node's own subnets."""
     mine = list(own)
     return tuple(
         (name, address) for name, address in addresses if not any(_within(address.network, subnet) for subnet in mine)
@@ -62,7 +62,7 @@ def _within(inner: IPNetwork, outer: IPNetwork) -> bool:
 
 
 def overlaps(family: FamilyConfig, occupied: Occupied) -> list[str]:
-    """A sentence for each thing that a family's network overlaps."""
+    """One sentence for each address and range that a family's network overlaps."""
     key = f"{_KEYS[family.version]} {family.network}"
     found = [
         f"{key} overlaps {address}, an address of {name} on this node"
@@ -78,7 +78,7 @@ def overlaps(family: FamilyConfig, occupied: Occupied) -> list[str]:
 
 
 def advice(family: FamilyConfig, occupied: Occupied) -> str:
-    """What would be right."""
+    """Which network to use instead."""
     taken = [network for network in occupied.taken() if network.version == family.version]
     for text in _PROPOSED[family.version]:
         proposed = ipaddress.ip_network(text)
@@ -88,10 +88,10 @@ def advice(family: FamilyConfig, occupied: Occupied) -> str:
 
 
 class Guard:
-    """Refuses a network that is not in use yet, and warns of one that is."""
+    """Refuses an overlapping network that is not in use yet, and warns about one that is."""
 
     def __init__(self, in_use: Iterable[IPNetwork]) -> None:
-        """`in_use`: the networks of an earlier life, from subnet.env."""
+        """`in_use`: the networks of the previous run, from subnet.env."""
         self._in_use = set(in_use)
 
     def refuse(self, config: NetworkConfig, occupied: Occupied) -> None:
@@ -105,9 +105,9 @@ class Guard:
         self._in_use = {family.network for family in config.families}
 
     def warnings(self, config: NetworkConfig, occupied: Occupied) -> list[str]:
-        """What a network in use overlaps."""
+        """Sentences about a network that is in use."""
         return [
-            f"{fault}: pods on other nodes can't be told from it; the network stays as it is, {_MOVE}"
+            f"{fault}: pods on other nodes may not be reachable; the network stays as it is, {_MOVE}"
             for family in config.families
             for fault in overlaps(family, occupied)
         ]

@@ -1,7 +1,7 @@
-"""The bridge that this node's pods hang on: when a stranger deletes it, it comes back with its address and ports.
+"""Repairs the bridge of this node's pods: if another program deletes it, it comes back with its address and ports.
 
-CNI plugins make the bridge, but they run only when a pod comes or goes. The ports remember in their aliases where
-they belong, so the daemon, which watches the kernel anyway, can mend what broke under running pods.
+CNI plugins make the bridge, but they run only when a pod is added or removed. The alias of each port names its
+bridge, so the daemon, which watches the kernel anyway, can repair it under running pods.
 """
 
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ from pybernetes.linux.errors import NetlinkError
 from pybernetes.linux.rtnl import Netlink
 
 
-def mend(nl: Netlink, gateways: Sequence[str], mtu: int) -> list[str]:
-    """Mend the bridges of all attached pods; returns what was done, in words. `gateways` are `10.244.1.1/24`."""
+def repair(nl: Netlink, gateways: Sequence[str], mtu: int) -> list[str]:
+    """Repair the bridges of all attached pods; returns what was done, in words. `gateways`: such as `10.244.1.1/24`."""
     links = link.links(nl)
     by_name = {li.name: li for li in links}
     done = []
@@ -23,9 +23,11 @@ def mend(nl: Netlink, gateways: Sequence[str], mtu: int) -> list[str]:
         try:
             ports = bridge.restore(nl, name, gateways, mtu=mtu)
         except NetlinkError as error:
-            done.append(f"bridge {name} could not be mended: {error}")
+            done.append(f"bridge {name} could not be repaired: {error}")
             continue
-        done.append(f"bridge {name} {'mended' if present else 'made again'}, {len(ports)} pods attached to it again")
+        done.append(
+            f"bridge {name} {'repaired' if present else 'created again'}, {len(ports)} pods attached to it again"
+        )
     return done
 
 

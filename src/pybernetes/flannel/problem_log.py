@@ -1,4 +1,4 @@
-"""What was said already: a fault, or a wait, is told once, and a fault once more when it has gone."""
+"""Logs each problem once when it appears and once when it clears, and each wait once."""
 
 import logging
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ log = logging.getLogger(__name__)
 
 
 class ProblemLog:
-    """Remembers it for one daemon."""
+    """The problems and waits of one daemon."""
 
     def __init__(self) -> None:
         self._problems: set[str] = set()
@@ -15,11 +15,11 @@ class ProblemLog:
 
     @property
     def problems(self) -> int:
-        """How many there are now."""
+        """How many there are."""
         return len(self._problems)
 
     def report(self, problems: Iterable[str]) -> None:
-        """Each problem once, until it has gone."""
+        """Log problems that are new and those that have cleared."""
         now = dict.fromkeys(problems)
         for problem in now:
             if problem not in self._problems:
@@ -29,7 +29,7 @@ class ProblemLog:
         self._problems = set(now)
 
     def waiting(self, lines: Iterable[str]) -> None:
-        """What comes later; no fault."""
+        """Log what has to wait. This is not a problem."""
         now = dict.fromkeys(lines)
         for line in now:
             if line not in self._waiting:

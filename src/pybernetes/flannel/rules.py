@@ -1,7 +1,7 @@
-"""The shell around `masquerade`: puts the rules into the kernel and keeps them there.
+"""The shell around `masquerade`: installs the rules and keeps them installed.
 
-What the kernel makes of our rules is remembered as it prints them; a listing that differs means that somebody
-changed them. So nothing needs to understand nft's or iptables' output.
+After loading the rules, the kernel's listing of them is remembered; a listing that differs later means that another
+program changed them. So no code has to parse the output of nft or iptables.
 """
 
 import asyncio
@@ -58,7 +58,7 @@ class IptablesRules:
     def __init__(
         self, *, masquerade: bool, forward: bool, random: bool = True, backend: str = "", netns: str | None = None
     ) -> None:
-        """`backend`: `nft` or `legacy`; empty: the one in which others on this node have their rules."""
+        """`backend`: `nft` or `legacy`; empty: the one that other programs on this node use."""
         self._netns = netns
         self._masquerade = masquerade
         self._forward = forward
@@ -71,11 +71,11 @@ class IptablesRules:
         return Iptables(4, backend=self._backend).available()
 
     async def ensure(self, wanted: Wanted) -> list[str]:
-        """Load what is missing; chains and rules of others are never touched. Returns what was done, in words."""
+        """Load what is missing; other chains and rules are never touched. Returns what was done, in words."""
         return await asyncio.to_thread(self._ensure, wanted.networks)
 
     async def remove(self) -> list[str]:
-        """Take our chains away, in whichever of the two backends they are."""
+        """Remove our chains from both backends."""
         self._loaded.clear()
         return await asyncio.to_thread(self._remove)
 
@@ -94,7 +94,7 @@ class IptablesRules:
                 continue
             if known is None or known[0] != script or _chains(printed) != _chains(known[1]):
                 iptables.restore(script)
-                done.append(f"iptables: IPv{net.version} rules for {net.network} {'mended' if known else 'written'}")
+                done.append(f"iptables: IPv{net.version} rules for {net.network} {'restored' if known else 'written'}")
             done += self._jumps(iptables)
             self._loaded[net.version] = (script, _ours(iptables))
         for version in self._loaded.keys() - {net.version for net in networks}:
@@ -118,7 +118,7 @@ class IptablesRules:
             for version in (4, 6):
                 iptables = Iptables(version, backend=backend, netns=self._netns)
                 if iptables.available():
-                    # A kernel without this backend has no rules of ours in it either.
+                    # A kernel without this backend has none of our rules in it.
                     with suppress(ToolError):
                         done += _clear(iptables, JUMPS)
         return done
@@ -141,7 +141,7 @@ def _chains(printed: list[str]) -> list[str]:
 
 
 def _clear(iptables: Iptables, jumps: tuple[tuple[str, str, str, str], ...]) -> list[str]:
-    """Remove jumps and the chains behind them, where they are."""
+    """Remove jumps and the chains that they lead to, if they exist."""
     done = []
     for table, chain, target, comment in jumps:
         if iptables.listing(table, target) is None:
@@ -155,7 +155,7 @@ def _clear(iptables: Iptables, jumps: tuple[tuple[str, str, str, str], ...]) -> 
 
 
 class ConfiguredRules:
-    """In the one or the other, as the network config says; what the other has, of an earlier life too, goes."""
+    """Rules in nftables or iptables, as the network config says; removes ours, also a previous run's, elsewhere."""
 
     def __init__(self, nft: NftRules, iptables: IptablesRules) -> None:
         self._nft = nft

@@ -1,4 +1,4 @@
-"""subnet.env: what CNI plugins on this node need to know of the network, in the original's form."""
+"""subnet.env: what CNI plugins on this node need to know about the network, in the format of Go flannel."""
 
 import ipaddress
 import os
@@ -32,7 +32,7 @@ class SubnetFile:
 
 
 def previous_subnets(path: Path) -> dict[int, IPNetwork]:
-    """This node's subnets by family as an earlier life wrote them; what can't be read counts as none."""
+    """This node's subnets by family, as the previous run wrote them; unreadable ones are left out."""
     return _read(path, {version: subnet for version, (_, subnet) in _NAMES.items()})
 
 

@@ -1,7 +1,7 @@
-"""A program that has to run as long as we do, such as BIRD or charon: started, and started anew whenever it dies.
+"""Supervises a child process (BIRD, charon): restarts it when it exits.
 
-It dies with us, so that none is left behind unwatched. One that can't live is a fault, which is told once: each of
-its first deaths is logged, and then its own last words are what a pass reports.
+The kernel kills it when flanneld ends, so that it never runs unsupervised. The first few exits are logged; after too
+many quick ones, the last line of its log is reported as a problem.
 """
 
 import asyncio
@@ -19,22 +19,22 @@ log = logging.getLogger(__name__)
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _RETRY_FIRST, _RETRY_MAX = 0.02, 5.0
-#: One that lived so long was well; when it dies, it is started without delay.
+#: A process that ran this long was healthy; when it exits, it is restarted without delay.
 _HEALTHY_SECONDS = 2.0
-#: So many short lives in a row are a fault.
+#: This many quick exits in a row are a problem.
 _TOO_MANY = 4
 _STOP_SECONDS = 5.0
-#: A time in front of last words would be another one each time; the number after it is that of charon's thread.
+#: Left out of the last line, so that the problem's text stays the same; the number is that of charon's thread.
 _STAMP = re.compile(r"^[-0-9]+[ T][:.0-9]+ (?:\d+(?=\[))?")
 
 Process = asyncio.subprocess.Process
 
 
 class Child:
-    """Keeps one running.
+    """Keeps one program running.
 
-    `argv` is asked before each life, and may clean up after the one before. `live` is called with the process id for
-    each life, beside it; it sets `answers`, and is cancelled at the end of that life.
+    `argv` is called before each start, and may clean up after the previous process. `live` is started with the id of
+    each process; it sets `answers`, and is cancelled when the process ends.
     """
 
     def __init__(
@@ -54,34 +54,34 @@ class Child:
         self._env = {"PATH": os.environ.get("PATH", PATH), **(env or {})}
         self._keeper: asyncio.Task[None] | None = None
         self._process: Process | None = None
-        self._deaths = 0
+        self._exits = 0
         self.log = log_file
-        """What it logs."""
+        """Its log file."""
         self.answers = asyncio.Event()
-        """Set while it does."""
+        """Set while the program answers."""
         self.fault = ""
-        """Why it can't live; empty: it can."""
+        """Why it does not keep running; empty: it does."""
         self.changed: Callable[[], None] = lambda: None
-        """Told of a fault that came or went."""
+        """Called when `fault` changes."""
         self.starts = 0
         """How often it was started."""
 
     @property
     def running(self) -> bool:
-        """Whether it is to run."""
+        """Whether it should run."""
         return self._keeper is not None
 
     @property
     def pid(self) -> int | None:
-        """Of the process, if there is one."""
+        """Id of the process, if there is one."""
         return self._process.pid if self._process is not None and self._process.returncode is None else None
 
     def begin(self) -> None:
-        """Run it from now on."""
+        """Keep it running from now on."""
         self._keeper = asyncio.create_task(self._keep(), name=f"flannel: {self._name}")
 
     async def answered(self, seconds: float) -> str:
-        """Wait until it answers; its fault, if it can't. Raises TimeoutError."""
+        """Wait until it answers; returns `fault`, if that is set first. Raises TimeoutError."""
         async with asyncio.timeout(seconds):
             while not self.answers.is_set():
                 if self.fault:
@@ -90,9 +90,9 @@ class Child:
         return ""
 
     async def finish(self, goodbye: Callable[[Process], Awaitable[None]]) -> None:
-        """End it, by what `goodbye` does; and if that does not help, by force."""
+        """End it by calling `goodbye`; kill it if that does not help."""
         keeper, process, self._keeper = self._keeper, self._process, None
-        self._deaths, self.fault = 0, ""
+        self._exits, self.fault = 0, ""
         if keeper is None:
             return
         keeper.cancel()
@@ -116,17 +116,17 @@ class Child:
                 end = f"ended with code {await self._run()}"
             except (OSError, LinuxError) as error:
                 end = refused = f"could not be started: {error}"
-            self._deaths += 1
-            level = logging.DEBUG if self._deaths > _TOO_MANY else logging.WARNING
-            log.log(level, "%s %s; starting it anew (its log is %s)", self._name, end, self.log)
-            if self._deaths == _TOO_MANY:
-                self._tell(f"{self._name} {refused or self._why()}")
-            await asyncio.sleep(min(_RETRY_FIRST * 2 ** min(self._deaths - 1, 10), _RETRY_MAX))
+            self._exits += 1
+            level = logging.DEBUG if self._exits > _TOO_MANY else logging.WARNING
+            log.log(level, "%s %s; restarting it (its log is %s)", self._name, end, self.log)
+            if self._exits == _TOO_MANY:
+                self._set_fault(f"{self._name} {refused or self._why()}")
+            await asyncio.sleep(min(_RETRY_FIRST * 2 ** min(self._exits - 1, 10), _RETRY_MAX))
 
     async def _run(self) -> int:
-        """One life."""
+        """Run one process; returns its exit code."""
         self.starts += 1
-        # It must not outlive us: `setpriv` asks the kernel for that, and `exec`s.
+        # `setpriv` makes the kernel kill it when we end, and `exec`s it.
         argv = ["setpriv", "--pdeathsig", "KILL", "--", *self._argv()]
         process = self._process = await asyncio.create_subprocess_exec(
             *netns.argv_in(self._netns, argv),
@@ -136,32 +136,32 @@ class Child:
             env=self._env,
             umask=0o077,
         )
-        life = asyncio.create_task(self._live(process.pid), name=f"flannel: {self._name} lives")
+        living = asyncio.create_task(self._live(process.pid), name=f"flannel: {self._name} process")
         try:
             try:
                 async with asyncio.timeout(_HEALTHY_SECONDS):
                     return await process.wait()
             except TimeoutError:
-                self._deaths = 0
-                self._tell("")
+                self._exits = 0
+                self._set_fault("")
                 return await process.wait()
         finally:
             self.answers.clear()
-            life.cancel()
-            for error in await asyncio.gather(life, return_exceptions=True):
+            living.cancel()
+            for error in await asyncio.gather(living, return_exceptions=True):
                 if isinstance(error, Exception):
-                    log.error("%s was not looked after", self._name, exc_info=error)
+                    log.error("%s is no longer checked", self._name, exc_info=error)
 
-    def _tell(self, fault: str) -> None:
+    def _set_fault(self, fault: str) -> None:
         if fault != self.fault:
             self.fault = fault
             self.changed()
 
     def _why(self) -> str:
-        """Its own last words."""
+        """The last line of its log."""
         try:
             last = self.log.read_text(errors="replace").rstrip().rpartition("\n")[2]
         except OSError:
             last = ""
-        words = _STAMP.sub("", last)[:200] or "its log says nothing"
-        return f"ends as soon as it is started, again and again: {words}; see {self.log}"
+        words = _STAMP.sub("", last)[:200] or "its log is empty"
+        return f"exits right after each start: {words}; see {self.log}"

@@ -6,8 +6,8 @@ In the kernel, per peer:
 |---|---|
 | route | `<peer subnet> via <peer public IP> dev <interface>` |
 
-All nodes must share one L2 segment: the gateway has to be a neighbour. A peer behind a router is reported by name
-and gets no route, since a route would send its packets into a hole.
+All nodes must be on one L2 segment: the gateway has to be a neighbour. A peer behind a router is reported by name and
+gets no route, since its packets would be lost.
 """
 
 from collections.abc import Mapping
@@ -27,11 +27,11 @@ class HostGateway(Backend):
         del options
 
     def announce(self, version: int, facts: Mapping[str, str]) -> dict[str, Any]:
-        """Peers need nothing but the public IP, and to know whether it can be a gateway."""
+        """Peers need the public IP, and whether it can be a gateway."""
         return behind_nat(version, facts)
 
     def local(self, family: FamilyConfig, own: Lease, underlay: Underlay) -> Desired:
-        """Receiving needs nothing of ours."""
+        """Nothing is needed to receive."""
         return Desired()
 
     def peer(self, family: FamilyConfig, own: Lease, peer: Lease, underlay: Underlay) -> Desired:
@@ -40,7 +40,7 @@ class HostGateway(Backend):
         if theirs is None:
             return Desired()
         if not underlay.next_to(theirs):
-            nat = f"is behind NAT (it knows itself as {theirs.data.get(BEHIND_NAT)!s:.45})"
+            nat = f"is behind NAT (its own address is {theirs.data.get(BEHIND_NAT)!s:.45})"
             why = nat if BEHIND_NAT in theirs.data else f"is not on the segment of {underlay.link}"
             return Desired(
                 problems=(

@@ -1,4 +1,4 @@
-"""ipip: pod packets travel between nodes inside IPv4, with nothing but a second IP header around them.
+"""ipip: pod packets travel between nodes inside IPv4, with a second IP header and no other encapsulation.
 
 In the kernel:
 
@@ -13,10 +13,10 @@ and per peer:
 |---|---|
 | route | `<peer subnet> via <peer public IP> dev flannel.ipip onlink` |
 
-The route's gateway is the outer address: the tunnel asks nobody else. The kernel's own `tunl0` (local any, remote any)
-stays as it is; packets for our address fit `flannel.ipip` better and never reach it. With DirectRouting, peers on the
-same segment get a plain route instead, as with host-gw. IPv4 only, as in the original. Needs the module `ipip`, and a
-network that lets IP protocol 4 pass: many clouds do not.
+The route's gateway is the outer address. The kernel's own `tunl0` (local any, remote any) stays as it is; packets for
+our address match `flannel.ipip` more closely and never reach it. With DirectRouting, peers on the same segment get a
+plain route instead, as with host-gw. IPv4 only, as in Go flannel. Needs the module `ipip`, and a network that allows IP
+protocol 4: many clouds do not.
 """
 
 import re
@@ -59,7 +59,7 @@ class Ipip(Backend):
         self.direct_routing = flag(options, "DirectRouting")
 
     def announce(self, version: int, facts: Mapping[str, str]) -> dict[str, Any]:
-        """Peers need nothing but the public IP, and to know whether it can be a gateway."""
+        """Peers need the public IP, and whether it can be a gateway."""
         return behind_nat(version, facts)
 
     def overhead(self, version: int) -> int:
@@ -78,7 +78,7 @@ class Ipip(Backend):
         return Desired(device, address)
 
     def peer(self, family: FamilyConfig, own: Lease, peer: Lease, underlay: Underlay) -> Desired:
-        """A route through the tunnel, or beside it."""
+        """A route through the tunnel, or a direct one."""
         theirs = peer.family(family.version)
         if theirs is None or family.version != 4:
             return Desired()

@@ -15,17 +15,17 @@ and per peer:
 | neighbour | `<its network address> lladdr <VtepMAC> permanent` |
 | FDB entry | `<VtepMAC> dst <public IP> self permanent` |
 
-So the kernel never has to ask anybody: the route gives the next hop, the neighbour its MAC, the FDB entry the outer
-address. With DirectRouting, peers on the same segment get a plain route instead, as with host-gw.
+So the kernel never has to resolve anything: the route gives the next hop, the neighbour its MAC, the FDB entry the
+outer address. With DirectRouting, peers on the same segment get a plain route instead, as with host-gw.
 
-What a change of options costs while pods talk:
+What a change of options costs while pods communicate:
 
-| option | what is done | packets |
+| option | what happens | lost packets |
 |---|---|---|
-| VNI | peers are met at the number that they announce, each by a device for it; the old one lingers | none lost |
-| DirectRouting, MTU, Learning | routes are replaced in place, the device is changed in place | none lost |
-| GBP | the device is replaced, since the kernel can't change it or have both | those of some 50 ms |
-| Port | the same; leases do not tell it, as the original's | all, until both ends have it |
+| VNI | there is a device for each VNI that a peer announces; the old one lingers | none |
+| DirectRouting, MTU, Learning | routes and device are changed in place | none |
+| GBP | the device is replaced, since the kernel can't change it or have both | for some 50 ms |
+| Port | the same; leases do not contain it, as in Go flannel | all, until both ends have it |
 """
 
 import errno
@@ -50,7 +50,7 @@ from pybernetes.linux.rtnl import Netlink
 
 DEFAULT_VNI = 1
 DEFAULT_PORT = 8472
-#: Not 2**24 - 1: the device is named after it, `flannel.9999999`, and the kernel takes 15 characters.
+#: Less than 2**24 - 1: the device is named after it, `flannel.9999999`, and a name has at most 15 characters.
 VNI_MAX = 9_999_999
 #: Outer Ethernet, IP, UDP and VXLAN headers.
 OVERHEAD = {4: 50, 6: 70}
@@ -90,12 +90,12 @@ class Vxlan(Backend):
         return _link_name(version, self.vni)
 
     def announce(self, version: int, facts: Mapping[str, str]) -> dict[str, Any]:
-        """The tunnel's number and this end's MAC, as Go flannel writes them."""
+        """The VNI and the MAC of this end, as Go flannel writes them."""
         data: dict[str, Any] = {"VNI": self.vni, VTEP_MAC: facts.get(self.announced_device(version), "")}
         return data | behind_nat(version, facts)
 
     def describe(self) -> str:
-        """For the log, in the original's form."""
+        """As Go flanneld logs it."""
         flags = {"GBP": self.gbp, "Learning": self.learning, "DirectRouting": self.direct_routing}
         words = " ".join(f"{name}={str(value).lower()}" for name, value in flags.items())
         return f"VXLAN config: VNI={self.vni} Port={self.port} {words}"
@@ -132,7 +132,7 @@ class Vxlan(Backend):
         return Desired(device, LinkAddress(name, address, "own subnet's tunnel endpoint"))
 
     def peer(self, family: FamilyConfig, own: Lease, peer: Lease, underlay: Underlay) -> Desired:
-        """A route through the tunnel, or beside it."""
+        """A route through the tunnel, or a direct one."""
         theirs, mine = peer.family(family.version), own.family(family.version)
         if theirs is None:
             return Desired()
@@ -142,7 +142,7 @@ class Vxlan(Backend):
         found = self._route(family, peer, theirs, underlay, vni)
         if vni == self.vni or mine is None:
             return found
-        # A peer that changed to another number is met there, by a device for that.
+        # A peer with another VNI is reached by a device for that one.
         return merge((self._device(family, mine, underlay, vni), found))
 
     def _route(self, family: FamilyConfig, peer: Lease, theirs: FamilyLease, underlay: Underlay, vni: int) -> Desired:
@@ -159,14 +159,14 @@ class Vxlan(Backend):
         return Desired(route, *tunnel, problems=self._different_vni(peer, vni))
 
     def _different_vni(self, peer: Lease, vni: int) -> tuple[str, ...]:
-        """The original's daemon has one tunnel, and sends all by that."""
+        """A warning: Go flanneld has one device, and sends all packets with its VNI."""
         if vni == self.vni:
             return ()
-        words = f"announces VNI {vni}, this node {self.vni}: there is a tunnel for each"
+        words = f"announces VNI {vni}, this node {self.vni}: there is a device for each"
         return (f"{peer.node} {words}; give both the same Backend.VNI",)
 
     def _tunnel(self, family: FamilyConfig, peer: Lease, vni: int) -> tuple[Neighbour | Forwarding, ...]:
-        """The entries by which a peer's tunnel endpoint is found; empty if the lease has no MAC."""
+        """The entries for a peer's tunnel endpoint; empty if the lease has no usable MAC."""
         theirs = peer.family(family.version)
         mac = str(theirs.data.get(VTEP_MAC, "")).lower() if theirs else ""
         if theirs is None or not is_unicast(mac):
@@ -183,13 +183,13 @@ def _link_name(version: int, vni: int) -> str:
 
 
 def _is_vni(version: int, vni: object) -> bool:
-    """Whether a device can have it, and a name that tells it (of up to 15 characters)."""
+    """Whether a device can have this VNI, and a name with it (of up to 15 characters)."""
     is_number = isinstance(vni, int) and not isinstance(vni, bool)
     return is_number and 0 < vni < 2**24 and len(_link_name(version, vni)) < 16  # type: ignore[operator, arg-type]
 
 
 class VxlanDevices(LinkKind[VxlanLink]):
-    """Devices of the vxlan backend, by which a previous run's use of it is recognised too."""
+    """Devices of the vxlan backend."""
 
     type = VxlanLink
     link_kind = module = "vxlan"

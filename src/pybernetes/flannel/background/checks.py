@@ -1,4 +1,6 @@
-"""What goes on beside the passes: things of which the kernel's state says nothing, looked after at their own pace."""
+"""Background checks that run independently of reconcile passes: reachability, path MTU, checksum offload, foreign
+SNAT rules. What they find does not show in the state of kernel objects.
+"""
 
 import random
 from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -21,7 +23,7 @@ from pybernetes.linux.rtnl import Netlink
 
 
 def paths(config: NetworkConfig, me: Node, peers: Iterable[Lease], backends: Backends) -> list[PeerPath]:
-    """To whom, and how large the packets are that carry the largest ones of pods."""
+    """The path to each peer, with the size of the packets that carry the largest ones of pods."""
     backend = make(config.backend, config.options, backends)
     mtu, underlay = network.mtu(config, me.underlay, backends), me.underlay
     settable = backend.mtu is not None
@@ -47,7 +49,7 @@ def tunnels(nl: Netlink, want: Desired, underlay: int, kinds: Sequence[LinkKind[
 
 
 class Background:
-    """Who answers, how large packets get, whether the card computes checksums right, and what others' rules do."""
+    """All background checks of one daemon."""
 
     def __init__(
         self,
@@ -70,7 +72,7 @@ class Background:
         metrics.path_mtus, metrics.offload_off = lambda: mtu.sizes, lambda: offload.switched_off
 
     def work(self, changed: Callable[[], None]) -> dict[str, Coroutine[Any, Any, None]]:
-        """What is to run, by name; `changed` is called when problems are others."""
+        """The coroutines to run, by name; they call `changed` when the problems change."""
         return {
             "flannel: reachability": self._reach.run(),
             "flannel: path MTU": self._mtu.run(changed),
@@ -80,11 +82,11 @@ class Background:
 
     @property
     def problems(self) -> list[str]:
-        """What was found, a sentence each."""
+        """One sentence for each problem found."""
         return [*self._mtu.problems, *self._foreign_snat.problems]
 
     def after(self, nl: Netlink, config: NetworkConfig, me: Node, peers: list[Lease], want: Desired) -> list[str]:
-        """Take note of what a pass left; returns what had to be mended, in words."""
+        """Update the checks after a pass; returns what had to be repaired, in words."""
         self._paths = paths(config, me, peers, self._backends)
         self._mtu.look()
         self._foreign_snat.see(pod_networks(config, me.lease), frozenset(r.link for r in want.routes if r.link))

@@ -1,9 +1,9 @@
-"""Rules of others that hide pods' addresses from pods on other nodes, such as the one docker makes for its bridge:
+"""Finds SNAT rules of other programs that hide pods' addresses from pods on other nodes, such as Docker's:
 
     -A POSTROUTING -s 172.7.21.0/24 ! -o docker0 -j MASQUERADE
 
-They are left alone, as all that is not ours, but told of, with what makes them harmless. Looked for in iptables, where
-such rules are; seldom, since they hardly ever come later.
+They are reported with a way to make them harmless, and left alone, like everything that is not ours. The check looks at
+iptables, where such rules usually are, and runs rarely, since they are usually made at boot.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from pybernetes.flannel.masquerade import PodNetwork
 from pybernetes.linux.errors import LinuxError
 from pybernetes.linux.iptables import BACKENDS, Iptables
 
-#: Words of a rule with the value that follows them; others make a rule too narrow to matter, or unknown to us.
+#: Flags with a value that are evaluated; a rule with any other flag is too narrow to matter, or unknown.
 _VALUED = frozenset(("-s", "-d", "-o", "-j", "--comment", "--to-source", "--to-ports"))
 _ALONE = frozenset(("--random", "--random-fully", "--persistent"))
 
@@ -25,8 +25,8 @@ _ALONE = frozenset(("--random", "--random-fully", "--persistent"))
 def hiding(rule: str, net: PodNetwork, links: Collection[str]) -> bool:
     """Whether a rule, as iptables-save prints it, rewrites the source of packets from our pods to pods elsewhere.
 
-    `links` are those by which such packets leave. A rule with matches that we do not look into, such as a mark or a
-    port, counts as harmless.
+    `links`: devices by which such packets leave. A rule with other matches, such as a mark or a port, counts as
+    harmless.
     """
     try:
         words = shlex.split(rule)
@@ -55,7 +55,7 @@ def _read(words: list[str]) -> dict[str, tuple[bool, str]] | None:
 
 
 def _is(match: tuple[bool, str] | None, name: str) -> bool:
-    """Whether packets that leave by a link pass an interface match."""
+    """Whether an interface match includes this link."""
     if match is None:
         return True
     negated, pattern = match
@@ -63,7 +63,7 @@ def _is(match: tuple[bool, str] | None, name: str) -> bool:
 
 
 def _covers(match: tuple[bool, str] | None, pods: IPNetwork) -> bool:
-    """Whether some packets of pods pass an address match."""
+    """Whether an address match includes some of these pods."""
     if match is None:
         return True
     negated, text = match
@@ -77,9 +77,9 @@ def _covers(match: tuple[bool, str] | None, pods: IPNetwork) -> bool:
 
 
 def sentence(rule: str, net: PodNetwork) -> str:
-    """What the rule does, and what mends it."""
+    """The problem, and how to fix it."""
     return (
-        f"an iptables rule of somebody else hides pods' addresses from pods on other nodes: '{rule}'; add"
+        f"an iptables rule of another program hides pods' addresses from pods on other nodes: '{rule}'; add"
         f" '! -d {net.network}' to it"
     )
 
@@ -96,13 +96,13 @@ class ForeignSnat:
         self.problems: list[str] = []
 
     def see(self, networks: Sequence[PodNetwork], links: frozenset[str]) -> None:
-        """Whose packets matter, and by which links they leave for other nodes."""
+        """The pod networks of this node, and the devices by which packets leave for other nodes."""
         if (networks, links) != (self._networks, self._links):
             self._networks, self._links = networks, links
             self._known.set()
 
     async def run(self, changed: Callable[[], None]) -> None:
-        """Until cancelled; `changed` is called when problems are others."""
+        """Until cancelled; calls `changed` when the problems change."""
         while True:
             await self._known.wait()
             before, self.problems = self.problems, await asyncio.to_thread(self._look)

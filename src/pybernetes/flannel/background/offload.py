@@ -1,16 +1,16 @@
-"""Network cards that compute wrong checksums for packets inside a VXLAN: found by a probe, and gone around.
+"""Detects network cards that compute wrong checksums for packets inside a VXLAN, and disables the offload.
 
-Some drivers take the offer to fill in the checksum of a packet in a tunnel and get it wrong. Pings pass then, and TCP
-does not. The way out has always been `ethtool -K flannel.1 tx-checksum-ip-generic off`, found after days; here a
-probe finds it (docs/decisions/0008-checksum-probe.md):
+Some drivers announce that they fill in the checksum of a packet in a tunnel and get it wrong. Pings pass then, and TCP
+does not. The known workaround is `ethtool -K flannel.1 tx-checksum-ip-generic off`; here a probe finds out whether it
+is needed (docs/decisions/0008-checksum-probe.md):
 
-| packet through the tunnel to a closed TCP port of the peer's end | its checksum | an answer says |
+| packet through the tunnel to a closed TCP port of the peer's end | its checksum | an answer shows that |
 |---|---|---|
-| a plain connection attempt | left to the device, as for every pod | the device gets it right |
-| the same packet, made by hand | written here | the peer answers such packets at all |
+| a plain connection attempt | computed by the device, as for every pod | the device is right |
+| the same packet, from a raw socket | computed here | the peer answers such packets |
 
-Answers to the second kind alone, again and again, are the fault. Then the device is told to leave checksums to the
-kernel, and only if the first kind is answered from then on does it stay so.
+If only the second kind is answered, repeatedly, the offload of the device is disabled. It stays disabled only if the
+first kind is answered from then on.
 """
 
 import asyncio
@@ -33,13 +33,13 @@ log = logging.getLogger(__name__)
 
 Verdict = Literal["right", "wrong", "unknown"]
 
-#: The port multiplexer of RFC 1078: nobody listens there.
+#: The port multiplexer of RFC 1078: no program listens there.
 _PORT = 1
 _TRIES = 3
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 _TCP = struct.Struct("!HHIIBBHHH")
 _SYN, _RST = 0x02, 0x04
-#: What a connection attempt ends with when the far side answered, whatever it said.
+#: Results of a connection attempt that the peer answered.
 _ANSWERS = (0, errno.ECONNREFUSED, errno.ECONNRESET)
 _RETRY_FIRST, _RETRY_MAX = 15.0, 600.0
 _ASKED = 3
@@ -58,7 +58,7 @@ class Tunnel:
 
     @property
     def device(self) -> tuple[str, int, int]:
-        """What a finding holds for."""
+        """The key of a verdict."""
         return self.name, self.index, self.underlay
 
 
@@ -83,14 +83,14 @@ def answers(version: int, packet: bytes) -> int | None:
 
 
 def verdict(by_device: int, by_hand: int) -> Verdict:
-    """What answers to so many of each kind, out of three, say."""
+    """The verdict from the number of answers to each kind, out of three."""
     if by_device:
         return "right"
     return "wrong" if by_hand == _TRIES else "unknown"
 
 
 class Prober:
-    """Sends both kinds of packets. `wait` is how long answers may take."""
+    """Sends both kinds of packets. `wait`: seconds to wait for answers."""
 
     def __init__(self, target: str | None, rng: random.Random, *, wait: float = 1.0) -> None:
         self._netns = target
@@ -130,7 +130,7 @@ class Prober:
         with raw, contextlib.suppress(OSError):
             raw.setblocking(False)
             raw.bind((own, 0))
-            raw.connect((end, 0))  # so that it hears this peer only
+            raw.connect((end, 0))  # so that it receives from this peer only
 
             def receive() -> None:
                 with contextlib.suppress(OSError):
@@ -152,7 +152,7 @@ class Prober:
 
 
 class Offload:
-    """Probes each tunnel device once it has peers, and again when it or the interface under it is another."""
+    """Probes each tunnel device once it has peers, and again when it or the interface under it is replaced."""
 
     def __init__(self, prober: Prober, rng: random.Random, target: str | None = None) -> None:
         self._prober = prober
@@ -165,11 +165,11 @@ class Offload:
 
     @property
     def switched_off(self) -> Mapping[str, float]:
-        """For the metrics: 1 for each device whose checksums the kernel computes since the card's are wrong."""
+        """For the metrics: 1 for each device whose offload is disabled here, 0 for the others."""
         return {tunnel.name: float(tunnel.name in self._off) for tunnel in self._tunnels}
 
     def see(self, tunnels: Sequence[Tunnel]) -> list[str]:
-        """The tunnels as they are now. Puts back what a stranger turned on again; says so."""
+        """The tunnels as they are now. Disables offload again if another program enabled it; returns that in words."""
         self._tunnels = tunnels
         self._known = {tunnel.device: self._known[tunnel.device] for tunnel in tunnels if tunnel.device in self._known}
         if any(tunnel.ends and tunnel.device not in self._known for tunnel in tunnels):
@@ -178,7 +178,7 @@ class Offload:
         for tunnel in tunnels:
             if tunnel.name in self._off and ethtool.tx_checksum(tunnel.name, self._netns):
                 ethtool.set_tx_checksum(tunnel.name, False, self._netns)
-                done.append(f"checksum offload of {tunnel.name} switched off again: the card gets them wrong")
+                done.append(f"checksum offload of {tunnel.name} disabled again: the network card computes them wrong")
         return done
 
     async def run(self) -> None:
@@ -194,7 +194,7 @@ class Offload:
             self._new.clear()
 
     async def round(self) -> bool:
-        """Probe what has not been; whether something is left in the dark."""
+        """Probe devices without a verdict; whether some still have none."""
         unknown = False
         for tunnel in self._tunnels:
             if tunnel.ends and tunnel.device not in self._known:
@@ -210,7 +210,7 @@ class Offload:
 
     async def _examine(self, tunnel: Tunnel) -> Verdict:
         if not ethtool.tx_checksum(tunnel.name, self._netns):
-            return "right"  # somebody switched it off before us
+            return "right"  # it is disabled already
         found: Verdict = "unknown"
         for end in self._rng.sample(tunnel.ends, min(_ASKED, len(tunnel.ends))):
             found = await self._prober.probe(tunnel.own, end)
@@ -221,7 +221,7 @@ class Offload:
         return found
 
     async def _disable_offload(self, tunnel: Tunnel, end: str) -> Verdict:
-        """Switch the offload off, if that is what helps; a second look first, since packets get lost."""
+        """Disable the offload, if that helps; probe again first, since packets get lost."""
         if (again := await self._prober.probe(tunnel.own, end)) != "wrong":
             return again
         ethtool.set_tx_checksum(tunnel.name, False, self._netns)
@@ -231,7 +231,7 @@ class Offload:
         self._off.add(tunnel.name)
         log.warning(
             "the network card under %s computes wrong checksums for packets in the tunnel (only pings reached %s): "
-            "switched off, as by 'ethtool -K %s tx-checksum-ip-generic off'",
+            "offload disabled, as by 'ethtool -K %s tx-checksum-ip-generic off'",
             tunnel.name,
             end,
             tunnel.name,

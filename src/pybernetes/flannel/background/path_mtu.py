@@ -1,9 +1,9 @@
-"""Whether the largest packets that a node sends reach its peers whole.
+"""Path MTU: whether the largest packets that a node sends reach its peers unfragmented.
 
-A tunnel's MTU follows from that of the interface under it. Where the path is narrower, large packets are lost on it or
-cut in pieces, while pings and handshakes pass; it shows as downloads that hang. So each peer gets, when it comes and
-seldom afterwards, one echo request of full size that may not be cut, beside a small one. Nothing depends on what is
-found: it is reported, with the size that does pass. `pybernetes network check` measures the same through the tunnel.
+A tunnel's MTU follows from the MTU of the interface under it. If the MTU on the path is smaller, large packets are lost
+or fragmented, while pings and handshakes pass, and downloads hang. So each peer gets one small echo request and one of
+full size that must not be fragmented, when it appears and every few minutes afterwards. The result is only reported,
+with the size that does pass. `pybernetes network check` measures the same through the tunnel.
 """
 
 import asyncio
@@ -17,37 +17,37 @@ from pybernetes.flannel.background.reach import answered, echo, raw_socket
 from pybernetes.flannel.config import IPAddress
 from pybernetes.linux import netns
 
-#: Sizes that are common on the path: Ethernet, PPPoE, tunnels and clouds, the least that IPv6 and IPv4 allow.
+#: Common sizes: Ethernet, PPPoE, tunnels and clouds, the minimum of IPv6 and IPv4.
 _COMMON = (8951, 8900, 4074, 1500, 1492, 1480, 1476, 1460, 1450, 1440, 1430, 1420, 1400, 1380, 1350, 1280, 576)
 _SMALL = 64
 _HEADERS = {4: 28, 6: 48}
-#: level, name and value of "never cut, whatever is known of the path" (ip(7), ipv6(7)).
+#: Level, name and value of the option "never fragment, and ignore the known path MTU" (ip(7), ipv6(7)).
 _WHOLE = {4: (socket.IPPROTO_IP, 10, 3), 6: (socket.IPPROTO_IPV6, 23, 3)}
 _RETRY_FIRST = 15.0
 
 
 @dataclass(frozen=True, slots=True)
 class PeerPath:
-    """To whom, and how large packets get."""
+    """A peer's address, and the size of the largest packets sent there."""
 
     node: str
     address: IPAddress
     size: int
-    """Of the outer packet, its IP header included."""
+    """Size of the outer packet, including its IP header."""
     overhead: int
-    """Of it, what encapsulation takes, where Backend.MTU says how large the rest is; else 0."""
+    """Size of the encapsulation, if Backend.MTU sets the size of the rest; otherwise 0."""
     link: str
 
 
 def sentence(path: PeerPath, passes: int) -> str:
-    """What is wrong, and what mends it."""
+    """The problem, and how to fix it."""
     lost = (
-        f"{path.node}: packets of {path.size} bytes from {path.link} do not reach {path.address} whole,"
+        f"{path.node}: packets of {path.size} bytes from {path.link} do not reach {path.address} unfragmented,"
         f" those of {passes} do"
     )
     if path.overhead:
-        return f"{lost}; set Backend.MTU to {passes - path.overhead}, or mend the MTU on the path"
-    return f"{lost}; set the MTU of {path.link} to {passes}, or mend the MTU on the path"
+        return f"{lost}; set Backend.MTU to {passes - path.overhead}, or raise the MTU on the path"
+    return f"{lost}; set the MTU of {path.link} to {passes}, or raise the MTU on the path"
 
 
 def ladder(size: int) -> list[int]:
@@ -56,7 +56,7 @@ def ladder(size: int) -> list[int]:
 
 
 class PathMtu:
-    """Tests the path to each peer."""
+    """Probes the path to each peer."""
 
     def __init__(
         self,
@@ -74,28 +74,28 @@ class PathMtu:
         self._new = asyncio.Event()
         self._seen: Sequence[PeerPath] = ()
         self.passes: Mapping[PeerPath, int] = {}
-        """The size that passes, for each path that answers."""
+        """The largest size that passes, for each path that answers."""
 
     @property
     def problems(self) -> list[str]:
-        """A sentence for each path that is too narrow."""
+        """One sentence for each path whose MTU is too small."""
         return [sentence(path, size) for path, size in self.passes.items() if size < path.size]
 
     @property
     def sizes(self) -> dict[str, float]:
-        """For the metrics: what passes to each peer, of its families the least."""
+        """For the metrics: the size that passes to each peer, the smaller one of its families."""
         found: dict[str, float] = {}
         for path, size in self.passes.items():
             found[path.node] = min(found.get(path.node, size), size)
         return found
 
     def look(self) -> None:
-        """Ways may have come or changed."""
+        """Ways may have been added or changed."""
         if set(self._paths()) - set(self._seen):
             self._new.set()
 
     async def run(self, changed: Callable[[], None]) -> None:
-        """Until cancelled; `changed` is called when problems are others."""
+        """Until cancelled; calls `changed` when the problems change."""
         pause = _RETRY_FIRST
         while True:
             before = self.problems
@@ -119,7 +119,7 @@ class PathMtu:
             got = await self._ask(version, [(path.address, size) for path in mine for size in (_SMALL, path.size)])
             passes |= {path: path.size for path in mine if (path.address, path.size) in got}
             narrow = [path for path in mine if path not in passes and (path.address, _SMALL) in got]
-            # A single lost packet is no narrow path, so the full size gets another try among the others.
+            # A single lost packet does not prove a small MTU, so the full size is tried again with the other sizes.
             tries = [(path.address, size) for path in narrow for size in (path.size, *ladder(path.size))]
             got |= await self._ask(version, tries) if tries else set()
             for path in narrow:

@@ -1,7 +1,7 @@
-"""Whether peers answer: an ICMP echo to each one's public address now and then, for the metrics.
+"""Reachability of peers: a periodic ICMP echo request to each public address, for the metrics.
 
-One raw socket per family serves all peers, so that a round costs a packet and its answer per peer and nothing else.
-Nothing depends on what is found here: a firewall between nodes may well drop such packets.
+One raw socket per family serves all peers, so a round costs one packet and its answer per peer. Nothing else depends
+on the result: a firewall between nodes may well drop such packets.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ def is_answer(version: int, ident: int, sequence: int, packet: bytes) -> bool:
 
 
 def answered(version: int, ident: int, packet: bytes) -> int | None:
-    """The sequence number of the request that a packet answers; None for one that answers nothing of `ident`."""
+    """The sequence number of the request that a packet answers; None if it answers no request of `ident`."""
     if version == 4:
         packet = packet[(packet[0] & 0x0F) * 4 :] if packet else b""
     if len(packet) < _HEADER.size:
@@ -56,7 +56,7 @@ def answered(version: int, ident: int, packet: bytes) -> int | None:
 
 
 class Reachability:
-    """Asks the peers, round after round."""
+    """Sends requests to the peers in rounds."""
 
     def __init__(
         self, peers: Callable[[], Iterable[Lease]], target: str | None = None, *, every: float = 15.0, wait: float = 1.0
@@ -79,7 +79,7 @@ class Reachability:
             await asyncio.sleep(self._every if self.answered else min(1.0, self._every))
 
     async def round(self) -> None:
-        """Ask everybody once."""
+        """Ask each peer once."""
         self._sequence = (self._sequence + 1) & 0xFFFF
         wanted = [(lease.node, part.public_ip) for lease in self._peers() for part in lease.families]
         found: dict[IPAddress, float] = {}

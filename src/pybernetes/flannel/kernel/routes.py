@@ -65,7 +65,7 @@ class Routes(EntryKind):
         replaced = {(r.dst, r.kind) for r in wanted if ":" not in r.dst} if extra else set()
         for r in extra:
             if (r.dst, r.kind) not in replaced:
-                text = f"route to {r.dst} via {r.gateway or r.link or r.kind} removed: nobody has that subnet"
+                text = f"route to {r.dst} via {r.gateway or r.link or r.kind} removed: no node has that subnet"
                 yield remove(text, route.request("delete", _kernel_route(r, links)))
 
     def concerns(self, event: Event, ours: Callable[[int], bool]) -> bool:

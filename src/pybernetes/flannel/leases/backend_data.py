@@ -1,4 +1,4 @@
-"""A backend's own facts in a lease: mostly a JSON object, but the extension backend's are one piece of text."""
+"""The backend data of a lease: usually a JSON object; the extension backend's is a string."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,18 +6,18 @@ from typing import Any
 from pybernetes.flannel.leases.lease import LeaseError
 
 TEXT = "text"
-"""Under this name the text, where the data is nothing else."""
+"""The key for data that is a string."""
 
 
 def to_json(data: Mapping[str, Any]) -> Any:
-    """As a lease has it; None where there is nothing to say."""
+    """As it is written in a lease; None: no data."""
     if set(data) == {TEXT}:
         return data[TEXT]
     return dict(data) if data else None
 
 
 def from_json(value: object, where: str) -> Mapping[str, Any]:
-    """From a lease. Raises LeaseError, which names `where`."""
+    """As read from a lease. Raises LeaseError, whose message begins with `where`."""
     if value is None:
         return {}
     if isinstance(value, str):

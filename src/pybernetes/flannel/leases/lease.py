@@ -1,4 +1,4 @@
-"""A lease: which node has which subnet, and how it is reached. The unit that subnet managers give and watch."""
+"""A lease: which node has which subnet, and how it is reached. Subnet managers give and watch leases."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -8,15 +8,15 @@ from typing import Any
 from pybernetes.flannel.config import IPAddress, IPNetwork
 
 BEHIND_NAT = "BehindNAT"
-"""In a backend's data: the address by which the node knows itself, where its public one is a translator's.
+"""Key in the backend data: the node's own address, if its public address belongs to a NAT.
 
-The original does not write it and passes it over. Without it nobody could tell a public address on the own segment
-that belongs to the node from one that belongs to the translator, which takes no pod's packets.
+Go flanneld does not write it and ignores it. A public address on our segment may belong to a NAT, which does not take
+pods' packets; only this key tells that from an address of the node itself.
 """
 
 
 class LeaseError(Exception):
-    """There is no lease where one is needed, or what should be one makes none; the message says which and why."""
+    """A lease is missing or malformed; the message says which and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class FamilyLease:
     subnet: IPNetwork
     public_ip: IPAddress
     data: Mapping[str, Any] = field(default_factory=dict)
-    """What the node's backend told its peers, such as {"VNI": 1, "VtepMAC": "..."}."""
+    """What the node's backend announces, such as {"VNI": 1, "VtepMAC": "..."}."""
 
     @property
     def gateway(self) -> IPAddress:
@@ -39,9 +39,9 @@ class Lease:
     """A node's share of the network."""
 
     node: str
-    """Name of the node, or the lease's key in etcd: what to call it in messages."""
+    """Name of the node, or the lease's key in etcd; used in messages."""
     backend: str
-    """The type of backend by which the node wants to be reached, in lower case."""
+    """The type of backend by which the node is to be reached, in lower case."""
     families: tuple[FamilyLease, ...]
 
     def family(self, version: int) -> FamilyLease | None:
@@ -62,9 +62,9 @@ class Underlay:
     index: int
     mtu: int
     addresses: tuple[ipaddress.IPv4Interface | ipaddress.IPv6Interface, ...]
-    """The addresses with their prefixes, to tell who is on the same segment."""
+    """The addresses with their prefixes, which tell whether a peer is on the same segment."""
     chosen: tuple[IPAddress, ...] = ()
-    """Those that the user asked for by name, if any."""
+    """Those that the user named, if any."""
 
     def on_segment(self, address: IPAddress) -> bool:
         """Whether an address is reached without a router."""
@@ -75,7 +75,7 @@ class Underlay:
         return BEHIND_NAT not in theirs.data and self.on_segment(theirs.public_ip)
 
     def source(self, public: IPAddress) -> IPAddress:
-        """The address of this interface from which tunnels send; behind NAT the public one is not on it."""
+        """The address of this interface from which tunnels send; behind NAT it is not the public one."""
         here = [interface.ip for interface in self.addresses if interface.version == public.version]
         if public in here or not here:
             return public

@@ -1,7 +1,7 @@
-"""What only one node can have: an address in the pod network, and the MAC of a tunnel's end. Pure.
+"""Conflicts between leases: only one node can have a subnet, or the MAC of a tunnel's end. Pure.
 
-Two leases that claim the same would take it from each other in the kernel, pass after pass. The first keeps it; the
-other is reported.
+Two leases with the same MAC would replace each other's kernel objects in each pass. The first lease keeps it; the other
+one is reported.
 """
 
 from collections.abc import Callable, Container
@@ -11,14 +11,14 @@ from pybernetes.flannel.leases.lease import FamilyLease, Lease
 
 
 class LeaseConflicts:
-    """The claims of the leases that were accepted so far."""
+    """The leases that were accepted so far, by what they own."""
 
     def __init__(self, exclusive: Callable[[Lease, FamilyLease], str]) -> None:
         """`exclusive`: what of a lease's backend data no other lease may have, in words; empty: nothing."""
         self._exclusive = exclusive
         self._owners: dict[IPNetwork, str] = {}
         self._lengths: dict[int, set[int]] = {4: set(), 6: set()}
-        """By family, the prefix lengths among `_owners`; mostly one, and then equality is all there is to look for."""
+        """By family, the prefix lengths among `_owners`. Usually there is one, and then only equal subnets overlap."""
         self._data: dict[tuple[int, str], tuple[str, IPAddress]] = {}
 
     def take(self, lease: Lease) -> None:
@@ -30,7 +30,7 @@ class LeaseConflicts:
                 self._data.setdefault((part.subnet.version, data), (lease.node, part.public_ip))
 
     def fault(self, lease: Lease, versions: Container[int]) -> str:
-        """What of a lease is claimed already, and by whom; empty if nothing is."""
+        """Which part of a lease belongs to an accepted lease already; empty: none."""
         for part in lease.families:
             if part.subnet.version in versions:
                 fault = self._subnet_fault(part.subnet) or self._data_fault(lease, part)

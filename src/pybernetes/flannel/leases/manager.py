@@ -1,7 +1,7 @@
-"""Who gives this node its subnet, knows everybody's lease, and holds the network config.
+"""The contract of subnet managers: they give this node its subnet, and know all leases and the network config.
 
-Two do: Kubernetes' Node objects (`kube/`) and etcd without any Kubernetes (`etcd/`). Both keep what
-they know in memory, so that a pass works while the far side is away.
+There are two: one keeps leases in Kubernetes' Node objects (`kube/`), one in etcd without any Kubernetes (`etcd/`).
+Both keep a copy in memory, so a pass works while the API server or etcd is unavailable.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,12 +15,12 @@ __all__ = ["ManagerUnavailable", "Offer", "OwnSubnets", "SubnetManager"]
 
 
 class ManagerUnavailable(Exception):
-    """Nobody answered. What was to be told or asked has to wait; the data path does not."""
+    """The API server or etcd does not answer: announcing and acquiring have to wait; the data path does not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What this node has to tell its peers, but for the subnet."""
+    """What this node announces to its peers, except the subnet."""
 
     backend: str
     public: Mapping[int, IPAddress]
@@ -36,17 +36,17 @@ class OwnSubnets:
     name: str
     subnets: Mapping[int, IPNetwork]
     public: Mapping[int, IPAddress] = field(default_factory=dict)
-    """Addresses by which peers are to reach this node whatever it says itself; an administrator's word."""
+    """Public addresses that an administrator set in place of those that the node found."""
 
 
 class SubnetManager(Protocol):
-    """See above. None of the plain calls waits."""
+    """See above. The calls that are not `async` never block."""
 
     def describe(self) -> str:
         """For the log, such as `Kube Subnet Manager - node-1`."""
 
     async def run(self, changed: Callable[[], None]) -> None:
-        """Follow config and leases, keep our own lease alive; call `changed` for everything that may matter."""
+        """Follow config and leases, and renew our own lease; call `changed` at each change."""
 
     async def synced(self) -> None:
         """Wait until the config and all leases were read once."""
@@ -58,18 +58,18 @@ class SubnetManager(Protocol):
         """The families that this node is to have. Raises LeaseError."""
 
     def announced_data(self, config: NetworkConfig, public: Mapping[int, IPAddress]) -> Mapping[int, Mapping[str, Any]]:
-        """The backend data that this node told its peers before, perhaps in an earlier life, by family."""
+        """The backend data that this node announced before, perhaps in a previous run, by family."""
 
     async def acquire(self, config: NetworkConfig, offer: Offer) -> OwnSubnets:
-        """Our subnets: those that we hold, if they are still ours and fit the config; else new ones. Raises
+        """Our subnets: the present ones, if they are still ours and fit the config; otherwise new ones. Raises
         LeaseError, ManagerUnavailable.
         """
 
     async def announce(self, lease: Lease) -> None:
-        """Tell the peers, if what they know differs. Raises LeaseError, ManagerUnavailable."""
+        """Write our lease, if it differs from what is stored. Raises LeaseError, ManagerUnavailable."""
 
     def leases(self, config: NetworkConfig) -> tuple[list[Lease], list[str]]:
-        """Everybody's leases, ours too, and a sentence for each one that makes none.
+        """All leases, including ours, and a sentence for each one that is malformed.
 
-        One that has not changed is the very same object as the time before.
+        A lease that has not changed is the same object as in the previous call.
         """

@@ -1,4 +1,4 @@
-"""Log lines about peers that come and go, in the original's words."""
+"""Log lines about peers that are added and removed, worded as in Go flanneld."""
 
 import logging
 from collections.abc import Iterable
@@ -9,13 +9,13 @@ log = logging.getLogger(__name__)
 
 
 class PeerLog:
-    """Remembers what was told."""
+    """Remembers the peers that were logged."""
 
     def __init__(self) -> None:
         self._known: dict[str, Lease] | None = None
 
     def report(self, peers: Iterable[Lease]) -> None:
-        """Say what has changed since the last time."""
+        """Log what has changed since the last call."""
         now = {lease.node: lease for lease in peers}
         if self._known is None:
             log.info("Watching for new subnet leases")

@@ -1,8 +1,8 @@
-"""Routes on our links that an earlier flanneld of another make left to nodes which are no more.
+"""Removes routes on our links that Go flanneld left to nodes which no longer exist.
 
-Its routes to living nodes are replaced by ours, one by one and in place. Those to nodes that went while nobody looked
-carry no mark of ours, and would stay for ever. They are known by their form: into our tunnel, to a subnet of the pod
-network, by way of the subnet's own first address. What somebody else leads into the tunnel is left alone.
+Its routes to existing nodes are replaced by ours in place. Routes to nodes that were removed while no flanneld ran do
+not have our protocol number, and would stay. They are recognised by their form: on our link, to a subnet of the pod
+network, with the subnet's first address as gateway. Other routes on the link are left alone.
 """
 
 import ipaddress
@@ -27,7 +27,7 @@ def _is_lease(config: NetworkConfig, found: route.Route) -> bool:
 
 
 class OrphanRoutes:
-    """Looks once, at the first pass; afterwards all routes here are ours."""
+    """Works once, at the first pass; afterwards all routes here are ours."""
 
     def __init__(self, netns: str | None, is_ours: Callable[[link.Link], bool]) -> None:
         self._is_ours = is_ours
@@ -35,7 +35,7 @@ class OrphanRoutes:
         self._looked = False
 
     def start(self, changed: Callable[[], None]) -> None:
-        """Nothing to follow."""
+        """No events."""
 
     def measure(self, metrics: FlannelMetrics) -> None:
         """No figures."""
@@ -45,7 +45,7 @@ class OrphanRoutes:
         return {}
 
     async def apply(self, config: NetworkConfig, me: Node, want: Desired) -> Sequence[str]:
-        """Remove them. Only routes of `ip route` and of Go's flanneld (proto boot) are looked at."""
+        """Remove them. Only routes with `proto boot`, as Go flanneld and `ip route` make them, are considered."""
         if self._looked:
             return ()
         wanted = {r.dst for r in want.routes}
@@ -56,9 +56,9 @@ class OrphanRoutes:
                 for orphan in route.routes(nl, protocol=ipmsg.RTPROT_BOOT, device=found.index):
                     if orphan.dst not in wanted and _is_lease(config, orphan):
                         route.ensure_deleted(nl, orphan)
-                        log.info("route to %s dev %s removed: nobody has that subnet", orphan.dst, found.name)
+                        log.info("route to %s dev %s removed: no node has that subnet", orphan.dst, found.name)
         self._looked = True
         return ()
 
     async def close(self) -> None:
-        """Nothing to end."""
+        """Nothing to stop."""

@@ -1,8 +1,8 @@
-"""What stays while a network changes its backend: who is still reached, and may still send, in the old way.
+"""What stays while a network changes its backend: peers that may still send by the old one.
 
-A peer reaches us in the way that we announce. If that needs something of the peer, as WireGuard needs its key, a peer
-that has changed over is still expected in the old way until we have changed over too. And packets that were sent to
-us before our announcement was heard are still under way.
+A peer reaches us by the backend that we announce. If that needs something of the peer, as WireGuard needs its key, a
+peer that has changed over may still send by the old backend until we have changed over too. And packets that were sent
+before a peer saw our announcement are still in flight.
 """
 
 import math
@@ -12,13 +12,13 @@ from pybernetes.flannel.kernel.desired import Desired, Device, LinkAddress, merg
 from pybernetes.flannel.kernel.kind import Recovery
 from pybernetes.flannel.leases.lease import Lease
 
-#: How often to look for a peer's answer: at first, and after so many seconds.
+#: How often to check for a peer's answer: at first, and later, after so many seconds.
 _SOON, _LATER, _EAGER = 0.1, 2.0, 15.0
 _MARGIN = 0.02
 
 
 class FormerLeases:
-    """Remembers the lease that a node had before it announced another way, until `seconds` after its last use."""
+    """Remembers the lease that a node had before it announced another backend, until `seconds` after its last use."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -26,14 +26,14 @@ class FormerLeases:
         self._former: dict[str, tuple[Lease, float]] = {}
 
     def found(self, leases: Iterable[Lease]) -> None:
-        """An earlier life served these, perhaps until a moment ago."""
+        """The previous run used these, perhaps until a moment ago."""
         self._last |= {lease.node: lease for lease in leases}
 
     def follow(self, leases: Iterable[Lease], now: float, *, own: str, waiting: bool = False) -> tuple[Lease, ...]:
-        """Given the leases of this moment and our own backend, those that were replaced and are still of use.
+        """Given the present leases and our own backend, the leases that were replaced and are still needed.
 
-        While routes of ours wait, all are: the old way of a peer needs more than what the kernel tells of it, such as
-        a line in the udp proxy's table or a tunnel that charon renews.
+        While routes of ours wait, all are needed: a peer's old backend may need more than kernel objects, such as an
+        entry in the udp proxy's table or a tunnel that charon renews.
         """
         present = {lease.node: lease for lease in leases}
         for node, lease in present.items():
@@ -51,9 +51,10 @@ class FormerLeases:
 
 
 class WaitLimit:
-    """While a route of ours waits for its peer, in the old way, the peer most likely waits in the same way for us.
+    """Limits how long waiting routes keep old state: while a route of ours waits for its peer, the peer most likely
+    waits for us.
 
-    Then the time of what lingers does not begin to run, up to `seconds`: a peer that is dead is not waited for.
+    Until then the linger time does not start, for up to `seconds`: the peer may be dead.
     """
 
     def __init__(self, seconds: float = 120.0) -> None:
@@ -70,9 +71,9 @@ class WaitLimit:
 
 
 class LingeringBackends:
-    """Remembers which backends were in use until `seconds` ago: their receiving side stays for so long.
+    """Remembers which backends were in use until `seconds` ago: their receiving side stays for that long.
 
-    What was in use at one pass was so until the next.
+    A backend that was in use at one pass was in use until the next.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -81,13 +82,11 @@ class LingeringBackends:
         self._seen: dict[str, float] = {}
 
     def found(self, kinds: Iterable[str]) -> None:
-        """An earlier life used these, perhaps until a moment ago."""
+        """The previous run used these, perhaps until a moment ago."""
         self._used |= frozenset(kinds)
 
     def follow(self, used: Iterable[str], now: float, *, waiting: bool = False) -> frozenset[str]:
-        """Given the backends that are in use at this moment, those and the ones of a moment ago, or all while routes
-        wait.
-        """
+        """Given the backends in use now: those, and the ones used until a moment ago, or while routes wait."""
         used = frozenset(used)
         self._seen |= dict.fromkeys(self._used | used, now)
         self._used = used
@@ -97,7 +96,7 @@ class LingeringBackends:
         return frozenset(self._seen)
 
     def ends_in(self, now: float) -> float:
-        """Seconds until the first of those that linger has to go; infinite if there is none."""
+        """Seconds until the first of the lingering ones has to go; infinite if there is none."""
         ends = (seen + self._seconds for kind, seen in self._seen.items() if kind not in self._used)
         return max(0.0, min(ends, default=math.inf) - now)
 

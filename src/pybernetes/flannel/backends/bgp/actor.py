@@ -1,12 +1,12 @@
-"""Runs the bgp backend's BIRD as the desired state asks for it, and keeps it running.
+"""Runs the bgp backend's BIRD if the desired state requires it, and keeps it running.
 
-| what happens | what BIRD does | packets |
+| event | what BIRD does | lost packets |
 |---|---|---|
-| peers come and go | reads its config again, other sessions stay | none lost |
-| it dies | is started anew at once in recovery mode; routes stay here and, by graceful restart, at peers | none lost |
-| flanneld ends | leaves for a graceful restart: the same | none lost while peers wait (`GracefulRestartTime`) |
-| flanneld is killed | dies with it, so that none is left behind unwatched: the same | the same |
-| another backend | ends and takes its routes along, once nobody uses them | none lost |
+| peers are added and removed | reads its config again, other sessions stay | none |
+| it dies | is restarted at once in recovery mode; routes stay here and, by graceful restart, at peers | none |
+| flanneld ends | ends as for a graceful restart: the same | none while peers wait (`GracefulRestartTime`) |
+| flanneld is killed | is killed with it, so that it never runs unsupervised: the same | the same |
+| another backend | ends and removes its routes, once they are no longer used | none |
 """
 
 import asyncio
@@ -55,7 +55,7 @@ class BirdActor(Actor):
 
     @property
     def pid(self) -> int | None:
-        """The running BIRD's."""
+        """Process id of the running BIRD."""
         return self._child.pid
 
     @property
@@ -65,7 +65,7 @@ class BirdActor(Actor):
 
     @property
     def session_states(self) -> Mapping[str, float]:
-        """1 for each session that stands, 0 for the others, by the peer's name."""
+        """1 for each established session, 0 for the others, by the peer's name."""
         return {self._names[name]: float(state.up) for name, state in self._seen.items() if name in self._names}
 
     def measure(self, metrics: FlannelMetrics) -> None:
@@ -73,17 +73,17 @@ class BirdActor(Actor):
         metrics.bird_starts = lambda: self._child.starts
 
     def start(self, changed: Callable[[], None]) -> None:
-        """The kernel tells of BIRD's routes; we of a BIRD that can't live."""
+        """The kernel reports BIRD's routes; this reports a BIRD that does not keep running."""
         self._child.changed = changed
 
     async def prepare(self, config: NetworkConfig) -> Mapping[str, str]:
-        """Before peers are told to use bgp, there must be something that speaks it."""
+        """Before bgp is announced, check that BIRD is installed."""
         if config.backend == NAME and self._find() is None:
             raise LeaseError(_MISSING)
         return {}
 
     async def apply(self, config: NetworkConfig, me: Node, want: Desired) -> Sequence[str]:
-        """Start, stop, or tell of a new config."""
+        """Start or stop BIRD, or give it a new config."""
         speakers, wanted = want.of(BgpSpeaker), want.of(BgpSession)
         if not speakers:
             await self._stop()
@@ -113,23 +113,23 @@ class BirdActor(Actor):
         return []
 
     async def _wait_for_routers(self, routers: set[str]) -> None:
-        """Wait a while until the routers know us: who hears of us sends by them. Raises BirdError."""
+        """Wait a limited time for sessions with routers: nodes send to us through them. Raises BirdError."""
         end = asyncio.get_running_loop().time() + _ROUTER_SECONDS
         while routers and asyncio.get_running_loop().time() < end:
             routers = routers - {s.name for s in sessions(await ask(self.socket, "show protocols")) if s.up}
             await asyncio.sleep(0.05)
         for name in sorted(routers):
-            log.warning("%s does not answer yet; it goes on without", self._names[name])
+            log.warning("no BGP session with %s yet; going on without it", self._names[name])
 
     async def close(self) -> None:
-        """The data path stays: BIRD leaves its routes in the kernel, and peers wait for it to come back."""
+        """The data path stays: BIRD leaves its routes in the kernel, and peers keep theirs."""
         await self._end("graceful restart")
 
     def _find(self) -> str | None:
         return shutil.which("bird", path=self._search)
 
     async def _write(self, program: str, text: str) -> None:
-        """Put the config in place, unless BIRD would not take it. Raises BirdError, OSError."""
+        """Install the config, if BIRD accepts it. Raises BirdError, OSError."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         fresh = self._folder / "bird.conf.new"
         fresh.unlink(missing_ok=True)
@@ -144,16 +144,16 @@ class BirdActor(Actor):
         fresh.replace(self._folder / "bird.conf")
 
     def _argv(self) -> Sequence[str]:
-        """How to start it."""
+        """The command to start it."""
         self.socket.unlink(missing_ok=True)
         with Netlink(self._netns) as nl:
-            # Routes of the one before: they are taken over, not flushed.
+            # Routes of the previous BIRD are taken over, not flushed.
             recovery = ["-R"] if learned(nl) else []
         files = ["-c", str(self._folder / "bird.conf"), "-s", str(self.socket), "-P", str(self._folder / "bird.pid")]
         return [self._program, "-f", *recovery, *files]
 
     async def _watch(self, pid: int) -> None:
-        """Wait until BIRD answers; then tell of sessions that come and go."""
+        """Wait until BIRD answers; then log sessions as they change."""
         while not self.ready:
             try:
                 await ask(self.socket, "show status")
@@ -174,15 +174,15 @@ class BirdActor(Actor):
             before = self._seen.get(name)
             if before is not None and before.up == state.up:
                 continue
-            who = self._names.get(name, name)
+            peer = self._names.get(name, name)
             if state.up:
-                log.info("BGP session with %s is established", who)
+                log.info("BGP session with %s is established", peer)
             else:
-                log.warning("BGP session with %s is not established: %s", who, state.info)
+                log.warning("BGP session with %s is not established: %s", peer, state.info)
         self._seen = now
 
     async def _stop(self) -> None:
-        """End it, with all its routes and files."""
+        """End it, and remove its routes and files."""
         await self._end("down")
         if self._folder.exists():
             shutil.rmtree(self._folder)

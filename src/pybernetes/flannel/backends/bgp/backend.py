@@ -1,30 +1,30 @@
-"""bgp: each node announces its subnet by BGP, and routers between the nodes can learn the way too; no encapsulation.
+"""bgp: each node announces its subnet by BGP, also to routers between the nodes; no encapsulation.
 
-A BIRD of ours speaks it on every node (`flannel/bgp`). In the kernel, per peer, and put there by BIRD:
+flanneld runs BIRD on every node. In the kernel, per peer, installed by BIRD:
 
 | object | value |
 |---|---|
 | route | `<peer subnet> via <peer public IP, or the router to it> proto bird metric 2070` |
-| its copy | the same with `proto 70 metric 2071`, by flanneld: takes over while BIRD has none for a peer with a lease |
+| its copy | the same with `proto 70 metric 2071`, by flanneld: used while BIRD has no route to a peer with a lease |
 
 Options:
 
 | key | meaning |
 |---|---|
 | ASNumber | autonomous system of all nodes, 64512 |
-| Mesh | every node talks to every other; true, unless there are reflectors |
-| RouteReflectors | names or addresses of nodes; the others talk to these only, which pass on what they hear |
-| Password | for the sessions between nodes (RFC 2385), up to 80 printable characters; never shown |
-| Peers | speakers that are no nodes, such as routers: `[{"Address": "192.0.2.254", "ASNumber": 64600}]` |
-| Peers[].Nodes | names of the nodes that talk to it; all, if absent |
-| Peers[].Password | for this session |
-| GracefulRestartTime | seconds for which peers keep the routes of a node whose BIRD is away, 1800 |
+| Mesh | every node has a session with every other; true, unless there are reflectors |
+| RouteReflectors | names or addresses of nodes; the others have sessions with these only |
+| Password | of the sessions between nodes (RFC 2385), up to 80 printable characters; never shown |
+| Peers | BGP speakers that are not nodes, such as routers: `[{"Address": "192.0.2.254", "ASNumber": 64600}]` |
+| Peers[].Nodes | names of the nodes that have a session with it; all, if absent |
+| Peers[].Password | of this session |
+| GracefulRestartTime | seconds for which peers keep the routes of a node whose BIRD is not running, 1800 |
 
 With Kubernetes a node is a reflector too if it has the annotation `projectcalico.org/RouteReflectorClusterID`, whose
-value (such as 244.0.0.1) reflectors that stand in for each other have in common. The first reflector ends the mesh,
+value (such as 244.0.0.1) is the same for reflectors that back each other up. With the first reflector the mesh ends,
 unless Mesh is true.
 
-Within the mesh a node behind a router is reached if the routers know the subnets, as from `Peers`.
+A node behind a router is reached through the mesh if the routers know the subnets, for example from `Peers`.
 """
 
 import ipaddress
@@ -43,26 +43,26 @@ from pybernetes.flannel.kernel.desired import Desired, LearnedRoute
 from pybernetes.flannel.leases.lease import FamilyLease, Lease, Underlay
 from pybernetes.flannel.options import FlannelOptions
 
-#: First of the numbers that are free for private use (RFC 6996), and what such networks mostly take.
+#: First of the numbers for private use (RFC 6996), and the usual choice.
 DEFAULT_AS = 64512
 _MAX_AS = 2**32 - 2
 #: The protocol has 12 bits for it (RFC 4724).
 _MAX_RESTART = 4095
 _PEER_KEYS = ("address", "asnumber", "nodes", "password")
-#: In a lease: this node is a reflector of the cluster with this ID.
+#: Key in the backend data: this node is a reflector of the cluster with this ID.
 CLUSTER_ID = "RouteReflectorClusterID"
-#: What BIRD's config can hold between quotation marks, and the kernel takes as a key.
+#: What BIRD's config can have between quotation marks, and the kernel accepts as a key.
 _PASSWORD = re.compile(r"[ !#-~]{1,80}")
 
 
 @dataclass(frozen=True, slots=True)
 class OutsidePeer:
-    """A speaker that is no node."""
+    """A BGP speaker that is not a node."""
 
     address: IPAddress
     asn: int
     nodes: frozenset[str]
-    """Which nodes talk to it; none named: all."""
+    """Nodes that have a session with it; empty: all."""
     password: str = field(default="", repr=False)
 
 
@@ -82,10 +82,10 @@ class Bgp(Backend):
             raise ConfigError("Backend.Mesh is true and there are RouteReflectors: give one of them only")
         if mesh is False and not (self.reflectors or self.peers):
             raise ConfigError(
-                "Backend.Mesh is false: give RouteReflectors or Peers, or nobody learns where this node's pods are"
+                "Backend.Mesh is false: give RouteReflectors or Peers, or no node learns the route to this node's pods"
             )
         self.mesh: bool | None = mesh
-        """Whether every node talks to every other; None: unless there are reflectors."""
+        """Whether every node has a session with every other; None: if there are no reflectors."""
 
     def describe(self) -> str:
         """For the log."""
@@ -94,11 +94,11 @@ class Bgp(Backend):
         return f"BGP config: ASNumber={self.asn} {how} Peers={len(self.peers)}"
 
     def announce(self, version: int, facts: Mapping[str, str]) -> dict[str, Any]:
-        """Peers must know our autonomous system."""
+        """Peers need our autonomous system."""
         return {"ASNumber": self.asn}
 
     def local(self, family: FamilyConfig, own: Lease, underlay: Underlay) -> Desired:
-        """What we announce, and to whom outside."""
+        """What we announce, and the sessions with `Peers`."""
         mine = own.family(family.version)
         if mine is None:
             return Desired()
@@ -122,7 +122,7 @@ class Bgp(Backend):
         )
 
     def peer(self, family: FamilyConfig, own: Lease, peer: Lease, underlay: Underlay) -> Desired:
-        """The route that BIRD is to bring."""
+        """The route that BIRD installs."""
         theirs = peer.family(family.version)
         if theirs is None:
             return Desired()
@@ -130,12 +130,12 @@ class Bgp(Backend):
         if not self.peers and not underlay.on_segment(theirs.public_ip):
             problems = (
                 f"{peer.node} ({theirs.public_ip}) is behind a router, and Backend.Peers is empty: packets to "
-                f"{theirs.subnet} are lost unless the router knows the way; make it a peer, or use vxlan",
+                f"{theirs.subnet} are lost unless the router has a route; make it a peer, or use vxlan",
             )
         return Desired(LearnedRoute(str(theirs.subnet), peer.reason), problems=problems)
 
     def across_peers(self, family: FamilyConfig, own: Lease, peers: Sequence[Lease], underlay: Underlay) -> Desired:
-        """Sessions with peers, also with those that we reach in another way: they may need our announcement."""
+        """Sessions with all peers, also those that announce another backend: they may need our routes."""
         mine = own.family(family.version)
         if mine is None:
             return Desired()
@@ -173,18 +173,18 @@ class Bgp(Backend):
         return named or bool(part and _cluster(part))
 
     def _unknown(self, leases: Sequence[Lease]) -> list[str]:
-        """Reflectors that nobody is."""
+        """Sentences about reflectors without a lease."""
         missing = self.reflectors.difference(*map(_names_of, leases)) if self.reflectors else ()
         return [f"route reflector {name} has no lease: is its name right?" for name in sorted(missing)]
 
 
 def _names_of(lease: Lease) -> set[str]:
-    """What a node may be called in the options."""
+    """Names by which the options may refer to a node."""
     return {lease.node, *(str(part.public_ip) for part in lease.families)}
 
 
 def _cluster(part: FamilyLease) -> str:
-    """The ID of the cluster of reflectors that a node belongs to; empty: it is none, or garbage."""
+    """The reflector cluster ID of a node; empty: it is no reflector, or the ID is malformed."""
     found = part.data.get(CLUSTER_ID)
     try:
         return str(ipaddress.IPv4Address(found)) if isinstance(found, str) else ""
@@ -202,7 +202,7 @@ def _bad_clusters(leases: Sequence[Lease], version: int) -> list[str]:
 
 
 def _source(mine: FamilyLease, underlay: Underlay) -> str:
-    """The address to speak from: the one that peers are told, unless it is a NAT's and on no interface of ours."""
+    """Our address of a session: the announced one, unless it belongs to a NAT and is on none of our interfaces."""
     own = [i.ip for i in underlay.addresses if i.version == mine.public_ip.version]
     return str(mine.public_ip if mine.public_ip in own or not own else own[0])
 
@@ -224,7 +224,7 @@ def _peers(value: object) -> tuple[OutsidePeer, ...]:
     found = [_peer(f"Backend.Peers[{place}]", entry) for place, entry in enumerate(value)]
     for place, peer in enumerate(found):
         if peer.address in [other.address for other in found[:place]]:
-            raise ConfigError(f"Backend.Peers[{place}].Address {peer.address} is there twice: give each peer once")
+            raise ConfigError(f"Backend.Peers[{place}].Address {peer.address} is given twice: give each peer once")
     return tuple(found)
 
 
@@ -239,7 +239,7 @@ def _peer(where: str, entry: object) -> OutsidePeer:
     except ValueError as error:
         raise ConfigError(f"{where}.Address must be an address such as 192.0.2.254: {error}") from error
     if address.is_unspecified or address.is_multicast or address.is_loopback or getattr(address, "scope_id", None):
-        raise ConfigError(f"{where}.Address {address} is none that a router can have: give one of its interfaces")
+        raise ConfigError(f"{where}.Address {address} can't be a router's: give the address of one of its interfaces")
     asn = keys.get("asnumber")
     if isinstance(asn, bool) or not isinstance(asn, int) or not 1 <= asn <= _MAX_AS:
         raise ConfigError(f"{where}.ASNumber must lie between 1 and {_MAX_AS}, found {asn!r:.60}")

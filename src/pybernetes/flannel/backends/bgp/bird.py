@@ -1,11 +1,11 @@
-"""The config of our BIRD, as text. Pure.
+"""BIRD's config as text. Pure.
 
-What flows through it: this node's subnet as a static route, never to the kernel; routes of peers by BGP, to the
-kernel with a metric by which they are known as ours; and, for finding the way to next hops behind a router, the
-kernel's other routes, never to anybody. Nothing outside the pod network is accepted or announced.
+BIRD has three sources of routes: this node's subnet as a static route, which is announced but not installed; peers'
+routes by BGP, installed with a metric that marks them as ours; and the kernel's other routes, to resolve next hops
+behind a router, which are never announced. Nothing outside the pod network is accepted or announced.
 
-Names from outside (of nodes) stand in quoted strings only, without what could end these; protocols are named after
-addresses. So nothing that somebody calls a node can change what BIRD does.
+Names of nodes appear in quoted strings only, without characters that could end these; protocols are named after
+addresses. So the name of a node can't change what BIRD does.
 """
 
 import ipaddress
@@ -19,15 +19,15 @@ from pybernetes.flannel.kernel.routes import ROUTE_PROTOCOL
 
 _LOG_BYTES = 1 << 20
 _UNSAFE = re.compile(r"[^A-Za-z0-9 ._:/&@-]")
-#: How long a BIRD that starts after a crash waits for its peers before it drops routes that nobody renewed.
+#: How long BIRD, restarted after a crash, waits for peers before it removes routes that were not announced again.
 _RECOVERY_SECONDS = 10
 _FAMILY = {4: "ipv4", 6: "ipv6"}
 
 
 def render(speakers: Sequence[BgpSpeaker], sessions: Sequence[BgpSession], log: Path) -> str:
-    """The whole config. Raises ValueError if the log's path can't be written down."""
+    """The complete config. Raises ValueError if it can't contain the log's path."""
     if '"' in str(log) or "\n" in str(log):
-        raise ValueError(f"the path {log} holds a quotation mark or a line break, which BIRD's config can't express")
+        raise ValueError(f"the path {log} holds a quotation mark or a line break, which BIRD's config can't contain")
     levels = "{ info, remote, warning, error, auth, fatal, bug }"
     lines = [
         "# Written by flanneld. Changes by hand are lost.",
@@ -46,7 +46,7 @@ def render(speakers: Sequence[BgpSpeaker], sessions: Sequence[BgpSession], log: 
 
 
 def router_id(address: str) -> ipaddress.IPv4Address:
-    """32 bits that tell this node from others: its IPv4 address, or its IPv6 address folded, never 0."""
+    """The router ID of this node: its IPv4 address, or its IPv6 address folded to 32 bits, never 0."""
     number = int(ipaddress.ip_address(address))
     folded = 0
     while number:
@@ -56,7 +56,7 @@ def router_id(address: str) -> ipaddress.IPv4Address:
 
 
 def protocol_name(address: str) -> str:
-    """`node_192_0_2_7`: what the session with this address is called, in BIRD's log and in birdc."""
+    """`node_192_0_2_7`: name of the session with this address, in BIRD's log and in birdc."""
     return "node_" + re.sub(r"[.:]", "_", address)
 
 
@@ -102,9 +102,9 @@ def _session(speaker: BgpSpeaker, session: BgpSession) -> list[str]:
     if not internal:
         if not session.direct:
             lines.append("  multihop;")
-        # A router between racks hands on what other nodes, of our own system, told it.
+        # A router between racks passes on routes of other nodes, which are in our own autonomous system.
         lines.append("  allow local as 1;")
-    # What we heard is passed on by reflectors only, and never to the outside: each node speaks for itself.
+    # Only reflectors pass on routes of other nodes, and never to outside peers.
     passed_on = "source = RTS_STATIC" if session.outside else "(source = RTS_STATIC || source = RTS_BGP)"
     lines += [
         f"  {family} {{",

@@ -18,12 +18,12 @@ _LIMIT, _MOST = 1 << 16, 1 << 17
 
 
 class BirdError(Exception):
-    """BIRD did not answer, or with an error."""
+    """BIRD did not answer, or reported an error."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionState:
-    """A BGP session as `show protocols` has it."""
+    """A BGP session as in `show protocols`."""
 
     name: str
     up: bool
@@ -56,7 +56,7 @@ async def _answer(reader: asyncio.StreamReader) -> list[str]:
         line = (await reader.readuntil(b"\n")).decode(errors="replace").rstrip("\n")
         match = _LINE.fullmatch(line)
         if match is None:
-            raise BirdError(f"BIRD answered {line!r:.80}, which is no line of its protocol")
+            raise BirdError(f"BIRD answered {line!r:.80}, which is not part of its protocol")
         code, mark, text = match.groups()
         lines.append(text)
         if code is not None and mark == " ":

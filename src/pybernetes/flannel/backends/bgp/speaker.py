@@ -1,4 +1,4 @@
-"""What BIRD is to do, as values."""
+"""BIRD's configuration, as values."""
 
 from dataclasses import dataclass, field
 
@@ -8,33 +8,33 @@ NAME = "bgp"
 
 @dataclass(frozen=True, slots=True)
 class BgpSpeaker:
-    """This node as a BGP speaker, for one family: what BIRD is told."""
+    """This node as a BGP speaker, for one family."""
 
     network: str
-    """Nothing outside is accepted or announced."""
+    """The pod network: nothing outside is accepted or announced."""
     subnet: str
     """What we announce."""
     address: str
     asn: int
     restart: int
-    """For how many seconds peers keep our routes while our BIRD is away."""
+    """For how many seconds peers keep our routes while our BIRD is not running."""
 
 
 @dataclass(frozen=True, slots=True)
 class BgpSession:
-    """Somebody whom BIRD talks to."""
+    """A BGP session."""
 
     node: str
     address: str
     asn: int
     local: str
     client: bool = False
-    """We reflect routes for it."""
+    """It is a client of this reflector."""
     cluster: str = ""
-    """The ID that we have in common with other reflectors; empty: BIRD takes our router ID."""
+    """The cluster ID of this reflector; empty: BIRD uses the router ID."""
     outside: bool = False
-    """It is no node."""
+    """The peer is not a node."""
     direct: bool = True
-    """On our segment."""
+    """The peer is on our segment."""
     password: str = field(default="", repr=False)
     reason: str = field(default="", compare=False)

@@ -1,7 +1,6 @@
-"""Runs the commands of the extension backend. They are the administrator's, from the network config, run as written.
+"""Runs the commands of the extension backend. They come from the network config and run as written.
 
-What they are told is in their environment and on their standard input, never put into their text: see
-`backends/extension.py`.
+Values are passed in the environment and on standard input, never inserted into the command: see `backend.py`.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _SECONDS = 60.0
 
 
 class CommandFailed(Exception):
-    """It could not be run, ended with another code than 0, or did not end."""
+    """It could not be run, its exit code was not 0, or it did not end in time."""
 
 
 class ExtensionActor(Actor):
@@ -41,7 +40,7 @@ class ExtensionActor(Actor):
         self._added: dict[str, HookPeer] = {}
 
     async def prepare(self, config: NetworkConfig) -> Mapping[str, str]:
-        """Run the PreStartupCommand, once; peers are told what it prints."""
+        """Run the PreStartupCommand, once; its output is announced to peers."""
         commands = Commands.read(config.options) if config.backend == NAME else None
         if commands is None:
             return {}
@@ -54,7 +53,7 @@ class ExtensionActor(Actor):
         return {FACT: self._output} if self._output else {}
 
     async def apply(self, config: NetworkConfig, me: Node, want: Desired) -> Sequence[str]:
-        """Run what peers that came or went ask for; what fails is run again at the next pass."""
+        """Run the commands for peers that were added or removed; one that fails is run again at the next pass."""
         commands = self._commands
         if commands is None:
             return []
@@ -107,7 +106,7 @@ class ExtensionActor(Actor):
         return []
 
     async def _run(self, command: Sequence[str], env: Mapping[str, str], text: str) -> str:
-        """Its output, both kinds together. An empty command does nothing. Raises CommandFailed."""
+        """Its standard output and error together. An empty command does nothing. Raises CommandFailed."""
         if not command:
             return ""
         try:
@@ -127,7 +126,7 @@ class ExtensionActor(Actor):
         except TimeoutError as error:
             raise CommandFailed(f"{command[-1]!r} did not end within {self._timeout:g} s") from error
         finally:
-            # What a command that has ended left running on purpose is the administrator's.
+            # Processes that a command has left running in the background are not killed.
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)

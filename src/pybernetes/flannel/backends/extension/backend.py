@@ -1,15 +1,14 @@
-"""extension: an administrator's commands do what a backend would. Nothing of ours is put into the kernel.
+"""extension: an administrator's commands set up the network. flanneld puts nothing into the kernel.
 
-| option | run | told |
+| option | run | environment |
 |---|---|---|
-| PreStartupCommand | once, before there is a lease; what it prints is announced to peers | |
+| PreStartupCommand | once, before there is a lease; its output is announced to peers | |
 | PostStartupCommand | once there is a lease | NETWORK, SUBNET, PUBLIC_IP (IPv6: the same with IPV6_ in front) |
-| SubnetAddCommand | for each peer that comes or changes | SUBNET, PUBLIC_IP; stdin: what the peer announces |
-| SubnetRemoveCommand | for each peer that goes | the same |
-| ShutdownCommand | when the daemon ends, or another backend takes over | |
+| SubnetAddCommand | for each peer that is added or changes | SUBNET, PUBLIC_IP; stdin: the peer's output |
+| SubnetRemoveCommand | for each peer that is removed | the same |
+| ShutdownCommand | when the daemon ends, or the backend changes | |
 
-A command is a text for `sh -c`, as in the original, or a list of arguments. What it is told is in its environment and
-on its standard input.
+A command is a string for `sh -c`, as in Go flannel, or a list of arguments.
 """
 
 from __future__ import annotations
@@ -34,11 +33,11 @@ class Extension(Backend):
         self.commands = Commands.read(options)
 
     def announce(self, version: int, facts: Mapping[str, str]) -> dict[str, Any]:
-        """What the PreStartupCommand printed."""
+        """The output of the PreStartupCommand."""
         return {TEXT: facts[FACT]} if FACT in facts else {}
 
     def local(self, family: FamilyConfig, own: Lease, underlay: Underlay) -> Desired:
-        """The PostStartupCommand's business."""
+        """The PostStartupCommand does that."""
         return Desired()
 
     def peer(self, family: FamilyConfig, own: Lease, peer: Lease, underlay: Underlay) -> Desired:

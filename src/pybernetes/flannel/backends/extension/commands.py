@@ -16,7 +16,7 @@ FACT = "extension"
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """Argument lists; an empty one is a command that was not given."""
+    """Argument lists; an empty one: the command was not given."""
 
     pre_startup: tuple[str, ...]
     post_startup: tuple[str, ...]
@@ -38,7 +38,7 @@ def _command(options: Mapping[str, Any], name: str) -> tuple[str, ...]:
         return ("sh", "-c", value) if value else ()
     if isinstance(value, list) and value and all(isinstance(word, str) for word in value):
         return tuple(value)
-    raise ConfigError(f"Backend.{name} must be a text for sh -c or a list of texts, found {str(value)[:60]!r}")
+    raise ConfigError(f"Backend.{name} must be a string for sh -c or a list of strings, found {str(value)[:60]!r}")
 
 
 @dataclass(frozen=True, slots=True)

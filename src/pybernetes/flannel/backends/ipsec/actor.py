@@ -1,13 +1,13 @@
-"""Runs the ipsec backend's charon as the desired state asks for it, and keeps it and its tunnels going.
+"""Runs the ipsec backend's charon if the desired state requires it, and keeps it and its tunnels working.
 
-| what happens | what we do | packets |
+| event | what we do | lost packets |
 |---|---|---|
-| peers come and go | connections are loaded and unloaded, other tunnels stay | none lost |
-| charon dies | another one sets up tunnels anew; the dead one's states serve until then | those of a round trip |
-| flanneld ends or is killed | charon is killed with it: the states stay | none lost for an hour, the life of keys |
-| flanneld starts again | as when charon dies | those of a round trip |
-| another backend | charon tells its peers and ends, once nobody uses the tunnels | none lost |
-| a stranger flushes states | the tunnels are set up anew | those of a second |
+| peers are added and removed | connections are loaded and unloaded, other tunnels stay | none |
+| charon dies | the next one sets up tunnels again; the old states are used until then | for a round trip |
+| flanneld ends or is killed | charon is killed with it: the states stay | none for an hour, the life of keys |
+| flanneld starts again | as when charon dies | for a round trip |
+| another backend | charon notifies its peers and ends, once no route uses the tunnels | none |
+| another program flushes states | the tunnels are set up again | for a second |
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from pybernetes.linux.errors import LinuxError
 log = logging.getLogger(__name__)
 
 _START_SECONDS = 15.0
-#: Events may be missed, and time passes: look at least so often.
+#: Events may be missed, and retries become due: check at least this often.
 _LOOK_SECONDS = 1.0
 _MISSING = (
     f"the ipsec backend needs strongSwan's {charon.PROGRAM}: install it "
@@ -54,11 +54,11 @@ class CharonActor(Actor):
         self._turn = asyncio.Lock()
 
     def start(self, changed: Callable[[], None]) -> None:
-        """States that come and go ask for a pass."""
+        """Added and removed states ask for a pass."""
         self._changed = self.charon.changed = changed
 
     async def prepare(self, config: NetworkConfig) -> Mapping[str, str]:
-        """Before peers are told to use ipsec: is there a charon, and a kernel that can do it?"""
+        """Before ipsec is announced, check that there is a charon, and that the kernel supports it."""
         if config.backend == NAME and not self._able:
             if self._program() is None:
                 raise LeaseError(_MISSING)
@@ -71,7 +71,7 @@ class CharonActor(Actor):
         return {}
 
     async def apply(self, config: NetworkConfig, me: Node, want: Desired) -> Sequence[str]:
-        """Start, stop, or tell of other peers."""
+        """Start or stop charon, or change its peers."""
         async with self._turn:
             return await self._apply(want)
 
@@ -95,7 +95,7 @@ class CharonActor(Actor):
             try:
                 return await self._tunnels.look(end, want.of(IpsecPeer))
             except ViciError:
-                # It may have died this moment; the next one will do.
+                # It may have died just now; try the next one.
                 await asyncio.sleep(_LOOK_SECONDS)
                 if fault := await self.charon.answered(_START_SECONDS):
                     return [fault]
@@ -106,12 +106,12 @@ class CharonActor(Actor):
             return [f"charon: {error}"]
 
     async def close(self) -> None:
-        """The data path stays: states are left in the kernel, and peers are not told."""
+        """The data path stays: states are left in the kernel, and peers are not notified."""
         async with self._turn:
             await self._stop(leave_states=True)
 
     async def _taken_ports(self) -> str:
-        """As `charon.taken_ports`; a charon that is about to die with the flanneld before us is no reason to worry."""
+        """As `charon.taken_ports`, after a delay: that of a flanneld that was just killed may still be exiting."""
         for _ in range(10):
             taken = charon.taken_ports(self._netns)
             if not taken:
@@ -129,10 +129,10 @@ class CharonActor(Actor):
             self._tunnels.forget()
 
     async def _alive(self) -> None:
-        """One life of charon: look again and again."""
+        """While one charon process runs: check it and its tunnels repeatedly."""
         self._tunnels.forget()
         async with xfrmwatch.watch(self._netns) as states:
-            told = asyncio.create_task(self._listen(states), name="flannel: IPsec states")
+            listener = asyncio.create_task(self._listen(states), name="flannel: IPsec states")
             try:
                 while True:
                     await self._look()
@@ -142,7 +142,7 @@ class CharonActor(Actor):
                     self._tunnels.again.clear()
                     await asyncio.sleep(0.05)
             finally:
-                told.cancel()
+                listener.cancel()
 
     async def _look(self) -> None:
         if self._want is None:
@@ -151,7 +151,7 @@ class CharonActor(Actor):
         try:
             problems = await self._tunnels.look(*self._want)
         except ViciError as error:
-            log.debug("%s", error)  # if it does not end, the next pass tells of it
+            log.debug("%s", error)  # if it persists, the next pass reports it
             return
         except (LinuxError, OSError) as error:
             problems = [str(error)]

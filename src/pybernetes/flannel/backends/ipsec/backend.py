@@ -1,11 +1,11 @@
 """ipsec: pod packets travel encrypted, as ESP in tunnel mode; strongSwan's charon agrees on the keys by IKEv2.
 
-A charon of ours runs on every node (`flannel/ipsec`) and makes the IPsec states. In the kernel, once per family
+flanneld runs a charon on every node and lets it make the IPsec states. In the kernel, once per family
 (`flannel-ipsec` over IPv4, `flannel-ipsec6` over IPv6):
 
 | object | value |
 |---|---|
-| link | xfrm interface with an id of its own, MTU = underlay's - 77 (IPv6 - 97; UDPEncap 8 more) |
+| link | xfrm interface with its own id, MTU = underlay's - 77 (IPv6 - 97; UDPEncap 8 more) |
 | address | the subnet's network address, /32 (/128), so that host traffic has a source |
 
 and per peer:
@@ -15,7 +15,7 @@ and per peer:
 | policies | out, in, fwd between own and peer's subnet, ESP tunnel between the public IPs, for that interface |
 | states | two, made and renewed by charon: keys, public IPs, in UDP if UDPEncap |
 | route | `<peer subnet> dev flannel-ipsec scope link` |
-| route | `blackhole <peer subnet>`, for when that one is missing |
+| route | `blackhole <peer subnet>`, used while that one is missing |
 
 Options:
 
@@ -25,13 +25,13 @@ Options:
 | UDPEncap | true: ESP in UDP port 4500 even where no NAT is found |
 | ESPProposal | algorithms as strongSwan writes them, aes128gcm16-sha256-prfsha256-ecp256 |
 
-What goes to a peer never leaves in clear: the interface drops what no policy and no state encrypts (no tunnel yet, a
-stranger's flush), and without interface or route the blackhole takes it. Only with all our routes gone at once would
-the default route be tried, until they are mended. Incoming clear packets are not refused here: that is for the
-underlay's firewall, as with all tunnels.
+Packets to a peer never leave in clear: the interface drops what no policy and state encrypts (there is no tunnel yet,
+or another program flushed them), and without interface or route the blackhole drops it. Only if all our routes are
+missing at once would the default route be used, until they are restored. Incoming clear packets are not refused here:
+that is for the underlay's firewall, as with all tunnels.
 
-The original has policies for all traffic in place of an interface; what is on the wire, and what is in leases (no
-backend data), is the same, so both share a network. It knows IPv4 only. Needs the modules xfrm_user,
+Go flannel has policies for all traffic in place of an interface. Packets on the wire and leases (no backend data) are
+the same, so both can share a network. Go flannel supports IPv4 only. Needs the modules xfrm_user,
 xfrm_interface, esp4 (esp6), and UDP ports 500 and 4500.
 """
 
@@ -51,7 +51,7 @@ from pybernetes.flannel.options import FlannelOptions
 
 DEFAULT_PROPOSAL = "aes128gcm16-sha256-prfsha256-ecp256"
 MIN_PSK = 96
-#: As in the original: outer header 20, ESP 8, IV 16, padding and trailer 17, checksum 16. AES-GCM needs less: 57.
+#: As in Go flannel: outer header 20, ESP 8, IV 16, padding and trailer 17, checksum 16. AES-GCM needs less: 57.
 _OVERHEAD = {4: 77, 6: 97}
 _UDP = 8
 #: Checksums that are longer than 16 bytes.
@@ -70,7 +70,7 @@ class Ipsec(Backend):
 
     @classmethod
     def of_others(cls, options: Mapping[str, Any]) -> "Ipsec":
-        """For a network in which others use it and our own config may never have had a PSK."""
+        """For a network in which peers use ipsec, while our own config may have no PSK."""
         return cls(options, ours=False)
 
     def describe(self) -> str:
@@ -85,7 +85,7 @@ class Ipsec(Backend):
         return _OVERHEAD[version] + longer + (_UDP if self.encap else 0)
 
     def local(self, family: FamilyConfig, own: Lease, underlay: Underlay) -> Desired:
-        """The interface, its address, and what charon is told of us."""
+        """The interface, its address, and charon's configuration."""
         mine = own.family(family.version)
         if mine is None:
             return Desired()
@@ -115,14 +115,14 @@ class Ipsec(Backend):
         )
         routes = (
             PeerRoute(dst, "", LINKS[family.version], reason=peer.reason),
-            PeerRoute(dst, "", "", kind="blackhole", reason="nothing may leave in clear"),
+            PeerRoute(dst, "", "", kind="blackhole", reason="nothing may leave unencrypted"),
         )
-        # Without a PSK there can be no tunnel yet: the peer was told of ipsec before us.
+        # Without a PSK there can be no tunnel yet: the peer got the new config before us.
         return Desired(entry, *routes)
 
 
 def _outer(mine: FamilyLease, underlay: Underlay) -> str:
-    """The tunnel's end here: the address that peers are told, unless it is a NAT's and on no interface of ours."""
+    """The tunnel's end here: the announced address, unless it belongs to a NAT and is on none of our interfaces."""
     own = [i.ip for i in underlay.addresses if i.version == mine.public_ip.version]
     return str(mine.public_ip if mine.public_ip in own or not own else own[0])
 
@@ -142,7 +142,7 @@ def _psk(value: object) -> str:
     return value
 
 
-#: What fits into a value of charon's protocol.
+#: The longest value in charon's protocol.
 _MAX_PSK = 2**16 - 1
 
 

@@ -1,8 +1,8 @@
-"""strongSwan's charon as a child process: its config, its life.
+"""strongSwan's charon as a child process: its config, start and end.
 
-It is `charon-systemd`, which runs in the foreground and has no pid file: several can live on one machine, each in a
-network namespace of its own. All its files are in one folder. It dies with us (`child.py`); what it made in the kernel
-stays, unless it is told to end.
+It is `charon-systemd`, which runs in the foreground and has no pid file: several can run on one machine, each in its
+own network namespace. All its files are in one folder. It is killed when flanneld ends (`child.py`); its states stay in
+the kernel, unless it is asked to terminate.
 """
 
 import asyncio
@@ -23,27 +23,27 @@ log = logging.getLogger(__name__)
 PROGRAM = "charon-systemd"
 _PORTS = (500, 4500)
 _LOG_BYTES = 1 << 20
-#: Those that a key exchange by PSK needs; of the crypto ones openssl does everything, where it is installed.
+#: Those that a key exchange by PSK needs; of the crypto plugins openssl does everything, if it is installed.
 _PLUGINS = "random nonce openssl aes sha2 hmac kdf gcm gmp drbg kernel-netlink socket-default vici"
 
 
 def render(folder: Path) -> str:
     """The text of strongswan.conf. Raises ValueError if the folder's path can't be written down."""
     if '"' in str(folder) or "\n" in str(folder):
-        raise ValueError(f"the path {folder} holds a quotation mark or a line break, which a config can't express")
+        raise ValueError(f"the path {folder} holds a quotation mark or a line break, which a config can't contain")
     return f"""# Written by flanneld. Changes by hand are lost.
 charon-systemd {{
   load = {_PLUGINS}
   install_routes = no
   install_virtual_ip = no
   process_route = no
-  # A peer that does not answer is given up after 14 seconds, and asked again.
+  # An attempt without an answer ends after 14 seconds and is repeated.
   keep_alive = 20s
   retransmit_timeout = 1.0
   retransmit_base = 1.5
   retransmit_tries = 5
   retransmit_limit = 3
-  # Enough for a thousand peers that all greet at once.
+  # Enough for a thousand peers that all initiate at once.
   half_open_timeout = 15
   cookie_threshold = 1000
   block_threshold = 0
@@ -77,7 +77,7 @@ def find(search: str = PATH) -> str | None:
 
 
 def taken_ports(target: str | None) -> str:
-    """What is wrong when another key exchange daemon has our ports; else empty. charon itself would share them."""
+    """A sentence if another IKE daemon has our ports; otherwise empty. charon itself would share them."""
     for port in _PORTS:
         with netns.enter(target):
             sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
@@ -91,22 +91,22 @@ def taken_ports(target: str | None) -> str:
 
 
 class Charon(Child):
-    """Keeps one running. `alive` is called for each life, when it answers; it is cancelled at the end of that life."""
+    """Keeps one running. `alive` is called for each process when it answers, and cancelled when the process ends."""
 
     def __init__(self, folder: Path, target: str | None, alive: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         self._folder = folder
         self._program = ""
         self._alive = alive
         env = {"STRONGSWAN_CONF": str(folder / "strongswan.conf")}
-        super().__init__("charon", target, folder / "charon.log", argv=self._start_anew, live=self._look_after, env=env)
+        super().__init__("charon", target, folder / "charon.log", argv=self._command, live=self._while_running, env=env)
 
     @property
     def socket(self) -> Path:
-        """For `swanctl --uri unix://...` too."""
+        """The VICI socket, for `swanctl --uri unix://...` too."""
         return self._folder / "charon.vici"
 
     def start(self, program: str) -> None:
-        """Run it from now on. Raises OSError or ValueError if its config can't be written."""
+        """Keep it running from now on. Raises OSError or ValueError if its config can't be written."""
         config = render(self._folder)
         self._folder.mkdir(parents=True, exist_ok=True)
         self._folder.chmod(0o700)
@@ -115,7 +115,7 @@ class Charon(Child):
         self.begin()
 
     async def end(self, *, leave_states: bool) -> None:
-        """End it; with `leave_states` so that kernel and peers do not notice."""
+        """End it; with `leave_states`, leave the states in the kernel and do not notify peers."""
 
         async def goodbye(process: Process) -> None:
             if leave_states:
@@ -126,15 +126,15 @@ class Charon(Child):
         await self.finish(goodbye)
 
     def trim_log(self) -> None:
-        """Keep the log from growing without end."""
+        """Truncate the log if it is too long."""
         if self.log.exists() and self.log.stat().st_size > _LOG_BYTES:
             os.truncate(self.log, 0)  # charon appends
 
-    def _start_anew(self) -> Sequence[str]:
+    def _command(self) -> Sequence[str]:
         self.socket.unlink(missing_ok=True)
         return [self._program]
 
-    async def _look_after(self, pid: int) -> None:
+    async def _while_running(self, pid: int) -> None:
         while True:
             try:
                 async with connect(self.socket) as vici:

@@ -1,4 +1,4 @@
-"""What charon is told of peers, and what it tells of tunnels. Pure."""
+"""Messages to charon about peers, and from charon about tunnels. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from ipaddress import ip_address
 from pybernetes.flannel.backends.ipsec.policies import REQID, IpsecEnd, IpsecPeer
 from pybernetes.flannel.backends.ipsec.vici import Message, section, text
 
-#: Key exchange: ours with each other, and the one that the original has.
+#: Key exchange: ours, and that of Go flannel.
 _IKE = ("aes256-sha256-ecp256", "aes256-sha256-modp4096")
 _REKEY = "1h"
-#: A peer that is silent for so long is asked whether it lives. While pods talk, nobody asks.
+#: Dead peer detection starts after this long without packets from the peer.
 _DPD = "300s"
 
 
 def name_of(peer: IpsecPeer) -> str:
-    """What charon calls the connection."""
+    """Name of the connection in charon."""
     return f"flannel-{peer.remote}"
 
 
@@ -25,7 +25,7 @@ def shared(end: IpsecEnd, peer: IpsecPeer) -> Message:
 
 
 def connection(end: IpsecEnd, peer: IpsecPeer) -> Message:
-    """For `load-conn`. Policies are ours (`policies.py`), and so is the decision to set up a tunnel."""
+    """For `load-conn`. charon makes no policies (`policies.py` does), and sets up no tunnel by itself."""
     child: Message = {
         "local_ts": [peer.near],
         "remote_ts": [peer.far],
@@ -51,7 +51,7 @@ def connection(end: IpsecEnd, peer: IpsecPeer) -> Message:
             "dpd_delay": _DPD,
             "mobike": "no",
             "keyingtries": "1",
-            # A charon that starts anew must not make its peers throw away the states that packets still use.
+            # A restarted charon must not make its peers delete the states that packets still use.
             "unique": "never",
             "local": {"auth": "psk", "id": peer.identity},
             "remote": {"auth": "psk", "id": peer.remote},
@@ -66,32 +66,32 @@ class Tunnel:
 
     connection: str
     ike: str
-    """charon's number for the key exchange behind it."""
+    """charon's number of its IKE SA."""
     spis: tuple[str, str]
 
 
 def tunnels(events: Iterable[Message]) -> list[Tunnel]:
-    """Those that stand, of the events that `list-sas` brings."""
+    """The established ones, of the events in answer to `list-sas`."""
     found = []
     for event in events:
         for name, value in event.items():
             ike = section(value)
             for child in map(section, section(ike.get("child-sas")).values()):
-                if text(child.get("state")) in _STANDING:
+                if text(child.get("state")) in _ESTABLISHED:
                     spis = (text(child.get("spi-in")), text(child.get("spi-out")))
                     found.append(Tunnel(name, text(ike.get("uniqueid")), spis))
     return found
 
 
-_STANDING = frozenset({"INSTALLED", "REKEYING", "REKEYED", "UPDATING"})
+_ESTABLISHED = frozenset({"INSTALLED", "REKEYING", "REKEYED", "UPDATING"})
 
 
 def goes_first(peer: IpsecPeer) -> bool:
-    """Of two nodes one sets up the tunnel, and the other only if that one does not."""
+    """Whether this node is the initiator. The other node sets up the tunnel only if this one does not."""
     return int(ip_address(peer.identity)) < int(ip_address(peer.remote))
 
 
-#: What charon logs when a tunnel can't be had, and what it means for people.
+#: What charon logs when a tunnel can't be set up, and the explanation.
 _REASONS = (
     ("AUTHENTICATION_FAILED", "one of us refuses the other's PSK: give both nodes the same Backend.PSK"),
     ("MAC mismatched", "one of us refuses the other's PSK: give both nodes the same Backend.PSK"),

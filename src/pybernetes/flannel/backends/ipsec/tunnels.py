@@ -1,8 +1,7 @@
-"""Tunnels to peers: told to charon, set up, looked after.
+"""Tunnels to peers: configured in charon, set up, checked.
 
-charon has no will of its own here: which tunnels there should be, and when to try again, is decided at each look, from
-what charon lists and what the kernel has. So it does not matter what was lost: charon's memory, the kernel's states,
-or an event.
+charon decides nothing here: each check decides which tunnels there should be, and when to retry, from what charon lists
+and what the kernel has. So it does not matter what was lost: charon's memory, the kernel's states, or an event.
 """
 
 import asyncio
@@ -28,13 +27,13 @@ from pybernetes.linux import xfrm
 
 log = logging.getLogger(__name__)
 
-#: How long the node that does not go first leaves it to the other.
+#: How long the node that is not the initiator waits for the other one.
 _COURTESY = 1.0
 _RETRY_MAX = 15.0
 _INITIATE_SECONDS = 20.0
-#: A problem is told if it lasts: while a network changes over, peers are not ready yet.
-_TELL_AFTER = 2
-#: What a charon that died left, here and at its peers, goes when new states have been in use for so long.
+#: Log a problem after this many failures: while a network changes its backend, peers are not ready yet.
+_LOG_AFTER = 2
+#: States of a charon that died, here and at its peers, are removed when new ones have been in use for this long.
 _ORPHAN_SECONDS = 5
 _SAME_TIME = 3
 _AT_ONCE = 8
@@ -42,18 +41,18 @@ _AT_ONCE = 8
 
 @dataclass(slots=True)
 class _Attempt:
-    """How setting up a tunnel went so far."""
+    """The attempts to set up a tunnel."""
 
     not_before: float
     failures: int = 0
-    told: str = ""
+    logged: str = ""
     task: asyncio.Task[None] | None = None
 
 
 def outlived(listed: Sequence[Tunnel], states: Sequence[xfrm.State], now: float) -> list[str]:
-    """charon's numbers of tunnels whose other end was replaced: there are younger ones, in use for a while.
+    """charon's numbers of tunnels that were replaced: there is a newer one to the same peer, in use for a while.
 
-    Two of about the same age are left alone: both nodes went first, and each might take another for the older.
+    Two of about the same age are left alone: both nodes initiated one, and the nodes might disagree on which is older.
     """
     added = {state.spi: state.added for state in states}
     born = {t: min(added[spi] for spi in t.spis) for t in listed if all(spi in added for spi in t.spis)}
@@ -76,17 +75,19 @@ class Tunnels:
         self._limit = asyncio.Semaphore(_AT_ONCE)
         self._lock = asyncio.Lock()
         self.again = asyncio.Event()
-        """Set when another look should be taken at once."""
+        """Set when another check is needed at once."""
 
     def forget(self) -> None:
-        """charon is another one: it knows nothing."""
+        """charon was restarted and has no connections."""
         for attempt in self._attempts.values():
             if attempt.task is not None:
                 attempt.task.cancel()
         self._loaded, self._attempts, self._suspects = {}, {}, set()
 
     async def look(self, end: IpsecEnd, peers: Sequence[IpsecPeer]) -> list[str]:
-        """One look: load, set up, mend. Sentences about what charon refuses. Raises ViciError, OSError."""
+        """One check: load connections, set up tunnels, replace broken ones. Returns sentences about what charon
+        refuses. Raises ViciError, OSError.
+        """
         async with self._lock, connect(self._socket) as vici:
             problems = await self._load(vici, end, {name_of(peer): peer for peer in peers})
             listed = tunnels(await vici.stream("list-sas", "list-sa", {}))
@@ -96,11 +97,11 @@ class Tunnels:
             for ike in outlived(listed, states, time.time()):
                 await self._terminate(vici, ike)
             dead = {t for t in listed if t.connection in self._loaded and not {s.spi for s in states} >= set(t.spis)}
-            # One that is being renewed may be listed and gone: only what is so twice is so.
+            # A tunnel that is being renewed may be listed without its states: replace it only if two checks agree.
             alive = {t.connection for t in listed if t not in dead}
             for tunnel in dead & self._suspects:
                 if tunnel.connection not in alive:
-                    log.warning("the kernel lost the IPsec states of %s: setting up others", tunnel.connection)
+                    log.warning("the kernel has lost the IPsec states of %s: setting up new ones", tunnel.connection)
                 await self._terminate(vici, tunnel.ike)
             if dead:
                 self.again.set()
@@ -148,7 +149,7 @@ class Tunnels:
         try:
             await vici.call("terminate", {"ike-id": ike, "force": "yes", "timeout": "-1"})
         except ViciError as error:
-            log.debug("%s", error)  # it went by itself
+            log.debug("%s", error)  # it has gone already
 
     def _drop_orphans(self, nl: xfrm.Xfrm, listed: Sequence[Tunnel], states: Sequence[xfrm.State]) -> None:
         known = {spi for tunnel in listed for spi in tunnel.spis}
@@ -159,15 +160,15 @@ class Tunnels:
         ]
         if orphans:
             nl.remove_states(orphans)
-            log.info("%d IPsec states of an earlier charon removed", len(orphans))
+            log.info("%d IPsec states of a previous charon removed", len(orphans))
 
-    def _set_up(self, standing: set[str]) -> None:
+    def _set_up(self, up: set[str]) -> None:
         now = asyncio.get_running_loop().time()
         for name, attempt in self._attempts.items():
-            if name in standing:
-                if attempt.told:
-                    log.info("no longer: %s", attempt.told)
-                attempt.failures, attempt.told = 0, ""
+            if name in up:
+                if attempt.logged:
+                    log.info("no longer: %s", attempt.logged)
+                attempt.failures, attempt.logged = 0, ""
                 attempt.not_before = now
             elif attempt.task is None and now >= attempt.not_before:
                 attempt.task = asyncio.create_task(self._initiate(name, attempt), name=f"flannel: tunnel {name}")
@@ -177,18 +178,18 @@ class Tunnels:
         message = {"ike": name, "child": name, "timeout": str(round(_INITIATE_SECONDS * 1000)), "loglevel": "1"}
         try:
             async with self._limit, connect(self._socket) as vici:
-                stands, lines = await vici.initiate(message, seconds=_INITIATE_SECONDS + 5)
+                is_up, lines = await vici.initiate(message, seconds=_INITIATE_SECONDS + 5)
         except ViciError as error:
-            stands, lines = False, [str(error)]
+            is_up, lines = False, [str(error)]
         attempt.task = None
         now = asyncio.get_running_loop().time()
-        if stands:
-            log.info("tunnel to %s (%s) stands", peer.node, peer.remote)
+        if is_up:
+            log.info("tunnel to %s (%s) is up", peer.node, peer.remote)
         else:
             attempt.failures += 1
             attempt.not_before = now + min(0.5 * 2**attempt.failures, _RETRY_MAX)
             problem = f"no tunnel to {peer.node} ({peer.remote}): {reason(lines)}"
-            if attempt.failures >= _TELL_AFTER and problem != attempt.told:
+            if attempt.failures >= _LOG_AFTER and problem != attempt.logged:
                 log.warning("%s", problem)
-                attempt.told = problem
+                attempt.logged = problem
         self.again.set()

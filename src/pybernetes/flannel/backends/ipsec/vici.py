@@ -1,4 +1,4 @@
-"""VICI, by which strongSwan's charon is told what to do: packets of named sections, lists and values over a socket.
+"""VICI, the control protocol of strongSwan's charon: packets of named sections, lists and values over a socket.
 
 A packet is its length in four bytes, its type, for most types a name, and a message. Pure functions for messages, and a
 client that never waits longer than it is told to. What comes from the socket is checked: garbage is a ViciError.
@@ -25,11 +25,11 @@ _SECONDS = 5.0
 
 
 class ViciError(Exception):
-    """charon does not answer, with garbage, or with a refusal."""
+    """charon does not answer, refuses, or sends a malformed answer."""
 
 
 def encode(message: Message) -> bytes:
-    """A message's bytes. Raises ViciError for what the format can't express."""
+    """A message's bytes. Raises ViciError for what the format can't represent."""
     out = bytearray()
     for key, value in message.items():
         name = _name(key)
@@ -58,7 +58,7 @@ def _text(key: str, text: str) -> bytes:
 
 
 class _Reader:
-    """Takes a message apart."""
+    """Decodes a message."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -104,7 +104,7 @@ def decode(data: bytes) -> dict[str, Value]:
             key = reader.name()
             open_sections[-1][key] = _items(reader)
         else:
-            raise ViciError(f"charon's message has an element of type {kind} where none can be")
+            raise ViciError(f"charon's message has an element of type {kind} that is not allowed there")
     if len(open_sections) > 1:
         raise ViciError("charon's message ends inside a section")
     return top
@@ -137,14 +137,14 @@ class Vici:
         self._writer = writer
 
     async def call(self, command: str, message: Message | None = None, *, seconds: float = _SECONDS) -> Message:
-        """The answer to a command. Raises ViciError, also when charon says that it failed."""
+        """The answer to a command. Raises ViciError, also if charon reports a failure."""
         answer = await self._exchange(REQUEST, command, message or {}, seconds)
         if answer.get("success") == "no":
             raise ViciError(f"charon refuses {command}: {text(answer.get('errmsg')) or 'no reason given'}")
         return answer
 
     async def stream(self, command: str, event: str, message: Message, *, seconds: float = _SECONDS) -> list[Message]:
-        """The events that a command brings before it is answered."""
+        """The events that a command causes before it is answered."""
         events: list[Message] = []
         await self._exchange(REGISTER, event, {}, seconds)
         await self._exchange(REQUEST, command, message, seconds, events.append)
@@ -152,7 +152,7 @@ class Vici:
         return events
 
     async def initiate(self, message: Message, *, seconds: float) -> tuple[bool, list[str]]:
-        """Set up a tunnel; whether it stands, and what charon logged meanwhile."""
+        """Set up a tunnel; returns whether it is up, and what charon logged meanwhile."""
         lines: list[str] = []
         await self._exchange(REGISTER, "control-log", {}, _SECONDS)
         answer = await self._exchange(

@@ -1,4 +1,4 @@
-"""Runs the udp backend's proxy as the desired state asks for it."""
+"""Runs the udp backend's proxy if the desired state requires it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class UdpActor(Actor):
-    """Starts the proxy, tells it its routes, and restarts it if it fails."""
+    """Starts the proxy, gives it its routes, and restarts it if it fails."""
 
     def __init__(self, netns: str | None) -> None:
         self._netns = netns
@@ -30,23 +30,23 @@ class UdpActor(Actor):
         self._changed: Callable[[], None] = lambda: None
 
     def start(self, changed: Callable[[], None]) -> None:
-        """A proxy that fails asks for a pass, which starts it anew."""
+        """A proxy that fails asks for a pass, which restarts it."""
         loop = asyncio.get_running_loop()
         self._changed = lambda: None if loop.is_closed() else _ignore(loop.call_soon_threadsafe(changed))
 
     async def apply(self, config: NetworkConfig, me: Node, want: Desired) -> Sequence[str]:
-        """Start, stop, or tell the routes."""
+        """Start or stop the proxy, or give it other routes."""
         if not want.of(UdpEnd):
             await self._stop()
             return []
-        # Imported when needed: NumPy, which the proxy uses, would cost every other node agent 20 MB.
+        # Imported when needed: NumPy, which the proxy uses, would cost every node agent 20 MB.
         from pybernetes.flannel.backends.udp.proxy import ProxyConfig, UdpProxy
 
         (end, *_) = want.of(UdpEnd)
         config_now = ProxyConfig(end.tun, end.local, end.port, end.mtu, end.network, self._netns)
         if self._proxy is not None and (self._proxy.failed or self._proxy.config != config_now):
             if self._proxy.failed:
-                log.warning("udp proxy ended: %s; starting it anew", self._proxy.failed)
+                log.warning("udp proxy ended: %s; restarting it", self._proxy.failed)
             await self._stop()
         if self._proxy is None:
             proxy = UdpProxy(config_now, self._changed)
@@ -68,9 +68,9 @@ class UdpActor(Actor):
             await asyncio.to_thread(proxy.stop)
 
     async def close(self) -> None:
-        """The packets of the udp backend stop; its device and routes stay for the next daemon."""
+        """Packets of the udp backend stop; its device and routes stay for the next run."""
         await self._stop()
 
 
 def _ignore(_: object) -> None:
-    """A handle that nobody needs."""
+    """Discard a handle."""

@@ -9,8 +9,8 @@ In the kernel:
 | route | the whole network `dev flannel0`; the node's own subnet has a narrower one on its bridge |
 
 and beside it the proxy (`flannel/udp`): it knows each peer's subnet and public IP, and listens on port 8285 of the
-node's own. IPv4 only, as in the original. A change of Port while pods talk loses packets until both ends have it, since
-leases do not tell it, as the original's.
+node's own. IPv4 only, as in Go flannel. A change of Port loses packets until both ends have it, since leases do not
+contain it, as in Go flannel.
 """
 
 import os
@@ -60,7 +60,7 @@ class Udp(Backend):
         return OVERHEAD
 
     def local(self, family: FamilyConfig, own: Lease, underlay: Underlay) -> Desired:
-        """The device, and our end of the proxy."""
+        """The device, and the proxy's configuration."""
         mine = own.family(family.version)
         if mine is None:
             return Desired()
@@ -84,8 +84,8 @@ class Udp(Backend):
         return Desired(UdpPeer(str(theirs.subnet), str(theirs.public_ip), self.port, peer.reason))
 
     def across_peers(self, family: FamilyConfig, own: Lease, peers: Sequence[Lease], underlay: Underlay) -> Desired:
-        """The table has those too that announce another backend: until their new route is there, they are reached
-        through the device, and a peer that listens still takes it.
+        """Peers that announce another backend are in the table too: until their new route is there, they are reached
+        through the device, and a peer that still listens accepts the packets.
         """
         return merge(self.peer(family, own, peer, underlay) for peer in peers)
 

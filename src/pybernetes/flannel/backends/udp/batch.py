@@ -44,7 +44,7 @@ class _Mmsghdr(ctypes.Structure):
 
 
 def sockaddr(ip: str, port: int) -> SockAddr:
-    """An address as the kernel reads it."""
+    """An address in the kernel's form."""
     made = SockAddr(family=socket.AF_INET)
     made.port[:] = port.to_bytes(2, "big")
     made.ip[:] = socket.inet_aton(ip)
@@ -75,7 +75,7 @@ class Sender(_Batch):
         for message in self._messages:
             message.hdr.namelen = ctypes.sizeof(SockAddr)
         self._ready = 0
-        #: The kernel is given a pointer only; a table of routes that is replaced meanwhile must not take these along.
+        #: Keeps addresses alive that the kernel has pointers to, even if the table of routes is replaced meanwhile.
         self._addresses: list[SockAddr | None] = [None] * SLOTS
 
     @property
@@ -85,7 +85,7 @@ class Sender(_Batch):
 
     @property
     def full(self) -> bool:
-        """Whether there is none."""
+        """Whether no slot is left."""
         return self._ready == SLOTS
 
     def add(self, length: int, address: SockAddr) -> None:
@@ -96,7 +96,7 @@ class Sender(_Batch):
         self._ready += 1
 
     def flush(self) -> int:
-        """Send what was added; how many datagrams could not be sent. One that fails holds up none of the others."""
+        """Send what was added; returns how many datagrams failed. One failure does not stop the others."""
         done = lost = 0
         while done < self._ready:
             sent = _libc.sendmmsg(
@@ -111,7 +111,7 @@ class Sender(_Batch):
 
 
 class Receiver(_Batch):
-    """Datagrams as they come; several of one sender and size may come as one, with the size of each."""
+    """Receives datagrams; several of one sender and size may arrive as one buffer, with the size of each."""
 
     def __init__(self, fd: int) -> None:
         super().__init__(0)
@@ -121,7 +121,7 @@ class Receiver(_Batch):
             message.hdr.control = ctypes.addressof(control)
 
     def receive(self) -> list[tuple[memoryview, int]]:
-        """(bytes, size of each datagram in them) of all that has come; empty if nothing has. Raises OSError."""
+        """(bytes, size of each datagram in them) of all that has arrived; empty if nothing has. Raises OSError."""
         for message in self._messages:
             message.hdr.controllen = _CONTROL
         count = _libc.recvmmsg(self._fd, self._messages, SLOTS, socket.MSG_DONTWAIT, None)

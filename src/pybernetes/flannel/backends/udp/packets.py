@@ -1,4 +1,4 @@
-"""IPv4 packets as the udp backend handles them: checked, aged, answered. No I/O; buffers are changed in place."""
+"""IPv4 packets in the udp backend: validate, decrement the TTL, answer. No I/O; buffers are changed in place."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def fold(number: int) -> int:
 
 
 def total_length(packet: Buffer) -> int:
-    """The length of the IPv4 packet at the start of the buffer; 0 for anything that is none."""
+    """The length of the IPv4 packet at the start of the buffer; 0 if there is none."""
     if len(packet) < IPV4_HEADER or packet[0] >> 4 != 4:
         return 0
     header, total = (packet[0] & 15) * 4, packet[2] << 8 | packet[3]
@@ -32,7 +32,7 @@ def total_length(packet: Buffer) -> int:
 
 
 def age(packet: Buffer) -> bool:
-    """Take one from the TTL and mend the checksum, RFC 1624; False when the packet's time is over."""
+    """Decrement the TTL and update the checksum, RFC 1624; False when the TTL has expired."""
     if packet[8] <= 1:
         return False
     packet[8] -= 1
@@ -43,7 +43,7 @@ def age(packet: Buffer) -> bool:
 
 
 def complete_checksum(packet: Buffer, start: int, offset: int) -> None:
-    """Fill in the checksum that the kernel left to the device. It stands at `start + offset` and covers the rest of
+    """Fill in the checksum that the kernel left to the device. It is at `start + offset` and covers the rest of
     the packet; the field holds the sum of the pseudo header.
     """
     at = start + offset
@@ -52,7 +52,7 @@ def complete_checksum(packet: Buffer, start: int, offset: int) -> None:
 
 
 def unreachable(packet: Buffer) -> bytes:
-    """The ICMP answer "network unreachable", without an IP header; empty where none may be sent, RFC 792."""
+    """The ICMP answer "network unreachable", without an IP header; empty if none may be sent, RFC 792."""
     header = (packet[0] & 15) * 4
     fragment = (packet[6] << 8 | packet[7]) & 0x1FFF
     if packet[9] == _PROTO_ICMP or fragment:

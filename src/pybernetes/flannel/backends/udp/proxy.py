@@ -1,9 +1,10 @@
-"""The udp backend's proxy: packets of a TUN device travel in UDP datagrams, one IP packet in each, as in the original.
+"""The udp backend's proxy: packets of a TUN device travel in UDP datagrams, one IP packet in each, as in Go flannel.
 
-Two threads, each with one direction: what the TUN device gives goes to the node whose subnet has the destination;
-what the socket gets goes to the TUN device. Threads do, since nearly all of the time is spent in system calls, which
-release the interpreter. Three things keep these few: many datagrams per call (`batch.py`), large TCP packets in one
-piece through the TUN device (`segments.py`), and letting the kernel divide and join datagrams (UDP_SEGMENT, UDP_GRO).
+Two threads, one for each direction: packets from the TUN device go to the node whose subnet has the destination;
+packets from the socket go to the TUN device. Threads are sufficient, since nearly all of the time is spent in system
+calls, which release the interpreter. Three things keep these few: many datagrams per call (`batch.py`), large TCP
+packets in one piece through the TUN device (`segments.py`), and letting the kernel
+divide and join datagrams (UDP_SEGMENT, UDP_GRO).
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ from pybernetes.linux.rtnl import Netlink
 _VNET = segments.VNET.size
 _BUFFER = 4 << 20
 _KNOWN_MAX = 4096
-#: So many batches, and it is looked whether it is time to stop.
+#: Check for shutdown after this many batches.
 _ROUNDS = 64
 _SOL_RAW, _ICMP_FILTER = 255, 1
 
 
 @dataclass(frozen=True, slots=True)
 class ProxyConfig:
-    """What the proxy needs beside its routes."""
+    """The proxy's configuration except its routes."""
 
     tun: str
     local: str
@@ -49,7 +50,7 @@ class ProxyConfig:
 
 @dataclass(slots=True)
 class Counters:
-    """How many packets were not carried on, and why."""
+    """How many packets were dropped, and why."""
 
     unroutable: int = 0
     garbage: int = 0
@@ -58,7 +59,7 @@ class Counters:
 
 
 class Routes:
-    """Subnet → the peer's address. Never changed once made; the threads take up a new one whole."""
+    """Subnet → the peer's address. Immutable: the threads switch to a new one."""
 
     def __init__(self, peers: Mapping[str, tuple[str, int]]) -> None:
         self._by_shift: dict[int, dict[int, tuple[SockAddr, tuple[str, int]]]] = {}
@@ -70,7 +71,7 @@ class Routes:
             table[int(net.network_address) >> shift] = (sockaddr(*address), address)
 
     def find(self, ip: bytes) -> tuple[SockAddr, tuple[str, int]] | None:
-        """Where the peer is that has this address, in the kernel's form and in Python's."""
+        """The address of the peer whose subnet has this IP, in the kernel's form and in Python's."""
         try:
             return self._known[ip]
         except KeyError:
@@ -154,7 +155,7 @@ class UdpProxy:
         try:
             if sock is not None:
                 work(sock)
-        except Exception as error:  # the end of a thread: say so, and be started anew
+        except Exception as error:  # the thread ends: report it, so that the proxy is restarted
             self.failed = f"{self.config.tun}: {error!r}"
             self._on_failure()
 
@@ -172,7 +173,7 @@ class UdpProxy:
         batch = Sender(sock.fileno(), _VNET)
         going = True
         while going:
-            going = self._wait(self._tun)  # what has come by the end is carried on
+            going = self._wait(self._tun)  # packets that have arrived are still sent
             for _ in range(_ROUNDS):
                 more = self._read_batch(sock, batch)
                 self.counters.unsent += batch.flush()
@@ -193,7 +194,7 @@ class UdpProxy:
     def _outgoing(self, sock: socket.socket, batch: Sender, framed: memoryview) -> None:
         packet = framed[_VNET:]
         if not packets.total_length(packet):
-            return  # IPv6 on its own account, such as router solicitations
+            return  # IPv6 packets of the kernel itself, such as router solicitations
         found = self._routes.find(bytes(packet[16:20]))
         if found is None:
             self._refuse(packet)
@@ -224,7 +225,7 @@ class UdpProxy:
         try:
             sock.sendmsg([burst.data], told, 0, address)
         except OSError:
-            # The way may be narrower than the link, or its device can't do it: one by one then.
+            # The path MTU may be smaller, or the device can't segment: send them one by one.
             for start in range(0, len(burst.data), burst.size):
                 try:
                     sock.sendto(burst.data[start : start + burst.size], address)
@@ -253,7 +254,7 @@ class UdpProxy:
                 self._write(header, packet[:length])
 
     def _admit(self, packet: memoryview) -> int:
-        """Age a packet in place; its length, or 0 for one that must not go on."""
+        """Age a packet in place; its length, or 0 if it must be dropped."""
         length = packets.total_length(packet)
         if not length or int.from_bytes(packet[16:20], "big") & self._mask != self._net:
             self.counters.garbage += 1
@@ -269,9 +270,9 @@ class UdpProxy:
         except BlockingIOError:
             self.counters.unsent += 1
         except OSError as error:
-            if error.errno == errno.EIO:  # the device is down; it will be put right
+            if error.errno == errno.EIO:  # the device is down; a pass will set it up
                 self.counters.unsent += 1
-            elif error.errno == errno.EINVAL:  # the kernel does not take this packet
+            elif error.errno == errno.EINVAL:  # the kernel refuses this packet
                 self.counters.garbage += 1
             else:
                 raise

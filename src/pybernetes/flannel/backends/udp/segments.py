@@ -1,4 +1,4 @@
-"""Large TCP packets, divided and put together: what network cards do for the kernel, in NumPy.
+"""Segmentation and reassembly of large TCP packets: what network cards do for the kernel, in NumPy.
 
 A packet of 64 KiB that comes from the TUN device becomes some 45 packets of the MTU's size, and 45 packets that came
 in one datagram burst become one for the TUN device. So the costs per packet of system calls and of Python are paid
@@ -45,7 +45,7 @@ def divide(packet: memoryview, payload: int, tcp: int) -> Iterator[Burst]:
     size = header + payload
     total = max(1, -(-len(body) // payload))
     bursts = -(-total // max(1, min(MAX_DATAGRAMS, MAX_PAYLOAD // size)))
-    rows = -(-total // bursts)  # as many in each: a small remainder would cost the whole way for little
+    rows = -(-total // bursts)  # of equal size: a small remainder would cost as much as a full batch
     template = np.frombuffer(packet, np.uint8, count=header)
     for start in range(0, len(body), rows * payload):
         part = body[start : start + rows * payload]
@@ -68,7 +68,7 @@ def _burst(template: Bytes, body: Bytes, payload: int, tcp: int, *, first_row: i
 
 
 def _fill(rows: Bytes, template: Bytes, body: Bytes, tcp: int, number: int, payload: int, last: bool) -> None:
-    """Write whole segments, of which the first is the `number`th of the large packet."""
+    """Write complete segments, of which the first is the `number`th of the large packet."""
     count, size = rows.shape
     head = bytearray(template.tobytes())
     flags, ident, sequence = head[tcp + 13], head[4] << 8 | head[5], int.from_bytes(head[tcp + 4 : tcp + 8], "big")
@@ -112,7 +112,7 @@ PLAIN = VNET.pack(0, 0, 0, 0, 0, 0)
 
 
 def _tcp_at(data: memoryview, size: int) -> int:
-    """Where the TCP header of the first packet starts; 0 if it is none that can be joined."""
+    """Where the TCP header of the first packet starts; 0 if it can't be joined."""
     if size < 40 or data[0] >> 4 != 4 or data[9] != _PROTO_TCP or (data[6] << 8 | data[7]) & 0x3FFF:
         return 0
     tcp = (data[0] & 15) * 4
@@ -133,7 +133,7 @@ def _runs(rows: Bytes, tcp: int) -> Iterator[tuple[bytes, memoryview]]:
 
 
 def _follows(rows: Bytes, tcp: int, header: int, payload: int) -> NDArray[np.bool_]:
-    """For each row but the first: whether it continues the one before, and the checksums of both are right."""
+    """For each row but the first: whether it continues the previous one, and both checksums are right."""
     own = rows[:, :header].copy()
     sequence = own[:, tcp + 4 : tcp + 8].copy().view(">u4").reshape(-1).astype(np.int64)
     flags = own[:, tcp + 13].copy()
@@ -146,7 +146,7 @@ def _follows(rows: Bytes, tcp: int, header: int, payload: int) -> NDArray[np.boo
     sound &= (inner + pseudo) % np.uint32(0xFFFF) == 0
     same = (own[1:] == own[:-1]).all(axis=1)
     in_order = (sequence[1:] - sequence[:-1]) & 0xFFFFFFFF == payload
-    # Nothing but plain data is joined; only the last of a run may have PSH.
+    # Only plain data is joined; only the last packet of a run may have PSH.
     plain = (flags[:-1] == _ACK) & (flags[1:] & ~np.uint8(_PSH) == _ACK)
     result: NDArray[np.bool_] = same & in_order & plain & sound[1:] & sound[:-1]
     return result

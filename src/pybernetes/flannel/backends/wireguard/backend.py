@@ -25,9 +25,9 @@ Options:
 | Mode | `separate`; `auto`: one tunnel for both families, over IPv4 where the peer has it; `ipv4`, `ipv6`: over that |
 | PersistentKeepaliveInterval | seconds, for peers behind NAT; 0: never |
 
-The original routes the whole network to the device; here each peer has a route of its own, so that a network can
-change over peer by peer. Needs the module `wireguard`. The private key never leaves its node: leases have the public
-one as `{"PublicKey": "..."}`, which is what the original reads and writes.
+Go flannel routes the entire pod network to the device; here each peer has its own route, so that a network can change
+over peer by peer. Needs the module `wireguard`. The private key never leaves its node: leases have the public one as
+`{"PublicKey": "..."}`, as in Go flannel.
 """
 
 import os
@@ -47,7 +47,7 @@ from pybernetes.flannel.leases.lease import FamilyLease, Lease, Underlay
 from pybernetes.flannel.options import FlannelOptions
 from pybernetes.linux.wireguard import Endpoint, key_bytes
 
-#: Outer IPv6 and UDP headers, and WireGuard's own; for IPv4, which needs 60, the same, as in the original.
+#: Outer IPv6 and UDP headers, and WireGuard's own; for IPv4, which needs 60, the same, as in Go flannel.
 OVERHEAD = 80
 _MODES = ("separate", "auto", "ipv4", "ipv6")
 
@@ -120,7 +120,7 @@ class Wireguard(Backend):
         return Desired(entry, PeerRoute(str(theirs.subnet), "", name, reason=peer.reason))
 
     def across_peers(self, family: FamilyConfig, own: Lease, peers: Sequence[Lease], underlay: Underlay) -> Desired:
-        """Two peers with one key: packets to one of them would reach the other."""
+        """Report two peers with the same key: packets to one of them would reach the other."""
         seen: dict[str, str] = {}
         problems = []
         for peer in peers:
@@ -131,7 +131,7 @@ class Wireguard(Backend):
         return Desired(problems=tuple(problems))
 
     def _endpoint(self, version: int, peer: Lease) -> Endpoint | None:
-        """Where the peer listens; with `auto`, over IPv4 if it can be."""
+        """Where the peer listens; with `auto`, over IPv4 if possible."""
         over = {"separate": (version,), "auto": (4, 6), "ipv4": (4,), "ipv6": (6,)}[self.mode]
         found = next((part for v in over if (part := peer.family(v))), None)
         if found is None:
@@ -140,7 +140,7 @@ class Wireguard(Backend):
 
 
 def _key(part: FamilyLease) -> str:
-    """A lease's public key; empty for garbage."""
+    """A lease's public key; empty if it is malformed."""
     key = part.data.get(PUBLIC_KEY)
     try:
         return key if isinstance(key, str) and any(key_bytes(key)) else ""

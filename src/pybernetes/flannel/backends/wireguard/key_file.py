@@ -1,4 +1,4 @@
-"""The node's WireGuard key: made when it is first needed, kept in a file that only root can read."""
+"""The node's WireGuard key: generated when it is first needed, kept in a file that only root can read."""
 
 import base64
 import os
@@ -10,7 +10,7 @@ from pybernetes.linux.wireguard import key_bytes
 
 
 def default_path(environment: Mapping[str, str], folder: Path) -> Path:
-    """Where the original has it: $WIREGUARD_KEY_FILE, else `wgkey` beside subnet.env, mostly /run/flannel/wgkey."""
+    """Where Go flanneld has it: $WIREGUARD_KEY_FILE, else `wgkey` beside subnet.env, mostly /run/flannel/wgkey."""
     return Path(environment.get("WIREGUARD_KEY_FILE") or folder / "wgkey")
 
 
@@ -22,7 +22,7 @@ class KeyFile:
         self._public: tuple[str, str] = ("", "")
 
     def private(self) -> str:
-        """The key; a new one where there is no file. Raises ConfigError for a file with something else."""
+        """The key; a new one if there is no file. Raises ConfigError if the file has no valid key."""
         try:
             key = self._path.read_text().strip()
         except FileNotFoundError:
@@ -36,7 +36,7 @@ class KeyFile:
         return key
 
     def public(self) -> str:
-        """What peers are told."""
+        """The public key, for leases."""
         private = self.private()
         if self._public[0] != private:
             self._public = private, public_of(private)

@@ -1,10 +1,10 @@
 """Which subnet a node gets: pure, from the config, what is taken, and what the node had before.
 
-In this order, as the original does: the lease that already names the node's public address; the subnet that it had
-before (from subnet.env), if nobody has taken it; any free one. A subnet counts as taken when anything overlaps it.
+In this order, as in Go flanneld: the lease that already names the node's public address; the subnet that it had before
+(from subnet.env), if it is free; any free one. A subnet counts as taken if any lease overlaps it.
 
-Two nodes may still choose the same moment. A key can be created once only, which settles it where both choose the
-same key; two different keys that overlap are settled by `loses`, which each node asks after it has created its own.
+Two nodes may still choose at the same moment. A key can be created only once, which decides if both choose the same
+key; between two different keys that overlap decides `loses`, which each node asks after it has created its own.
 """
 
 import random
@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pybernetes.flannel.config import FamilyConfig, IPAddress, IPNetwork, NetworkConfig
 from pybernetes.flannel.leases.lease import LeaseError
 
-#: A random one of so many free subnets is taken, so that nodes which start together seldom want the same.
+#: A random one of this many free subnets is chosen, so that nodes which start together seldom choose the same.
 CANDIDATES = 100
 
 
 class PoolFull(LeaseError):
-    """Nothing is free. `drop` are leases of this node that it can't use any more, as in `Choice`."""
+    """No subnet is free. `drop`: leases of this node that it can no longer use, as in `Choice`."""
 
     def __init__(self, message: str, drop: tuple[str, ...] = ()) -> None:
         super().__init__(message)
@@ -29,29 +29,29 @@ class PoolFull(LeaseError):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A key that is there."""
+    """An existing key."""
 
     name: str
     subnets: Mapping[int, IPNetwork]
     public: Mapping[int, IPAddress]
-    """Whose it is; empty where the value is garbage, which keeps the subnet taken all the same."""
+    """Public addresses of its node; empty if the value is malformed, and the subnet is taken all the same."""
     created: int
-    """The revision at which it came: the first has the right."""
+    """The revision at which it was created: of two that overlap, the earlier one is valid."""
     reserved: bool = False
-    """Without an end: an administrator keeps it for the node that it names."""
+    """It does not expire: an administrator reserved it for the node with this address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What to do."""
+    """The decision."""
 
     subnets: Mapping[int, IPNetwork]
     held: Taken | None = None
-    """The lease to go on with; None: create one."""
+    """The lease to reuse; None: create one."""
     previous: bool = False
     """The subnets are those that the node had before."""
     drop: tuple[str, ...] = ()
-    """Leases of this node that it can't use any more."""
+    """Leases of this node that it can no longer use."""
     notes: tuple[str, ...] = ()
     """Why something was not reused."""
 
@@ -111,7 +111,7 @@ def overlap(one: Mapping[int, IPNetwork], other: Mapping[int, IPNetwork]) -> boo
 
 
 def earlier_overlap(mine: Taken, keys: Iterable[Taken]) -> Taken | None:
-    """The lease that came earlier and covers something that ours covers too."""
+    """A lease that was created earlier and overlaps ours."""
     for key in keys:
         if key.name != mine.name and key.created < mine.created and overlap(mine.subnets, key.subnets):
             return key
@@ -119,7 +119,7 @@ def earlier_overlap(mine: Taken, keys: Iterable[Taken]) -> Taken | None:
 
 
 def conflicts(keys: Iterable[Taken]) -> dict[str, str]:
-    """Which leases nobody should follow, and the one that has the better right: the one that came first."""
+    """Leases to ignore because they overlap one that was created earlier, with the name of that one."""
     accepted: dict[int, list[tuple[int, int, str]]] = {}
     lost: dict[str, str] = {}
     for key in sorted(keys, key=lambda key: key.created):
@@ -136,7 +136,7 @@ def conflicts(keys: Iterable[Taken]) -> dict[str, str]:
 
 
 def _covering(accepted: list[tuple[int, int, str]], first: int, last: int) -> str:
-    """The one of these disjoint spans, in order, that the span from first to last touches; empty if none."""
+    """Name of the span that the span from first to last overlaps, of these sorted disjoint ones; empty: none."""
     place = bisect_right(accepted, (last, _INFINITE, ""))
     if place and accepted[place - 1][1] >= first:
         return accepted[place - 1][2]
@@ -162,7 +162,7 @@ def _free_ones(config: NetworkConfig, keys: Iterable[Taken], rng: random.Random)
 
 
 def free(family: FamilyConfig, taken: Iterable[IPNetwork]) -> Iterator[IPNetwork]:
-    """The free subnets in order. Costs what is taken, not what the network could hold."""
+    """The free subnets in order. The cost depends on the number of taken ones, not on the size of the network."""
     size = 1 << (family.network.max_prefixlen - family.subnet_len)
     spans = sorted((int(net.network_address), int(net.broadcast_address)) for net in taken)
     kind = type(family.network)

@@ -1,10 +1,10 @@
-"""What a lease looks like in etcd: the key is the subnet, the value says who has it. The original's form.
+"""A lease in etcd, in the format of Go flannel: the key is the subnet, the value says which node has it.
 
     /coreos.com/network/subnets/10.5.34.0-24
     /coreos.com/network/subnets/10.5.34.0-24&fd00:0:0:22::-64
     {"PublicIP":"192.0.2.7","PublicIPv6":null,"BackendType":"vxlan","BackendData":{"VNI":1,"VtepMAC":"…"}}
 
-A node with IPv6 alone has `0.0.0.0-0` in the place of its IPv4 subnet, and `0.0.0.0` as its PublicIP.
+A node with only IPv6 has `0.0.0.0-0` in place of an IPv4 subnet, and `0.0.0.0` as its PublicIP.
 """
 
 import ipaddress
@@ -25,7 +25,7 @@ _DATA = {4: "BackendData", 6: "BackendV6Data"}
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A value that was read: whose lease it is."""
+    """A decoded value."""
 
     backend: str
     public: Mapping[int, IPAddress]
@@ -59,7 +59,7 @@ def parse_key(name: str) -> dict[int, IPNetwork]:
 
 
 def value_of(lease: Lease) -> bytes:
-    """What our lease says, byte by byte as the original would write it."""
+    """The value of our lease, byte for byte as Go flanneld would write it."""
     parts = {part.subnet.version: part for part in lease.families}
     v4, v6 = parts.get(4), parts.get(6)
     value: dict[str, Any] = {
@@ -75,7 +75,7 @@ def value_of(lease: Lease) -> bytes:
 
 
 def parse_value(value: bytes) -> Record:
-    """Raises LeaseError for what is none. Names are matched without regard to case, as Go does."""
+    """Decode a value. Raises LeaseError. Names are matched without regard to case, as in Go."""
     try:
         document = json.loads(value)
     except (ValueError, RecursionError) as error:
@@ -108,7 +108,7 @@ def _address(name: str, value: object, version: int) -> IPAddress | None:
 
 
 def lease_of(name: str, subnets: Mapping[int, IPNetwork], record: Record) -> Lease:
-    """A whole lease. Raises LeaseError when a subnet has no public address."""
+    """The lease of a key and its value. Raises LeaseError when a subnet has no public address."""
     parts = []
     for version, subnet in sorted(subnets.items()):
         if version not in record.public:

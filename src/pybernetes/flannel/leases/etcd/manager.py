@@ -1,8 +1,8 @@
 """The etcd subnet manager: nodes lease their subnets in etcd, with no Kubernetes at all.
 
-`etcd_format.py` says what a lease looks like, `allocate.py` which subnet a node gets; this asks etcd. A lease is a key
-that hangs on an etcd lease of 24 hours, kept alive in time. A daemon that ends leaves it: the pods go on running, and
-the next daemon finds it by the node's public address.
+`format.py` defines what a lease looks like, `allocate.py` which subnet a node gets; this talks to etcd. A lease is a
+key attached to an etcd lease of 24 hours, which is renewed in time. A daemon that ends leaves the key: the pods go on
+running, and the next run finds it by the node's public address.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _SUBNETS = "subnets/"
 
 
 class EtcdManager:
-    """A SubnetManager; see there."""
+    """A SubnetManager on etcd."""
 
     def __init__(
         self,
@@ -54,16 +54,16 @@ class EtcdManager:
         self._rng = rng or random.Random()
         self._held: OwnSubnets | None = None
         self._number = 0
-        """The etcd lease under which we got it; 0: it is a reservation."""
+        """The etcd lease that our key is attached to; 0: it is a reservation."""
         self._checked: tuple[object, ...] = ()
         self._strays: tuple[str, ...] = ()
-        """Leases that name this node, beside the one that it holds."""
+        """Further leases with this node's address."""
         self._taken: dict[str, tuple[int, Taken | None]] = {}
         self._leases: dict[str, tuple[int, Lease | str]] = {}
         self._conflicts: tuple[int, dict[str, str]] = (-1, {})
 
     def describe(self) -> str:
-        """As the original says it."""
+        """In the words of Go flanneld."""
         return f"Etcd Local Manager with Previous Subnet: {_text(self._previous) or 'None'}"
 
     async def run(self, changed: Callable[[], None]) -> None:
@@ -104,7 +104,7 @@ class EtcdManager:
                 await self._delete_strays()
                 return self._held
             log.warning(
-                "lease %s is lost: pods go on running, but packets to them may go astray until there is one again",
+                "lease %s is lost: pods go on running, but packets to them may be misrouted until there is a new lease",
                 self._held.name,
             )
             self._previous, self._held = dict(self._held.subnets), None
@@ -118,7 +118,7 @@ class EtcdManager:
         raise LeaseError(f"other nodes were faster {_RACES} times in a row; trying again")
 
     async def announce(self, lease: Lease) -> None:
-        """Write our lease's value if it is not that."""
+        """Write our lease's value if it differs."""
         name = _SUBNETS + lease.node
         entry = self._view.keys.get(name)
         if entry is None:
@@ -132,7 +132,7 @@ class EtcdManager:
                 pb.TxnRequest(compare=[unchanged(key, entry.modified)], success=[put(key, value, lease=entry.lease)])
             )
         if not answer.succeeded:
-            raise ManagerUnavailable(f"lease {lease.node} was changed by somebody else meanwhile")
+            raise ManagerUnavailable(f"lease {lease.node} was changed by another client meanwhile")
         self._view.wrote(name, Entry(value, entry.created, answer.header.revision, entry.lease))
         log.info("announced %s: %s", lease.backend, ", ".join(str(part.subnet) for part in lease.families))
 
@@ -162,7 +162,7 @@ class EtcdManager:
     # Our own lease
 
     async def _try(self, config: NetworkConfig, offer: Offer) -> OwnSubnets | None:
-        """One attempt on what was just read; None when another node was faster. Raises EtcdError, PoolFull."""
+        """One attempt, based on what was just read; None if another node was faster. Raises EtcdError, PoolFull."""
         try:
             choice = allocate.choose(config, self._all_taken(), offer.public, self._previous, self._rng)
         except allocate.PoolFull as full:
@@ -208,7 +208,7 @@ class EtcdManager:
         return OwnSubnets(name, subnets)
 
     def _earlier_overlap(self, name: str) -> str:
-        """Who has a better right to what the key covers; empty if nobody."""
+        """Name of an earlier lease that overlaps this one; empty: none."""
         taken = self._all_taken()
         mine = next((key for key in taken if key.name == name), None)
         if mine is None:
@@ -218,19 +218,19 @@ class EtcdManager:
 
     async def _drop(self, names: Sequence[str]) -> None:
         for name in names:
-            log.info("deleting lease %s, which this node can't use any more", name)
+            log.info("deleting lease %s, which this node can no longer use", name)
             key, entry = self._view.prefix + _SUBNETS + name, self._view.keys[_SUBNETS + name]
             request = pb.TxnRequest(compare=[unchanged(key, entry.modified)], success=[delete(key)])
             await self._client.txn(request)
 
     async def _delete_strays(self) -> None:
-        """A write that we had given up may come late, when we hold another subnet: nobody else would free that one."""
+        """Delete leases from writes that timed out here and were applied later, when we had another subnet."""
         with _as_manager_errors():
             await self._drop([name for name in self._strays if _SUBNETS + name in self._view.keys])
         self._strays = ()
 
     def _still_held(self, config: NetworkConfig, offer: Offer) -> bool:
-        """Whether the lease that we hold is there, ours, and what the config would give out."""
+        """Whether our lease still exists, is ours, and fits the config."""
         held = self._held
         situation = (self._view.version, held, config, dict(offer.public))
         if situation == self._checked:
@@ -239,7 +239,7 @@ class EtcdManager:
         mine = next((t for t in taken if held is not None and t.name == held.name), None)
         if mine is None or not allocate.fits(config, mine.subnets):
             return False
-        # Our address may have changed since; the key that hangs on our etcd lease is ours all the same.
+        # Our address may have changed; a key that is attached to our etcd lease is still ours.
         if not allocate.is_mine(mine, offer.public) and not 0 < self._number == self._lease_number():
             return False
         if winner := allocate.earlier_overlap(mine, taken):
@@ -254,7 +254,7 @@ class EtcdManager:
         return True
 
     def _lease_number(self) -> int:
-        """The etcd lease that our key hangs on; 0: none, it is a reservation or has gone."""
+        """The etcd lease that our key is attached to; 0: it is a reservation, or has gone."""
         entry = self._view.keys.get(_SUBNETS + self._held.name) if self._held else None
         return entry.lease if entry else 0
 
@@ -277,7 +277,7 @@ class EtcdManager:
 
 @contextmanager
 def _as_manager_errors() -> Iterator[None]:
-    """The client's errors as a manager's."""
+    """Turn errors of the etcd client into those of a subnet manager."""
     try:
         yield
     except (Unavailable, LeaseGone) as error:

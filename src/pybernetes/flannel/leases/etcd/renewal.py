@@ -1,4 +1,4 @@
-"""Keeping one etcd lease alive: it is renewed once, `margin` before its end, as often as it takes."""
+"""Renews one etcd lease, `margin` before it expires."""
 
 import asyncio
 import logging
@@ -10,17 +10,17 @@ from pybernetes.etcd import EtcdClient, EtcdError, LeaseGone
 log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 60.0
-#: The clock is read at least this often: a machine that was asleep must not wait out what it slept through.
+#: The clock is read at least this often, because timers do not advance while the machine sleeps.
 _LOOK_SECONDS = 60.0
 
 
 def since_boot() -> float:
-    """Seconds on a clock that nobody sets, and that runs on while the machine sleeps, as etcd's does."""
+    """Seconds on a clock that is never set, and that advances while the machine sleeps, as etcd's does."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Renewal:
-    """The lease is named anew each time: an administrator may hang our key on another one, or on none."""
+    """Asks for the lease's number each time: an administrator may attach our key to another lease, or to none."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Renewal:
         """When to renew, on the clock; None: there is nothing to renew."""
         self._seconds = 0
         self._end: float | None = None
-        """When the lease runs out unless it is renewed, on the clock; None: it has, and that was said."""
+        """When the lease expires unless it is renewed, on the clock; None: it has expired, and that was logged."""
         self._moved = asyncio.Event()
 
     async def start(self, number: int) -> None:
@@ -81,18 +81,18 @@ class Renewal:
             self._report_expiry()
 
     def _report_expiry(self) -> None:
-        """Once, when nobody has answered for as long as the lease lasts."""
+        """Log once when the lease has expired because etcd did not answer."""
         if self._end is not None and self._clock() > self._end:
             self._end = None
             log.error(
-                "the lease has run out meanwhile: peers drop their routes to the pods of this node, and its subnet may"
-                " become another node's; pods go on running, and what can be saved is once etcd answers"
+                "the lease has expired: peers drop their routes to the pods of this node, and its subnet may be leased"
+                " to another node; pods go on running, and the lease is acquired again once etcd answers"
             )
 
     async def _keep(self, number: int) -> None:
         asked = self._clock()
         self._seconds = await self._client.keep_alive(number)
-        # A margin as long as the lease, or longer, would have us renew without a pause.
+        # A margin as long as the lease, or longer, would mean renewing without a pause.
         wait = max(self._seconds - self._margin, self._seconds / 3)
         self._due, self._end = asked + wait, asked + self._seconds
         log.info("Waiting for %s to renew lease", duration(wait))

@@ -1,7 +1,7 @@
-"""What etcd holds under flannel's prefix, in memory: read once, then followed by a watch.
+"""A copy of flannel's keys in etcd, in memory: read once, then kept up to date by a watch.
 
-Whenever the watch ends, for whatever reason (a member died, history was compacted), everything is read anew: there
-are never more keys than nodes. While nobody answers, what was known last stays.
+Whenever the watch ends (a member died, history was compacted), everything is read again: there are never more keys
+than nodes. While etcd does not answer, the last copy stays.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from pybernetes.etcd.etcdpb import etcd_pb2 as pb
 log = logging.getLogger(__name__)
 
 _DELAY_FIRST, _DELAY_MAX = 0.05, 5.0
-#: A watch that lasted this long is a success; what ends sooner is begun anew with ever longer pauses.
+#: A watch that lasted this long counts as a success; one that ends sooner is retried with back-off.
 _STEADY = 1.0
 
 
@@ -27,7 +27,7 @@ class Entry:
     created: int
     modified: int
     lease: int
-    """The etcd lease that it hangs on; 0: it stays until deleted."""
+    """The etcd lease that it is attached to; 0: none, the key stays until deleted."""
 
 
 class EtcdView:
@@ -53,8 +53,8 @@ class EtcdView:
 
     async def _read(self, *, fresh_watch: bool) -> None:
         found, revision = await self._client.list(self.prefix)
-        # An answer that the watch has overtaken must not take back what it told: it would not tell it again. When a
-        # watch starts anew after the answer, it will; then an older one counts, as of a cluster restored from a backup.
+        # Ignore a list older than what the watch has already delivered: the watch will not send those events again.
+        # Before a new watch, an older list counts, since etcd may have been restored from a backup.
         if revision < self._revision and not fresh_watch:
             return
         self._revision = revision
@@ -65,12 +65,12 @@ class EtcdView:
         self._synced.set()
 
     def wrote(self, name: str, entry: Entry) -> None:
-        """We wrote this ourselves; no need to wait for the news of it."""
+        """We wrote this key: apply it without waiting for the watch."""
         self.keys = {**self.keys, name: entry}
         self.version += 1
 
     async def follow(self, changed: Callable[[], None]) -> None:
-        """Keep up until cancelled; calls `changed` after each change."""
+        """Keep the copy up to date until cancelled; calls `changed` after each change."""
         loop = asyncio.get_running_loop()
         delay = _DELAY_FIRST
         while True:
@@ -79,8 +79,8 @@ class EtcdView:
                 try:
                     await self._watch(changed)
                 except EtcdError as error:
-                    # Perhaps it was one member of several: reading tells whether anybody is there.
-                    log.info("%s; reading everything anew", error)
+                    # Perhaps one of several members failed: reading shows whether another one answers.
+                    log.info("%s; reading everything again", error)
             if loop.time() - begun >= _STEADY:
                 delay = _DELAY_FIRST
             await asyncio.sleep(delay)
@@ -100,12 +100,12 @@ class EtcdView:
         return True
 
     async def _watch(self, changed: Callable[[], None]) -> None:
-        """Apply news until the watch ends. Raises EtcdError."""
+        """Apply events until the watch ends. Raises EtcdError."""
         raw = self.prefix.encode()
         request = pb.WatchCreateRequest(key=raw, range_end=end_of(raw), start_revision=self._revision + 1)
         async for response in self._client.watch(request):
             if response.compact_revision:
-                log.info("etcd has compacted what came meanwhile; reading everything anew")
+                log.info("etcd has compacted events that were missed; reading everything again")
                 return
             if response.canceled:
                 raise Unavailable(f"etcd ended the watch: {response.cancel_reason}")

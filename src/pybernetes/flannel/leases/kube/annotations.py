@@ -1,6 +1,6 @@
 """The kube subnet manager: a node's subnet is its podCIDR, its lease's attributes are annotations on the Node.
 
-Names of annotations and of the condition are the original's, so that Go flannel and this one share a network.
+Names of annotations and of the condition are those of Go flannel, so that both can share a network.
 """
 
 import ipaddress
@@ -23,7 +23,7 @@ _PREFIX = re.compile(r"([a-z0-9_-]+\.)+[a-z0-9_-]+/([a-z0-9_-]+-)?")
 
 
 class Names:
-    """The annotations' names; a cluster that has more than one flannel gives each a prefix of its own."""
+    """The names of the annotations. A cluster with more than one flannel network gives each its own prefix."""
 
     def __init__(self, prefix: str = PREFIX) -> None:
         """`prefix` is as `--kube-annotation-prefix` has it. Raises ValueError for one that no annotation can have."""
@@ -60,7 +60,7 @@ def subnets(node: Node, config: NetworkConfig) -> dict[int, Any]:
 
 
 def lease_of(node: Node, config: NetworkConfig, names: Names = USUAL) -> Lease | None:
-    """The lease that a node's annotations tell of; None while it has none yet. Raises LeaseError for garbage."""
+    """The lease in a node's annotations; None while it has none. Raises LeaseError if it is malformed."""
     notes = node.metadata.annotations
     if notes.get(names.kube_subnet_manager) != "true":
         return None
@@ -81,8 +81,8 @@ def lease_of(node: Node, config: NetworkConfig, names: Names = USUAL) -> Lease |
 def overwritten(node: Node, names: Names = USUAL) -> dict[int, Any]:
     """The public addresses that an administrator gave this node, by family.
 
-    They go into `public-ip` too, as with the original, which has peers read only that. Garbage counts as nothing
-    here: everybody reports it as a fault of the lease, and this node's data path goes on.
+    They are written to `public-ip` too, as Go flanneld does, whose peers read only that. Invalid values are ignored
+    here: every node reports them as a malformed lease.
     """
     notes = node.metadata.annotations
     found = {}
@@ -116,7 +116,7 @@ def _data(notes: Mapping[str, str], version: int, names: Names) -> Mapping[str, 
 
 
 def annotations(lease: Lease, names: Names = USUAL) -> dict[str, str]:
-    """What a lease looks like on its Node."""
+    """A lease as annotations of its Node."""
     notes = {names.kube_subnet_manager: "true", names.backend_type: lease.backend}
     for family in lease.families:
         version = family.subnet.version
@@ -126,7 +126,7 @@ def annotations(lease: Lease, names: Names = USUAL) -> dict[str, str]:
 
 
 def condition(now: str) -> dict[str, str]:
-    """The node condition that says that the network is there."""
+    """The node condition that says that the network is available."""
     return {
         "type": "NetworkUnavailable",
         "status": "False",
@@ -138,7 +138,7 @@ def condition(now: str) -> dict[str, str]:
 
 
 def announced(node: Node, names: Names = USUAL) -> dict[int, Mapping[str, Any]]:
-    """The backend data that this node told its peers before, by family; garbage counts as nothing."""
+    """The backend data that this node announced before, by family; malformed data is left out."""
     found = {}
     for version in names.backend_data:
         try:

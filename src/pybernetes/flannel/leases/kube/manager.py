@@ -1,6 +1,6 @@
 """The kube subnet manager: Nodes hold the leases, a file holds the network config.
 
-`kube.py` says what a lease looks like on a Node; this follows the Nodes and the file, and writes our own Node.
+`annotations.py` defines what a lease looks like on a Node; this follows the Nodes and the file, and writes our Node.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class KubeManager:
-    """A SubnetManager; see there."""
+    """A SubnetManager on Node objects."""
 
     def __init__(
         self,
@@ -38,8 +38,8 @@ class KubeManager:
         patience: float = 5.0,
         prefix: str = kube.PREFIX,
     ) -> None:
-        """`set_condition`: whether NetworkUnavailable is ours to clear; `patience`: seconds to wait for an answer,
-        during which no pass looks after the kernel; `prefix`: of annotations.
+        """`set_condition`: whether to clear the condition NetworkUnavailable; `patience`: seconds to wait for an
+        answer, during which no pass runs; `prefix`: of annotations.
         """
         self._names = kube.Names(prefix)
         self._patience = patience
@@ -51,14 +51,14 @@ class KubeManager:
         self._known: dict[str, tuple[Any, Lease | None]] = {}
 
     def describe(self) -> str:
-        """As the original says it."""
+        """In the words of Go flanneld."""
         return f"Kubernetes Subnet Manager - {self._node_name}"
 
     async def run(self, changed: Callable[[], None]) -> None:
-        """Follow Nodes and file. The file may be replaced as a whole, so its directory is watched."""
+        """Follow Nodes and file. The file may be replaced by renaming, so its directory is watched."""
 
         def node_changed(old: Node | None, new: Node | None) -> None:
-            # Heartbeats change Nodes all the time; only what leases are made of counts.
+            # Heartbeats change Nodes all the time; ignore changes to anything but leases.
             if old is None or new is None or self._lease_facts(old) != self._lease_facts(new):
                 changed()
 
@@ -92,12 +92,12 @@ class KubeManager:
         return kube.announced(self._node(), self._names)
 
     async def acquire(self, config: NetworkConfig, offer: Offer) -> OwnSubnets:
-        """The controller manager gave them; an administrator may have said how peers are to reach us."""
+        """The podCIDRs, and the public addresses that an administrator set in annotations."""
         node = self._node()
         return OwnSubnets(self._node_name, kube.subnets(node, config), kube.overwritten(node, self._names))
 
     async def announce(self, lease: Lease) -> None:
-        """Write our annotations, and clear the condition that keeps pods away. Raises LeaseError where we may not."""
+        """Write our annotations, and clear the condition that keeps pods away. Raises LeaseError if forbidden."""
         try:
             async with asyncio.timeout(self._patience):
                 await self._announce(lease)
@@ -111,7 +111,7 @@ class KubeManager:
     async def _announce(self, lease: Lease) -> None:
         node, notes = self._node(), kube.annotations(lease, self._names)
         if any(node.metadata.annotations.get(key) != value for key, value in notes.items()):
-            # With the status, as the original does it: so its role, which may write no more than that, is enough.
+            # Through the status subresource, as Go flannel does: its ClusterRole allows no more.
             await self._client.patch(node.metadata.name, {"metadata": {"annotations": notes}}, subresource="status")
             log.info("announced %s: %s", lease.backend, ", ".join(str(f.subnet) for f in lease.families))
         cleared = any(c.type == "NetworkUnavailable" and c.status == "False" for c in node.status.conditions)
@@ -125,7 +125,7 @@ class KubeManager:
             )
 
     def leases(self, config: NetworkConfig) -> tuple[list[Lease], list[str]]:
-        """From everybody's annotations."""
+        """From the annotations of all Nodes."""
         leases, faults = [], []
         nodes = self._nodes.cache.all()
         for gone in self._known.keys() - {node.metadata.name for node in nodes}:
@@ -141,7 +141,7 @@ class KubeManager:
         return leases, faults
 
     def _lease_of(self, node: Node, config: NetworkConfig) -> Lease | None:
-        """The lease of a Node; the very same object as before where nothing that makes it has changed."""
+        """The lease of a Node; the same object as before if no part of it has changed."""
         facts = (config, self._lease_facts(node))
         known = self._known.get(node.metadata.name)
         if known is None or known[0] != facts:
