@@ -1,4 +1,4 @@
-"""A node and pods as network namespaces, and plugins run as a runtime runs them: environment and stdin."""
+"""A node and pods as network namespaces, and plugins run as a container runtime runs them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STOCK = Path("/usr/lib/cni")
 
 
 class World:
-    """One node, its CNI directories below `root`, and pods made on demand."""
+    """One node with its CNI directories below `root`, and pods created on demand."""
 
     def __init__(self, root: Path, bin_dir: Path, prefix: str) -> None:
         self.root = root
@@ -43,7 +43,7 @@ class World:
         self.subnet_file.write_text("".join(f"{key}={value}\n" for key, value in lines.items()))
 
     def flannel(self, version: str = "1.0.0", **delegate: Any) -> dict[str, Any]:
-        """The configuration of our flannel plugin, as the runtime hands it over."""
+        """A configuration of the flannel plugin."""
         return {
             "cniVersion": version,
             "name": "cbr0",
@@ -55,7 +55,7 @@ class World:
         }
 
     def bridge(self, version: str = "1.0.0", **more: Any) -> dict[str, Any]:
-        """A plain bridge with host-local, that stock plugins take as well."""
+        """A bridge with host-local that the stock plugins accept as well."""
         ipam = {
             "type": "host-local",
             "ranges": [[{"subnet": "172.20.1.0/24"}]],
@@ -66,7 +66,7 @@ class World:
 
     @property
     def addresses(self) -> set[str]:
-        """What host-local has on record."""
+        """The addresses that host-local has reserved."""
         directory = self.root / "networks" / "cbr0"
         names = {path.name for path in directory.iterdir()} if directory.exists() else set()
         return {name for name in names if name[0].isdigit() or ":" in name}
@@ -98,7 +98,7 @@ class World:
         return process
 
     def call(self, plugin: str, command: str, config: Any, pod: str, **options: Any) -> dict[str, Any]:
-        """The plugin's answer, which must be a success."""
+        """Run a plugin, which must succeed; returns its result."""
         process = self.start(plugin, command, config, pod, **options)
         out, err = process.communicate()
         assert process.returncode == 0, (out, err)
@@ -106,7 +106,7 @@ class World:
         return answer
 
     def fails(self, plugin: str, command: str, config: Any, pod: str, **options: Any) -> dict[str, Any]:
-        """The error object of a call that must fail."""
+        """Run a plugin, which must fail; returns the error object."""
         process = self.start(plugin, command, config, pod, **options)
         out, err = process.communicate()
         assert process.returncode == 1, (out, err)
@@ -115,6 +115,6 @@ class World:
         return answer
 
     def run(self, name: str, *argv: str) -> str:
-        """A command in a namespace; its output, whatever its exit code."""
+        """Run a command in a namespace; returns its output, regardless of the exit code."""
         process = netns.popen_in(f"{self.prefix}-{name}", argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         return process.communicate()[0].decode()

@@ -1,4 +1,4 @@
-"""The launchers, installed once, and a fresh world of namespaces for each test."""
+"""The launchers, installed once, and new namespaces for each test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pods attached and detached in the real kernel, by the launchers that a runtime would start."""
+"""Pods attached and detached in the real kernel, by the launchers that a runtime starts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STOCK_NOTE = (
 )
 
 
-def test_a_pod_joins_and_leaves(world: World) -> None:
+def test_attach_and_detach(world: World) -> None:
     world.make("a")
     result = world.call("flannel", "ADD", world.flannel("0.3.1"), "a")
     note = json.loads((world.root / "flannel" / "a").read_text())
@@ -56,7 +56,7 @@ def test_a_pod_joins_and_leaves(world: World) -> None:
         assert link.link(node, "cni0").mac == cni0.mac
 
 
-def test_pods_talk_and_the_bridge_comes_back(world: World) -> None:
+def test_pods_communicate_and_a_deleted_bridge_is_restored(world: World) -> None:
     for pod in ("a", "b"):
         world.make(pod)
         world.call("flannel", "ADD", world.flannel(), pod)
@@ -108,7 +108,7 @@ def test_parallel_pods_never_share_an_address(world: World) -> None:
     assert len(set(ips)) == 16 and set(ips) == world.addresses
 
 
-def test_what_check_notices(world: World) -> None:
+def test_check_reports_changes(world: World) -> None:
     world.make("a")
     config = world.flannel()
     result = world.call("flannel", "ADD", config, "a")
@@ -125,7 +125,7 @@ def test_what_check_notices(world: World) -> None:
     assert "interface eth0 is missing" in world.fails("flannel", "CHECK", config, "a")["msg"]
 
 
-def test_a_second_add_leaves_the_first_alone(world: World) -> None:
+def test_a_failed_second_add_keeps_the_first(world: World) -> None:
     world.make("a")
     world.call("flannel", "ADD", world.flannel(), "a")
     assert "already exists" in world.fails("flannel", "ADD", world.flannel(), "a")["msg"]
@@ -143,13 +143,13 @@ def test_a_failed_add_leaves_nothing(world: World) -> None:
         assert [found.name for found in link.links(node)] == ["lo", "cni0"]
 
 
-def test_gc_finds_what_a_crash_left(world: World) -> None:
+def test_gc_removes_what_a_crash_left(world: World) -> None:
     config = world.flannel("1.1.0")
     for pod in ("keep", "dead"):
         world.make(pod)
         world.call("flannel", "ADD", config, pod)
     netns.delete(f"{world.prefix}-dead")
-    (world.root / "networks" / "cbr0" / "172.20.1.9").write_text("")  # a stock plugin killed between two steps
+    (world.root / "networks" / "cbr0" / "172.20.1.9").write_text("")  # left by a stock plugin that was killed
     valid = [{"containerID": "keep", "ifname": "eth0"}]
     world.call("flannel", "GC", {**config, "cni.dev/valid-attachments": valid}, "x")
     assert world.addresses == {"172.20.1.2"}
@@ -182,7 +182,7 @@ def test_del_cleans_up_after_add_was_killed_at_any_time(world: World) -> None:
 
 
 @pytest.mark.parametrize("maker, remover", [("ours", "stock"), ("stock", "ours")])
-def test_stock_plugins_can_stand_in(world: World, maker: str, remover: str) -> None:
+def test_stock_plugins_are_interchangeable(world: World, maker: str, remover: str) -> None:
     directories = {"ours": world.bin_dir, "stock": STOCK}
     config = world.bridge(ipMasq=True)
     results = {}
@@ -201,7 +201,7 @@ def test_stock_plugins_can_stand_in(world: World, maker: str, remover: str) -> N
 
 
 def _shape(result: dict[str, Any]) -> dict[str, Any]:
-    """A result without what differs from run to run."""
+    """A result without the values that differ from run to run."""
     return {
         "interfaces": [sorted(set(i) - {"mtu"}) for i in result["interfaces"]],
         "ips": [{**ip, "address": ip_interface(ip["address"]).network.with_prefixlen} for ip in result["ips"]],
@@ -212,7 +212,7 @@ def _shape(result: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("version", ["0.3.0", "0.3.1", "0.4.0", "1.0.0"])
-def test_results_look_like_the_stock_plugins(world: World, version: str) -> None:
+def test_results_have_the_form_of_the_stock_plugins(world: World, version: str) -> None:
     for pod in ("a", "b"):
         world.make(pod)
     config = world.bridge(version)
@@ -221,7 +221,7 @@ def test_results_look_like_the_stock_plugins(world: World, version: str) -> None
     assert _shape(ours) == _shape(theirs)
 
 
-def test_a_mac_asked_for(world: World) -> None:
+def test_a_requested_mac(world: World) -> None:
     world.make("a")
     config = world.bridge(runtimeConfig={"mac": "02:11:22:33:44:55"})
     assert world.call("bridge", "ADD", config, "a")["interfaces"][2]["mac"] == "02:11:22:33:44:55"
@@ -234,7 +234,7 @@ def test_promiscuous_bridge(world: World) -> None:
         assert link.link(node, "cni0").promiscuity >= 1
 
 
-def test_vlan_works_or_names_what_the_kernel_lacks(world: World) -> None:
+def test_vlan_works_or_names_the_missing_kernel_feature(world: World) -> None:
     world.make("a")
     process = world.start("bridge", "ADD", world.bridge(vlan=100), "a")
     out, _ = process.communicate()
@@ -258,8 +258,8 @@ def test_another_address_on_the_bridge(world: World) -> None:
         assert [a.cidr for a in addr.addresses(node, index, 4)] == ["172.20.9.1/24"]
 
 
-def test_a_delegate_that_is_not_ours_is_executed(world: World) -> None:
-    """The stock ptp, found in CNI_PATH, with our flannel in front and its own host-local behind."""
+def test_an_external_delegate_is_executed(world: World) -> None:
+    """Our flannel delegates to the stock ptp in CNI_PATH, which runs its own host-local."""
     world.make("a")
     mixed = world.root / "mixed"
     mixed.mkdir()

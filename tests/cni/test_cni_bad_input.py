@@ -1,4 +1,4 @@
-"""Garbage on standard input, in the environment and in subnet.env gives the specification's error objects."""
+"""Malformed standard input, environment or subnet.env gives the error objects of the CNI specification."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_not_json(stdin: bytes) -> None:
 
 
 @pytest.mark.parametrize("config", [[], 1, None, "x"])
-def test_json_but_no_configuration(config: Any) -> None:
+def test_json_that_is_not_a_configuration(config: Any) -> None:
     assert run(config)["code"] == errors.DECODING_FAILURE
 
 
@@ -86,7 +86,7 @@ def test_version_needs_nothing() -> None:
     out, code = main.run("bridge", {"CNI_COMMAND": "VERSION"}, b"")
     assert code == 0 and json.loads(out) == {"cniVersion": "1.1.0", "supportedVersions": list(spec.VERSIONS)}
     out, _ = main.run("bridge", {"CNI_COMMAND": "VERSION"}, b'{"cniVersion":"0.4.0"}')
-    assert json.loads(out)["cniVersion"] == "0.4.0", "the asker's own comes back"
+    assert json.loads(out)["cniVersion"] == "0.4.0", "the version of the call"
 
 
 def test_del_without_a_namespace_succeeds(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_masquerading_is_done_once() -> None:
     assert flannel.delegate_config(_call(delegate={"ipMasq": False}), env)["ipMasq"] is False
 
 
-def test_what_an_administrator_wishes_is_kept() -> None:
+def test_configured_delegate_settings_are_kept() -> None:
     dual = GOOD_ENV + "FLANNEL_IPV6_NETWORK=fd00:5::/48\nFLANNEL_IPV6_SUBNET=fd00:5:0:3::1/64\n"
     ipam = {"ranges": [[{"subnet": "10.99.0.0/24"}]], "routes": [{"dst": "10.98.0.0/16"}], "resolvConf": "/x"}
     wishes = {"mtu": 1300, "isGateway": False, "ipMasqBackend": "nftables", "hairpinMode": True}
@@ -156,7 +156,7 @@ def test_what_an_administrator_wishes_is_kept() -> None:
     assert (config["ipam"]["type"], config["ipam"]["resolvConf"]) == ("host-local", "/x")
 
 
-def test_what_nobody_wishes_is_filled_in() -> None:
+def test_defaults_of_the_delegate() -> None:
     config = flannel.delegate_config(_call(), flannel.parse_subnet_env(GOOD_ENV, "x"))
     assert (config["type"], config["isGateway"], config["mtu"]) == ("bridge", True, 1450)
     assert config["ipam"] == {"type": "host-local", "subnet": "10.5.3.0/24", "routes": [{"dst": "10.5.0.0/16"}]}
@@ -164,7 +164,7 @@ def test_what_nobody_wishes_is_filled_in() -> None:
     assert "isGateway" not in other and other["ipam"]["type"] == "host-local"
 
 
-def test_plugins_that_would_call_themselves() -> None:
+def test_plugins_cannot_delegate_to_themselves() -> None:
     with pytest.raises(CniError, match="cannot be flannel itself"):
         flannel.delegate_config(_call(delegate={"type": "flannel"}), flannel.parse_subnet_env(GOOD_ENV, "x"))
     answer = run({**CONFIG, "ipam": {"type": "bridge"}}, plugin="bridge", CNI_COMMAND="STATUS")
@@ -176,7 +176,7 @@ def test_plugins_that_would_call_themselves() -> None:
     [5, [], {"ips": 5}, {"ips": [5]}, {"ips": [{}]}, {"routes": [{"gw": "x"}]}, {"interfaces": [{"name": 5}]}],
 )
 @pytest.mark.parametrize("plugin", ["portmap", "tuning", "bandwidth"])
-def test_a_previous_result_that_is_none(plugin: str, previous: Any) -> None:
+def test_a_malformed_previous_result(plugin: str, previous: Any) -> None:
     assert run({**CONFIG, "prevResult": previous}, plugin=plugin)["code"] == errors.DECODING_FAILURE
 
 
@@ -208,7 +208,7 @@ def test_bad_ranges(config: dict[str, Any], message: str) -> None:
         ranges.read_sets(Settings(config), Settings({}))
 
 
-def test_round_robin_leaves_out_the_gateway_and_comes_round() -> None:
+def test_round_robin_skips_the_gateway_and_wraps_around() -> None:
     ((one,),) = ranges.read_sets(Settings({"subnet": "10.0.0.0/29"}), Settings({}))
     order = [one.text(n) for _, n in ranges.candidates([one], "10.0.0.4")]
     assert order == ["10.0.0.5", "10.0.0.6", "10.0.0.2", "10.0.0.3", "10.0.0.4"]
@@ -272,7 +272,7 @@ def test_any_input_gives_an_error_object(plugin: str, stdin: bytes) -> None:
 
 
 @given(st.text(st.sampled_from("FLANNEL_NETWORKSUBIPV6MTUQ=/.:0123456789abcdefalsetru\n\r\t \x00é"), max_size=300))
-def test_almost_a_subnet_env(text: str) -> None:
+def test_malformed_lines_in_subnet_env(text: str) -> None:
     for whole in (text, GOOD_ENV + text, text + GOOD_ENV):
         try:
             flannel.parse_subnet_env(whole, "subnet.env")

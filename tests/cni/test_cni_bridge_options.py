@@ -1,4 +1,4 @@
-"""Every setting of the bridge plugin: seen in the kernel, or refused with a word on what was expected."""
+"""Every setting of the bridge plugin takes effect in the kernel, or is refused with what was expected."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ from pybernetes.linux.rtnl import Netlink
         ({"bridge": 5}, "bridge: expected a string, got 5"),
     ],
 )
-def test_settings_that_do_not_fit(change: dict[str, Any], message: str | None) -> None:
+def test_invalid_settings(change: dict[str, Any], message: str | None) -> None:
     call = spec.Call("ADD", {"name": "n", "type": "bridge", "ipam": {"type": "host-local"}, **change})
     if message is None:
         assert BridgeConfig(call).vlans == []
@@ -62,7 +62,7 @@ def test_a_trunk_is_a_sorted_set() -> None:
     assert bridge_config.read_trunk(Settings({"t": trunk}).sections("t")) == [2, 5, 7, 10, 11, 12]
 
 
-def test_whose_mac_counts() -> None:
+def test_precedence_of_requested_macs() -> None:
     def mac(**config: Any) -> str:
         return bridge_config.requested_mac(spec.Call("ADD", config, args={"MAC": "02:00:00:00:00:01"}))
 
@@ -73,7 +73,7 @@ def test_whose_mac_counts() -> None:
 
 
 @pytest.mark.kernel
-def test_ports_are_as_the_settings_say(world: World) -> None:
+def test_ports_have_the_configured_settings(world: World) -> None:
     world.make("a")
     config = world.bridge(portIsolation=True, mtu=1400)
     result = world.call("bridge", "ADD", config, "a")
@@ -87,7 +87,7 @@ def test_ports_are_as_the_settings_say(world: World) -> None:
 
 @pytest.mark.kernel
 def test_layer_two_only(world: World) -> None:
-    """Without IPAM a pod gets an interface and nothing on it; it may even stay down."""
+    """Without IPAM a pod gets an interface without addresses; it may even stay down."""
     for pod in ("a", "b"):
         world.make(pod)
     config = world.bridge(isDefaultGateway=False, ipam={})
@@ -116,7 +116,7 @@ def test_a_gateway_without_a_default_route(world: World) -> None:
 
 
 def _send_as(world: World, pod: str, mac: str) -> None:
-    """A broadcast frame of an experimental kind, under a MAC of the sender's choice."""
+    """Send a broadcast frame of an experimental EtherType with a chosen source MAC."""
 
     def send() -> None:
         with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
@@ -128,7 +128,7 @@ def _send_as(world: World, pod: str, mac: str) -> None:
 
 @pytest.mark.kernel
 @pytest.mark.slow
-def test_a_pod_is_held_to_its_mac(world: World) -> None:
+def test_frames_with_another_mac_are_dropped(world: World) -> None:
     for pod in ("a", "b"):
         world.make(pod)
     config = world.bridge("1.1.0", macspoofchk=True)
@@ -152,7 +152,7 @@ def test_a_pod_is_held_to_its_mac(world: World) -> None:
     world.call("bridge", "GC", collect, "x")
     assert "drop" in world.run("node", "nft", "list", "ruleset")
     world.call("bridge", "GC", {**collect, "name": "another", "cni.dev/valid-attachments": []}, "x")
-    assert "drop" in world.run("node", "nft", "list", "ruleset"), "another network's GC leaves it alone"
+    assert "drop" in world.run("node", "nft", "list", "ruleset"), "GC of another network keeps it"
     for _ in range(2):
         world.call("bridge", "DEL", config, "a")
     assert "drop" not in world.run("node", "nft", "list", "ruleset")
@@ -162,7 +162,7 @@ def test_a_pod_is_held_to_its_mac(world: World) -> None:
 @pytest.mark.kernel
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["iptables", "nftables"])
-def test_masquerading_comes_and_goes(world: World, backend: str) -> None:
+def test_masquerading_is_added_and_removed(world: World, backend: str) -> None:
     for pod in ("a", "b"):
         world.make(pod)
     config = world.bridge("1.1.0", ipMasq=True, ipMasqBackend=backend)
@@ -179,7 +179,7 @@ def test_masquerading_comes_and_goes(world: World, backend: str) -> None:
     assert whose("172.20.1.2") and whose("172.20.1.3")
     collect = {**config, "cni.dev/valid-attachments": [{"containerID": "b", "ifname": "eth0"}]}
     world.call("bridge", "GC", {**collect, "name": "another"}, "x")
-    assert whose("172.20.1.2"), "another network's GC leaves it alone"
+    assert whose("172.20.1.2"), "GC of another network keeps it"
     world.call("bridge", "GC", collect, "x")
     assert not whose("172.20.1.2") and whose("172.20.1.3")
     for _ in range(2):
@@ -189,7 +189,7 @@ def test_masquerading_comes_and_goes(world: World, backend: str) -> None:
 
 @pytest.mark.kernel
 @pytest.mark.slow
-def test_duplicate_addresses_are_looked_for_when_asked(world: World) -> None:
+def test_duplicate_address_detection(world: World) -> None:
     world.make("a")
     world.make("b")
     config = world.bridge(enabledad=True, hairpinMode=False)
@@ -204,7 +204,7 @@ def test_duplicate_addresses_are_looked_for_when_asked(world: World) -> None:
 
 
 @pytest.mark.kernel
-def test_status_asks_the_ipam_plugin_too(world: World) -> None:
+def test_status_includes_the_ipam_plugin(world: World) -> None:
     world.call("bridge", "STATUS", world.bridge("1.1.0"), "x")
     broken = world.bridge("1.1.0")
     broken["ipam"]["ranges"] = []

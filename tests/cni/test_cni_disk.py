@@ -1,4 +1,4 @@
-"""The disk under the plugins: full, damaged, or shared with other versions. Errors are clean and nothing leaks."""
+"""Plugins on a disk that is full, damaged, or shared with other versions: clear errors and no leaks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pybernetes.linux.rtnl import Netlink
 
 @pytest.fixture
 def small(world: World) -> Iterator[Path]:
-    """A disk of one page besides what holds its own directory."""
+    """A disk with one free page."""
     place = world.root / "small"
     place.mkdir()
     libc.mount("tmpfs", str(place), "tmpfs", data="size=64k")
@@ -47,7 +47,7 @@ def _links(world: World, name: str) -> set[str]:
 @pytest.mark.kernel
 @pytest.mark.slow
 @pytest.mark.parametrize("which", ["networks", "flannel"])
-def test_a_full_disk_fails_the_pod_and_keeps_nothing_of_it(world: World, small: Path, which: str) -> None:
+def test_on_a_full_disk_add_fails_and_leaves_nothing(world: World, small: Path, which: str) -> None:
     config = world.flannel()
     if which == "networks":
         config["ipam"]["dataDir"] = str(small)
@@ -65,7 +65,7 @@ def test_a_full_disk_fails_the_pod_and_keeps_nothing_of_it(world: World, small: 
     assert _links(world, "b") == {"lo"}
     assert len(_links(world, "node")) == 3  # lo, cni0 and a's port
     world.call("flannel", "DEL", config, "b")  # the runtime does so after a failed ADD
-    assert "1 received" in world.run("a", "ping", "-c1", "-W2", "172.20.1.1"), "others do not notice"
+    assert "1 received" in world.run("a", "ping", "-c1", "-W2", "172.20.1.1"), "other pods are not affected"
     ballast.unlink()
     assert world.call("flannel", "ADD", config, "b")["ips"][0]["address"].startswith("172.20.1.")
     for pod in ("a", "b"):
@@ -74,7 +74,7 @@ def test_a_full_disk_fails_the_pod_and_keeps_nothing_of_it(world: World, small: 
 
 
 @pytest.mark.kernel
-def test_a_disk_that_fills_while_a_pod_leaves(world: World, small: Path) -> None:
+def test_del_works_on_a_full_disk(world: World, small: Path) -> None:
     config = world.bridge()
     config["ipam"]["dataDir"] = str(small)
     world.make("a")
@@ -85,7 +85,7 @@ def test_a_disk_that_fills_while_a_pod_leaves(world: World, small: Path) -> None
 
 
 DAMAGE = {
-    "172.20.1.2": b"",  # a stock plugin, killed between two steps
+    "172.20.1.2": b"",  # left by a stock plugin that was killed
     "172.20.1.3": b"half-a-contai",
     "172.20.1.4": b"\xff\xfe\x00garbage\n\n\r",
     "last_reserved_ip.0": b"\x00\x01not an address",
@@ -97,7 +97,7 @@ DAMAGE = {
 
 
 @pytest.mark.kernel
-def test_damaged_reservations_stop_nobody(world: World) -> None:
+def test_damaged_reservations_are_ignored(world: World) -> None:
     directory = world.root / "networks" / "cbr0"
     directory.mkdir(parents=True)
     for name, data in DAMAGE.items():
@@ -106,10 +106,10 @@ def test_damaged_reservations_stop_nobody(world: World) -> None:
     config = world.bridge("1.1.0")
     world.make("a")
     result = world.call("bridge", "ADD", config, "a")
-    assert result["ips"][0]["address"] == "172.20.1.2/24", "the empty file is nobody's"
+    assert result["ips"][0]["address"] == "172.20.1.2/24", "an empty file is no reservation"
     world.make("b")
     other = world.call("bridge", "ADD", config, "b")
-    assert other["ips"][0]["address"] == "172.20.1.6/24", "what may be somebody's is left alone"
+    assert other["ips"][0]["address"] == "172.20.1.6/24", "a possible reservation is kept"
     world.call("bridge", "CHECK", {**config, "prevResult": result}, "a")
     valid = [{"containerID": "a", "ifname": "eth0"}, {"containerID": "b", "ifname": "eth0"}]
     world.call("bridge", "GC", {**config, "cni.dev/valid-attachments": valid}, "x")
@@ -120,8 +120,8 @@ def test_damaged_reservations_stop_nobody(world: World) -> None:
 
 @pytest.mark.kernel
 @pytest.mark.parametrize("note", [b"", b"{", b'{"type":5}', b"[]", b"\xff\xfe", b'{"type":"bridge"'])
-def test_a_damaged_note_of_flannel(world: World, note: bytes) -> None:
-    """DEL succeeds and takes all away, with what ADD would do now in place of what is lost."""
+def test_a_damaged_record_of_flannel(world: World, note: bytes) -> None:
+    """DEL succeeds and removes everything, using the configuration that ADD would use now."""
     world.make("a")
     config = world.flannel("1.1.0")
     world.call("flannel", "ADD", config, "a")
@@ -136,7 +136,7 @@ def test_a_damaged_note_of_flannel(world: World, note: bytes) -> None:
 
 
 @pytest.mark.kernel
-def test_a_place_that_is_no_directory(world: World) -> None:
+def test_a_data_directory_that_is_a_file(world: World) -> None:
     (world.root / "networks").write_text("a plain file")
     world.make("a")
     for command in ("ADD", "DEL"):
@@ -145,7 +145,7 @@ def test_a_place_that_is_no_directory(world: World) -> None:
     assert _links(world, "a") == {"lo"}
 
 
-def test_whole_or_absent(tmp_path: Path) -> None:
+def test_files_are_written_atomically(tmp_path: Path) -> None:
     path, staging = tmp_path / "file", tmp_path / "staging"
     files.write_whole(str(path), "one", str(staging))
     files.write_whole(str(path), "two", str(staging))
@@ -166,8 +166,8 @@ def test_reservations_are_private_to_root(tmp_path: Path) -> None:
 
 @pytest.mark.kernel
 @pytest.mark.slow
-def test_two_kinds_at_once_on_one_directory(world: World) -> None:
-    """A node in the middle of an update: the stock plugins and ours attach pods at the same time."""
+def test_stock_plugins_and_ours_share_a_directory(world: World) -> None:
+    """During an update of a node, the stock plugins and ours attach pods at the same time."""
     config = world.bridge("1.0.0")
     pods = [world.make(f"p{number}").removeprefix(f"{world.prefix}-") for number in range(16)]
 
@@ -179,6 +179,6 @@ def test_two_kinds_at_once_on_one_directory(world: World) -> None:
     results: list[dict[str, Any]] = [json.loads(process.communicate()[0]) for process in running]
     addresses = [str(result["ips"][0]["address"]).partition("/")[0] for result in results]
     assert len(set(addresses)) == len(pods) and set(addresses) == world.addresses
-    # Each is taken down by the other kind.
+    # Each pod is detached by the other kind of plugin.
     assert [process.wait() for process in [start(pod, "DEL", turn + 1) for turn, pod in enumerate(pods)]] == [0] * 16
     assert world.addresses == set() and _links(world, "node") == {"lo", "cni0"}

@@ -1,4 +1,4 @@
-"""What the specification asks of all plugins alike, asked of each."""
+"""The requirements of the CNI specification for all plugins, checked for each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EVERY = pytest.mark.parametrize("plugin", PLUGINS)
 
 
 def settings(world: World, plugin: str, version: str = "1.1.0") -> dict[str, Any]:
-    """A good configuration for each."""
+    """A valid configuration of each plugin."""
     more: dict[str, Any] = {"dataDir": str(world.root / plugin)}
     match plugin:
         case "flannel":
@@ -42,7 +42,7 @@ def settings(world: World, plugin: str, version: str = "1.1.0") -> dict[str, Any
 
 
 @EVERY
-def test_ready_and_known_by_its_versions(world: World, plugin: str) -> None:
+def test_status_and_version(world: World, plugin: str) -> None:
     assert world.call(plugin, "STATUS", settings(world, plugin), "x") == {}
     answer = world.call(plugin, "VERSION", {"cniVersion": "0.3.1"}, "x")
     assert answer == {"cniVersion": "0.3.1", "supportedVersions": list(spec.VERSIONS)}
@@ -50,32 +50,32 @@ def test_ready_and_known_by_its_versions(world: World, plugin: str) -> None:
 
 @EVERY
 @pytest.mark.parametrize("version", spec.VERSIONS)
-def test_nothing_to_delete_is_a_success(world: World, plugin: str, version: str) -> None:
-    """The namespace is gone, ADD never came, nobody remembers a result; and once more."""
+def test_del_without_an_attachment_succeeds(world: World, plugin: str, version: str) -> None:
+    """Without a namespace, a previous ADD or a result; twice."""
     config = settings(world, plugin, version)
     for env in ({}, {}, {"CNI_NETNS": ""}):
         assert world.call(plugin, "DEL", config, "gone", **env) == {}
 
 
 @EVERY
-def test_nothing_to_collect_is_a_success(world: World, plugin: str) -> None:
+def test_gc_without_garbage_succeeds(world: World, plugin: str) -> None:
     config = {**settings(world, plugin), "cni.dev/valid-attachments": []}
     assert world.call(plugin, "GC", config, "x") == {}
 
 
 @EVERY
-def test_check_needs_what_add_said(world: World, plugin: str) -> None:
+def test_check_needs_a_previous_result(world: World, plugin: str) -> None:
     world.make("a")
     answer = world.fails(plugin, "CHECK", settings(world, plugin), "a")
     assert (answer["code"], answer["msg"]) == (7, "required prevResult missing")
     if plugin in ("loopback", "static"):
-        return  # `lo` is up in every namespace of these tests, and an address is what the configuration says
+        return  # `lo` is always up, and static addresses come from the configuration
     answer = world.fails(plugin, "CHECK", {**settings(world, plugin), "prevResult": RESULT}, "a")
     assert answer["code"] in (3, 7, 100, 102), answer
 
 
 @EVERY
-def test_a_namespace_that_is_not_there(world: World, plugin: str) -> None:
+def test_a_missing_namespace_fails(world: World, plugin: str) -> None:
     if plugin in ("host-local", "static", "portmap", "bandwidth"):
         return  # these never enter it
     config = {**settings(world, plugin), **({"prevResult": RESULT} if plugin == "tuning" else {})}
@@ -85,7 +85,7 @@ def test_a_namespace_that_is_not_there(world: World, plugin: str) -> None:
 
 
 @EVERY
-def test_versions_from_before_and_after(world: World, plugin: str) -> None:
+def test_unsupported_versions(world: World, plugin: str) -> None:
     for version in ("0.2.0", "2.0.0", "1"):
         answer = world.fails(plugin, "ADD", settings(world, plugin, version), "a")
         assert (answer["code"], answer["cniVersion"]) == (1, version)

@@ -1,6 +1,6 @@
 """Any configuration, previous result, capability and argument, for all plugins: a result or an error object.
 
-It runs for real, in a namespace of its own that is node and pod at once, so that whatever is accepted is carried out.
+The plugins run in a namespace that is both node and pod, so that every accepted configuration is carried out.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ VALUES = st.sampled_from(GOOD) | JSON
 
 
 def some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """An object with some of the fields, each nearly right or quite wrong."""
+    """An object with some of the fields, each nearly valid or of any type."""
     return st.fixed_dictionaries({}, optional={key: mostly(field) for key, field in fields.items()})
 
 
@@ -70,7 +70,7 @@ def several(item: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
 
 
 def mostly(field: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """One in eight is anything at all: with more of it nothing gets far."""
+    """Every eighth value is arbitrary JSON: with more, plugins would refuse nearly everything at once."""
     return st.integers(0, 7).flatmap(lambda dice: field if dice else JSON)
 
 
@@ -135,7 +135,7 @@ def place() -> Iterator[str]:
 
 
 def _confined(config: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Whatever it says, files are written below `folder`."""
+    """The configuration with all of its directories below `folder`."""
     ipam = config.get("ipam")
     if isinstance(ipam, dict):
         config["ipam"] = {**ipam, "dataDir": str(folder / "networks")}
@@ -147,7 +147,7 @@ def _confined(config: dict[str, Any], folder: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("plugin", PLUGINS)
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(config=CONFIG, args=ARGS, commands=st.lists(st.sampled_from(COMMANDS), min_size=1, max_size=3))
-def test_everything_gets_an_answer(
+def test_every_call_returns_a_result_or_an_error_object(
     place: str, tmp_path: Path, plugin: str, config: dict[str, Any], args: str, commands: list[str]
 ) -> None:
     whole = _confined({"cniVersion": "1.1.0", "name": "fuzz", "type": plugin, **config}, tmp_path)

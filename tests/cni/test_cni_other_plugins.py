@@ -50,7 +50,7 @@ def test_macvlan_with_static_addresses(world: World) -> None:
 
 
 @pytest.mark.kernel
-def test_ipvlan_works_or_says_what_the_kernel_lacks(world: World) -> None:
+def test_ipvlan_works_or_names_the_missing_kernel_feature(world: World) -> None:
     world.make("a")
     world.run("node", "ip", "link", "add", "up0", "type", "veth", "peer", "up1")
     ipam = {"type": "static", "addresses": [{"address": "10.9.0.2/24"}]}
@@ -84,7 +84,7 @@ def test_tuning(world: World) -> None:
 
 
 @pytest.mark.parametrize("name", ["kernel.panic", "net..x", "net/../kernel/panic", "vm.swappiness", ""])
-def test_tuning_keeps_its_hands_off_the_node(name: str) -> None:
+def test_tuning_refuses_sysctls_of_the_node(name: str) -> None:
     with pytest.raises(CniError, match="is not allowed"):
         tuning._sysctls(spec.Call("ADD", {"sysctl": {name: "1"}}, ifname="eth0"))
 

@@ -1,4 +1,4 @@
-"""Host ports: packets really sent through both backends, and what is left afterwards."""
+"""Host ports: packets through both backends, and what is left afterwards."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ WEB = {"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}
 
 
 class Network:
-    """A client outside, the node, two pods; pod `a` answers on port 80 with the address it was called from."""
+    """An external client, the node, two pods; pod `a` answers on port 80 with the client's address."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -75,7 +75,7 @@ class Network:
             server.close()
 
     def ask(self, origin: str, ip: str, port: int, kind: int = socket.SOCK_STREAM) -> str:
-        """What the pod answers, or the error."""
+        """The pod's answer, or the error."""
 
         def work() -> str:
             with socket.socket(socket.AF_INET, kind) as sock:
@@ -120,19 +120,21 @@ def network(world: World) -> Iterator[Network]:
 
 @pytest.mark.kernel
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_from_everywhere_and_gone_afterwards(network: Network, backend: str) -> None:
+def test_mappings_work_from_everywhere_and_are_removed(network: Network, backend: str) -> None:
     world = network.world
     before = _rules(world)
     bound = {"hostPort": 8081, "containerPort": 80, "protocol": "TCP", "hostIP": "192.0.2.1"}
     wanted = config(network.result, backend, WEB, bound)
-    for _ in range(2):  # an ADD that is repeated changes nothing
+    for _ in range(2):  # a repeated ADD changes nothing
         assert world.call("portmap", "ADD", wanted, "a")["ips"] == network.result["ips"]
-    assert network.ask("client", "192.0.2.1", 8080) == "192.0.2.2", "the caller's address is kept"
+    assert network.ask("client", "192.0.2.1", 8080) == "192.0.2.2", "the client's address is kept"
     assert network.ask("client", "192.0.2.1", 8081) == "192.0.2.2"
     assert network.ask("node", "127.0.0.1", 8080) == "172.20.1.1"
     assert network.ask("node", "127.0.0.1", 8081) == "ConnectionRefusedError"
     assert network.ask("a", "192.0.2.1", 8080) == "172.20.1.1", "hairpin"
-    assert network.ask("b", "192.0.2.1", 8080) == "172.20.1.1", "a neighbour's answer has to come back by the node"
+    assert network.ask("b", "192.0.2.1", 8080) == "172.20.1.1", (
+        "a reply inside the subnet must come back through the node"
+    )
     world.call("portmap", "CHECK", wanted, "a")
     for _ in range(2):
         world.call("portmap", "DEL", wanted, "a")
@@ -142,15 +144,15 @@ def test_from_everywhere_and_gone_afterwards(network: Network, backend: str) -> 
 
 
 def _rules(world: World) -> set[str]:
-    """Rules that belong to attachments; the chains that all of them share may stay."""
+    """The rules of attachments, without the chains that all attachments share."""
     lines = (world.run("node", "nft", "list", "ruleset") + world.run("node", "iptables-save")).splitlines()
     return {line.strip() for line in lines if "CNI-DN" in line or ("m-" in line and "jump" in line)}
 
 
 @pytest.mark.kernel
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_known_udp_flows_follow(network: Network, backend: str) -> None:
-    """A client that sent from one port before the mapping existed is answered from that very port afterwards."""
+def test_known_udp_flows_are_redirected(network: Network, backend: str) -> None:
+    """A client that sent from a port before the mapping existed gets answers on that port afterwards."""
 
     def client() -> socket.socket:
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -172,7 +174,9 @@ def test_known_udp_flows_follow(network: Network, backend: str) -> None:
 
 @pytest.mark.kernel
 @pytest.mark.parametrize("maker, remover", [("ours", "stock"), ("stock", "ours")])
-def test_the_iptables_backend_is_the_stock_plugins(network: Network, maker: str, remover: str) -> None:
+def test_the_iptables_backend_and_the_stock_plugin_remove_each_others_rules(
+    network: Network, maker: str, remover: str
+) -> None:
     world = network.world
     directories = {"ours": world.bin_dir, "stock": STOCK}
     wanted = config(network.result, "iptables", WEB)
@@ -185,7 +189,7 @@ def test_the_iptables_backend_is_the_stock_plugins(network: Network, maker: str,
 
 @pytest.mark.kernel
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_gc_keeps_the_living(network: Network, backend: str) -> None:
+def test_gc_keeps_existing_attachments(network: Network, backend: str) -> None:
     world = network.world
     for pod, port in (("a", 8080), ("dead", 8090)):
         world.call("portmap", "ADD", config(network.result, backend, {**WEB, "hostPort": port}), pod)
@@ -210,7 +214,7 @@ def test_the_newest_pod_gets_a_contested_port(network: Network) -> None:
 RESULT = {"ips": [{"address": "10.0.0.2/24"}, {"address": "fd00::2/64"}]}
 
 
-def test_names_as_containerd_writes_them() -> None:
+def test_keys_in_upper_case_as_containerd_writes_them() -> None:
     entry = {"HostPort": 8080, "ContainerPort": 80, "Protocol": "tcp", "HostIP": ""}
     call = spec.Call("ADD", {"runtimeConfig": {"portMappings": [entry]}})
     (mapping,) = [m for m in port_mapping.mappings(call.runtime, result.read(RESULT, "x")) if m.family == 4]
@@ -243,6 +247,6 @@ def test_bad_mappings(entry: dict[str, Any], message: str) -> None:
         port_mapping.mappings(Settings({"portMappings": [entry]}), result.read(RESULT, "x"))
 
 
-def test_nothing_to_map_runs_nothing() -> None:
+def test_without_mappings_the_result_is_passed_on() -> None:
     call = spec.Call("ADD", {"name": "n", "prevResult": RESULT})
     assert spec.render(portmap.add(call), "1.1.0") == {"cniVersion": "1.1.0", **RESULT, "dns": {}}

@@ -1,4 +1,4 @@
-"""The settings of portmap, tuning, bandwidth, macvlan, static and host-local: carried out, or refused in words."""
+"""The settings of portmap, tuning, bandwidth, macvlan, static and host-local take effect, or are refused."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from pybernetes.linux.rtnl import Netlink
         ({"masqAll": 1}, "masqAll: expected true or false"),
     ],
 )
-def test_portmap_settings_that_do_not_fit(settings: dict[str, Any], message: str) -> None:
+def test_invalid_portmap_settings(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(CniError, match=message) as caught:
         PortmapConfig(Settings(settings))
     assert caught.value.code == 7
@@ -60,7 +60,7 @@ def test_portmap_settings_that_do_not_fit(settings: dict[str, Any], message: str
         ({"backend": "iptables"}, "iptables"),
     ],
 )
-def test_the_settings_choose_the_backend(settings: dict[str, Any], backend: str) -> None:
+def test_settings_select_the_backend(settings: dict[str, Any], backend: str) -> None:
     assert PortmapConfig(Settings(settings)).backend == backend
 
 
@@ -70,7 +70,7 @@ def _iptables(**settings: Any) -> str:
     return portmap_iptables.script(call, PortmapConfig(call.settings), found, [])
 
 
-def test_what_the_settings_do_in_iptables() -> None:
+def test_portmap_settings_in_iptables() -> None:
     plain = _iptables()
     assert "-s 10.0.0.0/24 -p tcp --dport 8080 -j CNI-HOSTPORT-SETMARK" in plain and "0x2000/0x2000" in plain
     assert "SETMARK" not in _iptables(snat=False).partition(":CNI-DN")[2].partition("-A PREROUTING")[2]
@@ -83,7 +83,7 @@ def test_what_the_settings_do_in_iptables() -> None:
 
 @pytest.mark.kernel
 @pytest.mark.parametrize("backend", ["nftables", "iptables"])
-def test_conditions_are_heeded(world: World, backend: str) -> None:
+def test_conditions_limit_mappings(world: World, backend: str) -> None:
     network = Network(world)
     words = {"nftables": ["ip", "saddr", "!=", "192.0.2.2"], "iptables": ["!", "-s", "192.0.2.2"]}[backend]
     try:
@@ -94,7 +94,7 @@ def test_conditions_are_heeded(world: World, backend: str) -> None:
         world.call("portmap", "DEL", wanted, "a")
         wanted = config(network.result, backend, WEB, masqAll=True)
         world.call("portmap", "ADD", wanted, "a")
-        assert network.ask("client", "192.0.2.1", 8080) == "172.20.1.1", "everybody's source is the node"
+        assert network.ask("client", "192.0.2.1", 8080) == "172.20.1.1", "the source of every client is the node"
         world.call("portmap", "DEL", wanted, "a")
     finally:
         network.close()
@@ -114,7 +114,7 @@ def test_sctp_and_ipv6_get_their_rules(world: World, backend: str) -> None:
     assert world.fails("portmap", "CHECK", wanted, "a")["code"] == 102
 
 
-def test_nft_conditions_stand_before_every_rule() -> None:
+def test_nft_conditions_precede_every_rule() -> None:
     settings = {"name": "n", "runtimeConfig": {"portMappings": [WEB]}, "conditionsV4": ["ip", "saddr", "10.1.0.0/16"]}
     call = spec.Call("ADD", settings, container_id="c")
     found = [m for m in port_mapping.mappings(call.runtime, result.read(RESULT, "x")) if m.family == 4]
@@ -136,12 +136,12 @@ def test_nft_conditions_stand_before_every_rule() -> None:
         ({"args": {"cni": {"mtu": "x"}}}, "args.cni.mtu: expected a number"),
     ],
 )
-def test_tuning_settings_that_do_not_fit(settings: dict[str, Any], message: str) -> None:
+def test_invalid_tuning_settings(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(CniError, match=message):
         tuning.read(spec.Call("ADD", settings))
 
 
-def test_whose_word_counts_in_tuning() -> None:
+def test_precedence_of_tuning_settings() -> None:
     settings = {"mtu": 1400, "args": {"cni": {"mtu": 1300, "promisc": True, "mac": "02:00:00:00:00:02"}}}
     call = spec.Call("ADD", settings, args={"MAC": "02:00:00:00:00:01"})
     assert tuning.read(call).to_json() == {"mac": "02:00:00:00:00:02", "mtu": 1300, "promisc": True}
@@ -149,7 +149,7 @@ def test_whose_word_counts_in_tuning() -> None:
     assert tuning.read(with_runtime).mac == "02:00:00:00:00:03"
 
 
-def test_the_list_of_allowed_sysctls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sysctl_allowlist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "allowlist.conf").write_text("^net\\.ipv4\\.conf\\.IFNAME\\.[a-z_]*$\n")
     monkeypatch.setattr(tuning, "ALLOWED", str(tmp_path / "allowlist.conf"))
 
@@ -162,7 +162,7 @@ def test_the_list_of_allowed_sysctls(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.kernel
-def test_tuning_remembers_what_was_through_a_repeated_add(world: World) -> None:
+def test_tuning_restores_the_first_settings_after_a_repeated_add(world: World) -> None:
     world.make("a")
     result = world.call("bridge", "ADD", world.bridge("1.1.0"), "a")
     base = {"cniVersion": "1.1.0", "name": "cbr0", "type": "tuning", "dataDir": str(world.root / "tuning")}
@@ -179,7 +179,7 @@ def test_tuning_remembers_what_was_through_a_repeated_add(world: World) -> None:
     with Netlink(f"{world.prefix}-a") as pod:
         assert link.link(pod, "eth0").mtu == 1450
     world.call("tuning", "ADD", wanted, "a")
-    (world.root / "tuning" / "a_eth0.json").write_text('{"mtu":')  # half a note
+    (world.root / "tuning" / "a_eth0.json").write_text('{"mtu":')  # a truncated record
     for _ in range(2):
         world.call("tuning", "DEL", {**wanted, "prevResult": None}, "a")
     world.call("tuning", "ADD", wanted, "a")
@@ -201,7 +201,7 @@ def test_tuning_remembers_what_was_through_a_repeated_add(world: World) -> None:
         ({"shapedSubnets": [5]}, "shapedSubnets: expected a list of strings"),
     ],
 )
-def test_bandwidth_settings_that_do_not_fit(settings: dict[str, Any], message: str) -> None:
+def test_invalid_bandwidth_settings(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(CniError, match=message) as caught:
         bandwidth.read(spec.Call("ADD", settings))
     assert caught.value.code == 7
@@ -247,7 +247,7 @@ def test_bandwidth_for_some_subnets(world: World, which: str) -> None:
         ({"mtu": "x"}, "mtu: expected a number"),
     ],
 )
-def test_macvlan_settings_that_do_not_fit(settings: dict[str, Any], message: str) -> None:
+def test_invalid_macvlan_settings(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(CniError, match=message):
         macvlan.status(spec.Call("STATUS", {"type": "macvlan", **settings}))
 
@@ -262,7 +262,7 @@ def test_macvlan_modes_and_limits(world: World, mode: str) -> None:
     world.call("macvlan", "STATUS", base, "x")
     wanted = {**base, "bcqueuelen": 321, "mtu": 1400, "runtimeConfig": {"mac": "02:00:00:00:00:77"}}
     if mode == "passthru":
-        del wanted["runtimeConfig"]  # there the card's own address is used
+        del wanted["runtimeConfig"]  # passthru uses the card's MAC
     world.call("macvlan", "ADD", wanted, "a")
     shown = world.run("a", "ip", "-d", "link", "show", "eth0")
     assert f"macvlan mode {mode}" in shown and "bcqueuelen 321" in shown and "mtu 1400" in shown
@@ -304,7 +304,7 @@ def test_where_static_addresses_come_from() -> None:
     assert _static({}, **by_args, runtimeConfig={"ips": ["10.0.0.4/24"]}) == ["10.0.0.4/24"]
 
 
-def test_static_checks_what_the_runtime_remembers() -> None:
+def test_static_check_compares_with_the_previous_result() -> None:
     settings = {"name": "n", "ipam": {"addresses": [{"address": "10.0.0.1/24"}]}}
     static.check(spec.Call("CHECK", {**settings, "prevResult": {"ips": [{"address": "10.0.0.1/24"}]}}))
     with pytest.raises(CniError, match=r"10\.0\.0\.1/24 is not in prevResult"):
@@ -320,12 +320,12 @@ def test_static_checks_what_the_runtime_remembers() -> None:
         ({}, {"CNI_ARGS": "IgnoreUnknown=1;IP=172.20.1.77"}),
     ],
 )
-def test_an_address_asked_for(world: World, more: dict[str, Any], env: dict[str, str]) -> None:
+def test_a_requested_address(world: World, more: dict[str, Any], env: dict[str, str]) -> None:
     for pod in ("a", "b"):
         world.make(pod)
     wanted = world.bridge(**more)
     assert world.call("bridge", "ADD", wanted, "a", **env)["ips"][0]["address"] == "172.20.1.77/24"
-    assert world.fails("bridge", "ADD", wanted, "b", **env)["code"] == 101, "it is taken"
+    assert world.fails("bridge", "ADD", wanted, "b", **env)["code"] == 101, "it is in use"
     assert world.addresses == {"172.20.1.77"}
 
 

@@ -1,4 +1,4 @@
-"""Plugins start fast because they load little; and the launchers run wherever they are put."""
+"""Plugins load few modules, and the launchers run from anywhere."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_no_heavy_imports(plugin: str) -> None:
     assert HEAVY.isdisjoint(done.stdout.split())
 
 
-def test_a_host_port_is_paid_for_by_those_who_have_one() -> None:
+def test_portmap_loads_the_rest_only_for_host_ports() -> None:
     parent = str(Path(pybernetes.__file__).parent.parent)
     code = f"import sys; sys.path.insert(0, {parent!r})\n"
     code += "from pybernetes.cni import main, plugins; plugins.load('portmap')\n"
@@ -56,7 +56,7 @@ def test_a_host_port_is_paid_for_by_those_who_have_one() -> None:
     assert {"_socket", "_struct"}.isdisjoint(done.stdout.split())
 
 
-def test_byte_code_is_there(bin_dir: Path) -> None:
+def test_byte_code_is_written(bin_dir: Path) -> None:
     package = Path(pybernetes.__file__).parent
     for name in ("cni/main", "cni/bridge", "linux/rtnl"):
         folder, _, module = name.partition("/")
@@ -64,7 +64,7 @@ def test_byte_code_is_there(bin_dir: Path) -> None:
 
 
 def _loader_of(name: str) -> str:
-    """The kind of loader that brought a module, where the bundle stands as a launcher puts it."""
+    """The class of the loader of a module, with the bundle installed as a launcher does it."""
     text = launcher("bridge", sys.executable, str(Path(pybernetes.__file__).parent.parent))
     script = (
         text.partition("from pybernetes.cni.main")[0] + f"import {name} as m\nprint(m.__loader__.__class__.__name__)"
@@ -73,7 +73,7 @@ def _loader_of(name: str) -> str:
     return done.stdout.strip()
 
 
-def test_modules_come_out_of_the_bundle_unless_they_have_changed(bin_dir: Path, tmp_path: Path) -> None:
+def test_modules_are_loaded_from_the_bundle_unless_they_have_changed(bin_dir: Path, tmp_path: Path) -> None:
     assert {_loader_of(f"pybernetes.{name}") for name in ("cni.bridge", "linux.rtnl", "cni")} == {"Bundle"}
     source = tmp_path / "pybernetes" / "__init__.py"
     source.parent.mkdir()
@@ -99,7 +99,7 @@ def test_modules_come_out_of_the_bundle_unless_they_have_changed(bin_dir: Path, 
 @pytest.mark.parametrize(
     "damage", [b"", b"\x10\x00\x00\x00", b"\xff\xff\xff\x7fgarbage", b"\x05\x00\x00\x00(\x00\x00\x00\x00"]
 )
-def test_a_damaged_bundle_is_passed_over(tmp_path: Path, damage: bytes) -> None:
+def test_a_damaged_bundle_is_ignored(tmp_path: Path, damage: bytes) -> None:
     text = launcher("bridge", os.path.realpath(sys.executable), str(Path(pybernetes.__file__).parent.parent))
     (tmp_path / f"plugins.{sys.implementation.cache_tag}").write_bytes(damage)
     script = tmp_path / "bridge"
@@ -112,8 +112,8 @@ def test_a_damaged_bundle_is_passed_over(tmp_path: Path, damage: bytes) -> None:
 
 
 @pytest.mark.parametrize("stdin", [b"", b"{", b"[1", b'{"a":1} x', b"\xff\xfe", b"nul", b"[" * 100_000, b'{"a":NaN}'])
-def test_a_process_of_its_own_says_what_is_no_json(bin_dir: Path, stdin: bytes) -> None:
-    """In a test's process all of the standard library may be loaded; here it is not."""
+def test_a_plugin_process_reports_malformed_json(bin_dir: Path, stdin: bytes) -> None:
+    """In a separate process, because the test's own process has the `json` package loaded."""
     env = {"CNI_COMMAND": "ADD", "CNI_CONTAINERID": "a", "CNI_NETNS": "/x", "CNI_IFNAME": "eth0", "CNI_PATH": "/x"}
     done = subprocess.run([str(bin_dir / "bridge")], env=env, input=stdin, capture_output=True)
     assert (done.returncode, done.stderr) == (1, b"") and json.loads(done.stdout)["code"] == 6

@@ -17,7 +17,7 @@ from pybernetes.cni.settings import Settings
 
 
 @pytest.mark.parametrize("value", [14, 0, True, 1.5, [], ["/etc/resolv.conf"], {}, "a\0b", "\ud800"])
-def test_a_path_that_is_no_string_is_refused_by_name(value: Any) -> None:
+def test_a_path_that_is_not_a_string_is_refused_by_name(value: Any) -> None:
     ipam = {"type": "host-local", "subnet": "10.7.0.0/24", "resolvConf": value}
     with pytest.raises(CniError, match=r"^ipam\.resolvConf: expected a string, got") as caught:
         host_local.add(spec.Call("ADD", {"name": "n", "ipam": ipam}, container_id="a", ifname="eth0"))
@@ -25,7 +25,7 @@ def test_a_path_that_is_no_string_is_refused_by_name(value: Any) -> None:
 
 
 def test_only_regular_files_are_read(tmp_path: Path) -> None:
-    """A pipe without a writer would block an ordinary open for ever; a device may change by being read."""
+    """Opening a pipe without a writer would block for ever; reading a device may change its state."""
     pipe, directory, good = tmp_path / "pipe", tmp_path / "directory", tmp_path / "good"
     os.mkfifo(pipe)
     directory.mkdir()
@@ -52,7 +52,7 @@ JSON = st.recursive(
 
 @given(JSON)
 @settings(deadline=2000)
-def test_a_value_is_of_its_type_or_refused(value: Any) -> None:
+def test_a_value_has_its_type_or_is_refused(value: Any) -> None:
     source = Settings({"key": value})
     readers: list[tuple[Any, type | tuple[type, ...]]] = [
         (source.text, str),

@@ -1,5 +1,5 @@
-"""Hundreds of pods come and go, sixteen at a time, and some plugins are killed in between: no address has two
-owners, and none is lost.
+"""Hundreds of pods are attached and detached, sixteen at a time, and some plugins are killed: no address is
+allocated twice, and none leaks.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ KEPT = 60
 
 @dataclass
 class Crowd:
-    """Who has which address, as the answers of ADD have it."""
+    """The owner of each address, according to the results of ADD."""
 
     world: World
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -40,7 +40,7 @@ class Crowd:
     left_to_gc: int = 0
 
     def one(self, number: int, deadline: float) -> None:
-        """The life of a pod, and the end of an older one."""
+        """Attach a pod, and detach an older one."""
         if time.monotonic() > deadline:
             return
         rng = random.Random(number)
@@ -49,7 +49,7 @@ class Crowd:
         if rng.random() < 0.25:
             self.kill("ADD", pod, rng.uniform(0.005, 0.15))
             if rng.random() < 0.3:
-                # Its sandbox is gone, and no DEL will ever come.
+                # Its sandbox is gone, and there will be no DEL.
                 netns.delete(f"{self.world.prefix}-{pod}")
                 with self.lock:
                     self.left_to_gc += 1
@@ -73,7 +73,7 @@ class Crowd:
 
     def detach(self, pod: str, rng: random.Random) -> None:
         with self.lock:
-            # Before DEL: from then on it may be somebody else's.
+            # Before DEL: afterwards another pod may get the address.
             self.owners = {ip: owner for ip, owner in self.owners.items() if owner != pod}
         if rng.random() < 0.15:
             self.kill("DEL", pod, rng.uniform(0.005, 0.08))

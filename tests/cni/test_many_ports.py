@@ -1,4 +1,5 @@
-"""Pods with a host port and masquerading come and go, sixteen at a time, some plugins killed: no rule stays."""
+"""Pods with a host port and masquerading are attached and detached, sixteen at a time, and some plugins are killed:
+no rules are left."""
 
 from __future__ import annotations
 
@@ -37,7 +38,7 @@ class Ports:
         return {**config, "runtimeConfig": {"portMappings": [port]}, **({"prevResult": result} if result else {})}
 
     def one(self, number: int, deadline: float) -> None:
-        """Attach; now and then be killed; detach, unless GC is to find it."""
+        """Attach a pod; sometimes kill the plugin; detach it, unless GC should find it."""
         if time.monotonic() > deadline:
             return
         rng = random.Random(number)
@@ -68,7 +69,7 @@ class Ports:
         process.communicate()
 
     def rules(self) -> list[str]:
-        """Whatever names a pod or an attachment, in either backend."""
+        """Everything that names a pod or an attachment, in either backend."""
         text = "".join(
             self.world.run("node", *command)
             for command in (["nft", "list", "ruleset"], ["iptables-save"], ["ip6tables-save"])
@@ -82,7 +83,7 @@ class Ports:
 
 
 @pytest.mark.parametrize("backend", ["nftables", "iptables"])
-def test_no_rule_is_left(world: World, backend: str) -> None:
+def test_no_rules_are_left(world: World, backend: str) -> None:
     ports = Ports(world, backend)
     deadline = time.monotonic() + SECONDS
     with ThreadPoolExecutor(AT_A_TIME) as pool:

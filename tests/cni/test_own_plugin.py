@@ -1,4 +1,4 @@
-"""docs/extending/cni-plugin.md, performed: its plugin is added and run in the chain that the page shows."""
+"""Performs docs/extending/cni-plugin.md: adds its plugin, and runs it in the chain that the page shows."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def run(plugin: str, command: str, config: dict[str, Any], pod: str) -> tuple[di
 
 @pytest.mark.kernel
 @pytest.mark.usefixtures("registered")
-def test_the_plugin_of_the_page_runs_in_its_chain(pod: str, tmp_path: Path) -> None:
+def test_the_plugin_of_the_page_works_in_a_chain(pod: str, tmp_path: Path) -> None:
     whole = json.loads(block("json"))
     first, second = [{**whole, **one} for one in whole.pop("plugins")]
     first["ipam"]["dataDir"] = str(tmp_path)

@@ -13,7 +13,7 @@ from pybernetes.linux.rtnl import Netlink
 
 @pytest.fixture
 def new_netns(request: pytest.FixtureRequest) -> Iterator[Callable[[], str]]:
-    """Makes namespaces with names of their own; all are removed at the end."""
+    """Creates namespaces with unique names; all are removed at the end."""
     made: list[str] = []
 
     def make() -> str:

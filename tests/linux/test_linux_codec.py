@@ -1,4 +1,4 @@
-"""The netlink codec against bytes that no kernel should send."""
+"""The netlink codec with malformed messages."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def test_garbage_gives_a_value_or_a_protocol_error(decode: Callable[[bytes], obj
 
 
 @given(kind=st.sampled_from([16, 17, 20, 24, 28, 99]), data=st.binary(max_size=120))
-def test_a_garbled_event_asks_for_a_resync(kind: int, data: bytes) -> None:
+def test_a_malformed_event_becomes_a_resync(kind: int, data: bytes) -> None:
     event = monitor.decode(rtnl.Message(kind, 0, 0, data))
     assert event is None or isinstance(event, monitor.Event)
 
 
 @given(st.binary(max_size=120))
-def test_garbage_conntrack_entry(data: bytes) -> None:
+def test_malformed_conntrack_entry(data: bytes) -> None:
     try:
         Flow(data)
     except ProtocolError:
@@ -47,20 +47,20 @@ def test_garbage_conntrack_entry(data: bytes) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 100), st.binary(max_size=40)), max_size=8))
-def test_attributes_survive_the_way_there_and_back(pairs: list[tuple[int, bytes]]) -> None:
+def test_attributes_survive_encoding_and_decoding(pairs: list[tuple[int, bytes]]) -> None:
     data = b"".join(rtnl.attr(kind, value) for kind, value in pairs)
     assert list(rtnl.iter_attrs(data)) == pairs
 
 
 @given(flags=st.integers(0, 0xFFFF), payload=st.binary(max_size=60))
-def test_a_verdict_never_crashes(flags: int, payload: bytes) -> None:
+def test_decoding_an_error_message_never_crashes(flags: int, payload: bytes) -> None:
     try:
         rtnl.read_verdict(rtnl.Message(2, flags, 0, payload))
     except ProtocolError:
         pass
 
 
-def test_errors_have_the_class_that_callers_act_on() -> None:
+def test_errors_have_the_class_that_callers_expect() -> None:
     assert isinstance(netlink_error(17, "add", "x"), Exists)
     assert isinstance(netlink_error(19, "find", "x"), Missing)
     assert isinstance(netlink_error(16, "change", "x"), Busy)

@@ -22,13 +22,13 @@ def test_nft_tables(ns: str) -> None:
     assert nft.list_table("inet", "t", ns) is None and nft.list_text("inet", "t", ns) is None
 
 
-def test_a_bad_script_names_its_line_and_changes_nothing(ns: str) -> None:
+def test_an_invalid_script_names_its_line_and_changes_nothing(ns: str) -> None:
     with pytest.raises(nft.NftError, match="line 3: add rule inet t c nonsense"):
         nft.apply("add table inet t\nadd chain inet t c\nadd rule inet t c nonsense\n", ns)
     assert nft.list_tables(ns) == []
 
 
-async def test_nft_without_holding_up_the_loop(ns: str) -> None:
+async def test_nft_does_not_block_the_event_loop(ns: str) -> None:
     await nft.apply_async("add table ip t\n", ns)
     assert nft.list_tables(ns) == [("ip", "t")]
 
@@ -55,7 +55,7 @@ def test_ipset_is_replaced_in_one_step(ns: str) -> None:
     assert ipset.destroy("s", ns) and not ipset.destroy("s", ns)
 
 
-def test_conntrack_forgets_only_what_matches(ns: str) -> None:
+def test_only_matching_conntrack_entries_are_deleted(ns: str) -> None:
     nft.apply("table ip t {\n chain c {\n type filter hook output priority 0\n ct state new accept\n }\n}\n", ns)
 
     def send() -> None:

@@ -59,7 +59,7 @@ def test_changes(nl: Netlink, new_netns: Callable[[], str]) -> None:
     assert link.ensure_deleted(nl, "two") and not link.ensure_deleted(nl, "two")
 
 
-def test_vxlan_keeps_what_it_was_given(nl: Netlink) -> None:
+def test_vxlan_has_the_requested_properties(nl: Netlink) -> None:
     under = link.add_bridge(nl, "eth0", up=True)
     addr.add(nl, under.index, "192.0.2.1/24")
     made = link.add_vxlan(nl, "flannel.1", 1, local="192.0.2.1", device=under.index, mac="02:00:00:00:00:05", mtu=1450)
@@ -76,7 +76,7 @@ def test_macvlan_and_tun(nl: Netlink) -> None:
     assert link.link(nl, "flannel0").kind == "tun"
 
 
-def test_what_this_kernel_lacks_says_so(nl: Netlink) -> None:
+def test_a_missing_kernel_feature_is_named(nl: Netlink) -> None:
     with pytest.raises(NotSupported, match="create nosuchkind x0"):
         nl.request(linkmsg.new("x0", "nosuchkind"))
 
@@ -143,7 +143,7 @@ def test_neighbours_and_fdb(nl: Netlink) -> None:
     assert not neigh.ensure_deleted(nl, neigh.Neighbour(vx.index, "10.2.0.0", "02:00:00:00:00:02"))
 
 
-def test_a_batch_goes_on_after_an_error(nl: Netlink) -> None:
+def test_a_batch_continues_after_an_error(nl: Netlink) -> None:
     good = [route.request("replace", route.Route(f"10.7.{i}.0/24", kind="blackhole", protocol=99)) for i in range(250)]
     outcome = nl.batch([*good[:120], linkmsg.delete("nope"), *good[120:]])
     assert [i for i, error in enumerate(outcome) if error is not None] == [120]
@@ -153,7 +153,7 @@ def test_a_batch_goes_on_after_an_error(nl: Netlink) -> None:
         nl.run([linkmsg.delete("nope")])
 
 
-def test_a_deleted_bridge_comes_back_with_its_ports(nl: Netlink) -> None:
+def test_a_deleted_bridge_is_restored_with_its_ports(nl: Netlink) -> None:
     first = link.add_bridge(nl, "cni0", mac="02:00:00:00:00:aa", up=True)
     note = bridge.PortNote("cni0", first.mac, True, "cbr0", "abc", "eth0")
     link.add_veth(nl, "h0", "p0", master=first.index, alias=str(note), mtu=1450, up=True)

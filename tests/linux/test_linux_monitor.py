@@ -34,7 +34,7 @@ async def test_every_kind_of_event(ns: str, nl: Netlink) -> None:
     assert {("RouteEvent", True), ("AddressEvent", True), ("LinkEvent", True)} <= seen
 
 
-async def test_only_the_groups_asked_for(ns: str, nl: Netlink) -> None:
+async def test_only_subscribed_groups_are_reported(ns: str, nl: Netlink) -> None:
     async with monitor.Monitor(ns, groups=("addr",)) as events:
         br = link.add_bridge(nl, "br0", up=True)
         addr.add(nl, br.index, "10.1.0.1/24")
@@ -45,7 +45,7 @@ async def test_only_the_groups_asked_for(ns: str, nl: Netlink) -> None:
 async def test_an_overflow_becomes_a_resync(ns: str, nl: Netlink) -> None:
     async with monitor.Monitor(ns, groups=("route",), receive_buffer=2048) as events:
         many = [route.Route(f"10.{i // 256}.{i % 256}.0/24", kind="blackhole") for i in range(600)]
-        nl.run([route.request("add", r) for r in many])  # the loop does not get to read meanwhile
+        nl.run([route.request("add", r) for r in many])  # the event loop cannot read in the meantime
         async with asyncio.timeout(2):
             async for event in events:
                 if isinstance(event, monitor.Resync):
@@ -53,7 +53,7 @@ async def test_an_overflow_becomes_a_resync(ns: str, nl: Netlink) -> None:
     assert "dropped" in event.reason
 
 
-async def test_unreadable_bytes_become_a_resync() -> None:
+async def test_malformed_bytes_become_a_resync() -> None:
     watcher = monitor.Monitor()
     watcher._take(b"\x03\x00\x00\x00" * 8)
     assert isinstance(await anext(watcher), monitor.Resync)

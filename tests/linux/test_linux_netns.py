@@ -15,7 +15,7 @@ from pybernetes.linux.rtnl import Netlink
 pytestmark = pytest.mark.kernel
 
 
-def test_names_as_ip_netns_keeps_them(ns: str) -> None:
+def test_names_are_those_of_ip_netns(ns: str) -> None:
     listed = subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout
     assert ns in listed and netns.exists(ns) and ns in netns.list_names()
     with pytest.raises(Exists):
@@ -23,7 +23,7 @@ def test_names_as_ip_netns_keeps_them(ns: str) -> None:
     assert netns.ensure(ns) == f"/run/netns/{ns}"
 
 
-def test_a_leftover_file_is_no_namespace_and_is_taken_over(ns: str) -> None:
+def test_a_leftover_file_is_reused(ns: str) -> None:
     netns.delete(ns)
     netns.delete(ns)
     open(netns.path_of(ns), "w").close()
@@ -32,7 +32,7 @@ def test_a_leftover_file_is_no_namespace_and_is_taken_over(ns: str) -> None:
     assert netns.exists(ns)
 
 
-def test_entering_and_coming_back(ns: str) -> None:
+def test_entering_and_leaving(ns: str) -> None:
     home = netns.inode()
     with netns.enter(ns):
         assert netns.inode() == netns.inode(ns) != home
@@ -55,7 +55,7 @@ def test_work_in_a_thread_returns_and_raises(ns: str) -> None:
         netns.run_in(ns, lambda: 1 // 0)
 
 
-def test_a_command_sees_the_network_and_the_same_cgroups(ns: str) -> None:
+def test_a_command_runs_in_the_network_namespace_with_the_same_cgroups(ns: str) -> None:
     command = ["sh", "-c", "readlink /proc/self/ns/net; ls /sys/fs/cgroup | head -1"]
     process = netns.popen_in(ns, command, stdout=subprocess.PIPE)
     out, _ = process.communicate()

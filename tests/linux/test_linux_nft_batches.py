@@ -1,4 +1,4 @@
-"""nftables batches: their bytes, bad input, answers that no kernel should give, and what a refusal says."""
+"""nftables batches: their bytes, invalid input, malformed replies, and error messages."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_batch_is_framed_and_its_last_request_asks_for_an_answer() -> None:
 
 
 @pytest.mark.kernel
-def test_all_or_nothing(space: str) -> None:
+def test_a_batch_is_applied_completely_or_not_at_all(space: str) -> None:
     with netlink.Session(space) as session:
         session.commit([TABLE.add_chain("c"), TABLE.add_rule("c", [expressions.verdict(Verdict())])])
         assert "c" in _chains(space)
@@ -53,7 +53,7 @@ def test_all_or_nothing(space: str) -> None:
 
 
 @pytest.mark.kernel
-def test_a_loop_of_chains_is_refused_by_name(space: str) -> None:
+def test_a_loop_of_chains_is_rejected_by_name(space: str) -> None:
     nft.apply("add chain ip t top { type nat hook output priority 0; }\nadd rule ip t top goto a\n", space)
     loop = [TABLE.add_rule(chain, [expressions.verdict(Verdict(to))]) for chain, to in (("a", "b"), ("b", "a"))]
     with netlink.Session(space) as session, pytest.raises(LinuxError, match=r"(rule to chain b|the batch)"):
@@ -61,20 +61,20 @@ def test_a_loop_of_chains_is_refused_by_name(space: str) -> None:
 
 
 @pytest.mark.kernel
-def test_a_name_that_is_taken(space: str) -> None:
+def test_a_name_in_use(space: str) -> None:
     choices = ChoiceMap("s", 1, [Entry(expressions.number(0), Verdict("a"))])
     with netlink.Session(space) as session, pytest.raises(LinuxError, match="map s in table t"):
         session.commit(list(TABLE.add_choices(choices)))
 
 
 @pytest.mark.kernel
-def test_a_namespace_that_is_not_there() -> None:
+def test_a_missing_namespace_fails() -> None:
     with pytest.raises(Missing):
         netlink.Session("pbt-never-made")
 
 
 @given(st.text(max_size=20))
-def test_words_become_data_or_a_protocol_error(word: str) -> None:
+def test_text_becomes_data_or_a_protocol_error(word: str) -> None:
     for reader in (expressions.address, expressions.protocol, expressions.match_source, expressions.match_protocol):
         try:
             assert isinstance(reader(word), bytes)
@@ -83,7 +83,7 @@ def test_words_become_data_or_a_protocol_error(word: str) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 99), st.integers(0, 5), st.binary(max_size=40)), max_size=6))
-def test_answers_that_make_no_sense_are_an_error(answers: list[tuple[int, int, bytes]]) -> None:
+def test_malformed_replies_are_errors(answers: list[tuple[int, int, bytes]]) -> None:
     requests = [TABLE.add_chain("x"), TABLE.add_chain("y")]
     good = rtnl.Message(rtnl.NLMSG_ERROR, 0, len(requests), bytes(4))
     netlink._judge([good], requests)
@@ -96,7 +96,7 @@ def test_answers_that_make_no_sense_are_an_error(answers: list[tuple[int, int, b
 
 
 @given(st.lists(st.binary(max_size=200), min_size=1, max_size=600))
-def test_no_attribute_outgrows_its_length(keys: list[bytes]) -> None:
+def test_long_lists_are_split_into_several_messages(keys: list[bytes]) -> None:
     requests = list(TABLE.add_elements("s", [Entry(key * 5) for key in keys]))
     assert requests
     for request in requests:

@@ -1,4 +1,4 @@
-"""Described nftables tables in a real kernel: written, shared, compared, repaired and removed."""
+"""Described nftables tables in a real kernel: written, shared, compared, restored and removed."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def declared(table: Table) -> str:
 
 
 def fragment(*sources: str, port: int = 80) -> Fragment:
-    """A chain that drops what comes from `sources`, reached by a port."""
+    """A chain that drops packets from `sources`, for one port."""
     rules = tuple(Rule(L4Protocol("tcp"), SourceNetwork(s), Drop(), reason=f"source {s} is denied") for s in sources)
     return Fragment({f"deny-{port}": rules}, (), frozenset({("ports", f"tcp . {port}", f"goto deny-{port}")}))
 
 
-def test_the_layer_loads_nothing_that_a_plugin_cannot_afford() -> None:
+def test_the_light_modules_import_nothing_heavy() -> None:
     parent = str(Path(pybernetes.__file__).parent.parent)
     code = (
         f"import sys; sys.path.insert(0, {parent!r})\n"
@@ -71,7 +71,7 @@ def test_a_table_is_replaced_as_a_whole(ns: str) -> None:
 
 
 @pytest.mark.kernel
-def test_declaring_a_table_leaves_what_others_added(ns: str) -> None:
+def test_declaring_a_table_keeps_what_others_added(ns: str) -> None:
     nft.apply(declared(TABLE), ns)
     nft.apply('add rule ip pbt-policy others accept comment "theirs"\nadd chain ip pbt-policy mine\n', ns)
     nft.apply("add rule ip pbt-policy forward drop\n", ns)
@@ -107,7 +107,7 @@ def test_elements_are_listed_as_scripts_write_them(ns: str) -> None:
 
 
 @pytest.mark.kernel
-def test_a_rule_with_a_reason_is_the_same_by_nft_and_by_netlink(ns: str) -> None:
+def test_a_rule_with_a_reason_is_the_same_through_nft_and_netlink(ns: str) -> None:
     delta = Ruleset().update({"a": fragment("10.0.0.0/8", "192.0.2.7/32")})
     script = Script(TABLE)
     script.replace_table()
@@ -127,7 +127,7 @@ def test_a_statement_in_nfts_language_has_no_netlink_form() -> None:
         Batches("ip", "t").requests(delta)
 
 
-def test_a_comment_is_cut_to_what_nft_accepts() -> None:
+def test_a_comment_is_truncated_to_the_limit_of_nft() -> None:
     assert Rule(Drop(), reason='say "no"').reason == "say no"
     assert len(Rule(Drop(), reason="é" * 100).reason.encode()) == 126
 
@@ -154,7 +154,7 @@ async def test_a_large_table_changes_one_fragment_at_a_time(ns: str) -> None:
 
 
 @pytest.mark.kernel
-def test_small_tables_are_written_once_and_again_when_another_program_changed_them(ns: str) -> None:
+def test_small_tables_are_written_again_after_another_program_changed_them(ns: str) -> None:
     other = Table("ip6", "pbt-policy6", chains=[Chain("c", [rule("ip6 saddr fd00::/8 accept")])])
     tables = SmallTables([("ip", "pbt-policy"), ("ip6", "pbt-policy6")], ns)
     assert tables.ensure([TABLE, other]) == (True, [])
@@ -167,7 +167,7 @@ def test_small_tables_are_written_once_and_again_when_another_program_changed_th
     assert nft.list_tables(ns) == []
 
 
-def test_two_owners_of_one_key() -> None:
+def test_two_owners_of_one_key_of_a_map() -> None:
     rules = Ruleset()
     delta = rules.update(
         {"a": fragment("10.0.0.0/8"), "b": Fragment({}, (), frozenset({("ports", "tcp . 80", "drop")}))}

@@ -21,7 +21,7 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     child.wait()
 
 
-def test_a_pid_file_names_one_process_for_good(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
+def test_a_pid_file_identifies_one_process(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
     path = tmp_path / "pid"
     process.write_pid_file(path, sleeper.pid)
     assert process.read_pid_file(path) == sleeper.pid
@@ -37,7 +37,7 @@ def test_a_pid_file_names_one_process_for_good(tmp_path: Path, sleeper: subproce
 
 
 @pytest.mark.parametrize("text", ["", "12", "x:y", ":", "-1:5", "1:"])
-def test_garbage_in_a_pid_file(tmp_path: Path, text: str) -> None:
+def test_a_malformed_pid_file(tmp_path: Path, text: str) -> None:
     (tmp_path / "pid").write_text(text)
     assert process.read_pid_file(tmp_path / "pid") is None
     assert process.read_pid_file(tmp_path / "none") is None
@@ -61,7 +61,7 @@ def test_limits_in_both_versions() -> None:
 
 
 @pytest.mark.kernel
-def test_a_group_from_birth_to_death(sleeper: subprocess.Popen[bytes]) -> None:
+def test_a_group_is_created_used_and_removed(sleeper: subprocess.Popen[bytes]) -> None:
     parent = cgroup.Cgroup(f"pbt-lx-{os.getpid()}")
     group = cgroup.Cgroup(f"{parent.path}/pod/ctr", parent.hierarchy)
     try:
@@ -94,7 +94,7 @@ def test_mounts_below_a_directory(tmp_path: Path) -> None:
     assert not mount.unmount(data) and not mount.is_mounted(data)
 
 
-def test_odd_lines_in_mountinfo() -> None:
+def test_malformed_lines_in_mountinfo() -> None:
     text = "\n\nx y\n26 1 0:24 / /a\\040b rw shared:1 - tmpfs none rw,size=1k\n1 2 3 - \n26 1 8:1 / / rw - \n"
     (only,) = mount.parse(text)
     assert (only.target, only.shared, only.fstype) == ("/a b", True, "tmpfs")

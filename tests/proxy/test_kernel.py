@@ -1,4 +1,4 @@
-"""A node with two pods, a host outside, and real connections through the rules, in both modes."""
+"""A node with two pods and an external host: real connections through the rules, in both modes."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ PODS = ("10.244.1.2", "10.244.1.3")
 
 
 class StubInformer:
-    """An informer that is fed by the test."""
+    """An informer whose objects come from the test."""
 
     def __init__(self) -> None:
         self.cache: Cache = Cache()
@@ -131,7 +131,7 @@ class World:
             await asyncio.gather(task, return_exceptions=True)
 
     async def get(self, where: str, ip: str = VIP, port: int = 80) -> tuple[str, str]:
-        """Connect from a namespace: (who answered, which source address it saw)."""
+        """Connect from a namespace: (the endpoint that answered, the source address that it saw)."""
         loop = asyncio.get_running_loop()
         sock = netns.run_in(where, lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM))
         sock.setblocking(False)
@@ -143,7 +143,7 @@ class World:
         return server, seen
 
     async def eventually(self, check: Callable[[], object]) -> None:
-        """A change takes a moment to reach the kernel."""
+        """Wait until a condition is true: a change takes a moment to reach the kernel."""
         last: BaseException | None = None
         for _ in range(100):
             try:
@@ -152,11 +152,11 @@ class World:
             except (OSError, TimeoutError) as error:
                 last = error
             await asyncio.sleep(0.03)
-        raise AssertionError(f"never came true: {last!r}")
+        raise AssertionError(f"condition is still false: {last!r}")
 
 
 def _link(a: str, name: str, b: str, cidr: str, gateway: str) -> None:
-    """A veth pair: `name` in namespace a, eth0 with an address in b."""
+    """Create a veth pair: `name` in namespace a, eth0 with an address in b."""
     fd = netns.open_fd(b)
     try:
         with Netlink(a) as nl:
@@ -221,13 +221,13 @@ async def servers(world: World) -> AsyncIterator[None]:
 
 
 @pytest.mark.usefixtures("servers")
-async def test_connections_reach_every_endpoint_with_their_own_address(world: World) -> None:
+async def test_connections_reach_every_endpoint_with_their_source_address(world: World) -> None:
     world.service()
     world.endpoints(*PODS)
     async with world.proxy():
         answers = [await world.get(world.pod(PODS[0])) for _ in range(30)]
         assert {server for server, _ in answers} == set(PODS)
-        # to another pod with the own address; to itself by way of the gateway
+        # another pod sees the client's address; the pod itself sees the gateway's
         assert {seen for server, seen in answers if server == PODS[1]} == {PODS[0]}
         assert {seen for server, seen in answers if server == PODS[0]} == {"10.244.1.1"}
 
@@ -244,7 +244,7 @@ async def test_node_ports_and_the_node_itself(world: World) -> None:
 
 
 @pytest.mark.usefixtures("servers")
-async def test_a_local_policy_keeps_the_callers_address(world: World) -> None:
+async def test_a_local_policy_keeps_the_clients_address(world: World) -> None:
     world.service(external_traffic_policy="Local")
     world.endpoints(PODS[0])
     async with world.proxy():
@@ -252,12 +252,13 @@ async def test_a_local_policy_keeps_the_callers_address(world: World) -> None:
         world.endpoints(PODS[0], local=False)
 
         async def dropped() -> bool:
-            with pytest.raises(TimeoutError):
+            try:
                 await world.get(world.outside, NODE, 30080)
-            return True
+            except TimeoutError:
+                return True
+            return False
 
-        await asyncio.sleep(0.2)
-        assert await dropped()
+        await world.eventually(dropped)
         assert (await world.get(world.pod(PODS[1])))[0] == PODS[0]
 
 
@@ -313,7 +314,7 @@ async def test_without_endpoints_connections_are_refused_at_once(world: World) -
 
 
 @pytest.mark.usefixtures("servers")
-async def test_rules_that_a_stranger_removes_come_back(world: World) -> None:
+async def test_rules_that_another_program_removes_are_restored(world: World) -> None:
     world.service()
     world.endpoints(*PODS)
     async with world.proxy():
@@ -329,7 +330,7 @@ async def test_rules_that_a_stranger_removes_come_back(world: World) -> None:
         await world.eventually(back)
 
 
-async def test_udp_flows_of_a_vanished_endpoint_end_and_others_live(world: World) -> None:
+async def test_udp_flows_of_a_removed_endpoint_are_deleted_and_others_stay(world: World) -> None:
     world.service(ports=[ServicePort(name="http", port=80, protocol="UDP")])
     world.endpoints(PODS[1], protocol="UDP")
     loop = asyncio.get_running_loop()

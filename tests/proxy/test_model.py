@@ -60,11 +60,11 @@ def test_terminating_endpoints_serve_only_while_none_is_ready() -> None:
     assert [e.ip for e in one(service(), parts).endpoints] == ["10.1.0.1"]
     both = slice_of(("10.1.0.1", "node-1", LEAVING), ("10.2.0.1", "node-2", READY))
     assert [e.ip for e in one(service(), both).endpoints] == ["10.2.0.1"]
-    # with a policy of Local, what this node still has counts on its own
+    # with a policy of Local, only the endpoints of this node count
     assert [e.ip for e in one(service(), both).local_endpoints] == ["10.1.0.1"]
 
 
-def test_what_has_no_cluster_ip_is_not_served() -> None:
+def test_services_without_cluster_ip_have_no_virtual_servers() -> None:
     for other in (service(cluster_ip="None", cluster_ips=["None"]), service(type="ExternalName")):
         assert virtual_servers(other, [], "node-1", 4) == []
     assert virtual_servers(service(), [], "node-1", 6) == []
@@ -100,7 +100,7 @@ def test_an_update_touches_only_what_changed() -> None:
     assert "s8" not in script
 
 
-def test_two_services_that_claim_one_address_do_not_break_the_ruleset() -> None:
+def test_two_services_with_the_same_external_ip() -> None:
     family = Family(4)
     rules = Ruleset()
     part = slice_of(("10.1.0.1", "node-1", READY))
@@ -115,7 +115,7 @@ def test_two_services_that_claim_one_address_do_not_break_the_ruleset() -> None:
     assert values in ([], [f"goto external-{value}" for value in ()]) or "web2" in values[0]
 
 
-def test_words_that_are_no_addresses_never_reach_the_packet_filter() -> None:
+def test_malformed_addresses_never_reach_the_packet_filter() -> None:
     bad = ("", "10.0.0", "10.0.0.1/24", "fd00::1", "10.0.0.1 drop", "10.0.0.1\n", "\0", "０.0.0.1", "1" * 5000)
     parts = [slice_of((ip, "node-1", READY)) for ip in bad]
     good = slice_of(("10.1.0.1", "node-1", READY))
@@ -133,12 +133,12 @@ def test_source_ranges() -> None:
     assert ranges() == ()
     assert ranges(" 192.0.2.7/24 ", "fd00::/8", "192.0.2.0/24") == ("192.0.2.0/24",)
     assert ranges("fd00::/8") == ()
-    # what can't be read admits nobody, and takes nothing from what can
+    # a malformed range alone admits no source; beside a valid one it is ignored
     assert ranges("192.0.2.0/99") == ("0.0.0.0/32",)
     assert ranges("x; flush ruleset", "192.0.2.0/24") == ("192.0.2.0/24",)
 
 
-def test_few_endpoints_share_evenly_and_many_have_a_map() -> None:
+def test_few_endpoints_get_rules_and_many_a_map() -> None:
     family = Family(4)
 
     def script(count: int) -> str:

@@ -1,4 +1,4 @@
-"""What is written as netlink messages reads, in `nft list`, like what nft itself writes; and bad input is refused."""
+"""`nft list` shows the same for rules written as netlink messages and by nft; invalid input is rejected."""
 
 import os
 import re
@@ -40,7 +40,7 @@ def _server(family: Family, number: int, count: int, **more: object) -> VirtualS
 
 
 def every_form(family: Family) -> list[VirtualServer]:
-    """Virtual servers that between them need every kind of rule, map and verdict."""
+    """Virtual servers that together need every kind of rule, map and verdict."""
     local = _ends(family, 2, 7, local=True)
     outside = (_ip(family, 203, 9),)
     ranges = ("192.0.2.0/24", "198.51.100.9/32") if family.version == 4 else ("fd01::/16", "fd02::1/128", "fd03::/27")
@@ -67,7 +67,7 @@ def space() -> Iterator[str]:
 
 
 def _listing(space: str, family: Family) -> dict[str, object]:
-    """The table as nft shows it: chains by name, in order; nothing of when things came."""
+    """The table as nft shows it, chains by name; without the order in which objects were added."""
     text = nft.list_text(family.word, TABLE, space)
     assert text is not None
     blocks = re.findall(r"^\t(?:set|map|chain) (\S+) \{\n(.*?)^\t\}", text, re.DOTALL | re.MULTILINE)
@@ -101,7 +101,7 @@ def _both(space: str, family: Family, deltas: list[Delta]) -> tuple[dict[str, ob
 
 @kernel
 @pytest.mark.parametrize("family", FAMILIES, ids=["ipv4", "ipv6"])
-def test_each_form_of_rule_lists_like_one_that_nft_wrote(space: str, family: Family) -> None:
+def test_each_kind_of_rule_is_listed_like_one_written_by_nft(space: str, family: Family) -> None:
     rules = Ruleset()
     delta = rules.update({s.key: nftables.fragment(s, family) for s in every_form(family)})
     by_nft, by_us = _both(space, family, [delta])
@@ -111,7 +111,7 @@ def test_each_form_of_rule_lists_like_one_that_nft_wrote(space: str, family: Fam
 
 @kernel
 @pytest.mark.parametrize("family", FAMILIES, ids=["ipv4", "ipv6"])
-def test_changes_and_removals_lead_to_the_same_table(space: str, family: Family) -> None:
+def test_changes_and_removals_give_the_same_table(space: str, family: Family) -> None:
     rules = Ruleset()
     servers = every_form(family)
     deltas = [rules.update({s.key: nftables.fragment(s, family) for s in servers})]
@@ -135,7 +135,7 @@ def test_many_endpoints_and_elements_need_several_messages(space: str) -> None:
 
 
 @kernel
-def test_a_refused_batch_changes_nothing_and_says_what_it_met(space: str) -> None:
+def test_a_rejected_batch_changes_nothing_and_names_the_object(space: str) -> None:
     family = FAMILIES[0]
     nft.apply(base(family), space)
     before = _listing(space, family)
@@ -152,7 +152,7 @@ def test_a_refused_batch_changes_nothing_and_says_what_it_met(space: str) -> Non
 
 
 @kernel
-async def test_a_change_that_fails_has_everything_written_again(space: str) -> None:
+async def test_after_a_failed_change_everything_is_written_again(space: str) -> None:
     family = FAMILIES[0]
     servers = every_form(family)
     renderer = NftRenderer(ProxyOptions(node_name="me", cluster_cidrs=family.pod_cidrs, netns=space), 4)
@@ -175,14 +175,14 @@ async def test_a_change_that_fails_has_everything_written_again(space: str) -> N
 def test_a_batch_full_of_errors_is_an_error(space: str) -> None:
     table = netlink.Messages(expressions.IPV4, "not-there")
     with netlink.Session(space) as session:
-        for _ in range(2):  # the second one finds what the first one left unread
+        for _ in range(2):  # the first one leaves replies unread
             with pytest.raises(Missing, match="add chain c0 in table not-there"):
                 session.commit([table.add_chain(f"c{n}") for n in range(20_000)])
         session.commit([])
 
 
 @pytest.mark.parametrize("bad", ["", "10.0.0", "10.0.0.1/24", "web", "10.0.0.1\n", "fd00::g", "\0"])
-def test_a_bad_address_is_refused_before_anything_is_sent(bad: str) -> None:
+def test_a_malformed_address_is_rejected_before_anything_is_sent(bad: str) -> None:
     family = FAMILIES[0]
     for server in (
         _server(family, 1, 0, endpoints=(Endpoint(bad, 80),)),
@@ -195,6 +195,6 @@ def test_a_bad_address_is_refused_before_anything_is_sent(bad: str) -> None:
 
 
 @pytest.mark.parametrize("port", [-1, 65536])
-def test_a_bad_port_is_refused(port: int) -> None:
+def test_an_invalid_port_is_rejected(port: int) -> None:
     with pytest.raises(ProtocolError):
         expressions.port(port)

@@ -1,4 +1,4 @@
-"""Our plugins and the distribution's, side by side: either takes over from the other, and both stand in one chain."""
+"""Our plugins and the stock plugins: either can take over from the other, and both work in one chain."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_macvlan_and_static(world: World, maker: str, remover: str) -> None:
 
 
 @SIDES
-def test_tuning_puts_back_what_the_other_noted(world: World, maker: str, remover: str) -> None:
+def test_tuning_restores_what_the_other_recorded(world: World, maker: str, remover: str) -> None:
     places = _directories(world)
     world.make("a")
     result = world.call("bridge", "ADD", world.bridge(), "a")
@@ -136,8 +136,8 @@ def test_bandwidth(world: World, maker: str, remover: str) -> None:
     assert not any(name.startswith("bwp") for name in _links(world, "node"))
 
 
-def test_a_stock_firewall_after_ours(world: World) -> None:
-    """It reads our result, adds its rules for the addresses in there, and passes the result on."""
+def test_the_stock_firewall_plugin_after_ours(world: World) -> None:
+    """It reads our result, adds rules for its addresses, and passes the result on."""
     world.make("a")
     result = world.call("flannel", "ADD", world.flannel(), "a")
     config = {"cniVersion": VERSION, "name": "cbr0", "type": "firewall", "backend": "iptables", "prevResult": result}
@@ -151,7 +151,7 @@ def test_a_stock_firewall_after_ours(world: World) -> None:
         "backend": "nftables",
         "prevResult": passed,
     }
-    assert world.call("portmap", "ADD", mapped, "a")["ips"] == result["ips"], "and ours after theirs"
+    assert world.call("portmap", "ADD", mapped, "a")["ips"] == result["ips"], "and ours after the stock plugin"
     world.call("portmap", "DEL", mapped, "a")
     world.call("firewall", "DEL", config, "a", bin_dir=STOCK)
     world.call("flannel", "DEL", world.flannel(), "a")
