@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - `flag` gives a dataclass field
-"""pybernetes proxy: the Service proxy alone, with the flags of kube-proxy."""
+"""pybernetes proxy: runs the Service proxy alone, with the flags of kube-proxy."""
 
 import asyncio
 from dataclasses import dataclass
@@ -21,14 +21,16 @@ from pybernetes.proxy.options import ProxyOptions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flags:
-    """The flags of kube-proxy that mean something here, and those that its usual manifests carry."""
+    """The flags of kube-proxy that have a meaning here, and those that common manifests set."""
 
-    kubeconfig: Path | None = flag(None, "How to reach the API server.", type=FILE, shown="the pod's own account")
-    master: str = flag("", "URL of the API server, in place of the kubeconfig's.")
-    hostname_override: str = flag("", "Name of the Node.", shown="the host's name")
-    proxy_mode: str = flag("nftables", "How Services are made in the kernel.", type=click.Choice(sorted(MODES)))
-    cluster_cidr: tuple[str, ...] = listed((), "Networks of pods; what comes from elsewhere is masqueraded.", type=CIDR)
-    masquerade_all: bool = flag("false", "Masquerade all that goes to a ClusterIP.", type=BOOL)
+    kubeconfig: Path | None = flag(None, "Path of the kubeconfig.", type=FILE, shown="the pod's service account")
+    master: str = flag("", "URL of the API server; overrides the kubeconfig.")
+    hostname_override: str = flag("", "Name of the node.", shown="the hostname")
+    proxy_mode: str = flag("nftables", "How Services are implemented in the kernel.", type=click.Choice(sorted(MODES)))
+    cluster_cidr: tuple[str, ...] = listed(
+        (), "Networks of pods; traffic to a ClusterIP from other sources is masqueraded.", type=CIDR
+    )
+    masquerade_all: bool = flag("false", "Masquerade all traffic to a ClusterIP.", type=BOOL)
     iptables_min_sync_period: float = flag(
         "1s", "With --proxy-mode=iptables: changes within this time are applied together.", type=DURATION
     )
@@ -42,15 +44,15 @@ class Flags:
         "30s", "With --proxy-mode=nftables: how often all rules are checked.", type=DURATION
     )
     healthz_bind_address: tuple[str, int] = flag(
-        "0.0.0.0:10256", "Address and port of /healthz; port 0: none.", type=HOST_PORT
+        "0.0.0.0:10256", "Address and port of /healthz; port 0 disables it.", type=HOST_PORT
     )
     metrics_bind_address: tuple[str, int] = flag(
-        "127.0.0.1:10249", "Address and port of /metrics; port 0: none.", type=HOST_PORT
+        "127.0.0.1:10249", "Address and port of /metrics; port 0 disables it.", type=HOST_PORT
     )
-    bind_address: str | None = ignored("the rules hold for all addresses of the node.")
-    conntrack_max_per_core: str | None = ignored("the host's own setting holds.")
-    conntrack_min: str | None = ignored("the host's own setting holds.")
-    oom_score_adj: str | None = ignored("the host's own setting holds.")
+    bind_address: str | None = ignored("rules apply to all addresses of the node.")
+    conntrack_max_per_core: str | None = ignored("the host's setting applies.")
+    conntrack_min: str | None = ignored("the host's setting applies.")
+    oom_score_adj: str | None = ignored("the host's setting applies.")
 
 
 def run(flags: Flags, level: str) -> None:
@@ -62,7 +64,7 @@ def run(flags: Flags, level: str) -> None:
 
 
 def settings(flags: Flags) -> ProxyOptions:
-    """The proxy's options. A second family is served where --cluster-cidr has a network of it."""
+    """The proxy's options. IPv6 is served if --cluster-cidr contains an IPv6 network."""
     nft = flags.proxy_mode == "nftables"
     return ProxyOptions(
         node_name=node_name(flags.hostname_override),
@@ -81,7 +83,7 @@ async def _work(flags: Flags, options: ProxyOptions) -> None:
     proxy = make_proxy(options, informers)
 
     def check() -> str:
-        return "" if proxy.ready else "the Services known at the start are not all in the kernel yet"
+        return "" if proxy.ready else "not all Services known at the start are in the kernel yet"
 
     try:
         async with (
