@@ -1,4 +1,4 @@
-"""A whole cluster with real containers, driven by real clients. One cluster serves all tests that do not break it."""
+"""A cluster with real containers, driven by real clients. Tests that do not break the cluster share one."""
 
 import itertools
 import json
@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def run(argv: list[str], *, env: Mapping[str, str] | None = None, stdin: str = "", timeout: float = 120) -> str:
-    """A program's standard output; its failure is an AssertionError with all it said."""
+    """A program's standard output. Raises AssertionError with all of its output if it fails."""
     done = run_raw(argv, env=env, stdin=stdin, timeout=timeout)
     assert done.returncode == 0, f"{' '.join(argv)}: exit {done.returncode}\n{done.stdout}{done.stderr}"
     return done.stdout
@@ -47,7 +47,7 @@ def run(argv: list[str], *, env: Mapping[str, str] | None = None, stdin: str = "
 def run_raw(
     argv: list[str], *, env: Mapping[str, str] | None = None, stdin: str = "", timeout: float = 120
 ) -> "subprocess.CompletedProcess[str]":
-    """The same, whatever its exit code."""
+    """Run a program and return its result, whatever its exit code."""
     return subprocess.run(
         argv,
         input=stdin,
@@ -60,7 +60,7 @@ def run_raw(
 
 
 def eventually(check: Callable[[], Any], *, timeout: float = 30.0, what: str = "") -> Any:
-    """Wait until `check` returns something true; an AssertionError inside it counts as not yet."""
+    """Wait until `check` returns a true value; an AssertionError inside it means not yet."""
     deadline = time.monotonic() + timeout
     last: object = None
     while time.monotonic() < deadline:
@@ -76,7 +76,7 @@ def eventually(check: Callable[[], Any], *, timeout: float = 30.0, what: str = "
 
 @dataclass
 class Kubectl:
-    """One kubectl in one namespace."""
+    """A kubectl for one namespace."""
 
     kubeconfig: str
     namespace: str = "default"
@@ -105,7 +105,7 @@ class Kubectl:
 
 @dataclass
 class Cluster:
-    """A cluster made by `pybernetes up`."""
+    """A cluster created by `pybernetes up`."""
 
     name: str
     kubeconfig: Path
@@ -133,13 +133,13 @@ class Cluster:
         return Kubectl(str(self.kubeconfig), namespace, program or kubectls()[0])
 
     def in_node(self, node: str, *argv: str) -> str:
-        """A command inside a node's network namespace."""
+        """Run a command in a node's network namespace."""
         return run(["nsenter", f"--net={self.layout.node(node).netns_path}", *argv])
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Three nodes. Tests leave it as they found it."""
+    """Three nodes. Tests must not change the cluster's state."""
     made = Cluster(os.environ.get("PYBERNETES_E2E_CLUSTER", "e2e"), tmp_path_factory.mktemp("e2e") / "kubeconfig")
     made.down()
     made.up("--nodes", "3")
@@ -153,7 +153,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture
 def kubectl(cluster: Cluster) -> Iterator[Kubectl]:
-    """kubectl in a namespace of its own, which goes with the test."""
+    """kubectl for a new namespace, which is deleted after the test."""
     base = cluster.kubectl()
     name = f"t{next(_numbers)}"
     base("create", "namespace", name)
@@ -190,7 +190,7 @@ def hello(name: str = "web", replicas: int = 3, **pod: Any) -> dict[str, Any]:
 
 
 def service(name: str = "web", **spec: Any) -> dict[str, Any]:
-    """A Service of it."""
+    """A Service for the example server."""
     ports = [{"name": "http", "port": 80, "targetPort": "http"}]
     return {
         "apiVersion": "v1",
@@ -201,7 +201,7 @@ def service(name: str = "web", **spec: Any) -> dict[str, Any]:
 
 
 def shell_pod(name: str = "client", node: str = "", script: str = "", **spec: Any) -> dict[str, Any]:
-    """A pod with a shell, idle unless a script is given."""
+    """A pod with a shell, which is idle unless a script is given."""
     command = ["sh", "-c", script or "trap exit TERM; while :; do sleep 3600 & wait; done"]
     body: dict[str, Any] = {
         "terminationGracePeriodSeconds": 1,
@@ -215,7 +215,7 @@ def shell_pod(name: str = "client", node: str = "", script: str = "", **spec: An
 
 @contextmanager
 def own_cluster(name: str, directory: Path, *args: str) -> Iterator[Cluster]:
-    """A cluster that a test may break; nothing of it stays."""
+    """A cluster that a test may break. It is removed afterwards."""
     made = Cluster(name, directory / "kubeconfig")
     made.down()
     made.up(*args)
@@ -227,7 +227,7 @@ def own_cluster(name: str, directory: Path, *args: str) -> Iterator[Cluster]:
 
 
 def kill(cluster: Cluster, *names: str) -> None:
-    """kill -9 of supervised processes, all at the same moment; returns when they are dead."""
+    """kill -9 of supervised processes, all at once; returns when they have exited."""
     targets = {name: process(cluster.layout, name) for name in names}
     running = [target for target in targets.values() if target is not None]
     assert len(running) == len(names), f"not all are running: {targets}"
@@ -245,15 +245,15 @@ def kill_container(cluster: Cluster, pod: dict[str, Any]) -> None:
 
 
 def all_ready(cluster: Cluster, count: int = 3) -> bool:
-    """Whether so many nodes are Ready."""
+    """Whether this many nodes are Ready."""
     return cluster.kubectl()("get", "nodes", "--no-headers").count(" Ready ") == count
 
 
 def node_address(kubectl: Kubectl, node: str) -> str:
-    """A node's own address."""
+    """A node's InternalIP."""
     return kubectl("get", "node", node, "-o", "jsonpath={.status.addresses[0].address}")
 
 
 def rolled(kubectl: Kubectl, name: str = "web", timeout: int = 60) -> None:
-    """Until the rollout is complete."""
+    """Wait until the rollout is complete."""
     kubectl("rollout", "status", f"deployment/{name}", f"--timeout={timeout}s")

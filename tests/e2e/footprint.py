@@ -1,4 +1,4 @@
-"""What the whole machine holds, by looking at all of it and not for our marks: so it also sees what lost its mark."""
+"""A snapshot of the whole machine. It does not search for our marks, so it also finds objects that lost their mark."""
 
 import os
 import subprocess
@@ -28,11 +28,11 @@ _DAEMONS = ("pybernetes", "containerd", "runc", "pause", "httpd", "/hello")
 
 
 class Footprint(NamedTuple):
-    """A look at the whole machine."""
+    """A snapshot of the machine."""
 
     things: dict[str, set[str]]
-    strange: list[str]
-    """Marks of other clusters and of other tests that are at work meanwhile."""
+    foreign: list[str]
+    """Marks of other clusters and of other tests that run meanwhile."""
 
 
 def footprint(*mine: str) -> Footprint:
@@ -53,25 +53,25 @@ def footprint(*mine: str) -> Footprint:
         },
         "files": _files(),
     }
-    return Footprint(things, _strangers(set(mine)))
+    return Footprint(things, _foreign(set(mine)))
 
 
 def difference(before: Footprint, *mine: str) -> dict[str, list[str]]:
-    """What is there now and was not before (+), and the other way round (-); never what others did."""
+    """What was added (+) and removed (-) since `before`, except by other clusters and tests."""
     now = footprint(*mine)
-    strange = {*before.strange, *now.strange}
+    foreign = {*before.foreign, *now.foreign}
     found: dict[str, list[str]] = {}
     for kind, things in now.things.items():
         then = before.things[kind]
         changed = [f"+ {thing}" for thing in things - then] + [f"- {thing}" for thing in then - things]
-        left = sorted(line for line in changed if not any(mark in line for mark in strange) and _concerns(line, mine))
+        left = sorted(line for line in changed if not any(mark in line for mark in foreign) and _concerns(line, mine))
         if left:
             found[kind] = left
     return found
 
 
-def _strangers(mine: set[str]) -> list[str]:
-    """Marks of what is not from clusters of ours: other clusters by name, and the tests of components."""
+def _foreign(mine: set[str]) -> list[str]:
+    """Marks of objects that do not belong to our clusters: those of other clusters and of component tests."""
     registry = Registry()
     marks = ["pbt-", "pytest", "clusters.json", "counters "]
     for name in set(registry.read().clusters) - mine:
@@ -84,12 +84,12 @@ def _strangers(mine: set[str]) -> list[str]:
 
 
 def _concerns(line: str, mine: tuple[str, ...]) -> bool:
-    """Not a shim's socket that somebody listens to, and not a stranger's temporary file."""
+    """Whether a line counts: not a live shim's socket, and not another program's temporary file or cgroup."""
     name = line[2:]
     if "/run/containerd/s/" in name:
         return not listens(Path(name))
     if line.startswith("- /sys/fs/cgroup") and not any(mark in name for mark in (*mine, "pybernetes")):
-        return False  # other programs of the machine come and go
+        return False  # other programs start and stop
     return not name.startswith(("/tmp/", "/var/tmp/")) or any(mark in name for mark in (*mine, "pybernetes"))
 
 

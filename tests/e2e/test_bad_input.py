@@ -1,4 +1,4 @@
-"""What people get wrong, and what machines lack: a message names the fix, and nothing is left behind."""
+"""User errors and unsuitable machines: a message names the fix, and nothing is left over."""
 
 import contextlib
 import json
@@ -34,7 +34,7 @@ NOBODY = "65534"
 
 
 def up_fails(name: str, directory: Path, *args: str, prefix: tuple[str, ...] = (), kubeconfig: str = "") -> str:
-    """What `up` says when it refuses: not a traceback; and nothing of the cluster is there."""
+    """The message of a failing `up`. It has no traceback, and nothing of the cluster exists."""
     env = {"KUBECONFIG": kubeconfig or str(directory / "kubeconfig")}
     done = run_raw([*prefix, *PYBERNETES, "up", "--name", name, *args], env=env, timeout=60)
     assert done.returncode in (1, 2), done.stdout + done.stderr
@@ -47,7 +47,7 @@ def up_fails(name: str, directory: Path, *args: str, prefix: tuple[str, ...] = (
 
 @contextlib.contextmanager
 def listening(port: int = 0) -> Iterator[int]:
-    """Somebody else's program on a port."""
+    """Another program that listens on a port."""
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", port))
@@ -57,7 +57,7 @@ def listening(port: int = 0) -> Iterator[int]:
 
 @contextlib.contextmanager
 def small_disk(where: Path, size: str) -> Iterator[None]:
-    """A disk of its own that is soon full."""
+    """A small file system mounted on a directory."""
     where.mkdir(parents=True, exist_ok=True)
     run(["mount", "-t", "tmpfs", "-o", f"size={size}", "e2e-small", str(where)])
     try:
@@ -67,7 +67,7 @@ def small_disk(where: Path, size: str) -> Iterator[None]:
 
 
 class TestUp:
-    """Before anything is made."""
+    """Errors before anything is created."""
 
     @pytest.mark.parametrize(
         ("args", "words"),
@@ -84,35 +84,35 @@ class TestUp:
         ids=lambda value: " ".join(value),
     )
     def test_flags(self, tmp_path: Path, args: tuple[str, ...], words: tuple[str, ...]) -> None:
-        said = up_fails("e2e-bad", tmp_path, *args)
-        assert all(word in said for word in words), said
+        output = up_fails("e2e-bad", tmp_path, *args)
+        assert all(word in output for word in words), output
 
-    def test_a_name_that_cannot_be_one(self, tmp_path: Path) -> None:
+    def test_invalid_names(self, tmp_path: Path) -> None:
         env = {"KUBECONFIG": str(tmp_path / "kubeconfig")}
         done = run_raw([*PYBERNETES, "up", "--name", "Bad_Name"], env=env)
         assert done.returncode in (1, 2) and "Bad_Name" in done.stderr and "Traceback" not in done.stderr
 
-    def test_a_command_that_there_is_not(self) -> None:
+    def test_an_unknown_command(self) -> None:
         done = run_raw([*PYBERNETES, "upp"])
         assert done.returncode == 2 and "up" in done.stderr and "Traceback" not in done.stderr
 
     @pytest.mark.parametrize("command", ["status", "stop", "kubeconfig", "logs"])
-    def test_a_cluster_that_there_is_not(self, command: str) -> None:
+    def test_an_unknown_cluster(self, command: str) -> None:
         args = ["control-plane"] if command == "logs" else []
         done = run_raw([*PYBERNETES, command, "--name", "e2e-none", *args])
         assert done.returncode == 1 and "e2e-none" in done.stderr and "pybernetes up" in done.stderr, done.stderr
 
     def test_a_port_in_use(self, tmp_path: Path) -> None:
         with listening() as port:
-            said = up_fails("e2e-bad", tmp_path, "--api-port", str(port))
-        assert f"port {port} is in use" in said and "ss -ltnp" in said
+            output = up_fails("e2e-bad", tmp_path, "--api-port", str(port))
+        assert f"port {port} is in use" in output and "ss -ltnp" in output
 
     @pytest.mark.parametrize("content", ["{not yaml: [", "just words", "apiVersion: v1\nkind: Pod\n", "\0\1\2"])
-    def test_a_kubeconfig_that_is_none(self, tmp_path: Path, content: str) -> None:
+    def test_a_file_that_is_not_a_kubeconfig(self, tmp_path: Path, content: str) -> None:
         damaged = tmp_path / "damaged"
         damaged.write_text(content)
-        said = up_fails("e2e-bad", tmp_path, kubeconfig=str(damaged))
-        assert str(damaged) in said
+        output = up_fails("e2e-bad", tmp_path, kubeconfig=str(damaged))
+        assert str(damaged) in output
         assert damaged.read_text() == content
 
     def test_a_kubeconfig_that_is_a_directory(self, tmp_path: Path) -> None:
@@ -120,22 +120,22 @@ class TestUp:
 
     def test_not_root(self, tmp_path: Path) -> None:
         tmp_path.chmod(0o755)
-        said = up_fails("e2e-bad", tmp_path, prefix=("setpriv", "--reuid", NOBODY, "--clear-groups"))
-        assert "root" in said and "sudo" in said
+        output = up_fails("e2e-bad", tmp_path, prefix=("setpriv", "--reuid", NOBODY, "--clear-groups"))
+        assert "root" in output and "sudo" in output
 
     @pytest.mark.parametrize("capability", ["net_admin", "sys_admin"])
     def test_a_missing_capability(self, tmp_path: Path, capability: str) -> None:
         prefix = ("setpriv", "--bounding-set", f"-{capability}", "--inh-caps", f"-{capability}")
-        said = up_fails("e2e-bad", tmp_path, prefix=prefix)
-        assert f"CAP_{capability.upper()} is missing" in said and "--privileged" in said
+        output = up_fails("e2e-bad", tmp_path, prefix=prefix)
+        assert f"CAP_{capability.upper()} is missing" in output and "--privileged" in output
 
     def test_a_missing_program(self, tmp_path: Path) -> None:
-        # A file of the test's own: the mode of a bound file is that of the file itself, everywhere.
+        # Bind-mount a file of the test: changing the mode of a bind mount would change the original file.
         nothing = tmp_path / "runc"
         nothing.touch(mode=0)
         hide = f'mount --bind {nothing} /usr/sbin/runc; exec "$@"'
-        said = up_fails("e2e-bad", tmp_path, prefix=("unshare", "-m", "sh", "-c", hide, "sh"))
-        assert "runc" in said and "apt-get install" in said
+        output = up_fails("e2e-bad", tmp_path, prefix=("unshare", "-m", "sh", "-c", hide, "sh"))
+        assert "runc" in output and "apt-get install" in output
 
     def test_a_full_disk(self, tmp_path: Path) -> None:
         env = {"KUBECONFIG": str(tmp_path / "kubeconfig")}
@@ -143,7 +143,7 @@ class TestUp:
         with small_disk(STATE_ROOT / "e2e-full", "3m"):
             done = run_raw([*PYBERNETES, "up", "--name", "e2e-full", "--nodes", "1"], env=env, timeout=90)
             assert done.returncode == 1
-            assert "no space left on device" in done.stderr.lower() and "room" in done.stderr, done.stderr
+            assert "no space left on device" in done.stderr.lower() and "free some" in done.stderr, done.stderr
             assert "Traceback" not in done.stderr
             run([*PYBERNETES, "down", "--name", "e2e-full"], env=env)
         assert inventory("e2e-full").is_empty(), inventory("e2e-full").lines()
@@ -151,7 +151,7 @@ class TestUp:
 
 @pytest.fixture(scope="module")
 def mine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """One node whose store has a small disk of its own."""
+    """One node; the store is on a small file system."""
     made = Cluster("e2e-small", tmp_path_factory.mktemp("small") / "kubeconfig")
     made.down()
     with small_disk(STATE_ROOT / "e2e-small" / "store", "8m"):
@@ -162,14 +162,14 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 class TestARunningCluster:
-    """Trouble that comes later."""
+    """Errors of an existing cluster."""
 
-    def test_other_racks_than_before(self, mine: Cluster) -> None:
+    def test_another_number_of_racks(self, mine: Cluster) -> None:
         done = run_raw([*PYBERNETES, "up", "--name", mine.name, "--nodes", "1", "--racks", "2"], env=mine.env)
         assert done.returncode == 1 and "--racks 1" in done.stderr and "pybernetes down" in done.stderr
         assert all_ready(mine, 1)
 
-    def test_the_store_s_disk_is_full(self, mine: Cluster) -> None:
+    def test_the_stores_disk_is_full(self, mine: Cluster) -> None:
         kubectl = mine.kubectl()
         kubectl("create", "configmap", "before", "--from-literal=k=v")
         filler = mine.layout.store_db.parent / "filler"
@@ -186,13 +186,13 @@ class TestARunningCluster:
         kubectl("create", "configmap", "after", f"--from-file=k={_file(mine, big)}")
         eventually(lambda: all_ready(mine, 1), what="the node is Ready")
 
-    def test_the_port_was_taken_while_it_was_stopped(self, mine: Cluster) -> None:
+    def test_the_port_was_taken_after_a_stop(self, mine: Cluster) -> None:
         port = mine.layout.api_port
         mine.cli("stop", "--name", mine.name)
         with listening(port):
             done = run_raw([*PYBERNETES, "up", "--name", mine.name, "--nodes", "1"], env=mine.env)
             assert done.returncode == 1 and f"port {port}" in done.stderr and "ss -ltnp" in done.stderr
-        # The store's small disk went with the stop, and what was in it.
+        # The stop unmounted the store's small file system, which discards the store.
         assert inventory(mine.name)._replace(files=()).is_empty()
 
 
@@ -237,7 +237,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 
 class TestManifests:
-    """Objects that cannot be."""
+    """Invalid objects."""
 
     @pytest.mark.parametrize(("wrong", "words"), WRONG, ids=[f"{o['kind']} {w}" for o, w in WRONG])
     def test_the_field_is_named(self, kubectl: Kubectl, wrong: dict[str, Any], words: str) -> None:
@@ -247,11 +247,11 @@ class TestManifests:
         assert done.returncode == 1 and words in done.stderr, done.stderr
         assert "nil" not in done.stderr and "Internal" not in done.stderr, done.stderr
 
-    def test_what_is_no_yaml(self, kubectl: Kubectl) -> None:
+    def test_invalid_yaml(self, kubectl: Kubectl) -> None:
         for text in ("a: [", "just words", "- 1\n- 2\n", "{}", "kind: Pod\n"):
             assert kubectl.raw("apply", "-f", "-", stdin=text).returncode == 1
 
-    def test_bodies_that_are_no_objects(self, kubectl: Kubectl, cluster: Cluster) -> None:
+    def test_bodies_that_are_not_objects(self, kubectl: Kubectl, cluster: Cluster) -> None:
         path = f"/api/v1/namespaces/{kubectl.namespace}/configmaps"
         deep = "[" * 100_000
         for body in ("", "{", "null", "[]", '"text"', '{"metadata": 5}', '{"data": {"k": 1}}', "\udcff", deep):
@@ -260,7 +260,7 @@ class TestManifests:
         assert _post(cluster, path, json.dumps({"metadata": {"name": "x"}, "data": {"k": "x" * 4_000_000}})) == 413
         assert kubectl("get", "configmaps", "-o", "name").split() == ["configmap/kube-root-ca.crt"]
 
-    def test_what_cannot_change(self, kubectl: Kubectl) -> None:
+    def test_immutable_fields(self, kubectl: Kubectl) -> None:
         kubectl.apply(hello(replicas=0), service())
         patch = '{"spec":{"selector":{"matchLabels":{"app":"other"}}}}'
         refused = kubectl.raw("patch", "deployment", "web", "-p", patch)
@@ -270,7 +270,7 @@ class TestManifests:
 
 
 def _post(cluster: Cluster, path: str, body: str) -> int:
-    """The status of one POST, past kubectl's own checks."""
+    """The status of a POST, without kubectl's own checks."""
     pki = Pki(cluster.layout.pki)
     pair = pki.pair("apiserver-kubelet-client")
     context = ssl.create_default_context(cafile=str(pki.ca_certificate))
@@ -286,12 +286,12 @@ def _post(cluster: Cluster, path: str, body: str) -> int:
 
 
 class TestKubeconfigs:
-    """Clients that come with the wrong papers."""
+    """Clients with wrong credentials."""
 
     def refused(
         self, cluster: Cluster, directory: Path, change: Callable[[dict[str, Any], dict[str, Any]], object]
     ) -> str:
-        """What kubectl says with a changed kubeconfig."""
+        """The error of kubectl with a changed kubeconfig."""
         config = json.loads(cluster.kubectl()("config", "view", "--raw", "-o", "json"))
         change(config["clusters"][0]["cluster"], config["users"][0])
         path = directory / "kubeconfig"
@@ -301,24 +301,24 @@ class TestKubeconfigs:
         assert done.returncode == 1
         return done.stderr
 
-    def test_a_token_that_nobody_signed(self, cluster: Cluster, tmp_path: Path) -> None:
+    def test_an_unknown_token(self, cluster: Cluster, tmp_path: Path) -> None:
         token = {"token": "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiJ9."}
-        said = self.refused(cluster, tmp_path, lambda server, user: user.update(user=token))
-        assert "Unauthorized" in said or "logged in" in said
+        output = self.refused(cluster, tmp_path, lambda server, user: user.update(user=token))
+        assert "Unauthorized" in output or "logged in" in output
 
     def test_a_certificate_of_another_cluster(self, cluster: Cluster, tmp_path: Path) -> None:
         other = Pki(tmp_path / "pki")
         other.ensure_control_plane(apiserver_sans(cluster.layout, "localhost"))
         pair = other.pair("apiserver-kubelet-client")
         theirs = {"client-certificate": str(pair.certificate), "client-key": str(pair.key)}
-        said = self.refused(cluster, tmp_path, lambda server, user: user.update(user=theirs))
-        # TLS ends before HTTP begins, so there is no Status; and Python's TLS server sends no alert.
-        assert any(words in said for words in ("EOF", "reset by peer", "certificate")), said
+        output = self.refused(cluster, tmp_path, lambda server, user: user.update(user=theirs))
+        # The TLS handshake fails, so there is no Status, and Python's TLS server sends no alert.
+        assert any(words in output for words in ("EOF", "reset by peer", "certificate")), output
 
-    def test_a_server_that_is_not_trusted(self, cluster: Cluster, tmp_path: Path) -> None:
-        said = self.refused(cluster, tmp_path, lambda server, user: server.pop("certificate-authority-data"))
-        assert "certificate signed by unknown authority" in said
+    def test_an_untrusted_server(self, cluster: Cluster, tmp_path: Path) -> None:
+        output = self.refused(cluster, tmp_path, lambda server, user: server.pop("certificate-authority-data"))
+        assert "certificate signed by unknown authority" in output
 
-    def test_a_port_where_nobody_is(self, cluster: Cluster, tmp_path: Path) -> None:
+    def test_a_closed_port(self, cluster: Cluster, tmp_path: Path) -> None:
         nowhere = {"server": "https://127.0.0.1:1"}
         assert "refused" in self.refused(cluster, tmp_path, lambda server, user: server.update(nowhere))

@@ -1,4 +1,4 @@
-"""What a newcomer does first: the demonstration, whole; and every manifest among the examples."""
+"""The demonstration from start to end, and every manifest in examples/."""
 
 import re
 import sys

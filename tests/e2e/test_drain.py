@@ -12,7 +12,7 @@ def budget(keep: int) -> dict[str, Any]:
 
 
 def allowed(kubectl: Kubectl) -> int:
-    """How many evictions would be let through now."""
+    """The number of evictions that are allowed now."""
     found = kubectl.json("get", "pdb", "web")
     assert found["status"]["observedGeneration"] == found["metadata"]["generation"]
     count: int = found["status"]["disruptionsAllowed"]
@@ -39,6 +39,6 @@ def test_a_drain_waits_for_the_budget(kubectl: Kubectl) -> None:
         rolled(kubectl, timeout=20)
         pods = kubectl.json("get", "pods", "-l", "app=web")["items"]
         assert node not in {p["spec"]["nodeName"] for p in pods if "deletionTimestamp" not in p["metadata"]}
-        eventually(lambda: allowed(kubectl) == 1, timeout=10, what="the budget is whole again")
+        eventually(lambda: allowed(kubectl) == 1, timeout=10, what="the budget allows an eviction again")
     finally:
         kubectl("uncordon", node)

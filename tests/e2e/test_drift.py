@@ -1,4 +1,4 @@
-"""What a stranger deletes in a node's kernel comes back within seconds, and pods talk again."""
+"""What another program deletes in a node's kernel is restored within seconds, and pods talk again."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -43,7 +43,7 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 def facts(cluster: Cluster, node: str) -> dict[str, set[str]]:
-    """What a node's kernel holds of the pod network and the Services, without counters and ages."""
+    """The kernel objects of the pod network and Services on a node, without counters and ages."""
     lines = {
         "routes": ("ip", "route", "show"),
         "fdb": ("bridge", "fdb", "show", "dev", "flannel.1"),
@@ -55,20 +55,20 @@ def facts(cluster: Cluster, node: str) -> dict[str, set[str]]:
     found = {}
     for name, argv in lines.items():
         shown = cluster.in_node(node, *argv).splitlines()
-        # A pod's veth has another name and address after each start.
+        # The name and address of a pod's veth change with each start.
         found[name] = {" ".join(line.split()) for line in shown if not line.startswith("veth")}
     return found
 
 
 def talks(kubectl: Kubectl, urls: list[str]) -> None:
-    """The client on the harmed node, and one elsewhere, get an answer from every URL."""
+    """The client on the damaged node and one on another node get a response from every URL."""
     script = " && ".join(f"timeout 1 wget -qO- {url} >/dev/null" for url in urls)
     for node in NODES[:2]:
         kubectl("exec", f"client-{node}", "--", "sh", "-c", script)
 
 
 def heals(cluster: Cluster, harm: Callable[[], object], *, same: tuple[str, ...]) -> float:
-    """Do harm, and wait until everything is as before and pods talk again. Returns the seconds it took."""
+    """Damage a node, and wait until everything is as before and pods talk again. Returns the seconds it took."""
     kubectl = cluster.kubectl()
     pods = kubectl.json("get", "pods", "-l", "app=web")["items"]
     urls = [f"http://{pod['status']['podIP']}:8080/" for pod in pods]
@@ -91,7 +91,7 @@ def heals(cluster: Cluster, harm: Callable[[], object], *, same: tuple[str, ...]
 
 
 class TestPodNetwork:
-    """flannel's part."""
+    """Kernel objects of flannel."""
 
     def test_routes(self, mine: Cluster) -> None:
         routes = [
@@ -136,7 +136,7 @@ class TestPodNetwork:
 
 
 class TestRules:
-    """nftables, of flannel and of the proxy."""
+    """nftables rules of flannel and of the proxy."""
 
     def test_every_table_alone(self, mine: Cluster) -> None:
         tables = [line.split()[1:] for line in mine.in_node(NODE, "nft", "list", "tables").splitlines()]

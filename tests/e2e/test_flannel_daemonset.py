@@ -1,6 +1,6 @@
-"""examples/flannel/kube-flannel.yml on a cluster without a pod network: flanneld in real containers, by its account.
+"""examples/flannel/kube-flannel.yml on a cluster without a pod network: flanneld in containers, with its own account.
 
-Nodes are as a stock kubelet finds them before any network is installed: no plugins, no configuration, not Ready.
+The nodes are like those of a stock cluster before a network is installed: no plugins, no configuration, not Ready.
 """
 
 import copy
@@ -38,7 +38,7 @@ def document(kind: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Two nodes without a pod network, which have the image."""
+    """Two nodes without a pod network; the image is loaded."""
     folder = tmp_path_factory.mktemp("flannel")
     with own_cluster("e2e-flannel", folder, "--nodes", "2", "--backend", "none") as made:
         archive = str(folder / "flannel.tar")
@@ -49,7 +49,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def flannel(bare: Cluster) -> Kubectl:
-    """kubectl in flannel's namespace, after the manifest was applied and flannel has come up; with a pod per node."""
+    """kubectl for flannel's namespace, with the manifest applied, flannel running, and a pod per node."""
     unnetworked(bare)
     kubectl, its = bare.kubectl(), bare.kubectl("kube-flannel")
     its("apply", "-f", str(MANIFEST))
@@ -61,7 +61,7 @@ def flannel(bare: Cluster) -> Kubectl:
 
 
 def unnetworked(cluster: Cluster) -> None:
-    """What is to be seen before a network is installed."""
+    """Check the state before a network is installed."""
     kubectl = cluster.kubectl()
     for node in kubectl.json("get", "nodes")["items"]:
         (ready,) = [c for c in node["status"]["conditions"] if c["type"] == "Ready"]
@@ -73,7 +73,7 @@ def unnetworked(cluster: Cluster) -> None:
 
 
 def up_again(kubectl: Kubectl) -> None:
-    """Until the DaemonSet is rolled out and every node is Ready."""
+    """Wait until the DaemonSet is rolled out and every node is Ready."""
     kubectl("rollout", "status", DAEMONS, "--timeout=120s", timeout=150)
     kubectl("wait", "--for=condition=Ready", "node", "--all", "--timeout=60s")
 
@@ -93,7 +93,7 @@ def tunnel_mac(cluster: Cluster, node: str) -> str:
 
 @contextmanager
 def unbroken(cluster: Cluster) -> Iterator[None]:
-    """A hundred pings a second from the pod on the first node to the pod on the second, of which none may be lost."""
+    """Send a hundred pings per second from the pod on the first node to the pod on the second; none may be lost."""
     kubectl = cluster.kubectl()
     source, target = (kubectl.json("get", "pod", f"on-{node}") for node in NODES)
     inside = [info.id.pid for info in scan() if source["metadata"]["uid"] in info.cgroups]
@@ -103,10 +103,10 @@ def unbroken(cluster: Cluster) -> Iterator[None]:
         yield
     finally:
         ping.send_signal(signal.SIGINT)
-        said, _ = ping.communicate(timeout=30)
-    counts = re.search(r"(\d+) packets transmitted, (\d+) received", said)
-    # The last one may still have been on its way.
-    assert counts is not None and 10 < int(counts[1]) <= int(counts[2]) + 1, said
+        output, _ = ping.communicate(timeout=30)
+    counts = re.search(r"(\d+) packets transmitted, (\d+) received", output)
+    # The last one may have been in flight.
+    assert counts is not None and 10 < int(counts[1]) <= int(counts[2]) + 1, output
 
 
 def test_pods_on_two_nodes_talk_and_see_each_other(flannel: Kubectl, bare: Cluster) -> None:
@@ -116,15 +116,15 @@ def test_pods_on_two_nodes_talk_and_see_each_other(flannel: Kubectl, bare: Clust
     for node in NODES:
         own = kubectl.json("get", "pod", f"on-{node}")["status"]["podIP"]
         for server in servers:
-            said = kubectl("exec", f"on-{node}", "--", "wget", "-qO-", f"http://{server}:8080/")
-            assert f"client: {own}\n" in said
+            output = kubectl("exec", f"on-{node}", "--", "wget", "-qO-", f"http://{server}:8080/")
+            assert f"client: {own}\n" in output
     for node in kubectl.json("get", "nodes")["items"]:
         conditions = {c["type"]: (c["status"], c.get("reason")) for c in node["status"]["conditions"]}
         assert conditions["NetworkUnavailable"] == ("False", "FlannelIsUp")
         assert node["metadata"]["annotations"]["flannel.alpha.coreos.com/backend-type"] == "vxlan"
 
 
-def test_the_node_got_plugins_and_configuration(flannel: Kubectl, bare: Cluster) -> None:
+def test_plugins_and_configuration_are_installed_on_the_node(flannel: Kubectl, bare: Cluster) -> None:
     for node in NODES:
         own = directories(bare.layout.node(node))
         written = json.loads((own["/etc/cni/net.d"] / "10-flannel.conflist").read_text())
@@ -135,14 +135,14 @@ def test_the_node_got_plugins_and_configuration(flannel: Kubectl, bare: Cluster)
         assert ".pybernetes-" in (own["/opt/cni/bin"] / "bridge").read_text()
 
 
-def test_the_rules_are_where_the_configuration_wants_them(flannel: Kubectl, bare: Cluster) -> None:
+def test_the_rules_are_in_iptables_or_nftables_as_configured(flannel: Kubectl, bare: Cluster) -> None:
     for node in NODES:
         saved = bare.in_node(node, "iptables-save")
         assert saved.count("-j FLANNEL-POSTRTG") == saved.count("-j FLANNEL-FWD") == 1
         assert "flannel-ipv4" not in bare.in_node(node, "nft", "list", "tables")
 
 
-def test_the_log_reads_like_the_originals(flannel: Kubectl) -> None:
+def test_the_log_has_the_lines_of_go_flanneld(flannel: Kubectl) -> None:
     lines = flannel("logs", pod_of(flannel, "node-1"), "-c", "kube-flannel").splitlines()
     assert all(re.match(r"[IWE]\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ \w+\.\w+:\d+\] ", line) for line in lines), lines[0]
     text = "\n".join(lines)
@@ -183,7 +183,7 @@ def test_a_backend_changed_in_the_config_map_takes_effect_at_once(flannel: Kubec
         flannel("patch", "configmap", "kube-flannel-cfg", "--type=merge", "-p", json.dumps(patch))
         for node in NODES:
             way = re.compile(rf"^10\.244\.\d\.0/24 via .* dev {device} ", re.MULTILINE)
-            # The kubelet renews what pods see of a ConfigMap once a minute at the latest.
+            # The kubelet updates mounted ConfigMaps at least once a minute.
             eventually(lambda node=node, way=way: way.search(bare.in_node(node, "ip", "route", "show")), timeout=120)
 
     with unbroken(bare):
@@ -199,7 +199,7 @@ def rules_without(resource: str, verb: str) -> list[dict[str, Any]]:
     return [rule for rule in rules if rule["verbs"]]
 
 
-#: Those on Nodes and Pods; the others only make it say more.
+#: The permissions on Nodes and Pods; the others only give more output.
 NEEDED = [
     (what, verb)
     for rule in document("ClusterRole")["rules"]
@@ -210,20 +210,20 @@ NEEDED = [
 
 
 @pytest.mark.parametrize(("resource", "verb"), NEEDED)
-def test_each_right_is_needed(flannel: Kubectl, resource: str, verb: str) -> None:
+def test_each_permission_is_needed(flannel: Kubectl, resource: str, verb: str) -> None:
     role = {"kind": "ClusterRole", "apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "flannel"}}
     flannel.apply({**role, "rules": rules_without(resource, verb)})
     try:
-        # A lease that is as it was needs no telling.
+        # flanneld writes a lease only if it changes.
         flannel("annotate", "node", "node-1", "flannel.alpha.coreos.com/public-ip-")
         flannel("delete", "pod", pod_of(flannel, "node-1"), "--wait=true")
         eventually(lambda: pod_of(flannel, "node-1"))
 
         def refused() -> bool:
             pod = pod_of(flannel, "node-1")
-            said = flannel.raw("logs", pod, "-c", "kube-flannel").stdout
-            said += flannel.raw("logs", pod, "-c", "kube-flannel", "--previous").stdout
-            return f'cannot {verb} resource "{resource}"' in said
+            output = flannel.raw("logs", pod, "-c", "kube-flannel").stdout
+            output += flannel.raw("logs", pod, "-c", "kube-flannel", "--previous").stdout
+            return f'cannot {verb} resource "{resource}"' in output
 
         eventually(refused, timeout=60, what=f"a complaint that {verb} of {resource} is forbidden")
     finally:
@@ -249,8 +249,8 @@ def test_nothing_else_is_granted(flannel: Kubectl) -> None:
         assert flannel.raw("auth", "can-i", verb, what, "--as", account).stdout.strip() == "no"
 
 
-def original() -> list[dict[str, Any]]:
-    """The same objects with what the original's manifest has in the places that differ."""
+def go_flannel_manifest() -> list[dict[str, Any]]:
+    """The same objects with the values of Go flannel's manifest where they differ."""
     objects = documents()
     pod = objects[-1]["spec"]["template"]["spec"]
     plugin, conflist, daemon = *pod["initContainers"], pod["containers"][0]
@@ -263,11 +263,11 @@ def original() -> list[dict[str, Any]]:
     return objects
 
 
-def test_it_replaces_the_originals_manifest_in_place(flannel: Kubectl, bare: Cluster) -> None:
-    """The original's image can't be pulled here: its pods stay away, and pods talk nevertheless."""
+def test_it_replaces_go_flannels_manifest_in_place(flannel: Kubectl, bare: Cluster) -> None:
+    """The image of Go flannel cannot be pulled here: its pods do not start, and pods talk nevertheless."""
     before = flannel.json("get", DAEMONS)["spec"]["template"]["spec"]
     with unbroken(bare):
-        flannel("apply", "-f", "-", stdin=yaml.safe_dump_all(original()))
+        flannel("apply", "-f", "-", stdin=yaml.safe_dump_all(go_flannel_manifest()))
         theirs = flannel.json("get", DAEMONS)["spec"]["template"]["spec"]
         assert "readinessProbe" not in theirs["containers"][0]
         eventually(
@@ -278,8 +278,8 @@ def test_it_replaces_the_originals_manifest_in_place(flannel: Kubectl, bare: Clu
     assert flannel.json("get", DAEMONS)["spec"]["template"]["spec"] == before
 
 
-def test_the_pages_commands(flannel: Kubectl, bare: Cluster, tmp_path: Path) -> None:
-    """Those of docs/tasks/from-go-flannel.md up to the way back, for which the original would have to be pulled."""
+def test_the_commands_of_the_page(flannel: Kubectl, bare: Cluster, tmp_path: Path) -> None:
+    """Run the commands of docs/tasks/from-go-flannel.md up to the way back, which needs the image of Go flannel."""
     page = (ROOT / "docs/tasks/from-go-flannel.md").read_text()
     part = page[page.index("## Kubernetes") : page.index("Back again")]
     commands = re.findall(r"^ {4}(kubectl .*)$", part, re.MULTILINE)

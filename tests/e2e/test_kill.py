@@ -1,4 +1,4 @@
-"""kill -9 of every process there is: what runs goes on, what was acknowledged stays, and everything converges."""
+"""kill -9 of every process: pods keep running, acknowledged writes survive, and everything converges."""
 
 import asyncio
 import time
@@ -48,7 +48,7 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 def web_pods(kubectl: Kubectl) -> list[dict[str, Any]]:
-    """The web servers that are not on their way out."""
+    """The web servers that are not terminating."""
     items = kubectl.json("get", "pods", "-l", "app=web")["items"]
     return [pod for pod in items if "deletionTimestamp" not in pod["metadata"]]
 
@@ -63,13 +63,13 @@ def containers(kubectl: Kubectl) -> dict[str, list[tuple[str, int]]]:
 
 
 def restarted(cluster: Cluster, *names: str) -> None:
-    """Until the processes run again and every node is Ready."""
+    """Wait until the processes run again and every node is Ready."""
     eventually(lambda: all(process(cluster.layout, name) for name in names), what=f"{names} run again")
     eventually(lambda: all_ready(cluster), what="all nodes Ready", timeout=40)
 
 
 def nodes_start_pods(kubectl: Kubectl) -> None:
-    """Each node can start a pod, be asked about it, and end it."""
+    """Each node can start a pod, exec into it, and delete it."""
     names = {node: f"probe-{node}" for node in NODES}
     kubectl.apply(*(shell_pod(name, node) for node, name in names.items()))
     for name in names.values():
@@ -87,11 +87,11 @@ def sandboxes(cluster: Cluster, node: str) -> int:
     return len(pauses & set(rows))
 
 
-def test_pods_never_notice_that_the_rest_was_killed(mine: Cluster) -> None:
+def test_pods_are_not_affected_when_all_other_processes_are_killed(mine: Cluster) -> None:
     kubectl = mine.kubectl()
     by_address = {f"pod-{n}": f"http://{p['status']['podIP']}:8080/" for n, p in enumerate(web_pods(kubectl))}
     targets = {**by_address, **ways_to(kubectl, "web", node_address(kubectl, "node-2"))}
-    # Names are answered by the node agents themselves, so they pause while one is killed.
+    # The node agents serve DNS, so names do not resolve while an agent is down.
     del targets["name"]
     with Traffic(kubectl, NODES, targets) as traffic:
         before = containers(kubectl)
@@ -105,7 +105,7 @@ def test_pods_never_notice_that_the_rest_was_killed(mine: Cluster) -> None:
 
 
 async def _write(client: Client, number: int, acknowledged: dict[str, str], until: asyncio.Event) -> None:
-    """Create and change ConfigMaps without pause; what was acknowledged last is noted."""
+    """Create and update ConfigMaps continuously, and record the last acknowledged value."""
     maps = client.of(ConfigMap)
     count = 0
     while not until.is_set():
@@ -118,12 +118,12 @@ async def _write(client: Client, number: int, acknowledged: dict[str, str], unti
             await maps.patch(made.metadata.name, {"data": {"state": "changed"}}, namespace="default")
             acknowledged[name] = "changed"
         except (Unreachable, ApiError, AlreadyExists):
-            # Not acknowledged: it may be there or not.
+            # Not acknowledged: it may exist or not.
             await asyncio.sleep(0.02)
 
 
 async def _write_through_kills(cluster: Cluster, kills: int) -> tuple[dict[str, str], dict[str, str]]:
-    """(what was acknowledged, what is there afterwards)"""
+    """(acknowledged values, values read afterwards)"""
     client = Client(HttpTransport(kubeconfig.load(cluster.kubeconfig)))
     acknowledged: dict[str, str] = {}
     until = asyncio.Event()
@@ -154,7 +154,7 @@ def test_no_acknowledged_write_is_lost(mine: Cluster) -> None:
     mine.kubectl()("delete", "configmap", "--all", "--wait=false")
 
 
-def test_a_killed_container_starts_again_alone(mine: Cluster) -> None:
+def test_only_a_killed_container_is_restarted(mine: Cluster) -> None:
     kubectl = mine.kubectl()
     before = containers(kubectl)
     victim = web_pods(kubectl)[0]
@@ -174,7 +174,7 @@ def test_a_killed_container_starts_again_alone(mine: Cluster) -> None:
     [["control-plane"], ["node-node-1"], ["containerd-node-2"], ["control-plane", *AGENTS, *CONTAINERDS]],
     ids=["control plane", "a node agent", "a containerd", "all at once"],
 )
-def test_a_rolling_update_ends_well_whatever_is_killed(mine: Cluster, victims: list[str]) -> None:
+def test_a_rolling_update_completes_whatever_is_killed(mine: Cluster, victims: list[str]) -> None:
     kubectl = mine.kubectl()
     old = web_pods(kubectl)
     before = {pod["metadata"]["uid"] for pod in old}

@@ -1,4 +1,4 @@
-"""What people do with kubectl, with every kubectl found on the machine where versions may differ."""
+"""What people do with kubectl; with every installed kubectl where versions may differ."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from support.kubectls import kubectls
 
 @pytest.fixture(params=kubectls(), ids=lambda path: path.rpartition("/")[2])
 def any_kubectl(request: pytest.FixtureRequest, kubectl: Kubectl) -> Kubectl:
-    """The test's namespace, seen by each kubectl in turn."""
+    """The test's namespace with each kubectl."""
     return Kubectl(kubectl.kubeconfig, kubectl.namespace, request.param)
 
 
@@ -41,7 +41,7 @@ def test_each_version_applies_rolls_execs_and_reads(any_kubectl: Kubectl) -> Non
 
 
 class TestReading:
-    """get in all its forms."""
+    """get with all output formats."""
 
     @pytest.fixture(autouse=True)
     def _objects(self, kubectl: Kubectl) -> None:
@@ -87,7 +87,7 @@ class TestReading:
 class TestChanging:
     """create, apply, patch, label, annotate, delete."""
 
-    def test_create_of_everything_that_has_a_generator(self, kubectl: Kubectl) -> None:
+    def test_create_with_every_generator(self, kubectl: Kubectl) -> None:
         kubectl("create", "secret", "generic", "s", "--from-literal=p=hush")
         assert kubectl("get", "secret", "s", "-o", "jsonpath={.data.p}") == "aHVzaA=="
         kubectl("create", "serviceaccount", "robot")
@@ -102,7 +102,7 @@ class TestChanging:
         again = kubectl.raw("create", "serviceaccount", "robot")
         assert again.stderr == 'error: failed to create serviceaccount: serviceaccounts "robot" already exists\n'
 
-    def test_apply_merges_by_name_and_keeps_what_others_set(self, kubectl: Kubectl) -> None:
+    def test_apply_merges_by_name_and_keeps_fields_of_others(self, kubectl: Kubectl) -> None:
         kubectl.apply(hello(replicas=0))
         kubectl("set", "env", "deployment/web", "EXTRA=1")
         kubectl("annotate", "deployment", "web", "note=kept")
@@ -139,7 +139,7 @@ class TestChanging:
         after = kubectl("get", "deployment", "web", "-o", "jsonpath={.metadata.resourceVersion} {.spec.paused}")
         assert before.split()[1:] == after.split()[1:] == []
 
-    def test_patches_of_three_sorts(self, kubectl: Kubectl) -> None:
+    def test_three_types_of_patches(self, kubectl: Kubectl) -> None:
         kubectl.apply(hello(replicas=0))
         strategic = '{"spec":{"template":{"spec":{"containers":[{"name":"web","imagePullPolicy":"Never"}]}}}}'
         kubectl("patch", "deployment", "web", "-p", strategic)
@@ -157,7 +157,7 @@ class TestChanging:
         (container,) = got["template"]["spec"]["containers"]
         assert container["imagePullPolicy"] == "Never" and container["image"] == HELLO
 
-    def test_delete_cascades_as_told(self, kubectl: Kubectl) -> None:
+    def test_delete_cascades_as_requested(self, kubectl: Kubectl) -> None:
         kubectl.apply(hello(replicas=1))
         kubectl("rollout", "status", "deployment/web", "--timeout=60s")
         kubectl("delete", "deployment", "web", "--cascade=orphan")
@@ -172,7 +172,7 @@ class TestChanging:
         kubectl.apply(shell_pod())
         kubectl("delete", "pod", "client", "--grace-period=0", "--force")
 
-    def test_bad_manifests_name_field_and_fault(self, kubectl: Kubectl) -> None:
+    def test_errors_name_the_invalid_field(self, kubectl: Kubectl) -> None:
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "Bad_Name"}, "spec": {"containers": []}}
         refused = kubectl.raw("apply", "-f", "-", stdin=json.dumps(pod))
         assert refused.returncode == 1
@@ -185,7 +185,7 @@ class TestChanging:
 
 
 class TestRollouts:
-    """Deployments over their life."""
+    """The life cycle of Deployments."""
 
     def test_history_undo_pause_resume_restart(self, kubectl: Kubectl) -> None:
         kubectl.apply(hello(replicas=2))
@@ -220,7 +220,7 @@ class TestRollouts:
         refused = kubectl.raw("scale", "deployment/web", "--current-replicas=9", "--replicas=1")
         assert refused.returncode == 1
 
-    def test_a_bad_image_is_told(self, kubectl: Kubectl) -> None:
+    def test_an_image_that_cannot_be_pulled_is_reported(self, kubectl: Kubectl) -> None:
         kubectl("run", "bad", "--image=localhost:1/nothing:1", "--restart=Never")
         eventually(
             lambda: re.search("ErrImagePull|ImagePullBackOff", kubectl("get", "pod", "bad")), what="ErrImagePull"
@@ -233,7 +233,7 @@ def _containing(text: str, word: str) -> str:
 
 
 class TestPods:
-    """Inside of pods."""
+    """Commands in pods."""
 
     def test_logs(self, kubectl: Kubectl) -> None:
         script = "for i in 1 2 3 4 5; do echo line $i; done; echo oops >&2; sleep 2; echo late; sleep 3600"
@@ -247,7 +247,7 @@ class TestPods:
             assert seen[6] == "late"
             follow.kill()
         assert kubectl("logs", "talker", "--tail=1") == "late\n"
-        # Two pipes lead out of the container: what came by one has no place in the order of the other.
+        # stdout and stderr are two pipes, so the order between their lines is not defined.
         assert "line 1\nline 2\n" in kubectl("logs", "talker", "--since=1h").replace("oops\n", "")
         assert re.match(r"\d{4}-\d\d-\d\dT\S+Z late", kubectl("logs", "talker", "--tail=1", "--timestamps"))
         assert len(kubectl("logs", "talker", "--limit-bytes=4")) == 4
@@ -269,7 +269,7 @@ class TestPods:
         )
         assert "/dev/pts/" in done.stdout and done.returncode == 5
 
-    def test_cp_both_ways(self, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> None:
+    def test_cp_in_both_directions(self, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> None:
         kubectl.apply(shell_pod())
         kubectl.wait("pod/client")
         here = tmp_path_factory.mktemp("cp")
@@ -341,7 +341,7 @@ class TestNodes:
         finally:
             kubectl("uncordon", "node-3")
 
-    def test_taints_keep_pods_away_and_say_so(self, kubectl: Kubectl) -> None:
+    def test_taints_repel_pods_with_a_message(self, kubectl: Kubectl) -> None:
         for node in ("node-1", "node-2", "node-3"):
             kubectl("taint", "node", node, "e2e=yes:NoSchedule")
         try:

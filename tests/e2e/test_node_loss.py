@@ -1,4 +1,4 @@
-"""A node falls silent: it is told so, its pods are replaced elsewhere, and cleaned up when it comes back."""
+"""A node stops its heartbeats: it becomes NotReady, its pods are replaced, and cleaned up when it returns."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,20 +10,20 @@ from pybernetes.cluster.supervise import set_wanted
 
 LOST = "node-3"
 UNREACHABLE = "node.kubernetes.io/unreachable"
-#: The lease is renewed every 10 s, so less than this would be a false alarm on a busy machine.
+#: The lease is renewed every 10 s, so a shorter period would give false alarms on a busy machine.
 GRACE = "14s"
 
 
 @pytest.fixture(scope="module")
 def mine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A cluster that is quicker to give a node up."""
+    """A cluster with a short grace period for nodes."""
     where = tmp_path_factory.mktemp("loss")
     with own_cluster("e2e-loss", where, "--node-monitor-grace-period", GRACE) as made:
         yield made
 
 
 def tolerating(seconds: int) -> list[dict[str, Any]]:
-    """What lets a pod stay so long on a node that is gone."""
+    """Tolerations that keep a pod for some seconds on an unreachable node."""
     keys = (UNREACHABLE, "node.kubernetes.io/not-ready")
     return [{"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds} for key in keys]
 
@@ -35,7 +35,7 @@ def pods_on(kubectl: Kubectl, node: str) -> dict[str, dict[str, Any]]:
 
 
 def processes_of_pods(cluster: Cluster, node: str) -> int:
-    """How many containers the node's containerd runs, sandboxes too."""
+    """The number of containers in the node's containerd, including sandboxes."""
     socket = str(cluster.layout.node(node).containerd_socket)
     return len(cluster.in_node(node, "ctr", "-a", socket, "-n", "k8s.io", "tasks", "ls", "-q").split())
 

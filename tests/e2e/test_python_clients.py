@@ -1,4 +1,4 @@
-"""Python's Kubernetes clients can't tell the difference: kubernetes, lightkube, kr8s, kopf."""
+"""Python's Kubernetes clients work as with Kubernetes: kubernetes, lightkube, kr8s, kopf."""
 
 import asyncio
 import json

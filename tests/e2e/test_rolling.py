@@ -1,4 +1,4 @@
-"""A rolling update, and a scale down, that no client notices: through every way to a Service, from every node."""
+"""A rolling update and a scale down without a failed request: over every path to a Service, from every node."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ def roll_and_scale_under_load(kubectl: Kubectl) -> None:
         kubectl("rollout", "undo", "deployment/web")
         rolled(kubectl)
         traffic.check(least=20)
-        # The proof of the proof: what really fails is counted.
+        # Check the check: real failures are counted.
         kubectl("scale", "deployment/web", "--replicas=0")
         eventually(lambda: all(tally.failures for tally in traffic.tallies()), what="failures with no server")
 
@@ -35,7 +35,7 @@ def test_no_request_is_lost(kubectl: Kubectl) -> None:
 
 @pytest.fixture
 def with_iptables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A cluster whose Services are iptables rules."""
+    """A cluster with Services in iptables."""
     with own_cluster("e2e-ipt", tmp_path_factory.mktemp("ipt"), "--proxy-mode", "iptables") as made:
         yield made
 

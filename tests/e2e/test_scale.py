@@ -1,4 +1,4 @@
-"""A thousand simulated nodes and five thousand pods: all become available, and kubectl answers quickly meanwhile."""
+"""A thousand simulated nodes and five thousand pods: all become available, and kubectl stays fast meanwhile."""
 
 import json
 import statistics
@@ -15,13 +15,13 @@ from .conftest import Cluster, Kubectl, own_cluster
 
 NODES, PODS = 1000, 5000
 PATIENCE = 240.0
-#: On this machine, whose two cores the control plane, the simulated nodes and kubectl share.
+#: For two cores, which the control plane, the simulated nodes and kubectl share.
 TYPICAL, WORST = 2.0, 6.0
 
 
 @pytest.fixture(scope="module")
 def big(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """One real node and a thousand on paper."""
+    """One real node and a thousand simulated ones."""
     where = tmp_path_factory.mktemp("scale")
     with own_cluster("e2e-scale", where, "--nodes", "1", "--simulated-nodes", str(NODES)) as made:
         yield made
@@ -44,7 +44,7 @@ def _deployment() -> dict[str, Any]:
 
 
 class _Clicker:
-    """Somebody at kubectl: asks one thing after the other and notes how long each took."""
+    """Runs kubectl commands one after the other and records the duration of each."""
 
     def __init__(self, kubectl: Kubectl) -> None:
         self._kubectl = kubectl
@@ -79,7 +79,7 @@ class _Clicker:
 
 
 def _count(kubectl: Kubectl) -> int:
-    """How many pods there are, without fetching thousands of them."""
+    """The number of pods, without fetching them all."""
     page = json.loads(kubectl("get", "--raw", "/api/v1/namespaces/default/pods?limit=1"))
     return len(page["items"]) + int(page["metadata"].get("remainingItemCount", 0))
 
@@ -105,7 +105,7 @@ def test_thousand_nodes_are_ready_and_leave_real_ones_alone(big: Cluster) -> Non
     assert sum(node["metadata"]["labels"].get("type") == "simulated" for node in nodes) == NODES
     real = next(node for node in nodes if node["metadata"]["name"] == "node-1")
     assert real["spec"]["podCIDR"].startswith("10.244.")
-    # No way to nodes on paper is programmed.
+    # There are no routes to simulated nodes.
     assert "10.128." not in big.in_node("node-1", "ip", "route")
 
 

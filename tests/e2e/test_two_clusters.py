@@ -1,4 +1,4 @@
-"""Clusters side by side, stopped and started, mended, and removed without a trace."""
+"""Several clusters on one machine; clusters that are stopped, started, repaired, and removed without leftovers."""
 
 import json
 from collections.abc import Iterator
@@ -28,8 +28,8 @@ from pybernetes.cluster.supervise import status, supervisor_alive
 PAIR = ["node-1", "node-2"]
 
 
-def gone_without_a_trace(before: Footprint, *names: str) -> None:
-    """The machine looks as it did before, for a second or two at most after `down`."""
+def nothing_left_over(before: Footprint, *names: str) -> None:
+    """Wait until the machine is as before, a few seconds at most after `down`."""
 
     def nothing() -> bool:
         left = difference(before, *names)
@@ -39,7 +39,7 @@ def gone_without_a_trace(before: Footprint, *names: str) -> None:
     eventually(nothing, timeout=8, what="the machine is as before")
 
 
-def test_two_at_once_and_one_goes(tmp_path: Path) -> None:
+def test_removing_one_of_two_clusters(tmp_path: Path) -> None:
     before = footprint("e2e-one", "e2e-two")
     user_config = tmp_path / "kubeconfig"
     with own_cluster("e2e-two", tmp_path, "--nodes", "2", "--racks", "2"):
@@ -63,10 +63,10 @@ def test_two_at_once_and_one_goes(tmp_path: Path) -> None:
         assert {key: now[key] for key in ("clusters", "contexts", "users")} == {
             key: was[key] for key in ("clusters", "contexts", "users")
         }
-    gone_without_a_trace(before, "e2e-one", "e2e-two")
+    nothing_left_over(before, "e2e-one", "e2e-two")
 
 
-def test_racks_are_segments_of_their_own(tmp_path: Path) -> None:
+def test_racks_are_separate_segments(tmp_path: Path) -> None:
     with own_cluster("e2e-racks", tmp_path, "--nodes", "2", "--racks", "2") as made:
         kubectl = made.kubectl()
         first, second = (node_address(kubectl, node) for node in PAIR)
@@ -89,7 +89,7 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 def identities(kubectl: Kubectl) -> dict[str, Any]:
-    """What must outlive a stop."""
+    """What must survive a stop."""
     items = kubectl.json("get", "nodes,pods,services,configmaps,deployments,secrets,serviceaccounts", "-A")["items"]
     objects = {(i["kind"], i["metadata"].get("namespace"), i["metadata"]["name"]): i["metadata"]["uid"] for i in items}
     nodes = {
@@ -106,7 +106,7 @@ def container_ids(kubectl: Kubectl) -> list[str]:
 
 
 def serves(kubectl: Kubectl) -> None:
-    """Each node's clients get answers."""
+    """Clients on each node get responses."""
     with Traffic(kubectl, PAIR, ways_to(kubectl, "web", node_address(kubectl, "node-2"))) as traffic:
         eventually(lambda: min(sum(t.answered.values()) for t in traffic.tallies()) > 10, what="answers")
         traffic.check(least=2)
@@ -139,7 +139,7 @@ def test_up_again_changes_nothing(mine: Cluster) -> None:
     assert (identities(kubectl), container_ids(kubectl)) == before
 
 
-def test_up_mends_after_the_supervisor_was_killed(mine: Cluster) -> None:
+def test_up_repairs_after_the_supervisor_was_killed(mine: Cluster) -> None:
     kubectl = mine.kubectl()
     before = status(mine.layout)
     assert before is not None
@@ -154,7 +154,7 @@ def test_up_mends_after_the_supervisor_was_killed(mine: Cluster) -> None:
     assert container_ids(kubectl) == ids
 
 
-def test_up_mends_after_everything_was_killed(mine: Cluster) -> None:
+def test_up_repairs_after_everything_was_killed(mine: Cluster) -> None:
     kubectl = mine.kubectl()
     before = identities(kubectl)
     addresses = mine.layout.run.glob("nodes/*/containerd/io.containerd.runtime.v2.task/*/*/address")
@@ -187,4 +187,4 @@ def test_down_after_everything_was_killed_leaves_nothing(tmp_path: Path) -> None
         rolled(kubectl)
         kill_everything(made)
         made.down()
-        gone_without_a_trace(before, "e2e-dead")
+        nothing_left_over(before, "e2e-dead")

@@ -1,4 +1,4 @@
-"""Pods that ask without pause and count every request that was not answered."""
+"""Pods that send requests continuously and count every failure."""
 
 import time
 from types import TracebackType
@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from e2e.conftest import Kubectl, eventually, shell_pod
 
-#: One loop per target. A line per answer and a line with the reason per failure, so that nothing gets lost between
-#: two looks. `wget -T` crashes in Debian's static busybox, hence `timeout`.
+#: One loop per target. It prints a line per response and a line with the reason per failure, so that no event is lost
+#: between two reads. `wget -T` crashes in Debian's static busybox, hence `timeout`.
 _LOOP = """
 ask() {
   while :; do
@@ -22,17 +22,17 @@ touch /tmp/failed
 
 
 class Tally(NamedTuple):
-    """What a traffic source has seen so far."""
+    """The results of a traffic source so far."""
 
     answered: dict[str, int]
-    """Answers by target."""
+    """Responses by target."""
     pods: set[str]
-    """Who answered."""
+    """The pods that responded."""
     failures: list[str]
 
 
 class Traffic:
-    """One asking pod per node; each asks every target, one request after the other."""
+    """One client pod per node; each sends requests to every target, one after the other."""
 
     def __init__(self, kubectl: Kubectl, nodes: list[str], targets: dict[str, str], *, pause: float = 0.1) -> None:
         self._kubectl = kubectl
@@ -55,7 +55,7 @@ class Traffic:
         self._kubectl("delete", "pod", "--wait=false", *self._pods.values())
 
     def answered_once(self) -> None:
-        """Wait until each target has answered each pod, then forget the failures from before."""
+        """Wait until each client has a response from each target, then reset the failures."""
         for node in self._pods:
             eventually(
                 lambda node=node: len(self.tally(node).answered) == len(self._targets), what=f"answers on {node}"
@@ -64,7 +64,7 @@ class Traffic:
             self._kubectl("exec", pod, "--", "sh", "-c", "rm -f /tmp/ok-*; : >/tmp/failed")
 
     def tally(self, node: str) -> Tally:
-        """The sums of one node's pod."""
+        """The results of one node's client."""
         script = "cd /tmp; grep '' /dev/null failed ok-* 2>/dev/null || true"
         text = self._kubectl("exec", self._pods[node], "--", "sh", "-c", script)
         answered: dict[str, int] = {}
@@ -80,11 +80,11 @@ class Traffic:
         return Tally(answered, pods, failures)
 
     def tallies(self) -> list[Tally]:
-        """The sums of every node's pod."""
+        """The results of every node's client."""
         return [self.tally(node) for node in self._pods]
 
     def check(self, least: int = 10) -> set[str]:
-        """Not one failed request, and at least so many answers per node and target. Returns who answered."""
+        """No failed request, and at least `least` responses per node and target. Returns the pods that responded."""
         time.sleep(0.2)
         found = self.tallies()
         assert [line for tally in found for line in tally.failures] == []
@@ -94,7 +94,7 @@ class Traffic:
 
 
 def ways_to(kubectl: Kubectl, name: str, node_address: str) -> dict[str, str]:
-    """The URLs of a NodePort Service: by its address, on a node, and by its name."""
+    """The URLs of a NodePort Service: its cluster IP, a node's port, and its DNS name."""
     spec = kubectl.json("get", "service", name)["spec"]
     return {
         "cluster-ip": f"http://{spec['clusterIP']}/",

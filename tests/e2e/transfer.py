@@ -1,4 +1,4 @@
-"""A TCP connection between two namespaces that carries numbered bytes without pause."""
+"""A TCP connection between two namespaces that transfers numbered bytes continuously."""
 
 import hashlib
 import socket
@@ -13,7 +13,7 @@ _PAUSE = 0.002
 
 
 class Transfer:
-    """From entering until leaving; then `intact` says whether all arrived, `stall` the longest time without a byte."""
+    """Runs until the context exits; then `intact` tells whether all bytes arrived, `stall` the longest pause."""
 
     def __init__(self, source: str, sink: str, target: str) -> None:
         with netns.enter(sink):
