@@ -8,6 +8,7 @@ import numpy as np
 
 from pybernetes.api.field import Errors, Path
 from pybernetes.scheduler.args import CPU_AND_MEMORY, ResourceSpec
+from pybernetes.scheduler.columns import lines
 from pybernetes.scheduler.points import Scope, Score
 from pybernetes.scheduler.resources import CPU, MEMORY, is_scalar
 from pybernetes.scheduler.snapshot import Snapshot
@@ -172,4 +173,4 @@ class _Allocation(Score):
             np.int64,
         )
         weights = np.array([self._weights[name] for name in names], np.int64)[:, None]
-        return snapshot.nodes.allocatable[indexes][:, rows], used, weights
+        return lines(snapshot.nodes.allocatable, indexes, rows), used, weights

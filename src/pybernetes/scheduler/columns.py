@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pybernetes.scheduler.types import Mask, Rows
+from pybernetes.scheduler.types import Ints, Mask, Rows
 
 
 def grown(array: npt.NDArray[Any], capacity: int) -> npt.NDArray[Any]:
@@ -13,6 +13,13 @@ def grown(array: npt.NDArray[Any], capacity: int) -> npt.NDArray[Any]:
     result = np.zeros((*array.shape[:-1], capacity), array.dtype)
     result[..., : array.shape[-1]] = array
     return result
+
+
+def lines(array: Ints, indexes: list[int], rows: Rows) -> Ints:
+    """The elements of `rows` in some lines of a two-dimensional array, without copying the other rows."""
+    if indexes == [0, 1]:
+        return array[:2, rows]
+    return np.stack([array[index, rows] for index in indexes])
 
 
 class Column:

@@ -17,6 +17,8 @@ from pybernetes.scheduler.snapshot import Snapshot
 from pybernetes.scheduler.template import Template
 from pybernetes.scheduler.types import Rng
 
+_LOWEST = int(np.iinfo(np.int64).min)
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -52,7 +54,7 @@ def schedule_one(
     if feasible == 1:
         row, best = int(evaluation.feasible.argmax()), 0
     else:
-        totals = np.where(evaluation.feasible, evaluation.totals(), np.iinfo(np.int64).min)
+        totals = np.where(evaluation.feasible, evaluation.totals(), _LOWEST)
         best = int(totals.max())
         equals = np.flatnonzero(totals == best)
         row = int(equals[rng.randrange(len(equals))])

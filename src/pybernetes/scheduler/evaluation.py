@@ -63,8 +63,8 @@ class Evaluation:
         self._epoch, self._position = snapshot.epoch, snapshot.position
         self.feasible = self._local
         self._reserved = {}
-        for i, named in self.profile.cluster_filters:
-            codes = self._codes[i] = named.filter.codes(snapshot, self.template, snapshot.nodes.rows)
+        for i, cluster_filter in self.profile.cluster_filters:
+            codes = self._codes[i] = cluster_filter.codes(snapshot, self.template, snapshot.nodes.rows)
             if codes is not None:
                 self.feasible = self.feasible & (codes == 0)
         self._pre_filter()
@@ -99,21 +99,20 @@ class Evaluation:
     def _update(self, rows: Rows, scopes: tuple[Scope, ...]) -> None:
         snapshot, template, size = self.snapshot, self.template, self.snapshot.nodes.size
         passed = snapshot.nodes.valid[rows].copy()
-        for i, named in self.profile.local_filters:
-            if named.filter.scope in scopes:
-                self._codes[i] = _merged(self._codes[i], named.filter.codes(snapshot, template, rows), rows, size)
+        for i, local_filter in self.profile.local_filters:
+            if local_filter.scope in scopes:
+                self._codes[i] = _merged(self._codes[i], local_filter.codes(snapshot, template, rows), rows, size)
             codes = self._codes[i]
             if codes is not None:
                 passed &= codes[rows] == 0
         self._local[rows] = passed
         settled = np.zeros(len(passed), np.int64)
-        for i, weighted in self.profile.local_scores:
-            score = weighted.score
+        for i, score, weight in self.profile.local_scores:
             if score.scope in scopes:
                 self._raw[i] = _merged(self._raw[i], score.raw(snapshot, template, rows, self._local), rows, size)
             raw = self._raw[i]
             if raw is not None and not score.relative:
-                settled += weighted.weight * raw[rows]
+                settled += weight * raw[rows]
         self._settled[rows] = settled
 
     def exclude(self, row: int, refusal: Refusal) -> None:
@@ -130,12 +129,12 @@ class Evaluation:
     def totals(self) -> Ints:
         """The weighted sum of all scores; only those of feasible rows mean anything."""
         total = self._settled
-        for i, weighted in self.profile.local_scores:
+        for i, score, weight in self.profile.local_scores:
             raw = self._raw[i]
-            if weighted.score.relative and raw is not None:
+            if raw is not None and score.relative:
                 # Raw numbers that are all 0 are the same for all nodes after normalisation, too: compute one of them.
                 several = slice(None) if raw.any() else slice(0, 1)
-                total = total + weighted.weight * weighted.score.normalize(raw[several], self.feasible[several])
+                total = total + weight * score.normalize(raw[several], self.feasible[several])
         for weighted in self.profile.cluster_scores:
             raw = weighted.score.raw(self.snapshot, self.template, self.snapshot.nodes.rows, self.feasible)
             if raw is not None:

@@ -7,7 +7,7 @@ from pybernetes.api.core.pod import Pod
 from pybernetes.scheduler.events import Interest
 from pybernetes.scheduler.handle import NamedFilter
 from pybernetes.scheduler.plugin import Bind, Permit, PostFilter, PreBind, Reserve
-from pybernetes.scheduler.points import PreEnqueue, PreFilter, QueueSort, Scope, Score
+from pybernetes.scheduler.points import Filter, PreEnqueue, PreFilter, QueueSort, Scope, Score
 from pybernetes.scheduler.template import Traits
 
 
@@ -40,18 +40,20 @@ class Profile:
     """Plugin -> the events that may help a pod that it refused."""
     traits: Mapping[str, Traits] = field(default_factory=dict)
     """Plugin -> what it reads of pods."""
-    local_filters: tuple[tuple[int, NamedFilter], ...] = field(init=False)
+    local_filters: tuple[tuple[int, Filter], ...] = field(init=False)
     """Filters that look at one node at a time, with their indexes in `filters`."""
-    cluster_filters: tuple[tuple[int, NamedFilter], ...] = field(init=False)
-    local_scores: tuple[tuple[int, WeightedScore], ...] = field(init=False)
+    cluster_filters: tuple[tuple[int, Filter], ...] = field(init=False)
+    local_scores: tuple[tuple[int, Score, int], ...] = field(init=False)
+    """(index in `scores`, score, weight)"""
     cluster_scores: tuple[WeightedScore, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        filters, scores = tuple(enumerate(self.filters)), tuple(enumerate(self.scores))
+        filters = tuple((index, named.filter) for index, named in enumerate(self.filters))
+        scores = tuple((index, weighted.score, weighted.weight) for index, weighted in enumerate(self.scores))
         put = object.__setattr__
-        put(self, "local_filters", tuple(p for p in filters if p[1].filter.scope is not Scope.CLUSTER))
-        put(self, "cluster_filters", tuple(p for p in filters if p[1].filter.scope is Scope.CLUSTER))
-        put(self, "local_scores", tuple(p for p in scores if p[1].score.scope is not Scope.CLUSTER))
+        put(self, "local_filters", tuple(p for p in filters if p[1].scope is not Scope.CLUSTER))
+        put(self, "cluster_filters", tuple(p for p in filters if p[1].scope is Scope.CLUSTER))
+        put(self, "local_scores", tuple(p for p in scores if p[1].scope is not Scope.CLUSTER))
         put(self, "cluster_scores", tuple(s for s in self.scores if s.score.scope is Scope.CLUSTER))
 
     def gate(self, pod: Pod) -> str:

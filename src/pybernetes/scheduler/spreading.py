@@ -36,11 +36,13 @@ class Constraints:
 
     def hard(self, snapshot: Snapshot, template: Template) -> tuple[Spread, ...]:
         """Those that a node must satisfy."""
-        return tuple(constraint for constraint in self._of(snapshot, template) if constraint.hard)
+        found = self._of(snapshot, template)
+        return tuple(constraint for constraint in found if constraint.hard) if found else found
 
     def soft(self, snapshot: Snapshot, template: Template) -> tuple[Spread, ...]:
         """Those that only rank nodes."""
-        return tuple(constraint for constraint in self._of(snapshot, template) if not constraint.hard)
+        found = self._of(snapshot, template)
+        return tuple(constraint for constraint in found if not constraint.hard) if found else found
 
     def _of(self, snapshot: Snapshot, template: Template) -> tuple[Spread, ...]:
         if template.spread or not self._defaults:

@@ -135,6 +135,8 @@ class PodIndex:
 
     def terms_about(self, template: Template, role: Role) -> list[tuple[AffinityTerm, Tally]]:
         """The terms of placed pods that select pods like this one, with the count of the pods that have them."""
+        if not self._terms:
+            return []
         version, found = self._matching.get((template, role), (-1, []))
         if version != self._terms_version:
             found = [

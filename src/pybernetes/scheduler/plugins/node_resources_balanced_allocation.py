@@ -4,6 +4,7 @@ import numpy as np
 
 from pybernetes.api.field import Errors, Path
 from pybernetes.scheduler.args import CPU_AND_MEMORY, Args, ResourceSpec
+from pybernetes.scheduler.columns import lines
 from pybernetes.scheduler.objects import Objects
 from pybernetes.scheduler.plugin import Plugin
 from pybernetes.scheduler.points import Scope, Score
@@ -44,20 +45,25 @@ class _Score(Score):
 
     def __init__(self, resources: tuple[str, ...]) -> None:
         self._resources = resources
+        self._only_plain = not any(is_scalar(name) for name in resources)
 
     def raw(self, snapshot: Snapshot, template: Template, rows: Rows, feasible: Mask) -> Ints | None:
         """0 to 100; None for pods that request none of the resources."""
         requests = template.requests
-        if not any(name in requests for name in self._resources):
+        if requests.keys().isdisjoint(self._resources):
             return None
-        counted = [name for name in self._resources if name in requests or not is_scalar(name)]
+        counted = self._resources if self._only_plain else self._counted(template)
         indexes = [snapshot.resource(name) for name in counted]
-        allocatable = snapshot.nodes.allocatable[indexes][:, rows]
+        allocatable = lines(snapshot.nodes.allocatable, indexes, rows)
         wanted = np.array([requests.get(name, 0) for name in counted], np.int64)[:, None]
+        used = lines(snapshot.requested, indexes, rows) + wanted
         present = allocatable > 0
-        shares = np.minimum((snapshot.requested[indexes][:, rows] + wanted) / np.where(present, allocatable, 1), 1.0)
+        shares = np.minimum(used / np.where(present, allocatable, 1), 1.0)
         score: Ints = ((1 - _deviation(shares, present)) * MAX_SCORE).astype(np.int64)
         return score
+
+    def _counted(self, template: Template) -> tuple[str, ...]:
+        return tuple(name for name in self._resources if name in template.requests or not is_scalar(name))
 
 
 def _deviation(shares: Floats, present: Mask) -> Floats:
