@@ -1,4 +1,4 @@
-"""Bodies with one field of a wrong type: our decoder refuses what kube-apiserver 1.37.2 refused, in its words."""
+"""Bodies with one field of a wrong type: our decoder returns the errors that kube-apiserver 1.37.2 returned."""
 
 import gzip
 import json
@@ -15,9 +15,9 @@ from pybernetes.api.kinds import KINDS
 
 ANSWERS = Path(__file__).parents[1] / "testdata" / "answers"
 
-#: Go names the types that it has for strings and lists; ours are plain.
+#: Go has named types for strings and lists and mentions them in errors; ours are plain.
 NAMED = re.compile(r" of type (\[\]|map\[string\])*((v1|types)\.\w+|string)$")
-#: Absent and empty are the same to our structs, so these can't be refused.
+#: Our structs do not distinguish absent from empty, so these are accepted.
 EMPTY = re.compile(r'parsing time ""|quantities must match')
 
 

@@ -1,4 +1,4 @@
-"""What `kubectl get -o wide` shows, cell by cell."""
+"""The cells of `kubectl get -o wide`."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Conditions of the common type: what may be written, and how one is set."""
+"""Conditions: validation and update."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def condition(type: str = "Ready", status: str = "True", reason: str = "Fine", s
     return Condition(type=type, status=status, reason=reason, last_transition_time=since)
 
 
-def test_the_time_moves_with_the_status_alone() -> None:
+def test_transition_time_changes_only_with_the_status() -> None:
     before = [condition("A"), condition("B")]
     same = with_condition(before, condition("A", reason="Better", since=""), NOW)
     assert [(c.type, c.reason, c.last_transition_time) for c in same] == [("A", "Better", THEN), ("B", "Fine", THEN)]
@@ -43,13 +43,13 @@ def test_the_time_moves_with_the_status_alone() -> None:
          "c[0].observedGeneration", "must be greater than or equal to zero"),
     ],
 )  # fmt: skip
-def test_what_may_not_be_written(bad: list[Condition], place: str, words: str) -> None:
+def test_invalid_conditions(bad: list[Condition], place: str, words: str) -> None:
     errors = Errors()
     validate_conditions(bad, Path("c"), errors)
     assert any(e.path == place and words in e.message for e in errors.items), errors.items
 
 
-def test_counts_of_a_budget_are_not_negative() -> None:
+def test_counts_of_a_disruption_budget_are_not_negative() -> None:
     errors = Errors()
     status = PodDisruptionBudgetStatus(disruptions_allowed=-1, current_healthy=-1, desired_healthy=-1, expected_pods=-1)
     kind = kind_of(PodDisruptionBudget)

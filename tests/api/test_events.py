@@ -1,4 +1,4 @@
-"""The two forms of events are one thing."""
+"""Conversion between the two forms of events."""
 
 import msgspec
 
@@ -31,7 +31,7 @@ def full() -> core.Event:
     )
 
 
-def test_every_field_goes_there_and_back() -> None:
+def test_every_field_survives_conversion() -> None:
     event = full()
     assert all(getattr(event, name) for name in core.Event.__struct_fields__)
     newer = convert.from_core(event)

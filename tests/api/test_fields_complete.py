@@ -1,16 +1,16 @@
-"""Every field of every kind exists with the JSON name and type that lightkube-models has from the published schemas."""
+"""Every field of lightkube-models, which are generated from Kubernetes' schemas, exists with the same type."""
 
 import importlib
 import typing
 from datetime import datetime
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 import pytest
 
-from pybernetes.api import meta
 from pybernetes.api.kind import Kind
 from pybernetes.api.kinds import KINDS
+from pybernetes.api.shape import Shape
 
 MODULES = {
     "": "core_v1",
@@ -24,76 +24,59 @@ MODULES = {
     "policy": "policy_v1",
     "rbac.authorization.k8s.io": "rbac_v1",
 }
-QUANTITY, INT_OR_STRING, ANY = "quantity", "int-or-string", "any"
-
-
-def ours(hint: Any) -> Any:
-    """A type of ours, in terms that both sides can be put into."""
-    if get_origin(hint) is Annotated:
-        hint = get_args(hint)[0]
-    members = set(get_args(hint)) - {type(None)}
-    if get_origin(hint) is list:
-        return [ours(get_args(hint)[0])]
-    if get_origin(hint) is dict:
-        return {str: ours(get_args(hint)[1])}
-    if hint in (msgspec.Raw, Any):
-        return ANY
-    if members == set(get_args(meta.Quantity)):
-        return QUANTITY
-    if members == set(get_args(meta.IntOrString)):
-        return INT_OR_STRING
-    return ours(members.pop()) if len(members) == 1 else hint
+#: form of a shape -> the types that lightkube-models has for it
+TYPES = {
+    "string": [str],
+    "bytes": [str],
+    "quantity": [str],
+    "bool": [bool],
+    "float64": [float],
+    "int32": [int],
+    "int64": [int],
+    "time": [datetime],
+    "micro-time": [datetime],
+    "int-or-string": [int | str, typing.Union[int, str], typing.Union[str, int]],  # noqa: UP007
+}
 
 
 def theirs(hint: Any) -> Any:
+    """A type of lightkube-models without Optional, its containers as `list[...]` and `dict[str, ...]`."""
     members = [m for m in get_args(hint) if m is not type(None)]
     if get_origin(hint) is typing.Union and len(members) == 1:
         return theirs(members[0])
-    if get_origin(hint) in (list, typing.List):  # noqa: UP006
-        return [theirs(get_args(hint)[0])]
-    if get_origin(hint) in (dict, typing.Dict):  # noqa: UP006
-        return {str: theirs(get_args(hint)[1])} if get_args(hint) else dict
     return hint
 
 
-def is_struct(hint: Any) -> bool:
-    return isinstance(hint, type) and issubclass(hint, msgspec.Struct)
-
-
-def compare(struct: type, model: type, path: str, seen: set[type]) -> list[str]:
-    """What differs between a struct and a model, all the way down."""
-    if struct in seen:
+def compare(shape: Shape, model: type, path: str, seen: set[type]) -> list[str]:
+    """The differences between a struct and a model, recursively."""
+    if model in seen:
         return []
-    seen.add(struct)
-    hints, model_hints = get_type_hints(struct, include_extras=True), get_type_hints(model)
-    by_json = {f.encode_name: f.name for f in msgspec.structs.fields(struct)}
+    seen.add(model)
+    hints = get_type_hints(model)
     found = []
     for field in msgspec.structs.fields(model):
-        json_name = field.encode_name
-        if json_name not in by_json:
-            found.append(f"{path}.{json_name} is missing")
-            continue
-        mine = ours(hints[by_json[json_name]])
-        found += differ(mine, theirs(model_hints[field.name]), f"{path}.{json_name}", seen)
+        known = shape.fields.get(field.encode_name)
+        place = f"{path}.{field.encode_name}"
+        if known is None:
+            found.append(f"{place} is missing")
+        else:
+            found += differ(known.shape, theirs(hints[field.name]), place, seen)
     return found
 
 
-def differ(mine: Any, other: Any, path: str, seen: set[type]) -> list[str]:
-    if isinstance(mine, list) and isinstance(other, list):
-        return differ(mine[0], other[0], path + "[]", seen)
-    if isinstance(mine, dict) and isinstance(other, dict):
-        return differ(mine[str], other[str], path + "{}", seen)
-    if is_struct(other) and is_struct(mine):
-        return compare(mine, other, path, seen)
-    if other is datetime:
-        return [] if mine is str else [f"{path}: {mine}, not a time"]
-    same = mine in (other, ANY) or (isinstance(mine, dict) and other is dict)
-    same = same or (mine == QUANTITY and other is str)
-    same = same or (mine == INT_OR_STRING and set(get_args(other)) - {type(None)} == {int, str})
-    return [] if same else [f"{path}: {mine!r}, not {other!r}"]
+def differ(shape: Shape, other: Any, path: str, seen: set[type]) -> list[str]:
+    args = get_args(other)
+    if shape.form == "list" and shape.item is not None and get_origin(other) is list:
+        return differ(shape.item, theirs(args[0]), path + "[]", seen)
+    if shape.form == "map" and shape.item is not None and get_origin(other) is dict:
+        return differ(shape.item, theirs(args[1]), path + "{}", seen)
+    if shape.form == "struct" and isinstance(other, type) and issubclass(other, msgspec.Struct):
+        return compare(shape, other, path, seen)
+    same = shape.form == "raw" or other in TYPES.get(shape.form, ()) or (shape.form == "map" and other is dict)
+    return [] if same else [f"{path}: {shape.form}, not {other!r}"]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda k: f"{k.group}.{k.name}")
 def test_no_field_is_missing_or_of_another_type(kind: Kind[Any]) -> None:
     module = importlib.import_module(f"lightkube.models.{MODULES[kind.group]}")
-    assert compare(kind.schema.type, getattr(module, kind.name), kind.name, set()) == []
+    assert compare(kind.schema.shape, getattr(module, kind.name), kind.name, set()) == []

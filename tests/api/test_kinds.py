@@ -1,4 +1,4 @@
-"""What holds for every kind."""
+"""Rules that hold for every kind."""
 
 from datetime import UTC, datetime
 from typing import Any, get_type_hints
@@ -36,7 +36,7 @@ def test_hooks_work_on_an_empty_object(kind: Kind[Any]) -> None:
 
 
 @each_kind
-def test_defaulting_twice_changes_nothing_more(kind: Kind[Any]) -> None:
+def test_defaulting_is_idempotent(kind: Kind[Any]) -> None:
     obj = kind.schema.type()
     kind.schema.default(obj)
     once = msgspec.json.encode(obj)
@@ -61,7 +61,7 @@ def test_a_row_has_a_cell_for_each_column(kind: Kind[Any]) -> None:
 
 @each_kind
 def test_the_resource_version_comes_first(kind: Kind[Any]) -> None:
-    """The store writes the revision into the encoded bytes at the first empty field."""
+    """The API server writes the revision into the encoded bytes at the start of the first `metadata`."""
     obj = kind.schema.type(api_version=kind.api_version, kind=kind.name)
     obj.metadata.resource_version = "@"
     obj.metadata.name = "x"
@@ -88,7 +88,7 @@ def structs_below(struct: type, seen: set[type]) -> set[type]:
 
 
 @each_kind
-def test_every_type_says_what_it_is(kind: Kind[Any]) -> None:
+def test_every_type_is_documented(kind: Kind[Any]) -> None:
     for struct in structs_below(kind.schema.type, set()):
         text = type_doc(struct)
         assert text.endswith((".", "?")), struct
@@ -98,7 +98,7 @@ def test_every_type_says_what_it_is(kind: Kind[Any]) -> None:
 @pytest.mark.parametrize(
     "path", ["Pod.spec", "PodSpec.nodeName", "Container.image", "ServiceSpec.ports", "Pod.metadata"]
 )
-def test_common_fields_say_what_they_are(path: str) -> None:
+def test_common_fields_are_documented(path: str) -> None:
     name, _, field = path.partition(".")
     structs = {s.__name__: s for kind in KINDS for s in structs_below(kind.schema.type, set())}
     assert field_docs(structs[name])[field].endswith(".")

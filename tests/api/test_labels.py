@@ -1,4 +1,4 @@
-"""Label selectors: grammar, texts of errors, meaning, and what garbage does."""
+"""Label selectors: grammar, error texts, matching, and invalid input."""
 
 import pytest
 from hypothesis import given
@@ -126,7 +126,7 @@ def test_absent_selects_nothing_and_empty_everything() -> None:
     assert everything.matches({}) and everything.everything
 
 
-def test_bad_label_selectors() -> None:
+def test_invalid_label_selectors() -> None:
     like = LabelSelector(match_expressions=[LabelSelectorRequirement(key="a", operator="Like")])
     with pytest.raises(SelectorError, match='"Like" is not a valid label selector operator'):
         labels.from_label_selector(like)
@@ -140,7 +140,7 @@ def test_plain_maps() -> None:
 
 
 @given(st.text(alphabet="ab1-./=!<>(), \tinot\x00é", max_size=40))
-def test_garbage_is_refused_or_understood(text: str) -> None:
+def test_any_text_parses_or_raises_selector_error(text: str) -> None:
     try:
         selector = labels.parse(text)
     except SelectorError:
@@ -150,5 +150,5 @@ def test_garbage_is_refused_or_understood(text: str) -> None:
     assert isinstance(selector.matches(LABELS), bool)
 
 
-def test_a_huge_selector_is_no_trouble() -> None:
+def test_huge_selector() -> None:
     assert len(labels.parse(",".join(f"k{i} in (a,b)" for i in range(20000))).requirements) == 20000

@@ -13,7 +13,7 @@ def test_labels(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "-a", "a-", "A", "a.b", "a_b", "ä", "a\n", "a" * 64])
-def test_not_labels(text: str) -> None:
+def test_invalid_labels(text: str) -> None:
     assert names.dns_label(text)
 
 
@@ -82,7 +82,7 @@ def test_port_names(text: str, good: bool) -> None:
     assert (names.port_name(text) == []) is good
 
 
-def test_texts_are_the_originals() -> None:
+def test_error_texts_are_those_of_kubernetes() -> None:
     assert names.dns_label("A") == [
         "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
         "with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "

@@ -72,7 +72,7 @@ SUFFIXES = st.sampled_from(["m", "", "k", "M", "G", "Ki", "Mi", "Gi", "e3"])
 
 
 @given(NUMBERS, SUFFIXES)
-def test_as_the_kubernetes_client_reads_it(number: Decimal, suffix: str) -> None:
+def test_values_agree_with_the_kubernetes_client(number: Decimal, suffix: str) -> None:
     text = f"{number}{suffix}"
     amount = quantity.parse(text)
     exact = Decimal(number) * 1000 if suffix == "e3" else parse_quantity(text)
@@ -81,7 +81,7 @@ def test_as_the_kubernetes_client_reads_it(number: Decimal, suffix: str) -> None
 
 
 @given(st.text(alphabet="0123456789.+-eEinumkKMGTP", max_size=24))
-def test_canonical_is_stable_and_garbage_is_refused(text: str) -> None:
+def test_canonical_form_is_stable(text: str) -> None:
     try:
         canonical = quantity.canonical(text)
     except QuantityError:
@@ -112,5 +112,5 @@ def test_all_quantities_of_an_object() -> None:
     assert source.resource_field_ref.divisor == "1"
     assert pod.spec.volumes[0].empty_dir is not None
     assert pod.spec.volumes[0].empty_dir.size_limit == "2Gi"
-    # Lists of resources know nothing below thousandths.
+    # Resource lists are rounded to thousandths.
     assert pod.status.container_statuses[0].allocated_resources == {"cpu": "1m"}

@@ -1,8 +1,8 @@
-"""Manifests in, defaulted objects or error texts out: the files in scenarios/ are read, run and compared.
+"""Scenarios: manifests in, defaulted objects or error texts out.
 
 A file is a list of cases. `=== title` starts one; then come one or two manifests (`--- then` before the second, which
-is an update of the first), and `--- errors` or `--- object` with what is expected. `REWRITE=1 pytest ...` writes what
-came out into the files, to be reviewed as a diff.
+is an update of the first), and `--- errors` or `--- object` with the expected result. `REWRITE=1 pytest ...` writes the
+actual results into the files, to be reviewed as a diff.
 """
 
 import os
@@ -51,7 +51,7 @@ def write(path: Path, cases: list[Case]) -> None:
 
 
 def run(case: Case) -> str:
-    """What the API does with the manifests: defaults, strategy, validation."""
+    """Apply defaults, strategy and validation to the manifests."""
     documents: list[dict[str, Any]] = [yaml.safe_load(text) for text in case.manifests]
     kind = BY_NAME[documents[0]["apiVersion"], documents[0]["kind"]]
     errors = Errors()

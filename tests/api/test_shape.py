@@ -1,4 +1,4 @@
-"""Shapes of structs and of custom resources' schemas, and that patches read both alike."""
+"""Shapes of structs and of the schemas of custom resources, and patches that use both."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What who may set, and how the scale subresource reads and writes."""
+"""Which writer may set which fields, and the scale subresource."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def test_a_new_pod_is_pending() -> None:
     assert pod.status == PodStatus(phase="Pending", qos_class="BestEffort")
 
 
-def test_the_kubelet_does_not_decide_the_class() -> None:
+def test_kubelet_cannot_change_the_qos_class() -> None:
     old = Pod(status=PodStatus(qos_class="Burstable"))
     new = Pod(status=PodStatus(qos_class="Guaranteed"))
     status = POD.subresource("status")

@@ -1,4 +1,4 @@
-"""Server-side apply and managedFields through the whole server."""
+"""Server-side apply and managedFields through the API server."""
 
 from .conftest import Api
 from .objects import CMS, config_map
@@ -25,7 +25,7 @@ async def test_apply_creates_then_changes_nothing(api: Api) -> None:
     assert again["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
 
 
-async def test_yaml_and_fields_given_up(api: Api) -> None:
+async def test_yaml_and_omitted_fields(api: Api) -> None:
     await apply(api, "me", wanted(a="1", b="2"), status=201)
     text = b"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: cm\ndata:\n  a: '1'\n"
     assert (await apply(api, "me", text))["data"] == {"a": "1"}
@@ -44,7 +44,7 @@ async def test_conflicts_name_the_owner(api: Api) -> None:
     assert [entry["manager"] for entry in made["metadata"]["managedFields"]] == ["you"]
 
 
-async def test_updates_are_tracked_too(api: Api) -> None:
+async def test_updates_are_tracked(api: Api) -> None:
     made = await api.json("POST", f"{CMS}?fieldManager=maker", config_map(), status=201)
     assert [(e["manager"], e["operation"]) for e in made["metadata"]["managedFields"]] == [("maker", "Update")]
     patch = {"data": {"b": "2"}}

@@ -1,4 +1,4 @@
-"""The small parsers at the border: any text is understood or refused, never a crash."""
+"""Fuzzing of parsers: any input is accepted or refused with a defined error."""
 
 import pytest
 from hypothesis import given, settings
@@ -122,6 +122,6 @@ def test_names_of_proxied_things(text: str, parts: tuple[str, str, str]) -> None
 
 
 @pytest.mark.parametrize("text", ["a:b:c", "a:b:c:d", "ftp:web:80"])
-def test_names_that_are_none(text: str) -> None:
+def test_invalid_proxy_names(text: str) -> None:
     with pytest.raises(ApiError):
         proxy.split(text)

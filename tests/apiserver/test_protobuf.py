@@ -1,4 +1,4 @@
-"""Request bodies in protobuf: what Go clients send, and what nobody should."""
+"""Request bodies in protobuf: bodies of Go clients, and invalid ones."""
 
 import msgspec
 import pytest
@@ -84,7 +84,7 @@ def test_bytes_become_base64() -> None:
         body("v1", "Pod", field(1, field(8, field(1, 1 << 62)))),
     ],
 )
-async def test_what_is_none(api: Api, bad: bytes) -> None:
+async def test_invalid_bodies(api: Api, bad: bytes) -> None:
     if bad:
         with pytest.raises(ProtobufError):
             to_json(bad)
@@ -94,14 +94,14 @@ async def test_what_is_none(api: Api, bad: bytes) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200))
-def test_any_bytes_are_decoded_or_refused(raw: bytes) -> None:
+def test_any_bytes_are_decoded_or_raise(raw: bytes) -> None:
     try:
         to_json(body("v1", "Pod", raw))
     except ProtobufError:
         pass
 
 
-async def test_deletion_options(api: Api) -> None:
+async def test_delete_options(api: Api) -> None:
     await api.json("POST", CMS, CONFIG_MAP, status=201, content_type=PROTOBUF)
     options = body("v1", "DeleteOptions", field(1, 0) + field(4, "Foreground"))
     held = await api.json("DELETE", f"{CMS}/x", options, status=202, content_type=PROTOBUF)

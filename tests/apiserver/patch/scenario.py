@@ -1,4 +1,4 @@
-"""Readable scenario files: a name, then sections of YAML, separated by lines that say what they are.
+"""Scenario files: a name, then sections of YAML with titles.
 
 === containers merge by name
 --- live

@@ -1,4 +1,4 @@
-"""Server-side apply and managedFields: the scenarios, times, refusals, limits and garbage."""
+"""Server-side apply and managedFields: scenarios, timestamps, errors, limits and invalid input."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ VERSIONS = {"Deployment": "apps/v1"}
 
 
 class Run:
-    """An object on its way through the steps of a scenario."""
+    """Runs the steps of a scenario on an object."""
 
     def __init__(self) -> None:
         self.doc: Any = None
@@ -98,7 +98,7 @@ def apply(live: Any, applied: Any, *, now: str = "t1", force: bool = False, mana
     return server_side_apply(live, applied, shape=POD, api_version="v1", manager=manager, force=force, now=now)
 
 
-def test_an_apply_that_changes_nothing_changes_nothing() -> None:
+def test_repeated_apply_leaves_the_object_unchanged() -> None:
     live = apply(None, {"metadata": {"labels": {"a": "1"}}}, now="t1")
     assert apply(live, {"metadata": {"labels": {"a": "1"}}}, now="t2") == live
     changed = apply(live, {"metadata": {"labels": {"a": "2"}}}, now="t2")
@@ -107,13 +107,13 @@ def test_an_apply_that_changes_nothing_changes_nothing() -> None:
     assert entries_of(more)[0]["time"] == "t2"
 
 
-def test_an_update_that_changes_nothing_changes_nothing() -> None:
+def test_update_without_changes_keeps_the_entries() -> None:
     live = apply(None, {"metadata": {"labels": {"a": "1"}}})
     entries = track_update(live, live, shape=POD, api_version="v1", manager="x", now="t2")
     assert entries == entries_of(live)
 
 
-def test_entries_look_like_the_originals() -> None:
+def test_entries_have_the_format_of_kube_apiserver() -> None:
     (entry,) = entries_of(apply(None, {"metadata": {"name": "x", "labels": {"a": "1"}}}))
     assert list(entry.items()) == [
         ("manager", "m"),
@@ -137,7 +137,7 @@ def test_a_client_may_clear_the_entries() -> None:
     assert track_update(live, new, shape=POD, api_version="v1", manager="x", now="t2") == []
 
 
-def test_many_updaters_become_one() -> None:
+def test_surplus_update_entries_are_merged() -> None:
     doc: Any = {"metadata": {"labels": {}}}
     for n in range(25):
         new = {"metadata": {"labels": {**doc["metadata"]["labels"], f"l{n}": "x"}}}
@@ -162,13 +162,13 @@ def test_many_updaters_become_one() -> None:
         ({"metadata": {"finalizers": ["a", "a"]}}, "duplicate entries"),
     ],
 )
-def test_refusals(applied: Any, text: str) -> None:
+def test_errors(applied: Any, text: str) -> None:
     with pytest.raises(PatchError) as error:
         apply(None, applied)
     assert text in error.value.message
 
 
-def test_deep_nesting_is_refused() -> None:
+def test_deep_nesting_raises() -> None:
     deep: Any = {}
     for _ in range(100_000):
         deep = {"x": deep}
@@ -183,7 +183,7 @@ trees = st.recursive(st.just({}), lambda t: st.dictionaries(names, t, max_size=3
 
 
 def normal(tree: dict[str, Any]) -> dict[str, Any]:
-    """A tree as objects give it: "." is always empty and never stands alone."""
+    """A tree as computed from objects: "." is always empty and never the only key."""
     inner = {k: normal(v) for k, v in tree.items() if k != "."}
     return {".": {}, **inner} if "." in tree and inner else inner
 
@@ -211,7 +211,7 @@ values = st.recursive(
 
 
 @given(live=st.none() | st.dictionaries(keys, values), applied=values, force=st.booleans())
-def test_garbage_gives_a_result_or_a_refusal(live: Any, applied: Any, force: bool) -> None:
+def test_any_apply_returns_or_raises_a_defined_error(live: Any, applied: Any, force: bool) -> None:
     before = clone(live), clone(applied)
     try:
         apply(live, applied, force=force)

@@ -1,4 +1,4 @@
-"""The examples of RFC 6902, appendix A, limits, error texts, and garbage."""
+"""The examples of RFC 6902, appendix A, limits, error texts, and invalid input."""
 
 from typing import Any
 
@@ -77,7 +77,7 @@ def test_rfc_examples(doc: Any, ops: Any, result: Any) -> None:
         ([{"op": "copy", "from": "", "path": "/l/-"}] * 40, 413, "accumulated size"),
     ],
 )
-def test_refusals(ops: Any, code: int, text: str) -> None:
+def test_errors(ops: Any, code: int, text: str) -> None:
     with pytest.raises(PatchError) as error:
         json_patch.apply({"s": "S", "n": 1, "l": [1, 2], "m": {}}, ops)
     assert error.value.code == code
@@ -100,7 +100,7 @@ docs = st.recursive(
 
 
 @given(doc=docs, patch=ops | docs)
-def test_garbage_gives_a_result_or_a_patch_error(doc: Any, patch: Any) -> None:
+def test_any_patch_returns_or_raises_patch_error(doc: Any, patch: Any) -> None:
     before = clone(doc), clone(patch)
     try:
         json_patch.apply(doc, patch)

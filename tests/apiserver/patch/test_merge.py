@@ -1,4 +1,4 @@
-"""The examples of RFC 7386, appendix A, and the refusals of our own."""
+"""The examples of RFC 7386, appendix A, and our own errors."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Strategic merge: the scenarios, bad patches, and that nothing is ever changed in place."""
+"""Strategic merge: scenarios, invalid patches, and that arguments are never changed."""
 
 from typing import Any
 
@@ -62,7 +62,7 @@ def test_bad_patches(patch: Any, text: str) -> None:
     assert error.value.code in (400, 422)
 
 
-def test_deep_nesting_is_refused() -> None:
+def test_deep_nesting_raises() -> None:
     patch: Any = {}
     for _ in range(100_000):
         patch = {"x": patch}
@@ -80,7 +80,7 @@ values = st.recursive(scalars, lambda v: st.lists(v, max_size=3) | st.dictionari
 
 
 @given(doc=values, patch=values)
-def test_garbage_gives_a_result_or_a_patch_error(doc: Any, patch: Any) -> None:
+def test_any_patch_returns_or_raises_patch_error(doc: Any, patch: Any) -> None:
     before = clone(doc), clone(patch)
     try:
         strategic.apply(doc, patch, shape_of(Pod))

@@ -1,4 +1,4 @@
-"""A server of schemas alone, and the kubectls of this machine to read them."""
+"""A server of schemas only, and the installed versions of kubectl."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -42,7 +42,7 @@ async def schema_server(*, v3: bool = True) -> AsyncIterator[str]:
 
 
 async def run(kubectl: str, server: str, home: Path, *args: str) -> str:
-    """What kubectl prints; raises AssertionError with its complaint when it fails."""
+    """The output of kubectl. Raises AssertionError with its error output when it fails."""
     process = await asyncio.create_subprocess_exec(
         kubectl,
         f"--server={server}",

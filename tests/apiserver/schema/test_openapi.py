@@ -1,4 +1,4 @@
-"""OpenAPI: the documents are whole, hashes agree, and real kubectls can read them."""
+"""OpenAPI: documents are complete, hashes agree, and real versions of kubectl can read them."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ def refs(value: Any) -> set[str]:
     return set().union(*(refs(v) for v in value)) if isinstance(value, list) else set()
 
 
-def test_the_index_names_hashes_of_documents() -> None:
+def test_index_contains_hashes_of_documents() -> None:
     paths = read("/openapi/v3")["paths"]
     assert {"api/v1", "apis/apps/v1", "apis/rbac.authorization.k8s.io/v1"} <= set(paths)
     for name, entry in paths.items():
@@ -38,7 +38,7 @@ def test_the_index_names_hashes_of_documents() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(OPENAPI.group_versions()))
-def test_v3_documents_are_closed(name: str) -> None:
+def test_v3_documents_define_every_reference(name: str) -> None:
     document = read(f"/openapi/v3/{name}")
     known = {f"#/components/schemas/{n}" for n in document["components"]["schemas"]}
     assert refs(document) <= known
@@ -47,7 +47,7 @@ def test_v3_documents_are_closed(name: str) -> None:
     assert len(ids) == len(set(ids))
 
 
-def test_the_v2_document_is_closed() -> None:
+def test_v2_document_defines_every_reference() -> None:
     document = read("/openapi/v2")
     assert refs(document) <= {f"#/definitions/{n}" for n in document["definitions"]}
     assert "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta" in document["definitions"]
@@ -105,7 +105,7 @@ def test_protobuf_on_request() -> None:
     assert document.body.startswith(b"\x0a\x032.0")
 
 
-def test_building_in_slices_gives_the_same() -> None:
+def test_building_in_slices_gives_the_same_documents() -> None:
     other = OpenApi(KINDS)
     assert len(list(other.prepare())) == len(other.group_versions()) + 1
     index, same = other.get("/openapi/v3"), OPENAPI.get("/openapi/v3")

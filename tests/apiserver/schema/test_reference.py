@@ -46,7 +46,7 @@ def ours() -> dict[str, Any]:
 
 
 def comparable(value: Any, *, names: bool = False) -> Any:
-    """A schema without texts and enumerations, which we do not publish; required fields in one order."""
+    """A schema without descriptions and enums, which are not compared; required fields are sorted."""
     if isinstance(value, list):
         return [comparable(item) for item in value]
     if not isinstance(value, dict):

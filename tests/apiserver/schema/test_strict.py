@@ -37,21 +37,21 @@ def test_json(body: bytes, problems: list[str]) -> None:
     assert find_problems(body, POD) == problems
 
 
-def test_yaml_duplicates_are_told_by_line() -> None:
+def test_yaml_duplicates_are_reported_with_their_line() -> None:
     body = b"metadata:\n  labels:\n    a: x\n    a: y\nspec:\n  foo: 1\n"
     assert find_yaml_problems(body, POD) == ['line 4: key "a" already set in map', 'unknown field "spec.foo"']
 
 
-def test_yaml_aliases_that_multiply_are_read_once() -> None:
+def test_yaml_aliases_are_visited_once() -> None:
     lines = ["l0: &l0 [a]"] + [f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]" for n in range(1, 30)]
     assert len(find_yaml_problems("\n".join(lines).encode(), POD)) == 30
 
 
-def test_bad_yaml_is_left_to_decoding() -> None:
+def test_invalid_yaml_is_left_to_decoding() -> None:
     assert find_yaml_problems(b"a: [", POD) == []
 
 
-def test_at_most_a_hundred() -> None:
+def test_at_most_100_problems() -> None:
     body = msgspec.json.encode({f"x{n}": 1 for n in range(500)})
     assert len(find_problems(body, POD)) == 100
 
@@ -71,6 +71,6 @@ values = st.recursive(
 
 
 @given(values)
-def test_any_json_is_walked(value: Any) -> None:
+def test_any_json_is_checked(value: Any) -> None:
     for problem in find_problems(msgspec.json.encode(value), POD):
         assert problem.startswith("unknown field ")
