@@ -320,8 +320,9 @@ async def test_restarted_kubelet_updates_volumes(node: Node, tmp_path: Path) -> 
     async with running(CriRuntime(node.socket), settings, api) as k:
         path = k.create("web", spec)
         await ready(k, path)
+    before = len(api.requests)
     async with running(CriRuntime(node.socket), settings, api) as k:
-        await asyncio.sleep(0.1)
+        await k.until(lambda: any("/configmaps" in requested for _, requested in api.requests[before:]))
         api.put(live, {"data": {"v": "two"}})
         await k.until(lambda: "two" in logs(k, path))
         assert k.status(path)["containerStatuses"][0]["restartCount"] == 0

@@ -124,13 +124,25 @@ async def test_every_kubectl(cluster: Cluster, binary: str) -> None:
 
 async def test_logs_follow_and_attach(cluster: Cluster) -> None:
     kubectl = await start(cluster)
-    following = asyncio.create_task(kubectl("logs", "-f", "web", "--timestamps"))
-    await asyncio.sleep(0.3)
+    following = await asyncio.create_subprocess_exec(
+        NEWEST,
+        f"--kubeconfig={cluster.path / 'kubeconfig'}",
+        *("logs", "-f", "web", "--timestamps"),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert following.stdout is not None
+
+    async def line() -> str:
+        assert following.stdout is not None
+        return (await asyncio.wait_for(following.stdout.readline(), 30)).decode().rstrip("\n")
+
+    lines = [await line() for _ in range(3)]
     code, _, _ = await kubectl.run("attach", "-i", "web", stdin="hallo\n")
     assert code == 0
-    await asyncio.sleep(0.2)
+    lines.append(await line())
     await kubectl("delete", "pod", "web", "--wait=true")
-    lines = (await following).splitlines()
+    assert await line() == "", "the log ends with the container"
+    await following.wait()
     assert [line.split(" ", 1)[1] for line in lines] == ["one", "two", "three", "got hallo"]
     assert lines[0][:2] == "20"
 
