@@ -10,7 +10,8 @@ import ipaddress
 import itertools
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from pybernetes.kubelet.names import POD_UID
 from pybernetes.kubelet.runtime import (
