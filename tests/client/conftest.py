@@ -1,4 +1,4 @@
-"""A whole API server on a store in a temporary directory: in process, and over HTTPS with certificates of its own."""
+"""An API server with a store in a temporary directory: in process, and over HTTPS with its own certificates."""
 
 import random
 from collections.abc import AsyncIterator, Mapping
@@ -22,7 +22,7 @@ ADMIN = User("admin", ("system:masters", "system:authenticated"))
 
 
 class AnyCertificate:
-    """Who has a certificate is the admin."""
+    """Any client certificate authenticates the admin."""
 
     async def authenticate(self, headers: Mapping[str, str], certificate: x509.Certificate | None) -> User | None:
         return ADMIN if certificate is not None else None
@@ -51,7 +51,7 @@ async def server(store: SqliteStore) -> AsyncIterator[ApiServer]:
 
 @pytest.fixture
 def client(server: ApiServer) -> Client:
-    """In process."""
+    """A client in the process of the server."""
     return Client(InProcessTransport(server, ADMIN))
 
 
@@ -62,7 +62,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 
 @pytest.fixture(scope="session")
 def other_pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    """Of a cluster that has nothing to do with ours."""
+    """Certificates of another cluster."""
     return make_pki(tmp_path_factory.mktemp("other"))
 
 
@@ -89,7 +89,7 @@ def endpoint(pki: Pki, port: int, *, ca: str = "") -> Endpoint:
 
 @pytest.fixture
 async def remote(https: Listening, pki: Pki) -> AsyncIterator[Client]:
-    """Over HTTPS with a client certificate."""
+    """A client over HTTPS, with a client certificate."""
     made = Client(HttpTransport(endpoint(pki, https.port)))
     yield made
     await made.close()
@@ -97,6 +97,6 @@ async def remote(https: Listening, pki: Pki) -> AsyncIterator[Client]:
 
 @pytest.fixture(params=["in process", "https"])
 def any_client(request: pytest.FixtureRequest, server: ApiServer) -> Client:
-    """Both ways, to show that they are one."""
+    """Either client: both must behave the same."""
     found: Client = request.getfixturevalue("client" if request.param == "in process" else "remote")
     return found

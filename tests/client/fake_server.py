@@ -1,4 +1,4 @@
-"""A server in memory that can be broken at will. It stores any kind, by path, with revisions and a log of events."""
+"""An API server in memory with faults that tests switch on. It stores any kind, by path, with revisions and a log."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ def status(code: int, message: str = "", reason: str = "", **details: Any) -> by
 
 
 class FakeServer:
-    """A `Transport`. Faults are attributes; `requests` counts what was asked, by method and watch."""
+    """A `Transport`. Faults are attributes; `requests` lists the requests, with their times and verbs."""
 
     def __init__(self) -> None:
         self.objects: dict[str, Json] = {}
@@ -31,17 +31,17 @@ class FakeServer:
         self.down = False
         self.hang = False
         self.refusals: list[bytes] = []
-        """Status bodies to answer the next requests with"""
+        """Status bodies with which the next requests are refused"""
         self.garbage: list[bytes] = []
-        """lines to put into the next watches"""
+        """lines to insert into the next watches"""
         self.requests: list[tuple[float, str, str]] = []
         self._uids = 0
         self._epoch = 0
         self._changed = asyncio.Event()
 
-    # -- what the world does -------------------------------------------------------------------------------
+    # -- what other clients do -------------------------------------------------------------------------------
     def put(self, path: str, obj: Json | None = None) -> Json:
-        """Create or change."""
+        """Create or change an object."""
         self.revision += 1
         old = self.objects.get(path)
         if old is None:
@@ -61,7 +61,7 @@ class FakeServer:
         return new
 
     def remove(self, path: str) -> None:
-        """Delete, if it is there."""
+        """Delete an object if it exists."""
         old = self.objects.pop(path, None)
         if old is not None:
             self.revision += 1
@@ -69,7 +69,7 @@ class FakeServer:
             self._record("DELETED", path, last)
 
     def compact(self) -> None:
-        """Forget all history."""
+        """Compact all history."""
         self.compacted = self.revision
         self.log.clear()
 
@@ -79,7 +79,7 @@ class FakeServer:
         self._wake()
 
     def restart_empty(self) -> None:
-        """Another store behind the same address: its revisions start anew."""
+        """Replace the store behind the same address: its revisions start again at 1."""
         self.objects.clear()
         self.log.clear()
         self.revision, self.compacted = 1, 0
@@ -166,7 +166,7 @@ class FakeServer:
 
 
 def refusal(code: int, message: str = "", **details: Any) -> bytes:
-    """What to put into `FakeServer.refusals`."""
+    """A body for `FakeServer.refusals`."""
     return status(code, message, **details)
 
 

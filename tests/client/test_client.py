@@ -34,7 +34,7 @@ def config_map(name: str, **data: str) -> ConfigMap:
     return ConfigMap(metadata=ObjectMeta(name=name, namespace="default"), data=data)
 
 
-async def test_an_object_from_create_to_delete(any_client: Client) -> None:
+async def test_object_lifecycle(any_client: Client) -> None:
     maps = any_client.of(ConfigMap)
     made = await maps.create(config_map("a", x="1"))
     assert made.metadata.uid and made.metadata.resource_version
@@ -82,16 +82,16 @@ async def test_pages_and_selectors(any_client: Client) -> None:
         await maps.list(label_selector="a in (")
 
 
-async def test_a_watch_tells_changes_and_marks(any_client: Client) -> None:
+async def test_watch_delivers_changes_and_bookmarks(any_client: Client) -> None:
     maps = any_client.of(ConfigMap)
     start = (await maps.list(namespace="default")).resource_version
-    told: list[tuple[str, str]] = []
+    reported: list[tuple[str, str]] = []
 
     async def follow() -> None:
         async with aclosing(maps.watch(namespace="default", resource_version=start)) as batches:
             async for batch in batches:
-                told.extend((e.type, e.object.metadata.name) for e in batch if e.object is not None)
-                if len(told) >= 3:
+                reported.extend((e.type, e.object.metadata.name) for e in batch if e.object is not None)
+                if len(reported) >= 3:
                     return
 
     task = asyncio.create_task(follow(), name="follow")
@@ -100,11 +100,11 @@ async def test_a_watch_tells_changes_and_marks(any_client: Client) -> None:
     await maps.update(made)
     await maps.delete("w", namespace="default")
     await asyncio.wait_for(task, 5)
-    assert told == [("ADDED", "w"), ("MODIFIED", "w"), ("DELETED", "w")]
+    assert reported == [("ADDED", "w"), ("MODIFIED", "w"), ("DELETED", "w")]
 
 
 @pytest.mark.slow
-async def test_a_watch_ends_when_asked_and_with_a_bookmark(any_client: Client) -> None:
+async def test_watch_ends_after_its_timeout_with_a_bookmark(any_client: Client) -> None:
     start = (await any_client.of(ConfigMap).list()).resource_version
     batches: list[Events[ConfigMap]] = []
     async with asyncio.timeout(10):
@@ -115,7 +115,7 @@ async def test_a_watch_ends_when_asked_and_with_a_bookmark(any_client: Client) -
     assert int(events[0].resource_version) >= int(start)
 
 
-async def test_a_revision_that_is_gone(any_client: Client, store: SqliteStore) -> None:
+async def test_compacted_revision(any_client: Client, store: SqliteStore) -> None:
     await any_client.of(ConfigMap).create(config_map("a"))
     await store.compact(store.revision)
     with pytest.raises(Gone):
@@ -123,7 +123,7 @@ async def test_a_revision_that_is_gone(any_client: Client, store: SqliteStore) -
             pass
 
 
-async def test_refusals_name_what_is_wrong(any_client: Client) -> None:
+async def test_errors_name_the_cause(any_client: Client) -> None:
     with pytest.raises(Invalid) as caught:
         await any_client.of(ConfigMap).create(config_map("Not A Name"))
     assert caught.value.has_cause("FieldValueInvalid") and not caught.value.has_cause("other")
@@ -135,8 +135,8 @@ async def test_refusals_name_what_is_wrong(any_client: Client) -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a%2fb", "../../../namespaces/default"])
-async def test_a_name_never_becomes_another_path(client: Client, name: str) -> None:
-    """`delete("")` would delete the whole collection, and `..` the namespace."""
+async def test_names_cannot_change_the_path(client: Client, name: str) -> None:
+    """`delete("")` would delete the collection, and `..` the namespace."""
     maps = client.of(ConfigMap)
     for call in (maps.get(name, namespace="default"), maps.delete(name, namespace="default"), maps.patch(name, {})):
         with pytest.raises(ValueError, match=r"path|name"):
@@ -147,7 +147,7 @@ async def test_a_name_never_becomes_another_path(client: Client, name: str) -> N
 
 
 class Canned:
-    """Answers everything with one response."""
+    """A transport that always answers with the same response."""
 
     def __init__(self, status: int, body: bytes, **headers: str) -> None:
         self.response = Response(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
@@ -165,7 +165,7 @@ class Canned:
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>hello</html>", b"[]", b'{"metadata": 5}', b"\xff\xfe", b"{" * 5000])
-async def test_what_is_no_api_server_is_said_to_be_none(body: bytes) -> None:
+async def test_answers_of_other_servers_are_bad_answers(body: bytes) -> None:
     maps = Client(Canned(200, body)).of(ConfigMap)
     for call in (maps.get("a"), maps.list(), maps.create(config_map("a")), maps.patch("a", {})):
         with pytest.raises(BadAnswer, match="can't be decoded"):
@@ -175,17 +175,17 @@ async def test_what_is_no_api_server_is_said_to_be_none(body: bytes) -> None:
             pass
 
 
-async def test_what_came_before_garbage_is_told_first() -> None:
+async def test_events_before_garbage_are_delivered_first() -> None:
     class Lines(Canned):
         async def stream(self, request: Request):  # type: ignore[no-untyped-def]
             good = b'{"type":"ADDED","object":{"metadata":{"name":"n","resourceVersion":"3"}}}'
             yield [good, b"<html>", good]
 
-    told = []
+    reported = []
     with pytest.raises(BadAnswer):
         async for batch in Client(Lines(200, b"")).of(ConfigMap).watch():
-            told += [event.resource_version for event in batch]
-    assert told == ["3"]
+            reported += [event.resource_version for event in batch]
+    assert reported == ["3"]
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ async def test_what_came_before_garbage_is_told_first() -> None:
         (503, "", ServerError),
     ],
 )
-def test_one_class_per_decision(status: int, reason: str, kind: type[ApiError]) -> None:
+def test_error_class_of_each_status(status: int, reason: str, kind: type[ApiError]) -> None:
     assert type(error_for(Status(code=status, reason=reason, message="why"))) is kind
     with pytest.raises(kind):
         raise_for_status(Response(status, {}, b'{"kind":"Status","reason":"%s","message":"why"}' % reason.encode()))
@@ -214,7 +214,7 @@ def test_one_class_per_decision(status: int, reason: str, kind: type[ApiError]) 
 @pytest.mark.parametrize(
     ("body", "text"), [(b"<html>busy</html>", "<html>busy</html>"), (b'{"message":"m","code":200}', "m"), (b"", "")]
 )
-def test_a_refusal_without_a_status_still_is_one(body: bytes, text: str) -> None:
+def test_error_without_a_status_body(body: bytes, text: str) -> None:
     with pytest.raises(TooManyRequests) as caught:
         raise_for_status(Response(429, {"retry-after": "7"}, body))
     assert str(caught.value) == text and caught.value.code == 429 and caught.value.retry_after == 7
@@ -223,7 +223,7 @@ def test_a_refusal_without_a_status_still_is_one(body: bytes, text: str) -> None
     assert caught.value.retry_after == 0
 
 
-async def test_a_long_list_leaves_others_their_turn() -> None:
+async def test_long_list_yields_to_other_tasks() -> None:
     item = b'{"metadata":{"name":"x","namespace":"d"}}'
     maps = Client(Canned(200, b'{"metadata":{"resourceVersion":"1"},"items":[%s]}' % b",".join([item] * 5000)))
     turns = 0

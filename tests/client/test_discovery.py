@@ -151,7 +151,7 @@ async def test_a_plain_document_may_fail_alone() -> None:
     assert catalogue.failure() == f"unable to retrieve the complete list of server APIs: y.io/v1: {text}"
 
 
-async def test_one_plain_document_of_two_makes_both_plain() -> None:
+async def test_if_one_document_is_plain_both_are_read_as_plain() -> None:
     server = plain("x.io/v1")
     real, core = server.request, json.dumps({"items": [group("", v1=[resource("pods", "Pod")])]}).encode()
 
@@ -175,14 +175,14 @@ async def test_a_server_without_core_group() -> None:
     assert names(await Discovery(Client(server)).refresh()) == ["x.io/v1, Resource=gears"]
 
 
-async def test_what_is_no_discovery_is_an_error() -> None:
+async def test_malformed_documents_are_an_error() -> None:
     server = aggregated()
     server.documents["/apis"] = Response(200, {"content-type": AGGREGATED}, b"<html>")
     with pytest.raises(BadAnswer):
         await Discovery(Client(server)).refresh()
 
 
-def test_it_looks_every_30_seconds_and_reports_changes(caplog: pytest.LogCaptureFixture) -> None:
+def test_refreshes_every_30_seconds_and_reports_changes(caplog: pytest.LogCaptureFixture) -> None:
     async def run() -> None:
         server = aggregated()
         discovery = Discovery(Client(server))
@@ -210,7 +210,7 @@ def test_it_looks_every_30_seconds_and_reports_changes(caplog: pytest.LogCapture
     assert len(caplog.records) == 1, "a failure is logged once"
 
 
-def test_a_changed_definition_is_seen_after_a_second() -> None:
+def test_refreshes_a_second_after_a_definition_changed() -> None:
     async def run() -> None:
         crds = resource("customresourcedefinitions", "CustomResourceDefinition", scope="Cluster")
         definitions = group("apiextensions.k8s.io", v1=[crds])

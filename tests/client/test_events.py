@@ -1,4 +1,4 @@
-"""Events: one object per thing that happened, counted when it happens again, and never in anybody's way."""
+"""Events: one object per occurrence, counted when it repeats; recording never blocks."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -45,7 +45,7 @@ def events(server: FakeServer) -> list[dict[str, Any]]:
     return [obj for path, obj in server.objects.items() if "/events/" in path]
 
 
-def test_what_an_event_says() -> None:
+def test_fields_of_an_event() -> None:
     async def run(server: FakeServer, recorder: EventRecorder) -> None:
         recorder.event(THING, "Warning", "Broke", "it broke")
         await asyncio.sleep(1)
@@ -77,7 +77,7 @@ def test_a_repeated_event_is_counted() -> None:
     play(run)
 
 
-def test_an_event_that_the_server_has_forgotten_is_made_anew() -> None:
+def test_expired_event_is_created_again() -> None:
     async def run(server: FakeServer, recorder: EventRecorder) -> None:
         recorder.event(THING, "Normal", "Did", "done")
         await asyncio.sleep(1)
@@ -90,7 +90,7 @@ def test_an_event_that_the_server_has_forgotten_is_made_anew() -> None:
     play(run)
 
 
-def test_a_failing_server_costs_events_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+def test_failing_server_only_loses_events(caplog: pytest.LogCaptureFixture) -> None:
     async def run(server: FakeServer, recorder: EventRecorder) -> None:
         server.refusals = [refusal(403, "no"), refusal(500, "oops"), refusal(404, "namespace gone")]
         for n in range(4):
@@ -106,7 +106,7 @@ def test_a_failing_server_costs_events_and_nothing_else(caplog: pytest.LogCaptur
     assert caplog.text.count("are dropped") == 1
 
 
-def test_an_object_that_causes_many_events_has_most_left_out() -> None:
+def test_events_of_one_object_are_rate_limited() -> None:
     async def run(server: FakeServer, recorder: EventRecorder) -> None:
         for n in range(100):
             recorder.event(THING, "Normal", "SuccessfulCreate", f"Created pod: p{n}")

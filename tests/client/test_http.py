@@ -30,7 +30,7 @@ def chunk(data: bytes) -> bytes:
 
 
 class Wire:
-    """A server that plays one part after another, one per request, the last one for ever."""
+    """A server with one behaviour per request, of which the last one repeats."""
 
     def __init__(self, *plays: Play | bytes) -> None:
         self.plays = list(plays)
@@ -70,13 +70,13 @@ async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     await reader.read()
 
 
-async def test_a_server_that_says_nothing_is_given_up() -> None:
+async def test_silent_server_times_out() -> None:
     async with wire(silent, timeout=0.1) as (script, client):
         with pytest.raises(Unreachable, match=rf"no answer from http://127\.0\.0\.1:{script.port}: timed out"):
             await client.raw("GET", "/version")
 
 
-async def test_a_refused_connection_names_the_address() -> None:
+async def test_refused_connection_names_the_address() -> None:
     async with wire(silent) as (script, client):
         pass
     client = Client(HttpTransport(Endpoint(server=f"http://127.0.0.1:{script.port}")))
@@ -99,13 +99,13 @@ async def test_a_refused_connection_names_the_address() -> None:
         HEAD + b"content-encoding: gzip\r\ncontent-length: 4\r\n\r\nnope",
     ],
 )
-async def test_half_answers_are_no_answers(answer: bytes) -> None:
+async def test_truncated_answers_are_unreachable(answer: bytes) -> None:
     async with wire(answer) as (_, client):
         with pytest.raises(Unreachable, match="no answer from"):
             await client.of(ConfigMap).get("a", namespace="d")
 
 
-async def test_too_many_requests_carries_the_wait() -> None:
+async def test_too_many_requests_has_retry_after() -> None:
     answer = b"HTTP/1.1 429 Too Many\r\nretry-after: 3\r\ncontent-length: 4\r\n\r\nbusy"
     async with wire(answer) as (_, client):
         for call in (client.of(ConfigMap).get("a", namespace="d"), anext(client.of(ConfigMap).watch())):
@@ -124,7 +124,7 @@ async def test_redirects_are_not_followed() -> None:
         assert len(script.heads) == 2
 
 
-async def test_the_way_is_escaped_and_a_prefix_is_kept() -> None:
+async def test_path_is_escaped_and_prefix_is_kept() -> None:
     async with wire(HEAD + b"content-length: 2\r\n\r\n{}", path="/k8s/clusters/c1/") as (script, client):
         await client.of(ConfigMap).list(namespace="ns", label_selector="a=b,c in (d, é),e!=f&g+h;i%20")
         await client.raw("GET", "/api/v1/namespaces/d/pods/a?b#c%20d/é")
@@ -153,7 +153,7 @@ async def test_a_rotated_token_is_sent(tmp_path: Path) -> None:
     assert [line.split(": ")[1] for line in sent] == ["Bearer one", "Bearer three"]
 
 
-async def test_half_lines_of_a_watch_are_joined_and_a_cut_one_is_dropped() -> None:
+async def test_partial_lines_of_a_watch_are_joined_and_a_truncated_one_is_dropped() -> None:
     async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         data = b"".join(EVENT % (n, n) for n in range(1, 4))
         writer.write(CHUNKED)
@@ -172,49 +172,49 @@ async def test_half_lines_of_a_watch_are_joined_and_a_cut_one_is_dropped() -> No
 
 
 @pytest.mark.slow
-async def test_an_informer_goes_through_all_of_it() -> None:
-    """A list, then watches that are cut, garbled, refused or gone, and a list again: no change missed or repeated."""
+async def test_informer_recovers_from_each_fault() -> None:
+    """Lists, and watches that are truncated, garbled, refused or expired: no change is missed or repeated."""
     listing = b'{"metadata":{"resourceVersion":"%d"},"items":[%s]}'
     item = b'{"metadata":{"name":"n%d","resourceVersion":"%d"}}'
 
-    def whole(body: bytes, status: bytes = b"200 OK", extra: bytes = b"") -> bytes:
+    def complete(body: bytes, status: bytes = b"200 OK", extra: bytes = b"") -> bytes:
         return b"HTTP/1.1 %s\r\n%scontent-length: %d\r\n\r\n%s" % (status, extra, len(body), body)
 
     gone = b'{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired"}}\n'
     parts: list[Play | bytes] = [
-        whole(listing % (1, item % (1, 1))),
+        complete(listing % (1, item % (1, 1))),
         CHUNKED + chunk(EVENT % (2, 2)),  # cut off
         CHUNKED + chunk(b"<html>oops</html>\n"),
-        whole(b"busy", b"429 Too Many"),
-        whole(b"<html>bad gateway</html>", b"502 Bad Gateway"),
+        complete(b"busy", b"429 Too Many"),
+        complete(b"<html>bad gateway</html>", b"502 Bad Gateway"),
         b"",
         CHUNKED + chunk(EVENT % (3, 3) + gone) + b"0\r\n\r\n",
-        whole(b"not json"),
-        whole(listing % (7, b",".join(item % (n, n) for n in (1, 3, 5)))),
+        complete(b"not json"),
+        complete(listing % (7, b",".join(item % (n, n) for n in (1, 3, 5)))),
         silent,
     ]
     async with wire(*parts) as (script, client):
         informer = Informer(client.of(ConfigMap))
-        told: list[str] = []
-        informer.add_handler(lambda old, new: told.append(("-" if new is None else "+") + (new or old).metadata.name))  # type: ignore[union-attr]
+        seen: list[str] = []
+        informer.add_handler(lambda old, new: seen.append(("-" if new is None else "+") + (new or old).metadata.name))  # type: ignore[union-attr]
         task = asyncio.create_task(informer.run(), name="informer")
         async with asyncio.timeout(20):
             while len(script.heads) < len(parts):
                 await asyncio.sleep(0.01)
-        assert told == ["+n1", "+n2", "+n3", "+n5", "-n2"]
+        assert seen == ["+n1", "+n2", "+n3", "+n5", "-n2"]
         assert "resourceVersion=7" in script.heads[-1]
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_an_unknown_ca_is_said_to_be_one(https: Listening, pki: Pki, other_pki: Pki) -> None:
+async def test_unknown_ca_is_reported(https: Listening, pki: Pki, other_pki: Pki) -> None:
     client = Client(HttpTransport(endpoint(pki, https.port, ca=other_pki.ca)))
     with pytest.raises(Unreachable, match=r"certificate is not trusted .*is the CA of the kubeconfig this cluster's"):
         await client.raw("GET", "/version")
     await client.close()
 
 
-async def test_a_wrong_name_in_the_certificate_is_said(server: ApiServer, tls: TlsFiles, pki: Pki) -> None:
+async def test_wrong_name_in_the_certificate_is_reported(server: ApiServer, tls: TlsFiles, pki: Pki) -> None:
     listening = await serve_https(server, "127.0.0.2", 0, tls)
     client = Client(HttpTransport(Endpoint(server=f"https://127.0.0.2:{listening.port}", ca_file=Path(pki.ca))))
     with pytest.raises(Unreachable, match=r"not trusted \(IP address mismatch.*127\.0\.0\.2"):
@@ -254,7 +254,7 @@ async def test_bad_tls_files_are_named(tmp_path: Path, https: Listening, pki: Pk
         await client.close()
 
 
-async def test_without_a_certificate_nobody_is_known(https: Listening, pki: Pki) -> None:
+async def test_request_without_a_certificate_is_unauthorized(https: Listening, pki: Pki) -> None:
     for options in ({}, {"insecure_skip_tls_verify": True}, {"token": "wrong"}):
         base = Endpoint(server=f"https://127.0.0.1:{https.port}", ca_file=Path(pki.ca), **options)  # type: ignore[arg-type]
         client = Client(HttpTransport(base))
@@ -269,7 +269,7 @@ def big(n: int, size: int = 4000) -> ConfigMap:
 
 
 @pytest.mark.slow
-async def test_a_big_list_comes_over_whole(client: Client, remote: Client) -> None:
+async def test_large_list_over_https(client: Client, remote: Client) -> None:
     await asyncio.gather(*[client.of(ConfigMap).create(big(n)) for n in range(1500)])
     found = await remote.of(ConfigMap).list(namespace="default", label_selector="")
     mine = [obj for obj in found.items if obj.metadata.name.startswith("big")]
@@ -298,15 +298,13 @@ async def test_thousands_of_events_in_order_over_https(client: Client, remote: C
     assert revisions == sorted(set(revisions)) and len(revisions) == count
 
 
-async def test_a_server_killed_in_mid_watch_and_started_again(
-    server: ApiServer, client: Client, tls: TlsFiles, pki: Pki
-) -> None:
+async def test_server_restarts_during_a_watch(server: ApiServer, client: Client, tls: TlsFiles, pki: Pki) -> None:
     listening = await serve_https(server, "127.0.0.1", 0, tls)
     port = listening.port
     away = Client(HttpTransport(endpoint(pki, port)))
     informer = Informer(away.of(ConfigMap), namespace="default")
-    told: list[str] = []
-    informer.add_handler(lambda old, new: told.append(("-" if new is None else "+") + (new or old).metadata.name))  # type: ignore[union-attr]
+    seen: list[str] = []
+    informer.add_handler(lambda old, new: seen.append(("-" if new is None else "+") + (new or old).metadata.name))  # type: ignore[union-attr]
     task = asyncio.create_task(informer.run(), name="informer")
     maps = client.of(ConfigMap)
     await asyncio.wait_for(informer.synced(), 5)
@@ -318,16 +316,16 @@ async def test_a_server_killed_in_mid_watch_and_started_again(
     listening = await serve_https(server, "127.0.0.1", port, tls)
     await maps.create(big(3))
     async with asyncio.timeout(10):
-        while "+big00003" not in told:
+        while "+big00003" not in seen:
             await asyncio.sleep(0.01)
-    assert [t for t in told if "big" in t] == ["+big00001", "+big00002", "-big00001", "+big00003"]
+    assert [t for t in seen if "big" in t] == ["+big00001", "+big00002", "-big00001", "+big00003"]
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await away.close()
     await listening.close(0.1)
 
 
-async def test_history_that_is_lost_while_the_server_is_away(
+async def test_history_compacted_while_the_server_is_down(
     server: ApiServer,
     client: Client,
     store,
@@ -338,8 +336,8 @@ async def test_history_that_is_lost_while_the_server_is_away(
     port = listening.port
     away = Client(HttpTransport(endpoint(pki, port)))
     informer = Informer(away.of(ConfigMap), namespace="default")
-    told: list[str] = []
-    informer.add_handler(lambda old, new: told.append(("-" if new is None else "+") + (new or old).metadata.name))  # type: ignore[union-attr]
+    seen: list[str] = []
+    informer.add_handler(lambda old, new: seen.append(("-" if new is None else "+") + (new or old).metadata.name))  # type: ignore[union-attr]
     maps = client.of(ConfigMap)
     await maps.create(big(1))
     task = asyncio.create_task(informer.run(), name="informer")
@@ -350,9 +348,9 @@ async def test_history_that_is_lost_while_the_server_is_away(
     await store.compact(store.revision)
     listening = await serve_https(server, "127.0.0.1", port, tls)
     async with asyncio.timeout(10):
-        while not {"-big00001", "+big00002"} <= set(told):
+        while not {"-big00001", "+big00002"} <= set(seen):
             await asyncio.sleep(0.01)
-    assert sorted(t for t in told if "big" in t) == ["+big00001", "+big00002", "-big00001"]
+    assert sorted(t for t in seen if "big" in t) == ["+big00001", "+big00002", "-big00001"]
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await away.close()

@@ -1,4 +1,4 @@
-"""The informer against a server that breaks: every loss is mended, nothing is repeated, nobody is hammered."""
+"""The informer against a faulty server: no change is missed or repeated, and retries back off."""
 
 import asyncio
 import logging
@@ -43,7 +43,7 @@ async def running(server: FakeServer) -> AsyncIterator[tuple[Informer[ConfigMap]
 
 
 def scenario(play: Scenario, *before: str) -> None:
-    """A server with some objects, an informer that has synced, then the play."""
+    """Run a play with a server that has some objects and an informer that has synced."""
 
     async def run() -> None:
         server = FakeServer()
@@ -84,7 +84,7 @@ def test_a_dropped_watch_resumes_without_a_list() -> None:
     scenario(play, "a")
 
 
-def test_what_was_deleted_while_history_was_lost_is_told() -> None:
+def test_deletions_during_a_compaction_are_reported() -> None:
     async def play(server: FakeServer, informer: Informer[ConfigMap], seen: Seen) -> None:
         server.down = True
         server.drop()
@@ -100,7 +100,7 @@ def test_what_was_deleted_while_history_was_lost_is_told() -> None:
     scenario(play, "a")
 
 
-def test_made_again_under_the_same_name_is_two_changes() -> None:
+def test_recreated_object_is_two_changes() -> None:
     async def play(server: FakeServer, informer: Informer[ConfigMap], seen: Seen) -> None:
         server.down = True
         server.drop()
@@ -115,7 +115,7 @@ def test_made_again_under_the_same_name_is_two_changes() -> None:
     scenario(play, "a")
 
 
-def test_a_server_with_another_store_is_listed_anew() -> None:
+def test_server_with_another_store_is_listed_again() -> None:
     async def play(server: FakeServer, informer: Informer[ConfigMap], seen: Seen) -> None:
         for _ in range(10):
             server.put(f"{BASE}/a")
@@ -130,7 +130,7 @@ def test_a_server_with_another_store_is_listed_anew() -> None:
 
 
 @pytest.mark.parametrize("line", [b"<html>", b"{}", b'{"type":"ADDED","object":{"metadata":5}}', b"\xff\xfe", b"null"])
-def test_garbage_in_a_watch_costs_nothing_that_came_before_or_after(line: bytes) -> None:
+def test_garbage_in_a_watch_loses_no_other_change(line: bytes) -> None:
     async def play(server: FakeServer, informer: Informer[ConfigMap], seen: Seen) -> None:
         server.garbage = [line]
         server.put(f"{BASE}/b")
@@ -141,7 +141,7 @@ def test_garbage_in_a_watch_costs_nothing_that_came_before_or_after(line: bytes)
     scenario(play, "a")
 
 
-def test_a_dead_server_is_asked_ever_less_often() -> None:
+def test_retries_of_a_dead_server_back_off() -> None:
     async def run() -> None:
         server = FakeServer()
         server.down = True
@@ -161,7 +161,7 @@ def test_a_dead_server_is_asked_ever_less_often() -> None:
 
 
 @pytest.mark.parametrize("fault", ["ends at once", "always gone"])
-def test_no_way_of_failing_makes_it_spin(fault: str) -> None:
+def test_no_fault_causes_a_busy_loop(fault: str) -> None:
     class Broken(FakeServer):
         async def stream(self, request):  # type: ignore[no-untyped-def]
             await self._enter(request, "WATCH")
@@ -177,7 +177,7 @@ def test_no_way_of_failing_makes_it_spin(fault: str) -> None:
     warp(run())
 
 
-def test_the_server_says_when_to_come_back() -> None:
+def test_retry_after_of_a_list() -> None:
     async def play(server: FakeServer, informer: Informer[ConfigMap], seen: Seen) -> None:
         server.refusals = [refusal(429, "busy", retryAfterSeconds=30)]
         server.requests.clear()
@@ -191,7 +191,7 @@ def test_the_server_says_when_to_come_back() -> None:
     scenario(play, "a")
 
 
-def test_the_server_may_say_so_in_the_middle_of_a_watch() -> None:
+def test_retry_after_during_a_watch() -> None:
     async def play(server: FakeServer, informer: Informer[ConfigMap], seen: Seen) -> None:
         busy = b'{"type":"ERROR","object":{"code":429,"details":{"retryAfterSeconds":30}}}'
         server.garbage = [busy]
@@ -206,7 +206,7 @@ def test_the_server_may_say_so_in_the_middle_of_a_watch() -> None:
     scenario(play, "a")
 
 
-def test_a_failing_handler_is_reported_and_harms_no_other(caplog: pytest.LogCaptureFixture) -> None:
+def test_failing_handler_is_logged_and_does_not_affect_others(caplog: pytest.LogCaptureFixture) -> None:
     async def play(server: FakeServer, informer: Informer[ConfigMap], seen: Seen) -> None:
         def broken(old: ConfigMap | None, new: ConfigMap | None) -> None:
             raise KeyError("surprise")
@@ -251,7 +251,7 @@ def test_a_handler_may_add_a_handler() -> None:
     scenario(play, "a")
 
 
-def test_a_refusal_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_error_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     async def run() -> None:
         server = FakeServer()
         server.refusals = [refusal(403, "configmaps is forbidden")] * 20
@@ -263,7 +263,7 @@ def test_a_refusal_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.text.count("configmaps is forbidden") == 1
 
 
-def test_informers_are_shared_and_may_be_asked_for_later() -> None:
+def test_informers_are_shared_and_can_be_added_while_running() -> None:
     async def run() -> None:
         server = FakeServer()
         server.put(f"{BASE}/a")

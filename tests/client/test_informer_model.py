@@ -1,4 +1,4 @@
-"""Any sequence of changes and faults: in the end, every handler knows exactly what the server has, without a repeat."""
+"""After any sequence of changes and faults a handler knows exactly what the server has, and got nothing twice."""
 
 import asyncio
 from typing import Any
@@ -32,22 +32,22 @@ class Follower:
 
     def __init__(self) -> None:
         self.known: dict[str, ConfigMap] = {}
-        self.told: list[tuple[str, str, str]] = []
+        self.reported: list[tuple[str, str, str]] = []
 
     def __call__(self, old: ConfigMap | None, new: ConfigMap | None) -> None:
         obj = new or old
         assert obj is not None
         key = key_of(obj)
-        assert self.known.get(key) is old, "the old object is the one told last"
+        assert self.known.get(key) is old, "the old object is the one delivered last"
         if old is not None and new is not None:
-            assert old.metadata.resource_version != new.metadata.resource_version, "told twice"
+            assert old.metadata.resource_version != new.metadata.resource_version, "delivered twice"
             assert old.metadata.uid == new.metadata.uid, "another object: that is two changes"
         if new is None:
             del self.known[key]
-            self.told.append(("DELETED", key, ""))
+            self.reported.append(("DELETED", key, ""))
         else:
             self.known[key] = new
-            self.told.append(("ADDED" if old is None else "MODIFIED", key, new.metadata.resource_version))
+            self.reported.append(("ADDED" if old is None else "MODIFIED", key, new.metadata.resource_version))
 
 
 def do(server: FakeServer, step: str, arg: str) -> None:
@@ -101,9 +101,9 @@ async def play(steps: list[tuple[str, str]]) -> None:
     assert {key: obj.metadata.resource_version for key, obj in follower.known.items()} == want
     assert {key_of(obj): obj.metadata.resource_version for obj in informer.cache.all()} == want
     if not {"compact", "reset"} & {step for step, _ in steps}:
-        told = [(kind, f"d/{path.rsplit('/', 1)[1]}", str(at)) for at, kind, path, _ in history]
-        told = [(kind, key, "" if kind == "DELETED" else at) for kind, key, at in told]
-        assert follower.told == told, "with all history kept, each change exactly once and in order"
+        reported = [(kind, f"d/{path.rsplit('/', 1)[1]}", str(at)) for at, kind, path, _ in history]
+        reported = [(kind, key, "" if kind == "DELETED" else at) for kind, key, at in reported]
+        assert follower.reported == reported, "with all history kept, each change exactly once and in order"
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -111,5 +111,5 @@ async def play(steps: list[tuple[str, str]]) -> None:
 @pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(STEPS)
-def test_whatever_happens_the_copy_is_true_in_the_end(steps: list[tuple[str, str]]) -> None:
+def test_copy_matches_the_server_after_any_sequence_of_faults(steps: list[tuple[str, str]]) -> None:
     warp(play(steps))

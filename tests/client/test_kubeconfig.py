@@ -1,4 +1,4 @@
-"""kubeconfig files: good ones, and every way of being bad, each with a message that names the file and the fault."""
+"""kubeconfig files: valid ones, and invalid ones with messages that name the file and the fault."""
 
 import base64
 import os
@@ -174,17 +174,17 @@ JSON = st.recursive(
 @pytest.mark.slow
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(JSON, JSON, JSON)
-def test_any_document_loads_or_is_refused(tmp_path: Path, cluster: Any, user: Any, whole: Any) -> None:
+def test_any_document_loads_or_is_refused(tmp_path: Path, cluster: Any, user: Any, document: Any) -> None:
     contexts = [{"name": "x", "context": {"cluster": "c", "user": "u"}}]
     shaped = {"clusters": [{"name": "c", "cluster": cluster}], "users": [{"name": "u", "user": user}]}
-    for content in ({**shaped, "contexts": contexts, "current-context": "x"}, whole):
+    for content in ({**shaped, "contexts": contexts, "current-context": "x"}, document):
         try:
             assert isinstance(load(written(tmp_path, content)), Endpoint)
         except KubeconfigError as error:
             assert str(tmp_path / "config") in str(error)
 
 
-def test_a_rotated_token_is_read_anew(tmp_path: Path) -> None:
+def test_rotated_token_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_text("first\n")
     file = TokenFile(path)

@@ -1,4 +1,4 @@
-"""Leader election: at most one leads, and a leader that can't renew stops before the next one may start."""
+"""Leader election: at most one process leads; a leader that can't renew stops before the next one can start."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -19,7 +19,7 @@ LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/job"
 
 
 class Candidate:
-    """A process that would lead."""
+    """A process that takes part in the election."""
 
     def __init__(self, server: FakeServer, name: str, leaders: list[str]) -> None:
         config = LeaderConfig(name="job", identity=name)
@@ -32,7 +32,7 @@ class Candidate:
         return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=asyncio.get_running_loop().time())
 
     async def _work(self) -> None:
-        assert not self.leaders, f"{self.name} leads beside {self.leaders}"
+        assert not self.leaders, f"{self.name} leads at the same time as {self.leaders}"
         self.leaders.append(self.name)
         try:
             await asyncio.Event().wait()
@@ -67,7 +67,7 @@ def test_the_first_leads_and_the_second_waits() -> None:
     play(run)
 
 
-def test_a_dead_leader_is_followed_when_its_lease_has_run_out() -> None:
+def test_dead_leader_is_replaced_when_its_lease_expires() -> None:
     async def run(server: FakeServer, leaders: list[str]) -> None:
         server.put(LEASE, {"spec": {"holderIdentity": "dead", "leaseDurationSeconds": 15, "renewTime": "x"}})
         b = Candidate(server, "b", leaders)
@@ -81,7 +81,7 @@ def test_a_dead_leader_is_followed_when_its_lease_has_run_out() -> None:
 
 
 @pytest.mark.parametrize("fault", ["down", "hang"])
-def test_a_leader_without_a_server_stops_before_anybody_may_follow(fault: str) -> None:
+def test_leader_without_a_server_stops_before_its_lease_expires(fault: str) -> None:
     async def run(server: FakeServer, leaders: list[str]) -> None:
         a = Candidate(server, "a", leaders)
         await asyncio.sleep(5)
@@ -106,12 +106,12 @@ def test_a_leader_that_was_replaced_stops_at_once() -> None:
         with pytest.raises(LeadershipLost, match="taken over by thief"):
             async with asyncio.timeout(3):
                 await a.task
-        assert server.objects[LEASE]["spec"]["holderIdentity"] == "thief", "a stranger's lease is not released"
+        assert server.objects[LEASE]["spec"]["holderIdentity"] == "thief", "the lease of another holder is not released"
 
     play(run)
 
 
-def test_a_hiccup_is_survived() -> None:
+def test_short_outage_does_not_lose_the_lease() -> None:
     async def run(server: FakeServer, leaders: list[str]) -> None:
         a = Candidate(server, "a", leaders)
         await asyncio.sleep(5)
@@ -123,7 +123,7 @@ def test_a_hiccup_is_survived() -> None:
     play(run)
 
 
-def test_a_hiccup_right_after_a_takeover_is_survived() -> None:
+def test_short_outage_right_after_a_takeover_does_not_lose_the_lease() -> None:
     async def run(server: FakeServer, leaders: list[str]) -> None:
         server.put(LEASE, {"spec": {"holderIdentity": "dead", "leaseDurationSeconds": 15, "renewTime": "x"}})
         b = Candidate(server, "b", leaders)
@@ -137,7 +137,7 @@ def test_a_hiccup_right_after_a_takeover_is_survived() -> None:
     play(run)
 
 
-def test_the_end_of_the_work_is_the_end() -> None:
+def test_run_ends_with_the_work() -> None:
     async def run(server: FakeServer, leaders: list[str]) -> None:
         async def short() -> None:
             await asyncio.sleep(1)
@@ -155,7 +155,7 @@ def test_the_end_of_the_work_is_the_end() -> None:
     play(run)
 
 
-def test_trouble_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_problem_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     async def run(server: FakeServer, leaders: list[str]) -> None:
         server.refusals = [refusal(403, "leases is forbidden")] * 100
         a = Candidate(server, "a", leaders)
@@ -170,7 +170,7 @@ def test_trouble_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     ("durations", "says"),
     [({"lease_duration": 5}, "longer"), ({"retry_period": 20}, "longer"), ({"identity": ""}, "identity is empty")],
 )
-def test_settings_that_do_not_fit_are_refused(durations: dict[str, Any], says: str) -> None:
+def test_contradictory_durations_are_refused(durations: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         LeaderConfig(**{"name": "job", "identity": "a", **durations})
 
@@ -180,7 +180,7 @@ def test_settings_that_do_not_fit_are_refused(durations: dict[str, Any], says: s
 @given(
     st.lists(st.tuples(st.sampled_from(["down", "up", "hang", "unhang", "a", "b"]), st.integers(0, 30)), max_size=20)
 )
-def test_never_two_leaders_and_always_one_in_the_end(steps: list[tuple[str, int]]) -> None:
+def test_never_two_leaders_and_finally_one(steps: list[tuple[str, int]]) -> None:
     """Candidates that lost or were stopped start again; the server comes and goes. (`Candidate` checks for two.)"""
 
     async def run(server: FakeServer, leaders: list[str]) -> None:

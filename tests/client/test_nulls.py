@@ -40,7 +40,7 @@ def test_null_members_are_found_without_parsing(value: object) -> None:
 
 
 def all_null(type_: inspect.Type, depth: int = 6) -> Any:
-    """JSON of a type in which every field that is no object or list of objects is null."""
+    """JSON of a type in which every field is null, except objects and lists of objects."""
     if isinstance(type_, inspect.UnionType):
         structs = [one for one in type_.types if isinstance(one, inspect.StructType)]
         return all_null(structs[0], depth) if structs else None
@@ -60,7 +60,7 @@ def test_null_is_absent_in_every_field(kind: Kind[Any], separators: tuple[str, s
     assert decode(decoder, text) == decoder.decode(parsed_without_nulls(text))
 
 
-def test_what_go_writes_is_read() -> None:
+def test_endpoint_slice_as_go_writes_it() -> None:
     slice_ = b'{"metadata":{"name":"web"},"addressType":"IPv4","endpoints":null,"ports":null}'
     found = decode(msgspec.json.Decoder(EndpointSlice), slice_)
     assert (found.metadata.name, found.endpoints, found.ports) == ("web", [], [])

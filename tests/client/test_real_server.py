@@ -1,4 +1,4 @@
-"""Events and leases as the real server checks them, and an informer through its compaction."""
+"""Events, leases and informers against the API server, with validation and compaction."""
 
 import asyncio
 import random
@@ -78,8 +78,10 @@ async def test_two_candidates_and_one_lease(any_client: Client) -> None:
 
 
 @pytest.mark.slow
-async def test_an_informer_follows_through_compactions(any_client: Client, client: Client, store: SqliteStore) -> None:
-    """Writers and a compactor work while the informer's task is cancelled and started again: the copy is true."""
+async def test_informer_survives_compactions_and_restarts(
+    any_client: Client, client: Client, store: SqliteStore
+) -> None:
+    """Writers and a compactor work while the informer's task is cancelled and started again: the copy stays correct."""
     rng = random.Random(7)
     maps = client.of(ConfigMap)
     informer = Informer(any_client.of(ConfigMap), namespace="default")
@@ -91,7 +93,7 @@ async def test_an_informer_follows_through_compactions(any_client: Client, clien
         if new is None:
             del known[key_of(obj)]
             return
-        assert known.get(key_of(obj)) != new.metadata.resource_version, "told twice"
+        assert known.get(key_of(obj)) != new.metadata.resource_version, "reported twice"
         known[key_of(obj)] = new.metadata.resource_version
 
     informer.add_handler(follow)

@@ -1,4 +1,4 @@
-"""The work queue: every rule by itself, and any sequence of calls against a model."""
+"""The work queue: each rule, and any sequence of calls compared with a model."""
 
 import asyncio
 from contextlib import suppress
@@ -33,7 +33,7 @@ def test_a_key_is_queued_once() -> None:
     warp(run())
 
 
-def test_a_key_in_work_waits_for_its_end() -> None:
+def test_key_being_processed_is_queued_again_when_done() -> None:
     async def run() -> None:
         queue: WorkQueue[str] = WorkQueue()
         queue.add("a")
@@ -61,7 +61,7 @@ def test_done_twice_does_not_double_a_key() -> None:
 
 
 @pytest.mark.parametrize(("delays", "due"), [((5, 1, 9), 1), ((1, 5), 1), ((3, 0), 0), ((2, -1), 0)])
-def test_of_several_delays_the_earliest_counts(delays: tuple[float, ...], due: float) -> None:
+def test_earliest_of_several_delays_counts(delays: tuple[float, ...], due: float) -> None:
     async def run() -> None:
         queue: WorkQueue[str] = WorkQueue()
         start = asyncio.get_running_loop().time()
@@ -73,7 +73,7 @@ def test_of_several_delays_the_earliest_counts(delays: tuple[float, ...], due: f
     warp(run())
 
 
-def test_a_later_timer_is_not_forgotten_once_the_first_has_fired() -> None:
+def test_later_timer_still_fires_after_an_earlier_one() -> None:
     async def run() -> None:
         queue: WorkQueue[str] = WorkQueue()
         queue.add_after("a", 1)
@@ -88,7 +88,7 @@ def test_a_later_timer_is_not_forgotten_once_the_first_has_fired() -> None:
     warp(run())
 
 
-def test_the_back_off_doubles_up_to_a_limit_and_starts_anew() -> None:
+def test_back_off_doubles_up_to_a_limit_and_resets() -> None:
     async def run() -> None:
         queue: WorkQueue[str] = WorkQueue(base_delay=1, max_delay=10)
         loop = asyncio.get_running_loop()
@@ -120,7 +120,7 @@ class HandClock:
         return handle
 
 
-def test_another_clock_counts_alone() -> None:
+def test_timers_of_another_clock() -> None:
     async def run() -> None:
         clock = HandClock()
         queue: WorkQueue[str] = WorkQueue(clock=clock)
@@ -133,7 +133,7 @@ def test_another_clock_counts_alone() -> None:
     warp(run())
 
 
-def test_close_ends_the_waiting_and_lets_the_rest_be_done() -> None:
+def test_close_wakes_waiting_workers_and_leaves_queued_keys() -> None:
     async def run() -> None:
         queue: WorkQueue[str] = WorkQueue()
         waiting = [asyncio.create_task(queue.get(), name=f"worker {n}") for n in range(3)]
@@ -152,7 +152,7 @@ def test_close_ends_the_waiting_and_lets_the_rest_be_done() -> None:
     warp(run())
 
 
-def test_a_cancelled_worker_takes_no_key_along() -> None:
+def test_cancelled_worker_loses_no_key() -> None:
     async def run() -> None:
         queue: WorkQueue[str] = WorkQueue()
         first, second = (asyncio.create_task(queue.get(), name=name) for name in ("first", "second"))
@@ -175,7 +175,7 @@ CALLS = st.lists(
 @pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(CALLS, st.integers(1, 3))
-def test_any_calls(calls: list[tuple[str, str, int]], workers: int) -> None:
+def test_any_sequence_of_calls(calls: list[tuple[str, str, int]], workers: int) -> None:
     """No key is ever in two hands, and each add is followed by a start of work on its key."""
 
     async def run() -> None:

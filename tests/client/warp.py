@@ -1,4 +1,4 @@
-"""An event loop whose clock jumps to the next timer whenever nothing else is to do: hours pass in milliseconds."""
+"""An event loop whose clock jumps to the next timer whenever it is idle: hours pass in milliseconds."""
 
 import asyncio
 import selectors
@@ -14,9 +14,9 @@ class _Jumping(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         found = super().select(0)
         if not found and timeout is None:
-            raise AssertionError("every task waits for something that nobody will do")
+            raise AssertionError("deadlock: every task waits and there is no timer")
         if not found and timeout and timeout > 0:
-            # A hair more than asked for: a timer must be due although floating-point sums are inexact.
+            # A little more than the timeout, so that the timer is due despite rounding errors.
             self.now += timeout + 1e-9
         return found
 
@@ -33,6 +33,6 @@ class WarpLoop(asyncio.SelectorEventLoop):
 
 
 def warp(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end in such a loop."""
+    """Run a coroutine to its end in such a loop."""
     with asyncio.Runner(loop_factory=WarpLoop) as runner:
         return runner.run(work)

@@ -1,4 +1,4 @@
-"""An API server in a dict: enough of one for controllers to live in, and strict where they could go wrong.
+"""An API server in a dict, with what controllers need, and strict where they could make mistakes.
 
 Revisions, list and watch, create with generateName, update with conflicts, merge patch, status subresources,
 deletion with grace, finalizers, preconditions and propagation policies. No defaults and no validation. Resources for
@@ -120,7 +120,7 @@ class FakeApi:
         """Nothing to free."""
 
     async def request(self, request: Request) -> Response:
-        """Answer one request, after giving others a turn."""
+        """Answer one request, after yielding to other tasks."""
         await asyncio.sleep(0)
         try:
             failure = self.fail(request)

@@ -25,7 +25,7 @@ from .world import START, World, load
 
 
 class Probe(Controller):
-    """Fails as told, and remembers when it was called."""
+    """Fails as reported, and remembers when it was called."""
 
     name = "probe"
     component = "probe"
@@ -60,7 +60,7 @@ async def probed(*errors: Exception) -> list[float]:
         return [when - probe.calls[0] for when in probe.calls]
 
 
-async def test_errors_back_off_and_conflicts_return_soon() -> None:
+async def test_errors_back_off_and_conflicts_are_retried_soon() -> None:
     refused = [ServerError(Status(code=500)) for _ in range(10)]
     assert len(await probed(*refused)) == 11
     assert (await probed(*refused))[-1] > 4
@@ -69,11 +69,11 @@ async def test_errors_back_off_and_conflicts_return_soon() -> None:
 
 
 @pytest.mark.parametrize("error", [Unreachable("gone"), KeyError("a bug")])
-async def test_nothing_ends_a_worker(error: Exception) -> None:
+async def test_no_error_ends_a_worker(error: Exception) -> None:
     assert len(await probed(error)) == 2
 
 
-async def test_a_key_is_never_worked_on_twice_at_once() -> None:
+async def test_key_is_never_processed_twice_at_once() -> None:
     async with World(Probe) as world:
         await world.start()
         probe = cast("Probe", world.controllers[0])
@@ -117,7 +117,7 @@ def test_expectations_wait_for_own_writes() -> None:
     assert expectations.satisfied("k")
 
 
-def test_expectations_are_given_up_in_the_end() -> None:
+def test_expectations_expire() -> None:
     informer, now = _Informer(), [START]
     expectations = Expectations(cast("Informer[Object]", informer), lambda: now[0])
     expectations.wrote("k", pod("a", "1", 99))
@@ -127,7 +127,7 @@ def test_expectations_are_given_up_in_the_end() -> None:
     assert expectations.satisfied("k")
 
 
-async def test_slow_start_stops_at_the_first_batch_that_fails() -> None:
+async def test_slow_start_stops_at_the_first_failed_batch() -> None:
     tried: list[int] = []
 
     async def work(number: int) -> None:
@@ -142,14 +142,14 @@ async def test_slow_start_stops_at_the_first_batch_that_fails() -> None:
 
 def test_claims() -> None:
     owner = load(ReplicaSet, metadata={"name": "web", "namespace": "default", "uid": "o"})
-    stranger = OwnerReference(kind="X", name="x", uid="x", controller=True)
+    other_owner = OwnerReference(kind="X", name="x", uid="x", controller=True)
     cache: Cache[Pod] = Cache()
     index_by_controller(cache)
     for name, app, refs in [
         ("mine", "web", [controller_ref(owner)]),
         ("left", "other", [controller_ref(owner)]),
         ("stray", "web", []),
-        ("theirs", "web", [stranger]),
+        ("theirs", "web", [other_owner]),
     ]:
         made = pod(name, name, labels={"app": app})
         made.metadata.owner_references = refs

@@ -89,7 +89,7 @@ def test_eligibility() -> None:
     assert eligible(daemon(pod={"nodeSelector": {"disk": "ssd"}}), node("n")) == (False, False)
 
 
-def test_a_pinned_pod_knows_its_node() -> None:
+def test_node_of_a_pinned_pod() -> None:
     assert node_of(Pod(spec=pinned(PodSpec(), "n1"))) == "n1"
 
 
@@ -216,7 +216,7 @@ async def test_failed_pods_are_replaced_with_a_back_off() -> None:
         assert "FailedDaemonPod" in world.recorder.reasons()
 
 
-async def test_a_second_pod_on_a_node_goes() -> None:
+async def test_second_pod_on_a_node_is_deleted() -> None:
     async with World(DaemonSetController) as world:
         await world.start()
         await nodes(world, "n1")

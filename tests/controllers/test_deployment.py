@@ -1,4 +1,4 @@
-"""Deployments through the shell: roll-outs, roll-backs, pauses, deadlines and history."""
+"""The Deployment controller: roll-outs, roll-backs, pauses, deadlines and history."""
 
 from typing import Any
 
@@ -120,7 +120,7 @@ async def test_recreate_waits_for_the_old_pods_to_end() -> None:
         assert await sets(world) == {"v1": 0, "v2": 2}
 
 
-async def test_pause_holds_and_resume_goes_on() -> None:
+async def test_pause_and_resume() -> None:
     async with world_of() as world:
         await world.start()
         await world.create(deployment())
@@ -162,13 +162,13 @@ async def test_history_limit() -> None:
         assert await sets(world) == {"v3": 0, "v4": 1}
 
 
-async def test_a_taken_name_counts_as_a_collision() -> None:
+async def test_existing_name_is_a_collision() -> None:
     async with world_of() as world:
         await world.start()
         wanted = deployment()
         digest = safe_hash(wanted.spec.template, None)
-        stranger = load(ReplicaSet, metadata={"name": f"web-{digest}", "namespace": "default"}, spec={"replicas": 0})
-        await world.create(stranger)
+        other = load(ReplicaSet, metadata={"name": f"web-{digest}", "namespace": "default"}, spec={"replicas": 0})
+        await world.create(other)
         await world.create(wanted)
         await world.settle()
         assert (await world.get(Deployment, "web")).status.collision_count == 1
@@ -176,7 +176,7 @@ async def test_a_taken_name_counts_as_a_collision() -> None:
         assert len(await world.pods()) == 3
 
 
-async def test_refused_replica_set_is_told() -> None:
+async def test_refused_replica_set_is_reported() -> None:
     async with world_of() as world:
         await world.start()
         world.api.fail = lambda r: (
@@ -210,7 +210,7 @@ async def test_selecting_everything_is_refused() -> None:
 
 
 @pytest.mark.slow
-async def test_five_thousand_replicas_cost_little_per_pod() -> None:
+async def test_cost_per_pod_with_five_thousand_replicas() -> None:
     async with world_of() as world:
         await world.start()
         await world.create(deployment(5000))

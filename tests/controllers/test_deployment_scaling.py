@@ -1,4 +1,4 @@
-"""The steps of a rolling update: recorded scenarios, and the two promises in any interleaving.
+"""The steps of a rolling update: recorded scenarios, and the two invariants in any interleaving.
 
 `scenarios/rolling_update.txt` is rewritten with REWRITE=1; review its diff.
 """
@@ -102,7 +102,7 @@ def test_percentages_of_ten(value: IntOrString | None, up: bool, result: int) ->
     assert scaled(value, 10, up=up) == result
 
 
-def test_fenceposts() -> None:
+def test_limits() -> None:
     assert max_unavailable(deployment(4, 0, "10%")) == 1
     assert max_unavailable(deployment(0, 1, 1)) == 0
     assert max_surge(deployment(3, "25%", "25%")) == 1
@@ -130,7 +130,7 @@ def test_scaling_in_the_middle_of_an_update(
 
 
 class RollingUpdate(RuleBasedStateMachine):
-    """A cluster whose parts act in any order: the Deployment controller sees statuses of any age."""
+    """A cluster whose components act in any order: the Deployment controller sees statuses of any age."""
 
     @initialize(replicas=st.integers(1, 8), surge=st.integers(0, 3), unavailable=st.integers(0, 3))
     def begin(self, replicas: int, surge: int, unavailable: int) -> None:
@@ -196,7 +196,7 @@ class RollingUpdate(RuleBasedStateMachine):
             assert sum(self.up.values()) >= (self.owner.spec.replicas or 0) - max_unavailable(self.owner)
 
     def teardown(self) -> None:
-        """Left alone, every roll-out ends."""
+        """Without further changes every roll-out completes."""
         if not hasattr(self, "owner"):
             return
         for _ in range(60):

@@ -84,7 +84,7 @@ def test_how_many_pods_must_be_healthy(spec: dict[str, Any], owners: list[Any], 
     assert expected(budget(**spec).spec, pods, SIZES) == want
 
 
-def test_pods_of_nobody_knows_whom_can_t_be_counted() -> None:
+def test_pods_of_unknown_controllers_are_uncountable() -> None:
     with pytest.raises(Uncountable, match='found no controllers for pod "a"'):
         expected(budget(maxUnavailable=1).spec, [pod("a", owner("Job", "x"))], SIZES)
 
@@ -106,16 +106,20 @@ def late(seconds: float) -> str:
         ([], Expected(0, 0), {"gone": late(5)}, 0, 0),
     ],
 )
-def test_what_is_allowed(
+def test_allowed_disruptions(
     pods: list[Pod], want: Expected, disrupted: dict[str, str], healthy: int, allowed: int
 ) -> None:
     result = counted(budget(disrupted=disrupted), pods, want, START)
     status = result.status
     assert (status.current_healthy, status.disruptions_allowed) == (healthy, allowed)
     assert (status.expected_pods, status.desired_healthy, status.observed_generation) == (want.pods, want.healthy, 3)
-    told = status.conditions[0]
+    found = status.conditions[0]
     reason = ("True", "SufficientPods") if allowed else ("False", "InsufficientPods")
-    assert (told.type, told.status, told.reason, told.observed_generation) == ("DisruptionAllowed", *reason, 3)
+    assert (found.type, found.status, found.reason, found.observed_generation) == (
+        "DisruptionAllowed",
+        *reason,
+        3,
+    )
 
 
 def test_evicted_pods_are_remembered_for_two_minutes() -> None:
@@ -127,11 +131,11 @@ def test_evicted_pods_are_remembered_for_two_minutes() -> None:
     assert result.again == START + timedelta(seconds=60)
 
 
-def test_a_failure_allows_nothing_and_says_why() -> None:
+def test_failure_allows_nothing_and_reports_the_reason() -> None:
     status = failed(PodDisruptionBudgetStatus(disruptions_allowed=3, current_healthy=3), "why", START)
-    told = status.conditions[0]
+    reported = status.conditions[0]
     assert (status.disruptions_allowed, status.current_healthy) == (0, 3)
-    assert (told.status, told.reason, told.message) == ("False", "SyncFailed", "why")
+    assert (reported.status, reported.reason, reported.message) == ("False", "SyncFailed", "why")
 
 
 def target(since: float = 0, reason: str = "EvictionByEvictionAPI", status: str = "True") -> list[dict[str, str]]:
@@ -150,7 +154,7 @@ def target(since: float = 0, reason: str = "EvictionByEvictionAPI", status: str 
         (pod(conditions=target(30), phase="Failed"), None),
     ],
 )
-def test_stale_targets(given: Pod, seconds: float | None) -> None:
+def test_expiry_of_disruption_targets(given: Pod, seconds: float | None) -> None:
     when = stale(given)
     assert (None if when is None else (when - START).total_seconds()) == seconds
 
@@ -187,7 +191,7 @@ async def test_follows_pods_and_evictions() -> None:
         assert (await status_of(world)).disruptions_allowed == 1
 
 
-async def test_an_eviction_that_never_came_is_forgotten() -> None:
+async def test_eviction_without_a_deletion_expires() -> None:
     async with World(DisruptionController) as world:
         await world.start()
         await world.create(pod("a"))
@@ -203,11 +207,11 @@ async def test_an_eviction_that_never_came_is_forgotten() -> None:
         await world.advance(122)
         status = await status_of(world)
         assert (status.disruptions_allowed, status.disrupted_pods) == (1, {})
-        (told,) = world.recorder.messages("NotDeleted")
-        assert told == "Pod was expected by PDB default/web to be deleted but it wasn't"
+        (reported,) = world.recorder.messages("NotDeleted")
+        assert reported == "Pod was expected by PDB default/web to be deleted but it wasn't"
 
 
-async def test_sizes_are_those_of_deployments_sets_and_replication_controllers() -> None:
+async def test_sizes_of_the_built_in_kinds() -> None:
     async with World(DisruptionController) as world:
         await world.start()
         deployment = await world.create(sized(Deployment, "web", 10))
@@ -232,14 +236,14 @@ async def test_sizes_are_those_of_deployments_sets_and_replication_controllers()
         assert "(selector: app=web) were found to be unmanaged" in world.recorder.messages("UnmanagedPods")[0]
 
 
-async def test_what_can_t_be_counted_is_told_until_it_can() -> None:
+async def test_uncountable_pods_are_reported_until_they_can_be_counted() -> None:
     async with World(DisruptionController) as world:
         await world.start()
         await world.create(budget(maxUnavailable=1))
         daemon = await world.create(pod("d", owner("DaemonSet", "d")))
         await world.settle()
-        told = (await status_of(world)).conditions[0]
-        assert (told.reason, told.message) == (
+        reported = (await status_of(world)).conditions[0]
+        assert (reported.reason, reported.message) == (
             "SyncFailed",
             "daemonsets.apps does not implement the scale subresource",
         )
@@ -266,7 +270,7 @@ async def test_a_budget_without_selector_has_no_pods() -> None:
         assert (await status_of(world)).current_healthy == (await status_of(world, "broken")).current_healthy == 0
 
 
-async def test_a_target_nobody_deleted_is_taken_back() -> None:
+async def test_disruption_target_of_a_pod_that_stays_is_withdrawn() -> None:
     async with World(DisruptionController) as world:
         await world.start()
         await world.create(pod("a", conditions=target()))
@@ -289,7 +293,7 @@ async def test_any_kind_with_a_scale_subresource_is_counted() -> None:
         assert (status.expected_pods, status.desired_healthy) == (5, 4)
 
 
-async def test_a_kind_that_discovery_learns_of_later_is_counted_then() -> None:
+async def test_pods_are_counted_when_discovery_learns_of_their_controller() -> None:
     async with World(DisruptionController) as world:
         await world.start()
         await world.create(budget(maxUnavailable=1))

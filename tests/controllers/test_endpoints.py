@@ -73,7 +73,7 @@ def test_subsets_group_by_ports_and_readiness() -> None:
     assert not cut
 
 
-def test_endpoints_stop_at_a_thousand() -> None:
+def test_endpoints_are_truncated_at_a_thousand() -> None:
     pods = [pod(f"p{i}", f"10.0.{i // 250}.{i % 250 + 1}") for i in range(1100)]
     found, cut = subsets(service(), pods)
     assert cut and len(found[0].addresses) == 1000
@@ -105,7 +105,7 @@ def test_one_changed_endpoint_costs_one_write() -> None:
 
 
 @given(st.lists(st.sets(st.integers(0, 400), max_size=350), min_size=1, max_size=4))
-def test_slices_always_hold_exactly_what_is_wanted(rounds: list[set[int]]) -> None:
+def test_slices_hold_exactly_the_desired_endpoints(rounds: list[set[int]]) -> None:
     slices: dict[str, EndpointSlice] = {}
     for number, wanted in enumerate(rounds):
         names = sorted(map(str, wanted))

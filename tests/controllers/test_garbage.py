@@ -1,4 +1,4 @@
-"""Garbage collection: background, foreground, orphaning, cycles and owners that never were."""
+"""Garbage collection: background, foreground, orphaning, cycles, absent owners, and kinds without a struct."""
 
 import asyncio
 from datetime import timedelta
@@ -77,7 +77,7 @@ def test_everything_but_events_is_collected() -> None:
 
 
 @pytest.mark.parametrize("propagation", ["Background", "Foreground"])
-async def test_the_whole_family_goes(propagation: Propagation) -> None:
+async def test_dependents_of_dependents_are_deleted(propagation: Propagation) -> None:
     async with World(GarbageCollector) as world:
         await world.start()
         deployment = await owned(world, Deployment, "d")
@@ -87,7 +87,7 @@ async def test_the_whole_family_goes(propagation: Propagation) -> None:
         assert await left(world) == []
 
 
-async def test_foreground_waits_for_what_blocks() -> None:
+async def test_foreground_deletion_waits_for_blocking_dependents() -> None:
     async with World(GarbageCollector) as world:
         await world.start()
         replica_set = await owned(world, ReplicaSet, "r")
@@ -101,7 +101,7 @@ async def test_foreground_waits_for_what_blocks() -> None:
         assert await left(world) == [] and held.metadata.uid
 
 
-async def test_orphaning_leaves_the_children() -> None:
+async def test_orphaning_keeps_the_dependents() -> None:
     async with World(GarbageCollector) as world:
         await world.start()
         replica_set = await owned(world, ReplicaSet, "r")
@@ -111,7 +111,7 @@ async def test_orphaning_leaves_the_children() -> None:
         assert (await world.get(Pod, "p")).metadata.owner_references == []
 
 
-async def test_one_of_two_owners_goes() -> None:
+async def test_one_of_two_owners_is_deleted() -> None:
     async with World(GarbageCollector) as world:
         await world.start()
         one, two = await owned(world, ConfigMap, "one"), await owned(world, ConfigMap, "two")
@@ -123,7 +123,7 @@ async def test_one_of_two_owners_goes() -> None:
         assert await left(world) == []
 
 
-async def test_an_owner_that_never_was() -> None:
+async def test_owner_that_never_existed() -> None:
     async with World(GarbageCollector) as world:
         await world.start()
         ghost = load(ConfigMap, apiVersion="v1", kind="ConfigMap", metadata={"name": "ghost", "uid": "ghost"})
@@ -131,7 +131,7 @@ async def test_an_owner_that_never_was() -> None:
         assert await left(world) == []
 
 
-async def test_an_owner_of_the_same_name_but_another_uid() -> None:
+async def test_owner_with_the_same_name_and_another_uid() -> None:
     async with World(GarbageCollector) as world:
         await world.start()
         await owned(world, ConfigMap, "c")
@@ -190,7 +190,7 @@ async def test_nothing_is_deleted_while_the_group_of_its_owner_cannot_be_discove
         assert await left(world) == []
 
 
-async def test_a_resource_stays_followed_while_its_group_cannot_be_discovered() -> None:
+async def test_resource_stays_watched_while_its_group_cannot_be_discovered() -> None:
     async with World(GarbageCollector) as world:
         widgets = world.api.serve("example.com", "v1", "widgets", "Widget")
         await world.start()
@@ -202,7 +202,7 @@ async def test_a_resource_stays_followed_while_its_group_cannot_be_discovered() 
         assert not world.api.objects["widgets.example.com"], "its deletion was seen and carried out"
 
 
-async def test_a_resource_that_is_gone_is_no_longer_followed() -> None:
+async def test_removed_resource_is_no_longer_watched() -> None:
     async with World(GarbageCollector) as world:
         world.api.serve("example.com", "v1", "widgets", "Widget")
         await world.start()
@@ -214,7 +214,7 @@ async def test_a_resource_that_is_gone_is_no_longer_followed() -> None:
         assert await left(world) == ["Secret s"], "what an unknown kind owns is kept"
 
 
-async def test_an_object_that_gets_a_new_owner_meanwhile_is_kept() -> None:
+async def test_object_that_gets_another_owner_before_its_deletion_is_kept() -> None:
     async with World(GarbageCollector) as world:
         await world.start()
         old, new = await owned(world, ConfigMap, "old"), await owned(world, ConfigMap, "new")
@@ -234,7 +234,7 @@ async def test_an_object_that_gets_a_new_owner_meanwhile_is_kept() -> None:
         assert await left(world) == ["ConfigMap new", "Secret s"]
 
 
-async def test_owners_in_another_namespace_do_not_count() -> None:
+async def test_owner_in_another_namespace_is_absent() -> None:
     async with World(GarbageCollector) as world:
         await world.start()
         far = await owned(world, ConfigMap, "far", namespace="elsewhere")
@@ -243,7 +243,7 @@ async def test_owners_in_another_namespace_do_not_count() -> None:
         assert world.recorder.reasons() == ["OwnerRefInvalidNamespace"]
 
 
-async def test_cluster_scoped_owners_count_everywhere() -> None:
+async def test_cluster_scoped_owner_of_a_namespaced_object() -> None:
     async with World(GarbageCollector) as world:
         await world.start()
         node = await owned(world, Node, "n1")
@@ -254,7 +254,7 @@ async def test_cluster_scoped_owners_count_everywhere() -> None:
 
 
 @pytest.mark.parametrize("propagation", ["Background", "Foreground"])
-async def test_a_cycle_ends(propagation: Propagation) -> None:
+async def test_cycle_of_owners_is_deleted(propagation: Propagation) -> None:
     async with World(GarbageCollector) as world:
         await world.start()
         a = await owned(world, ConfigMap, "a")
@@ -267,7 +267,7 @@ async def test_a_cycle_ends(propagation: Propagation) -> None:
         assert await left(world) == []
 
 
-async def test_what_was_lost_while_nobody_looked_is_found_at_start() -> None:
+async def test_objects_orphaned_before_the_start_are_deleted() -> None:
     async with World(GarbageCollector) as world:
         owner = await world.create(load(ConfigMap, metadata={"name": "c", "namespace": "default"}))
         ref = {"apiVersion": "v1", "kind": "ConfigMap", "name": "c", "uid": owner.metadata.uid}
@@ -294,7 +294,7 @@ def test_the_oldest_ended_pods_go_first() -> None:
     assert ended(pods, 0) == ended(pods, 3) == []
 
 
-def test_out_of_service_nodes_give_up_their_terminating_pods() -> None:
+def test_terminating_pods_of_out_of_service_nodes_are_removed() -> None:
     taint = {"key": "node.kubernetes.io/out-of-service", "effect": "NoExecute"}
     node = load(Node, metadata={"name": "n1"}, spec={"taints": [taint]})
     going = pod("going", deletionTimestamp="2026-01-01T00:00:00Z")

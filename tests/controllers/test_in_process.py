@@ -55,7 +55,7 @@ K = TypeVar("K", bound=Object)
 
 
 class Cluster:
-    """A client and what the controllers told."""
+    """A client, and the events that the controllers recorded."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -73,7 +73,7 @@ class Cluster:
         return await self.client.of(struct).patch(name, patch, namespace=namespace)
 
     async def until(self, true: Callable[[], Awaitable[Any]], seconds: float = 15.0) -> None:
-        """Wait until something holds."""
+        """Wait until a condition holds."""
         deadline = time.monotonic() + seconds
         while not await true():
             assert time.monotonic() < deadline, true
@@ -87,7 +87,7 @@ class Cluster:
         return await self.client.of(Node).update_status(made)
 
     def pod_changed(self, tasks: asyncio.TaskGroup, old: Pod | None, new: Pod | None) -> None:
-        """Be the scheduler and the kubelets."""
+        """Act as the scheduler and the kubelets."""
         if new is not None:
             tasks.create_task(self._follow(new), name=f"kubelet {new.metadata.name}")
 
@@ -174,7 +174,7 @@ async def gone(cluster: Cluster, struct: type[Object], name: str, namespace: str
     return False
 
 
-async def test_a_deployment_its_service_and_its_end(cluster: Cluster) -> None:
+async def test_deployment_and_service_lifecycle(cluster: Cluster) -> None:
     await cluster.create(Namespace, "shop")
     await cluster.until(lambda: _found(cluster, ServiceAccount, "default", "shop"))
     await cluster.until(lambda: _found(cluster, ConfigMap, "kube-root-ca.crt", "shop"))
@@ -217,7 +217,7 @@ async def _found(cluster: Cluster, struct: type[Object], name: str, namespace: s
     return not await gone(cluster, struct, name, namespace)
 
 
-async def test_background_orphan_and_owners(cluster: Cluster) -> None:
+async def test_garbage_collection(cluster: Cluster) -> None:
     await cluster.until(lambda: _found(cluster, ServiceAccount, "default"))
     await cluster.create(Deployment, "web", spec=workload(2))
     await cluster.until(lambda: ready(cluster, 2))
@@ -241,7 +241,7 @@ async def test_background_orphan_and_owners(cluster: Cluster) -> None:
     await cluster.until(empty)
 
 
-async def test_daemons_addresses_and_evictions(cluster: Cluster) -> None:
+async def test_daemon_sets_node_addresses_and_evictions(cluster: Cluster) -> None:
     await cluster.until(lambda: _found(cluster, ServiceAccount, "default"))
     for name in ("n1", "n2"):
         await cluster.node(name)
@@ -268,7 +268,7 @@ async def _count(cluster: Cluster, struct: type[Object], count: int) -> bool:
     return len(await cluster.all(struct)) == count
 
 
-async def test_replication_controllers_tokens_and_mirrors(cluster: Cluster) -> None:
+async def test_replication_controllers_tokens_and_mirrored_endpoints(cluster: Cluster) -> None:
     await cluster.until(lambda: _found(cluster, ServiceAccount, "default"))
     await cluster.create(ReplicationController, "rc", spec={"replicas": 2, "template": template()})
     await cluster.until(lambda: ready(cluster, 2))
@@ -314,7 +314,7 @@ async def test_evictions_wait_for_replacements(cluster: Cluster) -> None:
             await pods.call(second, "eviction", Eviction(metadata=ObjectMeta(name=second)), namespace="default")
 
 
-async def test_many_replicas_become_available_fast(cluster: Cluster) -> None:
+async def test_many_replicas_become_available(cluster: Cluster) -> None:
     await cluster.until(lambda: _found(cluster, ServiceAccount, "default"))
     started = time.monotonic()
     await cluster.create(Deployment, "web", spec=workload(500))

@@ -1,4 +1,4 @@
-"""Namespaces and what each of them is given: emptied when deleted; an account, a CA and tokens while they live."""
+"""Namespaces: deletion of their content, and the account, CA and tokens that each one gets."""
 
 from base64 import b64decode
 
@@ -30,7 +30,7 @@ def named(struct: type, name: str, **fields: object) -> object:
 PODS = ApiResource("", "v1", "pods", "Pod", True)
 
 
-def test_conditions_report_what_is_left_and_keep_their_times() -> None:
+def test_conditions_report_remaining_content_and_keep_their_times() -> None:
     remains = Remains()
     held = load(ObjectMeta, name="a", finalizers=["example.com/x"])
     remains.count("shop", PODS, [held, load(ObjectMeta, name="b")], grace=30)
@@ -77,7 +77,7 @@ def test_failures_have_the_texts_of_kubernetes() -> None:
     )
 
 
-async def test_a_deleted_namespace_is_emptied_and_goes() -> None:
+async def test_deleted_namespace_is_emptied_and_finalized() -> None:
     async with World(NamespaceController) as world:
         await world.start()
         await world.create(load(Namespace, metadata={"name": "shop"}))
@@ -89,7 +89,7 @@ async def test_a_deleted_namespace_is_emptied_and_goes() -> None:
         assert await world.all(ConfigMap) == await world.all(Pod) == []
 
 
-async def test_finalizers_hold_a_namespace_and_are_told() -> None:
+async def test_finalizers_hold_a_namespace_and_are_reported() -> None:
     async with World(NamespaceController) as world:
         await world.start()
         await world.create(load(Namespace, metadata={"name": "shop"}))
@@ -97,8 +97,8 @@ async def test_finalizers_hold_a_namespace_and_are_told() -> None:
         await world.create(held)
         await world.client.of(Namespace).delete("shop")
         await world.settle()
-        told = {c.type: c.status for c in (await world.get(Namespace, "shop", "")).status.conditions}
-        assert told["NamespaceFinalizersRemaining"] == told["NamespaceContentRemaining"] == "True"
+        reported = {c.type: c.status for c in (await world.get(Namespace, "shop", "")).status.conditions}
+        assert reported["NamespaceFinalizersRemaining"] == reported["NamespaceContentRemaining"] == "True"
         await world.client.of(ConfigMap).patch("c", {"metadata": {"finalizers": None}}, namespace="shop")
         await world.advance(10)
         assert await world.all(Namespace) == []
@@ -119,7 +119,7 @@ async def test_other_content_waits_for_the_pods() -> None:
         assert await world.all(Namespace) == []
 
 
-async def test_a_refused_deletion_is_told() -> None:
+async def test_refused_deletion_is_reported() -> None:
     async with World(NamespaceController) as world:
         await world.start()
         await world.create(load(Namespace, metadata={"name": "shop"}))
@@ -129,9 +129,12 @@ async def test_a_refused_deletion_is_told() -> None:
         )
         await world.client.of(Namespace).delete("shop")
         await world.settle()
-        told = {c.type: c for c in (await world.get(Namespace, "shop", "")).status.conditions}
-        assert told["NamespaceDeletionContentFailure"].reason == "ContentDeletionFailed"
-        assert told["NamespaceDeletionContentFailure"].message == "Failed to delete all resource types, 1 remaining: no"
+        reported = {c.type: c for c in (await world.get(Namespace, "shop", "")).status.conditions}
+        assert reported["NamespaceDeletionContentFailure"].reason == "ContentDeletionFailed"
+        assert (
+            reported["NamespaceDeletionContentFailure"].message
+            == "Failed to delete all resource types, 1 remaining: no"
+        )
 
 
 STATEFUL = {"metadata": {"name": "db", "namespace": "shop"}, "spec": {"replicas": 3}}
@@ -213,7 +216,7 @@ async def test_pods_have_their_grace_and_the_rest_goes_right_after_them() -> Non
         assert await world.all(Namespace) == await world.all(Secret) == []
 
 
-async def test_each_namespace_has_its_account_and_ca() -> None:
+async def test_each_namespace_gets_its_account_and_ca() -> None:
     async with World(ServiceAccountController, RootCAPublisher, config=Config(RootCAConfig(root_ca="PEM"))) as world:
         await world.start()
         await world.create(load(Namespace, metadata={"name": "shop"}))
@@ -232,7 +235,7 @@ def token_secret(name: str, account: str) -> Secret:
     return load(Secret, metadata=meta, type="kubernetes.io/service-account-token")
 
 
-async def test_token_secrets_are_filled_and_go_with_their_account() -> None:
+async def test_token_secrets_are_filled_and_deleted_with_their_account() -> None:
     async with World(
         ServiceAccountTokenController,
         config=Config(RootCAConfig(root_ca="PEM")),
@@ -254,10 +257,10 @@ async def test_token_secrets_are_filled_and_go_with_their_account() -> None:
         assert await world.all(Secret) == []
 
 
-async def test_a_token_for_nobody_is_deleted_and_other_secrets_are_left_alone() -> None:
+async def test_token_secret_without_an_account_is_deleted_and_others_are_kept() -> None:
     async with World(ServiceAccountTokenController, mint_token=lambda a, s: "jwt") as world:
         await world.start()
-        await world.create(token_secret("t", "nobody"))
+        await world.create(token_secret("t", "absent"))
         await world.create(named(Secret, "mine", type="Opaque"))
         await world.settle()
         assert [secret.metadata.name for secret in await world.all(Secret)] == ["mine"]

@@ -50,7 +50,7 @@ def node(name: str, ready: str = "True", **spec: Any) -> Node:
 # --- addresses
 
 
-def test_a_pool_gives_each_subnet_once_and_goes_round() -> None:
+def test_pool_allocates_round_robin() -> None:
     pool = CidrPool("10.0.0.0/22", 24)
     given_out = [pool.allocate() for _ in range(5)]
     assert [str(item) for item in given_out] == ["10.0.0.0/24", "10.0.1.0/24", "10.0.2.0/24", "10.0.3.0/24", "None"]
@@ -59,7 +59,7 @@ def test_a_pool_gives_each_subnet_once_and_goes_round() -> None:
 
 
 @pytest.mark.parametrize(("cidr", "mask"), [("10.0.0.0/24", 16), ("fd00::/32", 64), ("10.0.0.1/24", 24), ("x", 24)])
-def test_ranges_that_make_no_sense_are_refused(cidr: str, mask: int) -> None:
+def test_ranges_that_do_not_fit_are_refused(cidr: str, mask: int) -> None:
     with pytest.raises(ValueError):
         CidrPool(cidr, mask)
 
@@ -70,7 +70,7 @@ def test_two_ranges_of_one_family_are_refused() -> None:
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 15))))
-def test_no_subnet_is_given_twice(steps: list[tuple[bool, int]]) -> None:
+def test_no_subnet_is_allocated_twice(steps: list[tuple[bool, int]]) -> None:
     pool, held = CidrPool("10.0.0.0/20", 24), set()
     for take, index in steps:
         if take:
@@ -97,7 +97,7 @@ async def test_each_node_gets_a_range_of_each_family() -> None:
         assert len({spec.pod_cidr for spec in found.values()}) == 4
 
 
-async def test_a_full_range_is_told_and_freed_ranges_are_given_on() -> None:
+async def test_exhausted_range_is_reported_and_freed_ranges_are_reused() -> None:
     async with World(NodeIpamController, config=ipam("10.0.0.0/24")) as world:
         await world.start()
         await world.create(node("a"))
@@ -162,7 +162,7 @@ async def run_for(world: World, seconds: int, *alive: str) -> None:
         await world.advance(10)
 
 
-async def test_a_silent_node_is_unknown_tainted_and_returns() -> None:
+async def test_silent_node_becomes_unknown_and_tainted_until_it_returns() -> None:
     async with World(NodeLifecycleController) as world:
         await world.start()
         for name in ("n1", "n2", "n3"):
@@ -193,7 +193,7 @@ async def test_a_silent_node_is_unknown_tainted_and_returns() -> None:
         assert taints(await world.get(Node, "n1", "")) == set()
 
 
-async def test_evictions_are_limited_and_stop_when_everything_is_down() -> None:
+async def test_evictions_are_rate_limited_and_stop_when_all_nodes_are_down() -> None:
     async with World(NodeLifecycleController) as world:
         await world.start()
         names = [f"n{i}" for i in range(8)]
@@ -210,7 +210,7 @@ async def test_evictions_are_limited_and_stop_when_everything_is_down() -> None:
         assert all(taints(n) == {("unreachable", "NoSchedule")} for n in await world.all(Node))
 
 
-async def test_a_node_that_never_reports_gets_its_time() -> None:
+async def test_node_that_never_reported_has_the_startup_grace_period() -> None:
     async with World(NodeLifecycleController) as world:
         await world.start()
         await world.create(node("up"))
@@ -222,7 +222,7 @@ async def test_a_node_that_never_reports_gets_its_time() -> None:
         assert {item.reason for item in found} == {"NodeStatusNeverUpdated"} and len(found) == 4
 
 
-async def test_conditions_become_taints_and_others_taints_stay() -> None:
+async def test_conditions_become_taints_and_other_taints_stay() -> None:
     async with World(NodeLifecycleController) as world:
         await world.start()
         special = {"key": "gpu", "effect": "NoSchedule", "value": "yes"}
@@ -256,7 +256,7 @@ TAINT = Taint(key="k", effect="NoExecute", time_added=stamp(START))
         ([Toleration(operator="Exists"), Toleration(key="k", operator="Exists", toleration_seconds=3)], None),
     ],
 )
-def test_when_a_pod_has_to_go(tolerations: list[Toleration], expected: int | None) -> None:
+def test_when_a_pod_is_due(tolerations: list[Toleration], expected: int | None) -> None:
     when = due([TAINT], tolerations, START)
     assert when == (None if expected is None else START + timedelta(seconds=expected))
 
@@ -267,7 +267,7 @@ def patient(name: str, seconds: int | None) -> Pod:
     return load(Pod, metadata=meta, spec={"nodeName": "n1", "tolerations": tolerations})
 
 
-async def test_pods_are_evicted_when_their_patience_ends() -> None:
+async def test_pods_are_evicted_after_their_toleration_seconds() -> None:
     async with World(TaintEvictionController) as world:
         await world.start()
         await world.create(node("n1"))
@@ -286,7 +286,7 @@ async def test_pods_are_evicted_when_their_patience_ends() -> None:
         assert world.recorder.messages("TaintManagerEviction")[-1] == "Cancelling deletion of Pod default/later"
 
 
-async def test_a_pod_bound_to_a_tainted_node_goes_too() -> None:
+async def test_pod_bound_to_a_tainted_node_is_evicted() -> None:
     async with World(TaintEvictionController) as world:
         await world.start()
         await world.create(node("n1", taints=[{"key": "k", "effect": "NoExecute"}]))

@@ -58,7 +58,7 @@ def pod(name: str, node: str = "n1", phase: str = "Running", ready: float | None
         ),
     ],
 )
-def test_the_less_useful_pod_goes_first(first: Pod, second: Pod) -> None:
+def test_less_useful_pods_are_deleted_first(first: Pod, second: Pod) -> None:
     crowd = {"crowded": 3, "n1": 1}
     assert deletion_rank(first, crowd, START) < deletion_rank(second, crowd, START)
 
@@ -68,7 +68,7 @@ def test_a_bad_deletion_cost_counts_as_none() -> None:
     assert deletion_rank(odd, {}, START) == deletion_rank(pod("a"), {}, START)
 
 
-def test_no_more_pods_go_than_there_are_too_many() -> None:
+def test_no_more_pods_are_deleted_than_necessary() -> None:
     pods = [pod(f"p{i}") for i in range(10)]
     assert len(excess(pods, 4, pods, START)) == 4
     assert excess(pods, 0, pods, START) == []
@@ -109,7 +109,7 @@ async def test_a_status_that_meets_a_conflict_is_written_on_the_latest_version()
         assert len(writes) >= 2, "the first one was refused"
 
 
-async def test_creates_counts_and_replaces() -> None:
+async def test_creates_counts_and_replaces_pods() -> None:
     async with World(ReplicaSetController) as world:
         await world.start()
         await world.create(replica_set(3))
@@ -167,7 +167,7 @@ async def test_min_ready_seconds_makes_pods_available_later() -> None:
         assert (await world.get(ReplicaSet, "web")).status.available_replicas == 2
 
 
-async def test_a_refused_template_is_tried_slowly_and_told() -> None:
+async def test_refused_template_is_tried_slowly_and_reported() -> None:
     async with World(ReplicaSetController) as world:
         await world.start()
         world.api.fail = lambda r: (
@@ -199,7 +199,7 @@ async def test_never_creates_twice_while_the_cache_lags() -> None:
         assert len(world.api.objects["pods"]) == 5
 
 
-async def test_a_deleted_set_makes_no_pods() -> None:
+async def test_deleted_set_creates_no_pods() -> None:
     async with World(ReplicaSetController) as world:
         await world.start()
         held = replica_set(2)

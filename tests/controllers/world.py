@@ -1,4 +1,4 @@
-"""A small world for controllers: a fake API server, a clock that is moved by hand, and a way to wait until nothing
+"""A test environment for controllers: a fake API server, a clock that the test moves, and a way to wait until nothing
 more happens."""
 
 import asyncio
@@ -28,7 +28,7 @@ START = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 
 
 class FakeClock:
-    """Stands still until `World.advance`."""
+    """A clock that stands still until `World.advance`."""
 
     def __init__(self) -> None:
         self.time = START
@@ -57,7 +57,7 @@ class FakeClock:
 
 
 class Recorded:
-    """A recorder that remembers."""
+    """A recorder that keeps the events."""
 
     def __init__(self) -> None:
         self.events: list[tuple[str, str, str, str]] = []
@@ -129,7 +129,7 @@ class World:
                 raise result
 
     async def settle(self) -> None:
-        """Until nothing more happens without time passing; then a second at most for what waits a little."""
+        """Wait until nothing more happens, including work that is coalesced for up to a second."""
         await self._quiet()
         await self.advance(1.5)
 
@@ -143,7 +143,7 @@ class World:
             before = now
 
     async def advance(self, seconds: float) -> None:
-        """Let time pass, letting everything happen in its order."""
+        """Let time pass, running timers in order."""
         until = self.clock.time + timedelta(seconds=seconds)
         await self._quiet()
         while self.clock.fire(until):
@@ -164,7 +164,7 @@ class World:
         return [pod for pod in await self.all(Pod) if not pod.metadata.deletion_timestamp]
 
     async def set_pods(self, ready: bool = True, pods: Iterable[Pod] | None = None, phase: str = "Running") -> None:
-        """Be the kubelet: give pods a phase and a Ready condition."""
+        """Act as the kubelet: set the phase and the Ready condition of pods."""
         for pod in pods if pods is not None else await self.pods():
             condition = {
                 "type": "Ready",

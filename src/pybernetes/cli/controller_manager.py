@@ -52,11 +52,11 @@ class ManagerFlags:
     kubeconfig: Path | None = flag(None, "How to reach the API server.", type=FILE, shown="the pod's own account")
     master: str = flag("", "URL of the API server, in place of the kubeconfig's.")
     controllers: tuple[str, ...] = listed(
-        ("*",), f"Which to run: '*' for all, a name, or '-' and a name for not that one. {', '.join(NAMES)}."
+        ("*",), f"Which to run: '*' for all, a name, or '-' and a name to leave one out. {', '.join(NAMES)}."
     )
-    root_ca_file: Path | None = flag(None, "CA that is published to every namespace.", type=FILE)
+    root_ca_file: Path | None = flag(None, "CA certificate that is published in every namespace.", type=FILE)
     service_account_private_key_file: Path | None = flag(
-        None, "Key that signs tokens in Secrets; without it such Secrets stay empty.", type=FILE
+        None, "Key that signs tokens in Secrets. Without it no such token is made.", type=FILE
     )
     use_service_account_credentials: bool = flag(
         "false", "Give each controller its own service account and rights.", type=BOOL
@@ -65,18 +65,18 @@ class ManagerFlags:
     secure_port: int = flag(10257, "Port for /healthz and /metrics over HTTPS; 0: none.", type=PORT)
     tls_cert_file: Path | None = flag(None, "Certificate for it.", type=FILE, shown="a self-signed one")
     tls_private_key_file: Path | None = flag(None, "Its key.", type=FILE)
-    leader_elect: bool = flag("true", "Work only while holding the Lease, so that several can run.", type=BOOL)
-    leader_elect_lease_duration: float = flag("15s", "After so long without a renewal others take over.", type=DURATION)
-    leader_elect_renew_deadline: float = flag("10s", "A leader that cannot renew for so long stops.", type=DURATION)
-    leader_elect_retry_period: float = flag("2s", "Time between attempts.", type=DURATION)
+    leader_elect: bool = flag("true", "Work only while holding a Lease, so that several processes can run.", type=BOOL)
+    leader_elect_lease_duration: float = flag("15s", "Time without a renewal until another takes over.", type=DURATION)
+    leader_elect_renew_deadline: float = flag("10s", "Time until a leader that cannot renew stops.", type=DURATION)
+    leader_elect_retry_period: float = flag("2s", "Time between two attempts.", type=DURATION)
     leader_elect_resource_name: str = flag("kube-controller-manager", "Name of the Lease.")
     leader_elect_resource_namespace: str = flag("kube-system", "Its namespace.")
     cluster_name: str | None = ignored("there is no cloud provider.")
     service_cluster_ip_range: str | None = ignored("keep it apart from --cluster-cidr.")
-    authentication_kubeconfig: str | None = ignored("/healthz and /metrics are open to all who reach them.")
-    authorization_kubeconfig: str | None = ignored("/healthz and /metrics are open to all who reach them.")
-    client_ca_file: str | None = ignored("/healthz and /metrics are open to all who reach them.")
-    requestheader_client_ca_file: str | None = ignored("/healthz and /metrics are open to all who reach them.")
+    authentication_kubeconfig: str | None = ignored("/healthz and /metrics need no authentication.")
+    authorization_kubeconfig: str | None = ignored("/healthz and /metrics need no authentication.")
+    client_ca_file: str | None = ignored("/healthz and /metrics need no authentication.")
+    requestheader_client_ca_file: str | None = ignored("/healthz and /metrics need no authentication.")
     cluster_signing_cert_file: str | None = ignored("certificate requests are not signed.")
     cluster_signing_key_file: str | None = ignored("certificate requests are not signed.")
 
@@ -161,10 +161,10 @@ def minter(flags: ManagerFlags) -> Mint | None:
     except ValueError as error:
         raise ConfigError(f"--service-account-private-key-file {path}: {error}") from error
 
-    async def nobody(kind: str, namespace: str, name: str) -> ObjectMeta | None:
+    async def no_object(kind: str, namespace: str, name: str) -> ObjectMeta | None:
         return None
 
-    tokens = ServiceAccountTokens(issuer="", key=key, lookup=nobody, clock=time, new_id=lambda: str(uuid.uuid4()))
+    tokens = ServiceAccountTokens(issuer="", key=key, lookup=no_object, clock=time, new_id=lambda: str(uuid.uuid4()))
 
     def mint(account: ServiceAccount, secret: Secret) -> str:
         meta = account.metadata
@@ -194,7 +194,7 @@ async def _work(flags: ManagerFlags, config: Config, chosen: tuple[type[Controll
 
 
 def _clients(flags: ManagerFlags, client: Client, at: Endpoint, made: list[Client]) -> Callable[[str], Client]:
-    """Which client a component speaks through; those made here are put into `made`."""
+    """The function that returns the client of a component; clients created here are added to `made`."""
 
     def client_for(component: str) -> Client:
         if not flags.use_service_account_credentials or component == MANAGER:

@@ -62,7 +62,7 @@ class HttpTransport:
         return self._base.with_path(self._prefix + request.path).with_query(list(request.query))
 
     async def request(self, request: Request) -> Response:
-        """Send a request and read the whole answer."""
+        """Send a request and read the complete answer."""
         try:
             async with self._open().request(
                 request.method,

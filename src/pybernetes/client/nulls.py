@@ -12,7 +12,7 @@ import msgspec
 _MEMBER = rb'"[A-Za-z0-9_.$/-]+":null'
 #: Null members of compact JSON: at the beginning of an object with the comma after them, elsewhere with the comma
 #: before. The quote before the name opens a string, for no string can follow the end of another one directly; a quote
-#: within a string is escaped. So only whole members match, never the text of a string.
+#: within a string is escaped. So only members match, never the text of a string.
 _NULLS = re.compile(rb"(?<=\{)(?:%b(?:,|(?=\})))+|(?:,%b)+(?=[,}])" % (_MEMBER, _MEMBER))
 
 

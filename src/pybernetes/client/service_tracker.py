@@ -60,7 +60,7 @@ class ServiceTracker:
         services.add_handler(self.on_service)
 
     def on_service(self, old: Service | None, new: Service | None) -> None:
-        """A Service appeared (no old), changed, or went (no new)."""
+        """A Service was created (no old), changed, or was deleted (no new)."""
         present = new or old
         if present is None:
             return
@@ -73,7 +73,7 @@ class ServiceTracker:
         self._changed()
 
     def on_slice(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
-        """A slice appeared, changed or went. A slice whose label changed leaves one Service for another."""
+        """A slice was created, changed or deleted. A slice whose label changed moves from one Service to another."""
         before = service_key(old) if old is not None else ""
         after = service_key(new) if new is not None else ""
         if old is not None and before and before != after:

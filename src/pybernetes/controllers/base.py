@@ -34,7 +34,7 @@ _CONFLICT_MAX = 0.32
 
 
 class ReconcileError(Exception):
-    """A pass could not finish. The text, which says why, is logged, and the key is retried with back-off."""
+    """A pass could not finish. The text gives the reason and is logged; the key is retried with back-off."""
 
 
 class Controller(ABC):

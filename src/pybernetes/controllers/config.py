@@ -1,7 +1,7 @@
 """Settings of the controllers: one section per controller, from which the flags of `pybernetes controller-manager`
 are made.
 
-A section is a frozen dataclass beside its controller's name in `Controller.settings`. A field made with `setting` is a
+A section is a frozen dataclass that a controller names in `Controller.settings`. A field made with `setting` is a
 flag of kube-controller-manager, with its name and default; other fields are for programs. Units are seconds.
 """
 

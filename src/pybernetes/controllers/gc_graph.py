@@ -1,4 +1,4 @@
-"""The graph of owners and dependents of a whole cluster, and what follows from it. Pure: no I/O, no time.
+"""The graph of all owners and dependents of a cluster, and what follows from it. Pure: no I/O, no time.
 
 An object is identified by its uid, which is never used twice. An owner that is not in the graph may be absent, or only
 not seen yet: the controller asks the server before it deletes anything because of it.
@@ -32,7 +32,7 @@ class Item(msgspec.Struct, gc=False, eq=False):
 
     @property
     def waits_for_dependents(self) -> bool:
-        """Deleted in the foreground: it goes when those that block it are gone."""
+        """Deleted in the foreground: it is removed when its blocking dependents are gone."""
         return self.deleting and FOREGROUND in self.finalizers
 
     @property

@@ -49,7 +49,7 @@ class Remains:
     """what is wrong with the discovery documents"""
 
     def discovered(self, catalogue: Catalogue) -> None:
-        """Note what discovery could not tell."""
+        """Note which group versions could not be discovered."""
         self.undiscovered, self.failing_groups = catalogue.failure(), len(catalogue.failed)
         self.malformed = catalogue.malformed
 
@@ -66,7 +66,7 @@ class Remains:
         self.estimate = max(self.estimate, grace or (FINALIZER_SECONDS if finalizers else 0.0))
 
     def failures(self) -> list[str]:
-        """Everything that went wrong; the namespace must stay as long as there is anything."""
+        """All problems; the namespace must stay while there are any."""
         return [text for text in (self.undiscovered, self.malformed, *self.errors) if text]
 
 

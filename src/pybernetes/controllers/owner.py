@@ -1,8 +1,8 @@
 """The base of loops over objects that own others: a Deployment its ReplicaSets, a ReplicaSet its pods.
 
 An owner looks after the objects whose controller reference names it. It adopts matching objects that have no
-controller, and releases its own that no longer match its selector. A subclass names the two types, says what an owner
-selects, and reconciles; see docs/extending/controller.md.
+controller, and releases its own that no longer match its selector. A subclass names the two types, decides what an
+owner selects, and reconciles; see docs/extending/controller.md.
 """
 
 from abc import abstractmethod

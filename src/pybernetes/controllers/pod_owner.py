@@ -1,6 +1,6 @@
 """The base of loops over owners of pods: ReplicaSet, ReplicationController, DaemonSet.
 
-A subclass gets each owner with its pods (`sync`) and says which pods to create and delete and what the status is
+A subclass gets each owner with its pods (`sync`) and decides which pods to create and delete and what the status is
 (`apply`). The rest is here: pods are adopted and released; nothing is decided before the cache shows the loop's own
 writes; creations start slowly; a pass writes at most `burst` pods; changes that only alter figures are coalesced.
 """

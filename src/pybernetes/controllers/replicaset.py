@@ -64,8 +64,7 @@ def _labeled(active: Sequence[Pod], labels: dict[str, str]) -> int:
 
 
 def failure_conditions(conditions: list[C], make: type[C], attempt: Attempt, now: Time) -> list[C]:
-    """The conditions after an attempt: ReplicaFailure comes with the first one that failed, and goes with the first
-    one that succeeded."""
+    """The conditions after an attempt. A failed attempt adds ReplicaFailure, a successful one removes it."""
     present = next((item for item in conditions if item.type == "ReplicaFailure"), None)
     if attempt.error is None:
         return conditions if present is None else [item for item in conditions if item is not present]
