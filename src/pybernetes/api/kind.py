@@ -122,11 +122,6 @@ class Kind(Generic[K]):
     scale: ScalePaths | None = None
 
     @property
-    def struct(self) -> type[K]:
-        """The class of its objects."""
-        return self.schema.type
-
-    @property
     def has_status(self) -> bool:
         """Whether the status is written through an endpoint of its own."""
         return any(each.writes_status for each in self.subresources)

@@ -68,7 +68,7 @@ KINDS: tuple[Kind[Any], ...] = (
     endpoint_slice.KIND,
 )
 
-BY_STRUCT: dict[type[Object], Kind[Any]] = {kind.struct: kind for kind in KINDS}
+BY_STRUCT: dict[type[Object], Kind[Any]] = {kind.schema.type: kind for kind in KINDS}
 BY_NAME: dict[tuple[str, str], Kind[Any]] = {(kind.api_version, kind.name): kind for kind in KINDS}
 BY_RESOURCE: dict[tuple[str, str, str], Kind[Any]] = {(k.group, k.version, k.plural): k for k in KINDS}
 

@@ -31,7 +31,7 @@ class Catalogue:
     """
 
     def __init__(self, resources: Iterable[Resource] = ()) -> None:
-        self._resources: dict[ResourceName, Resource] = {}
+        self._resources: dict[tuple[str, str, str], Resource] = {}
         self._kinds: tuple[Kind[Any], ...] | None = None
         self._listeners: list[Listener] = []
         self.generation = 0
@@ -44,7 +44,7 @@ class Catalogue:
 
     def get(self, group: str, version: str, plural: str) -> Resource | None:
         """A resource as a URL path names it."""
-        return self._resources.get(ResourceName(group, version, plural))
+        return self._resources.get((group, version, plural))
 
     def of(self, kind: Kind[Any]) -> Resource:
         """The resource of a kind. Raises KeyError when it is not served."""
