@@ -1,4 +1,4 @@
-"""What the rest of the system needs to know about a kind: one `Kind` per kind, made at the end of the kind's file."""
+"""A kind of object: its names, its schema and its strategy. There is one `Kind` at the end of each kind's file."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class ScalePaths:
-    """Where a kind keeps what its `scale` subresource shows."""
+    """How the `scale` subresource reads and writes the objects of a kind."""
 
     get: Callable[[Any], tuple[int, int, str]]
     """object -> (spec.replicas, status.replicas, label selector as a string)"""
@@ -53,7 +53,7 @@ def _always(_: Any) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion(Generic[K]):
-    """How a kind whose objects are stored in the form of another kind becomes that form, and comes back. Pure."""
+    """Converts objects of a served version to the stored version and back. Pure."""
 
     storage: "Kind[Any]"
     to_storage: Callable[[K], Object]
@@ -79,9 +79,9 @@ class Kind(Generic[K]):
     storage: str = ""
     """The part of the store's key after /registry/, as kube-apiserver lays it out; plural by default."""
     conversion: Conversion[K] | None = None
-    """For a further served version of a stored kind; None: objects are stored as they are."""
+    """To and from the stored version; None: this is the stored version."""
     stored: bool = True
-    """False for kinds that are only asked about, such as SubjectAccessReview."""
+    """False for kinds that are never stored, such as SubjectAccessReview."""
     verbs: tuple[str, ...] = STANDARD_VERBS
     name_rule: NameRule = "dns-subdomain"
     subresources: tuple[Subresource[K], ...] = ()
@@ -104,7 +104,7 @@ class Kind(Generic[K]):
         Column("Age", description="Time since the object was created."),
     )
     row: Callable[[K, datetime], list[Cell]] | None = None
-    """object, now -> cells, one per column; None: name and age"""
+    """(object, now) -> cells, one per column; None: name and age"""
     prepare_create: Callable[[K], None] = _nothing
     """set what the server decides about a new object, in place; the status is clear already"""
     prepare_update: Callable[[K, K], None] = _nothing
@@ -112,7 +112,7 @@ class Kind(Generic[K]):
     validate_update: Callable[[K, K, Errors], None] = _nothing
     """(new, old, errors): immutability and transitions; the schema has validated `new` before"""
     grace_period: Callable[[K, int | None], int] = _no_grace
-    """(object, seconds requested) -> seconds that its deletion may take; 0: it goes at once"""
+    """(object, seconds requested) -> its grace period in seconds; 0: it is removed at once"""
     prepare_delete: Callable[[K], None] = _nothing
     """in place, on an object whose deletion begins"""
     is_finished: Callable[[K], bool] = _always
@@ -123,7 +123,7 @@ class Kind(Generic[K]):
 
     @property
     def has_status(self) -> bool:
-        """Whether the status is written through an endpoint of its own."""
+        """Whether the status has its own endpoint."""
         return any(each.writes_status for each in self.subresources)
 
     def subresource(self, name: str) -> Subresource[K] | None:

@@ -1,7 +1,7 @@
 """The one ordered list of built-in kinds, and how to look them up.
 
-The order is that of discovery within a group: clients that search for a name take the first match, so `events` of
-the core group must stand before that of events.k8s.io.
+The order is that of discovery within a group. Clients that search for a name take the first match, so `events` of the
+core group must precede those of events.k8s.io.
 """
 
 from typing import Any, TypeVar

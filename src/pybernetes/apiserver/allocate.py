@@ -1,7 +1,7 @@
 """Pools of ClusterIPs and NodePorts, in memory, rebuilt from the stored Services at start.
 
-What a service gets is reserved before the write and given back if the write fails; what it gives up is freed only
-once the write is durable. So two services never hold the same address, whatever fails in between.
+An address or port is reserved before the write, and released if the write fails. What a Service gives up is released
+only after the write is durable. So two Services never hold the same address, whatever fails in between.
 """
 
 import random
@@ -14,20 +14,20 @@ from pybernetes.apiserver.config import Network
 
 
 class OutOfRange(ValueError):
-    """The value asked for is not in the pool's range; the text is what the client is told."""
+    """The requested value is not in the pool's range. The client gets the text."""
 
 
 class Taken(ValueError):
-    """Somebody else has the value asked for."""
+    """The requested value is in use."""
 
 
 class Full(ValueError):
-    """Nothing is left."""
+    """Every value of the pool is in use."""
 
 
 @dataclass
 class Pool:
-    """The numbers `first` to `last`; those below `low_end` are given out on demand, or when all others are taken."""
+    """The numbers `first` to `last`. Those below `low_end` are for explicit requests until all others are in use."""
 
     first: int
     last: int
@@ -62,22 +62,22 @@ class Pool:
         return next((value for value in around if value not in self.used), None)
 
     def free(self, value: int) -> None:
-        """Give a value back."""
+        """Release a value."""
         self.used.discard(value)
 
 
 def static_band(size: int) -> int:
-    """How many values at the low end dynamic allocation leaves to explicit requests: a sixteenth, 16 to 256 of them."""
+    """The number of values at the low end that are left to explicit requests: a sixteenth, between 16 and 256."""
     return min(max(16, size // 16), 256) if size > 16 else 0
 
 
 class IpPool:
-    """The addresses of one service network. The first is the `kubernetes` service's and never given out by chance."""
+    """The addresses of one service network. The first is for the `kubernetes` Service, on request only."""
 
     def __init__(self, network: Network, rng: random.Random) -> None:
         self.network = network
         base, size = int(network.network_address), network.num_addresses
-        # The network and, for IPv4, the broadcast address are no addresses of services.
+        # The network address and, for IPv4, the broadcast address can't be assigned.
         last = base + min(size, 1 << 20) - (2 if network.version == 4 else 1)
         first = base + 2
         self._pool = Pool(first, last, min(first + static_band(size), last), rng)
@@ -100,7 +100,7 @@ class IpPool:
         return str(ip_address(self._pool.take_any()))
 
     def free(self, address: str) -> None:
-        """Give an address back."""
+        """Release an address."""
         self._pool.free(int(ip_address(address)))
 
 
@@ -128,27 +128,27 @@ class PortPool:
         return self._pool.take_any()
 
     def free(self, port: int) -> None:
-        """Give a port back."""
+        """Release a port."""
         self._pool.free(port)
 
 
 @dataclass(slots=True)
 class Changes:
-    """What was reserved for a change: what to call once it is stored, and what if it is not."""
+    """What a change has reserved: functions to call if the change is stored, and others to call if it is not."""
 
     on_keep: list[Callable[[], None]] = field(default_factory=list)
     on_undo: list[Callable[[], None]] = field(default_factory=list)
 
     def keep(self) -> None:
-        """Free what was given up."""
+        """The change is stored: release what it gave up."""
         self._run(self.on_keep)
 
     def undo(self) -> None:
-        """Free what was taken."""
+        """The change is not stored: release what it took."""
         self._run(self.on_undo)
 
     def add(self, more: "Changes") -> None:
-        """Keep and undo these as well."""
+        """Include the reservations of another object."""
         self.on_keep += more.on_keep
         self.on_undo += more.on_undo
 

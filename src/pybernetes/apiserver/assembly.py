@@ -1,4 +1,4 @@
-"""A server with the whole of authentication and authorization, as a cluster runs it."""
+"""A server with full authentication and authorization, as a cluster runs it."""
 
 import random
 import uuid
@@ -39,26 +39,26 @@ _KINDS = {kind.name: kind for kind in (SERVICE_ACCOUNT, POD, SECRET, NODE)}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Security:
-    """Keys and names by which users are known."""
+    """What users are authenticated with."""
 
     signing_key: SigningKey
     """signs service-account tokens"""
     verifying_keys: tuple[VerifyingKey, ...] = ()
-    """further keys whose tokens are good"""
+    """further keys whose signatures are accepted"""
     issuer: str = "https://kubernetes.default.svc.cluster.local"
     audiences: tuple[str, ...] = ()
-    """empty: the issuer"""
+    """default: the issuer"""
     static_tokens: Mapping[str, User] = field(default_factory=dict)
 
 
 class _Always:
-    """One answer for everybody."""
+    """Gives the same answer to every request."""
 
     def __init__(self, decision: Decision) -> None:
         self._decision = decision
 
     def authorize(self, attributes: Attributes) -> Decision:
-        """The same whatever is asked."""
+        """Always the same decision."""
         return self._decision
 
 
@@ -72,10 +72,10 @@ def assemble(
     nodes: NodeAuthorizer | None = None,
     modes: Sequence[str] = DEFAULT_MODES,
 ) -> ApiServer:
-    """A server with certificates, tokens of all sorts, and the authorizers of these modes, asked in this order:
-    AlwaysAllow, AlwaysDeny, RBAC, and Node if its authorizer is given.
+    """A server that authenticates by certificates and all sorts of tokens. `modes` are its authorizers, in this order:
+    AlwaysAllow, AlwaysDeny, RBAC, and Node if `nodes` is given.
 
-    `await server.start()` before serving.
+    Call `await server.start()` before serving.
     """
 
     async def lookup(kind: str, namespace: str, name: str) -> ObjectMeta | None:

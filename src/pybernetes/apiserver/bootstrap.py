@@ -1,5 +1,5 @@
-"""Objects that every cluster has from the start: four namespaces, and the `kubernetes` service, which leads pods to
-the server. Run at each start; what is there is only brought up to date.
+"""Objects that every cluster has: four namespaces, and the `kubernetes` Service, by which pods reach the API server.
+They are created or updated whenever the server starts.
 """
 
 from ipaddress import ip_address
@@ -22,19 +22,19 @@ _LABELS = {"component": "apiserver", "provider": "kubernetes"}
 
 
 async def run(server: Handler, config: ServerConfig) -> None:
-    """Make or mend all of it. Raises client errors if the server refuses."""
+    """Create or update all of them. Raises client errors if the server refuses."""
     client = Client(InProcessTransport(server, SERVER))
     for name in NAMESPACES:
         await _ensure(client, Namespace(metadata=ObjectMeta(name=name)))
     await _ensure(client, service(config))
     if ip_address(config.advertise_address).is_loopback:
-        return  # Nobody but this machine could use such endpoints, and validation refuses them.
+        return  # Validation refuses loopback endpoints: only this machine could use them.
     await _replace(client, endpoints(config))
     await _replace(client, endpoint_slice(config))
 
 
 def service(config: ServerConfig) -> Service:
-    """The `kubernetes` service: always the first address of the service network."""
+    """The `kubernetes` Service, which always has the first address of the service network."""
     spec = ServiceSpec(
         cluster_ip=str(config.networks()[0][1]),
         ports=[ServicePort(name="https", port=443, protocol="TCP", target_port=config.advertise_port)],
@@ -44,7 +44,7 @@ def service(config: ServerConfig) -> Service:
 
 
 def endpoints(config: ServerConfig) -> Endpoints:
-    """Its endpoints: this server."""
+    """The Endpoints of the `kubernetes` Service: this server."""
     return Endpoints(
         metadata=ObjectMeta(
             name=_NAME, namespace="default", labels={"endpointslice.kubernetes.io/skip-mirror": "true"}
@@ -59,7 +59,7 @@ def endpoints(config: ServerConfig) -> Endpoints:
 
 
 def endpoint_slice(config: ServerConfig) -> EndpointSlice:
-    """The same as an EndpointSlice."""
+    """The EndpointSlice of the `kubernetes` Service."""
     return EndpointSlice(
         metadata=ObjectMeta(name=_NAME, namespace="default", labels={"kubernetes.io/service-name": _NAME}),
         address_type=f"IPv{ip_address(config.advertise_address).version}",
@@ -76,7 +76,7 @@ async def _ensure(client: Client, obj: Object) -> None:
 
 
 async def _replace(client: Client, obj: Object) -> None:
-    """Bring an object up to date; nothing is written when nothing differs."""
+    """Create or update an object. An update without a difference writes nothing."""
     resource = client.of(type(obj))
     try:
         present = await resource.get(obj.metadata.name, namespace=obj.metadata.namespace)

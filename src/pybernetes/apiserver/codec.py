@@ -1,7 +1,7 @@
 """Bytes to structs and back: request bodies, stored values, and the revision spliced into them.
 
-What lands on disk is an object's JSON without a resourceVersion. The store calls `stamp` when the revision of a
-write is known; from then on the bytes are what clients see, and are never encoded again.
+The store keeps an object's JSON without a resourceVersion. It calls `stamp` when the revision of a write is known.
+Clients get the stamped bytes; the object is not encoded again.
 """
 
 import re
@@ -22,28 +22,28 @@ K = TypeVar("K", bound=Object)
 JSON = "application/json"
 YAML = "application/yaml"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
-#: Values that a YAML body may stand for: a few nested aliases make millions out of a hundred bytes.
+#: The number of values that a YAML body may expand to: nested aliases turn a hundred bytes into millions of values.
 MAX_EXPANDED = 300_000
 _BODY_TYPES = (JSON, YAML, PROTOBUF)
 
 _META = b'"metadata":{'
 _REVISION = re.compile(rb'"metadata":\{"resourceVersion":"[^"]*",?')
-# A stored object always has a name, so something follows the revision and the comma is right. What stands before
-# metadata is apiVersion and kind, written by us, so the first occurrence is the object's own metadata.
+# A stored object always has a name, so another field follows the revision and the comma is right. Only apiVersion and
+# kind precede metadata, so the first occurrence is the object's own metadata.
 
 
 def stamp(value: bytes, revision: int) -> bytes:
-    """The stored bytes with `metadata.resourceVersion` written in, first of the metadata."""
+    """The stored bytes with `metadata.resourceVersion` inserted as the first field of metadata."""
     return value.replace(_META, b'"metadata":{"resourceVersion":"%d",' % revision, 1)
 
 
 def restamp(value: bytes, revision: int) -> bytes:
-    """Stamped bytes with another revision: for an object that left a watch's selection at that revision."""
+    """Stamped bytes with another revision: for the DELETED event of an object that no longer matches a selector."""
     return _REVISION.sub(b'"metadata":{"resourceVersion":"%d",' % revision, value, count=1)
 
 
 def unstamped(value: bytes) -> bytes:
-    """Stamped bytes as they lie on disk."""
+    """Stamped bytes as the store keeps them."""
     return _REVISION.sub(_META, value, count=1)
 
 
@@ -51,7 +51,7 @@ encode = msgspec.json.Encoder().encode
 
 
 def encode_status(status: Status) -> bytes:
-    """A Status; its metadata, unlike that of a list, shows no revision where there is none."""
+    """The JSON of a Status. Unlike a list, a Status without a revision has empty metadata."""
     return encode(status).replace(b'"metadata":{"resourceVersion":""}', b'"metadata":{}', 1)
 
 
@@ -73,7 +73,7 @@ def media_type(content_type: str) -> str:
 
 
 def json_body(body: bytes, content_type: str) -> bytes:
-    """A request body as JSON, whether it came as JSON, YAML or protobuf. Raises 415 for anything else."""
+    """A request body in JSON, YAML or protobuf as JSON. Raises UnsupportedMediaType for other formats."""
     kind = media_type(content_type) or JSON
     if kind == JSON:
         return body
@@ -101,7 +101,7 @@ def yaml_to_json(body: bytes) -> bytes:
 
 
 def _size(value: Any, known: dict[int, int]) -> int:
-    """How many values a document has once aliases are written out. An alias to what is around it never ends."""
+    """The number of values in a document after expanding aliases. A recursive alias counts as too many."""
     if not isinstance(value, (dict, list)):
         return 1
     if id(value) in known:
@@ -113,7 +113,7 @@ def _size(value: Any, known: dict[int, int]) -> int:
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML as JSON has it: a date is a string."""
+    """Reads YAML with the types of JSON: a date is a string."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -139,7 +139,7 @@ _decode_head = msgspec.json.Decoder(_Head).decode
 
 
 def api_version_of(body: bytes) -> str:
-    """The apiVersion that a JSON body names, "" where it names none or can't be read."""
+    """The apiVersion of a JSON body; "" if it has none or is not JSON."""
     return _head(body).api_version
 
 
@@ -151,7 +151,7 @@ def _head(body: bytes) -> _Head:
 
 
 def object_from(body: bytes, kind: Kind[K]) -> K:
-    """A request body as the kind's struct, with apiVersion and kind checked and filled in. Raises BadRequest."""
+    """A request body as an object of the kind, with apiVersion and kind checked and filled in. Raises BadRequest."""
     if not body.strip():
         raise errors.bad_request("unable to decode the request body: the body is empty")
     try:
@@ -170,7 +170,7 @@ def object_from_plain(value: Any, kind: Kind[K]) -> K:
 
 
 def check_names(api_version: str, name: str, kind: Kind[K]) -> None:
-    """An object may only be sent where objects of its kind are kept."""
+    """Check that the body's apiVersion and kind are those of the endpoint. Raises BadRequest."""
     if name and name != kind.name:
         raise errors.bad_request(
             f'{name} in version "{api_version or kind.version}" cannot be handled as a {kind.name}: '
@@ -183,7 +183,7 @@ def check_names(api_version: str, name: str, kind: Kind[K]) -> None:
 
 
 def _undecodable(kind: Kind[K], body: bytes, error: Exception) -> Exception:
-    """400 in the form that the original gives to what its JSON decoder says."""
+    """The BadRequest that kube-apiserver makes from an error of its JSON decoder."""
     head = _head(body)
     name, version = head.kind or kind.name, (head.api_version or kind.api_version).rpartition("/")[2]
     return errors.bad_request(f'{name} in version "{version}" cannot be handled as a {kind.name}: {error}')

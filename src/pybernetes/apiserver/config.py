@@ -11,17 +11,17 @@ class KubeletClient:
     """How the server reaches the nodes' HTTPS servers for logs, exec and port-forward."""
 
     certificate: str
-    """PEM file that the kubelets know the server by"""
+    """PEM file with the certificate that the server presents to kubelets"""
     key: str
     ca: str = ""
-    """PEM file that signed the kubelets' serving certificates; empty: they are not checked, as in the original"""
+    """PEM file that signed the kubelets' serving certificates; empty: they are not verified, as in kube-apiserver"""
     address_types: tuple[str, ...] = ("InternalIP", "ExternalIP", "Hostname")
     """which of a node's addresses to try, in this order"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConfig:
-    """How one API server behaves."""
+    """The settings of one API server."""
 
     service_cidrs: tuple[str, ...] = ("10.96.0.0/12",)
     """where ClusterIPs come from: one network, or one of each family, the first being the default family"""
@@ -33,17 +33,17 @@ class ServerConfig:
     kubelet_client: KubeletClient | None = None
     """None: logs, exec and the like answer 503"""
     anonymous: bool = True
-    """whether requests without credentials go on as system:anonymous"""
+    """whether requests without credentials are authenticated as system:anonymous"""
     max_body: int = 3 * 1024 * 1024
     """bytes; a larger request body is refused with 413"""
     bookmark_seconds: float = 60.0
-    """how often a watch that asked for bookmarks gets one"""
+    """the interval of bookmarks, in seconds"""
     min_watch_seconds: int = 1800
     """a watch without a timeout ends after this time or up to twice as long"""
     request_seconds: float = 60.0
-    """how long anything but a watch, log, exec or proxy may take"""
+    """the timeout of every request but watch, log, exec, attach, port-forward and proxy"""
     gzip_above: int = 128 * 1024
-    """bytes from which on an answer is compressed, if the client accepts that"""
+    """responses of at least this many bytes are compressed if the client accepts it"""
 
     def networks(self) -> tuple[Network, ...]:
         """The service networks, parsed."""

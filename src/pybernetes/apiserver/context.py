@@ -19,7 +19,7 @@ from pybernetes.store.types import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerContext:
-    """What every stage works with. Time and randomness come from here, so that tests choose them."""
+    """What every stage works with. Time and randomness come from here, so that tests can set them."""
 
     config: ServerConfig
     store: Store
@@ -28,13 +28,13 @@ class ServerContext:
     random: random.Random
 
     def timestamp(self) -> Time:
-        """The present as metadata writes it."""
+        """The current time in the format of metadata."""
         return time.seconds(self.now())
 
 
 @dataclass(slots=True, kw_only=True)
 class ResourceRequest:
-    """A request about a resource. `warnings` go out as Warning headers."""
+    """A request about a resource. The client gets `warnings` as Warning headers."""
 
     http: Request
     user: User
@@ -46,7 +46,7 @@ class ResourceRequest:
 
     @property
     def namespace(self) -> str:
-        """The namespace asked about, "" for a cluster-scoped kind."""
+        """The namespace of the request; "" for a cluster-scoped kind."""
         return self.info.namespace if self.resource.kind.namespaced else ""
 
     def all_of(self, name: str) -> list[str]:
@@ -55,10 +55,8 @@ class ResourceRequest:
 
     @property
     def content_type(self) -> str:
-        """The Content-Type of the body."""
         return self.http.headers.get("content-type", "")
 
     @property
     def user_agent(self) -> str:
-        """The client's own name."""
         return self.http.headers.get("user-agent", "")

@@ -23,12 +23,12 @@ from pybernetes.store.types import Store
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.1
-#: The kinds that decide about permissions.
+#: The kinds that grant permissions.
 KINDS: tuple[Kind[Any], ...] = (CLUSTER_ROLE, ROLE, CLUSTER_ROLE_BINDING, ROLE_BINDING)
 
 
 async def write_defaults(client: Client, existing: list[Object]) -> None:
-    """Make what is missing. Objects marked as not to be updated stay as they are."""
+    """Create or complete the default objects, except those that are annotated as not to be updated."""
     for change in reconcile(existing):
         await _write(client, change)
 
@@ -44,7 +44,7 @@ async def _write(client: Client, change: Change) -> None:
 
 
 async def write_aggregates(client: Client, store: Store) -> None:
-    """Bring the rules of every aggregated role up to date."""
+    """Update the rules of every aggregated role."""
     roles: list[ClusterRole] = stored(store, (CLUSTER_ROLE,))
     for role in roles:
         if role.aggregation_rule is None:
@@ -55,7 +55,7 @@ async def write_aggregates(client: Client, store: Store) -> None:
 
 
 async def keep_aggregates(client: Client, store: Store) -> None:
-    """Do so whenever a cluster role changes, until cancelled."""
+    """Update aggregated roles whenever a cluster role changes, until cancelled."""
     resource = client.of(ClusterRole)
     while True:
         try:

@@ -1,7 +1,7 @@
-"""delete and deletecollection: grace for pods, finalizers, preconditions, what becomes of dependents.
+"""delete and deletecollection: grace periods, finalizers, preconditions, propagation policies.
 
-An object goes at once when nothing holds it back. Otherwise it gets a deletionTimestamp, and whoever takes away its
-last finalizer (or, for a pod, the kubelet that ends its grace period) removes it.
+An object without finalizers and grace period is removed at once. Any other gets a deletionTimestamp; the update that
+removes its last finalizer, or the kubelet that ends the grace period of a pod, removes it.
 """
 
 from datetime import datetime, timedelta
@@ -36,26 +36,30 @@ class Deleter:
 
     async def delete(self, request: ResourceRequest) -> Response:
         """DELETE of one object."""
-        asked = options.delete_options(request.query, request.all_of("dryRun"), request.http.body, request.content_type)
-        kv, gone = await self.remove(request, request.info.name, asked)
+        requested = options.delete_options(
+            request.query, request.all_of("dryRun"), request.http.body, request.content_type
+        )
+        kv, gone = await self.remove(request, request.info.name, requested)
         kind = request.resource.kind
-        status = 200 if gone or not _wants_cascade(asked) else 202
+        status = 200 if gone or not _wants_cascade(requested) else 202
         if gone and not kind.returns_deleted:
             return rendering.response(200, codec.encode_status(await _success(request, kv)), request.form)
         body = await request.resource.to_served(kv.value)
         return rendering.obj(body, request.resource.kind, request.form, now=self._context.now(), status=status)
 
     async def delete_collection(self, request: ResourceRequest) -> Response | StreamResponse:
-        """DELETE of all objects that selectors choose; answers with the list of them."""
+        """DELETE of all objects that the selectors match. The response lists them."""
         chosen = options.list_options(request.query, watch=False)
-        asked = options.delete_options(request.query, request.all_of("dryRun"), request.http.body, request.content_type)
+        requested = options.delete_options(
+            request.query, request.all_of("dryRun"), request.http.body, request.content_type
+        )
         wanted = selection(request.resource, chosen.label_selector, chosen.field_selector)
         page = await reading.select(self._context, request, wanted, chosen)
         done: list[KeyValue] = []
         for item in page.items:
             name = item.key.rpartition("/")[2]
             try:
-                done.append((await self.remove(request, name, asked, key=item.key))[0])
+                done.append((await self.remove(request, name, requested, key=item.key))[0])
             except NotFound:
                 continue
         meta = ListMeta(resource_version=str(self._context.store.revision))
@@ -63,7 +67,7 @@ class Deleter:
         return await rendering.collection(await resource.served(done), resource.kind, request.form, meta, now=now)
 
     async def remove(
-        self, request: ResourceRequest, name: str, asked: DeleteOptions, *, key: str = "", admitted: bool = False
+        self, request: ResourceRequest, name: str, requested: DeleteOptions, *, key: str = "", admitted: bool = False
     ) -> tuple[KeyValue, bool]:
         """Delete or mark one object: its last version, and whether it is gone. Raises NotFound, Conflict, Forbidden.
 
@@ -76,11 +80,11 @@ class Deleter:
             if kv is None:
                 raise errors.not_found(resource.kind, name)
             old: Object = await resource.read(kv)
-            _preconditions(request, old, asked)
-            reserved = Changes() if admitted else await self._admit(request, old, asked)
+            _preconditions(request, old, requested)
+            reserved = Changes() if admitted else await self._admit(request, old, requested)
             try:
-                removed = await self._remove(request, kv, old, asked)
-                if not asked.dry_run:
+                removed = await self._remove(request, kv, old, requested)
+                if not requested.dry_run:
                     reserved.keep()
                 return removed
             except store_errors.Conflict:
@@ -91,40 +95,40 @@ class Deleter:
                 reserved.undo()
         raise errors.conflict(resource.kind, name)
 
-    async def _admit(self, request: ResourceRequest, old: Object, asked: DeleteOptions) -> Changes:
-        """Ask admission whether the object may go; what plugins reserved for that. Raises Forbidden."""
+    async def _admit(self, request: ResourceRequest, old: Object, requested: DeleteOptions) -> Changes:
+        """Let admission check the deletion. Returns what plugins reserved. Raises Forbidden."""
         name = old.metadata.name
         change = self._writer.admission_request(
-            "DELETE", request, old=old, options=asked, name=name, dry_run=bool(asked.dry_run)
+            "DELETE", request, old=old, options=requested, name=name, dry_run=bool(requested.dry_run)
         )
         await self._admission.check(change)
         return change.reserved
 
     async def _remove(
-        self, request: ResourceRequest, kv: KeyValue, old: Object, asked: DeleteOptions
+        self, request: ResourceRequest, kv: KeyValue, old: Object, requested: DeleteOptions
     ) -> tuple[KeyValue, bool]:
         store, resource = self._context.store, request.resource
         new: Object = await resource.read(kv)
-        if not mark(resource.kind, new, asked, self._context.now()):
+        if not mark(resource.kind, new, requested, self._context.now()):
             return kv, False
         if is_finished(resource.kind, new):
-            if asked.dry_run:
+            if requested.dry_run:
                 return kv, True
             gone = await store.delete(kv.key, expect=kv.revision)
             self._writer.released(request, old)
             return gone, True
         value = await resource.write(new)
-        if asked.dry_run:
+        if requested.dry_run:
             return KeyValue(kv.key, codec.stamp(value, kv.revision), kv.revision, kv.create_revision), False
         return await store.put(kv.key, value, expect=kv.revision), False
 
 
-def mark(kind: Kind[Any], new: Object, asked: DeleteOptions, now: datetime) -> bool:
+def mark(kind: Kind[Any], new: Object, requested: DeleteOptions, now: datetime) -> bool:
     """Begin the deletion of an object, in place, or shorten its grace period. False: there is nothing to change."""
     meta = new.metadata
     before = list(meta.finalizers), meta.deletion_timestamp, meta.deletion_grace_period_seconds
-    meta.finalizers = _finalizers(kind, meta.finalizers, asked)
-    grace = kind.grace_period(new, asked.grace_period_seconds)
+    meta.finalizers = _finalizers(kind, meta.finalizers, requested)
+    grace = kind.grace_period(new, requested.grace_period_seconds)
     if not meta.deletion_timestamp:
         meta.deletion_timestamp = time.seconds(now + timedelta(seconds=grace))
         meta.deletion_grace_period_seconds = grace
@@ -139,11 +143,11 @@ def mark(kind: Kind[Any], new: Object, asked: DeleteOptions, now: datetime) -> b
     return before != after or is_finished(kind, new)
 
 
-def _finalizers(kind: Kind[Any], present: list[str], asked: DeleteOptions) -> list[str]:
-    """The finalizers with those for dependents put in or taken out."""
-    policy = asked.propagation_policy
-    if policy is None and asked.orphan_dependents is not None:
-        policy = "Orphan" if asked.orphan_dependents else "Background"
+def _finalizers(kind: Kind[Any], present: list[str], requested: DeleteOptions) -> list[str]:
+    """The finalizers with those of the propagation policy added or removed."""
+    policy = requested.propagation_policy
+    if policy is None and requested.orphan_dependents is not None:
+        policy = "Orphan" if requested.orphan_dependents else "Background"
     if policy is None and kind.orphans_dependents and FOREGROUND not in present:
         policy = "Orphan"
     if policy is None:
@@ -155,12 +159,12 @@ def _finalizers(kind: Kind[Any], present: list[str], asked: DeleteOptions) -> li
     return kept
 
 
-def _wants_cascade(asked: DeleteOptions) -> bool:
-    return asked.orphan_dependents is False or asked.propagation_policy == "Foreground"
+def _wants_cascade(requested: DeleteOptions) -> bool:
+    return requested.orphan_dependents is False or requested.propagation_policy == "Foreground"
 
 
-def _preconditions(request: ResourceRequest, old: Object, asked: DeleteOptions) -> None:
-    wanted, meta = asked.preconditions, old.metadata
+def _preconditions(request: ResourceRequest, old: Object, requested: DeleteOptions) -> None:
+    wanted, meta = requested.preconditions, old.metadata
     if wanted is None:
         return
     if wanted.uid is not None and wanted.uid != meta.uid:

@@ -1,7 +1,7 @@
-"""Refusals with the words of the original, which clients match on.
+"""Error responses, with the messages of kube-apiserver, which clients match on.
 
-Each function returns the `client.errors` exception that stands for the answer; a stage raises it and `server` turns
-it into the `Status` body. The same exception class thus means the same on both sides of the wire.
+Each function returns the `client.errors` exception for a response. A stage raises it, and `server` turns it into a
+`Status` body. So an exception class means the same in the server and in the client.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def _failure(
 
 
 def _of(kind: Kind[Any], name: str, causes: Sequence[StatusCause] = (), retry: int = 0) -> StatusDetails:
-    """Details that name an object by its resource, as most refusals do."""
+    """Details that identify an object by its resource, as most errors do."""
     return StatusDetails(name=name, group=kind.group, kind=kind.plural, causes=list(causes), retry_after_seconds=retry)
 
 
@@ -47,23 +47,23 @@ def forbidden(group: str, resource: str, name: str, why: str, *, causes: Sequenc
 
 
 def forbidden_kind(kind: Kind[Any], name: str, why: str, *, causes: Sequence[StatusCause] = ()) -> ApiError:
-    """403, said by an admission plugin about an object."""
+    """403 from an admission plugin, about an object."""
     return forbidden(kind.group, kind.plural, name, why, causes=causes)
 
 
-def forbidden_message(asked: Attributes, message: str) -> ApiError:
-    """403, said by the authorizer."""
-    details = StatusDetails(name=asked.name, group=asked.group, kind=asked.resource)
+def forbidden_message(requested: Attributes, message: str) -> ApiError:
+    """403 from the authorizer."""
+    details = StatusDetails(name=requested.name, group=requested.group, kind=requested.resource)
     return _failure(403, "Forbidden", message, details)
 
 
 def no_such_path() -> ApiError:
-    """404 for a path that nothing answers."""
+    """404 for an unknown path."""
     return _failure(404, "NotFound", "the server could not find the requested resource", StatusDetails())
 
 
 def not_found(kind: Kind[Any], name: str) -> ApiError:
-    """404 for an object."""
+    """404 for an object that does not exist."""
     return _failure(404, "NotFound", f'{kind.resource} "{name}" not found', _of(kind, name))
 
 
@@ -85,12 +85,12 @@ def unsupported_media_type(accepted: Sequence[str]) -> ApiError:
 
 
 def already_exists(kind: Kind[Any], name: str) -> ApiError:
-    """409: the name is taken."""
+    """409: an object of that name exists."""
     return _failure(409, "AlreadyExists", f'{kind.resource} "{name}" already exists', _of(kind, name))
 
 
 def name_conflict(kind: Kind[Any], name: str) -> ApiError:
-    """409 after all generated names were taken; the client may try again."""
+    """409: all generated names exist; the client can retry."""
     message = (
         f'{kind.resource} "{name}" already exists, the server was not able to generate a unique name for the object'
     )
@@ -101,18 +101,18 @@ MODIFIED = "the object has been modified; please apply your changes to the lates
 
 
 def conflict(kind: Kind[Any], name: str, why: str = MODIFIED, *, causes: Sequence[StatusCause] = ()) -> ApiError:
-    """409: somebody else was faster, or a precondition does not hold."""
+    """409: the object has changed, or a precondition does not hold."""
     message = f'Operation cannot be fulfilled on {kind.resource} "{name}": {why}'
     return _failure(409, "Conflict", message, _of(kind, name, causes))
 
 
 def apply_conflict(message: str, causes: Sequence[StatusCause]) -> ApiError:
-    """409: fields are owned by other managers; without the prefix of other conflicts."""
+    """409: other managers own the fields. The message has no prefix, unlike that of other conflicts."""
     return _failure(409, "Conflict", message, StatusDetails(causes=list(causes)))
 
 
 def expired(message: str, continue_token: str = "", revision: str = "") -> ApiError:
-    """410: the revision is gone. With a token, the list may go on, inconsistently."""
+    """410: the revision has been compacted. With a token the client can continue, with an inconsistent list."""
     meta = ListMeta(resource_version=revision, continue_=continue_token) if continue_token else None
     return _failure(410, "Expired", message, meta=meta)
 
@@ -128,7 +128,7 @@ def too_large(limit: int) -> ApiError:
 
 
 def invalid(kind: Kind[Any], name: str, items: Sequence[FieldError]) -> ApiError:
-    """422: every broken rule of an object."""
+    """422: the field errors of an object."""
     causes = [StatusCause(reason=i.reason, message=i.message, field=str(i.path)) for i in items]
     texts = list(dict.fromkeys(str(i) for i in items))
     listed = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
@@ -138,7 +138,7 @@ def invalid(kind: Kind[Any], name: str, items: Sequence[FieldError]) -> ApiError
 
 
 def invalid_options(kind_name: str, items: Sequence[FieldError]) -> ApiError:
-    """422: the request's own options break rules."""
+    """422: the options of the request are invalid."""
     causes = [StatusCause(reason=i.reason, message=i.message, field=str(i.path)) for i in items]
     listed = str(items[0]) if len(items) == 1 else f"[{', '.join(map(str, items))}]"
     details = StatusDetails(group="meta.k8s.io", kind=kind_name, causes=causes)
@@ -164,7 +164,7 @@ def internal(message: str) -> ApiError:
 
 
 def misconfigured(message: str) -> ApiError:
-    """500 for objects that contradict each other; it has no reason, as in the original."""
+    """500 for contradictory objects. It has no reason, as in kube-apiserver."""
     return _failure(500, "", message)
 
 
@@ -174,7 +174,7 @@ def unavailable(message: str, retry: int = 1) -> ApiError:
 
 
 def bad_gateway(message: str) -> ApiError:
-    """503 with the words for a node or pod that cannot be reached."""
+    """503 for a node or pod that can't be reached."""
     return _failure(503, "ServiceUnavailable", f"error trying to reach service: {message}", StatusDetails())
 
 
@@ -183,8 +183,8 @@ def timeout(message: str, retry: int = 1) -> ApiError:
     return _failure(504, "Timeout", f"Timeout: {message}", StatusDetails(retry_after_seconds=retry))
 
 
-def revision_too_large(asked: int, current: int) -> ApiError:
-    """504: the revision has not happened yet."""
+def revision_too_large(requested: int, current: int) -> ApiError:
+    """504: the revision is in the future."""
     causes = [StatusCause(reason="ResourceVersionTooLarge", message="Too large resource version")]
-    message = f"Timeout: Too large resource version: {asked}, current: {current}"
+    message = f"Timeout: Too large resource version: {requested}, current: {current}"
     return _failure(504, "Timeout", message, StatusDetails(causes=causes, retry_after_seconds=1))

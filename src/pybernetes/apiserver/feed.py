@@ -1,6 +1,6 @@
-"""Keeps something in memory in step with the stored objects of some kinds, whoever writes them.
+"""Keeps data in memory in step with the stored objects of some kinds.
 
-The RBAC authorizer is fed with roles and bindings, the Node authorizer with pods.
+The RBAC authorizer follows roles and bindings, the Node authorizer follows pods.
 """
 
 import asyncio
@@ -13,10 +13,10 @@ from pybernetes.store.types import Event, Store
 
 
 class Sink(Protocol):
-    """What is fed. Objects are its own to keep, and not to change."""
+    """What follows the stored objects. It may keep them, but must not change them."""
 
     def reset(self, objects: Iterable[Any]) -> None:
-        """These are all objects there are."""
+        """Forget everything, and take in these objects."""
 
     def put(self, obj: Any) -> None:
         """An object was created or changed."""
@@ -31,7 +31,7 @@ def stored(store: Store, kinds: Iterable[Kind[Any]]) -> list[Any]:
 
 
 class Feed:
-    """Feeds one sink from a store."""
+    """Passes stored objects and their changes to one sink."""
 
     def __init__(self, store: Store, kinds: tuple[Kind[Any], ...], sink: Sink) -> None:
         self._store = store
@@ -39,7 +39,7 @@ class Feed:
         self._sink = sink
 
     def load(self) -> int:
-        """Hand over the present state; returns its revision."""
+        """Pass the present state to the sink. Returns its revision."""
         self._sink.reset(stored(self._store, self._kinds))
         return self._store.revision
 

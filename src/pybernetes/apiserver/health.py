@@ -1,4 +1,4 @@
-"""Signs of life: /livez, /readyz, /healthz, each check by name, as probes and people ask for them."""
+"""Health checks: /livez, /readyz and /healthz, as a whole and check by check."""
 
 from collections.abc import Callable, Mapping
 
@@ -6,24 +6,24 @@ from pybernetes.apiserver import errors
 from pybernetes.client.transport import Response
 
 Check = Callable[[], str]
-"""What is wrong, or "" when all is well. Must be quick: a probe waits for it."""
+"""Returns what is wrong, or "". Must be quick: a probe waits for it."""
 
 _TEXT = {"content-type": "text/plain; charset=utf-8", "cache-control": "no-cache, private"}
 _ENDPOINTS = ("livez", "readyz", "healthz")
 
 
 class Health:
-    """The checks. `live` are asked by all three endpoints, `ready` by /readyz too."""
+    """The checks. All three endpoints run `live`; /readyz also runs `ready`."""
 
     def __init__(self, *, live: Mapping[str, Check], ready: Mapping[str, Check]) -> None:
         self._checks = {"livez": dict(live), "healthz": dict(live), "readyz": {**live, **ready}}
 
     def knows(self, path: str) -> bool:
-        """Whether a path is one of these."""
+        """Whether a path is a health endpoint."""
         return path.split("/")[1] in _ENDPOINTS
 
     def answer(self, path: str, *, verbose: bool, exclude: list[str]) -> Response:
-        """The answer at /livez, or /livez/<check>. Raises NotFound."""
+        """The response of /livez, or /livez/<check>. Raises NotFound."""
         _, endpoint, *rest = path.split("/")
         checks = self._checks[endpoint]
         if rest:
@@ -41,7 +41,7 @@ class Health:
             if name in exclude:
                 lines.append(f"[+]{name} excluded: ok")
             elif check():
-                # What exactly is wrong is for the log: anybody may ask here.
+                # The reason goes to the log only: these endpoints need no authentication.
                 lines.append(f"[-]{name} failed: reason withheld")
                 failed.append(name)
             else:

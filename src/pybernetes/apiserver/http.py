@@ -1,6 +1,6 @@
-"""The HTTP front: TLS, the request's bytes, authentication; then `Handler`; then the answer's bytes.
+"""The HTTP front end: TLS, reading requests, authentication; then `Handler`; then writing responses.
 
-It knows nothing of resources. It guards the server: limits on the body, on time, on readers that do not read.
+It knows no resources. It protects the server: it limits body sizes and times, and disconnects clients that do not read.
 """
 
 import asyncio
@@ -29,9 +29,9 @@ from pybernetes.client.transport import Request, Response
 
 log = logging.getLogger(__name__)
 
-#: A reader that takes nothing for this long is cut off.
+#: A client that reads nothing for this long is disconnected.
 WRITE_SECONDS = 30.0
-#: A connection that has not sent a whole request header by then is closed.
+#: A connection that has not sent a complete request header by then is closed.
 HEADER_SECONDS = 30.0
 KEEPALIVE_SECONDS = 180.0
 LINGER_SECONDS = 5.0
@@ -46,7 +46,7 @@ class TlsFiles:
     client_ca: str = ""
 
     def context(self) -> ssl.SSLContext:
-        """Client certificates are optional; one that is sent must be signed by the CA."""
+        """Client certificates are optional. One that is presented must be signed by the CA."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(self.certificate, self.key)
@@ -58,7 +58,7 @@ class TlsFiles:
 
 
 class _Connection(RequestHandler):
-    """A connection that must get its first request out in time. Remembers who its client certificate names."""
+    """A connection whose first request must arrive in time. Caches the user of its client certificate."""
 
     peer: x509.Certificate | None = None
     peer_read = False
@@ -88,7 +88,7 @@ class Front:
         self._random = random.Random()
 
     def end_streams(self) -> None:
-        """End watches, logs and tunnels: they would go on for ever, and their clients know how to come back."""
+        """End watches, logs and tunnels, which would never end by themselves. Their clients reconnect."""
         self._closing = True
         for task in self._endless:
             task.cancel()
@@ -130,7 +130,7 @@ class Front:
         if not incoming.body_exists:
             return b""
         limit = self._config.max_body
-        # Many clients read no answer while they still send: what they send is taken for LINGER_SECONDS, and dropped.
+        # Many clients read no response before they have sent the body: read and drop it for LINGER_SECONDS.
         if (incoming.content_length or 0) > limit:
             raise errors.too_large(limit)
         try:
@@ -159,7 +159,7 @@ class Front:
             task = asyncio.current_task()
             if not self._closing or task is None or not response.prepared:
                 raise
-            # The server ends, not the client: the answer is brought to its proper end.
+            # The server is shutting down, not the client: finish the response properly.
             task.uncancel()
         return response
 
@@ -190,13 +190,13 @@ class Front:
 
 
 class _Taken(web.StreamResponse):
-    """The answer to a request whose connection now belongs to a tunnel: nothing is written."""
+    """The response to a request whose connection has become a tunnel: nothing is written."""
 
     async def prepare(self, request: BaseRequest) -> None:
-        """Nothing to send."""
+        """The tunnel sends the bytes of the other side."""
 
     async def write_eof(self, data: bytes = b"") -> None:
-        """Nothing to end."""
+        """The tunnel ends by itself."""
 
 
 def _takes_gzip(incoming: BaseRequest) -> bool:
@@ -238,7 +238,7 @@ def _peer(incoming: BaseRequest) -> x509.Certificate | None:
 
 
 class Listening:
-    """A server that listens. `port` is the real one where 0 was asked for."""
+    """A listening server. `port` is the actual port if 0 was requested."""
 
     def __init__(self, requests: Front, front: _Server, listeners: Sequence[asyncio.Server]) -> None:
         self._requests = requests
@@ -251,7 +251,7 @@ class Listening:
         return int(self._listeners[0].sockets[0].getsockname()[1])
 
     async def close(self, timeout: float = 0.5) -> None:
-        """Take no more connections, end watches, give other requests `timeout` seconds, then close all."""
+        """Stop listening, end watches, give other requests `timeout` seconds, then close all connections."""
         for listener in self._listeners:
             listener.close()
         self._requests.end_streams()
@@ -260,7 +260,7 @@ class Listening:
 
 
 async def serve_https(server: ApiServer, hosts: Sequence[str] | str, port: int, tls: TlsFiles | None) -> Listening:
-    """Listen on every host. `tls` None serves plain HTTP, for benchmarks and for behind a proxy that has TLS."""
+    """Listen on every host. `tls=None` serves plain HTTP, for benchmarks and behind a proxy that terminates TLS."""
     loop = asyncio.get_running_loop()
     limit = server.context.config.max_body
 

@@ -10,14 +10,14 @@ from pybernetes.client.transport import Request, Response
 
 
 class InProcessTransport:
-    """A `client.transport.Transport` on a server in this process, as a fixed user."""
+    """A `client.transport.Transport` to a server in this process, as a fixed user."""
 
     def __init__(self, handler: Handler, user: User) -> None:
         self._handler = handler
         self._user = user
 
     async def request(self, request: Request) -> Response:
-        """Send a request and read the whole answer."""
+        """Send a request and read the complete response."""
         answer = await self._handler.handle(request, self._user)
         if isinstance(answer, Response):
             return answer
@@ -40,4 +40,4 @@ class InProcessTransport:
                 yield [line for line in chunk.split(b"\n") if line]
 
     async def close(self) -> None:
-        """There is nothing to free."""
+        """There are no connections to close."""

@@ -1,6 +1,6 @@
-"""How the server reaches nodes: their addresses, plain requests passed on, and tunnels for exec and the like.
+"""How the server reaches nodes: their addresses, forwarded requests, and tunnels for exec, attach and port-forward.
 
-The kubelet knows the server by a client certificate. What a kubelet says is passed on as it is, its refusals too.
+The server authenticates to kubelets with a client certificate. Responses of kubelets are forwarded as they are.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from pybernetes.apiserver.types import StreamResponse, Tunnel
 DEFAULT_PORT = 10250
 CONNECT_SECONDS = 10.0
 
-#: Headers that are about one connection, not about what is passed on; and credentials, which stay here.
+#: Headers that apply to one connection only; and credentials, which must not leave the server.
 _HOP_BY_HOP = frozenset(
     {
         "connection",
@@ -63,7 +63,7 @@ class Nodes:
         raise errors.internal(f"no preferred addresses found; known addresses: {[a.type for a in status.addresses]}")
 
     def tls(self) -> ssl.SSLContext:
-        """The server's side of TLS with a kubelet. Raises ServerError when it has no certificate for that."""
+        """The TLS settings for connections to kubelets. Raises ServerError if the server has no client certificate."""
         if self._tls is None:
             client = self._context.config.kubelet_client
             if client is None:
@@ -95,7 +95,7 @@ class Nodes:
     async def forward(
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes, tls: ssl.SSLContext | None
     ) -> StreamResponse:
-        """Pass a request on; the answer streams back. Raises 503 when nobody answers."""
+        """Forward a request and stream the response. Raises ServerError if the target can't be reached."""
         sent = {name: value for name, value in headers.items() if name not in _HOP_BY_HOP}
         try:
             response = await self._client().request(
@@ -109,7 +109,7 @@ class Nodes:
     def tunnel(
         self, host: str, port: int, target: str, headers: Mapping[str, str], tls: ssl.SSLContext | None, method: str
     ) -> Tunnel:
-        """Pass an upgrade on. `target` is the encoded path with its query."""
+        """Forward an upgrade. `target` is the encoded path with its query."""
         lines = [f"{method} {target} HTTP/1.1", f"Host: {_bracketed(host)}:{port}"]
         lines += [f"Connection: Upgrade\r\nUpgrade: {headers['upgrade']}"]
         for name, value in headers.items():
@@ -124,13 +124,13 @@ async def _body(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]
         async for chunk in response.content.iter_any():
             yield chunk
     except (aiohttp.ClientError, asyncio.IncompleteReadError, ConnectionError):
-        return  # The far side went away; what came so far has been passed on.
+        return  # The target closed the connection; everything received so far has been forwarded.
     finally:
         response.close()
 
 
 def is_upgrade(headers: Mapping[str, str]) -> bool:
-    """Whether a request asks to leave HTTP."""
+    """Whether a request asks for an upgrade of the connection."""
     return "upgrade" in headers.get("connection", "").lower() and bool(headers.get("upgrade"))
 
 

@@ -1,6 +1,6 @@
-"""Content negotiation: in which form the client wants its answer. Pure.
+"""Content negotiation: the form in which the client wants the response. Pure.
 
-Accept: application/json;as=Table;v=v1;g=meta.k8s.io,application/json   ->  a Table if there is one, as JSON
+Accept: application/json;as=Table;v=v1;g=meta.k8s.io,application/json   ->  a Table as JSON
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _FORMS = frozenset({TABLE, PARTIAL, PARTIAL_LIST})
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How to answer: `transform` is "" or one of the meta.k8s.io kinds, `version` theirs."""
+    """The form of a response: `transform` is "" or a kind of meta.k8s.io, `version` its version."""
 
     media_type: str = JSON
     transform: str = ""
@@ -26,7 +26,7 @@ class Form:
 
     @property
     def plain(self) -> bool:
-        """Whether stored bytes are the answer as they are."""
+        """Whether the response is the stored bytes, unchanged."""
         return not self.transform and self.media_type == JSON
 
 
@@ -35,7 +35,7 @@ PLAIN = Form()
 
 @lru_cache(maxsize=256)
 def negotiate(accept: str, *, transforms: bool = True) -> Form:
-    """The first form of an Accept header that can be had. Raises NotAcceptable."""
+    """The first supported form of an Accept header. Raises NotAcceptable."""
     if not accept.strip():
         return PLAIN
     for clause in accept.split(","):

@@ -8,7 +8,7 @@ from pybernetes.apiserver import errors
 
 
 def initialize(meta: ObjectMeta, kind: Kind[Any], *, namespace: str, uid: str, now: Time) -> None:
-    """Fill in what a new object gets from the server, and drop what only the server may set."""
+    """Set the fields of a new object that only the server may set."""
     meta.namespace = namespace if kind.namespaced else ""
     meta.uid = uid
     meta.creation_timestamp = now
@@ -19,7 +19,7 @@ def initialize(meta: ObjectMeta, kind: Kind[Any], *, namespace: str, uid: str, n
 
 
 def carry_over(new: ObjectMeta, old: ObjectMeta) -> None:
-    """Keep what an update may not change. What a client left out is filled in, as in the original."""
+    """Restore the fields that an update may not change, and those that the client omitted, as kube-apiserver does."""
     new.name = new.name or old.name
     new.namespace = old.namespace
     new.uid = old.uid
@@ -31,7 +31,7 @@ def carry_over(new: ObjectMeta, old: ObjectMeta) -> None:
 
 
 def check_namespace(meta: ObjectMeta, kind: Kind[Any], *, namespace: str, name: str = "") -> None:
-    """Check that an object goes where its own metadata says. Raises BadRequest."""
+    """Check that the object's namespace and name are those of the request. Raises BadRequest."""
     if kind.namespaced:
         if meta.namespace and meta.namespace != namespace:
             raise errors.bad_request(

@@ -1,5 +1,5 @@
-"""What the server counts, under the names of the original. Counting is a few dictionary writes per request; the
-exposition library is loaded when somebody asks for /metrics the first time.
+"""The server's metrics, with kube-apiserver's names. Counting costs a few dictionary writes per request; the exposition
+library is imported at the first request for /metrics.
 """
 
 from bisect import bisect_left
@@ -24,12 +24,12 @@ _NAMES = ["verb", "group", "version", "resource", "subresource", "scope"]
 
 
 def is_long_running(info: RequestInfo) -> bool:
-    """Whether a request lasts as long as its client likes."""
+    """Whether the client determines how long a request lasts."""
     return info.verb == "watch" or info.subresource in _LONG_RUNNING
 
 
 class Metrics:
-    """Counters of one server. `gauges`: name -> (help, value), asked for at exposition."""
+    """The metrics of one server. `gauges`: name -> (help, function that returns the value)."""
 
     def __init__(self, gauges: Mapping[str, tuple[str, Callable[[], float]]]) -> None:
         self._gauges = gauges
@@ -39,7 +39,7 @@ class Metrics:
         self.long_running = 0
 
     def observe(self, info: RequestInfo, code: int, seconds: float) -> None:
-        """A request has been answered."""
+        """Count a finished request."""
         scope = "resource" if info.name else "namespace" if info.namespace else "cluster" if info.is_resource else ""
         labels = (info.verb.upper(), info.group, info.version, info.resource, info.subresource, scope)
         self._counts[labels, code] = self._counts.get((labels, code), 0) + 1
@@ -47,13 +47,13 @@ class Metrics:
             return
         buckets = self._durations.get(labels)
         if buckets is None:
-            # One number per bucket, one for what is longer, and the sum.
+            # One number per bucket, one for longer durations, and the sum.
             buckets = self._durations[labels] = [0.0] * (len(BUCKETS) + 2)
         buckets[bisect_left(BUCKETS, seconds)] += 1
         buckets[-1] += seconds
 
     def expose(self) -> bytes:
-        """The text of /metrics."""
+        """The response body of /metrics."""
         import prometheus_client
         from prometheus_client.exposition import generate_latest
 

@@ -1,4 +1,4 @@
-"""Query parameters as values: what a client may add to each verb. Pure; raises 400 or 422 with the original's words."""
+"""Query parameters as values. Pure; raises BadRequest and Invalid with kube-apiserver's messages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class WriteOptions:
     field_validation: str = ""
     force: bool = False
     is_apply: bool = False
-    """server-side apply, which keeps managedFields itself"""
+    """server-side apply, which updates managedFields itself"""
     kind: str = "UpdateOptions"
     """CreateOptions, UpdateOptions or PatchOptions"""
 

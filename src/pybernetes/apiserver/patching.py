@@ -1,4 +1,4 @@
-"""PATCH: from the present object and a patch to the new object, in each of the four forms."""
+"""PATCH in its four forms: makes the new object from the present one and the patch."""
 
 from typing import Any, Protocol
 
@@ -19,12 +19,12 @@ STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
 
-#: The original refuses longer JSON Patches.
+#: kube-apiserver refuses longer JSON patches.
 MAX_OPERATIONS = 10_000
 
 
 class Maker(Protocol):
-    """Makes the new object; `creates` says whether it can also make a first one."""
+    """Makes the new object. `creates`: whether it can also create an object."""
 
     creates: bool
 
@@ -32,13 +32,13 @@ class Maker(Protocol):
         """The present object and its bytes -> the new object. Raises ApiError."""
 
     def first(self) -> Object:
-        """An object that does not exist yet."""
+        """The object to create. Raises NotFound if the patch can't create one."""
 
 
 def patch_maker(
-    request: ResourceRequest, asked: WriteOptions, now: str, subresource: str, *, kind: Kind[Any] | None = None
+    request: ResourceRequest, requested: WriteOptions, now: str, subresource: str, *, kind: Kind[Any] | None = None
 ) -> Maker:
-    """What applies the request's body; `kind` is that of the body, where it is not the resource's.
+    """Reads the patch in the request's body. `kind` is the kind of the body if it is not the resource's.
 
     Raises 415 for a form that the kind does not take, BadRequest for a bad body.
     """
@@ -48,7 +48,7 @@ def patch_maker(
     if form not in types:
         raise errors.unsupported_media_type(types)
     if form == APPLY_PATCH:
-        return _Apply(request, kind, asked, now, subresource)
+        return _Apply(request, kind, requested, now, subresource)
     return _Patch(kind, form, codec.plain(request.http.body))
 
 
@@ -82,7 +82,7 @@ class _Patch:
         return strategic.apply(doc, self._patch, self._kind.schema.shape)
 
     def first(self) -> Object:
-        """A patch changes what is there, and makes nothing."""
+        """Only an existing object can be patched."""
         raise errors.not_found(self._kind, "")
 
 
@@ -92,18 +92,18 @@ class _Apply:
     creates = True
 
     def __init__(
-        self, request: ResourceRequest, kind: Kind[Any], asked: WriteOptions, now: str, subresource: str
+        self, request: ResourceRequest, kind: Kind[Any], requested: WriteOptions, now: str, subresource: str
     ) -> None:
         self._kind = kind
         self._name = request.info.name
-        self._asked = asked
+        self._asked = requested
         self._now = now
         self._subresource = subresource
         self._applied = codec.plain(codec.yaml_to_json(request.http.body))
         self._check()
 
     def _check(self) -> None:
-        """The configuration must say what it is, and mean the object of the URL. Raises BadRequest."""
+        """Check that apiVersion, kind and name of the configuration are those of the request. Raises BadRequest."""
         applied, kind = self._applied, self._kind
         if not isinstance(applied, dict):
             raise errors.bad_request("error decoding YAML: an apply patch must be an object")
@@ -119,11 +119,11 @@ class _Apply:
             )
 
     def make(self, old: Object, body: bytes) -> Object:
-        """Merge into the present object. Raises Conflict with the owners of what is in the way."""
+        """Merge the configuration into the present object. Raises Conflict if other managers own changed fields."""
         return self._merged(msgspec.json.decode(body))
 
     def first(self) -> Object:
-        """The configuration is the object."""
+        """The configuration itself is the object."""
         made = self._merged(None)
         made.metadata.name = made.metadata.name or self._name
         return made

@@ -1,4 +1,4 @@
-"""Everything that is not a resource: version, health, discovery, schemas, metrics, keys of tokens."""
+"""Paths that are not resources: version, health, discovery, OpenAPI, metrics, the keys of service-account tokens."""
 
 import asyncio
 
@@ -36,18 +36,18 @@ class Paths:
 
     @property
     def _discovery(self) -> Discovery:
-        """Of what is served now."""
+        """The discovery documents of the current catalogue."""
         self._refresh()
         return self._known_discovery
 
     @property
     def _openapi(self) -> OpenApi:
-        """Of what is served now."""
+        """The OpenAPI documents of the current catalogue."""
         self._refresh()
         return self._known_openapi
 
     def _refresh(self) -> None:
-        """Drop what was built from a catalogue that has changed since."""
+        """Drop documents if the catalogue has changed since they were built."""
         if self._generation != self._catalogue.generation:
             self._generation = self._catalogue.generation
             self._known_discovery = Discovery(self._catalogue.kinds, self._address)
@@ -59,9 +59,9 @@ class Paths:
         if request.method not in ("GET", "HEAD"):
             raise errors.method_not_allowed() if self._is_known(path) else errors.no_such_path()
         if self._health.knows(path):
-            asked = [name for name, _ in request.query]
+            requested = [name for name, _ in request.query]
             exclude = [value for name, value in request.query if name == "exclude"]
-            return self._health.answer(path, verbose="verbose" in asked, exclude=exclude)
+            return self._health.answer(path, verbose="verbose" in requested, exclude=exclude)
         found = self._own(path)
         if found is not None:
             return found
@@ -86,7 +86,7 @@ class Paths:
     async def _document(self, path: str, accept: str) -> Document | None:
         if not path.startswith("/openapi/"):
             return self._discovery.get(path, accept)
-        # A schema document takes tens of milliseconds to build, once: a thread does that, so that nobody waits.
+        # An OpenAPI document takes tens of milliseconds to build: do it once, in a thread, to keep the event loop free.
         async with self._building:
             return await asyncio.to_thread(self._openapi.get, path, accept)
 
@@ -105,7 +105,7 @@ class Paths:
 
 
 def _conditional(request: Request, document: Document) -> Response:
-    """The document, or 304 when the client has it."""
+    """The document, or 304 if the client has it already."""
     headers = {"content-type": document.content_type, "vary": "Accept"}
     if document.etag:
         headers["etag"] = document.etag

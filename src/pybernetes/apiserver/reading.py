@@ -25,22 +25,20 @@ EXPIRED = (
     "modified, or deleted between the time the first chunk was returned and now may show up in the list."
 )
 
-#: How many objects a selector looks at before others get their turn.
+#: The number of objects that a selector is applied to before other requests get their turn.
 _SLICE = 250
 _LATEST = ListOptions()
 
 
 class ContinueToken(msgspec.Struct, omit_defaults=True):
-    """Where the next page begins: after the key `start` below the collection's prefix, in the state of revision `rv`
-    (-1: in whatever state there is then).
-    """
+    """Where the next page begins: after the key `start` below the prefix, at revision `rv` (-1: the latest)."""
 
     v: str = ""
     rv: int = 0
     start: str = ""
 
     def encode(self) -> str:
-        """The text of the `continue` parameter, as the original writes it."""
+        """The text of the `continue` parameter, in kube-apiserver's format."""
         return base64.urlsafe_b64encode(msgspec.json.encode(self)).rstrip(b"=").decode()
 
     @classmethod
@@ -77,22 +75,22 @@ def find(context: ServerContext, request: ResourceRequest) -> KeyValue:
 
 async def list_(context: ServerContext, request: ResourceRequest) -> Response | StreamResponse:
     """A collection, or one page of it."""
-    asked = options.list_options(request.query, watch=False)
-    chosen = selection(request.resource, asked.label_selector, asked.field_selector, request.info.name)
-    await _reached(context, asked)
-    page = await select(context, request, chosen, asked)
+    requested = options.list_options(request.query, watch=False)
+    chosen = selection(request.resource, requested.label_selector, requested.field_selector, request.info.name)
+    await _reached(context, requested)
+    page = await select(context, request, chosen, requested)
     include = request.query.get("includeObject", "")
     return await rendering.collection(
         page.items, request.resource.kind, request.form, page.meta, now=context.now(), include=include
     )
 
 
-async def _reached(context: ServerContext, asked: ListOptions) -> None:
-    """Wait until memory shows what was acknowledged; refuse revisions of the future."""
-    if not asked.resource_version or asked.revision > context.store.revision:
+async def _reached(context: ServerContext, requested: ListOptions) -> None:
+    """Wait until the store's memory has caught up. Raises Timeout for a revision in the future."""
+    if not requested.resource_version or requested.revision > context.store.revision:
         await context.store.read_barrier()
-    if asked.revision > context.store.revision:
-        raise errors.revision_too_large(asked.revision, context.store.revision)
+    if requested.revision > context.store.revision:
+        raise errors.revision_too_large(requested.revision, context.store.revision)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,49 +101,51 @@ class Selected:
     meta: ListMeta
 
 
-async def select(context: ServerContext, request: ResourceRequest, chosen: Selection, asked: ListOptions) -> Selected:
-    """Read one page. Raises Gone when its revision is no longer kept."""
+async def select(
+    context: ServerContext, request: ResourceRequest, chosen: Selection, requested: ListOptions
+) -> Selected:
+    """Read one page. Raises Gone if its revision has been compacted."""
     prefix = request.resource.prefix(request.namespace)
-    if chosen.name and not asked.continue_token and (request.namespace or not request.resource.kind.namespaced):
-        kv = context.store.get(request.resource.key(request.namespace, chosen.name)) if _is_now(asked) else None
+    if chosen.name and not requested.continue_token and (request.namespace or not request.resource.kind.namespaced):
+        kv = context.store.get(request.resource.key(request.namespace, chosen.name)) if _is_now(requested) else None
         found = await request.resource.served([kv]) if kv is not None else ()
         if found and chosen.matches(found[0]):
             return Selected(found, ListMeta(resource_version=str(context.store.revision)))
-    token = ContinueToken.decode(asked.continue_token) if asked.continue_token else None
-    if token is not None and asked.resource_version not in ("", "0"):
+    token = ContinueToken.decode(requested.continue_token) if requested.continue_token else None
+    if token is not None and requested.resource_version not in ("", "0"):
         raise errors.bad_request("specifying resource version is not allowed when using continue")
-    page = _page(context, prefix, chosen, asked, token)
+    page = _page(context, prefix, chosen, requested, token)
     items = await _matching(page.items, chosen)
     meta = ListMeta(resource_version=str(page.revision))
     remaining = page.remaining
-    if asked.limit and len(items) > asked.limit:
-        remaining, items = len(items) - asked.limit, items[: asked.limit]
-    if asked.limit and remaining:
+    if requested.limit and len(items) > requested.limit:
+        remaining, items = len(items) - requested.limit, items[: requested.limit]
+    if requested.limit and remaining:
         revision = -1 if token is not None and token.rv < 0 else page.revision
         start = items[-1].key[len(prefix) :] + "\0"
         meta.continue_ = ContinueToken(v="meta.k8s.io/v1", rv=revision, start=start).encode()
-        # Counting what a selector would still choose means reading it all; the original leaves the number out.
+        # Counting the rest that a selector matches would mean reading it all; kube-apiserver omits the number, too.
         if chosen.everything:
             meta.remaining_item_count = remaining
     return Selected(items, meta)
 
 
-def _is_now(asked: ListOptions) -> bool:
-    """Whether the latest state answers the request."""
-    if asked.match == options.EXACT:
+def _is_now(requested: ListOptions) -> bool:
+    """Whether the request can be served from the latest state."""
+    if requested.match == options.EXACT:
         return False
-    return not asked.limit or asked.resource_version in ("", "0") or asked.match == options.NOT_OLDER
+    return not requested.limit or requested.resource_version in ("", "0") or requested.match == options.NOT_OLDER
 
 
 def _page(
-    context: ServerContext, prefix: str, chosen: Selection, asked: ListOptions, token: ContinueToken | None
+    context: ServerContext, prefix: str, chosen: Selection, requested: ListOptions, token: ContinueToken | None
 ) -> Page:
-    revision = 0 if _is_now(asked) else asked.revision
+    revision = 0 if _is_now(requested) else requested.revision
     start = ""
     if token is not None:
         revision = max(0, token.rv)
         start = prefix + token.start.removesuffix("\0")
-    limit = asked.limit if chosen.everything else 0
+    limit = requested.limit if chosen.everything else 0
     try:
         return context.store.range(prefix, start=start, limit=limit, revision=revision)
     except store_errors.Compacted as error:
@@ -158,7 +158,7 @@ def _page(
 
 
 async def _matching(items: Sequence[KeyValue], chosen: Selection) -> Sequence[KeyValue]:
-    """Those selected, in the served version. Gives other requests their turn after every slice."""
+    """The selected objects, in the served version. Yields to other requests after every slice."""
     served = chosen.resource.served
     if chosen.everything and chosen.resource.converter is None:
         return items

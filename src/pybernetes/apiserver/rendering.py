@@ -1,7 +1,7 @@
-"""The last stage: an object or a list in the form that was negotiated.
+"""The last stage: an object or a list in the negotiated form.
 
-Plain JSON costs nothing: stored bytes go out as they are. Long lists go out in chunks, so that neither memory nor
-the event loop is held by one client.
+Plain JSON costs nothing: the response is the stored bytes. Long lists are sent in chunks, so that one client takes up
+neither the memory nor the event loop.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from pybernetes.store.types import KeyValue
 _JSON_HEADERS = {"content-type": JSON, "cache-control": "no-cache, private"}
 _YAML_HEADERS = {"content-type": YAML, "cache-control": "no-cache, private"}
 
-#: Items per chunk of a long list: about a megabyte, a fraction of a millisecond of work.
+#: Items per chunk of a long list: about a megabyte, less than a millisecond of work.
 CHUNK = 400
 
 
@@ -38,14 +38,14 @@ class _Items(Struct, kw_only=True):
 
 
 def response(status: int, body: bytes, form: Form) -> Response:
-    """JSON bytes as the answer, turned into YAML if that was asked for."""
+    """A response from JSON, converted to YAML if the client wants that."""
     if form.media_type == YAML:
         return Response(status, _YAML_HEADERS, to_yaml(body))
     return Response(status, _JSON_HEADERS, body)
 
 
 def to_yaml(body: bytes) -> bytes:
-    """JSON as YAML, in the style of the original: block form, keys sorted."""
+    """JSON as YAML in kube-apiserver's style: block form, keys sorted."""
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     text: bytes = yaml.dump(
         msgspec.json.decode(body), Dumper=dumper, default_flow_style=False, allow_unicode=True, encoding="utf-8"
@@ -95,7 +95,7 @@ async def _parts(
 
 
 def _head(kind: Kind[Any], form: Form, meta: ListMeta) -> bytes:
-    """Everything of a list up to its items."""
+    """The beginning of a list, up to its items."""
     if form.transform == TABLE:
         return tables.head(kind, meta, form.version)
     envelope = _Items(api_version=kind.api_version, kind=kind.list_kind, metadata=meta)

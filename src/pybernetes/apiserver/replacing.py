@@ -1,4 +1,4 @@
-"""The verbs create, update and patch on objects: from the body to `writing`, and back to the answer."""
+"""The verbs create, update and patch: decode the body, call `writing`, and make the response."""
 
 from typing import Any
 
@@ -28,40 +28,40 @@ class Replacer:
 
     async def create(self, request: ResourceRequest) -> Response:
         """POST to a collection."""
-        asked = write_options(request, "CreateOptions")
-        obj = body_object(request, asked)
-        return self.answer(request, await self._writer.create(request, obj, asked))
+        requested = write_options(request, "CreateOptions")
+        obj = body_object(request, requested)
+        return self.answer(request, await self._writer.create(request, obj, requested))
 
     async def update(self, request: ResourceRequest, subresource: Subresource[Any] | None = None) -> Response:
-        """PUT: replace, or create where the kind allows that."""
-        asked = write_options(request, "UpdateOptions")
-        obj, copy = body_object(request, asked), request.resource.kind.schema.copy
+        """PUT: replace the object, or create it if the kind allows that."""
+        requested = write_options(request, "UpdateOptions")
+        obj, copy = body_object(request, requested), request.resource.kind.schema.copy
         if not obj.metadata.name:
             raise errors.bad_request("name must be provided")
         try:
-            written = await self._writer.update(request, lambda _, __: copy(obj), asked, subresource)
+            written = await self._writer.update(request, lambda _, __: copy(obj), requested, subresource)
         except NotFound:
             if not request.resource.kind.create_on_update or subresource is not None:
                 raise
             obj.metadata.resource_version = ""
-            written = await self._writer.create(request, obj, asked)
+            written = await self._writer.create(request, obj, requested)
         return self.answer(request, written)
 
     async def patch(self, request: ResourceRequest, subresource: Subresource[Any] | None = None) -> Response:
-        """PATCH in any of its forms; server-side apply may create."""
-        asked = write_options(request, "PatchOptions")
+        """PATCH in any form. Server-side apply can create the object."""
+        requested = write_options(request, "PatchOptions")
         name = subresource.name if subresource is not None else ""
-        maker = patch_maker(request, asked, self._context.timestamp(), name)
+        maker = patch_maker(request, requested, self._context.timestamp(), name)
         try:
-            written = await self._writer.update(request, maker.make, asked, subresource)
+            written = await self._writer.update(request, maker.make, requested, subresource)
         except NotFound:
             if not maker.creates or subresource is not None:
                 raise
-            written = await self._writer.create(request, maker.first(), asked)
+            written = await self._writer.create(request, maker.first(), requested)
         return self.answer(request, written)
 
     def answer(self, request: ResourceRequest, written: Written) -> Response:
-        """The object as it is now."""
+        """The response with the written object."""
         status = 201 if written.created else 200
         include = request.query.get("includeObject", "")
         return rendering.obj(
@@ -75,32 +75,32 @@ def write_options(request: ResourceRequest, kind: str) -> WriteOptions:
         request.query,
         request.all_of("dryRun"),
         kind=kind,
-        # A component in the server's own process has no User-Agent, but a name: `system:kube-scheduler`.
+        # A component in the server's process sends no User-Agent, but has a name: `system:kube-scheduler`.
         user_agent=request.user_agent or request.user.name.rpartition(":")[2],
         is_apply=kind == "PatchOptions" and codec.media_type(request.content_type) == APPLY_PATCH,
     )
 
 
-def body_object(request: ResourceRequest, asked: WriteOptions) -> Object:
-    """The request body as an object of the resource's kind; unknown and duplicate fields as fieldValidation says."""
+def body_object(request: ResourceRequest, requested: WriteOptions) -> Object:
+    """The request body as an object of the resource's kind, with unknown and duplicate fields reported."""
     body = request.http.body
     kind = request.resource.kind
     obj: Object = codec.object_from(codec.json_body(body, request.content_type), kind)
-    if codec.media_type(request.content_type) != codec.PROTOBUF:  # Its fields have numbers: none has a wrong name.
-        complain(request, asked, body, kind.schema.shape)
+    if codec.media_type(request.content_type) != codec.PROTOBUF:  # Protobuf fields have no names that could be wrong.
+        report_problems(request, requested, body, kind.schema.shape)
     return obj
 
 
-def complain(request: ResourceRequest, asked: WriteOptions, body: bytes, shape: Shape) -> None:
-    """Unknown and duplicate fields: a warning, a refusal, or nothing. The default is Warn, as in the original."""
-    if asked.field_validation == "Ignore" or not body:
+def report_problems(request: ResourceRequest, requested: WriteOptions, body: bytes, shape: Shape) -> None:
+    """Warn about unknown and duplicate fields, or refuse them, as fieldValidation says. The default is Warn."""
+    if requested.field_validation == "Ignore" or not body:
         return
-    if request.user.name.startswith("system:") and not asked.field_validation:
-        return  # Components of the cluster send what their structs encode.
+    if request.user.name.startswith("system:") and not requested.field_validation:
+        return  # Components encode structs, which have no unknown fields.
     problems = strict.find_problems(body, shape)
     if not problems:
         return
-    if asked.field_validation == "Strict":
+    if requested.field_validation == "Strict":
         kind = request.resource.kind
         raise errors.bad_request(
             f'{kind.name} in version "{kind.version}" cannot be handled as a {kind.name}: '

@@ -1,4 +1,4 @@
-"""The first stage: what a method, a path and a query ask for. Pure.
+"""The first stage: parses a method, a path and a query. Pure.
 
     /api/v1/namespaces/default/pods/web/log?container=a   ->  get pods/log default/web of core/v1
 
@@ -19,7 +19,7 @@ _NAMESPACE_PARTS = frozenset({"status", "finalize"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestInfo:
-    """What is asked for. For a path that is no resource only verb (the method in lower case) and path count."""
+    """A parsed request. For a path that is not a resource only `verb` (the method in lower case) and `path` are set."""
 
     verb: str
     path: str
@@ -31,7 +31,7 @@ class RequestInfo:
     name: str = ""
     subresource: str = ""
     rest: str = ""
-    """What follows the subresource: the path behind `proxy`, with its leading slash."""
+    """the path after the subresource (`proxy`), with its leading slash"""
 
     def attributes(self, user: User, label_selector: str = "", field_selector: str = "") -> Attributes:
         """The request as the authorizer sees it."""
@@ -52,7 +52,7 @@ class RequestInfo:
 
 
 def is_true(value: str | None) -> bool:
-    """A boolean query parameter: present and neither `false` nor `0`, as the original reads it."""
+    """A boolean query parameter: present and neither `false` nor `0`, as in kube-apiserver."""
     return value is not None and value.lower() not in ("false", "0")
 
 
@@ -61,12 +61,12 @@ REPEAT = "\n"
 
 
 def header_pairs(headers: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The headers with repeated ones taken apart again."""
+    """The headers as pairs, with one pair for each value of a repeated header."""
     return [(name, value) for name, values in headers.items() for value in values.split(REPEAT)]
 
 
 def _selected_name(verb: str, field_selector: str) -> str:
-    """The one object that a list or watch is restricted to: whoever may read it may also list and watch it."""
+    """The one object that a list or watch is restricted to. A user who may get it may also list and watch it."""
     if verb not in ("list", "watch", "deletecollection") or not field_selector:
         return ""
     for part in field_selector.split(","):
@@ -77,7 +77,7 @@ def _selected_name(verb: str, field_selector: str) -> str:
 
 
 def parse(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
-    """Raises BadRequest for a path that can only be a trick."""
+    """Raises BadRequest for a path that no honest client sends."""
     if "\0" in path:
         raise errors.bad_request("the request path contains a NUL character")
     parts = path.split("/")[1:]

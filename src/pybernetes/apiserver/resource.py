@@ -1,8 +1,7 @@
-"""A kind as it is served: where its objects lie in the store, and how stored bytes become what clients see.
+"""A kind as it is served: where its objects are stored, and how they are converted to and from the stored version.
 
-Most kinds are served as they are stored: the stored bytes are the answer. A further version of a kind has a converter
-between its form and that of the stored version. Conversion is asynchronous and takes lists, since the converter of a
-custom resource may be a webhook.
+Most kinds are served as they are stored: the response is the stored bytes. Other versions of a kind have a converter.
+Conversion is asynchronous and takes lists, since the converter of a custom resource can be a webhook.
 """
 
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from pybernetes.store.types import KeyValue
 
 
 class ResourceName(NamedTuple):
-    """What a URL path names."""
+    """The group, version and plural in a URL path."""
 
     group: str
     version: str
@@ -41,12 +40,12 @@ class StructConverter:
         self._conversion = conversion
 
     async def to_served(self, values: Sequence[bytes]) -> Sequence[bytes]:
-        """In this process, without waiting."""
+        """Runs in this process and does not wait."""
         load, convert, encode = self._stored.load, self._conversion.from_storage, self._served.encode
         return [encode(convert(load(value))) for value in values]
 
     async def to_storage(self, values: Sequence[bytes]) -> Sequence[bytes]:
-        """In this process, without waiting."""
+        """Runs in this process and does not wait."""
         load, convert, encode = self._served.load, self._conversion.to_storage, self._stored.encode
         return [encode(convert(load(value))) for value in values]
 
@@ -80,7 +79,7 @@ class Resource:
         return (await self.converter.to_served([value]))[0]
 
     async def served(self, stored: Sequence[KeyValue]) -> Sequence[KeyValue]:
-        """Stored objects with their values as clients of this version see them; the same ones if nothing differs."""
+        """Stored objects with their values in this version; the same objects if this is the stored version."""
         if self.converter is None or not stored:
             return stored
         values = await self.converter.to_served([kv.value for kv in stored])

@@ -1,4 +1,4 @@
-"""The kinds that are only asked about: access reviews, token reviews. Decoded, answered, never stored."""
+"""POST to review kinds: access reviews and token reviews. A review is decoded and answered, but never stored."""
 
 from pybernetes.api.meta import Object
 from pybernetes.apiserver import codec, media, rendering
@@ -8,7 +8,7 @@ from pybernetes.client.transport import Response
 
 
 class ReviewHandler:
-    """Answers POST to the review kinds."""
+    """Handles POST to the review kinds."""
 
     def __init__(self, context: ServerContext, reviews: Reviews) -> None:
         self._context = context

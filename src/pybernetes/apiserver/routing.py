@@ -1,4 +1,4 @@
-"""Which function answers a request about a resource."""
+"""Selects the function that handles a request about a resource."""
 
 import asyncio
 from collections.abc import Awaitable, Mapping
@@ -28,7 +28,7 @@ _WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 
 
 class Router:
-    """Routes requests about resources. Without `tokens` or `reviews` the kinds that need them answer 404."""
+    """Routes requests about resources. Without `tokens` or `reviews` the endpoints that need them return 404."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Router:
         self._collections = collections(parts)
 
     async def route(self, http: Request, user: User, info: RequestInfo, query: Mapping[str, str]) -> Answer:
-        """Answer a request about a resource. Raises ApiError."""
+        """Handle a request about a resource. Raises ApiError."""
         resource = self._context.catalogue.get(info.group, info.version, info.resource)
         if resource is None:
             raise errors.no_such_path()
@@ -81,7 +81,7 @@ class Router:
         return with_warnings(await verb(request), request.warnings)
 
     async def _to_the_end(self, work: Awaitable[Answer]) -> Answer:
-        """Finish a write even if its client goes away: what it reserved must end up either stored or released."""
+        """Finish a write even if the client disconnects: what it has reserved must be either stored or released."""
         task = asyncio.ensure_future(work)
         self._unfinished.add(task)
         task.add_done_callback(self._unfinished.discard)
@@ -104,7 +104,7 @@ class Router:
         return found
 
     def _subresource_verb(self, subresource: Subresource[Any], info: RequestInfo) -> Verb:
-        """An endpoint of its own, or else the way of objects."""
+        """The handler of a subresource: from `endpoints`, or else the one for objects."""
         own = self._endpoints.get(subresource.name)
         if own is not None:
             verb = own.get(info.verb)
@@ -140,7 +140,7 @@ class Router:
 
 
 def with_warnings(answer: Answer, warnings: list[str]) -> Answer:
-    """The answer with Warning headers, as kubectl prints them."""
+    """The response with Warning headers, which kubectl prints."""
     if not warnings or isinstance(answer, Tunnel):
         return answer
     texts = (w.replace("\\", "\\\\").replace('"', '\\"') for w in warnings)

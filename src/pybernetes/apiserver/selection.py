@@ -1,7 +1,7 @@
 """Label and field selectors over stored objects.
 
-What a selector looks at (labels and a handful of fields) is decoded once per version and kept on the stored value,
-so that a thousand watchers with a field selector cost one decode.
+The selectable parts of an object (labels and a few fields) are decoded once per revision and cached on the stored
+value, so that a thousand watches with a field selector cost one decode.
 """
 
 from dataclasses import dataclass
@@ -31,12 +31,12 @@ _decode_head = msgspec.json.Decoder(_Head).decode
 
 
 class View(msgspec.Struct, gc=False):
-    """The selectable parts of one version of an object; kept in `KeyValue.cache`."""
+    """The selectable parts of one revision of an object; cached in `KeyValue.cache`."""
 
     labels: dict[str, str]
     fields: dict[str, str] | None = None
     kind: Kind[Any] | None = None
-    """whose selectable fields these are"""
+    """the kind that `fields` belong to"""
 
 
 def _view(kv: KeyValue) -> View:
@@ -59,7 +59,7 @@ def _fields(kv: KeyValue, kind: Kind[Any]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which objects of a collection a request is about."""
+    """Selects objects of a collection."""
 
     resource: Resource
     labels: labels.Selector
@@ -67,7 +67,7 @@ class Selection:
 
     @property
     def everything(self) -> bool:
-        """Whether no object is left out."""
+        """Whether every object is selected."""
         return self.labels.everything and not self.fields
 
     @property

@@ -1,8 +1,8 @@
-"""The server behind HTTP: a request's way from parse to respond, and `build_server`, which wires the parts.
+"""The server behind HTTP: the stages of a request, and `build_server`, which wires the parts.
 
     parse -> (authenticate: `http`) -> impersonate -> authorize -> route -> one of the verbs -> respond
 
-A refusal anywhere is a `client.errors.ApiError` and becomes a Status body here, and only here.
+A stage refuses a request by raising a `client.errors.ApiError`, which becomes a Status body here, and only here.
 """
 
 import asyncio
@@ -72,7 +72,7 @@ class ApiServer:
         """mints tokens of service accounts, for components in this process"""
 
     async def start(self) -> None:
-        """Write what every cluster has, and begin to follow roles. Call once, before serving."""
+        """Write the objects that every cluster has, and start to follow roles. Call once, before serving."""
         await bootstrap.run(self, self.context.config)
         if self._rbac is not None:
             client, store = Client(InProcessTransport(self, SERVER)), self.context.store
@@ -85,7 +85,7 @@ class ApiServer:
         self.started = True
 
     async def close(self) -> None:
-        """Stop what the server itself runs. Its store is its owner's."""
+        """Stop the server's own tasks. The caller closes the store."""
         self.started = False
         if self._upkeep is not None:
             self._upkeep.cancel()
@@ -93,7 +93,7 @@ class ApiServer:
         await self._router.nodes.close()
 
     async def handle(self, request: Request, user: User) -> Answer:
-        """Answer one request; refusals are answers too."""
+        """Handle one request. Errors are responses, too."""
         query: dict[str, str] = {}
         for name, value in request.query:
             query.setdefault(name, value)
@@ -121,9 +121,9 @@ class ApiServer:
         except TimeoutError:
             return refusal(errors.timeout("request did not complete within requested timeout"))
         except Exception:
-            # One request's fault must not reach others, and its client needs an answer it can read.
+            # An unexpected error in one request must not affect others, and the client needs a Status.
             log.exception("%s %s failed", request.method, request.path)
-            return refusal(errors.internal("the request could not be processed; the server's log says why"))
+            return refusal(errors.internal("the request could not be processed; see the server's log"))
         finally:
             inflight[kind] -= 1
 
@@ -153,7 +153,7 @@ class ApiServer:
 
 
 async def _upkeep(client: Client, store: Store, feed: Feed) -> None:
-    """What runs beside the requests. An end before `close` is a fault, and is logged as one."""
+    """The server's background tasks. If they end before `close`, that is an error, and is logged."""
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(feed.run(), name="rbac feed")
@@ -164,7 +164,7 @@ async def _upkeep(client: Client, store: Store, feed: Feed) -> None:
 
 
 def refusal(error: ApiError) -> Response:
-    """The answer that stands for an error."""
+    """The response for an error."""
     headers = {"content-type": JSON, "cache-control": "no-cache, private"}
     details = error.status.details
     if details is not None and details.retry_after_seconds:
@@ -185,10 +185,10 @@ def build_server(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     rng: random.Random | None = None,
 ) -> ApiServer:
-    """One API server on an open store whose `stamp` is `codec.stamp`. Then `await server.start()`.
+    """An API server on an open store, whose `stamp` is `codec.stamp`. Call `await server.start()` before serving.
 
-    `rbac` is the authorizer's own, to be kept in step with the stored roles; `more_plugins` are asked after those of
-    `admission.plugins`. `assembly` puts all of it together.
+    `rbac` is the authorizer's, which the server keeps current with the stored roles. `more_plugins` run after those of
+    `admission.plugins`. `assembly` makes a server with all of this.
     """
     config.check()
     context = ServerContext(
@@ -196,7 +196,7 @@ def build_server(
         store=store,
         catalogue=Catalogue(map(resource_of, KINDS)),
         now=now,
-        # For names and uids, which are no secrets: asking the kernel each time would hand over the interpreter lock.
+        # For names and uids, which are no secrets. os.urandom would release the interpreter lock for each of them.
         random=rng or random.Random(),
     )
     router = Router(

@@ -1,7 +1,7 @@
-"""What a Service gets from the server: cluster IPs of the right families, node ports.
+"""Allocates what a Service gets from the server: cluster IPs of its families, and node ports.
 
-Fields follow the original: clusterIP is the first of clusterIPs, ipFamilies and ipFamilyPolicy are filled in, a
-headless service has "None", an ExternalName has nothing. An update keeps what was allocated unless it changes type.
+The fields are those of kube-apiserver: clusterIP is the first of clusterIPs, ipFamilies and ipFamilyPolicy are filled
+in, a headless Service has "None", an ExternalName has none. An update keeps what was allocated unless the type changes.
 """
 
 from ipaddress import ip_address
@@ -28,7 +28,7 @@ class ServiceReserve:
             self._claim(codec.decode(kv.value, Service))
 
     def _claim(self, service: Service) -> None:
-        """Take note of a stored service. What cannot be claimed (a narrower range than before) stays as it is."""
+        """Reserve what a stored Service has. Values outside a range that has become narrower stay with the Service."""
         for address in _addresses(service.spec):
             pool = self._ips.get(_family(address))
             try:
@@ -43,7 +43,7 @@ class ServiceReserve:
                 continue
 
     def reserve(self, new: Service, old: Service | None) -> Changes:
-        """Fill in and reserve. Raises Invalid, or ServerError when nothing is left."""
+        """Fill in and reserve. Raises Invalid, or ServerError if a pool is exhausted."""
         changes = Changes()
         try:
             if old is not None:
@@ -75,9 +75,9 @@ class ServiceReserve:
             return
         if spec.cluster_ip and not spec.cluster_ips:
             spec.cluster_ips = [spec.cluster_ip]
-        asked = [_family(ip) for ip in spec.cluster_ips if ip != NONE]
+        requested = [_family(ip) for ip in spec.cluster_ips if ip != NONE]
         if not spec.ip_families:
-            spec.ip_families = asked or [next(iter(self._ips))]
+            spec.ip_families = requested or [next(iter(self._ips))]
         headless = spec.cluster_ips[:1] == [NONE]
         bare = headless and not spec.selector
         if not spec.ip_family_policy:
@@ -107,25 +107,25 @@ class ServiceReserve:
         if spec.type != "ExternalName" and spec.cluster_ips[:1] != [NONE]:
             found: list[str] = []
             for index, family in enumerate(spec.ip_families):
-                asked = spec.cluster_ips[index] if index < len(spec.cluster_ips) else ""
-                found.append(asked if asked in had else self._take_ip(new, family, asked, changes))
+                requested = spec.cluster_ips[index] if index < len(spec.cluster_ips) else ""
+                found.append(requested if requested in had else self._take_ip(new, family, requested, changes))
             spec.cluster_ips, spec.cluster_ip = found, found[0]
         elif spec.cluster_ips:
             spec.cluster_ip = spec.cluster_ips[0]
         for address in had - set(_addresses(spec)):
             changes.on_keep.append(lambda ip=address: self._free_ip(ip))  # type: ignore[misc]
 
-    def _take_ip(self, service: Service, family: str, asked: str, changes: Changes) -> str:
+    def _take_ip(self, service: Service, family: str, requested: str, changes: Changes) -> str:
         pool = self._ips[family]
         try:
-            address = asked or pool.take_any()
-            if asked:
-                pool.take(asked)
+            address = requested or pool.take_any()
+            if requested:
+                pool.take(requested)
         except Full as error:
             raise errors.internal(f"failed to allocate a serviceIP: {error}") from error
         except (OutOfRange, Taken, ValueError) as error:
             found = Errors()
-            found.invalid("spec.clusterIPs", service.spec.cluster_ips, f"failed to allocate IP {asked}: {error}")
+            found.invalid("spec.clusterIPs", service.spec.cluster_ips, f"failed to allocate IP {requested}: {error}")
             raise errors.invalid(KIND, service.metadata.name, found.items) from error
         changes.on_undo.append(lambda: pool.free(address))
         return address
@@ -154,34 +154,34 @@ class ServiceReserve:
         taken: dict[int, set[str]],
         changes: Changes,
     ) -> None:
-        """One port's node port. Ports that differ in the protocol alone share one."""
-        asked = port.node_port
-        if not asked:
+        """Reserve one port's node port. Ports that differ in the protocol only share a node port."""
+        requested = port.node_port
+        if not requested:
             shared = [p.node_port for p in service.spec.ports[:index] if p.port == port.port and p.node_port]
-            asked = next((n for n in shared if port.protocol not in taken.get(n, ())), 0)
-        if asked in had or (asked in taken and port.protocol not in taken[asked]):
-            number = asked
+            requested = next((n for n in shared if port.protocol not in taken.get(n, ())), 0)
+        if requested in had or (requested in taken and port.protocol not in taken[requested]):
+            number = requested
         else:
-            number = self._take_number(service, f"spec.ports[{index}].nodePort", asked, changes)
+            number = self._take_number(service, f"spec.ports[{index}].nodePort", requested, changes)
         port.node_port = number
         taken.setdefault(number, set()).add(port.protocol)
 
     def _take_health_port(self, service: Service, had: set[int], changes: Changes) -> None:
-        asked = service.spec.health_check_node_port or 0
-        if asked not in had:
-            asked = self._take_number(service, "spec.healthCheckNodePort", asked, changes)
-        service.spec.health_check_node_port = asked
+        requested = service.spec.health_check_node_port or 0
+        if requested not in had:
+            requested = self._take_number(service, "spec.healthCheckNodePort", requested, changes)
+        service.spec.health_check_node_port = requested
 
-    def _take_number(self, service: Service, path: str, asked: int, changes: Changes) -> int:
+    def _take_number(self, service: Service, path: str, requested: int, changes: Changes) -> int:
         try:
-            number = asked or self._ports.take_any()
-            if asked:
-                self._ports.take(asked)
+            number = requested or self._ports.take_any()
+            if requested:
+                self._ports.take(requested)
         except Full as error:
             raise errors.internal(f"failed to allocate a nodePort: {error}") from error
         except (OutOfRange, Taken) as error:
             found = Errors()
-            found.invalid(path, asked, str(error))
+            found.invalid(path, requested, str(error))
             raise errors.invalid(KIND, service.metadata.name, found.items) from error
         changes.on_undo.append(lambda: self._ports.free(number))
         return number
@@ -215,7 +215,7 @@ def _wants_health_port(spec: ServiceSpec) -> bool:
 
 
 def _keep_allocated(new: ServiceSpec, old: ServiceSpec) -> None:
-    """An update that leaves allocated values out means to keep them; a lowered type gives them up."""
+    """An update that omits allocated values keeps them; a change to a type without them releases them."""
     if "ExternalName" not in (new.type, old.type):
         if not new.cluster_ip and not new.cluster_ips:
             new.cluster_ip, new.cluster_ips = old.cluster_ip, list(old.cluster_ips)

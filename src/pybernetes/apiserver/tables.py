@@ -1,4 +1,4 @@
-"""The forms of meta.k8s.io: Table, which kubectl prints, and PartialObjectMetadata, which asks for metadata only."""
+"""The forms of meta.k8s.io: Table, which kubectl prints, and PartialObjectMetadata, which has metadata only."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -54,7 +54,7 @@ def _columns(kind: Kind[Any]) -> bytes:
 
 
 def head(kind: Kind[Any] | None, meta: ListMeta, version: str = "v1") -> bytes:
-    """A Table up to its rows. None: without the column definitions, as in all but the first event of a watch."""
+    """The beginning of a Table, up to its rows. `kind=None` omits the column definitions: a watch sends them once."""
     return b'{"kind":"Table","apiVersion":"meta.k8s.io/%s","metadata":%s,"columnDefinitions":%s,"rows":[' % (
         version.encode(),
         codec.encode(meta),
@@ -93,6 +93,6 @@ def table(
     version: str = "v1",
     columns: bool = True,
 ) -> bytes:
-    """A whole Table."""
+    """A Table."""
     row = row_maker(kind, now=now, include=include, version=version)
     return head(kind if columns else None, meta, version) + b",".join(map(row, bodies)) + b"]}"

@@ -1,4 +1,4 @@
-"""Bytes both ways between a client's connection and a node's, once HTTP has been left."""
+"""Copies bytes in both directions between a client and a node after an upgrade of the connection."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,7 +13,7 @@ _READ = 1 << 16
 
 
 class Collector:
-    """Stands in for aiohttp's HTTP parser: takes all further bytes of a client's connection."""
+    """Replaces aiohttp's HTTP parser: receives all further bytes of a client's connection."""
 
     def __init__(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
         self._parts: list[bytes] = []
@@ -24,7 +24,7 @@ class Collector:
         self._wake = asyncio.Event()
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        """Called by the connection with what came."""
+        """Called by the connection with received bytes."""
         self._parts.append(bytes(data))
         self._size += len(data)
         if self._size > _HIGH_WATER and not self._paused:
@@ -34,12 +34,12 @@ class Collector:
         return False, b""
 
     def feed_eof(self) -> None:
-        """Called by the connection when it is gone."""
+        """Called by the connection when it is closed."""
         self._ended = True
         self._wake.set()
 
     async def read(self) -> bytes:
-        """What has come, b"" at the end."""
+        """The next received bytes; b"" at the end."""
         while not self._parts:
             if self._ended:
                 return b""
@@ -53,7 +53,7 @@ class Collector:
 
 
 async def run(incoming: BaseRequest, tunnel: Tunnel) -> None:
-    """Connect and copy until either side ends. Raises OSError, TimeoutError when nobody listens there."""
+    """Connect and copy until either side closes. Raises OSError, TimeoutError if the connection fails."""
     transport = incoming.transport
     if transport is None:
         raise ConnectionResetError("the client has gone")
@@ -89,7 +89,7 @@ async def _up(collector: Collector, writer: asyncio.StreamWriter) -> None:
 
 
 async def _down(incoming: BaseRequest, reader: asyncio.StreamReader) -> None:
-    """The node's bytes to the client; its pace is the client's."""
+    """Copy the node's bytes to the client, no faster than the client reads."""
     transport = incoming.transport
     while data := await reader.read(_READ):
         if transport is None or transport.is_closing():

@@ -12,7 +12,7 @@ from pybernetes.client.transport import Request, Response
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who asks."""
+    """The user of a request."""
 
     name: str
     groups: tuple[str, ...] = ()
@@ -27,7 +27,7 @@ SERVER = User("system:apiserver", ("system:masters", "system:authenticated"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attributes:
-    """What is asked, as authorization sees it. For a request that is not about a resource only verb and path count."""
+    """What authorizers know of a request. For a path that is not a resource only verb and path are set."""
 
     user: User
     verb: str
@@ -45,31 +45,31 @@ class Attributes:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """An authorizer's answer: allowed, or not; `reason` says why."""
+    """An authorizer's decision, with a reason."""
 
     allowed: bool
     reason: str = ""
     denied: bool = False
-    """True when the authorizer is certain that nobody after it may allow the request."""
+    """True if no other authorizer may allow the request."""
 
 
 class Authenticator(Protocol):
-    """Finds out who sends a request. None: no credentials of this kind. Raises `errors.Unauthorized` for bad ones."""
+    """Authenticates requests. None: no credentials of this kind. Raises `errors.Unauthorized` for invalid ones."""
 
     async def authenticate(self, headers: Mapping[str, str], certificate: Certificate | None) -> User | None:
-        """Header names come in lower case; the certificate is the peer's, chain and dates already verified by TLS."""
+        """Header names are in lower case. TLS has verified the chain and the dates of the client's certificate."""
 
 
 class Authorizer(Protocol):
-    """Says whether a user may do something. Works from memory and never blocks."""
+    """Decides whether a user may do something. Works from memory and never blocks."""
 
     def authorize(self, attributes: Attributes) -> Decision:
-        """Allow or not."""
+        """Decide about one request."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamResponse:
-    """An answer whose body comes bit by bit, such as a watch or a log."""
+    """A response whose body is streamed, such as a watch or a log."""
 
     status: int
     headers: Mapping[str, str]
@@ -78,9 +78,9 @@ class StreamResponse:
 
 @dataclass(frozen=True, slots=True)
 class Tunnel:
-    """An answer that is somebody else's: from here on the connection's bytes go both ways, unread.
+    """A response that another server gives: from here on bytes are copied in both directions, unread.
 
-    `head` is the request to send there first, with its blank line; the first bytes that come back are the answer.
+    `head` is the request to send to that server, with its blank line. The bytes that come back are the response.
     """
 
     host: str
@@ -90,7 +90,7 @@ class Tunnel:
 
 
 class Handler(Protocol):
-    """A server as seen after authentication: the in-process transport and the HTTP front both call it."""
+    """A server after authentication. The in-process transport and the HTTP front end both call it."""
 
     async def handle(self, request: Request, user: User) -> Response | StreamResponse | Tunnel:
-        """Answer one request; refusals are answers too (a Status body), never exceptions."""
+        """Handle one request. Errors are responses (with a Status body), never exceptions."""

@@ -1,4 +1,4 @@
-"""Which Kubernetes the server presents itself as."""
+"""The version of Kubernetes that the server presents."""
 
 import platform
 import sys

@@ -1,7 +1,7 @@
-"""watch: every change of a collection since a revision, each encoded once for all who watch it.
+"""watch: every change of a collection since a revision, encoded once for all watches.
 
-An object that stops matching a watch's selector is DELETED to that watch, one that starts to match is ADDED. A
-reader that falls behind is cut off by the store, ends here, and comes back with the last revision it saw.
+For a watch with a selector, an object that stops matching is DELETED, one that starts to match is ADDED. The store ends
+a watch that falls behind; the client comes back with the last revision it has seen.
 """
 
 import asyncio
@@ -25,17 +25,17 @@ from pybernetes.store.types import Event, KeyValue, Watch
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 _HEADERS = {"content-type": JSON, "cache-control": "no-cache, private"}
 
-#: Shared of initial state sent together.
+#: The number of initial events that are sent together.
 _BATCH = 200
 
 Show = Callable[[bytes], bytes]
-"""Stored bytes to what this watch shows of an object."""
+"""An object's JSON -> what a watch sends of it."""
 
 
 class Shared:
     """What all watches share: objects in the served version, and encoded event lines, both keyed by the version.
 
-    Holds the latest few, which is all a fan-out needs.
+    Holds only the latest, which is all that a fan-out needs.
     """
 
     def __init__(self, limit: int = 2048) -> None:
@@ -75,7 +75,7 @@ class Shared:
         ]
 
     def forget(self) -> None:
-        """A version is served in another way from now on."""
+        """Drop everything: a resource has changed."""
         self._lines.clear()
         self._served.clear()
 
@@ -86,7 +86,7 @@ def line(kind: str, body: bytes) -> bytes:
 
 
 def error_line(status: Status) -> bytes:
-    """The event that ends a watch which cannot go on."""
+    """The event that ends a watch with an error."""
     return line("ERROR", codec.encode_status(status))
 
 
@@ -105,39 +105,39 @@ class Watching:
         return sum(map(len, self._open.values()))
 
     def _end(self, change: Change) -> None:
-        """End the watches of a resource that is served no longer, or in another way: clients come back."""
+        """End the watches of a resource that was removed or replaced. Clients come back."""
         if change.old is not None:
             self._shared.forget()
             for watch in self._open.pop(change.old, ()):
                 watch.close()
 
     def start(self, request: ResourceRequest) -> StreamResponse:
-        """Begin a watch. Raises BadRequest, Invalid, NotAcceptable; what comes later is an ERROR event."""
-        asked = options.list_options(request.query, watch=True)
-        chosen = selection(request.resource, asked.label_selector, asked.field_selector, request.info.name)
+        """Begin a watch. Raises BadRequest, Invalid, NotAcceptable; later errors are ERROR events."""
+        requested = options.list_options(request.query, watch=True)
+        chosen = selection(request.resource, requested.label_selector, requested.field_selector, request.info.name)
         if request.form.media_type == YAML:
             raise errors.not_acceptable((f"{JSON};stream=watch",))
-        return StreamResponse(200, _HEADERS, self._run(request, asked, chosen))
+        return StreamResponse(200, _HEADERS, self._run(request, requested, chosen))
 
     async def _run(
-        self, request: ResourceRequest, asked: ListOptions, chosen: Selection
+        self, request: ResourceRequest, requested: ListOptions, chosen: Selection
     ) -> AsyncGenerator[bytes, None]:
         context = self._context
-        if asked.revision > context.store.revision:
+        if requested.revision > context.store.revision:
             await context.store.read_barrier()
-        if asked.revision > context.store.revision:
-            refusal = errors.revision_too_large(asked.revision, context.store.revision)
+        if requested.revision > context.store.revision:
+            refusal = errors.revision_too_large(requested.revision, context.store.revision)
             yield error_line(refusal.status)
             return
-        initial = _wants_initial(asked)
+        initial = _wants_initial(requested)
         prefix = _prefix(request, chosen)
         try:
-            # No await between the two: nothing can happen between the state and the watch.
+            # No await between the two calls, so that no event is lost between the state and the watch.
             state = context.store.range(prefix).items if initial else []
-            since = context.store.revision if initial or not asked.revision else asked.revision
+            since = context.store.revision if initial or not requested.revision else requested.revision
             watch = context.store.watch(prefix, from_revision=since)
         except store_errors.Compacted as error:
-            refusal = errors.expired(f"too old resource version: {asked.revision} ({error.compacted})")
+            refusal = errors.expired(f"too old resource version: {requested.revision} ({error.compacted})")
             yield error_line(refusal.status)
             return
         resource = request.resource
@@ -148,44 +148,50 @@ class Watching:
         opened.add(watch)
         try:
             async with watch:
-                shown = _Shown(self._shared, request, context)
-                async with aclosing(self._events(shown, watch, state, since, asked, chosen)) as events:
+                encoder = _Encoder(self._shared, request, context)
+                async with aclosing(self._events(encoder, watch, state, since, requested, chosen)) as events:
                     async for chunk in events:
                         yield chunk
         finally:
             opened.discard(watch)
 
     async def _events(
-        self, shown: "_Shown", watch: Watch, state: list[KeyValue], since: int, asked: ListOptions, chosen: Selection
+        self,
+        encoder: "_Encoder",
+        watch: Watch,
+        state: list[KeyValue],
+        since: int,
+        requested: ListOptions,
+        chosen: Selection,
     ) -> AsyncGenerator[bytes, None]:
         for start in range(0, len(state), _BATCH):
             served = await chosen.resource.served(state[start : start + _BATCH])
-            found = [shown.line("ADDED", kv) for kv in served if chosen.matches(kv)]
+            found = [encoder.line("ADDED", kv) for kv in served if chosen.matches(kv)]
             if found:
                 yield b"".join(found)
             await asyncio.sleep(0)
-        if asked.send_initial_events and asked.bookmarks:
-            yield shown.bookmark(since, initial_end=True)
-        async for chunk in self._changes(shown, watch, asked, chosen):
+        if requested.send_initial_events and requested.bookmarks:
+            yield encoder.bookmark(since, initial_end=True)
+        async for chunk in self._changes(encoder, watch, requested, chosen):
             yield chunk
 
     async def _changes(
-        self, shown: "_Shown", watch: Watch, asked: ListOptions, chosen: Selection
+        self, encoder: "_Encoder", watch: Watch, requested: ListOptions, chosen: Selection
     ) -> AsyncGenerator[bytes, None]:
         loop = asyncio.get_running_loop()
         config = self._context.config
-        seconds: float = asked.timeout_seconds or 0
+        seconds: float = requested.timeout_seconds or 0
         if seconds <= 0:
             seconds = config.min_watch_seconds * (1 + self._context.random.random())
         end = loop.time() + seconds
-        tick = loop.time() + config.bookmark_seconds if asked.bookmarks else end
+        tick = loop.time() + config.bookmark_seconds if requested.bookmarks else end
         while True:
             try:
                 async with asyncio.timeout_at(min(tick, end)):
                     batch = await anext(watch)
             except TimeoutError:
-                if asked.bookmarks:
-                    yield shown.bookmark(watch.progress())
+                if requested.bookmarks:
+                    yield encoder.bookmark(watch.progress())
                 if loop.time() >= end:
                     return
                 tick = loop.time() + config.bookmark_seconds
@@ -196,27 +202,27 @@ class Watching:
                 yield error_line(errors.expired(f"too old resource version ({error.compacted})").status)
                 return
             served = await self._shared.served(chosen.resource, batch)
-            lines = [found for event in served if (found := select_event(event, chosen, shown.line))]
+            lines = [found for event in served if (found := select_event(event, chosen, encoder.line))]
             if lines:
                 yield lines[0] if len(lines) == 1 else b"".join(lines)
 
 
-def _wants_initial(asked: ListOptions) -> bool:
+def _wants_initial(requested: ListOptions) -> bool:
     """Whether the watch begins with the present state as ADDED events."""
-    if asked.send_initial_events is not None:
-        return asked.send_initial_events
-    return not asked.revision
+    if requested.send_initial_events is not None:
+        return requested.send_initial_events
+    return not requested.revision
 
 
 def _prefix(request: ResourceRequest, chosen: Selection) -> str:
-    """The smallest part of the store that holds all that may match."""
+    """The smallest prefix of the store with everything that can match."""
     if chosen.name and (request.namespace or not request.resource.kind.namespaced):
         return request.resource.key(request.namespace, chosen.name)
     return request.resource.prefix(request.namespace)
 
 
 def select_event(event: Event, chosen: Selection, show: Callable[[str, KeyValue], bytes]) -> bytes | None:
-    """What a change means to a watch with a selector; None: nothing."""
+    """The line that a watch with a selector sends for a change; None for none."""
     if event.kind == "delete":
         before = event.prev or event.kv
         return show("DELETED", event.kv) if chosen.matches(before) else None
@@ -235,8 +241,8 @@ def select_event(event: Event, chosen: Selection, show: Callable[[str, KeyValue]
     return None
 
 
-class _Shown:
-    """The form of one watch's events."""
+class _Encoder:
+    """Encodes the events of one watch."""
 
     def __init__(self, shared: Shared, request: ResourceRequest, context: ServerContext) -> None:
         self._shared = shared
@@ -268,7 +274,7 @@ class _Shown:
         )
 
     def bookmark(self, revision: int, *, initial_end: bool = False) -> bytes:
-        """The line that tells how far the watch has come."""
+        """The line of a BOOKMARK event, with the revision that the watch has reached."""
         if self._form.transform == TABLE:
             meta = ListMeta(resource_version=str(revision))
             return line("BOOKMARK", tables.head(None, meta, self._form.version) + b"]}")
@@ -276,7 +282,7 @@ class _Shown:
 
 
 def bookmark(kind: Kind[Any], revision: int, *, initial_end: bool = False) -> bytes:
-    """An otherwise empty object with a revision."""
+    """The object of a BOOKMARK event: only a revision."""
     annotations = {INITIAL_EVENTS_END: "true"} if initial_end else {}
     meta = ObjectMeta(resource_version=str(revision), annotations=annotations)
     body: bytes = kind.schema.encode(kind.new(meta))

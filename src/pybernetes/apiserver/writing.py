@@ -207,7 +207,7 @@ class Writer:
         return Written(await resource.to_served(stored.value))
 
     def _check_preconditions(self, request: ResourceRequest, new: Object, old: Object) -> None:
-        """What the client says about the object, and about the version it has seen, must be right."""
+        """Check that the name, uid and resourceVersion that the client sent are those of the present object."""
         kind, name = request.resource.kind, request.info.name
         metadata.check_namespace(new.metadata, kind, namespace=request.namespace, name=name)
         revision, uid = new.metadata.resource_version, new.metadata.uid
@@ -286,7 +286,7 @@ class Writer:
         name: str = "",
         dry_run: bool = False,
     ) -> AdmissionRequest:
-        """What admission is asked about a request; `name` where it is not the URL's or the object's."""
+        """The request that admission sees. `name`: the object's, if it is neither in the URL nor in the object."""
         info, kind = request.info, request.resource.kind
         named = obj if isinstance(obj, Object) else old
         return AdmissionRequest(
@@ -317,7 +317,7 @@ def prepare_new(kind: Kind[Any], obj: Object) -> None:
 
 
 def prepare(kind: Kind[Any], new: Object, old: Object, subresource: Subresource[Any] | None) -> None:
-    """Restore in `new` what the endpoint does not write. Here, and only here, spec and status are kept apart."""
+    """Restore in `new` what the endpoint does not write. Spec and status are kept apart here and nowhere else."""
     if subresource is None:
         if kind.has_status:
             kind.schema.keep_status(new, old)

@@ -1,4 +1,4 @@
-"""DefaultTolerationSeconds: a pod outlives the loss of its node by five minutes, unless it says otherwise."""
+"""DefaultTolerationSeconds: pods tolerate a lost node for five minutes by default."""
 
 from pybernetes.api.core.affinity import Toleration
 from pybernetes.api.core.pod import Pod
@@ -16,7 +16,7 @@ class DefaultTolerationSeconds(Base):
     interest = wants("CREATE", "UPDATE", resources=["pods"])
 
     async def admit(self, request: AdmissionRequest) -> None:
-        """Adds the two tolerations where none covers their taint."""
+        """Adds each of the two tolerations unless another one covers its taint."""
         pod: Pod = request.obj
         missing = [key for key in KEYS if not any(_covers(t, key) for t in pod.spec.tolerations)]
         if missing:

@@ -1,4 +1,4 @@
-"""RBAC escalation: nobody writes a role or a binding that grants what they do not have."""
+"""RBAC escalation: users can't write roles or bindings that grant more than they have."""
 
 from pybernetes.apiserver import errors
 from pybernetes.apiserver.admission.plugin import Base, wants

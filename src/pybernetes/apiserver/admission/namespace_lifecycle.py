@@ -1,4 +1,4 @@
-"""NamespaceLifecycle: nothing is made in a namespace that is not there or is going, and some namespaces stay."""
+"""NamespaceLifecycle: objects need a namespace that exists and is not terminating; some namespaces can't be deleted."""
 
 from pybernetes.api.core.namespace import KIND as NAMESPACE
 from pybernetes.api.core.namespace import Namespace
@@ -10,7 +10,7 @@ from pybernetes.store.types import Store
 
 IMMORTAL = frozenset({"default", "kube-system", "kube-public"})
 
-#: Questions about access may be asked about namespaces that do not exist.
+#: Reviews may refer to namespaces that do not exist.
 _EXEMPT = frozenset({"localsubjectaccessreviews.authorization.k8s.io"})
 
 

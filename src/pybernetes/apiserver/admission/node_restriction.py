@@ -1,4 +1,4 @@
-"""NodeRestriction: a kubelet may write about itself and the pods that are bound to it, and about nothing else."""
+"""NodeRestriction: a kubelet may change its own Node and Lease and the pods bound to it, nothing else."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ from pybernetes.apiserver.types import User
 from pybernetes.store.types import Store
 
 _PREFIX, _GROUP = "system:node:", "system:nodes"
-#: Labels that say where a node stands: only an administrator may set those of this group.
+#: Labels of this group are for isolating nodes: only administrators may set them.
 _RESERVED = "node-restriction.kubernetes.io/"
 
 
 def node_of(user: User) -> str:
-    """The node that a user is; "" for anybody else."""
+    """The name of the node if the user is one, else ""."""
     if _GROUP in user.groups and user.name.startswith(_PREFIX):
         return user.name.removeprefix(_PREFIX)
     return ""
@@ -65,7 +65,7 @@ class NodeRestriction(Base):
             raise errors.forbidden_kind(request.kind, request.name, why)
 
     def _eviction(self, request: AdmissionRequest, node: str) -> None:
-        """The request holds an Eviction; what counts is where its pod runs."""
+        """The request's object is the Eviction: look up the node of its pod."""
         kv = self._store.get(request.kind.key(request.namespace, request.name))
         if kv is None:
             raise errors.not_found(request.kind, request.name)

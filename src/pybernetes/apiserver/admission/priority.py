@@ -1,4 +1,4 @@
-"""Priority: a pod's class becomes a number. The two system classes always exist."""
+"""Priority: sets a pod's priority from its class. The two system classes always exist."""
 
 from pybernetes.api.core.pod import Pod
 from pybernetes.apiserver import errors
@@ -17,7 +17,7 @@ class Priority(Base):
     interest = wants("CREATE", resources=["pods"])
 
     async def admit(self, request: AdmissionRequest) -> None:
-        """Raises Forbidden for an unknown class, or a number that is not the class's."""
+        """Raises Forbidden for an unknown class, or for a number that differs from that of the class."""
         pod: Pod = request.obj
         spec = pod.spec
         computed = SYSTEM_CLASSES.get(spec.priority_class_name, DEFAULT_PRIORITY)

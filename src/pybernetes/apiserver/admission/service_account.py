@@ -1,4 +1,4 @@
-"""ServiceAccount: every pod runs as an account, and finds a token for it at a well-known path."""
+"""ServiceAccount: every pod runs as a service account, and has a token for it at a well-known path."""
 
 import random
 
@@ -24,7 +24,7 @@ from pybernetes.store.types import Store
 MIRROR = "kubernetes.io/config.mirror"
 MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 TOKEN_SECONDS = 3607
-"""an hour and a bit: by the odd number the server knows that the kubelet renews this token, not the pod"""
+"""an hour and a bit: the odd number tells the server that the kubelet refreshes this token, not the pod"""
 _PREFIX = "kube-api-access-"
 
 
@@ -39,7 +39,7 @@ class ServiceAccountAdmission(Base):
         self._rng = rng
 
     async def admit(self, request: AdmissionRequest) -> None:
-        """Raises Forbidden when the account is not there."""
+        """Raises Forbidden if the account does not exist."""
         pod: Pod = request.obj
         if MIRROR in pod.metadata.annotations:
             self._check_mirror(request, pod)
@@ -61,7 +61,7 @@ class ServiceAccountAdmission(Base):
         return codec.decode(kv.value, ServiceAccount)
 
     def _check_mirror(self, request: AdmissionRequest, pod: Pod) -> None:
-        """A mirror of a static pod may not name what only the API knows."""
+        """A mirror pod may not refer to objects in the API."""
         if pod.spec.service_account_name:
             raise errors.forbidden_kind(request.kind, request.name, "a mirror pod may not reference service accounts")
         for volume in pod.spec.volumes:
@@ -80,7 +80,7 @@ def _wants_token(pod: Pod, account: ServiceAccount) -> bool:
 
 
 def mount_token(pod: Pod, rng: random.Random) -> None:
-    """Add the volume with token, CA and namespace, and mount it where a container has nothing at its path."""
+    """Add the volume with token, CA and namespace, and mount it in containers that have no other mount at its path."""
     spec = pod.spec
     present = next((v.name for v in spec.volumes if v.name.startswith(_PREFIX)), "")
     name = present or _PREFIX + names.random_suffix(rng)

@@ -1,1 +1,1 @@
-"""Who asks, and what they may do: authenticators, authorizers, the reviews that ask them, and the default roles."""
+"""Authentication and authorization: authenticators, authorizers, reviews, and the default roles."""

@@ -1,4 +1,4 @@
-"""Aggregated cluster roles: `admin`, `edit` and `view` gather the rules of all roles that carry a label."""
+"""Aggregated cluster roles: `admin`, `edit` and `view` have the rules of all roles with a certain label."""
 
 from collections.abc import Iterable
 
@@ -8,9 +8,8 @@ from pybernetes.api.rbac.rule import PolicyRule
 
 
 def aggregate(cluster_role: ClusterRole, all_roles: Iterable[ClusterRole]) -> list[PolicyRule]:
-    """The rules that the role should have: those of the selected roles by name, each once, its own not counted.
-
-    Without an aggregation rule a role keeps its rules.
+    """The rules that an aggregated role should have: those of the selected roles, in the order of their names, without
+    duplicates. A role without an aggregation rule keeps its own.
     """
     if cluster_role.aggregation_rule is None:
         return list(cluster_role.rules)

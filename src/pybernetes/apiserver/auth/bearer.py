@@ -1,4 +1,4 @@
-"""Bearer tokens in requests, and the contract of whatever recognizes one."""
+"""Bearer tokens in requests, and the contract of token authenticators."""
 
 import base64
 import binascii
@@ -9,28 +9,28 @@ from typing import Protocol
 from pybernetes.apiserver.types import User
 
 WEBSOCKET_PREFIX = "base64url.bearer.authorization.k8s.io."
-"""Browsers can't set headers on a WebSocket: the token comes as the name of a subprotocol."""
+"""Browsers can't set headers on a WebSocket, so they send the token as the name of a subprotocol."""
 
 MAX_TOKEN = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Recognized:
-    """A good token: whose it is, and for which of the audiences asked about it is meant."""
+    """A valid token: its user, and those of the requested audiences that it is for."""
 
     user: User
     audiences: tuple[str, ...] = ()
 
 
 class TokenAuthenticator(Protocol):
-    """Recognizes one sort of token. Raises `InvalidToken` for a token of its sort that is not good."""
+    """Authenticates one sort of token."""
 
     async def recognize(self, token: str, audiences: Sequence[str]) -> Recognized | None:
-        """None when the token is of another sort; no audiences means the API server's own."""
+        """None if the token is of another sort. No audiences: the API server's own. Raises InvalidToken."""
 
 
 class InvalidToken(Exception):
-    """The token is expired, forged, revoked or meant for somebody else; the text says which."""
+    """The token is expired, forged, revoked or for other audiences; the text says which."""
 
 
 def bearer_token(headers: Mapping[str, str]) -> str:

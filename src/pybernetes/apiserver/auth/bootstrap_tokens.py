@@ -1,4 +1,4 @@
-"""Bootstrap tokens (`abcdef.0123456789abcdef`): short-lived secrets in kube-system with which nodes join."""
+"""Bootstrap tokens (`abcdef.0123456789abcdef`): short-lived Secrets in kube-system that new nodes join with."""
 
 import base64
 import binascii
@@ -20,14 +20,14 @@ FindSecret = Callable[[str, str], Awaitable[Secret | None]]
 
 
 class BootstrapTokens:
-    """Recognizes the tokens kept in secrets named `bootstrap-token-<id>`."""
+    """Authenticates tokens that are stored in Secrets named `bootstrap-token-<id>`."""
 
     def __init__(self, *, find_secret: FindSecret, clock: Callable[[], float]) -> None:
         self._find_secret = find_secret
         self._clock = clock
 
     async def recognize(self, token: str, audiences: Sequence[str]) -> Recognized | None:
-        """None for what does not look like a bootstrap token."""
+        """None if the token does not have the format of a bootstrap token."""
         match = TOKEN.fullmatch(token)
         if match is None:
             return None
@@ -56,7 +56,7 @@ class BootstrapTokens:
 
 
 def _decoded(data: Mapping[str, str]) -> dict[str, str]:
-    """The secret's values as text; what is not base64 or text reads as empty."""
+    """The Secret's values as text; a value that is not base64 or not text is empty."""
     values = {}
     for key, value in data.items():
         try:

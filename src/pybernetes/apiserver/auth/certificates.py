@@ -9,10 +9,10 @@ from pybernetes.apiserver.types import User
 
 
 class CertificateAuthenticator:
-    """Trusts what TLS has verified against the client CA; reads only the subject."""
+    """TLS has verified the certificate against the client CA; this only reads the subject."""
 
     async def authenticate(self, headers: Mapping[str, str], certificate: Certificate | None) -> User | None:
-        """The certificate's user; None without a certificate, or when it has no common name."""
+        """The certificate's user; None without a certificate or a common name."""
         return user_of(certificate) if certificate is not None else None
 
 

@@ -1,7 +1,7 @@
-"""The roles and bindings that every cluster starts with, and how they are mended when the server starts.
+"""The default roles and bindings of a cluster, and how the server reconciles them when it starts.
 
-The tables are in `role_tables`; here they become objects. Rules that an administrator has added stay, missing ones
-come back, and an object annotated `autoupdate: "false"` is left alone.
+This makes objects from the tables in `role_tables`. Missing rules are restored, rules that an administrator has added
+stay, and objects annotated `autoupdate: "false"` are not changed.
 """
 
 from collections.abc import Iterable
@@ -62,7 +62,7 @@ def _rules(lines: Rules) -> list[PolicyRule]:
 
 
 def node_rules() -> list[PolicyRule]:
-    """What every node may do; the Node authorizer narrows this to the node's own objects."""
+    """What every node may do. The Node authorizer restricts this to the node's own objects."""
     return _rules(CLUSTER_ROLES["system:node"])
 
 
@@ -71,14 +71,14 @@ def _cluster_role(name: str, rules: list[PolicyRule], labels: dict[str, str] | N
 
 
 def cluster_roles() -> list[ClusterRole]:
-    """All default cluster roles; the aggregated ones have their rules already."""
+    """All default cluster roles, with the rules of the aggregated ones."""
     roles = [_cluster_role(name, _rules(lines)) for name, lines in CLUSTER_ROLES.items()]
     roles += [_cluster_role(f"system:controller:{name}", _rules(lines)) for name, lines in CONTROLLERS.items()]
     parts = [
         _cluster_role(f"system:aggregate-to-{name}", _rules(lines), {f"{AGGREGATE_TO}{name}": "true"})
         for name, lines in AGGREGATED.items()
     ]
-    # view is part of edit, and edit part of admin, by the same labels.
+    # The same labels make view a part of edit, and edit a part of admin.
     whole: list[ClusterRole] = []
     for name, above in (("view", "edit"), ("edit", "admin"), ("admin", "")):
         role = _cluster_role(name, [], {f"{AGGREGATE_TO}{above}": "true"} if above else None)
@@ -110,7 +110,7 @@ def _cluster_binding(role: str, subjects: Iterable[str]) -> ClusterRoleBinding:
 def cluster_role_bindings() -> list[ClusterRoleBinding]:
     """All default cluster role bindings.
 
-    Controllers may run each as its own service account, or all as the controller manager: both are bound.
+    Controllers run as their own service accounts, or all as kube-controller-manager: the bindings have both subjects.
     """
     bindings = [_cluster_binding(role, subjects) for role, subjects in BINDINGS.items()]
     for name in CONTROLLERS:
@@ -145,7 +145,7 @@ def role_bindings() -> list[RoleBinding]:
 
 
 def default_objects() -> list[Object]:
-    """Everything of this module, roles before the bindings that refer to them."""
+    """All default objects, roles before the bindings that refer to them."""
     return [*cluster_roles(), *roles(), *cluster_role_bindings(), *role_bindings()]
 
 
@@ -159,19 +159,19 @@ class Change:
 
 
 def reconcile(existing: Iterable[Object]) -> list[Change]:
-    """What must be written so that every default object has at least its default rules and subjects."""
+    """The changes after which every default object has at least its default rules and subjects."""
     found = {(type(o), o.metadata.namespace, o.metadata.name): o for o in existing}
     changes = []
     for wanted in default_objects():
         old = found.get((type(wanted), wanted.metadata.namespace, wanted.metadata.name))
-        change = Change(wanted) if old is None else _mend(old, wanted)
+        change = Change(wanted) if old is None else _completed(old, wanted)
         if change is not None:
             changes.append(change)
     return changes
 
 
-def _mend(old: Object, wanted: Object) -> Change | None:
-    """The change that brings an existing object up to date, if one is needed and allowed."""
+def _completed(old: Object, wanted: Object) -> Change | None:
+    """The change that completes an existing object, if one is needed and allowed."""
     if old.metadata.annotations.get(AUTOUPDATE) == "false":
         return None
     if isinstance(old, (ClusterRoleBinding, RoleBinding)) and isinstance(wanted, type(old)):
@@ -194,5 +194,5 @@ def _mend(old: Object, wanted: Object) -> Change | None:
 
 
 def _with_missing(held: list[PolicyRule], wanted: list[PolicyRule]) -> list[PolicyRule]:
-    """The held rules, and those wanted that they do not cover."""
+    """The present rules, and the default ones that they do not cover."""
     return [*held, *(rule for rule in wanted if missing(held, [rule]))]

@@ -1,7 +1,7 @@
-"""Nobody grants what they do not have: checks before roles and bindings are written.
+"""Privilege escalation checks: users can't grant permissions that they do not have.
 
-A writer of a role must hold every rule in it, or be allowed to `escalate` it; a writer of a binding must hold every
-rule of the role bound, or be allowed to `bind` it.
+A user who writes a role must have every permission in it, or be allowed to `escalate` it. A user who writes a binding
+must have every permission of the bound role, or be allowed to `bind` it.
 """
 
 from dataclasses import replace
@@ -24,9 +24,9 @@ EVERYTHING = [
 
 
 def check_write(new: Object, old: Object | None, user: User, *, rbac: Rbac, authorizer: Authorizer) -> str:
-    """Why the user may not write this role or binding; "" when that is fine. Other kinds are always fine.
+    """Why the user may not write this role or binding; "" if they may. Other kinds are always allowed.
 
-    `old` is what stands there: a write that changes no rules and no subjects grants nothing.
+    `old` is the present object: a write that changes neither rules nor subjects grants nothing.
     """
     if MASTERS in user.groups:
         return ""
@@ -43,7 +43,7 @@ def _check_role(new: Role | ClusterRole, old: Object | None, user: User, rbac: R
         before = old.aggregation_rule if isinstance(old, ClusterRole) else None
         if old.rules == new.rules and before == aggregation:
             return ""
-    asked = Attributes(
+    attributes = Attributes(
         user=user,
         verb="escalate",
         group=GROUP,
@@ -52,7 +52,7 @@ def _check_role(new: Role | ClusterRole, old: Object | None, user: User, rbac: R
         namespace=new.metadata.namespace,
         name=new.metadata.name,
     )
-    if authorizer.authorize(asked).allowed:
+    if authorizer.authorize(attributes).allowed:
         return ""
     if aggregation is not None and rbac.may_grant(user, EVERYTHING, ""):
         return f"must have cluster-admin privileges to use the aggregationRule: {_who(user)}"
@@ -70,7 +70,7 @@ def _check_binding(
     ):
         return ""
     namespace, ref = new.metadata.namespace, new.role_ref
-    asked = Attributes(
+    attributes = Attributes(
         user=user,
         verb="bind",
         group=GROUP,
@@ -79,9 +79,9 @@ def _check_binding(
         namespace=namespace,
         name=ref.name,
     )
-    if authorizer.authorize(asked).allowed:
+    if authorizer.authorize(attributes).allowed:
         return ""
-    if namespace and ref.kind == "ClusterRole" and authorizer.authorize(replace(asked, namespace="")).allowed:
+    if namespace and ref.kind == "ClusterRole" and authorizer.authorize(replace(attributes, namespace="")).allowed:
         return ""
     rules = rbac.role_rules(ref, namespace)
     if rules is None:

@@ -1,4 +1,4 @@
-"""Acting as somebody else: the Impersonate-* headers, and what the real user must be allowed for them."""
+"""Impersonation: the Impersonate-* headers, and the permissions that the real user needs for them."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -15,9 +15,9 @@ UNAUTHENTICATED = "system:unauthenticated"
 
 
 def impersonate(headers: Iterable[tuple[str, str]], user: User) -> tuple[User, list[Attributes]] | None:
-    """The user to act as, and all that `user` must be allowed (verb impersonate) first.
+    """The impersonated user, and the attributes (with verb impersonate) that `user` must be allowed.
 
-    None when the request asks for no impersonation. Headers come in pairs, since groups and extras may repeat.
+    None if the request does not impersonate. Headers are pairs, since groups and extras can repeat.
     Raises BadRequest for groups, uid or extras without a user.
     """
     given = [(k.lower(), v) for k, v in headers if k.lower().startswith("impersonate-")]

@@ -1,20 +1,20 @@
-"""What a client is told when it may not do something."""
+"""The messages of Forbidden responses."""
 
 from pybernetes.apiserver.types import Attributes
 
 
 def denial(attributes: Attributes) -> str:
     """`User "x" cannot list resource "pods" in API group "" in the namespace "default"`"""
-    asked = attributes
-    if not asked.is_resource:
-        return f'User "{asked.user.name}" cannot {asked.verb} path "{asked.path}"'
-    resource = f"{asked.resource}/{asked.subresource}" if asked.subresource else asked.resource
-    where = f'in the namespace "{asked.namespace}"' if asked.namespace else "at the cluster scope"
-    return f'User "{asked.user.name}" cannot {asked.verb} resource "{resource}" in API group "{asked.group}" {where}'
+    if not attributes.is_resource:
+        return f'User "{attributes.user.name}" cannot {attributes.verb} path "{attributes.path}"'
+    resource = f"{attributes.resource}/{attributes.subresource}" if attributes.subresource else attributes.resource
+    where = f'in the namespace "{attributes.namespace}"' if attributes.namespace else "at the cluster scope"
+    group = f'in API group "{attributes.group}"'
+    return f'User "{attributes.user.name}" cannot {attributes.verb} resource "{resource}" {group} {where}'
 
 
 def forbidden_message(attributes: Attributes, reason: str = "") -> str:
-    """The whole message of the Forbidden status; an authorizer's reason comes last."""
+    """The message of a Forbidden status; it ends with the authorizer's reason."""
     text = denial(attributes) + (f": {reason}" if reason else "")
     if not attributes.is_resource:
         return f"forbidden: {text}"

@@ -1,7 +1,7 @@
-"""The Node authorizer: a kubelet sees its own node, the pods on it, and what those pods refer to. Nothing else.
+"""The Node authorizer: a kubelet may read its own node, the pods on it, and what those pods refer to, nothing else.
 
-A graph from nodes to secrets, config maps, claims and service accounts is kept up to date by pods coming and going;
-a request is one look-up in it. The user is `system:node:<name>` in the group `system:nodes`.
+It keeps a graph from nodes to Secrets, ConfigMaps, claims and service accounts, updated by changes of pods. A request
+is one look-up in it. The user is `system:node:<name>` in the group `system:nodes`.
 """
 
 from collections import Counter
@@ -24,7 +24,7 @@ Ref = tuple[str, str, str]
 """(resource, namespace, name)"""
 
 NODE_READ = frozenset({"get", "list", "watch"})
-#: Resources that a node may read only where one of its pods refers to them.
+#: Resources that a node may read only if one of its pods refers to them.
 GRAPH_VERBS: dict[tuple[str, str, str], frozenset[str]] = {
     ("", "secrets", ""): NODE_READ,
     ("", "configmaps", ""): NODE_READ,
@@ -39,14 +39,14 @@ OWN_LEASE_VERBS = frozenset({"get", "create", "update", "patch", "delete"})
 
 
 def node_name(user: User) -> str:
-    """The node that a user is, or ""."""
+    """The name of the node if the user is one, else ""."""
     if NODES_GROUP in user.groups and user.name.startswith(NODE_PREFIX):
         return user.name.removeprefix(NODE_PREFIX)
     return ""
 
 
 class NodeAuthorizer:
-    """Fed with pods by `put` and `remove`; has no opinion on users that are no nodes."""
+    """Follows pods through `put` and `remove`. Has no opinion about users that are not nodes."""
 
     def __init__(self) -> None:
         self._pods: dict[tuple[str, str], tuple[str, list[Ref]]] = {}
@@ -54,14 +54,14 @@ class NodeAuthorizer:
         self._static = [compile_rule(rule) for rule in node_rules()]
 
     def reset(self, pods: Iterable[Pod]) -> None:
-        """Forget everything, then take in these."""
+        """Forget everything, and take in these pods."""
         self._pods.clear()
         self._graph.clear()
         for pod in pods:
             self.put(pod)
 
     def put(self, pod: Pod) -> None:
-        """A pod was created or changed. Mirror pods give access to nothing: a node makes them itself."""
+        """A pod was created or changed. Mirror pods grant no access: a node creates them itself."""
         self.remove(pod)
         node = pod.spec.node_name
         if not node:
@@ -73,7 +73,7 @@ class NodeAuthorizer:
         self._graph.setdefault(node, Counter()).update(refs)
 
     def remove(self, pod: Pod) -> None:
-        """A pod is gone."""
+        """A pod was deleted."""
         node, refs = self._pods.pop((pod.metadata.namespace, pod.metadata.name), ("", []))
         graph = self._graph.get(node)
         if graph is None:
@@ -86,68 +86,69 @@ class NodeAuthorizer:
             del self._graph[node]
 
     def authorize(self, attributes: Attributes) -> Decision:
-        """Allow a node what is its own."""
+        """Allow a node to access its own objects."""
         node = node_name(attributes.user)
         if not node:
             return Decision(False)
-        asked = attributes
-        if asked.is_resource:
-            refusal = self._refusal(node, asked)
+        if attributes.is_resource:
+            refusal = self._refusal(node, attributes)
             if refusal is not None:
                 return Decision(not refusal, refusal)
-        return Decision(any(rule.allows(asked) for rule in self._static))
+        return Decision(any(rule.allows(attributes) for rule in self._static))
 
-    def _refusal(self, node: str, asked: Attributes) -> str | None:
-        """ "" allows, a text refuses, None leaves it to the static rules."""
-        verbs = GRAPH_VERBS.get((asked.group, asked.resource, asked.subresource))
+    def _refusal(self, node: str, attributes: Attributes) -> str | None:
+        """ "" allows, a reason denies, None leaves the decision to the static rules."""
+        verbs = GRAPH_VERBS.get((attributes.group, attributes.resource, attributes.subresource))
         if verbs is not None:
-            return self._about_reference(node, asked, verbs)
-        if (asked.group, asked.resource) in (("", "nodes"), ("storage.k8s.io", "csinodes")):
-            return _about_node(node, asked)
-        if (asked.group, asked.resource) == ("", "pods"):
-            return self._about_pod(node, asked)
-        if (asked.group, asked.resource) == ("coordination.k8s.io", "leases"):
-            return _about_lease(node, asked)
+            return self._about_reference(node, attributes, verbs)
+        if (attributes.group, attributes.resource) in (("", "nodes"), ("storage.k8s.io", "csinodes")):
+            return _about_node(node, attributes)
+        if (attributes.group, attributes.resource) == ("", "pods"):
+            return self._about_pod(node, attributes)
+        if (attributes.group, attributes.resource) == ("coordination.k8s.io", "leases"):
+            return _about_lease(node, attributes)
         return None
 
-    def _about_reference(self, node: str, asked: Attributes, verbs: frozenset[str]) -> str:
-        if asked.verb not in verbs:
+    def _about_reference(self, node: str, attributes: Attributes, verbs: frozenset[str]) -> str:
+        if attributes.verb not in verbs:
             return f"can only {'/'.join(sorted(verbs))} this resource"
-        if not asked.name:
+        if not attributes.name:
             return "No Object name found"
-        if (asked.resource, asked.namespace, asked.name) in self._graph.get(node, ()):
+        if (attributes.resource, attributes.namespace, attributes.name) in self._graph.get(node, ()):
             return ""
         return f"no relationship found between node '{node}' and this object"
 
-    def _about_pod(self, node: str, asked: Attributes) -> str | None:
+    def _about_pod(self, node: str, attributes: Attributes) -> str | None:
         """Pods on the node may be read and changed; their lists and watches must select the node."""
-        if asked.verb not in NODE_READ or asked.subresource:
+        if attributes.verb not in NODE_READ or attributes.subresource:
             return None
-        if asked.name and asked.verb == "get":
-            known = ("pods", asked.namespace, asked.name) in self._graph.get(node, ())
+        if attributes.name and attributes.verb == "get":
+            known = ("pods", attributes.namespace, attributes.name) in self._graph.get(node, ())
             return "" if known else f"no relationship found between node '{node}' and this object"
-        if f"spec.nodeName={node}" in asked.field_selector.split(","):
+        if f"spec.nodeName={node}" in attributes.field_selector.split(","):
             return ""
         return "can only list/watch pods with spec.nodeName field selector"
 
 
-def _about_node(node: str, asked: Attributes) -> str | None:
-    """Its own node object; creation is checked by name in admission, where the name is known."""
-    if asked.verb not in NODE_READ | {"update", "patch", "delete"} or asked.subresource not in ("", "status"):
+def _about_node(node: str, attributes: Attributes) -> str | None:
+    """Its own Node object. Admission checks creation, where the name is known."""
+    if attributes.verb not in NODE_READ | {"update", "patch", "delete"} or attributes.subresource not in ("", "status"):
         return None
-    if asked.name:
-        return None if asked.name == node else f"node '{node}' cannot {asked.verb} node '{asked.name}', only its own"
-    if f"metadata.name={node}" in asked.field_selector.split(","):
+    if attributes.name:
+        if attributes.name == node:
+            return None
+        return f"node '{node}' cannot {attributes.verb} node '{attributes.name}', only its own"
+    if f"metadata.name={node}" in attributes.field_selector.split(","):
         return None
-    return f"node '{node}' cannot {asked.verb} all nodes, only its own"
+    return f"node '{node}' cannot {attributes.verb} all nodes, only its own"
 
 
-def _about_lease(node: str, asked: Attributes) -> str:
-    if asked.verb not in OWN_LEASE_VERBS:
+def _about_lease(node: str, attributes: Attributes) -> str:
+    if attributes.verb not in OWN_LEASE_VERBS:
         return "can only get, create, update, patch, or delete a node lease"
-    if asked.namespace != LEASE_NAMESPACE:
+    if attributes.namespace != LEASE_NAMESPACE:
         return f'can only access leases in the "{LEASE_NAMESPACE}" system namespace'
-    if asked.verb != "create" and asked.name != node:
+    if attributes.verb != "create" and attributes.name != node:
         return "can only access node lease with the same name as the requesting node"
     return ""
 
@@ -184,7 +185,7 @@ def _of_container(container: Container | EphemeralContainer) -> Iterator[tuple[s
             yield "configmaps", whole.config_map_ref.name
 
 
-#: Volume sources that name a secret by a reference of its own.
+#: Volume sources with a reference to a Secret.
 _SECRET_REFS = ("cephfs", "cinder", "flex_volume", "iscsi", "rbd", "scale_io", "storageos")
 
 

@@ -1,7 +1,7 @@
-"""RBAC from memory: roles and bindings indexed by subject, kept current by whoever feeds `put` and `remove`.
+"""RBAC in memory: roles and bindings indexed by subject, kept current through `put` and `remove`.
 
-A request costs one look-up per name that its user goes by, and the answer is remembered until a role or binding
-changes. Nothing here does I/O.
+A request costs one look-up per name and group of its user. Decisions are cached until a role or binding changes.
+Nothing here does I/O.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ GROUP = "rbac.authorization.k8s.io"
 REMEMBERED = 16_384
 
 Name = tuple[str, str]
-"""("User" or "Group", its name); a service account stands under its user name"""
+"""("User" or "Group", its name); a service account is indexed by its user name"""
 Place = tuple[str, str]
 """(namespace or "", name)"""
 
@@ -51,7 +51,7 @@ def _name_of(subject: Subject, namespace: str) -> Name:
 
 
 class Rbac:
-    """An authorizer fed with Roles, ClusterRoles, RoleBindings and ClusterRoleBindings."""
+    """An authorizer that follows Roles, ClusterRoles, RoleBindings and ClusterRoleBindings."""
 
     def __init__(self, objects: Iterable[Object] = ()) -> None:
         self._roles: dict[Place, list[CompiledRule]] = {}
@@ -63,7 +63,7 @@ class Rbac:
             self.put(obj)
 
     def reset(self, objects: Iterable[Object]) -> None:
-        """Forget everything, then take in these."""
+        """Forget everything, and take in these objects."""
         self._roles.clear()
         self._bindings.clear()
         self._index.clear()
@@ -111,7 +111,7 @@ class Rbac:
             del self._index[place[0]]
 
     def _bound(self, user: User, namespace: str) -> Iterator[_Bound]:
-        """Every binding that counts for a user in a namespace: first those of the whole cluster."""
+        """Every binding that applies to a user in a namespace, cluster-wide ones first."""
         names: list[Name] = [("User", user.name), *(("Group", group) for group in user.groups)]
         for where in ("", namespace) if namespace else ("",):
             subjects = self._index.get(where)
@@ -120,7 +120,7 @@ class Rbac:
                     yield from subjects.get(name, {}).values()
 
     def role_rules(self, ref: RoleRef, namespace: str) -> list[PolicyRule] | None:
-        """The rules of the role that a binding in `namespace` refers to; None when there is no such role."""
+        """The rules of the role that a binding in `namespace` refers to; None if the role does not exist."""
         found = self._compiled(ref, namespace)
         return None if found is None else [c.rule for c in found]
 
@@ -130,7 +130,7 @@ class Rbac:
         return self._roles.get(("", ref.name)) if ref.kind == "ClusterRole" else None
 
     def authorize(self, attributes: Attributes) -> Decision:
-        """Allow what any rule allows; RBAC never denies."""
+        """Allow what any rule allows. RBAC never denies."""
         user = attributes.user
         key = (
             user.name, user.groups, attributes.verb, attributes.group, attributes.resource, attributes.subresource,
@@ -154,7 +154,7 @@ class Rbac:
         return Decision(False, f"RBAC: {_listed(problems)}" if problems else "")
 
     def rules_for(self, user: User, namespace: str) -> tuple[list[PolicyRule], list[str]]:
-        """All rules that a user has in a namespace, and what went wrong in finding them."""
+        """All rules that a user has in a namespace, and the errors in resolving them."""
         rules: list[PolicyRule] = []
         problems = []
         for bound in self._bound(user, namespace):
@@ -166,7 +166,7 @@ class Rbac:
         return rules, list(dict.fromkeys(problems))
 
     def may_grant(self, user: User, rules: Iterable[PolicyRule], namespace: str) -> list[PolicyRule]:
-        """The parts of `rules` that the user does not have in the namespace: empty when they may be granted."""
+        """The parts of `rules` that the user does not have in the namespace; empty if the user may grant them."""
         return missing(self.rules_for(user, namespace)[0], rules)
 
 

@@ -1,4 +1,4 @@
-"""The kinds that only ask: may this be done, who am I, is this token good. They are answered and never stored."""
+"""Answers reviews: may a user do this, who am I, is this token valid. Reviews are never stored."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,7 +29,7 @@ from pybernetes.apiserver.types import Attributes, Authorizer, User
 
 
 class Reviews:
-    """Answers reviews. `audiences` are the API server's own, asked for when a TokenReview names none."""
+    """Answers reviews. `audiences` are the API server's own, for TokenReviews without audiences."""
 
     def __init__(
         self, *, authorizer: Authorizer, rbac: Rbac, tokens: TokenAuthenticator, audiences: Sequence[str] = ()
@@ -123,7 +123,7 @@ def _attributes(user: User, resource: ResourceAttributes | None, path: NonResour
     if resource is None:
         assert path is not None
         return Attributes(user=user, verb=path.verb, path=path.path, is_resource=False)
-    asked = Attributes(
+    requested = Attributes(
         user=user,
         verb=resource.verb,
         group=resource.group,
@@ -136,7 +136,7 @@ def _attributes(user: User, resource: ResourceAttributes | None, path: NonResour
     if resource.field_selector is not None:
         selector = resource.field_selector
         terms = [f"{r.key}={r.values[0]}" for r in selector.requirements if r.operator == "In" and len(r.values) == 1]
-        asked = replace(asked, field_selector=selector.raw_selector or ",".join(terms))
+        requested = replace(requested, field_selector=selector.raw_selector or ",".join(terms))
     if resource.label_selector is not None:
-        asked = replace(asked, label_selector=resource.label_selector.raw_selector)
-    return asked
+        requested = replace(requested, label_selector=resource.label_selector.raw_selector)
+    return requested

@@ -1,7 +1,6 @@
-"""The rules of the default roles, as tables: who of the original's own users may do what.
+"""The rules of kube-apiserver's default roles, as tables.
 
-A line reads `verbs | groups | resources`, or `verbs | resources @names` after a group; words are separated by spaces,
-the core group is written `core`.
+A rule is (verbs, groups, resources), each a list of words separated by spaces. The core group is written `core`.
 """
 
 READ = "get list watch"
@@ -148,7 +147,7 @@ APPS = (
     "statefulsets/scale"
 )
 
-#: What `admin`, `edit` and `view` gather.
+#: The rules that `admin`, `edit` and `view` aggregate.
 AGGREGATED: dict[str, Rules] = {
     "admin": (
         ("create", "authorization.k8s.io", "localsubjectaccessreviews"),
@@ -215,7 +214,7 @@ CONTROLLERS: dict[str, Rules] = {
         EVENTS,
     ),
     "deployment-controller": (
-        # The original gets by with update; ours patches annotations, so as not to collide with users' changes.
+        # kube-controller-manager needs update only; ours patches annotations, to avoid conflicts with users' changes.
         ("get list patch update watch", "apps extensions", "deployments"),
         ("update", "apps extensions", "deployments/status deployments/finalizers"),
         ("create delete get list patch update watch", "apps extensions", "replicasets"),

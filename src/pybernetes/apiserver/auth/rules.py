@@ -1,4 +1,4 @@
-"""Policy rules of RBAC: what one allows, and whether rules cover other rules. Pure."""
+"""Policy rules of RBAC: what a rule allows, and whether rules cover other rules. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -21,17 +21,17 @@ class CompiledRule:
     names: frozenset[str]
     urls: tuple[str, ...]
 
-    def allows(self, asked: Attributes) -> bool:
-        """Whether the rule alone allows what is asked."""
-        if ALL not in self.verbs and asked.verb not in self.verbs:
+    def allows(self, attributes: Attributes) -> bool:
+        """Whether the rule allows the request."""
+        if ALL not in self.verbs and attributes.verb not in self.verbs:
             return False
-        if not asked.is_resource:
-            return any(url_matches(url, asked.path) for url in self.urls)
-        if ALL not in self.groups and asked.group not in self.groups:
+        if not attributes.is_resource:
+            return any(url_matches(url, attributes.path) for url in self.urls)
+        if ALL not in self.groups and attributes.group not in self.groups:
             return False
-        if self.names and asked.name not in self.names:
+        if self.names and attributes.name not in self.names:
             return False
-        return resource_matches(self.resources, asked.resource, asked.subresource)
+        return resource_matches(self.resources, attributes.resource, attributes.subresource)
 
 
 def compile_rule(rule: PolicyRule) -> CompiledRule:
@@ -47,7 +47,7 @@ def compile_rule(rule: PolicyRule) -> CompiledRule:
 
 
 def resource_matches(resources: frozenset[str], resource: str, subresource: str) -> bool:
-    """`pods/log` is meant by `*`, `pods/log` and `*/log`, and not by `pods`."""
+    """`*`, `pods/log` and `*/log` match `pods/log`; `pods` does not."""
     if ALL in resources:
         return True
     if not subresource:
@@ -56,20 +56,20 @@ def resource_matches(resources: frozenset[str], resource: str, subresource: str)
 
 
 def url_matches(pattern: str, path: str) -> bool:
-    """A path, or a prefix that ends in a star."""
+    """Whether a path matches: exactly, or by a prefix that ends in a star."""
     if pattern in (ALL, path):
         return True
     return pattern.endswith(ALL) and path.startswith(pattern.rstrip(ALL))
 
 
 def missing(held: Iterable[PolicyRule], wanted: Iterable[PolicyRule]) -> list[PolicyRule]:
-    """The smallest parts of `wanted` (one verb, group, resource, name each) that no single held rule covers."""
+    """The smallest parts of `wanted` (one verb, group, resource and name each) that no held rule covers."""
     owned = [compile_rule(r) for r in held]
     return [part for rule in wanted for part in _parts(rule) if not any(_covers(o, part) for o in owned)]
 
 
 def _parts(rule: PolicyRule) -> list[PolicyRule]:
-    """A rule taken apart, so that several rules together can cover it."""
+    """A rule split into parts, so that several rules together can cover it."""
     parts = [
         PolicyRule(verbs=[verb], api_groups=[group], resources=[resource], resource_names=names)
         for group, resource, verb in product(rule.api_groups, rule.resources, rule.verbs)
@@ -93,7 +93,7 @@ def _covers(owner: CompiledRule, part: PolicyRule) -> bool:
 
 
 def describe(rules: Sequence[PolicyRule]) -> str:
-    """Rules as the original prints them where it refuses to grant them: parts that differ in verb alone as one."""
+    """Rules in the format of kube-apiserver's refusals: parts that differ only in the verb are joined."""
     merged: dict[str, list[str]] = {}
     for rule in rules:
         lists = (

@@ -1,4 +1,4 @@
-"""The keys that sign service-account tokens, and their public halves as clients and verifiers get them."""
+"""The keys that sign service-account tokens, and the public keys that verify them."""
 
 import base64
 import hashlib
@@ -15,7 +15,7 @@ PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 @dataclass(frozen=True, slots=True)
 class VerifyingKey:
-    """A public key, the one algorithm it is used with, and the id by which tokens name it."""
+    """A public key, its algorithm, and the key id in the header of tokens."""
 
     key: PublicKey
     algorithm: str
@@ -24,7 +24,7 @@ class VerifyingKey:
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A private key with its public half."""
+    """A private key with its public key."""
 
     key: PrivateKey
     public: VerifyingKey
@@ -42,7 +42,7 @@ def signing_key(pem: bytes) -> SigningKey:
 
 
 def verifying_key(pem: bytes) -> VerifyingKey:
-    """A public key from PEM; a private key will do, too. Raises ValueError."""
+    """A public key from the PEM of a public or private key. Raises ValueError."""
     if b"PRIVATE KEY" in pem:
         return signing_key(pem).public
     key = serialization.load_pem_public_key(pem)
@@ -52,7 +52,7 @@ def verifying_key(pem: bytes) -> VerifyingKey:
 
 
 def generate() -> SigningKey:
-    """A new P-256 key: small tokens, and signing takes a tenth of RSA's time."""
+    """A new P-256 key: tokens are small, and signing takes a tenth of the time of RSA."""
     key = ec.generate_private_key(ec.SECP256R1())
     return SigningKey(key, _verifying(key.public_key()))
 

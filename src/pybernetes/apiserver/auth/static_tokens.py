@@ -14,13 +14,13 @@ def _digest(token: str) -> bytes:
 
 
 class StaticTokens:
-    """Finds users by token. Only digests are kept and compared, so the time taken says nothing about a token."""
+    """Finds users by token. Only digests are kept and compared, so timing reveals nothing about a token."""
 
     def __init__(self, tokens: Mapping[str, User]) -> None:
         self._users = {_digest(token): user for token, user in tokens.items()}
 
     async def recognize(self, token: str, audiences: Sequence[str]) -> Recognized | None:
-        """A token that is not in the file may be of another sort."""
+        """None if the token is not in the file."""
         digest, found = _digest(token), None
         for known, user in self._users.items():
             if hmac.compare_digest(known, digest):
@@ -29,7 +29,7 @@ class StaticTokens:
 
 
 def parse_token_file(lines: Iterable[str], source: str = "the token file") -> dict[str, User]:
-    """Users by token. Raises ValueError that names the line."""
+    """Users by token. Raises ValueError with the line number."""
     tokens: dict[str, User] = {}
     for number, row in enumerate(csv.reader(lines, skipinitialspace=True), 1):
         if not row or row[0].startswith("#"):

@@ -1,7 +1,7 @@
-"""Service-account tokens: JSON web tokens bound to an account and, mostly, to a pod.
+"""Service-account tokens: JSON web tokens bound to an account and, usually, to a pod.
 
-A token is good while its signature, issuer, audience and times are, and while everything that it is bound to still
-exists with the same uid. Signatures of tokens seen before are remembered; the rest is checked every time.
+A token is valid if its signature, issuer, audience and times are, and while all objects that it is bound to exist with
+the same uid. Verified signatures are cached; everything else is checked every time.
 """
 
 import hashlib
@@ -23,11 +23,11 @@ PREFIX = "system:serviceaccount:"
 LEGACY_ISSUER = "kubernetes/serviceaccount"
 PRIVATE = "kubernetes.io"
 LEEWAY = 10
-"""seconds by which clocks may differ at nbf and iat"""
+"""tolerated clock skew for nbf and iat, in seconds"""
 DELETION_GRACE = 60
-"""seconds after an object's deletionTimestamp during which its tokens are still good"""
+"""seconds for which tokens stay valid after the deletionTimestamp of an object that they are bound to"""
 EXTENDED_REQUEST = 3607
-"""expirationSeconds by which kubelets mark a token that old clients won't refresh; such tokens live for a year"""
+"""the expirationSeconds of kubelets for tokens that old clients do not refresh; such tokens are valid for a year"""
 YEAR = 365 * 24 * 3600
 MIN_SECONDS = 600
 DEFAULT_SECONDS = 3600
@@ -38,7 +38,7 @@ class Lookup(Protocol):
     """Finds the metadata of a ServiceAccount, Pod, Secret or Node; namespace is "" for a node."""
 
     async def __call__(self, kind: str, namespace: str, name: str) -> ObjectMeta | None:
-        """None when there is no such object."""
+        """None if the object does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,12 @@ class Ref:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What a new token says. At most one of pod and secret; a node goes with a pod, or stands alone."""
+    """The claims of a new token. At most one of pod and secret; a node may come with a pod, or alone."""
 
     namespace: str
     service_account: Ref
     audiences: tuple[str, ...] = ()
-    """empty: the API server's own"""
+    """default: the API server's own"""
     seconds: int = DEFAULT_SECONDS
     pod: Ref | None = None
     secret: Ref | None = None
@@ -64,13 +64,13 @@ class Grant:
 
 
 def service_account_user(namespace: str, name: str, uid: str = "", extra: Mapping[str, tuple[str, ...]] = {}) -> User:
-    """The user that a service account is."""
+    """The user name and groups of a service account."""
     groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}")
     return User(f"{PREFIX}{namespace}:{name}", groups, uid, extra)
 
 
 class ServiceAccountTokens:
-    """Mints and recognizes tokens. `keys` are further keys that tokens may be signed with (rotation)."""
+    """Issues and authenticates tokens. `keys` are further keys whose signatures are accepted, for rotation."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class ServiceAccountTokens:
         self._verified: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
 
     def mint(self, grant: Grant) -> tuple[str, datetime]:
-        """A token, and the time at which its holder should have got a new one."""
+        """A token, and the time until which its holder should refresh it."""
         now = int(self._clock())
         audiences = grant.audiences or self.audiences
         private: dict[str, Any] = {
@@ -104,9 +104,9 @@ class ServiceAccountTokens:
             ref: Ref | None = getattr(grant, field)
             if ref is not None:
                 private[field] = {"name": ref.name, "uid": ref.uid}
-        told = expires = now + grant.seconds
+        refresh_by = expires = now + grant.seconds
         if grant.pod and grant.seconds == EXTENDED_REQUEST and set(audiences) <= set(self.audiences):
-            private["warnafter"] = told
+            private["warnafter"] = refresh_by
             expires = now + YEAR
         claims = {
             "aud": list(audiences),
@@ -118,10 +118,10 @@ class ServiceAccountTokens:
             "nbf": now,
             "sub": f"{PREFIX}{grant.namespace}:{grant.service_account.name}",
         }
-        return self._sign(claims), datetime.fromtimestamp(told, UTC)
+        return self._sign(claims), datetime.fromtimestamp(refresh_by, UTC)
 
     def mint_secret(self, namespace: str, account: Ref, secret_name: str) -> str:
-        """A token of the old sort that lives in a secret: no audience, no end, good while the secret holds it."""
+        """A legacy token, stored in a Secret: without audience and expiry, valid while the Secret contains it."""
         return self._sign(
             {
                 "iss": LEGACY_ISSUER,
@@ -138,7 +138,7 @@ class ServiceAccountTokens:
         return jwt.encode(dict(claims), self._key.key, algorithm=self._key.public.algorithm, headers=headers)
 
     async def recognize(self, token: str, audiences: Sequence[str] = ()) -> Recognized | None:
-        """The account of a token. None when it is no token of ours; raises InvalidToken when it is, and not good."""
+        """The user of a token. None if another issuer has issued it. Raises InvalidToken."""
         if token.count(".") != 2 or len(token) > MAX_TOKEN:
             return None
         claims = self._claims(token)
@@ -156,7 +156,7 @@ class ServiceAccountTokens:
         return Recognized(await self._user(claims), common)
 
     def _is_ours(self, token: str) -> bool:
-        """Whether the token names our issuer; its signature is not looked at yet."""
+        """Whether the token's issuer is this server; the signature is not verified yet."""
         try:
             claims = jwt.decode(token, options={"verify_signature": False})
         except (jwt.PyJWTError, ValueError, RecursionError):
@@ -164,7 +164,7 @@ class ServiceAccountTokens:
         return claims.get("iss") in (self.issuer, LEGACY_ISSUER)
 
     def _claims(self, token: str) -> dict[str, Any] | None:
-        """The claims of a token of ours whose signature is good; None for a token of somebody else."""
+        """The claims of a token of this issuer, with its signature verified; None for another issuer."""
         digest = hashlib.sha256(token.encode(errors="surrogatepass")).digest()
         known = self._verified.get(digest)
         if known is not None:
@@ -186,7 +186,7 @@ class ServiceAccountTokens:
         candidates = [self._keys[key_id]] if key_id in self._keys else list(self._keys.values())
         for candidate in candidates:
             try:
-                # The algorithm comes from the key, never from the token.
+                # The algorithm is that of the key, never the one in the token.
                 claims: dict[str, Any] = jwt.decode(
                     token,
                     candidate.key,
@@ -228,7 +228,7 @@ class ServiceAccountTokens:
         extra: dict[str, tuple[str, ...]] = {}
         for field, kind in (("secret", "Secret"), ("pod", "Pod"), ("node", "Node")):
             ref = _ref(private, field)
-            # A node is checked only where it is all that the token is bound to: a pod goes with its node.
+            # A node is checked only if the token is bound to nothing else: a pod is deleted with its node.
             if ref is None:
                 continue
             if not (field == "node" and "pod" in private):

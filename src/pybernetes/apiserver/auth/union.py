@@ -1,4 +1,4 @@
-"""Several authenticators or authorizers as one. The first that knows the answer gives it."""
+"""Several authenticators or authorizers as one. The first that decides wins."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,20 +14,20 @@ MASTERS = "system:masters"
 
 
 def authenticated(user: User) -> User:
-    """The user as a member of system:authenticated."""
+    """The user with the group system:authenticated."""
     if AUTHENTICATED in user.groups or user.name == ANONYMOUS.name:
         return user
     return replace(user, groups=(*user.groups, AUTHENTICATED))
 
 
 class TokenUnion:
-    """Tries every sort of token. A token that nobody recognizes is bad."""
+    """Tries every token authenticator. A token that none of them accepts is invalid."""
 
     def __init__(self, authenticators: Sequence[TokenAuthenticator]) -> None:
         self._authenticators = tuple(authenticators)
 
     async def recognize(self, token: str, audiences: Sequence[str] = ()) -> Recognized | None:
-        """Raises InvalidToken when one authenticator refuses the token and no other takes it."""
+        """Raises InvalidToken if an authenticator refuses the token and no other accepts it."""
         refusal: InvalidToken | None = None
         for authenticator in self._authenticators:
             try:
@@ -43,7 +43,7 @@ class TokenUnion:
 
 
 class BearerAuthenticator:
-    """The bearer token of a request. Raises Unauthorized for one that is not good."""
+    """Authenticates the bearer token of a request. Raises Unauthorized for an invalid one."""
 
     def __init__(self, tokens: TokenAuthenticator) -> None:
         self._tokens = tokens
@@ -63,14 +63,14 @@ class BearerAuthenticator:
 
 
 class AuthenticatorUnion:
-    """Certificate, then token, then nobody: anonymous where that is allowed, else Unauthorized."""
+    """Certificate, then token, then system:anonymous if that is enabled, else Unauthorized."""
 
     def __init__(self, authenticators: Sequence[Authenticator], *, anonymous: bool = True) -> None:
         self._authenticators = tuple(authenticators)
         self._anonymous = anonymous
 
     async def authenticate(self, headers: Mapping[str, str], certificate: Certificate | None) -> User:
-        """Always a user, or Unauthorized."""
+        """The user. Raises Unauthorized."""
         for authenticator in self._authenticators:
             user = await authenticator.authenticate(headers, certificate)
             if user is not None:
@@ -81,21 +81,21 @@ class AuthenticatorUnion:
 
 
 class MastersAuthorizer:
-    """Members of system:masters may do everything, whatever the roles say: the way back into a locked cluster."""
+    """Allows everything to members of system:masters, so that administrators can't lock themselves out."""
 
     def authorize(self, attributes: Attributes) -> Decision:
-        """Allow the masters, and have no opinion on others."""
+        """Allow members of system:masters; no opinion about others."""
         return Decision(MASTERS in attributes.user.groups)
 
 
 class AuthorizerUnion:
-    """The first authorizer that allows or denies decides; without one, the answer is no, with all reasons."""
+    """The first authorizer that allows or denies decides. If none does, the request is refused with all reasons."""
 
     def __init__(self, authorizers: Sequence[Authorizer]) -> None:
         self._authorizers = tuple(authorizers)
 
     def authorize(self, attributes: Attributes) -> Decision:
-        """Allow or not."""
+        """Decide about one request."""
         reasons = []
         for authorizer in self._authorizers:
             decision = authorizer.authorize(attributes)

@@ -1,1 +1,1 @@
-"""What hangs below an object: /scale, /binding, /eviction, /log, ... One file each; `endpoints` lists them."""
+"""Endpoints below an object: /scale, /binding, /eviction, /log, ... One file each; `endpoints` lists them."""

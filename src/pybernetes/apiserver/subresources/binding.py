@@ -1,4 +1,4 @@
-"""binding: the scheduler's decision, written once. A pod that has a node keeps it."""
+"""binding: assigns a pod to a node, once."""
 
 import dataclasses
 
@@ -29,7 +29,7 @@ class BindingSubresource:
         return await self._bind(request, _binding(request))
 
     async def create_named(self, request: ResourceRequest) -> Response:
-        """The same where the pod's name is in the body only."""
+        """POST to /bindings, where only the body has the pod's name."""
         binding = _binding(request)
         info = dataclasses.replace(request.info, name=binding.metadata.name, resource=POD.plural, subresource=_NAME)
         resource = self._context.catalogue.of(POD)
@@ -37,15 +37,15 @@ class BindingSubresource:
 
     async def _bind(self, request: ResourceRequest, binding: Binding) -> Response:
         _check(binding, request.info.name)
-        asked, now = write_options(request, "CreateOptions"), self._context.timestamp()
-        await self._writer.admit(request, binding, options=asked)
+        requested, now = write_options(request, "CreateOptions"), self._context.timestamp()
+        await self._writer.admit(request, binding, options=requested)
 
         def make(pod: Pod, _: bytes) -> Pod:
             _may_bind(request, pod, binding)
             return bound(pod, binding, now)
 
         endpoint = request.resource.kind.subresource(_NAME)
-        await self._writer.update(request, make, asked, endpoint, admitted=True)
+        await self._writer.update(request, make, requested, endpoint, admitted=True)
         return rendering.response(201, codec.encode_status(Status(status="Success", code=201)), request.form)
 
 
@@ -54,7 +54,7 @@ def _binding(request: ResourceRequest) -> Binding:
 
 
 def bound(pod: Pod, binding: Binding, now: str) -> Pod:
-    """The pod on its node, with the condition that tells so and the binding's annotations."""
+    """The pod with the node, the PodScheduled condition and the binding's annotations."""
     pod.spec.node_name = binding.target.name
     pod.metadata.annotations = {**pod.metadata.annotations, **binding.metadata.annotations}
     condition = PodCondition(type="PodScheduled", status="True", last_transition_time=now)

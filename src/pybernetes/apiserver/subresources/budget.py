@@ -1,7 +1,7 @@
 """Whether a pod's disruption budget lets it be evicted. Pure.
 
-A budget protects pods that are ready. A pod that has ended, is going anyway or has not started costs nothing; one that
-runs without being ready costs nothing while the rest of the application is well, or if the budget's policy says so.
+A budget protects ready pods. Evicting a pod that has ended, is being deleted or has not started costs nothing. Evicting
+a running pod that is not ready costs nothing if enough other pods are healthy, or if the budget's policy allows it.
 """
 
 from pybernetes.api import labels
@@ -19,7 +19,7 @@ from pybernetes.apiserver import errors
 from pybernetes.client.errors import ApiError
 
 MAX_DISRUPTED_PODS = 2000
-"""Evictions that the controller may not have seen yet; beyond this it is taken to be gone."""
+"""The number of evictions that the controller may not have seen yet. If there are more, it is probably not running."""
 SEVERAL = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
 _CAUSE = "DisruptionBudget"
 _WOULD_VIOLATE = "Cannot evict pod as it would violate the pod's disruption budget."
@@ -27,7 +27,7 @@ _PROCESSING_RETRY = 10
 
 
 def has_ended(pod: Pod) -> bool:
-    """Whether the pod has ended or is being deleted: nothing about it can become worse."""
+    """Whether the pod has ended or is being deleted."""
     return pod.status.phase in ("Succeeded", "Failed") or bool(pod.metadata.deletion_timestamp)
 
 
@@ -37,8 +37,10 @@ def is_unprotected(pod: Pod) -> bool:
 
 
 def selects(budget: PodDisruptionBudget, pod: Pod) -> bool:
-    """Whether the budget is for this pod. A budget with a broken selector is for none, nor is one for a pod without
-    labels, as in the original."""
+    """Whether the budget applies to this pod.
+
+    As in kube-apiserver, a budget with an invalid selector applies to no pod, and no budget to a pod without labels.
+    """
     try:
         return bool(pod.metadata.labels) and labels.from_label_selector(budget.spec.selector).matches(
             pod.metadata.labels
@@ -48,7 +50,7 @@ def selects(budget: PodDisruptionBudget, pod: Pod) -> bool:
 
 
 def costs_nothing(pod: Pod, budget: PodDisruptionBudget) -> bool:
-    """Whether a running pod may be evicted without being counted: it is not ready, and nobody needs it to become so."""
+    """Whether a running pod may be evicted without being counted: it is not ready, and the budget does not need it."""
     if any(item.type == "Ready" and item.status == "True" for item in pod.status.conditions):
         return False
     status = budget.status
@@ -58,7 +60,7 @@ def costs_nothing(pod: Pod, budget: PodDisruptionBudget) -> bool:
 
 
 def still_processing(name: str) -> ApiError:
-    """429: the controller has not caught up with the budget, or the pod changed under our eyes."""
+    """429: the controller has not caught up with the budget, or the pod has changed in the meantime."""
     text = f"The disruption budget {name} is still being processed by the server."
     return _too_many(text, _PROCESSING_RETRY)
 
@@ -77,14 +79,14 @@ def refusal(budget: PodDisruptionBudget) -> ApiError | None:
 
 
 def _spent(budget: PodDisruptionBudget) -> str:
-    """Why the allowance is 0. After a failed sync the counts are not to be trusted, so that comes first."""
+    """Why no disruption is allowed. A failed sync comes first: the counts can't be trusted then."""
     name, status = budget.metadata.name, budget.status
-    told = find(status.conditions, DISRUPTION_ALLOWED)
-    known = told is not None and told.status == "False" and bool(told.message)
-    if told is not None and known and told.reason == SYNC_FAILED:
+    condition = find(status.conditions, DISRUPTION_ALLOWED)
+    known = condition is not None and condition.status == "False" and bool(condition.message)
+    if condition is not None and known and condition.reason == SYNC_FAILED:
         return (
             f"The disruption budget {name} does not allow evicting pods currently because it failed sync: "
-            f"{told.message}"
+            f"{condition.message}"
         )
     if status.current_healthy <= status.desired_healthy:
         return (
@@ -92,7 +94,7 @@ def _spent(budget: PodDisruptionBudget) -> str:
             f"and has {status.current_healthy} currently"
         )
     text = f"The disruption budget {name} does not allow evicting pods currently"
-    return f"{text} ({told.reason}): {told.message}" if told is not None and known else text
+    return f"{text} ({condition.reason}): {condition.message}" if condition is not None and known else text
 
 
 def _too_many(text: str, retry: int) -> ApiError:
@@ -100,16 +102,18 @@ def _too_many(text: str, retry: int) -> ApiError:
 
 
 def spend(budget: PodDisruptionBudget, pod: str, now: Time) -> None:
-    """Count an eviction, in place: one fewer is allowed, and the pod is noted so that the controller takes it for gone
-    before it is."""
+    """Count an eviction, in place: one disruption less is allowed, and the pod is recorded in disruptedPods.
+
+    The controller does not count the pods in disruptedPods as healthy.
+    """
     status = budget.status
     status.disruptions_allowed -= 1
     status.disrupted_pods = {**status.disrupted_pods, pod: now}
     if status.disruptions_allowed == 0:
-        told = Condition(
+        condition = Condition(
             type=DISRUPTION_ALLOWED,
             status="False",
             reason=INSUFFICIENT_PODS,
             observed_generation=status.observed_generation,
         )
-        status.conditions = with_condition(status.conditions, told, now)
+        status.conditions = with_condition(status.conditions, condition, now)

@@ -1,6 +1,6 @@
-"""log, exec, attach and portforward: questions to the kubelet of the node that the pod runs on.
+"""log, exec, attach and portforward: requests to the kubelet of the pod's node.
 
-The server checks what it can (that the pod, and the container in it, exist), translates the path, and passes bytes.
+The server checks that the pod and the container exist, translates the path, and forwards the bytes.
 """
 
 from contextlib import aclosing
@@ -27,7 +27,7 @@ _LOG_PARAMETERS = (
     "limitBytes",
     "stream",
 )
-#: The API's names of exec's parameters and the kubelet's.
+#: exec's parameters: the names in the API and in the kubelet.
 _STREAMS = (("stdin", "input"), ("stdout", "output"), ("stderr", "error"), ("tty", "tty"))
 
 
@@ -40,7 +40,7 @@ class Connect:
         self._nodes = nodes
 
     async def log(self, request: ResourceRequest) -> Response | StreamResponse:
-        """GET of /log. A pod without a node has said nothing yet."""
+        """GET of /log. The log of a pod without a node is empty."""
         pod = await self._pod(request)
         container = _container(pod, request.query.get("container", ""), default=True)
         _check_log(request)
@@ -101,14 +101,14 @@ class Connect:
 
 def _streams(request: ResourceRequest) -> dict[str, Any]:
     """The streams and the container that the query asks for."""
-    asked = {name: is_true(request.query.get(name)) for name, _ in _STREAMS}
-    return {**asked, "container": request.query.get("container", "")}
+    requested = {name: is_true(request.query.get(name)) for name, _ in _STREAMS}
+    return {**requested, "container": request.query.get("container", "")}
 
 
-def _container(pod: Pod, asked: str, *, default: bool) -> str:
-    """The container meant. Raises BadRequest when that is not clear."""
+def _container(pod: Pod, requested: str, *, default: bool) -> str:
+    """The container to connect to. Raises BadRequest if the client must name one."""
     spec, name = pod.spec, pod.metadata.name
-    if not asked:
+    if not requested:
         if len(spec.containers) == 1 and default:
             return spec.containers[0].name
         choices = f"choose one of: [{' '.join(c.name for c in spec.containers)}]"
@@ -118,13 +118,13 @@ def _container(pod: Pod, asked: str, *, default: bool) -> str:
             choices += f" or one of the ephemeral containers: [{' '.join(c.name for c in spec.ephemeral_containers)}]"
         raise errors.bad_request(f"a container name must be specified for pod {name}, {choices}")
     known = [c.name for c in (*spec.containers, *spec.init_containers)]
-    if asked not in known and all(c.name != asked for c in spec.ephemeral_containers):
-        raise errors.bad_request(f"container {asked} is not valid for pod {name}")
-    return asked
+    if requested not in known and all(c.name != requested for c in spec.ephemeral_containers):
+        raise errors.bad_request(f"container {requested} is not valid for pod {name}")
+    return requested
 
 
 async def _refusal(answer: StreamResponse) -> ApiError:
-    """What a kubelet says in plain text, as the Status that clients expect."""
+    """A kubelet's error in plain text, as the Status that clients expect."""
     async with aclosing(answer.body) as body:
         text = b"".join([chunk async for chunk in body]).decode(errors="replace").strip()[:1000]
     return errors.bad_request(text) if answer.status < 500 else errors.internal(text)

@@ -1,7 +1,7 @@
-"""The one list of endpoints with bodies, or rules, of their own.
+"""The one list of endpoints below objects that have their own handlers.
 
-A kind names its subresources (`Kind.subresources`). Those that show the object itself (/status, /resize) need nothing
-here: the server reads and writes them as it does objects. For the others this module says what answers each verb.
+A kind names its subresources (`Kind.subresources`). Those that show the object itself (/status, /resize) need no
+entry here: the server reads and writes them like objects. For the others this module lists the handler of each verb.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -26,7 +26,7 @@ from pybernetes.client.transport import Response
 Answer = Response | StreamResponse | Tunnel
 Verb = Callable[[ResourceRequest], Awaitable[Answer]]
 Endpoints = Mapping[str, Mapping[str, Verb]]
-"""name of a subresource -> verb -> what answers it"""
+"""name of a subresource -> verb -> handler"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,5 +62,5 @@ def endpoints(parts: Parts) -> Endpoints:
 
 
 def collections(parts: Parts) -> Mapping[str, Verb]:
-    """What answers POST to a kind that is not stored, by `Kind.resource`. Reviews are answered by `reviews`."""
+    """The handlers of POST to kinds that are not stored, by `Kind.resource`. `reviews` handles all others."""
     return {BINDING.resource: BindingSubresource(parts.context, parts.writer).create_named}

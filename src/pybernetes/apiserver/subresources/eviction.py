@@ -1,9 +1,9 @@
-"""eviction: a deletion that asks first whether the pod can be spared.
+"""eviction: deletes a pod if its disruption budget allows it.
 
-    budgets of the pod -> none, or one that lets it go and is lowered by one -> condition DisruptionTarget -> deletion
+    budgets of the pod: none, or one that is decremented -> condition DisruptionTarget -> deletion
 
-The budget is lowered by a write on condition that nobody else was faster: of two evictions that race for the last
-place, one is refused. A pod that no budget had to be asked for is deleted on condition that it is still the same.
+The budget is updated with its resourceVersion as precondition: of two evictions that race for the last allowed
+disruption, one is refused. A pod that needs no budget is deleted with its resourceVersion as precondition.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ from pybernetes.apiserver.writing import Writer
 from pybernetes.client.errors import ApiError, Conflict
 from pybernetes.client.transport import Response
 
-#: Budgets and conditions are written by the server itself, on behalf of whoever evicts.
+#: The server itself writes budgets and conditions, not the user who evicts.
 _MANAGER = "kube-apiserver"
 _RETRIES = 10
 #: What the server itself writes needs no validation.
@@ -47,49 +47,49 @@ class EvictionSubresource:
     async def create(self, request: ResourceRequest) -> Response:
         """Delete the pod. Raises NotFound, Conflict, Forbidden, and TooManyRequests when a budget forbids it."""
         eviction = _eviction(request)
-        asked = _asked(request, eviction)
+        requested = _delete_options(request, eviction)
         await self._context.store.read_barrier()
         reading.find(self._context, request)
         await self._writer.admit(request, eviction, options=write_options(request, "CreateOptions"))
-        if not await self._evict_unprotected(request, asked):
-            await self._evict_protected(request, asked)
+        if not await self._evict_unprotected(request, requested):
+            await self._evict_protected(request, requested)
         return rendering.response(201, codec.encode_status(Status(status="Success", code=201)), request.form)
 
     async def _pod(self, request: ResourceRequest) -> Pod:
         pod: Pod = await request.resource.read(reading.find(self._context, request))
         return pod
 
-    async def _evict_unprotected(self, request: ResourceRequest, asked: DeleteOptions) -> bool:
-        """Delete a pod that no budget protects. False: budgets have a say."""
+    async def _evict_unprotected(self, request: ResourceRequest, requested: DeleteOptions) -> bool:
+        """Delete a pod that no budget protects. False: the budgets must be checked."""
         for attempt in range(_RETRIES):
             pod = await self._pod(request)
             if not rules.is_unprotected(pod):
                 return False
-            # A pending pod might become ready just now; one that has ended stays so.
-            pinned = asked if rules.has_ended(pod) else _pinned(asked, pod)
+            # A pending pod can become ready in the meantime; one that has ended can't.
+            pinned = requested if rules.has_ended(pod) else _pinned(requested, pod)
             try:
                 await self._mark_and_delete(request, pinned)
             except Conflict:
-                if _has_revision(asked) or attempt == _RETRIES - 1:
+                if _has_revision(requested) or attempt == _RETRIES - 1:
                     raise
                 continue
             return True
         raise AssertionError("unreachable")
 
-    async def _evict_protected(self, request: ResourceRequest, asked: DeleteOptions) -> None:
+    async def _evict_protected(self, request: ResourceRequest, requested: DeleteOptions) -> None:
         pod = await self._pod(request)
         budgets = [budget for budget in await self._budgets(request.namespace) if rules.selects(budget, pod)]
         if len(budgets) > 1:
             raise errors.misconfigured(rules.SEVERAL)
         if not budgets or not rules.costs_nothing(pod, budgets[0]):
             if budgets:
-                await self._spend(request, budgets[0].metadata.name, dry_run=bool(asked.dry_run))
-            await self._mark_and_delete(request, asked)
+                await self._spend(request, budgets[0].metadata.name, dry_run=bool(requested.dry_run))
+            await self._mark_and_delete(request, requested)
             return
         try:
-            await self._mark_and_delete(request, _pinned(asked, pod))
+            await self._mark_and_delete(request, _pinned(requested, pod))
         except Conflict as error:
-            if _has_revision(asked):
+            if _has_revision(requested):
                 raise
             raise rules.still_processing(budgets[0].metadata.name) from error
 
@@ -98,7 +98,7 @@ class EvictionSubresource:
         return [await resource.read(kv) for kv in self._context.store.range(resource.prefix(namespace)).items]
 
     async def _spend(self, request: ResourceRequest, name: str, *, dry_run: bool) -> None:
-        """Lower the budget by one. Raises TooManyRequests, Forbidden, and Timeout when others are always faster."""
+        """Decrement the budget. Raises TooManyRequests, Forbidden, and Timeout after repeated conflicts."""
         now = self._context.timestamp()
 
         def make(budget: PodDisruptionBudget, _: bytes) -> PodDisruptionBudget:
@@ -124,19 +124,21 @@ class EvictionSubresource:
         except Conflict as error:
             raise errors.timeout(f'couldn\'t update PodDisruptionBudget "{name}" due to conflicts', 10) from error
 
-    async def _mark_and_delete(self, request: ResourceRequest, asked: DeleteOptions) -> None:
-        if not asked.dry_run:
-            revision = await self._mark(request, asked)
-            if asked.preconditions is not None and _has_revision(asked):
-                asked = replace(asked, preconditions=replace(asked.preconditions, resource_version=revision))
-        await self._deleter.remove(request, request.info.name, asked, admitted=True)
+    async def _mark_and_delete(self, request: ResourceRequest, requested: DeleteOptions) -> None:
+        if not requested.dry_run:
+            revision = await self._mark(request, requested)
+            if requested.preconditions is not None and _has_revision(requested):
+                requested = replace(
+                    requested, preconditions=replace(requested.preconditions, resource_version=revision)
+                )
+        await self._deleter.remove(request, request.info.name, requested, admitted=True)
 
-    async def _mark(self, request: ResourceRequest, asked: DeleteOptions) -> str:
-        """Write into the pod why it goes, on the deletion's own conditions. Returns the pod's revision then."""
+    async def _mark(self, request: ResourceRequest, requested: DeleteOptions) -> str:
+        """Set the condition DisruptionTarget, with the deletion's preconditions. Returns the new resourceVersion."""
         now = self._context.timestamp()
 
         def make(pod: Pod, _: bytes) -> Pod:
-            refused = _unmet(request, pod, asked)
+            refused = _unmet(request, pod, requested)
             if refused is not None:
                 raise refused
             pod.status.conditions = _with_target(pod.status.conditions, now)
@@ -149,7 +151,7 @@ class EvictionSubresource:
 
 
 def _eviction(request: ResourceRequest) -> Eviction:
-    """The body. Bodies of policy/v1beta1, the version before, mean the same."""
+    """The body. Bodies of policy/v1beta1, the previous version, have the same fields."""
     body = codec.json_body(request.http.body, request.content_type)
     older = codec.api_version_of(body) == _V1BETA1.api_version
     eviction: Eviction = codec.object_from(body, _V1BETA1 if older else KIND)
@@ -159,32 +161,32 @@ def _eviction(request: ResourceRequest) -> Eviction:
     return eviction
 
 
-def _asked(request: ResourceRequest, eviction: Eviction) -> DeleteOptions:
+def _delete_options(request: ResourceRequest, eviction: Eviction) -> DeleteOptions:
     """The options of the deletion."""
-    asked, dry_run = eviction.delete_options or DeleteOptions(), request.all_of("dryRun")
-    if dry_run and asked.dry_run and dry_run != asked.dry_run:
-        shown = f"[{' '.join(dry_run)}] and [{' '.join(asked.dry_run)}]"
+    requested, dry_run = eviction.delete_options or DeleteOptions(), request.all_of("dryRun")
+    if dry_run and requested.dry_run and dry_run != requested.dry_run:
+        shown = f"[{' '.join(dry_run)}] and [{' '.join(requested.dry_run)}]"
         raise errors.bad_request(f"Non-matching dry-run options in request and content: {shown}")
-    asked.dry_run = asked.dry_run or dry_run
-    options.check_delete(asked)
-    return asked
+    requested.dry_run = requested.dry_run or dry_run
+    options.check_delete(requested)
+    return requested
 
 
-def _has_revision(asked: DeleteOptions) -> bool:
-    return asked.preconditions is not None and bool(asked.preconditions.resource_version)
+def _has_revision(requested: DeleteOptions) -> bool:
+    return requested.preconditions is not None and bool(requested.preconditions.resource_version)
 
 
-def _pinned(asked: DeleteOptions, pod: Pod) -> DeleteOptions:
-    """The options on condition that the pod is still as we saw it, unless the client named a version itself."""
-    if _has_revision(asked):
-        return asked
-    wanted = asked.preconditions or Preconditions()
-    return replace(asked, preconditions=replace(wanted, resource_version=pod.metadata.resource_version))
+def _pinned(requested: DeleteOptions, pod: Pod) -> DeleteOptions:
+    """The options with the pod's resourceVersion as precondition, unless the client has set one."""
+    if _has_revision(requested):
+        return requested
+    wanted = requested.preconditions or Preconditions()
+    return replace(requested, preconditions=replace(wanted, resource_version=pod.metadata.resource_version))
 
 
-def _unmet(request: ResourceRequest, pod: Pod, asked: DeleteOptions) -> ApiError | None:
-    """The precondition that does not hold. An empty one counts as none, as in the original."""
-    wanted, meta = asked.preconditions or Preconditions(), pod.metadata
+def _unmet(request: ResourceRequest, pod: Pod, requested: DeleteOptions) -> ApiError | None:
+    """The precondition that does not hold. An empty one is ignored, as in kube-apiserver."""
+    wanted, meta = requested.preconditions or Preconditions(), pod.metadata
     named: Any = dataclasses.replace(request.resource.kind, plural="Pod")
     if wanted.uid and wanted.uid != meta.uid:
         why = (
@@ -202,7 +204,7 @@ def _unmet(request: ResourceRequest, pod: Pod, asked: DeleteOptions) -> ApiError
 
 
 def _with_target(conditions: list[PodCondition], now: str) -> list[PodCondition]:
-    """The conditions with DisruptionTarget among them; its time moves only with its status."""
+    """The conditions with DisruptionTarget, whose lastTransitionTime changes only with its status."""
     old = next((item for item in conditions if item.type == "DisruptionTarget"), None)
     same = old is not None and old.status == "True"
     target = PodCondition(

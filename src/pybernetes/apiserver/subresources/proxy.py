@@ -34,7 +34,7 @@ class Target:
 
 
 class Proxy:
-    """Answers any method of /proxy."""
+    """Handles every method of /proxy."""
 
     def __init__(self, context: ServerContext, writer: Writer, nodes: Nodes) -> None:
         self._context = context
@@ -75,7 +75,7 @@ class Proxy:
         return Target(scheme or "https", host, port, self._nodes.tls() if scheme in ("", "https") else None)
 
     def _service(self, scheme: str, service: Service, wanted: str) -> Target:
-        """A random ready endpoint. Raises 503 when there is none."""
+        """A random ready endpoint. Raises ServerError (503) if there is none."""
         ports = service.spec.ports
         name = wanted or (ports[0].name if len(ports) == 1 else "")
         known = next((p for p in ports if wanted and wanted in (p.name, str(p.port))), None)
@@ -123,12 +123,12 @@ def _port(pod: Pod, wanted: str) -> int:
 
 
 def _insecure(scheme: str, host: str, port: int) -> Target:
-    """HTTP, or HTTPS without a look at the certificate, to something that runs in a pod."""
+    """HTTP, or HTTPS without verifying the certificate, to a pod."""
     return Target(scheme or "http", _may_reach(host), port, _unchecked() if scheme == "https" else None)
 
 
 def _may_reach(address: str) -> str:
-    """Refuses addresses of the server's own machine: a pod's status is not a way into it. Raises BadRequest."""
+    """Refuse addresses of the server's own machine, which a forged pod status could contain. Raises BadRequest."""
     try:
         parsed = ip_address(address)
     except ValueError as error:
@@ -139,7 +139,7 @@ def _may_reach(address: str) -> str:
 
 
 def _unchecked() -> ssl.SSLContext:
-    """TLS to a pod, whose certificate nobody signed for us."""
+    """TLS to a pod, whose certificate the server can't verify."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

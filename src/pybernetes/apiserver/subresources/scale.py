@@ -1,4 +1,4 @@
-"""scale: the number of replicas of any kind that has one, in one form for all."""
+"""scale: reads and writes the number of replicas of an object, in the same form for all kinds."""
 
 from typing import Any
 
@@ -33,8 +33,8 @@ class ScaleSubresource:
 
     async def update(self, request: ResourceRequest) -> Response:
         """Replace the number of replicas."""
-        asked = codec.object_from(codec.json_body(request.http.body, request.content_type), KIND)
-        return await self._write(request, lambda scale: asked, "UpdateOptions")
+        requested = codec.object_from(codec.json_body(request.http.body, request.content_type), KIND)
+        return await self._write(request, lambda scale: requested, "UpdateOptions")
 
     async def patch(self, request: ResourceRequest) -> Response:
         """Patch the Scale, then replace."""

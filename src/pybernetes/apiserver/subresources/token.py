@@ -1,4 +1,4 @@
-"""token: a token for a service account, bound to a pod or a secret, for a time and for audiences."""
+"""token: issues a token for a service account, optionally bound to a pod, secret or node."""
 
 from pybernetes.api import time
 from pybernetes.api.authentication.token_request import KIND, TokenRequest
@@ -29,38 +29,38 @@ class TokenSubresource:
         self._tokens = tokens
 
     async def create(self, request: ResourceRequest) -> Response:
-        """Mint one. Raises NotFound, Invalid, Conflict."""
-        asked = codec.object_from(codec.json_body(request.http.body, request.content_type), KIND)
+        """Issue a token. Raises NotFound, Invalid, Conflict."""
+        requested = codec.object_from(codec.json_body(request.http.body, request.content_type), KIND)
         account: ServiceAccount = await request.resource.read(reading.find(self._context, request))
-        if asked.spec.expiration_seconds is None:
-            asked.spec.expiration_seconds = DEFAULT_SECONDS
-        await self._writer.admit(request, asked, options=write_options(request, "CreateOptions"))
-        _check(asked, request.info.name)
-        grant = self._grant(request, asked, account)
+        if requested.spec.expiration_seconds is None:
+            requested.spec.expiration_seconds = DEFAULT_SECONDS
+        await self._writer.admit(request, requested, options=write_options(request, "CreateOptions"))
+        _check(requested, request.info.name)
+        grant = self._grant(request, requested, account)
         token, expires = self._tokens.mint(grant)
-        asked.spec.audiences = asked.spec.audiences or list(self._tokens.audiences)
-        asked.status.token, asked.status.expiration_timestamp = token, time.seconds(expires)
-        asked.metadata.name, asked.metadata.namespace = account.metadata.name, account.metadata.namespace
-        asked.metadata.creation_timestamp = self._context.timestamp()
-        return rendering.response(201, codec.encode(asked), request.form)
+        requested.spec.audiences = requested.spec.audiences or list(self._tokens.audiences)
+        requested.status.token, requested.status.expiration_timestamp = token, time.seconds(expires)
+        requested.metadata.name, requested.metadata.namespace = account.metadata.name, account.metadata.namespace
+        requested.metadata.creation_timestamp = self._context.timestamp()
+        return rendering.response(201, codec.encode(requested), request.form)
 
-    def _grant(self, request: ResourceRequest, asked: TokenRequest, account: ServiceAccount) -> Grant:
-        pod, secret, node = self._bound(request, asked, account)
+    def _grant(self, request: ResourceRequest, requested: TokenRequest, account: ServiceAccount) -> Grant:
+        pod, secret, node = self._bound(request, requested, account)
         return Grant(
             namespace=account.metadata.namespace,
             service_account=Ref(account.metadata.name, account.metadata.uid),
-            audiences=tuple(asked.spec.audiences),
-            seconds=asked.spec.expiration_seconds or DEFAULT_SECONDS,
+            audiences=tuple(requested.spec.audiences),
+            seconds=requested.spec.expiration_seconds or DEFAULT_SECONDS,
             pod=pod,
             secret=secret,
             node=node,
         )
 
     def _bound(
-        self, request: ResourceRequest, asked: TokenRequest, account: ServiceAccount
+        self, request: ResourceRequest, requested: TokenRequest, account: ServiceAccount
     ) -> tuple[Ref | None, Ref | None, Ref | None]:
-        """(pod, secret, node) that the token is to live and die with. Raises NotFound, BadRequest, Conflict."""
-        wanted = asked.spec.bound_object_ref
+        """(pod, secret, node) that the token is bound to. Raises NotFound, BadRequest, Conflict."""
+        wanted = requested.spec.bound_object_ref
         if wanted is None:
             return None, None, None
         if (wanted.api_version, wanted.kind) == ("v1", "Pod"):
@@ -108,9 +108,9 @@ def _same_uid(request: ResourceRequest, wanted: str, found: str) -> None:
         raise errors.conflict(request.resource.kind, request.info.name, why)
 
 
-def _check(asked: TokenRequest, name: str) -> None:
+def _check(requested: TokenRequest, name: str) -> None:
     found = Errors()
-    seconds = asked.spec.expiration_seconds or 0
+    seconds = requested.spec.expiration_seconds or 0
     if seconds < MIN_SECONDS:
         found.invalid("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")
     if seconds > _MAX_SECONDS:
