@@ -35,7 +35,7 @@ TYPES = {
     "int64": [int],
     "time": [datetime],
     "micro-time": [datetime],
-    "int-or-string": [int | str, typing.Union[int, str], typing.Union[str, int]],  # noqa: UP007
+    "int-or-string": [int | str, int | str | None],
 }
 
 
