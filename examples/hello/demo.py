@@ -1,6 +1,6 @@
 """The demonstration behind `make demo`: a cluster, an application, and a request that crosses nodes.
 
-Everything it says was really seen; anything else ends it with an error. Run it again as often as you like.
+It prints only what it observes, and ends with an error otherwise. It can be run repeatedly.
 """
 
 import json
@@ -20,7 +20,7 @@ REQUESTS = 12
 
 
 def run(argv: list[str], *, check: bool = True) -> str:
-    """A program's output; its failure ends the demonstration with its words."""
+    """A program's output. If it fails, the demonstration ends with its error."""
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if check and done.returncode:
         fail(f"{' '.join(argv)}\n{done.stderr.strip() or done.stdout.strip()}")
@@ -34,7 +34,7 @@ def fail(text: str) -> NoReturn:
 
 
 class Kubectl:
-    """kubectl on the demonstration's cluster."""
+    """kubectl for the demonstration's cluster."""
 
     def __init__(self, kubeconfig: str) -> None:
         self._base = ["kubectl", "--kubeconfig", kubeconfig]
@@ -48,7 +48,7 @@ class Kubectl:
 
 
 def step(text: str, work: Callable[[], Any]) -> Any:
-    """Do something and say how long it took."""
+    """Run a step and print its duration."""
     print(f"==> {text} ", end="", flush=True)
     start = time.monotonic()
     result = work()
@@ -63,13 +63,13 @@ def show(text: str) -> None:
 
 
 def ask(kubectl: Kubectl) -> dict[str, str]:
-    """One request from the client pod to the Service by its DNS name; who answered and whom it saw."""
+    """Send a request from the client pod to the Service by its DNS name; returns the server and the client it saw."""
     out = kubectl("exec", "client", "--", "wget", "-qO-", "http://hello.default.svc.cluster.local/")
     return dict(line.split(": ", 1) for line in out.strip().splitlines())
 
 
 def ask_until_every_node(kubectl: Kubectl) -> list[dict[str, str]]:
-    """Requests until all nodes have answered."""
+    """Send requests until servers on all nodes have responded."""
     answers: list[dict[str, str]] = []
     while len(answers) < REQUESTS or (len({a["node"] for a in answers}) < 3 and len(answers) < 60):
         answers.append(ask(kubectl))
@@ -77,12 +77,12 @@ def ask_until_every_node(kubectl: Kubectl) -> list[dict[str, str]]:
 
 
 def in_node(node: str, *argv: str) -> str:
-    """A command inside a node's network namespace."""
+    """Run a command in a node's network namespace."""
     return run(["nsenter", f"--net=/run/netns/pybernetes-{CLUSTER}.{node}", *argv])
 
 
-def packets_way(kubectl: Kubectl, target_ip: str, client_node: str) -> None:
-    """What the client's node does with a packet to a pod elsewhere: route, neighbour, FDB entry, outer address."""
+def packet_path(kubectl: Kubectl, target_ip: str, client_node: str) -> None:
+    """What the client's node does with a packet to another node's pod: route, neighbour, FDB entry, outer address."""
     route = in_node(client_node, "ip", "route", "get", target_ip).splitlines()[0].strip()
     show(f"route          {route}")
     via = re.search(r"via (\S+) dev (flannel\S*)", route)
@@ -107,7 +107,7 @@ def packets_way(kubectl: Kubectl, target_ip: str, client_node: str) -> None:
 
 
 def main() -> None:
-    """The whole of it."""
+    """Run the demonstration."""
     print(f"==> a cluster of three nodes named {CLUSTER}")
     if subprocess.run([*PYBERNETES, "up", "--name", CLUSTER, "--nodes", "3"], check=False).returncode:
         fail("`pybernetes up` did not succeed")
@@ -134,16 +134,16 @@ def main() -> None:
     seen = {a["client"] for a in answers if a["node"] != client_node}
     if seen != {client_ip}:
         fail(f"pods on other nodes saw {', '.join(sorted(seen))} instead of the client's own address {client_ip}")
-    show(f"the client's own address is {client_ip}: no address translation on the way")
+    show(f"the client's own address is {client_ip}: no address translation on the path")
     far = next(p for name, p in pods.items() if name.startswith("hello-") and p["spec"]["nodeName"] != client_node)
     far_ip = far["status"]["podIP"]
     print(
-        f"==> the way of a packet from client ({client_node}) to {far['metadata']['name']} ({far['spec']['nodeName']})"
+        f"==> the path of a packet from client ({client_node}) to {far['metadata']['name']} ({far['spec']['nodeName']})"
     )
-    packets_way(kubectl, far_ip, client_node)
+    packet_path(kubectl, far_ip, client_node)
     print(
         f"""
-All of that was really seen. The cluster keeps running; kubectl is set to its context. Try:
+The cluster keeps running, and kubectl uses its context. Try:
     kubectl get pods -A -o wide
     kubectl scale deployment hello --replicas=6
     kubectl exec -it client -- sh

@@ -11,7 +11,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 def test_the_map_names_every_package() -> None:
     text = (ROOT / "README.md").read_text()
-    table = text[text.index("| folder of") : text.index("## What works")]
+    table = text[text.index("| folder of") : text.index("## Features")]
     named = set(re.findall(r"`(\w+)`", table))
     packages = {path.parent.name for path in (ROOT / "src/pybernetes").glob("*/__init__.py")}
     assert packages <= named, packages - named
