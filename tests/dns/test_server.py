@@ -1,4 +1,4 @@
-"""The server on real sockets, asked by dig."""
+"""The server on real sockets, queried by dig."""
 
 import asyncio
 import random
@@ -63,21 +63,21 @@ async def test_dig_over_udp_and_tcp(server: DnsServer) -> None:
     assert "web.a.svc.cluster.local." in await dig(server.port, "+short", "-x", "10.96.0.9")
 
 
-async def test_other_names_are_asked_upstream(server: DnsServer) -> None:
+async def test_other_names_are_forwarded(server: DnsServer) -> None:
     for transport in ("+notcp", "+tcp"):
         assert (await dig(server.port, "+short", transport, "web.a.svc.outside.test")).strip() == "192.0.2.7"
     out = await dig(server.port, "ext.a.svc.cluster.local")
     assert "CNAME\tweb.a.svc.outside.test." in out and "192.0.2.7" in out
 
 
-async def test_no_upstream_is_a_clear_failure() -> None:
+async def test_without_upstreams_other_names_are_servfail() -> None:
     alone = DnsServer(DnsOptions(addresses=["127.0.0.1"], port=0), a_zone("cluster.local"), Forwarder([]))
     await alone.start()
     assert "status: SERVFAIL" in await dig(alone.port, "example.org")
     await alone.close()
 
 
-async def test_half_a_tcp_question_harms_nobody(server: DnsServer) -> None:
+async def test_an_incomplete_tcp_question_does_not_affect_other_clients(server: DnsServer) -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(b"\xff\xff\0")
     await writer.drain()
@@ -85,18 +85,18 @@ async def test_half_a_tcp_question_harms_nobody(server: DnsServer) -> None:
     writer.close()
 
 
-async def test_a_port_in_use_is_named(server: DnsServer) -> None:
+async def test_a_port_in_use_is_reported(server: DnsServer) -> None:
     second = DnsServer(DnsOptions(addresses=["127.0.0.1"], port=server.port), a_zone("x"), Forwarder([]))
     with pytest.raises(OSError, match=rf"127\.0\.0\.1:{server.port}"):
         await second.start()
 
 
-def test_resolv_conf_garbage_is_passed_over(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_malformed_lines_of_resolv_conf_are_skipped(tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("resolv") / "resolv.conf"
     path.write_bytes(b"nameserver 192.0.2.1\n\xff\xfe\nnameserver\n# x\nnameserver fe80::1%eth0\n")
     assert [u.host for u in read_resolv_conf(path)] == ["192.0.2.1", "fe80::1"]
     assert read_resolv_conf(path / "missing") == []
 
 
-def test_truncated_upstream_answers_are_survived() -> None:
+def test_a_packet_without_a_header_gets_no_answer() -> None:
     assert wire.failure(b"\0", wire.FORMERR) is None

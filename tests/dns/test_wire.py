@@ -1,4 +1,4 @@
-"""Messages: what dig sends is understood, and garbage is answered or dropped, never followed."""
+"""Messages: queries are parsed; malformed packets get an error or no answer."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,7 +34,7 @@ def rcode(packet: bytes) -> int:
     return packet[3] & 0xF
 
 
-def test_the_question_is_repeated_letter_by_letter() -> None:
+def test_the_answer_repeats_the_question_unchanged() -> None:
     packet = question("S1.A.svc.Cluster.local")
     reply = answer(packet)
     assert reply[:2] == packet[:2]
@@ -70,7 +70,7 @@ def test_other_opcodes_and_classes_are_refused() -> None:
     assert rcode(answer(chaos)) == wire.REFUSED
 
 
-def test_a_long_answer_is_cut_over_udp_and_whole_over_tcp() -> None:
+def test_a_long_answer_is_truncated_over_udp_and_complete_over_tcp() -> None:
     query = wire.read_query(question("s1.a.svc.cluster.local"))
     records = [wire.Record(query.name, wire.A, 5, bytes([10, 0, n // 256, n % 256])) for n in range(200)]
     cut = wire.write_answer(query, 0, records, size=512)
@@ -83,7 +83,7 @@ def test_a_pointer_loop_ends() -> None:
     assert rcode(answer(loop)) == wire.FORMERR
 
 
-def test_answers_are_not_answered() -> None:
+def test_responses_get_no_answer() -> None:
     assert responder().respond(wire.HEADER.pack(1, wire.QR, 1, 0, 0, 0) + b"\0\0\1\0\1") is None
 
 
@@ -98,10 +98,10 @@ def test_garbage_behind_a_good_header_never_raises(rest: bytes, count: int) -> N
     responder().respond(wire.HEADER.pack(1, wire.RD, 1, 0, 0, count) + rest)
 
 
-def test_a_flood_of_names_can_neither_fill_the_memory_nor_keep_good_ones_out() -> None:
+def test_many_different_names_neither_exhaust_the_memory_nor_disable_the_cache() -> None:
     made = responder()
     made.respond(question("a" * 60 + ".cluster.local") + bytes(4000))
-    assert not made._cache, "a question with much behind it is answered, not kept"
+    assert not made._cache, "a long packet is answered but not cached"
     for number in range(10_001):
         made.respond(question(f"no-{number}.cluster.local"))
     assert len(made._cache) <= 10_000

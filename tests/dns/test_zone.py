@@ -68,7 +68,7 @@ def test_headless_has_ready_endpoints_only(zone: Zone) -> None:
     assert reverse is not None and reverse.data == wire.write_name("web-0.web.prod.svc.cluster.local")
 
 
-def test_headless_publishes_what_is_not_ready_if_asked(zone: Zone) -> None:
+def test_headless_publishes_endpoints_that_are_not_ready_on_request(zone: Zone) -> None:
     part = endpoints(("10.1.0.3", "", False))
     zone.update(service("web", cluster_ip="None", publish_not_ready_addresses=True), [part])
     assert ips(zone, "web.prod.svc.cluster.local") == ["10.1.0.3"]

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - `flag` gives a dataclass field
-"""pybernetes dns: the cluster's DNS server alone."""
+"""pybernetes dns: the cluster's DNS server as a process of its own."""
 
 import asyncio
 from dataclasses import dataclass
@@ -20,25 +20,26 @@ from pybernetes.dns.server import DnsOptions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flags:
-    """Where to listen, what to answer, whom to ask for the rest."""
+    """The flags of the DNS server."""
 
-    kubeconfig: Path | None = flag(None, "How to reach the API server.", type=FILE, shown="the pod's own account")
+    kubeconfig: Path | None = flag(None, "Kubeconfig of the API server.", type=FILE, shown="the pod's own account")
     bind_address: tuple[str, ...] = listed(("0.0.0.0",), "Addresses to listen on.", type=ADDRESS)
     port: int = flag(53, "UDP and TCP port.", type=PORT)
-    domain: str = flag("cluster.local", "Domain of Services.")
+    domain: str = flag("cluster.local", "Cluster domain.")
     forward: tuple[str, ...] = listed(
-        ("/etc/resolv.conf",), "Whom to ask for other names: addresses with or without a port, or a resolv.conf."
+        ("/etc/resolv.conf",),
+        "Upstream nameservers for other names: addresses with or without a port, or a resolv.conf.",
     )
     healthz_bind_address: tuple[str, int] = flag("", "Address and port of /healthz.", type=HOST_PORT, shown="none")
 
 
 def run(flags: Flags, level: str) -> None:
-    """Run the DNS server alone: names of Services and pods of this or a stock cluster."""
+    """Serve the names of Services and pods, in this or a stock cluster."""
     run_until_signal(_work(flags, upstreams(flags.forward)), level)
 
 
 def upstreams(wanted: tuple[str, ...]) -> Path | list[Upstream]:
-    """Nameservers, or the file that names them. Raises ConfigError."""
+    """The nameservers, or the resolv.conf that lists them. Raises ConfigError."""
     if len(wanted) == 1 and "/" in wanted[0]:
         path = Path(wanted[0])
         if not path.is_file():

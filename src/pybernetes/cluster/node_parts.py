@@ -12,8 +12,9 @@ from pybernetes.api.discovery.endpoint_slice import EndpointSlice
 from pybernetes.client.client import Client
 from pybernetes.client.events import EventRecorder
 from pybernetes.client.informer import Informers
+from pybernetes.dns.follow import follow
 from pybernetes.dns.forward import Forwarder, Upstream, read_resolv_conf
-from pybernetes.dns.server import DnsOptions, DnsServer, follow
+from pybernetes.dns.server import DnsOptions, DnsServer
 from pybernetes.dns.zone import Zone
 from pybernetes.kubelet.config import KubeletConfig
 from pybernetes.kubelet.cri.runtime import CriRuntime

@@ -1,1 +1,1 @@
-"""Names for Services and Pods."""
+"""The cluster DNS server: names of Services and Pods."""

@@ -1,4 +1,4 @@
-"""From a packet to an answer, without I/O; what the zone does not know is left to the forwarder."""
+"""From a packet to an answer, without I/O. Questions about names outside the zone are left to the forwarder."""
 
 from dataclasses import dataclass
 
@@ -6,14 +6,14 @@ from pybernetes.dns import wire
 from pybernetes.dns.wire import FormatError, Query
 from pybernetes.dns.zone import Zone
 
-#: Answers kept, and the longest question of which one is kept, so that no client can fill the memory.
+#: How many answers are cached, and the longest packet whose answer is cached: a client must not fill the memory.
 _CACHE = 10_000
 _CACHED_QUESTION = 320
 
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """Ask somebody else: `query` as it came; `alias` if a CNAME of ours leads to a name outside."""
+    """A question for an upstream server. `alias` is set if a CNAME in the zone leads to a name outside of it."""
 
     query: Query
     packet: bytes
@@ -22,7 +22,7 @@ class Forward:
 
 
 class Responder:
-    """Answers packets. An answer is kept by the bytes of its question until the zone changes."""
+    """Answers packets. Answers are cached by the bytes of the question until the zone changes."""
 
     def __init__(self, zone: Zone) -> None:
         self._zone = zone
@@ -31,7 +31,7 @@ class Responder:
         self._cache_tcp: dict[bytes, bytes] = {}
 
     def respond(self, packet: bytes, *, tcp: bool = False) -> bytes | Forward | None:
-        """The answer; or what to forward; or None for what deserves no answer."""
+        """The answer, or what to forward, or None if the packet gets no answer."""
         if self._serial != self._zone.serial:
             self._serial = self._zone.serial
             self._cache.clear()
@@ -43,7 +43,7 @@ class Responder:
         result = self._compute(packet, tcp)
         if isinstance(result, bytes) and len(packet) <= _CACHED_QUESTION:
             if len(cache) >= _CACHE:
-                cache.clear()  # by whatever it was filled, the names that are really asked for are soon back
+                cache.clear()  # names that clients really use are soon cached again
             cache[packet[2:]] = result[2:]
         return result
 

@@ -1,8 +1,8 @@
-"""Asking the nameservers of the host for what is not ours.
+"""Forwards questions about names outside the zone to upstream nameservers.
 
-Each server is tried in turn, by the protocol that the client used: a client whose UDP answer was cut asks again over
-TCP. The number of questions under way
-is bounded, so that a dead nameserver can't eat the memory; what is over the bound is answered SERVFAIL at once.
+Each server is tried in turn, by the protocol that the client used: a client whose UDP answer was truncated asks again
+over TCP. The number of forwarded questions is bounded, so that a dead nameserver cannot exhaust the memory; beyond
+the bound, clients get SERVFAIL at once.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ class Upstream:
 
 
 def read_resolv_conf(path: Path) -> list[Upstream]:
-    """The nameservers of a resolv.conf; garbage lines are passed over."""
+    """The nameservers of a resolv.conf; malformed lines are skipped."""
     found = []
     try:
         lines = path.read_text(errors="replace").splitlines()
@@ -45,7 +45,7 @@ def read_resolv_conf(path: Path) -> list[Upstream]:
 
 
 class _Exchange(asyncio.DatagramProtocol):
-    """One question and its answer; anything but the answer to this very question is ignored."""
+    """One question and its answer. Packets that do not answer this question are ignored."""
 
     def __init__(self, packet: bytes, question: bytes) -> None:
         self._packet = packet
@@ -68,7 +68,7 @@ class _Exchange(asyncio.DatagramProtocol):
 
 
 class Forwarder:
-    """Asks upstream servers."""
+    """Resolves names through upstream servers."""
 
     def __init__(
         self, upstreams: Sequence[Upstream], *, timeout: float = 2.0, rng: random.Random | None = None
@@ -79,7 +79,7 @@ class Forwarder:
         self._pending = 0
 
     async def resolve(self, request: Forward, *, tcp: bool = False) -> bytes:
-        """The answer to a packet that the zone can't answer; SERVFAIL when nobody can."""
+        """The answer of the first upstream that gives one; SERVFAIL if none does."""
         query = request.query
         if not self._upstreams or self._pending >= _PENDING_MAX:
             return wire.write_answer(query, wire.SERVFAIL, request.prefix, authoritative=False)
@@ -133,7 +133,7 @@ class Forwarder:
                 await writer.wait_closed()
 
     def _with_alias(self, request: Forward, answer: bytes, question: bytes) -> bytes:
-        """Put our CNAME before the records that the target's own server gave."""
+        """Put the zone's CNAME before the records that the upstream returned for its target."""
         _, flags, _, count, _, _ = wire.HEADER.unpack_from(answer)
         records = _relocate(answer, wire.HEADER.size + len(question), count)
         rcode = flags & 0xF
@@ -146,7 +146,7 @@ _NAMES_IN_DATA = {wire.CNAME, wire.NS, wire.PTR}
 
 
 def _relocate(packet: bytes, offset: int, count: int) -> list[wire.Record]:
-    """The answer records of a packet, with names written out so that they can stand elsewhere."""
+    """The answer records of a packet, with names uncompressed so that they are valid in another packet."""
     records = []
     try:
         for _ in range(count):

@@ -1,4 +1,4 @@
-"""The DNS server of a node or a cluster: UDP and TCP sockets, and a zone kept current by informers."""
+"""The DNS server of a node or a cluster: UDP and TCP sockets that answer from a zone."""
 
 import asyncio
 import contextlib
@@ -8,11 +8,8 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pybernetes.api.core.service import Service
-from pybernetes.api.discovery.endpoint_slice import EndpointSlice
-from pybernetes.client.informer import Informer
 from pybernetes.dns.answers import Forward, Responder
-from pybernetes.dns.zone import SERVICE_NAME, Zone
+from pybernetes.dns.zone import Zone
 
 log = logging.getLogger(__name__)
 
@@ -33,48 +30,14 @@ class DnsOptions:
 
 
 class Resolver(Protocol):
-    """Answers what the zone can't."""
+    """Answers questions about names outside the zone."""
 
     async def resolve(self, request: Forward, *, tcp: bool = False) -> bytes:
         """The answer's bytes."""
 
 
-def follow(zone: Zone, services: Informer[Service], slices: Informer[EndpointSlice]) -> None:
-    """Keep a zone in step with the cluster."""
-    slices.cache.add_index("service", _service_index)
-
-    def refresh(namespace: str, name: str) -> None:
-        service = services.cache.find(name, namespace)
-        if service is None:
-            zone.remove(namespace, name)
-        else:
-            zone.update(service, slices.cache.by_index("service", f"{namespace}/{name}"))
-
-    def on_service(old: Service | None, new: Service | None) -> None:
-        present = new or old
-        if present is not None:
-            refresh(present.metadata.namespace, present.metadata.name)
-
-    def on_slice(old: EndpointSlice | None, new: EndpointSlice | None) -> None:
-        owners = {owner for part in (old, new) if part is not None for owner in _service_index(part)}
-        for owner in owners:
-            namespace, _, name = owner.partition("/")
-            service = services.cache.find(name, namespace)
-            # The names of a Service with a cluster IP do not depend on its endpoints.
-            if service is not None and (service.spec.cluster_ip in ("", "None")):
-                refresh(namespace, name)
-
-    services.add_handler(on_service)
-    slices.add_handler(on_slice)
-
-
-def _service_index(part: EndpointSlice) -> tuple[str, ...]:
-    name = part.metadata.labels.get(SERVICE_NAME)
-    return (f"{part.metadata.namespace}/{name}",) if name else ()
-
-
 class DnsServer:
-    """Serves a zone. `start` binds, `close` ends."""
+    """Serves a zone between `start` and `close`."""
 
     def __init__(self, options: DnsOptions, zone: Zone, resolver: Resolver) -> None:
         self._options = options
@@ -86,12 +49,12 @@ class DnsServer:
         self._connections = 0
 
     async def start(self) -> None:
-        """Bind every address. Raises OSError naming the address that can't be had."""
+        """Bind every address. Raises OSError, with the address in its text, if one is not available."""
         for address in self._options.addresses:
             await self._bind(address)
 
     async def _bind(self, address: str) -> None:
-        # Port 0 takes one that is free for UDP, which may be in use for TCP: then another is tried.
+        # Port 0 takes a port that is free for UDP. It may be in use for TCP: then try another one.
         for attempt in reversed(range(1 if self._options.port else _PORT_TRIES)):
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             udp = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
@@ -102,7 +65,7 @@ class DnsServer:
                 udp.close()
                 if attempt:
                     continue
-                raise OSError(error.errno, f"DNS can't listen on {address}:{self._options.port}: {error}") from error
+                raise OSError(error.errno, f"DNS cannot listen on {address}:{self._options.port}: {error}") from error
             self._sockets.append(udp)
             self._servers.append(server)
             asyncio.get_running_loop().add_reader(udp, self._receive, udp)
@@ -110,11 +73,11 @@ class DnsServer:
 
     @property
     def port(self) -> int:
-        """The port in use (it was chosen by the system if port 0 was asked for)."""
+        """The port in use; with port 0 the kernel chose it."""
         return int(self._sockets[0].getsockname()[1])
 
     async def close(self) -> None:
-        """Stop listening; questions under way are dropped."""
+        """Stop listening and drop questions that are being forwarded."""
         for udp in self._sockets:
             asyncio.get_running_loop().remove_reader(udp)
             udp.close()
@@ -125,7 +88,7 @@ class DnsServer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _receive(self, udp: socket.socket) -> None:
-        """Answer what has arrived, some at a time so that others get their turn."""
+        """Answer the packets that have arrived, a bounded number at once so that other tasks get a turn."""
         for _ in range(_BATCH):
             try:
                 packet, sender = udp.recvfrom(4096)
@@ -179,6 +142,6 @@ class DnsServer:
 
 
 def _send(udp: socket.socket, answer: bytes, sender: Any) -> None:
-    # A datagram may be lost at any point; a full buffer is no different.
+    # Datagrams may be lost anyway; a full buffer is treated the same way.
     with contextlib.suppress(OSError):
         udp.sendto(answer, sender)

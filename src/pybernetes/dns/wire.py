@@ -18,9 +18,9 @@ HEADER = struct.Struct("!HHHHHH")
 _TAIL = struct.Struct("!HH")
 _RECORD = struct.Struct("!HHIH")
 _MAX_NAME = 255
-#: What a client can take over UDP if it does not say more.
+#: The largest UDP answer for clients without EDNS0.
 PLAIN_UDP = 512
-#: The most that goes into one datagram, whatever a client says, so that nothing is fragmented.
+#: The largest datagram that is sent, whatever a client announces, so that no datagram is fragmented.
 MAX_UDP = 1232
 
 
@@ -39,7 +39,7 @@ class Query:
     qtype: int
     qclass: int
     question: bytes
-    """The question as it came, to be repeated in the answer letter by letter."""
+    """The bytes of the question, which the answer repeats unchanged."""
     udp_size: int
     edns: bool
 
@@ -62,15 +62,15 @@ class Record:
 def read_query(packet: bytes) -> Query:
     """Parse a packet. Raises FormatError."""
     if len(packet) < HEADER.size:
-        raise FormatError("shorter than a header")
+        raise FormatError("shorter than a DNS header")
     ident, flags, questions, _, _, additional = HEADER.unpack_from(packet)
     if flags & QR:
-        raise FormatError("an answer, not a query")
+        raise FormatError("a response, not a query")
     if questions != 1:
         raise FormatError(f"{questions} questions, expected one")
     name, end = read_name(packet, HEADER.size)
     if end + 4 > len(packet):
-        raise FormatError("the question is cut off")
+        raise FormatError("the question is truncated")
     qtype, qclass = _TAIL.unpack_from(packet, end)
     end += 4
     size = _edns_size(packet, end) if additional else 0
@@ -87,7 +87,7 @@ def _edns_size(packet: bytes, offset: int) -> int:
 
 
 def read_name(packet: bytes, offset: int) -> tuple[str, int]:
-    """A name, in lower case, and where it ends. Pointers may only lead backwards, so no name can loop."""
+    """A name in lower case, and the offset of its end. Pointers may only lead backwards, so that no name can loop."""
     labels: list[str] = []
     end = -1
     limit = offset
@@ -100,7 +100,7 @@ def read_name(packet: bytes, offset: int) -> tuple[str, int]:
             break
         if length & 0xC0 == 0xC0:
             if offset + 1 >= len(packet):
-                raise FormatError("a pointer is cut off")
+                raise FormatError("a pointer is truncated")
             target = (length & 0x3F) << 8 | packet[offset + 1]
             if target >= limit:
                 raise FormatError("a pointer leads forward")
@@ -132,7 +132,7 @@ def write_name(name: str) -> bytes:
 
 
 def _write_record(record: Record, query: Query) -> bytes:
-    # The question stands right behind the header, so its name can be pointed at.
+    # The question follows the header directly, so its name is at offset 12.
     name = b"\xc0\x0c" if record.name == query.name else write_name(record.name)
     return name + _RECORD.pack(record.type, IN, record.ttl, len(record.data)) + record.data
 
@@ -150,7 +150,7 @@ def write_answer(
     authoritative: bool = True,
     size: int = MAX_UDP,
 ) -> bytes:
-    """The whole message, cut to `size` bytes with the truncation flag if it does not fit."""
+    """The message; truncated to `size` bytes, with the TC flag, if it is longer."""
     flags = QR | RA | (query.flags & (RD | _OPCODE)) | rcode | (AA if authoritative else 0)
     extra = _OPT_ANSWER if query.edns else b""
     body = [_write_record(record, query) for record in answers]
@@ -177,7 +177,7 @@ def _fitting(records: list[bytes], room: int) -> list[bytes]:
 
 
 def failure(packet: bytes, rcode: int) -> bytes | None:
-    """An answer to a packet that can't be parsed further; None when there is not even an id to answer to."""
+    """An error answer to a packet that cannot be parsed; None if it has no complete header or is itself an answer."""
     if len(packet) < HEADER.size:
         return None
     ident, flags, *_ = HEADER.unpack_from(packet)

@@ -21,19 +21,18 @@ from pybernetes.api.discovery.endpoint_slice import Endpoint, EndpointSlice
 from pybernetes.dns import wire
 from pybernetes.dns.wire import Record
 
-SERVICE_NAME = "kubernetes.io/service-name"
 SCHEMA_VERSION = "1.1.0"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The records of a name; `exists` tells "no such name" from "no records of this type"."""
+    """The records of a name. `exists` is False for NXDOMAIN and True if the name only has no records of this type."""
 
     exists: bool
     records: tuple[Record, ...] = ()
     additional: tuple[Record, ...] = ()
     alias: str = ""
-    """Set for an ExternalName: the name whose records the client really wants."""
+    """Set for an ExternalName: the target name, whose records the client asks for."""
 
 
 _NOTHING = Answer(False)
@@ -42,7 +41,7 @@ _EMPTY = Answer(True)
 
 @dataclass(slots=True)
 class _Entry:
-    """One Service, digested: every name below it with its records by type."""
+    """The records of one Service: every name below it, with its records by type."""
 
     names: dict[str, dict[int, list[Record]]] = field(default_factory=dict)
     extra: dict[str, list[Record]] = field(default_factory=dict)
@@ -73,10 +72,10 @@ class Zone:
         self._reverse: dict[str, Record] = {}
 
     def update(self, service: Service, slices: Iterable[EndpointSlice]) -> None:
-        """Put the names of a Service in place of those it had."""
+        """Replace the names of a Service."""
         key = (service.metadata.namespace, service.metadata.name)
         self.remove(*key)
-        entry = self._digest(service, list(slices))
+        entry = self._compile(service, list(slices))
         self._entries[key] = entry
         self._namespaces[key[0]] = self._namespaces.get(key[0], 0) + 1
         self._reverse.update(entry.reverse)
@@ -95,16 +94,16 @@ class Zone:
             del self._namespaces[namespace]
 
     def covers(self, name: str) -> bool:
-        """Whether the zone alone answers for a name."""
+        """Whether the zone is authoritative for a name."""
         return name == self.domain or name.endswith("." + self.domain)
 
     def soa(self) -> Record:
-        """The record that goes with negative answers."""
+        """The SOA record, which accompanies negative answers."""
         data = wire.soa_data(f"ns.dns.{self.domain}", f"hostmaster.{self.domain}", self.serial & 0xFFFFFFFF, self.ttl)
         return Record(self.domain, wire.SOA, self.ttl, data)
 
     def lookup(self, name: str, qtype: int) -> Answer:
-        """The answer for a name of the zone, in lower case."""
+        """The answer for a name in the zone; the name must be in lower case."""
         labels = name[: -len(self.domain)].rstrip(".").split(".") if name != self.domain else []
         if not labels:
             return Answer(True, (self.soa(),) if qtype in (wire.SOA, wire.ANY) else ())
@@ -118,7 +117,7 @@ class Zone:
         return _NOTHING
 
     def lookup_reverse(self, name: str) -> Record | None:
-        """The PTR record of a reverse name, if the address is one of ours."""
+        """The PTR record of a reverse name, if the zone has the address."""
         return self._reverse.get(name)
 
     def _lookup_service(self, name: str, labels: list[str], qtype: int) -> Answer:
@@ -134,7 +133,7 @@ class Zone:
             return Answer(True, (cname,), alias="" if qtype == wire.CNAME else entry.alias)
         by_type = entry.names.get(name)
         if by_type is None:
-            # `_tcp.web...` has no records, but names below it have: it exists.
+            # `_tcp.web...` has no records, but names below it have, so it exists.
             return _EMPTY if any(n.endswith("." + name) for n in entry.names) else _NOTHING
         if qtype == wire.ANY:
             return Answer(True, tuple(r for records in by_type.values() for r in records))
@@ -151,7 +150,7 @@ class Zone:
         record = _address(name, str(ip), self.ttl)
         return Answer(True, (record,) if qtype in (record.type, wire.ANY) else ())
 
-    def _digest(self, service: Service, slices: list[EndpointSlice]) -> _Entry:
+    def _compile(self, service: Service, slices: list[EndpointSlice]) -> _Entry:
         entry = _Entry()
         base = f"{service.metadata.name}.{service.metadata.namespace}.svc.{self.domain}".lower()
         if service.spec.type == "ExternalName":
@@ -160,9 +159,9 @@ class Zone:
         entry.names[base] = {}
         ips = [ip for ip in service.spec.cluster_ips or [service.spec.cluster_ip] if ip and ip != "None"]
         if ips:
-            self._digest_cluster_ips(entry, base, service, ips)
+            self._compile_cluster_ips(entry, base, service, ips)
         else:
-            self._digest_headless(entry, base, service, slices)
+            self._compile_headless(entry, base, service, slices)
         return entry
 
     def _add(self, entry: _Entry, record: Record) -> None:
@@ -170,7 +169,7 @@ class Zone:
         if record not in records:
             records.append(record)
 
-    def _digest_cluster_ips(self, entry: _Entry, base: str, service: Service, ips: list[str]) -> None:
+    def _compile_cluster_ips(self, entry: _Entry, base: str, service: Service, ips: list[str]) -> None:
         for ip in ips:
             self._add(entry, _address(base, ip, self.ttl))
             entry.reverse[reverse_name(ip)] = Record(reverse_name(ip), wire.PTR, self.ttl, wire.write_name(base))
@@ -185,7 +184,7 @@ class Zone:
         data = wire.srv_data(0, weight, number, target)
         self._add(entry, Record(_srv_name(base, port, protocol), wire.SRV, self.ttl, data))
 
-    def _digest_headless(self, entry: _Entry, base: str, service: Service, slices: list[EndpointSlice]) -> None:
+    def _compile_headless(self, entry: _Entry, base: str, service: Service, slices: list[EndpointSlice]) -> None:
         for part in slices:
             if part.address_type == "FQDN":
                 continue
