@@ -4,7 +4,7 @@ export PYTHONDONTWRITEBYTECODE =
 
 #: Test processes: most tests wait for the kernel or for containers, so more of them than the two cores of a small machine.
 WORKERS ?= 4
-SPREAD = -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+SPREAD = -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 .PHONY: demo test test-quick test-full checks lint types imports e2e bench lock install install-dev
 
@@ -17,7 +17,7 @@ test: install-dev checks
 
 # What needs no root: a few minutes.
 test-quick: install-dev checks
-	@$(PY) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not e2e and not node and not kernel and not vm"
+	@$(PY) -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not e2e and not node and not kernel and not vm"
 
 # The same as `test` with every kubectl at hand, more examples and longer runs.
 test-full: install-dev checks

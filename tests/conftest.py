@@ -22,8 +22,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Leftovers(), "pybernetes-leftovers")
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Spread the tests, and watch their tasks."""
     lanes.spread(items)
     leftovers.watch_tasks(items)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> lanes.Lanes:
+    """Hand out groups of files instead of single tests."""
+    return lanes.Lanes(config, log)
