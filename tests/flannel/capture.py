@@ -1,4 +1,4 @@
-"""What passes an interface, taken from the wire and decoded here: nothing of ours takes part in the reading."""
+"""Captures packets on an interface and decodes them here, without any code of the project."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Packet:
     protocol: int
     ports: tuple[int, int]
     payload: bytes
-    """What follows the UDP header, or else the IP header."""
+    """The data after the UDP header, or else after the IP header."""
 
     @property
     def vni(self) -> int:
@@ -43,7 +43,7 @@ class Packet:
 
     @property
     def inner_ip(self) -> Packet | None:
-        """The IP packet that is the whole payload."""
+        """The IP packet that fills the payload."""
         return decode_ip(self.payload, ("", ""))
 
 
@@ -72,7 +72,7 @@ def decode_ip(data: bytes, macs: tuple[str, str]) -> Packet | None:
 
 
 class Capture:
-    """Everything that passes a device while the context lasts, both ways."""
+    """Captures a device in both directions while the context lasts."""
 
     def __init__(self, space: str, device: str = "eth0") -> None:
         self._space, self._device = space, device
@@ -90,7 +90,7 @@ class Capture:
         return self
 
     def read(self) -> None:
-        """Decode what has come so far."""
+        """Decode what has arrived so far."""
         while True:
             try:
                 packet = decode(self._socket.recv(65535))
@@ -107,3 +107,11 @@ class Capture:
         """The packets from one address to another; with a port, the datagrams to that."""
         found = [packet for packet in self.packets if packet.ips == (source, target)]
         return [packet for packet in found if packet.ports[1] == port] if port else found
+
+    def vxlan(self, source: str, target: str, port: int, inner: tuple[str, str]) -> list[Packet]:
+        """The VXLAN packets from one node to another that carry a packet between these pods.
+
+        The nodes' own probes go through the tunnel as well.
+        """
+        found = [(packet, packet.inner) for packet in self.between(source, target, port)]
+        return [packet for packet, carried in found if carried is not None and carried.ips == inner]

@@ -1,4 +1,4 @@
-"""Pods that talk all the while: ping a hundred times a second, a TCP transfer that checks each byte."""
+"""Continuous traffic between pods: ping a hundred times a second, and a TCP transfer that checks each byte."""
 
 import asyncio
 import contextlib
@@ -14,10 +14,10 @@ from pybernetes.linux import addr, link, netns, route
 from pybernetes.linux.rtnl import Netlink
 
 _SEQUENCE = re.compile(rb"icmp_seq=(\d+) ttl=")
-#: Small enough for every backend, as the pods of a cluster that may change over have it.
+#: Small enough for every backend, as in a cluster that may change its backend.
 POD_MTU = 1450
 
-#: Sends a stream whose bytes tell their place, until its standard input ends; then says how much it was.
+#: Sends a stream whose bytes encode their position, until its standard input ends; then prints the length.
 _SEND = """
 import select, socket, sys, time
 block = bytes(n % 251 for n in range(251 * 256))
@@ -58,7 +58,7 @@ def add_pod(world: World, host: Host) -> None:
 
 
 class Ping:
-    """A ping from pod to pod that goes on until it is ended."""
+    """A ping that runs until it is ended."""
 
     def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
         self.name = name
@@ -74,11 +74,11 @@ class Ping:
 
     @property
     def lost(self) -> list[int]:
-        """Those without an answer, though a later one has one."""
+        """Sequence numbers without an answer, of those before the last answer."""
         return sorted(set(range(1, max(self.answered, default=0) + 1)) - self.answered)
 
     async def answers(self, more: int = 20) -> None:
-        """Wait for so many answers to come."""
+        """Wait for this many more answers."""
         last = max(self.answered, default=0)
         async with asyncio.timeout(30):
             while max(self.answered, default=0) < last + more:
@@ -93,18 +93,32 @@ class Ping:
 
 @asynccontextmanager
 async def pinging(*pairs: tuple[Host, Host]) -> AsyncIterator[list[Ping]]:
-    """Pings between the pods of these hosts, each pair one way, once it has a way at all."""
+    """Pings between the pods of these hosts, each pair in one direction, once the first ping is answered."""
+    targets = [(f"{here.netns}p", f"10.244.{there.number}.2", f"{here.name} to {there.name}") for here, there in pairs]
+    async with _pinging(targets) as pings:
+        yield pings
+
+
+@asynccontextmanager
+async def pinging_hosts(*pairs: tuple[Host, Host]) -> AsyncIterator[list[Ping]]:
+    """The same from a host to the gateway of the other's pods."""
+    targets = [(here.netns, f"10.244.{there.number}.1", f"{here.name} to {there.name}") for here, there in pairs]
+    async with _pinging(targets) as pings:
+        yield pings
+
+
+@asynccontextmanager
+async def _pinging(targets: list[tuple[str, str, str]]) -> AsyncIterator[list[Ping]]:
+    """`targets`: namespace, address, name."""
     pings = []
-    for here, there in pairs:
-        code, out = await run_in(f"{here.netns}p", "ping", "-c1", "-w", "20", "-i", "0.2", f"10.244.{there.number}.2")
+    for space, address, _ in targets:
+        code, out = await run_in(space, "ping", "-c1", "-w", "20", "-i", "0.2", address)
         assert code == 0, out
     try:
-        for here, there in pairs:
-            argv = ["ping", "-i", "0.01", "-W", "2", f"10.244.{there.number}.2"]
-            process = await asyncio.create_subprocess_exec(
-                *netns.argv_in(f"{here.netns}p", argv), stdout=asyncio.subprocess.PIPE
-            )
-            pings.append(Ping(f"{here.name} to {there.name}", process))
+        for space, address, name in targets:
+            argv = netns.argv_in(space, ["ping", "-i", "0.01", "-W", "2", address])
+            process = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
+            pings.append(Ping(name, process))
         yield pings
     finally:
         for ping in pings:
@@ -113,7 +127,7 @@ async def pinging(*pairs: tuple[Host, Host]) -> AsyncIterator[list[Ping]]:
 
 @asynccontextmanager
 async def streaming(here: Host, there: Host) -> AsyncIterator[None]:
-    """A TCP transfer from pod to pod; at the end every byte has come, in order."""
+    """A TCP transfer from pod to pod; at the end every byte has arrived, in order."""
 
     async def python(host: Host, *argv: str) -> asyncio.subprocess.Process:
         pipe = asyncio.subprocess.PIPE

@@ -168,6 +168,6 @@ async def test_a_control_socket_that_talks_nonsense(tmp_path: Path, caplog: pyte
             writer.close()
 
         async with await asyncio.start_unix_server(serve, a.bird.socket):
-            await until(lambda: "which is no line of its protocol" in caplog.text, 30)
+            await until(lambda: "which is not part of its protocol" in caplog.text, 30)
             assert await a.reaches(b)
         assert (await run_in(a.netns, "pgrep", "-x", "-c", "bird"))[0] == 0

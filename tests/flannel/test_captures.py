@@ -1,4 +1,4 @@
-"""What the nodes' own network sees of the pods' packets, backend by backend."""
+"""What pods' packets look like on the network between nodes, for each backend."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
 
 async def two_pods(world: World, backend: dict[str, Any]) -> tuple[Pod, Pod]:
-    """On the first node and on the last, with a way between them."""
+    """On the first node and on the last, once there are routes between them."""
     await world.start(backend)
     if backend["Type"] == "udp":
         await until(lambda: all(node.routes() for node in world.nodes))
@@ -41,7 +41,7 @@ async def echo(a: Pod, b: Pod, version: int = 4) -> None:
 
 
 def one(packets: list[Packet]) -> Packet:
-    """There is exactly this one."""
+    """The only packet."""
     (packet,) = packets
     return packet
 
@@ -56,20 +56,22 @@ async def test_vxlan(tmp_path: Path, etcd: EtcdServer, numbers: dict[str, int], 
         a, b = await two_pods(world, {"Type": "vxlan", **numbers})
         with Capture(nodes[1].netns) as seen:
             await echo(a, b, version)
-        outer = one(seen.between(address("a", 1, version), address("a", 2, version), port))
+        there, back = (a.ips[version], b.ips[version]), (b.ips[version], a.ips[version])
+        outer = one(seen.vxlan(address("a", 1, version), address("a", 2, version), port, there))
         assert outer.vni == vni
         assert outer.macs == (mac(nodes[0], "eth0"), mac(nodes[1], "eth0"))
         inner = outer.inner
         assert inner is not None
-        assert inner.ips == (a.ips[version], b.ips[version])
+        assert inner.ips == there
         assert inner.macs == (mac(nodes[0], device), mac(nodes[1], device))
-        assert not seen.between(a.ips[version], b.ips[version]), "nothing passes without its tunnel"
-        back = one(seen.between(address("a", 2, version), address("a", 1, version), port)).inner
-        assert back is not None and back.ips == (b.ips[version], a.ips[version])
+        assert not seen.between(a.ips[version], b.ips[version]), "no packet passes outside the tunnel"
+        one(seen.vxlan(address("a", 2, version), address("a", 1, version), port, back))
 
 
 @pytest.mark.parametrize("backend", [{"Type": "host-gw"}, {"Type": "vxlan", "DirectRouting": True}])
-async def test_a_neighbour_gets_the_bare_packet(tmp_path: Path, etcd: EtcdServer, backend: dict[str, Any]) -> None:
+async def test_a_neighbour_gets_the_packet_without_a_tunnel(
+    tmp_path: Path, etcd: EtcdServer, backend: dict[str, Any]
+) -> None:
     async with make_world(tmp_path, etcd, (4, 6)) as world:
         nodes = world.node(1), world.node(2)
         a, b = await two_pods(world, backend)
@@ -79,7 +81,8 @@ async def test_a_neighbour_gets_the_bare_packet(tmp_path: Path, etcd: EtcdServer
         for version in (4, 6):
             bare = one(seen.between(a.ips[version], b.ips[version]))
             assert bare.macs == (mac(nodes[0], "eth0"), mac(nodes[1], "eth0"))
-        assert not [packet for packet in seen.packets if packet.ports[1] == 8472]
+            tunnelled = seen.vxlan(address("a", 1, version), address("a", 2, version), 8472, bare.ips)
+            assert not tunnelled
 
 
 async def test_direct_routing_has_a_tunnel_between_racks(tmp_path: Path, etcd: EtcdServer) -> None:
@@ -91,15 +94,12 @@ async def test_direct_routing_has_a_tunnel_between_racks(tmp_path: Path, etcd: E
         with Capture(router, "eth-a") as passing:
             await echo(a, b)
             await echo(a, c)
-        outer = one(passing.between(address("a", 1), address("b", 3), 8472))
-        assert outer.vni == 1 and outer.inner is not None and outer.inner.ips == (a.ips[4], c.ips[4])
+        assert one(passing.vxlan(address("a", 1), address("b", 3), 8472, (a.ips[4], c.ips[4]))).vni == 1
         pods = {b.ips[4], c.ips[4]}
-        assert not [packet for packet in passing.packets if pods & set(packet.ips)], "the router sees tunnels only"
+        assert not [packet for packet in passing.packets if pods & set(packet.ips)], "the router sees only tunnels"
 
 
-async def test_behind_nat_the_source_is_the_nodes_own_and_then_the_translators(
-    tmp_path: Path, etcd: EtcdServer
-) -> None:
+async def test_a_nat_replaces_the_outer_source(tmp_path: Path, etcd: EtcdServer) -> None:
     async with make_world(tmp_path, etcd, segments={"a": 1500, "home": 1500}) as world:
         nat = world.router("nat", {"a": ROUTER, "home": ROUTER})
         public = address("a", 77)
@@ -108,9 +108,10 @@ async def test_behind_nat_the_source_is_the_nodes_own_and_then_the_translators(
         a, b = await two_pods(world, {"Type": "vxlan"})
         with Capture(nat, "eth-home") as inside, Capture(nat, "eth-a") as outside:
             await echo(b, a)
-        assert one(inside.between(address("home", 2), address("a", 1), 8472)).vni == 1
-        assert one(outside.between(public, address("a", 1), 8472)).vni == 1
-        assert one(outside.between(address("a", 1), public, 8472)).vni == 1
+        there, back = (b.ips[4], a.ips[4]), (a.ips[4], b.ips[4])
+        assert one(inside.vxlan(address("home", 2), address("a", 1), 8472, there)).vni == 1
+        assert one(outside.vxlan(public, address("a", 1), 8472, there)).vni == 1
+        assert one(outside.vxlan(address("a", 1), public, 8472, back)).vni == 1
 
 
 @pytest.mark.parametrize("port", [8285, 4567])
