@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pybernetes.kubelet.logs.cri_log import parse, tail_text, time_key
-from pybernetes.kubelet.logs.files import tidy
+from pybernetes.kubelet.logs.files import prune
 from pybernetes.kubelet.logs.reader import LogOptions, read_log
 
 LINE = b"2026-01-02T15:04:05.123456789Z stdout F hello"
@@ -100,7 +100,7 @@ def test_old_logs_are_compressed_and_removed(tmp_path: Path) -> None:
     path.write_text("live")
     for number in range(6):
         (tmp_path / f"0.log.2026010{number}-000000").write_text("old")
-    tidy(path, 4)
+    prune(path, 4)
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "0.log",
         "0.log.20260103-000000.gz",

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pybernetes.api.core.pod import Pod, PodCondition, PodStatus
-from pybernetes.kubelet.container_statuses import Seen
+from pybernetes.kubelet.container_statuses import Observed
 from pybernetes.kubelet.pod_status import Context, make_status
 from pybernetes.kubelet.runtime import PodState
 from pybernetes.kubelet.types import rfc3339
@@ -16,8 +16,8 @@ NEVER, ON_FAILURE = {"restartPolicy": "Never"}, {"restartPolicy": "OnFailure"}
 ALL = frozenset(("c-0", "c-1", "side-0", "i1-0"))
 
 
-def status(of: Pod, at: PodState, previous: PodStatus | None = None, **seen: Any) -> PodStatus:
-    context = Context(now=NOW, host_ips=("192.0.2.1",), seen=Seen(**{"started": ALL, "ready": ALL, **seen}))
+def status(of: Pod, at: PodState, previous: PodStatus | None = None, **observed: Any) -> PodStatus:
+    context = Context(now=NOW, host_ips=("192.0.2.1",), observed=Observed(**{"started": ALL, "ready": ALL, **observed}))
     return make_status(of, previous or PodStatus(), at, context)
 
 

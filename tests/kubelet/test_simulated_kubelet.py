@@ -125,7 +125,7 @@ async def test_replaced_pod_with_the_same_name(k: Harness) -> None:
     k.api.remove(path)
     k.create("web", ONE)
     await k.until(lambda: k.condition(path, "Ready") == "True")
-    await k.until(lambda: first not in set(k.kubelet.pods.living()))
+    await k.until(lambda: first not in set(k.kubelet.pods.worker_uids()))
     assert len(await k.kubelet.runtime.list_pods()) == 1
 
 

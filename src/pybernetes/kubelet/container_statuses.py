@@ -19,7 +19,7 @@ _LOST = "The container could not be located when the pod was terminated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Observed:
     """What the kubelet knows about a pod's containers in addition to the runtime's state."""
 
     runtime_name: str = "containerd"
@@ -36,25 +36,25 @@ class Seen:
 
 
 def container_statuses(
-    pod: Pod, containers: list[AnyContainer], previous: list[ContainerStatus], state: PodState, seen: Seen
+    pod: Pod, containers: list[AnyContainer], previous: list[ContainerStatus], state: PodState, observed: Observed
 ) -> list[ContainerStatus]:
     """One status per container, in the order of the pod's spec."""
     before = {status.name: status for status in previous}
-    return [_status(pod, c, before.get(c.name), state, seen) for c in containers]
+    return [_status(pod, c, before.get(c.name), state, observed) for c in containers]
 
 
 def _status(
-    pod: Pod, container: AnyContainer, before: ContainerStatus | None, state: PodState, seen: Seen
+    pod: Pod, container: AnyContainer, before: ContainerStatus | None, state: PodState, observed: Observed
 ) -> ContainerStatus:
     history = [c for c in state.containers if c.name == container.name]
     if not history:
-        return _unseen(pod, container, before, seen)
+        return _unseen(pod, container, before, observed)
     latest = history[0]
-    current = container_state(latest, seen)
+    current = container_state(latest, observed)
     older = next((c for c in history[1:] if c.state == "exited"), None)
-    last = ContainerState(terminated=_terminated(older, seen)) if older is not None else ContainerState()
-    if container.name in seen.waiting and latest.state != "running":
-        reason, message = seen.waiting[container.name]
+    last = ContainerState(terminated=_terminated(older, observed)) if older is not None else ContainerState()
+    if container.name in observed.waiting and latest.state != "running":
+        reason, message = observed.waiting[container.name]
         if current.terminated is not None:
             last = ContainerState(terminated=current.terminated)
         current = ContainerState(waiting=ContainerStateWaiting(reason=reason, message=message))
@@ -65,25 +65,25 @@ def _status(
         name=container.name,
         image=latest.image,
         image_id=latest.image_id,
-        container_id=f"{seen.runtime_name}://{latest.id}",
+        container_id=f"{observed.runtime_name}://{latest.id}",
         restart_count=latest.attempt,
-        started=running and latest.id in seen.started,
-        ready=_ready(pod, container, latest, seen),
+        started=running and latest.id in observed.started,
+        ready=_ready(pod, container, latest, observed),
         state=current,
         last_state=last,
     )
 
 
-def _ready(pod: Pod, container: AnyContainer, latest: ContainerInfo, seen: Seen) -> bool:
+def _ready(pod: Pod, container: AnyContainer, latest: ContainerInfo, observed: Observed) -> bool:
     """An init container is ready once it has succeeded; any other while it runs and its readiness probe passes."""
     if any(c.name == container.name for c in pod.spec.init_containers) and not is_sidecar(container):
         return latest.state == "exited" and latest.exit_code == 0
-    return latest.state == "running" and latest.id in seen.ready
+    return latest.state == "running" and latest.id in observed.ready
 
 
-def _unseen(pod: Pod, container: AnyContainer, before: ContainerStatus | None, seen: Seen) -> ContainerStatus:
+def _unseen(pod: Pod, container: AnyContainer, before: ContainerStatus | None, observed: Observed) -> ContainerStatus:
     """The status of a container that the runtime does not have: not created yet, or removed."""
-    if before is not None and before.container_id and seen.final:
+    if before is not None and before.container_id and observed.final:
         if before.state.terminated is not None:
             return before
         return ContainerStatus(
@@ -102,7 +102,7 @@ def _unseen(pod: Pod, container: AnyContainer, before: ContainerStatus | None, s
     default = "PodInitializing" if pod.spec.init_containers and not is_init else "ContainerCreating"
     if pod.spec.init_containers and is_init:
         default = "PodInitializing"
-    reason, message = seen.waiting.get(container.name, (default, ""))
+    reason, message = observed.waiting.get(container.name, (default, ""))
     count = before.restart_count if before is not None else 0
     return ContainerStatus(
         name=container.name,
@@ -114,21 +114,21 @@ def _unseen(pod: Pod, container: AnyContainer, before: ContainerStatus | None, s
     )
 
 
-def container_state(info: ContainerInfo, seen: Seen) -> ContainerState:
+def container_state(info: ContainerInfo, observed: Observed) -> ContainerState:
     """The current state of a container that the runtime has."""
     if info.state == "running":
         return ContainerState(running=ContainerStateRunning(started_at=rfc3339(info.started_at)))
     if info.state == "exited":
-        return ContainerState(terminated=_terminated(info, seen))
+        return ContainerState(terminated=_terminated(info, observed))
     return ContainerState(waiting=ContainerStateWaiting(reason="ContainerCreating"))
 
 
-def _terminated(info: ContainerInfo, seen: Seen) -> ContainerStateTerminated:
+def _terminated(info: ContainerInfo, observed: Observed) -> ContainerStateTerminated:
     return ContainerStateTerminated(
         exit_code=info.exit_code,
         reason=info.reason or ("Completed" if info.exit_code == 0 else "Error"),
-        message=seen.messages.get(info.id, info.message),
+        message=observed.messages.get(info.id, info.message),
         started_at=rfc3339(info.started_at) or "1970-01-01T00:00:00Z",
         finished_at=rfc3339(info.finished_at) or "1970-01-01T00:00:00Z",
-        container_id=f"{seen.runtime_name}://{info.id}",
+        container_id=f"{observed.runtime_name}://{info.id}",
     )

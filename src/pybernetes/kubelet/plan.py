@@ -155,14 +155,14 @@ class _Planner:
         ended = all(info is not None and info.state == "exited" for _, info in pairs)
         return ended and not any(should_restart(self.pod, c, info) for c, info in pairs)
 
-    def _here(self, name: str) -> ContainerInfo | None:
+    def _in_sandbox(self, name: str) -> ContainerInfo | None:
         return self.state.latest_in(self.sandbox.id, name)
 
     def _init_containers(self) -> bool:
         """Start the next init container if there is one; returns whether the regular containers may run."""
-        started_before = any(self._here(c.name) is not None for c in self.pod.spec.containers)
+        started_before = any(self._in_sandbox(c.name) is not None for c in self.pod.spec.containers)
         for container in self.pod.spec.init_containers:
-            info = self._here(container.name)
+            info = self._in_sandbox(container.name)
             if is_sidecar(container):
                 if not self._sidecar(container, info) and not started_before:
                     return False
@@ -196,7 +196,7 @@ class _Planner:
         return self._check_running(container, info) and info.id in self.inputs.started
 
     def _regular(self, container: AnyContainer) -> None:
-        info = self._here(container.name)
+        info = self._in_sandbox(container.name)
         if info is None:
             before = self.state.latest(container.name)
             if should_restart(self.pod, container, before):

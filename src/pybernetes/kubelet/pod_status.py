@@ -6,7 +6,7 @@ import msgspec
 
 from pybernetes.api.core.container_status import ContainerStatus
 from pybernetes.api.core.pod import HostIP, Pod, PodCondition, PodIP, PodStatus
-from pybernetes.kubelet.container_statuses import Seen, container_statuses
+from pybernetes.kubelet.container_statuses import Observed, container_statuses
 from pybernetes.kubelet.podspec import is_sidecar, qos_class
 from pybernetes.kubelet.runtime import PodState
 from pybernetes.kubelet.types import rfc3339
@@ -20,23 +20,23 @@ class Context:
 
     now: float
     host_ips: tuple[str, ...]
-    seen: Seen = field(default_factory=Seen)
+    observed: Observed = field(default_factory=Observed)
     failure: tuple[str, str] | None = None
     """(reason, message) if the pod itself has failed, for example DeadlineExceeded."""
 
 
 def make_status(pod: Pod, previous: PodStatus, state: PodState, context: Context) -> PodStatus:
     """The status to report. `previous` provides transition times and the conditions that other components set."""
-    spec, seen = pod.spec, context.seen
-    inits = container_statuses(pod, list(spec.init_containers), previous.init_container_statuses, state, seen)
-    regular = container_statuses(pod, list(spec.containers), previous.container_statuses, state, seen)
+    spec, observed = pod.spec, context.observed
+    inits = container_statuses(pod, list(spec.init_containers), previous.init_container_statuses, state, observed)
+    regular = container_statuses(pod, list(spec.containers), previous.container_statuses, state, observed)
     ephemeral = container_statuses(
-        pod, list(spec.ephemeral_containers), previous.ephemeral_container_statuses, state, seen
+        pod, list(spec.ephemeral_containers), previous.ephemeral_container_statuses, state, observed
     )
     phase = "Failed" if context.failure is not None else pod_phase(pod, inits, regular)
     if previous.phase in ("Failed", "Succeeded"):
         phase = previous.phase
-    if seen.final and phase not in ("Failed", "Succeeded"):
+    if observed.final and phase not in ("Failed", "Succeeded"):
         phase = _final_phase(regular)
     ips = _addresses(pod, previous, state, context)
     reason, message = context.failure or (previous.reason, previous.message)

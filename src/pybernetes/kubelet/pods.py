@@ -176,7 +176,7 @@ class PodManager:
                 log.debug("deleting pod %s/%s: %s", meta.namespace, meta.name, error)
                 await asyncio.sleep(_DELETE_RETRY)
 
-    def living(self) -> Iterable[str]:
+    def worker_uids(self) -> Iterable[str]:
         """The uids of pods with a worker."""
         return self._workers.keys()
 

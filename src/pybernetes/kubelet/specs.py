@@ -73,8 +73,8 @@ class PodSpecs:
         """One container; raises StartFailed."""
         sandbox = state.sandbox
         ips = sandbox.ips if sandbox is not None and sandbox.ips else self._config.node_ips
-        seen = _with_addresses(pod, self._config.node_ips, ips)
-        variables = await environment(seen, container, self._objects, self._services(), self._allocatable)
+        current = _with_addresses(pod, self._config.node_ips, ips)
+        variables = await environment(current, container, self._objects, self._services(), self._allocatable)
         files = await asyncio.to_thread(self._files.make, pod, container, attempt, ips, variables)
         target = _target(container, state)
         return ContainerSpec(

@@ -57,8 +57,8 @@ class StaticPods:
             while True:
                 self._apply(await asyncio.to_thread(self._read))
                 self.synced.set()
-                settled = await self._mirror_all()
-                await watcher.wait(_RESYNC if settled else 1.0)
+                complete = await self._mirror_all()
+                await watcher.wait(_RESYNC if complete else 1.0)
         finally:
             self._pods.on_mirror = None
             watcher.close()
@@ -89,15 +89,15 @@ class StaticPods:
     async def _mirror_all(self) -> bool:
         """Create and delete mirror pods so that they match the static pods; returns whether they do."""
         wanted = {f"{p.metadata.namespace}/{p.metadata.name}": p for p in self._known.values()}
-        settled = True
+        complete = True
         for key, mirror in list(self._registry.mirrors.items()):
             pod = wanted.get(key)
             if pod is None or mirror.metadata.annotations.get(ANNOTATION_MIRROR_POD) != pod.metadata.uid:
-                settled = await self._delete(mirror) and settled
+                complete = await self._delete(mirror) and complete
         for key, pod in wanted.items():
             if key not in self._registry.mirrors:
-                settled = await self._create(pod) and settled
-        return settled
+                complete = await self._create(pod) and complete
+        return complete
 
     async def _create(self, pod: Pod) -> bool:
         meta = pod.metadata

@@ -29,7 +29,7 @@ class StatusManager:
         self._sent: dict[str, bytes] = {}
         self._encoder = msgspec.json.Encoder()
         self._queue: WorkQueue[str] = WorkQueue(base_delay=0.2, max_delay=10.0)
-        self._settled: dict[str, asyncio.Event] = {}
+        self._written: dict[str, asyncio.Event] = {}
 
     def last(self, pod: Pod) -> PodStatus:
         """The latest status of a pod: the one given to `set`, else that from the API server."""
@@ -43,12 +43,12 @@ class StatusManager:
         if known is not None and known[1] == status:
             return
         self._wanted[uid] = (pod, status)
-        self._settled.setdefault(uid, asyncio.Event()).clear()
+        self._written.setdefault(uid, asyncio.Event()).clear()
         self._queue.add(uid)
 
-    async def settled(self, uid: str) -> None:
+    async def written(self, uid: str) -> None:
         """Wait until the API server has the latest status of a pod, or no longer has the pod."""
-        event = self._settled.get(uid)
+        event = self._written.get(uid)
         if event is not None:
             await event.wait()
 
@@ -56,7 +56,7 @@ class StatusManager:
         """Drop the status of a pod that has been removed."""
         self._wanted.pop(uid, None)
         self._sent.pop(uid, None)
-        event = self._settled.pop(uid, None)
+        event = self._written.pop(uid, None)
         if event is not None:
             event.set()
 
@@ -93,8 +93,8 @@ class StatusManager:
         if before != encoded:
             await self._send(pod, status)
             self._sent[uid] = encoded
-        if self._wanted.get(uid) is known and uid in self._settled:
-            self._settled[uid].set()
+        if self._wanted.get(uid) is known and uid in self._written:
+            self._written[uid].set()
 
     async def _send(self, pod: Pod, status: PodStatus) -> None:
         meta = pod.metadata

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from pybernetes.api.core.pod import Pod
-from pybernetes.kubelet.container_statuses import Seen
+from pybernetes.kubelet.container_statuses import Observed
 from pybernetes.kubelet.crash_loop import Backoff
 from pybernetes.kubelet.errors import StartFailed, VolumesNotReady
 from pybernetes.kubelet.garbage import garbage
@@ -196,7 +196,7 @@ class PodWorker:
                 message += f"{pod.metadata.namespace}({pod.metadata.uid})"
                 services.recorder.event(container_reference(pod, name), "Warning", "BackOff", message)
                 self._waiting[name] = reason
-        seen = Seen(
+        observed = Observed(
             runtime_name=services.runtime_name,
             waiting=waiting,
             started=health.started,
@@ -204,7 +204,9 @@ class PodWorker:
             messages={i.id: services.hooks.termination_message(i) for i in state.containers if i.state == "exited"},
             final=final,
         )
-        context = Context(now=services.clock(), host_ips=services.config.node_ips, seen=seen, failure=self._failure)
+        context = Context(
+            now=services.clock(), host_ips=services.config.node_ips, observed=observed, failure=self._failure
+        )
         services.status.set(pod, make_status(pod, services.status.last(pod), state, context))
 
     async def _carry_out(self, pod: Pod, state: PodState, plan: Plan) -> float | None:
@@ -293,7 +295,7 @@ class PodWorker:
         await services.volumes.tear_down(pod)
         services.cgroups.remove(uid)
         if not self.removed:
-            await services.status.settled(uid)
+            await services.status.written(uid)
             self._gone = True
             await self._finish(pod)
         services.status.forget(uid)

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 
-def tidy(path: Path, keep: int) -> None:
+def prune(path: Path, keep: int) -> None:
     """Compress all rotated files except the newest, and remove the oldest. `keep` includes the current file."""
     rotated = sorted(p for p in path.parent.glob(path.name + ".*") if not p.name.endswith(".tmp"))
     for old in rotated[: max(len(rotated) - (keep - 1), 0)]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pybernetes.kubelet.config import KubeletConfig
-from pybernetes.kubelet.logs.files import tidy
+from pybernetes.kubelet.logs.files import prune
 from pybernetes.kubelet.pods import PodRegistry
 from pybernetes.kubelet.runtime import ContainerInfo, Runtime, RuntimeFailure
 
@@ -62,7 +62,7 @@ class LogRotator:
             if not os.access(path, os.F_OK):
                 os.rename(rotated, path)
             raise
-        await asyncio.to_thread(tidy, path, self._config.log_max_files)
+        await asyncio.to_thread(prune, path, self._config.log_max_files)
 
 
 def _size(path: Path) -> int:
