@@ -28,11 +28,6 @@ def test_an_invalid_script_names_its_line_and_changes_nothing(ns: str) -> None:
     assert nft.list_tables(ns) == []
 
 
-async def test_nft_does_not_block_the_event_loop(ns: str) -> None:
-    await nft.apply_async("add table ip t\n", ns)
-    assert nft.list_tables(ns) == [("ip", "t")]
-
-
 @pytest.mark.parametrize("backend", iptables.BACKENDS)
 @pytest.mark.parametrize("family", [4, 6])
 def test_iptables(ns: str, backend: str, family: int) -> None:

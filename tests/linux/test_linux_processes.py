@@ -21,26 +21,21 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     child.wait()
 
 
-def test_a_pid_file_identifies_one_process(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
-    path = tmp_path / "pid"
-    process.write_pid_file(path, sleeper.pid)
-    assert process.read_pid_file(path) == sleeper.pid
-    ident = path.read_text().strip()
+def test_an_identity_is_that_of_one_process(sleeper: subprocess.Popen[bytes]) -> None:
+    ident = process.identity(sleeper.pid)
+    assert ident is not None and process.resolve(ident) == sleeper.pid
     started = int(ident.partition(":")[2])
     assert process.resolve(f"{sleeper.pid}:{started + 1}") is None
     assert not process.wait(ident, 0)
     assert process.kill(ident, signal.SIGTERM) and process.wait(ident, 2)
     sleeper.wait()
-    assert process.read_pid_file(path) is None and not process.kill(ident)
-    with pytest.raises(ProcessLookupError):
-        process.write_pid_file(path, sleeper.pid)
+    assert process.resolve(ident) is None and not process.kill(ident)
+    assert process.identity(sleeper.pid) is None
 
 
 @pytest.mark.parametrize("text", ["", "12", "x:y", ":", "-1:5", "1:"])
-def test_a_malformed_pid_file(tmp_path: Path, text: str) -> None:
-    (tmp_path / "pid").write_text(text)
-    assert process.read_pid_file(tmp_path / "pid") is None
-    assert process.read_pid_file(tmp_path / "none") is None
+def test_a_malformed_identity(text: str) -> None:
+    assert process.resolve(text) is None
 
 
 def test_limits_in_both_versions() -> None:

@@ -89,13 +89,6 @@ def tmpfs(target: str | Path, *, size: int = 0, mode: int = 0o755) -> None:
     libc.mount("tmpfs", str(target), "tmpfs", libc.MS_NOSUID | libc.MS_NODEV, options)
 
 
-def make_shared(target: str | Path) -> None:
-    """Make `target` a mount point with shared propagation."""
-    if not is_mounted(target):
-        libc.mount(str(target), str(target), "none", libc.MS_BIND | libc.MS_REC)
-    libc.mount("", str(target), "none", libc.MS_SHARED | libc.MS_REC)
-
-
 def unmount(target: str | Path, *, lazy: bool = True) -> bool:
     """Unmount `target`. Returns whether anything was mounted. Lazily: it disappears at once, even if in use."""
     try:

@@ -32,13 +32,6 @@ def apply(script: str, netns: Netns | None = None) -> None:
     run(["-f", "-"], script, netns)
 
 
-async def apply_async(script: str, netns: Netns | None = None) -> None:
-    """`apply` in a worker thread."""
-    import asyncio
-
-    await asyncio.to_thread(apply, script, netns)
-
-
 def list_text(family: str, table: str, netns: Netns | None = None) -> str | None:
     """A table as nft prints it; None if it does not exist."""
     try:

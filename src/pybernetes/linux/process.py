@@ -1,4 +1,4 @@
-"""Processes by pid and start time: pids are reused, so a pid file alone may name another process.
+"""Processes by pid and start time: pids are reused, so a recorded pid may be another process by now.
 
 The start time of a process (clock ticks since boot) together with its pid is unique until the next boot.
 """
@@ -23,7 +23,7 @@ def start_time(pid: int) -> int | None:
 
 
 def identity(pid: int) -> str | None:
-    """`pid:start time`, for a pid file. None if there is no such process."""
+    """`pid:start time`, to be recorded. None if there is no such process."""
     started = start_time(pid)
     return None if started is None else f"{pid}:{started}"
 
@@ -34,24 +34,6 @@ def resolve(ident: str) -> int | None:
     if not (colon and pid.isdigit() and started.isdigit()):
         return None
     return int(pid) if start_time(int(pid)) == int(started) else None
-
-
-def write_pid_file(path: Path, pid: int) -> None:
-    """Write the identity of a process to a file, atomically."""
-    ident = identity(pid)
-    if ident is None:
-        raise ProcessLookupError(f"process {pid} has ended")
-    staging = path.with_name(f".{path.name}.new")
-    staging.write_text(ident + "\n")
-    staging.replace(path)
-
-
-def read_pid_file(path: Path) -> int | None:
-    """The pid in a file, if it is still the same process."""
-    try:
-        return resolve(path.read_text())
-    except FileNotFoundError:
-        return None
 
 
 def kill(ident: str, number: int = signal.SIGKILL) -> bool:

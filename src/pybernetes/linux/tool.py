@@ -1,8 +1,7 @@
 """Runs a short-lived command such as `nft` and returns its output.
 
 Uses posix_spawn with memory files for the three streams: CNI plugins cannot afford the import of `subprocess` (14 ms),
-and no pipe can fill up. Blocks the caller while the command runs, which suits tools that take milliseconds; agents use
-`run_async`.
+and no pipe can fill up. Blocks the caller while the command runs; agents call it in a worker thread.
 """
 
 from __future__ import annotations
@@ -73,13 +72,6 @@ def run_raw(
     finally:
         for fd in files:
             os.close(fd)
-
-
-async def run_async(argv: Sequence[str], *, stdin: bytes = b"", netns: _netns.Netns | None = None) -> bytes:
-    """`run` in a worker thread."""
-    import asyncio
-
-    return await asyncio.to_thread(run, argv, stdin=stdin, netns=netns)
 
 
 def _read_all(fd: int) -> bytes:
