@@ -27,18 +27,18 @@ from pybernetes.store.sqlite import SqliteStore
 ADMIN = User("admin", ("system:masters", "system:authenticated"))
 
 
-class _Nobody:
+class _Anonymous:
     async def authenticate(self, headers: Mapping[str, str], certificate: x509.Certificate | None) -> User | None:
         return None
 
 
-class _Everything:
+class _AllowAll:
     def authorize(self, attributes: Attributes) -> Decision:
         return Decision(True)
 
 
 class Unreliable(InProcessTransport):
-    """Passes requests on, unless `fail` has an error for one."""
+    """Passes requests on, unless `fail` returns an error."""
 
     fail: Callable[[Request], Exception | None] = staticmethod(lambda request: None)
 
@@ -53,7 +53,7 @@ class Unreliable(InProcessTransport):
 async def transport(tmp_path: Path) -> AsyncIterator[Unreliable]:
     store = await SqliteStore.open(tmp_path / "state.db", stamp=codec.stamp)
     config = ServerConfig(advertise_address="192.0.2.10")
-    server = build_server(config, store, _Nobody(), _Everything(), rng=random.Random(1))
+    server = build_server(config, store, _Anonymous(), _AllowAll(), rng=random.Random(1))
     await server.start()
     await bootstrap.run(server, config)
     made = Unreliable(server, ADMIN)
@@ -88,7 +88,7 @@ class Running:
             self._tasks.append(asyncio.create_task(part, name=name))
 
     async def until(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
-        """Wait for something to become true; a task that ended is an error."""
+        """Wait until the condition holds; a task that ends is an error."""
         async with asyncio.timeout(seconds):
             while not condition():
                 for task in self._tasks:

@@ -1,4 +1,4 @@
-"""Short ways to write nodes and pods."""
+"""Helpers to make nodes, pods and profiles."""
 
 import itertools
 from dataclasses import replace

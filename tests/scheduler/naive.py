@@ -1,7 +1,7 @@
-"""The same rules, one node and one pod at a time, in plain Python: what the arrays are compared with.
+"""The rules of the plugins in plain Python, one node and one pod at a time: the arrays are compared with them.
 
-Written for obviousness from the documentation of the plugins; shares nothing with them but the parsing of pods into
-templates. Filters return reasons (empty: the node passes), scores return normalised numbers per node name.
+Written from the documentation of the plugins, to be obvious rather than fast. Shares only the parsing of pods into
+templates with them. Filters return reasons (empty: the node passes), scores return normalised numbers per node name.
 """
 
 import math
@@ -29,7 +29,7 @@ class World:
     pods: list[Pod] = field(default_factory=list)
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
     default: Selector | None = None
-    """what pods without spread constraints are spread among"""
+    """the pods among which a pod without spread constraints is spread"""
 
     def on(self, name: str) -> list[Pod]:
         return [pod for pod in self.pods if pod.spec.node_name == name]
@@ -63,7 +63,7 @@ def node_term(node: Node, term: NodeSelectorTerm) -> bool:
     )
 
 
-def suits(node: Node, pod: Template) -> bool:
+def matches_node(node: Node, pod: Template) -> bool:
     """nodeSelector and required node affinity."""
     if any(labels_of(node).get(key) != value for key, value in pod.node_selector.items()):
         return False
@@ -86,7 +86,7 @@ def hard_taint(node: Node, pod: Template) -> str:
     return ""
 
 
-def means(world: World, match: Match, pod: Pod | Template) -> bool:
+def selects(world: World, match: Match, pod: Pod | Template) -> bool:
     namespace = pod.namespace if isinstance(pod, Template) else pod.metadata.namespace
     labels = pod.labels if isinstance(pod, Template) else pod.metadata.labels
     inside = namespace in match.namespaces or match.namespace_selector.matches(world.namespaces.get(namespace, {}))
@@ -103,7 +103,7 @@ def live_matches(world: World, selector: Selector, namespace: str, node: str) ->
 
 
 def in_domain(world: World, node: Node, key: str) -> list[Pod]:
-    """The pods on all nodes that share the node's value of a key."""
+    """The pods on all nodes that have the same value of a label as the node."""
     value = labels_of(node).get(key)
     return [
         p for n in world.nodes.values() if labels_of(n).get(key) == value is not None for p in world.on(n.metadata.name)
@@ -114,7 +114,7 @@ def in_domain(world: World, node: Node, key: str) -> list[Pod]:
 
 
 def refusal(world: World, pod: Template, node: Node) -> list[str]:
-    """The reasons of the first filter that refuses."""
+    """The reasons of the first filter that refuses the node."""
     for rule in (unschedulable, taints, affinity, ports, fit, spread, pod_affinity):
         reasons = rule(world, pod, node)
         if reasons:
@@ -133,7 +133,7 @@ def taints(world: World, pod: Template, node: Node) -> list[str]:
 
 
 def affinity(world: World, pod: Template, node: Node) -> list[str]:
-    return [] if suits(node, pod) else ["node(s) didn't match Pod's node affinity/selector"]
+    return [] if matches_node(node, pod) else ["node(s) didn't match Pod's node affinity/selector"]
 
 
 def ports(world: World, pod: Template, node: Node) -> list[str]:
@@ -172,7 +172,7 @@ def spread(world: World, pod: Template, node: Node) -> list[str]:
         for other in world.nodes.values():
             if not all(c.topology_key in labels_of(other) for c in hard):
                 continue
-            if constraint.honor_affinity and not suits(other, pod):
+            if constraint.honor_affinity and not matches_node(other, pod):
                 continue
             if constraint.honor_taints and hard_taint(other, pod):
                 continue
@@ -189,24 +189,24 @@ def spread(world: World, pod: Template, node: Node) -> list[str]:
 
 def pod_affinity(world: World, pod: Template, node: Node) -> list[str]:
     def fits_all(other: Pod | Template) -> bool:
-        return all(means(world, term.match, other) for term in pod.affinity)
+        return all(selects(world, term.match, other) for term in pod.affinity)
 
-    def has_company(at: Node, key: str) -> bool:
+    def has_pods(at: Node, key: str) -> bool:
         return any(fits_all(other) for other in in_domain(world, at, key))
 
     if any(term.topology_key not in labels_of(node) for term in pod.affinity):
         return ["node(s) didn't match pod affinity rules"]
-    if not all(has_company(node, term.topology_key) for term in pod.affinity):
-        nobody = not any(has_company(n, t.topology_key) for n in world.nodes.values() for t in pod.affinity)
-        if not (nobody and fits_all(pod)):
+    if not all(has_pods(node, term.topology_key) for term in pod.affinity):
+        none_anywhere = not any(has_pods(n, t.topology_key) for n in world.nodes.values() for t in pod.affinity)
+        if not (none_anywhere and fits_all(pod)):
             return ["node(s) didn't match pod affinity rules"]
     for term in pod.anti_affinity:
-        if any(means(world, term.match, other) for other in in_domain(world, node, term.topology_key)):
+        if any(selects(world, term.match, other) for other in in_domain(world, node, term.topology_key)):
             return ["node(s) didn't match pod anti-affinity rules"]
     for key in {t.topology_key for p in world.pods for t in compile_template(p).anti_affinity}:
         for other in in_domain(world, node, key):
             for term in compile_template(other).anti_affinity:
-                if term.topology_key == key and means(world, term.match, pod):
+                if term.topology_key == key and selects(world, term.match, pod):
                     return ["node(s) didn't satisfy existing pods anti-affinity rules"]
     return []
 
@@ -282,7 +282,7 @@ def images(world: World, pod: Template, node: Node) -> int:
 
 
 def spread_score(world: World, pod: Template, feasible: list[Node], default: Selector | None) -> dict[str, int]:
-    """Soft constraints; `default` stands for the pods of its Service, for pods without constraints."""
+    """Soft constraints; `default` selects the pods among which a pod without constraints is spread."""
     if pod.spread:
         soft = [Soft(c.topology_key, c.max_skew, c.query.matches[0].selector, c) for c in pod.spread if not c.hard]
         keys = {c.key for c in soft}
@@ -309,7 +309,7 @@ def spread_score(world: World, pod: Template, feasible: list[Node], default: Sel
 
 @dataclass
 class Soft:
-    """A constraint that only ranks."""
+    """A constraint that only ranks nodes."""
 
     key: str
     max_skew: int
@@ -318,7 +318,7 @@ class Soft:
 
 
 def neighbours(world: World, pod: Template, c: Soft, node: Node, ranked: list[Node], keys: set[str]) -> tuple[int, int]:
-    """How many domains there are, and how many of the pods are in the node's."""
+    """The number of domains, and the number of matching pods in the node's domain."""
     assert c.selector is not None
     if c.key == HOSTNAME:
         return len(ranked), live_matches(world, c.selector, pod.namespace, node.metadata.name)
@@ -327,7 +327,7 @@ def neighbours(world: World, pod: Template, c: Soft, node: Node, ranked: list[No
         for n in world.nodes.values()
         if keys <= labels_of(n).keys()
         and labels_of(n).get(c.key) == labels_of(node)[c.key]
-        and ((c.policies is not None and not c.policies.honor_affinity) or suits(n, pod))
+        and ((c.policies is not None and not c.policies.honor_affinity) or matches_node(n, pod))
         and (c.policies is None or not c.policies.honor_taints or not hard_taint(n, pod))
     ]
     domains = {labels_of(n)[c.key] for n in ranked if c.key in labels_of(n)}
@@ -336,8 +336,8 @@ def neighbours(world: World, pod: Template, c: Soft, node: Node, ranked: list[No
 
 def affinity_score(world: World, pod: Template, feasible: list[Node]) -> dict[str, int]:
     def gives(term: AffinityTerm, weight: int, at: Node) -> int:
-        company = in_domain(world, at, term.topology_key)
-        return weight * sum(means(world, term.match, other) for other in company)
+        others = in_domain(world, at, term.topology_key)
+        return weight * sum(selects(world, term.match, other) for other in others)
 
     raw = {}
     for node in feasible:
@@ -346,7 +346,7 @@ def affinity_score(world: World, pod: Template, feasible: list[Node]) -> dict[st
             for other in in_domain(world, node, key):
                 theirs = compile_template(other)
                 weighted = [(t, 1) for t in theirs.affinity] + [(t, t.weight) for t in theirs.preferred_pods]
-                total += sum(w for t, w in weighted if t.topology_key == key and means(world, t.match, pod))
+                total += sum(w for t, w in weighted if t.topology_key == key and selects(world, t.match, pod))
         raw[node.metadata.name] = total
     low, high = min(raw.values(), default=0), max(raw.values(), default=0)
     return {name: int(100.0 * ((n - low) / (high - low))) if high > low else 0 for name, n in raw.items()}

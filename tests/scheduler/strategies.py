@@ -1,4 +1,4 @@
-"""Random clusters, small enough that everything interacts."""
+"""Random clusters, small enough that nodes and pods affect each other."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Bindings that fail: the assumption is taken back, and the pod tried again if it still needs a node."""
+"""Failed bindings: the assumption is removed, and the pod is retried if it still needs a node."""
 
 from pybernetes.api.core.binding import Binding
 from pybernetes.api.core.node import Node
@@ -18,7 +18,7 @@ def is_binding(request: Request) -> bool:
     return request.method == "POST" and request.path.endswith("/binding")
 
 
-async def test_a_lost_connection_is_tried_again(client: Client, transport: Unreliable, running: Running) -> None:
+async def test_a_lost_connection_is_retried(client: Client, transport: Unreliable, running: Running) -> None:
     failures = [Unreachable("connection refused"), Unreachable("connection refused")]
     transport.fail = lambda request: failures.pop() if failures and is_binding(request) else None
     await put_node(client, node("node-1"))
@@ -29,7 +29,7 @@ async def test_a_lost_connection_is_tried_again(client: Client, transport: Unrel
     assert int(running.scheduler.snapshot.requested.sum()) == 1000
 
 
-async def test_a_pod_that_someone_else_bound_stays_there(
+async def test_a_pod_that_another_client_bound_stays_on_its_node(
     client: Client, transport: Unreliable, running: Running
 ) -> None:
     await put_node(client, node("node-1"))
@@ -62,7 +62,7 @@ async def test_a_pod_that_someone_else_bound_stays_there(
     assert int(snapshot.requested[0].sum()) == 1000
 
 
-async def test_a_pod_deleted_before_its_binding_frees_its_place(
+async def test_a_pod_that_is_deleted_before_its_binding_frees_its_resources(
     client: Client, transport: Unreliable, running: Running
 ) -> None:
     transport.fail = lambda request: Unreachable("down") if is_binding(request) else None

@@ -1,4 +1,4 @@
-"""Decisions and texts: where a pod goes, and what is said when it goes nowhere."""
+"""Decisions, and the texts that explain why a pod has no node."""
 
 import random
 
@@ -62,7 +62,7 @@ def test_texts(wanted: Pod, reasons: str) -> None:
     assert place(snapshot, wanted) == [f"0/2 nodes are available: {reasons}."]
 
 
-def test_each_node_counts_for_its_first_refusal() -> None:
+def test_each_node_counts_for_the_first_filter_that_refuses_it() -> None:
     snapshot = cluster(
         node("n1", unschedulable=True, cpu="0"), node("n2", taints=[taint("gpu", value="yes")]), node("n3", pods="0")
     )
@@ -72,7 +72,7 @@ def test_each_node_counts_for_its_first_refusal() -> None:
     ]
 
 
-def test_preemption_is_told_apart() -> None:
+def test_the_preemption_text_counts_nodes_where_preemption_can_help() -> None:
     snapshot = cluster(node("n1", cpu="1"), node("n2", cpu="8"))
     snapshot.put_pod(pod("full", on="n2", cpu="8"))
     (decision,) = decide(snapshot, pod("p", cpu="2"))
@@ -83,7 +83,7 @@ def test_preemption_is_told_apart() -> None:
     )
 
 
-def test_one_per_node_until_there_are_no_more() -> None:
+def test_anti_affinity_places_one_pod_per_node() -> None:
     snapshot = cluster(node("n1"), node("n2"), node("n3"))
     pods = [pod(f"p{n}", labels={"app": "web"}, affinity=apart(HOSTNAME, app="web")) for n in range(4)]
     *placed, last = place(snapshot, *pods)
@@ -91,7 +91,7 @@ def test_one_per_node_until_there_are_no_more() -> None:
     assert last == "0/3 nodes are available: 3 node(s) didn't match pod anti-affinity rules."
 
 
-def test_the_first_of_a_group_that_wants_company_finds_a_place() -> None:
+def test_the_first_pod_of_a_group_with_affinity_is_placed() -> None:
     snapshot = cluster(node("n1", zone="a"), node("n2", zone="b"))
     pods = [pod(f"p{n}", labels={"app": "web"}, affinity=near(HOSTNAME, app="web")) for n in range(3)]
     assert len(set(place(snapshot, *pods))) == 1
@@ -103,7 +103,7 @@ def test_replicas_of_a_service_are_spread_by_default() -> None:
     assert sorted(place(snapshot, *pods, spread=from_map({"app": "web"}))) == ["big", "n2", "n3"]
 
 
-def test_equals_are_drawn_by_lot() -> None:
+def test_nodes_with_equal_scores_are_chosen_at_random() -> None:
     found = set()
     for seed in range(30):
         snapshot = cluster(node("n1"), node("n2"), node("n3"))
@@ -112,7 +112,7 @@ def test_equals_are_drawn_by_lot() -> None:
     assert found == {"n1", "n2", "n3"}
 
 
-def test_a_named_node_is_the_only_one() -> None:
+def test_a_node_name_restricts_the_pod_to_that_node() -> None:
     snapshot = cluster(node("n1"), node("n2"))
     template = snapshot.templates.of(pod("p"), node_name="n2")
     assert template.node_name == "n2" and template is not snapshot.templates.of(pod("p"))
@@ -141,11 +141,11 @@ def container(cpu: str, restart_policy: str = "") -> Container:
         (PodSpec(containers=[container("much")]), 0),
     ],
 )
-def test_what_a_pod_asks_for(spec: PodSpec, cpu: int) -> None:
+def test_pod_requests(spec: PodSpec, cpu: int) -> None:
     assert pod_requests(spec).get("cpu", 0) == cpu
 
 
-def test_containers_that_ask_for_nothing_count_a_little_in_scores() -> None:
+def test_scores_assume_requests_for_containers_without_any() -> None:
     assert pod_requests(PodSpec(containers=[container("1"), container("")]), NON_ZERO) == {
         "cpu": 1100,
         "memory": 400 << 20,

@@ -1,4 +1,4 @@
-"""The arrays say what the plain rules say, for any cluster and any pod."""
+"""The arrays give the same results as the plain rules, for any cluster and any pod."""
 
 import pytest
 from hypothesis import given, settings

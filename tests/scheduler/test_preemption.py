@@ -1,4 +1,4 @@
-"""Who has to go, for whom, and what becomes of the room."""
+"""Preemption: which pods are removed for which pod, and nominations for the node."""
 
 import random
 
@@ -39,8 +39,8 @@ def place(snapshot: Snapshot, wanted: Pod, nominations: Nominations | None = Non
     return schedule_one(snapshot, wanted, evaluations=evaluations, rng=random.Random(1), nominations=nominations)
 
 
-def look(snapshot: Snapshot, wanted: Pod) -> Preemption:
-    """Also checks that looking changes nothing."""
+def search(snapshot: Snapshot, wanted: Pod) -> Preemption:
+    """Run the search; also check that it does not change the snapshot."""
     before, placed = arrays(snapshot), dict(snapshot.placed)
     failure = place(snapshot, wanted).failure
     assert failure is not None
@@ -63,41 +63,41 @@ def cluster(*pods: Pod, nodes: int = 2) -> Snapshot:
     return snapshot
 
 
-def test_only_as_many_as_needed_and_the_least_important() -> None:
+def test_removes_no_more_pods_than_needed_and_those_of_lowest_priority() -> None:
     snapshot = cluster(running("low", "n1", "2", priority=1), running("middle", "n1", "2", priority=5), nodes=1)
-    assert victims(look(snapshot, pod("p", cpu="1", priority=10))) == ("n1", ["low"])
+    assert victims(search(snapshot, pod("p", cpu="1", priority=10))) == ("n1", ["low"])
 
 
-def test_the_node_with_the_least_important_victims() -> None:
+def test_prefers_the_node_whose_victims_have_the_lowest_priority() -> None:
     snapshot = cluster(running("middle", "n1", "4", priority=5), running("low", "n2", "4", priority=1))
-    assert victims(look(snapshot, pod("p", cpu="1", priority=10))) == ("n2", ["low"])
+    assert victims(search(snapshot, pod("p", cpu="1", priority=10))) == ("n2", ["low"])
 
 
-def test_fewer_victims_before_more() -> None:
+def test_prefers_fewer_victims() -> None:
     snapshot = cluster(running("a", "n1", "2"), running("b", "n1", "2"), running("c", "n2", "4"))
-    assert victims(look(snapshot, pod("p", cpu="4", priority=10))) == ("n2", ["c"])
+    assert victims(search(snapshot, pod("p", cpu="4", priority=10))) == ("n2", ["c"])
 
 
-def test_of_equals_the_one_that_started_last() -> None:
+def test_among_equals_the_pod_that_started_last_is_removed() -> None:
     snapshot = cluster(
         running("old", "n1", "4", started="2026-01-01T00:00:00Z"),
         running("young", "n2", "4", started="2026-01-02T00:00:00Z"),
     )
-    assert victims(look(snapshot, pod("p", cpu="1", priority=10))) == ("n2", ["young"])
+    assert victims(search(snapshot, pod("p", cpu="1", priority=10))) == ("n2", ["young"])
 
 
-def test_ports_and_anti_affinity_can_be_preempted_too() -> None:
+def test_preemption_can_free_ports_and_satisfy_anti_affinity() -> None:
     snapshot = cluster(running("web", "n1", ports=HOST_PORT), nodes=1)
-    assert victims(look(snapshot, pod("p", priority=10, ports=HOST_PORT))) == ("n1", ["web"])
+    assert victims(search(snapshot, pod("p", priority=10, ports=HOST_PORT))) == ("n1", ["web"])
     snapshot = cluster(running("web", "n1", labels={"app": "web"}), nodes=1)
     wanted = pod("p", priority=10, affinity=apart("kubernetes.io/hostname", app="web"))
-    assert victims(look(snapshot, wanted)) == ("n1", ["web"])
+    assert victims(search(snapshot, wanted)) == ("n1", ["web"])
 
 
 @pytest.mark.slow
 @given(worlds(), pods(), st.lists(st.integers(0, 2), min_size=6, max_size=6))
 @settings(max_examples=100, deadline=None)
-def test_with_the_victims_gone_the_pod_fits(world: World, wanted: Pod, priorities: list[int]) -> None:
+def test_the_pod_fits_once_the_victims_are_gone(world: World, wanted: Pod, priorities: list[int]) -> None:
     for made, priority in zip(world.pods, priorities, strict=False):
         made.spec.priority = priority
     wanted.spec.priority = 2
@@ -114,27 +114,27 @@ def test_with_the_victims_gone_the_pod_fits(world: World, wanted: Pod, prioritie
         assert refusal(world, template, world.nodes[result.candidate.node_name]) == []
 
 
-def test_nobody_of_the_same_priority_has_to_go() -> None:
+def test_pods_of_the_same_priority_are_not_removed() -> None:
     snapshot = cluster(running("same", "n1", "4", priority=10), running("same", "n2", "4", priority=10))
-    result = look(snapshot, pod("p", cpu="1", priority=10))
+    result = search(snapshot, pod("p", cpu="1", priority=10))
     assert result.candidate is None and result.tried == 0
 
 
-def test_a_node_too_full_of_others_is_not_tried_pod_by_pod() -> None:
+def test_a_node_that_stays_too_full_is_rejected_without_removing_pods() -> None:
     kept = running("high", "n1", "3", priority=10)
     snapshot = cluster(kept, *(running(f"low-{n}", "n1", "0") for n in range(5)), nodes=1)
     snapshot.nodes.pods_allowed[0] = 1
-    result = look(snapshot, pod("p", cpu="2", priority=10))
+    result = search(snapshot, pod("p", cpu="2", priority=10))
     assert dict(result.reasons) == {"Too many pods": 1, "Insufficient cpu": 1}
 
 
-def test_what_removing_pods_does_not_mend_is_said() -> None:
+def test_reports_the_reasons_that_remain_after_removing_pods() -> None:
     snapshot = cluster(running("high", "n1", "3", priority=10), running("low", "n1", "1"), nodes=1)
-    result = look(snapshot, pod("p", cpu="2", priority=10))
+    result = search(snapshot, pod("p", cpu="2", priority=10))
     assert result.candidate is None and (result.tried, dict(result.reasons)) == (1, {"Insufficient cpu": 1})
 
 
-def test_nominated_room_is_kept_from_lesser_pods_and_given_to_its_owner() -> None:
+def test_pods_of_lower_priority_do_not_use_the_room_of_a_nominated_pod() -> None:
     snapshot, nominations = cluster(nodes=2), Nominations()
     owner = pod("owner", cpu="4", priority=10)
     nominations.put(owner, snapshot.templates.of(owner), "n1")
@@ -146,14 +146,14 @@ def test_nominated_room_is_kept_from_lesser_pods_and_given_to_its_owner() -> Non
     assert place(snapshot, owner, nominations).node_name == "n1"
 
 
-def test_somebody_more_important_need_not_care() -> None:
+def test_pods_of_higher_priority_ignore_nominations() -> None:
     snapshot, nominations = cluster(nodes=1), Nominations()
     owner = pod("owner", cpu="4", priority=10)
     nominations.put(owner, snapshot.templates.of(owner), "n1")
     assert place(snapshot, pod("boss", cpu="4", priority=11), nominations).node_name == "n1"
 
 
-async def test_room_is_made(client: Client, running: Running) -> None:
+async def test_a_pod_of_high_priority_replaces_one_of_low_priority(client: Client, running: Running) -> None:
     await put_node(client, node("node-1", cpu="1"))
     low = await client.of(Pod).create(pod("low", cpu="1", termination_grace_period_seconds=0))
     await wait_bound(client, running, "low")
@@ -166,7 +166,7 @@ async def test_room_is_made(client: Client, running: Running) -> None:
     assert "0/1 nodes are available: 1 Insufficient cpu." in await events(client, running, "FailedScheduling")
 
 
-async def test_victims_leave_gracefully_and_nobody_else_has_to(client: Client, running: Running) -> None:
+async def test_victims_are_deleted_gracefully_and_only_once(client: Client, running: Running) -> None:
     for number in (1, 2):
         await put_node(client, node(f"node-{number}", cpu="1"))
     for name in ("low-1", "low-2"):

@@ -1,4 +1,4 @@
-"""The queue, with time as a number."""
+"""The queue, with explicit time."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ def queue() -> SchedulingQueue:
     return SchedulingQueue(Config(), PROFILE.queue_sort)
 
 
-def test_higher_priority_first_then_the_older(queue: SchedulingQueue) -> None:
+def test_pods_are_ordered_by_priority_then_by_age(queue: SchedulingQueue) -> None:
     put(queue, pod("late"), 2.0)
     put(queue, pod("early"), 1.0)
     put(queue, pod("important", priority=1000), 3.0)
@@ -54,7 +54,7 @@ def test_higher_priority_first_then_the_older(queue: SchedulingQueue) -> None:
     assert names(queue) == ["important", "early", "late", "unimportant"]
 
 
-def test_a_changed_priority_counts(queue: SchedulingQueue) -> None:
+def test_a_changed_priority_reorders_the_queue(queue: SchedulingQueue) -> None:
     first, second = pod("first"), pod("second")
     put(queue, first, 1.0)
     put(queue, second, 2.0)
@@ -62,7 +62,7 @@ def test_a_changed_priority_counts(queue: SchedulingQueue) -> None:
     assert names(queue) == ["second", "first"]
 
 
-def test_a_removed_pod_does_not_come_out(queue: SchedulingQueue) -> None:
+def test_a_removed_pod_is_not_returned(queue: SchedulingQueue) -> None:
     gone = pod("gone")
     put(queue, gone)
     queue.remove(gone.metadata.uid)
@@ -87,7 +87,7 @@ def test_backoff_doubles_from_one_second_to_ten(queue: SchedulingQueue) -> None:
     assert rests == [1, 2, 4, 8, 10, 10]
 
 
-def test_an_event_that_helps_waits_for_the_backoff(queue: SchedulingQueue) -> None:
+def test_a_helpful_event_waits_for_the_backoff(queue: SchedulingQueue) -> None:
     web = pod("web")
     refused(queue, web, now=100.0)
     assert queue.on_event(lambda template, plugins: plugins == ("NodeResourcesFit",), 100.5) == 1
@@ -96,7 +96,7 @@ def test_an_event_that_helps_waits_for_the_backoff(queue: SchedulingQueue) -> No
     assert names(queue) == ["web"]
 
 
-def test_after_the_backoff_an_event_acts_at_once(queue: SchedulingQueue) -> None:
+def test_after_the_backoff_a_helpful_event_activates_the_pod(queue: SchedulingQueue) -> None:
     refused(queue, pod("web"), now=100.0)
     queue.on_event(lambda template, plugins: True, 105.0)
     assert names(queue) == ["web"]
@@ -109,7 +109,7 @@ def test_an_event_that_does_not_help_changes_nothing(queue: SchedulingQueue) -> 
     assert queue.pop() is None
 
 
-def test_five_minutes_are_enough(queue: SchedulingQueue) -> None:
+def test_an_unschedulable_pod_is_retried_after_five_minutes(queue: SchedulingQueue) -> None:
     refused(queue, pod("web"), now=0.0)
     queue.advance(299.0)
     assert queue.pop() is None
@@ -117,7 +117,7 @@ def test_five_minutes_are_enough(queue: SchedulingQueue) -> None:
     assert names(queue) == ["web"]
 
 
-def test_gated_pods_wait_for_their_gates(queue: SchedulingQueue) -> None:
+def test_gated_pods_wait_until_their_gates_are_removed(queue: SchedulingQueue) -> None:
     web = pod("web", scheduling_gates=[PodSchedulingGate(name="g")])
     put(queue, web)
     queue.on_event(lambda template, plugins: True, 1000.0)
@@ -127,23 +127,23 @@ def test_gated_pods_wait_for_their_gates(queue: SchedulingQueue) -> None:
     assert names(queue) == ["web"]
 
 
-def test_a_change_of_the_pod_itself_gives_it_another_try(queue: SchedulingQueue) -> None:
+def test_a_change_of_the_pod_itself_retries_it(queue: SchedulingQueue) -> None:
     web = pod("web", cpu="64", labels={"a": "b"})
     refused(queue, web, now=0.0)
     put(queue, web, 50.0)
-    assert queue.pop() is None, "a status report is no reason"
+    assert queue.pop() is None, "a status update does not retry it"
     smaller = pod("web", cpu="1", uid=web.metadata.uid)
     put(queue, smaller, 50.0)
     assert names(queue) == ["web"]
 
 
-def test_a_pod_in_work_is_given_back_only_if_it_is_still_wanted(queue: SchedulingQueue) -> None:
+def test_a_pod_in_progress_is_put_back_only_if_it_was_not_removed(queue: SchedulingQueue) -> None:
     web = pod("web")
     put(queue, web)
     item = queue.pop()
     assert item is not None
     put(queue, web, 1.0)
-    assert queue.pop() is None, "the same pod is not worked on twice"
+    assert queue.pop() is None, "a pod in progress is not returned twice"
     queue.remove(web.metadata.uid)
     queue.retry_later(item, 2.0)
     assert len(queue) == 0 and queue.next_due() is None

@@ -1,4 +1,4 @@
-"""A thousand nodes and five thousand pods at once, through a real API server, without holding the event loop."""
+"""A thousand nodes and five thousand pods at once, through a real API server, without blocking the event loop."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""The whole component against a real API server: pending pods get nodes, or an explanation."""
+"""The scheduler against a real API server: pending pods get a node, or a reason."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ from .make import node, pod, taint
 
 
 async def put_node(client: Client, made: Node) -> None:
-    """A node with its status; the plugin that taints new nodes is undone."""
+    """Create a node with its status, without the taint that admission adds to new nodes."""
     created = await client.of(Node).create(made)
     created = await client.of(Node).update_status(msgspec.structs.replace(created, status=made.status))
     if created.spec.taints != made.spec.taints:
@@ -33,7 +33,7 @@ async def wait_bound(client: Client, running: Running, name: str) -> Pod:
 async def wait_condition(running: Running, name: str, reason: str) -> str:
     message = ""
 
-    def told() -> bool:
+    def reported() -> bool:
         nonlocal message
         found = running.informers.of(Pod).cache.find(name, "default")
         for condition in found.status.conditions if found else ():
@@ -42,7 +42,7 @@ async def wait_condition(running: Running, name: str, reason: str) -> str:
                 return True
         return False
 
-    await running.until(told)
+    await running.until(reported)
     return message
 
 
@@ -61,7 +61,9 @@ async def test_a_pod_gets_a_node_and_an_event(client: Client, running: Running) 
     assert [(c.type, c.status) for c in found.status.conditions] == [("PodScheduled", "True")]
 
 
-async def test_a_pod_without_a_node_says_why_and_gets_one_when_there_is_room(client: Client, running: Running) -> None:
+async def test_an_unschedulable_pod_reports_why_and_is_placed_when_there_is_room(
+    client: Client, running: Running
+) -> None:
     await put_node(client, node("node-1", taints=[taint("node.kubernetes.io/not-ready")]))
     await put_node(client, node("node-2", cpu="1"))
     await put_node(client, node("node-3", cpu="1"))
@@ -90,7 +92,7 @@ async def test_no_nodes_at_all(client: Client, running: Running) -> None:
     await wait_bound(client, running, "web")
 
 
-async def test_gates_hold_a_pod_back(client: Client, running: Running) -> None:
+async def test_a_gated_pod_is_not_scheduled(client: Client, running: Running) -> None:
     await put_node(client, node("node-1"))
     gated = await client.of(Pod).create(pod("web", scheduling_gates=[PodSchedulingGate(name="example.com/wait")]))
     text = "Scheduling is blocked due to non-empty scheduling gates"
@@ -102,17 +104,17 @@ async def test_gates_hold_a_pod_back(client: Client, running: Running) -> None:
     await wait_bound(client, running, "web")
 
 
-async def test_pods_of_other_schedulers_are_left_alone(client: Client, running: Running) -> None:
+async def test_pods_of_other_schedulers_are_ignored(client: Client, running: Running) -> None:
     await put_node(client, node("node-1"))
     other = pod("other")
-    other.spec.scheduler_name = "somebody-else"
+    other.spec.scheduler_name = "another-scheduler"
     await client.of(Pod).create(other)
     await client.of(Pod).create(pod("web"))
     await wait_bound(client, running, "web")
     assert not (await client.of(Pod).get("other", namespace="default")).spec.node_name
 
 
-async def test_a_pod_deleted_while_it_waits_is_forgotten(client: Client, running: Running) -> None:
+async def test_a_pod_that_is_deleted_while_pending_leaves_the_queue(client: Client, running: Running) -> None:
     await client.of(Pod).create(pod("web"))
     await wait_condition(running, "web", "Unschedulable")
     await client.of(Pod).delete("web", namespace="default", grace_period_seconds=0)

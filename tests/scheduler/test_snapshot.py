@@ -1,4 +1,4 @@
-"""A snapshot changed event by event is the one that would be built from scratch; so is what was worked out on it."""
+"""A snapshot changed event by event equals one built from scratch, and so do evaluations of it."""
 
 import random
 from typing import Any
@@ -31,7 +31,7 @@ PROBES = (
 
 
 class Cluster(RuleBasedStateMachine):
-    """Nodes and pods come, change and go; the model is the plain list of them."""
+    """Nodes and pods are added, changed and removed; the model is the plain list of them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class Cluster(RuleBasedStateMachine):
             check(known, self.snapshot, probe)
 
     @invariant()
-    def equals_a_rebuilt_one(self) -> None:
+    def equals_a_rebuilt_snapshot(self) -> None:
         fresh = build(self.world)
         assert arrays(self.snapshot) == arrays(fresh)
         for probe in PROBES:
@@ -119,7 +119,7 @@ def replace_spec(made: Pod, **changes: Any) -> Pod:
 
 
 def arrays(snapshot: Snapshot) -> dict[str, object]:
-    """What is known of each node, by name."""
+    """The contents of each row, by node name."""
     names = sorted(snapshot.nodes.resources)
     return {
         name: (
@@ -144,7 +144,7 @@ TestCluster = pytest.mark.slow(Cluster.TestCase)
 TestCluster.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
 
 
-def test_pods_bound_to_a_node_that_is_not_known_count_when_it_appears() -> None:
+def test_pods_bound_to_an_unknown_node_count_when_it_appears() -> None:
     snapshot = Snapshot()
     snapshot.put_pod(pod("web", cpu="1", on="node-1"))
     snapshot.put_node(node("node-1"))
@@ -155,7 +155,7 @@ def test_pods_bound_to_a_node_that_is_not_known_count_when_it_appears() -> None:
     assert snapshot.requested[0, 0] == 1000
 
 
-def test_an_assumption_is_taken_back_but_a_confirmed_pod_stays() -> None:
+def test_forget_removes_assumed_pods_but_not_confirmed_ones() -> None:
     snapshot = Snapshot()
     snapshot.put_node(node("node-1"))
     web = pod("web", cpu="1")
@@ -169,7 +169,7 @@ def test_an_assumption_is_taken_back_but_a_confirmed_pod_stays() -> None:
     assert snapshot.requested[0, 0] == 1000
 
 
-def test_rows_grow_beyond_the_first_capacity_and_are_used_again() -> None:
+def test_rows_grow_beyond_the_initial_capacity_and_are_reused() -> None:
     snapshot = Snapshot()
     for number in range(40):
         snapshot.put_node(node(f"node-{number}", zone="a"))

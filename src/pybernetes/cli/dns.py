@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - `flag` gives a dataclass field
-"""pybernetes dns: the cluster's DNS server as a process of its own."""
+"""pybernetes dns: the cluster's DNS server in a separate process."""
 
 import asyncio
 from dataclasses import dataclass

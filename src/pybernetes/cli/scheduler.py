@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - `flag` gives a dataclass field
-"""pybernetes scheduler: the scheduler alone, with the flags of kube-scheduler."""
+"""pybernetes scheduler: the scheduler in a separate process, with the flags of kube-scheduler."""
 
 import asyncio
 from dataclasses import dataclass
@@ -20,31 +20,37 @@ from pybernetes.scheduler.config import Config, from_configuration
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flags:
-    """The flags of kube-scheduler that mean something here, and those that its usual manifests carry."""
+    """The flags of kube-scheduler that have an effect here, and those that its usual manifests contain."""
 
     config: Path | None = flag(
         None, "A KubeSchedulerConfiguration: profiles, back-off, leader election. Flags go before it.", type=FILE
     )
-    kubeconfig: Path | None = flag(None, "How to reach the API server.", type=FILE, shown="the pod's own account")
+    kubeconfig: Path | None = flag(None, "Kubeconfig of the API server.", type=FILE, shown="the pod's own account")
     master: str = flag("", "URL of the API server, in place of the kubeconfig's.")
-    bind_address: str = flag("0.0.0.0", "Address for /healthz and /metrics.", type=ADDRESS)
-    secure_port: int = flag(10259, "Port for /healthz and /metrics over HTTPS; 0: none.", type=PORT)
-    tls_cert_file: Path | None = flag(None, "Certificate for it.", type=FILE, shown="a self-signed one")
-    tls_private_key_file: Path | None = flag(None, "Its key.", type=FILE)
-    leader_elect: bool = flag("true", "Work only while holding the Lease, so that several can run.", type=BOOL)
-    leader_elect_lease_duration: float = flag("15s", "After so long without a renewal others take over.", type=DURATION)
-    leader_elect_renew_deadline: float = flag("10s", "A leader that cannot renew for so long stops.", type=DURATION)
-    leader_elect_retry_period: float = flag("2s", "Time between attempts.", type=DURATION)
+    bind_address: str = flag("0.0.0.0", "Address of /healthz and /metrics.", type=ADDRESS)
+    secure_port: int = flag(10259, "HTTPS port of /healthz and /metrics; 0 disables it.", type=PORT)
+    tls_cert_file: Path | None = flag(None, "Certificate of that port.", type=FILE, shown="a self-signed one")
+    tls_private_key_file: Path | None = flag(None, "Private key of that certificate.", type=FILE)
+    leader_elect: bool = flag(
+        "true", "Schedule only while holding the Lease, so that several schedulers can run.", type=BOOL
+    )
+    leader_elect_lease_duration: float = flag(
+        "15s", "Time without a renewal after which another scheduler takes over.", type=DURATION
+    )
+    leader_elect_renew_deadline: float = flag(
+        "10s", "Time without a successful renewal after which the leader stops.", type=DURATION
+    )
+    leader_elect_retry_period: float = flag("2s", "Time between attempts to acquire or renew the Lease.", type=DURATION)
     leader_elect_resource_name: str = flag("kube-scheduler", "Name of the Lease.")
-    leader_elect_resource_namespace: str = flag("kube-system", "Its namespace.")
-    authentication_kubeconfig: str | None = ignored("/healthz and /metrics are open to all who reach them.")
-    authorization_kubeconfig: str | None = ignored("/healthz and /metrics are open to all who reach them.")
+    leader_elect_resource_namespace: str = flag("kube-system", "Namespace of the Lease.")
+    authentication_kubeconfig: str | None = ignored("/healthz and /metrics need no authentication.")
+    authorization_kubeconfig: str | None = ignored("/healthz and /metrics need no authentication.")
 
 
 def run(flags: Flags, level: str) -> None:
-    """Run the scheduler alone, against this or a stock API server.
+    """Run the scheduler, against this or a stock API server.
 
-    Flags are those of kube-scheduler.
+    The flags are those of kube-scheduler.
     """
     run_until_signal(_work(flags), level)
 

@@ -1,4 +1,4 @@
-"""Arrays that grow, and labels as integers: what the table of nodes is made of."""
+"""Growing arrays, and label values as integers: the parts of the node table."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from pybernetes.scheduler.types import Ints, Mask, Rows
 
 
 def grown(array: npt.NDArray[Any], capacity: int) -> npt.NDArray[Any]:
-    """A copy with room for `capacity` rows (the last axis); the new ones are zero."""
+    """A copy with space for `capacity` rows (the last axis), filled up with zeros."""
     result = np.zeros((*array.shape[:-1], capacity), array.dtype)
     result[..., : array.shape[-1]] = array
     return result
@@ -23,7 +23,7 @@ def lines(array: Ints, indexes: list[int], rows: Rows) -> Ints:
 
 
 class Column:
-    """The values of one label as small integers. Invariant: code 0 means that the node has no such label."""
+    """The values of one label as small integers. Invariant: code 0 means that the node does not have the label."""
 
     def __init__(self, capacity: int) -> None:
         self.codes = np.zeros(capacity, np.int32)
@@ -31,11 +31,11 @@ class Column:
         self._code_of: dict[str, int] = {}
 
     def code(self, value: str) -> int:
-        """The code of a value, 0 if no node has ever had it."""
+        """The code of a value, 0 if no node has had it so far."""
         return self._code_of.get(value, 0)
 
     def set(self, row: int, value: str | None) -> None:
-        """Write a node's value."""
+        """Set the value of a node."""
         if value is None:
             self.codes[row] = 0
             return
@@ -46,6 +46,6 @@ class Column:
         self.codes[row] = code
 
     def lookup(self, table: Mask, rows: Rows) -> Mask:
-        """For each row, what `table` (one element per code) says."""
+        """For each row, the element of `table` for the row's code."""
         result: Mask = table[self.codes[rows]]
         return result

@@ -14,11 +14,11 @@ _REMEMBERED = 256
 
 @dataclass(slots=True)
 class Counted:
-    """The nodes whose pods one constraint counts, and the domains that they make up."""
+    """The nodes whose pods a constraint counts, and their domains."""
 
     mask: Mask
     whole: bool
-    """Whether that is every node that has the key, so that the counts per domain can be used as they are."""
+    """Whether these are all nodes that have the key: then counts per domain can be used unchanged."""
     present: Ints
     """Codes of the domains."""
 
@@ -37,7 +37,7 @@ class EligibleNodes:
         self._known: dict[Template, _Remembered] = {}
 
     def of(self, template: Template, constraint: Spread, keys: tuple[str, ...]) -> Counted:
-        """The nodes that have all `keys` and, as the constraint's policies say, suit the pod."""
+        """The nodes that have all `keys` and that the constraint's node inclusion policies admit."""
         found = self._known.get(template)
         if found is None or found.version != self._nodes.labels_version:
             if len(self._known) >= _REMEMBERED:

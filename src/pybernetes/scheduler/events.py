@@ -14,7 +14,7 @@ from pybernetes.scheduler.template import Template
 
 
 class Action(Flag):
-    """What happened to an object. Changes of nodes are told apart; heartbeats are no event."""
+    """What happened to an object. Nodes have one action per kind of change; heartbeats are no events."""
 
     ADD = auto()
     """It appeared. For a Pod: it was bound to a node."""

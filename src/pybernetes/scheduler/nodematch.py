@@ -48,7 +48,7 @@ def term_mask(nodes: NodeTable, term: NodeSelectorTerm, rows: Rows) -> Mask:
 
 
 def _requirement(nodes: NodeTable, key: str, wanted: NodeSelectorRequirement, rows: Rows) -> Mask:
-    """One lookup table over the label's values, then one gather."""
+    """Evaluates the requirement once per value of the label, then looks up each node's value."""
     column = nodes.column(key)
     size = len(column.values)
     match wanted.operator:
@@ -79,7 +79,7 @@ def _compares(value: str | None, wanted: NodeSelectorRequirement) -> bool:
 
 
 def pinned_names(template: Template) -> set[str] | None:
-    """The only nodes that affinity by metadata.name allows, as pods of a DaemonSet have it; None if it is open."""
+    """The nodes that affinity by metadata.name allows, as pods of a DaemonSet have it; None if it allows all."""
     if template.node_affinity is None or not template.node_affinity.node_selector_terms:
         return None
     names: set[str] = set()

@@ -1,4 +1,4 @@
-"""The nodes of the cluster as arrays: what they have, not what runs on them."""
+"""The nodes of the cluster as arrays: their own properties, not the pods on them."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ NAME_FIELD = "\0metadata.name"
 
 
 def same_for_scheduling(old: Node, new: Node) -> bool:
-    """Whether a change of a node is none to the scheduler: heartbeats are most changes, and must cost nothing."""
+    """Whether a change of a node does not matter to scheduling. Most changes are heartbeats, so this must be cheap."""
     return (
         old.metadata.labels == new.metadata.labels
         and old.status.allocatable == new.status.allocatable
@@ -29,11 +29,11 @@ def _taints(node: Node) -> tuple[TaintKey, ...]:
 
 
 class NodeTable:
-    """One row per node. Rows of nodes that went are used again."""
+    """One row per node. Rows of removed nodes are used again."""
 
     def __init__(self) -> None:
         self.size = 0
-        """Rows in use are below this; `valid` tells which."""
+        """Rows in use are below this number; `valid` marks them."""
         self.capacity = 16
         self.row_of: dict[str, int] = {}
         self.nodes: list[Node | None] = []
@@ -47,7 +47,7 @@ class NodeTable:
         self.images: dict[str, dict[int, int]] = {}
         """image name -> row -> size in bytes"""
         self.labels_version = 0
-        """Rises when a node comes, goes, or changes its labels or taints: then domains are counted anew."""
+        """Increases when nodes come or go, or when labels or taints change: domains must be counted again."""
         self._columns: dict[str, Column] = {}
         self._taint_code_of: dict[tuple[TaintKey, ...], int] = {(): 0}
         self._free: list[int] = []
@@ -74,7 +74,7 @@ class NodeTable:
         return found
 
     def resource(self, name: str) -> int:
-        """The index of a resource in the arrays; a new one is given room."""
+        """The index of a resource in the arrays, which grow for a new one."""
         index = self.resources.get(name)
         if index is None:
             index = self.resources[name] = len(self.resources)
@@ -82,7 +82,7 @@ class NodeTable:
         return index
 
     def put(self, node: Node) -> int:
-        """Write a node's row; returns it."""
+        """Write the row of a node; returns its index."""
         row = self.row_of.get(node.metadata.name)
         if row is None:
             row = self._new_row(node.metadata.name)
@@ -103,7 +103,7 @@ class NodeTable:
         return row
 
     def remove(self, name: str) -> int | None:
-        """Empty a node's row; returns it."""
+        """Clear the row of a node; returns its index."""
         row = self.row_of.pop(name, None)
         if row is None:
             return None

@@ -1,4 +1,4 @@
-"""Pods that have made room on a node by preemption and wait until it is free: nobody less important may take it."""
+"""Nominated pods: preemption is making room for them on a node, which pods of lower priority must not use."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from pybernetes.scheduler.template import Template
 
 @dataclass(frozen=True, slots=True)
 class Nomination:
-    """A pod and the node that it waits for."""
+    """A pod and the node that it is nominated for."""
 
     pod: Pod
     template: Template
@@ -18,26 +18,26 @@ class Nomination:
 
 
 class Nominations:
-    """By pod uid."""
+    """The nominations, by pod uid."""
 
     def __init__(self) -> None:
         self._known: dict[str, Nomination] = {}
 
     def put(self, pod: Pod, template: Template, node_name: str) -> None:
-        """Note what a pod waits for."""
+        """Nominate a pod for a node."""
         self._known[pod.metadata.uid] = Nomination(pod, template, node_name)
 
     def remove(self, uid: str) -> Nomination | None:
-        """The pod has a node, is gone, or no longer waits for this one."""
+        """Forget the nomination of a pod."""
         return self._known.pop(uid, None)
 
     def node_of(self, uid: str) -> str:
-        """The node that a pod waits for, or nothing."""
+        """The node that a pod is nominated for, or ""."""
         found = self._known.get(uid)
         return found.node_name if found else ""
 
     def ahead_of(self, pod: Pod, template: Template, snapshot: Snapshot) -> dict[int, list[Nomination]]:
-        """By row, the nominations that a pod has to respect: of pods at least as important."""
+        """By row, the nominations that a pod must respect: those of pods with the same or a higher priority."""
         rows: dict[int, list[Nomination]] = {}
         for uid, nomination in self._known.items():
             row = snapshot.nodes.row_of.get(nomination.node_name)
@@ -48,7 +48,7 @@ class Nominations:
         return rows
 
     def behind(self, node_name: str, priority: int) -> list[Nomination]:
-        """Those less important on a node: they lose their claim when somebody more important takes it."""
+        """The nominations of lower priority on a node; a pod of higher priority that preempts there replaces them."""
         return [n for n in self._known.values() if n.node_name == node_name and n.template.priority < priority]
 
     def __iter__(self) -> Iterator[Nomination]:

@@ -1,4 +1,4 @@
-"""Bringing scores to 0..100."""
+"""Scaling scores to 0..100."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from pybernetes.scheduler.types import MAX_SCORE, Ints, Mask
 
 
 def by_maximum(raw: Ints, feasible: Mask, *, reverse: bool = False) -> Ints:
-    """In proportion to the highest, which gets 100; reversed, the lowest numbers are the best."""
+    """Scale so that the highest feasible number becomes 100; with `reverse`, low numbers get high scores."""
     highest = int(np.max(raw, where=feasible, initial=0))
     if highest == 0:
         return np.full(len(raw), MAX_SCORE, np.int64) if reverse else raw

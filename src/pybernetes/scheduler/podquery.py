@@ -1,4 +1,4 @@
-"""Questions about pods: which pods a term of (anti-)affinity or a spread constraint means.
+"""Sets of pods: which pods an affinity term or a spread constraint selects.
 
 A `PodQuery` is hashable, so that pods of one workload share one count per node.
 """
@@ -24,7 +24,7 @@ class Match:
     namespace_selector: Selector = selectors.NOTHING
 
     def matches(self, namespace: str, labels: Mapping[str, str], known: NamespaceLabels) -> bool:
-        """Whether a pod of that namespace with those labels is meant."""
+        """Whether a pod of that namespace with those labels is selected."""
         if namespace not in self.namespaces:
             wanted = self.namespace_selector
             if wanted.nothing or not (wanted.everything or wanted.matches(known.get(namespace, {}))):
@@ -34,13 +34,13 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class PodQuery:
-    """Pods that meet all of `matches`; with `live_only` those being deleted don't count."""
+    """Pods that meet all of `matches`; `live_only` leaves out pods that are being deleted."""
 
     matches: tuple[Match, ...]
     live_only: bool = False
 
     def includes(self, namespace: str, labels: Mapping[str, str], known: NamespaceLabels) -> bool:
-        """Whether a pod is meant, its deletion aside."""
+        """Whether a pod is selected, apart from `live_only`."""
         return all(match.matches(namespace, labels, known) for match in self.matches)
 
 

@@ -1,4 +1,4 @@
-"""Host ports in use. Few pods have any, so the table is sparse: port -> node -> addresses."""
+"""Host ports in use. Few pods have host ports, so the table is sparse: port -> node -> addresses."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -9,13 +9,13 @@ _ALL = "0.0.0.0"
 
 
 class UsedPorts:
-    """Which host ports are taken on which rows."""
+    """The host ports in use, by row."""
 
     def __init__(self) -> None:
         self._taken: dict[tuple[str, int], dict[int, Counter[str]]] = {}
 
     def add(self, ports: Iterable[HostPort], row: int, number: int) -> None:
-        """Take ports on a node (number 1), or free them (-1)."""
+        """Mark ports on a node as used (number 1), or free them (-1)."""
         for address, protocol, port in ports:
             rows = self._taken.setdefault((protocol, port), {})
             addresses = rows.setdefault(row, Counter())
@@ -28,7 +28,7 @@ class UsedPorts:
                 del self._taken[protocol, port]
 
     def conflicts(self, ports: Iterable[HostPort]) -> set[int]:
-        """The rows where one of the ports is taken, on the same address or where either means all addresses."""
+        """The rows where one of the ports is in use on the same address, or where either side uses all addresses."""
         found: set[int] = set()
         for address, protocol, port in ports:
             for row, taken in self._taken.get((protocol, port), {}).items():

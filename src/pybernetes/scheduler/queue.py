@@ -27,7 +27,7 @@ class Place(Enum):
     BACKOFF = auto()
     UNSCHEDULABLE = auto()
     GATED = auto()
-    IN_WORK = auto()
+    IN_PROGRESS = auto()
 
 
 @dataclass(slots=True, eq=False)
@@ -43,16 +43,16 @@ class Waiting:
     plugins: tuple[str, ...] = ()
     """The plugins that refused it at the last attempt, or the one that keeps it out of the queue."""
     ticket: int = 0
-    """Entries of the heaps with another ticket are stale."""
+    """Heap entries with another ticket are stale."""
 
 
 Group = tuple[Template, tuple[str, ...]]
-"""Unschedulable pods that the same events help."""
+"""Key of unschedulable pods that the same events may help."""
 
 
 @dataclass(slots=True)
 class SchedulingQueue:
-    """All pods without a node. `now` is in seconds of a steady clock."""
+    """All pods without a node. `now` is in seconds of a monotonic clock."""
 
     config: Config
     sort: QueueSort
@@ -91,7 +91,7 @@ class SchedulingQueue:
         if changed and item.place is Place.UNSCHEDULABLE:
             self._leave_group(item)
         item.pod, item.template = pod, template
-        if item.place is Place.IN_WORK:
+        if item.place is Place.IN_PROGRESS:
             return
         if item.place is Place.GATED:
             self._enter_or_gate(item, gated_by, now)
@@ -117,7 +117,7 @@ class SchedulingQueue:
             *_, ticket, uid = heapq.heappop(self._active)
             item = self._waiting.get(uid)
             if item is not None and item.ticket == ticket and item.place is Place.ACTIVE:
-                item.place = Place.IN_WORK
+                item.place = Place.IN_PROGRESS
                 item.attempts += 1
                 return item
         return None

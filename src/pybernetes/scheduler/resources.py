@@ -1,6 +1,6 @@
-"""How much a pod asks for: what is reserved on a node for it.
+"""The resources that a pod requests: what is reserved on a node for it.
 
-Containers run side by side, so they add up; init containers run one after another before them, each beside the
+Containers run at the same time, so their requests add up. Init containers run before them, one by one, each beside the
 sidecars (init containers that restart always) started so far, so the largest counts. Then come resources set for the
 whole pod, which replace the sum, and the overhead of its runtime class.
 """
@@ -15,10 +15,10 @@ from pybernetes.api.meta import Quantity
 CPU, MEMORY, EPHEMERAL_STORAGE, PODS = "cpu", "memory", "ephemeral-storage", "pods"
 
 NON_ZERO = {CPU: 100, MEMORY: 200 * 1024 * 1024}
-"""What a container that asks for nothing counts for in LeastAllocated: 100 millicores, 200 MiB."""
+"""The requests that scores assume for a container without requests: 100 millicores, 200 MiB."""
 
 _LIMIT = 1 << 53
-"""Amounts are cut here, so that sums over a node and products with 100 stay within 64 bits."""
+"""The upper bound of an amount, so that sums over a node and products with 100 stay within 64 bits."""
 
 Requests = dict[str, int]
 """Resource name -> amount: CPU in thousandths, everything else in whole units."""
@@ -27,8 +27,8 @@ Requests = dict[str, int]
 def amount(resource: str, wanted: Quantity) -> int:
     """A quantity in the unit of its resource, rounded up.
 
-    API servers let no wrong one pass; should there be one, it counts as nothing: one broken object must not keep all
-    other pods from being scheduled.
+    API servers reject malformed quantities. If one occurs anyway it counts as 0, so that one broken object cannot
+    stop the scheduling of all other pods.
     """
     try:
         number = quantity.milli(wanted) if resource == CPU else quantity.value(wanted)
@@ -43,7 +43,7 @@ def amounts(resources: Mapping[str, Quantity]) -> Requests:
 
 
 def pod_requests(spec: PodSpec, missing: Mapping[str, int] = {}) -> Requests:
-    """What a pod asks for; a container without a request for a resource of `missing` counts as asking for that."""
+    """The requests of a pod. `missing` has the amounts to assume for containers that do not request a resource."""
     total: Requests = {}
     for container in spec.containers:
         _add(total, _container(container, missing))

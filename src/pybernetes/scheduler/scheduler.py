@@ -52,7 +52,7 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Seconds that never jump."""
+        """Seconds of a monotonic clock."""
         return time.monotonic()
 
 
@@ -83,7 +83,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Framework:
-    """A profile with what it needs at work."""
+    """A profile at work."""
 
     profile: Profile
     handle: Handle
@@ -162,7 +162,7 @@ class Scheduler:
             group.create_task(self._binder.run(), name="scheduler permits")
 
     def explain(self, pod: Pod) -> list[Verdict]:
-        """What each node has for and against a pod; one that is placed is looked at as if it were not yet."""
+        """Why each node would or would not be chosen for a pod. A placed pod is evaluated as if it were not placed."""
         profile = self.profiles.get(pod.spec.scheduler_name) or next(iter(self.profiles.values()))
         placed = self.snapshot.remove_pod(pod.metadata.uid)
         try:
@@ -182,7 +182,7 @@ class Scheduler:
                 await self._rest()
 
     def _slice(self) -> bool:
-        """Work for a few milliseconds; whether there is more to do."""
+        """Work for a few milliseconds; returns whether there is more to do."""
         end = self._clock.monotonic() + self.config.slice_seconds
         while len(self._intake):
             self._intake.apply_next()

@@ -1,8 +1,8 @@
 """The cluster as the scheduler sees it: arrays over nodes, changed one event at a time.
 
-A pod that has been given a node is *assumed*: it counts at once, before the API server has confirmed the binding.
-What an event changes is noted in a journal by row, so that whoever has worked out something per row works out
-those rows again, and no others.
+A pod that was placed is *assumed*: it counts at once, before the API server has confirmed the binding.
+A journal records which rows each event changes, so that results computed per row are computed again for these rows
+only.
 """
 
 from collections import Counter
@@ -17,7 +17,6 @@ from pybernetes.scheduler.columns import grown
 from pybernetes.scheduler.eligibility import EligibleNodes
 from pybernetes.scheduler.nodes import NodeTable
 from pybernetes.scheduler.ports import UsedPorts
-from pybernetes.scheduler.resources import CPU, MEMORY
 from pybernetes.scheduler.tally import PodIndex
 from pybernetes.scheduler.template import Template, Templates, Traits
 
@@ -25,13 +24,13 @@ _JOURNAL = 16_384
 
 
 def is_terminal(pod: Pod) -> bool:
-    """Whether a pod has ended, and so takes up nothing."""
+    """Whether a pod has ended, and so uses no resources."""
     return pod.status.phase in ("Succeeded", "Failed")
 
 
 @dataclass(slots=True, eq=False)
 class Placed:
-    """A pod on a node. `row` is None while the node is not known (yet)."""
+    """A pod on a node. `row` is None while the node is unknown."""
 
     pod: Pod
     template: Template
@@ -43,7 +42,7 @@ class Placed:
 
 @dataclass(slots=True, frozen=True)
 class Changes:
-    """The rows that changed since some point: by pods that came or went, or in the node itself."""
+    """The rows that changed since a position of the journal: by pods on the node, or in the node itself."""
 
     usage: set[int]
     node: set[int]
@@ -59,26 +58,26 @@ class Snapshot:
         self.ports = UsedPorts()
         self.eligible = EligibleNodes(self.nodes)
         self.objects_version = 0
-        """Rises when an object other than nodes, pods and namespaces changes that a plugin looks at."""
+        """Increases when an object changes that a plugin looks at, other than nodes, pods and namespaces."""
         self.pod_count = np.zeros(self.nodes.capacity, np.int64)
         self.requested = np.zeros((3, self.nodes.capacity), np.int64)
         self.non_zero = np.zeros((2, self.nodes.capacity), np.int64)
-        """CPU and memory with the least amounts that LeastAllocated gives to pods that ask for nothing."""
+        """Requested CPU and memory, with assumed amounts for containers without requests (`NON_ZERO`)."""
         self.placed: dict[str, Placed] = {}
-        """By pod uid."""
+        """Placed pods by uid."""
         self.on_node: dict[str, dict[str, Placed]] = {}
-        """By node name and pod uid; also of nodes that are not known."""
+        """Placed pods by node name and uid, including those of unknown nodes."""
         self.priorities: Counter[int] = Counter()
-        """How many placed pods have which priority; preemption need not look where nobody is less important."""
+        """The number of placed pods per priority; without a lower one preemption has nothing to do."""
         self.epoch = 0
-        """Rises when something changes that concerns every row."""
+        """Increases when something changes that concerns every row."""
         self._journal: list[tuple[int, bool]] = []
         self._journal_start = 0
 
     # --- nodes
 
     def put_node(self, node: Node) -> int:
-        """Add or change a node; pods that were bound to it before it was known now count."""
+        """Add or change a node; pods that were bound to it while it was unknown now count."""
         old_row = self.nodes.row_of.get(node.metadata.name)
         old = self.nodes.nodes[old_row] if old_row is not None else None
         row = self.nodes.put(node)
@@ -93,7 +92,7 @@ class Snapshot:
         return row
 
     def remove_node(self, name: str) -> None:
-        """Forget a node; its pods stay known, in case it returns."""
+        """Remove a node; its pods are kept, in case it returns."""
         row = self.nodes.row_of.get(name)
         if row is None:
             return
@@ -106,11 +105,11 @@ class Snapshot:
     # --- pods
 
     def assume(self, pod: Pod, template: Template, row: int) -> None:
-        """Count a pod on the node that it was given."""
+        """Count a pod on the node that was chosen for it."""
         self._place(pod, template, self.nodes.name(row), assumed=True)
 
     def put_pod(self, pod: Pod) -> None:
-        """A pod that the API server says is on a node; one that has ended takes up nothing."""
+        """Add or change a pod that is bound to a node; one that has ended is removed."""
         if is_terminal(pod):
             self.remove_pod(pod.metadata.uid)
             return
@@ -126,7 +125,7 @@ class Snapshot:
         self._place(pod, template, pod.spec.node_name, assumed=False)
 
     def remove_pod(self, uid: str) -> Placed | None:
-        """Forget a pod: deleted, ended, or its binding failed. Returns it."""
+        """Remove a pod that was deleted, has ended, or could not be bound. Returns it."""
         placed = self.placed.pop(uid, None)
         if placed is None:
             return None
@@ -141,16 +140,16 @@ class Snapshot:
         return placed
 
     def restore(self, placed: Placed) -> None:
-        """Put back what `remove_pod` returned, the same object."""
+        """Put back a pod that `remove_pod` returned."""
         self._enter(placed)
 
     def forget(self, uid: str) -> None:
-        """Take back an assumption; a pod that the API server has confirmed stays."""
+        """Remove a pod that is assumed; one that the API server has confirmed stays."""
         placed = self.placed.get(uid)
         if placed is not None and placed.assumed:
             self.remove_pod(uid)
 
-    # --- what has changed
+    # --- the journal
 
     @property
     def position(self) -> int:
@@ -158,7 +157,7 @@ class Snapshot:
         return self._journal_start + len(self._journal)
 
     def changes_since(self, position: int) -> Changes | None:
-        """The rows that changed after a position; None when it is too long ago to tell."""
+        """The rows that changed after a position; None if the journal no longer goes back that far."""
         if position < self._journal_start:
             return None
         usage: set[int] = set()
@@ -230,7 +229,3 @@ class Snapshot:
         if len(self.requested) < count:
             more = np.zeros((count - len(self.requested), capacity), np.int64)
             self.requested = np.vstack([self.requested, more])
-
-
-SCORED = (CPU, MEMORY)
-"""The resources that scores look at; their indexes in the arrays are 0 and 1."""

@@ -1,4 +1,4 @@
-"""What filter and score of topology spreading share: which constraints hold, how many pods each domain has."""
+"""Shared by filter and score of PodTopologySpread: the constraints of a pod, and the number of pods per domain."""
 
 from collections.abc import Callable, Iterable
 
@@ -35,12 +35,12 @@ class Constraints:
         self._version = -1
 
     def hard(self, snapshot: Snapshot, template: Template) -> tuple[Spread, ...]:
-        """Those that a node must satisfy."""
+        """The constraints that a node must satisfy."""
         found = self._of(snapshot, template)
         return tuple(constraint for constraint in found if constraint.hard) if found else found
 
     def soft(self, snapshot: Snapshot, template: Template) -> tuple[Spread, ...]:
-        """Those that only rank nodes."""
+        """The constraints that only rank nodes."""
         found = self._of(snapshot, template)
         return tuple(constraint for constraint in found if not constraint.hard) if found else found
 

@@ -19,11 +19,11 @@ from pybernetes.scheduler.template import Template
 from pybernetes.scheduler.types import Ints
 
 _MAX_QUERIES = 1024
-"""Beyond this all counts are dropped, and those in use built again: workloads come and go."""
+"""With more queries than this all counts are dropped, and built again when needed: workloads come and go."""
 
 
 class Tally:
-    """One count per node, and on demand one per domain of a topology key."""
+    """A count per node, and on demand a count per domain of a topology key."""
 
     def __init__(self, nodes: NodeTable) -> None:
         self._nodes = nodes
@@ -40,7 +40,7 @@ class Tally:
         return self._by_node
 
     def add(self, row: int, number: int) -> None:
-        """Count `number` more pods (or fewer) on a node."""
+        """Add `number`, which may be negative, to the count of a node."""
         self.by_node[row] += number
         self.total += number
         if self._version == self._nodes.labels_version:
@@ -69,7 +69,7 @@ ClassKey = tuple[str, frozenset[tuple[str, str]], bool]
 
 @dataclass(slots=True, eq=False)
 class PodClass:
-    """Pods that no query can tell apart."""
+    """Pods that are the same to every query."""
 
     namespace: str
     labels: Mapping[str, str]
@@ -80,21 +80,21 @@ class PodClass:
 
 
 class Role(Enum):
-    """How a term of a placed pod concerns new pods."""
+    """What a term of a placed pod means for new pods."""
 
     ANTI = auto()
-    """Required anti-affinity: keeps them away."""
+    """Required anti-affinity: it keeps them out of the domain."""
     REQUIRED = auto()
-    """Required affinity: the pod that has it would like to have them near (HardPodAffinityWeight)."""
+    """Required affinity: it adds HardPodAffinityWeight to the domain's score."""
     PREFERRED = auto()
-    """Preferred affinity, or anti-affinity with a negative weight."""
+    """Preferred affinity or anti-affinity: it adds its weight, negative for anti-affinity."""
 
 
 TermKey = tuple[Role, AffinityTerm]
 
 
 class PodIndex:
-    """All classes, queries, and the terms of placed pods that bind others."""
+    """All classes and queries, and the affinity terms of placed pods."""
 
     def __init__(self, nodes: NodeTable) -> None:
         self._nodes = nodes
@@ -107,7 +107,7 @@ class PodIndex:
         self._matching: dict[tuple[Template, Role], tuple[int, list[tuple[AffinityTerm, Tally]]]] = {}
 
     def add(self, template: Template, terminating: bool, row: int, number: int) -> None:
-        """Count a pod on a node (number 1), or take it back (-1)."""
+        """Add a pod to a node (number 1), or remove it (-1)."""
         group = self._class(template, terminating)
         group.rows[row] += number
         for tally in self._tallies(group):
@@ -120,7 +120,7 @@ class PodIndex:
             self._add_terms(template, row, number)
 
     def tally(self, query: PodQuery) -> Tally:
-        """The count of the pods that a query means."""
+        """The count of the pods that a query selects."""
         found = self._queries.get(query)
         if found is None:
             if len(self._queries) >= _MAX_QUERIES:
@@ -150,7 +150,7 @@ class PodIndex:
         return found
 
     def put_namespace(self, name: str, labels: Mapping[str, str] | None) -> None:
-        """A namespace's labels have changed (None: it is gone): what selects by them is counted anew."""
+        """Set the labels of a namespace (None: it is gone). Queries that select namespaces by label start again."""
         if self.namespaces.get(name) == labels:
             return
         if labels is None:

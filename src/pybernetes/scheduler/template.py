@@ -1,4 +1,4 @@
-"""What the scheduler needs to know of a pod, worked out once and shared by all pods that are alike.
+"""The part of a pod that matters for scheduling, computed once and shared by all pods that are alike.
 
 Pods of one ReplicaSet differ in name and in the name of their token volume, and in nothing that matters here. They
 get the same `Template` object, so that "nothing relevant changed" is an identity check and a batch of them is placed
@@ -27,7 +27,7 @@ Pods with different traits get different templates.
 """
 
 HostPort = tuple[str, str, int]
-"""(address, protocol, port); the address 0.0.0.0 stands for all."""
+"""(address, protocol, port); the address 0.0.0.0 stands for all addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Spread:
     honor_affinity: bool
     honor_taints: bool
     self_match: bool
-    """Whether the pod itself is one of those counted."""
+    """Whether the constraint counts the pod itself."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True, kw_only=True)
@@ -61,7 +61,7 @@ class Template:
     requests: Mapping[str, int]
     """Without zeros."""
     non_zero: tuple[int, int]
-    """CPU and memory as LeastAllocated counts them."""
+    """CPU and memory, with assumed amounts for containers without requests."""
     node_selector: Mapping[str, str]
     node_affinity: NodeSelector | None
     preferred_nodes: tuple[PreferredSchedulingTerm, ...]
@@ -78,12 +78,12 @@ class Template:
 
     @property
     def has_pod_terms(self) -> bool:
-        """Whether this pod, once placed, has a say about where others go."""
+        """Whether this pod, once placed, influences where other pods go."""
         return bool(self.affinity or self.anti_affinity or self.preferred_pods)
 
 
 class Templates:
-    """Makes templates; equal pods get the same one for as long as anyone holds it."""
+    """Makes templates. Pods that are alike get the same one as long as it is in use."""
 
     def __init__(self, traits: Mapping[str, Traits] = {}) -> None:
         self._traits = dict(traits)
@@ -91,7 +91,7 @@ class Templates:
         self._encoder = msgspec.msgpack.Encoder()
 
     def of(self, pod: Pod, *, node_name: str = "") -> Template:
-        """The template of a pod. `node_name` asks for that node only; the pod's own is where it already is."""
+        """The template of a pod. `node_name` restricts it to one node; spec.nodeName of the pod is ignored."""
         traits = {name: read(pod) for name, read in self._traits.items()}
         key = self._encoder.encode(_relevant(pod, node_name, traits))
         template = self._known.get(key)
@@ -130,7 +130,7 @@ def _owner(pod: Pod) -> tuple[str, str]:
 
 
 def compile_template(pod: Pod, node_name: str = "", traits: Mapping[str, Any] = {}) -> Template:
-    """Work out everything that does not depend on the cluster."""
+    """Compute everything that does not depend on the cluster."""
     spec, namespace, labels = pod.spec, pod.metadata.namespace, pod.metadata.labels
     nodes = spec.affinity.node_affinity if spec.affinity else None
     non_zero = pod_requests(spec, NON_ZERO)
@@ -204,5 +204,5 @@ def _host_ports(spec: PodSpec) -> list[HostPort]:
 
 
 def image_name(image: str) -> str:
-    """With `:latest` where there is no tag, as nodes list their images."""
+    """The name with `:latest` if it has no tag, as nodes list their images."""
     return image if image.rfind(":") > image.rfind("/") else f"{image}:latest"

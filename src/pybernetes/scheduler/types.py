@@ -1,6 +1,7 @@
-"""The words of this package: arrays over nodes, and the small contracts of its collaborators.
+"""The vocabulary of this package: arrays over nodes, and the contracts of its collaborators.
 
-Every array has one element per *row*; a row is a node's place in the snapshot and stays the same while it exists.
+Every array has one element per *row*; a row is a node's index in the snapshot, and stays the
+same while the node exists.
 """
 
 import random
@@ -18,30 +19,30 @@ Rows = slice | npt.NDArray[np.intp]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
-"""True where a node is meant."""
+"""One boolean per row."""
 
 MAX_SCORE = 100
-"""What a plugin gives the best node, after normalisation."""
+"""The highest score of a plugin after normalisation."""
 
 EventType = Literal["Normal", "Warning"]
 
 
 class Clock(Protocol):
-    """Time of day for conditions, and a steady time for back-off and slices."""
+    """Wall-clock time for conditions, and monotonic time for back-off and slices."""
 
     def now(self) -> datetime:
-        """The present, in UTC."""
+        """The current time in UTC."""
 
     def monotonic(self) -> float:
-        """Seconds that never jump."""
+        """Seconds of a monotonic clock."""
 
 
 class Recorder(Protocol):
-    """Tells users what was done to their objects."""
+    """Records Kubernetes events."""
 
     def event(self, obj: Object, type: EventType, reason: str, message: str, /) -> None:
         """Record an event about `obj`; never blocks and never fails."""
 
 
 Rng = random.Random
-"""Breaks ties between equally good nodes."""
+"""Chooses among nodes with equal scores."""

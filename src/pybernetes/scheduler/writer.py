@@ -17,7 +17,7 @@ Write = Callable[[], Awaitable[None]]
 
 
 class Writer:
-    """Jobs in the order they came, run by a fixed number of workers. A job handles its own failures."""
+    """Runs jobs in the order of submission with a fixed number of workers. A job handles its own failures."""
 
     def __init__(self, parallel: int) -> None:
         self._parallel = parallel
@@ -40,7 +40,7 @@ class Writer:
 
 
 async def bind(client: Client, pod: Pod, node_name: str) -> None:
-    """Give a pod its node. The uid makes sure that it is this pod and not another of its name."""
+    """Bind a pod to a node. The uid makes sure that a new pod of the same name is not bound instead."""
     meta = pod.metadata
     binding = Binding(
         api_version="v1",
@@ -54,13 +54,13 @@ async def bind(client: Client, pod: Pod, node_name: str) -> None:
 def unscheduled_patch(
     pod: Pod, reason: str, message: str, now: datetime, nominated: str | None = None
 ) -> dict[str, Any] | None:
-    """The change of status that says why a pod has no node; None if it says so already.
+    """The status patch that reports why a pod has no node; None if the status reports it already.
 
-    `nominated` sets status.nominatedNodeName, None leaves it alone.
+    `nominated` sets status.nominatedNodeName, None leaves it unchanged.
     """
     old = next((condition for condition in pod.status.conditions if condition.type == "PodScheduled"), None)
-    says_so = old is not None and (old.status, old.reason, old.message) == ("False", reason, message)
-    if says_so and (nominated is None or nominated == pod.status.nominated_node_name):
+    unchanged = old is not None and (old.status, old.reason, old.message) == ("False", reason, message)
+    if unchanged and (nominated is None or nominated == pod.status.nominated_node_name):
         return None
     moment = old.last_transition_time if old is not None and old.status == "False" else times.seconds(now)
     condition = {
@@ -78,7 +78,7 @@ def unscheduled_patch(
 
 
 async def patch_status(client: Client, pod: Pod, patch: dict[str, Any]) -> None:
-    """Write a change of status."""
+    """Patch the status of a pod."""
     await client.of(Pod).patch(
         pod.metadata.name,
         patch,
