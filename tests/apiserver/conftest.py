@@ -1,4 +1,4 @@
-"""A whole server on a store in a temporary directory, in process and over TLS, and a kubectl that knows it."""
+"""A server on a store in a temporary directory, in process and over TLS, and a kubectl configured for it."""
 
 import asyncio
 import os

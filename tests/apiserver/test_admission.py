@@ -15,7 +15,7 @@ def node(name: str = "n1", **meta: object) -> dict:
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, **meta}}
 
 
-async def test_a_pod_finds_its_token(api: Api) -> None:
+async def test_a_pod_gets_a_token_volume(api: Api) -> None:
     spec = (await api.json("POST", PODS, pod(), status=201))["spec"]
     volume = spec["volumes"][0]
     assert volume["name"].startswith("kube-api-access-")
@@ -36,13 +36,13 @@ async def test_a_pod_finds_its_token(api: Api) -> None:
     )
 
 
-async def test_no_token_where_none_is_wanted(api: Api) -> None:
+async def test_no_token_volume_without_automount(api: Api) -> None:
     body = pod()
     body["spec"]["automountServiceAccountToken"] = False
     assert "volumes" not in (await api.json("POST", PODS, body, status=201))["spec"]
 
 
-async def test_an_account_that_is_not_there(api: Api) -> None:
+async def test_a_missing_service_account(api: Api) -> None:
     body = pod()
     body["spec"]["serviceAccountName"] = "none"
     status = await api.json("POST", PODS, body, status=403)
@@ -67,13 +67,13 @@ async def test_tolerations_and_priority(api: Api) -> None:
         ({"priority": 7}, "the integer value of priority (7) must not be provided in pod spec"),
     ],
 )
-async def test_priorities_refused(api: Api, spec: dict, words: str) -> None:
+async def test_invalid_priorities(api: Api, spec: dict, words: str) -> None:
     body = pod()
     body["spec"].update(spec)
     assert words in (await api.json("POST", PODS, body, status=403))["message"]
 
 
-async def test_a_system_class(api: Api) -> None:
+async def test_a_system_priority_class(api: Api) -> None:
     body = pod()
     body["spec"]["priorityClassName"] = "system-node-critical"
     assert (await api.json("POST", PODS, body, status=201))["spec"]["priority"] == 2_000_001_000
@@ -86,7 +86,7 @@ async def test_a_new_node_is_tainted(api: Api) -> None:
     ] == [{"effect": "NoSchedule", "key": "node.kubernetes.io/not-ready"}]
 
 
-async def test_a_kubelet_minds_its_own_business(api: Api) -> None:
+async def test_a_kubelet_changes_its_own_objects_only(api: Api) -> None:
     await api.json("POST", NODES, node(), status=201, user=KUBELET)
     status = await api.json("POST", NODES, node("n2"), status=403, user=KUBELET)
     assert 'node "n1" is not allowed to modify node "n2"' in status["message"]
@@ -105,7 +105,7 @@ async def test_a_kubelet_minds_its_own_business(api: Api) -> None:
     await api.json("PATCH", f"{NODES}/n1", taken, status=403, user=KUBELET, content_type=merge)
 
 
-async def test_a_mirror_pod_may_not_name_secrets(api: Api) -> None:
+async def test_a_mirror_pod_may_not_refer_to_secrets(api: Api) -> None:
     body = pod(annotations={"kubernetes.io/config.mirror": "x"})
     body["spec"]["nodeName"] = "n1"
     made = await api.json("POST", PODS, body, status=201, user=KUBELET)

@@ -1,4 +1,4 @@
-"""A server with the whole of authentication and authorization."""
+"""A server with full authentication and authorization."""
 
 import asyncio
 import random
@@ -48,7 +48,7 @@ def binding(name: str = "reader", user: str = "jane") -> dict:
     }
 
 
-async def test_a_grant_counts_at_once_and_ends_at_once(api: Api) -> None:
+async def test_a_role_binding_takes_effect_at_once(api: Api) -> None:
     await api.json("POST", CMS, config_map(), status=201)
     status = await api.json("GET", f"{CMS}/cm", status=403, user=JANE)
     assert (
@@ -63,7 +63,7 @@ async def test_a_grant_counts_at_once_and_ends_at_once(api: Api) -> None:
     await api.json("GET", f"{CMS}/cm", status=403, user=JANE)
 
 
-async def test_nobody_grants_what_they_do_not_have(api: Api) -> None:
+async def test_users_can_not_grant_permissions_that_they_lack(api: Api) -> None:
     manager = {"rules": [{"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles"], "verbs": ["*"]}]}
     rule = {**manager, "metadata": {"name": "reader"}}
     rule["rules"][0]["verbs"] = ["create", "get"]
@@ -86,7 +86,7 @@ async def test_aggregated_roles_follow_their_parts(api: Api) -> None:
     raise AssertionError("view never got the rule")
 
 
-async def test_a_token_is_good_until_its_account_goes(api: Api, https: Listening, pki: Pki) -> None:
+async def test_a_token_is_valid_until_its_account_is_deleted(api: Api, https: Listening, pki: Pki) -> None:
     accounts = "/api/v1/namespaces/default/serviceaccounts"
     await api.json("POST", accounts, {"metadata": {"name": "robot"}}, status=201)
     made = await api.json("POST", f"{accounts}/robot/token", {"spec": {"expirationSeconds": 600}}, status=201)
@@ -108,7 +108,7 @@ async def test_a_token_is_good_until_its_account_goes(api: Api, https: Listening
             assert answer.status == 200
 
 
-async def test_token_requests_refused(api: Api) -> None:
+async def test_invalid_token_requests(api: Api) -> None:
     accounts = "/api/v1/namespaces/default/serviceaccounts"
     await api.json("POST", accounts, {"metadata": {"name": "robot"}}, status=201)
     await api.json("POST", f"{accounts}/none/token", {"spec": {}}, status=404)

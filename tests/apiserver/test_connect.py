@@ -1,4 +1,4 @@
-"""log, exec, port-forward and proxy, through a stand-in for a kubelet that speaks TLS and wants a certificate."""
+"""log, exec, port-forward and proxy, through a fake kubelet that speaks TLS and requires a client certificate."""
 
 import asyncio
 import ssl
@@ -18,7 +18,7 @@ from .test_http import Web, connect, tls
 
 
 class Kubelet:
-    """Remembers what it was asked."""
+    """Records its requests."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -46,7 +46,7 @@ class Kubelet:
         return socket
 
     async def raw(self, request: web.Request) -> web.StreamResponse:
-        """An upgrade of the old sort: whatever comes is sent back."""
+        """An upgrade that is not a WebSocket: echoes all bytes."""
         transport = request.transport
         assert transport is not None
         transport.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n")
@@ -118,11 +118,11 @@ async def test_logs(running: None, api: Api, kubelet: Kubelet) -> None:
         ("sinceSeconds=0", "sinceSeconds"),
     ],
 )
-async def test_logs_that_make_no_sense(running: None, api: Api, query: str, words: str) -> None:
+async def test_invalid_log_options(running: None, api: Api, query: str, words: str) -> None:
     assert words in (await api.json("GET", f"{PODS}/web/log?{query}", status=400))["message"]
 
 
-async def test_which_container(api: Api) -> None:
+async def test_the_container_to_connect_to(api: Api) -> None:
     body = pod()
     body["spec"]["containers"] = [{"name": "a", "image": "x"}, {"name": "b", "image": "x"}]
     await api.json("POST", PODS, body, status=201)
@@ -130,7 +130,7 @@ async def test_which_container(api: Api) -> None:
     assert status["message"] == "a container name must be specified for pod web, choose one of: [a b]"
 
 
-async def test_a_pod_that_runs_nowhere(api: Api) -> None:
+async def test_a_pod_without_a_node(api: Api) -> None:
     await api.json("POST", PODS, pod(), status=201)
     assert (await api("GET", f"{PODS}/web/log")).body == b""
     status = await api.json("POST", f"{PODS}/web/exec?command=ls", status=400)
@@ -173,7 +173,7 @@ async def test_port_forward_over_spdy(running: None, https: Listening, pki: Pki,
     assert kubelet.asked == ["/portForward/default/web"]
 
 
-async def test_a_node_that_does_not_answer(running: None, api: Api, https: Listening, pki: Pki) -> None:
+async def test_an_unreachable_node(running: None, api: Api, https: Listening, pki: Pki) -> None:
     status = {"daemonEndpoints": {"kubeletEndpoint": {"Port": 1}}}
     merge = "application/merge-patch+json"
     await api.json("PATCH", "/api/v1/nodes/n1/status", {"status": status}, content_type=merge)
@@ -192,7 +192,7 @@ async def test_a_proxy_to_the_node(running: None, api: Api, kubelet: Kubelet) ->
     assert kubelet.asked == ["/stats/summary?only=cpu"]
 
 
-async def test_a_pods_status_is_no_way_to_this_machine(running: None, api: Api) -> None:
+async def test_a_forged_pod_address_does_not_reach_this_machine(running: None, api: Api) -> None:
     merge = "application/merge-patch+json"
     await api.json("PATCH", f"{PODS}/web/status", {"status": {"podIP": "127.0.0.1"}}, content_type=merge)
     assert (await api.json("GET", f"{PODS}/web:80/proxy/", status=400))["message"] == "address not allowed"

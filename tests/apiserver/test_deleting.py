@@ -12,7 +12,7 @@ async def running_pod(api: Api, name: str = "web") -> dict:
     return await api.json("POST", PODS, {**pod(name), "spec": {**pod()["spec"], "nodeName": "n1"}}, status=201)
 
 
-async def test_delete_answers_with_a_status(api: Api) -> None:
+async def test_delete_returns_a_status(api: Api) -> None:
     made = await api.json("POST", CMS, config_map(), status=201)
     answer = await api.json("DELETE", f"{CMS}/cm")
     assert (answer["kind"], answer["status"]) == ("Status", "Success")
@@ -20,18 +20,18 @@ async def test_delete_answers_with_a_status(api: Api) -> None:
     await api.json("DELETE", f"{CMS}/cm", status=404)
 
 
-async def test_a_service_is_answered_with_itself(api: Api) -> None:
+async def test_delete_of_a_service_returns_the_service(api: Api) -> None:
     await api.json("POST", SERVICES, service(), status=201)
     assert (await api.json("DELETE", f"{SERVICES}/web"))["kind"] == "Service"
 
 
-async def test_a_pod_without_a_node_goes_at_once(api: Api) -> None:
+async def test_a_pod_without_a_node_is_removed_at_once(api: Api) -> None:
     await api.json("POST", PODS, pod(), status=201)
     assert (await api.json("DELETE", f"{PODS}/web"))["kind"] == "Pod"
     await api.json("GET", f"{PODS}/web", status=404)
 
 
-async def test_a_running_pod_gets_its_time(api: Api) -> None:
+async def test_a_running_pod_has_a_grace_period(api: Api) -> None:
     await running_pod(api)
     gone = await api.json("DELETE", f"{PODS}/web")
     assert gone["metadata"]["deletionGracePeriodSeconds"] == 30
@@ -45,7 +45,7 @@ async def test_a_running_pod_gets_its_time(api: Api) -> None:
     await api.json("GET", f"{PODS}/web", status=404)
 
 
-async def test_finalizers_hold_an_object(api: Api) -> None:
+async def test_finalizers_keep_an_object(api: Api) -> None:
     await api.json("POST", CMS, config_map(finalizers=["example.com/f"]), status=201)
     held = await api.json("DELETE", f"{CMS}/cm")
     assert held["metadata"]["deletionTimestamp"]
@@ -65,7 +65,7 @@ async def test_finalizers_hold_an_object(api: Api) -> None:
         ({"orphanDependents": True}, ["orphan"], 200),
     ],
 )
-async def test_what_becomes_of_dependents(api: Api, options: dict, finalizers: list[str], code: int) -> None:
+async def test_propagation_policies(api: Api, options: dict, finalizers: list[str], code: int) -> None:
     await api.json("POST", CMS, config_map(), status=201)
     held = await api.json("DELETE", f"{CMS}/cm", options, status=code)
     assert held["metadata"]["finalizers"] == finalizers
@@ -86,7 +86,7 @@ async def test_what_becomes_of_dependents(api: Api, options: dict, finalizers: l
         ({"gracePeriodSeconds": "x"}, 400),
     ],
 )
-async def test_deletions_refused(api: Api, options: object, code: int) -> None:
+async def test_refused_deletions(api: Api, options: object, code: int) -> None:
     await api.json("POST", CMS, config_map(), status=201)
     await api.json("DELETE", f"{CMS}/cm", options, status=code)
     await api.json("GET", f"{CMS}/cm")
@@ -98,7 +98,7 @@ async def test_dry_run(api: Api) -> None:
     await api.json("GET", f"{CMS}/cm")
 
 
-async def test_a_collection_by_label(api: Api) -> None:
+async def test_delete_collection_by_label(api: Api) -> None:
     for name, label in (("a", "x"), ("b", "y"), ("c", "x")):
         await api.json("POST", CMS, config_map(name, labels={"l": label}), status=201)
     gone = await api.json("DELETE", f"{CMS}?labelSelector=l%3Dx")
@@ -117,7 +117,7 @@ async def test_eviction(api: Api) -> None:
     await api.json("POST", f"{PODS}/none/eviction", {**eviction, "metadata": {}}, status=404)
 
 
-async def test_a_namespace_goes_when_it_is_finalized(api: Api) -> None:
+async def test_a_namespace_is_removed_when_it_is_finalized(api: Api) -> None:
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ns"}}
     made = await api.json("POST", "/api/v1/namespaces", body, status=201)
     assert made["spec"]["finalizers"] == ["kubernetes"]
@@ -132,11 +132,11 @@ async def test_a_namespace_goes_when_it_is_finalized(api: Api) -> None:
     await api.json("GET", "/api/v1/namespaces/ns", status=404)
 
 
-async def test_some_namespaces_stay(api: Api) -> None:
+async def test_system_namespaces_can_not_be_deleted(api: Api) -> None:
     status = await api.json("DELETE", "/api/v1/namespaces/default", status=403)
     assert status["message"] == 'namespaces "default" is forbidden: this namespace may not be deleted'
 
 
-async def test_nothing_is_made_in_no_namespace(api: Api) -> None:
+async def test_create_in_a_missing_namespace(api: Api) -> None:
     status = await api.json("POST", "/api/v1/namespaces/none/configmaps", config_map(), status=404)
     assert status["message"] == 'namespaces "none" not found'

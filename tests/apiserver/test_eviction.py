@@ -1,4 +1,4 @@
-"""Evictions and the budgets that they have to ask."""
+"""Evictions and disruption budgets."""
 
 import asyncio
 from typing import Any
@@ -71,7 +71,7 @@ async def allowed(api: Api, name: str = "web") -> int:
     return found
 
 
-async def test_a_pod_without_budget_goes_and_says_why(api: Api) -> None:
+async def test_a_pod_without_budget_is_evicted_with_a_condition(api: Api) -> None:
     await running(api)
     assert (await evict(api))["status"] == "Success"
     gone = await api.json("GET", f"{PODS}/web")
@@ -85,7 +85,7 @@ async def test_a_pod_without_budget_goes_and_says_why(api: Api) -> None:
     await evict(api, "none", status=404)
 
 
-async def test_a_spent_budget_refuses_in_the_original_s_words(api: Api) -> None:
+async def test_an_exhausted_budget_refuses_with_kube_apiservers_message(api: Api) -> None:
     await running(api)
     await budget(api)
     refused = await evict(api, status=429)
@@ -98,7 +98,7 @@ async def test_a_spent_budget_refuses_in_the_original_s_words(api: Api) -> None:
     assert all(c["type"] != "DisruptionTarget" for c in pods["status"]["conditions"])
 
 
-async def test_a_budget_is_spent_one_by_one(api: Api) -> None:
+async def test_each_eviction_decrements_the_budget(api: Api) -> None:
     for name in ("a", "b", "c"):
         await running(api, name)
     await budget(api, disruptionsAllowed=2, currentHealthy=4)
@@ -114,7 +114,7 @@ async def test_a_budget_is_spent_one_by_one(api: Api) -> None:
     await evict(api, "c", status=429)
 
 
-async def test_of_many_at_once_only_as_many_as_allowed_go(api: Api) -> None:
+async def test_of_many_concurrent_evictions_only_the_allowed_number_succeeds(api: Api) -> None:
     names = [f"p{i}" for i in range(8)]
     for name in names:
         await running(api, name)
@@ -126,7 +126,7 @@ async def test_of_many_at_once_only_as_many_as_allowed_go(api: Api) -> None:
     assert await allowed(api) == 0
 
 
-async def test_two_budgets_are_no_budget(api: Api) -> None:
+async def test_a_pod_with_two_budgets_can_not_be_evicted(api: Api) -> None:
     await running(api)
     for name in ("one", "two"):
         await budget(api, name, disruptionsAllowed=1)
@@ -162,7 +162,7 @@ async def test_which_pods_a_budget_protects(api: Api, state: dict, spec: dict, s
     assert await allowed(api) == 0
 
 
-async def test_a_pod_on_its_way_out_is_evicted_again(api: Api) -> None:
+async def test_a_pod_that_is_being_deleted_is_evicted_again(api: Api) -> None:
     await running(api)
     await api.json("DELETE", f"{PODS}/web")
     await budget(api)
@@ -199,7 +199,7 @@ async def test_dry_runs_change_nothing(api: Api) -> None:
     ],
 )
 @pytest.mark.parametrize("ready", [True, False])
-async def test_options_of_the_deletion_count(api: Api, options: dict, code: int, ready: bool) -> None:
+async def test_delete_options_apply(api: Api, options: dict, code: int, ready: bool) -> None:
     await running(api, ready=ready)
     await evict(api, status=code, **options)
     assert not await is_going(api)
@@ -252,7 +252,7 @@ async def test_budgets_in_protobuf(api: Api) -> None:
     }
 
 
-async def test_who_may_not_delete_may_not_mark(api: Api) -> None:
+async def test_a_refused_eviction_does_not_set_the_condition(api: Api) -> None:
     """The kubelet of another node is refused before anything is written."""
     before = await running(api)
     stranger = User("system:node:n2", ("system:nodes", "system:masters"))
@@ -326,7 +326,7 @@ def test_refusals(given: PodDisruptionBudget, code: int, words: str) -> None:
         assert words in (causes[0].message if causes else str(error))
 
 
-def test_a_broken_selector_selects_nothing() -> None:
+def test_an_invalid_selector_selects_nothing() -> None:
     given = made()
     given.spec.selector = LabelSelector(match_labels={"a b": "c"})
     assert not rules.selects(given, Pod(metadata=ObjectMeta(labels=LABELS)))

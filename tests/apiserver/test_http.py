@@ -1,4 +1,4 @@
-"""The HTTP front: what a connection may do to the server, and what not."""
+"""The HTTP front end: what a connection can do to the server."""
 
 import asyncio
 import gzip
@@ -52,7 +52,7 @@ async def still_serves(web: Web) -> None:
         assert answer.status == 200
 
 
-async def test_the_client_certificate_says_who_asks(web: Web, https: Listening, pki: Pki) -> None:
+async def test_the_client_certificate_is_the_user(web: Web, https: Listening, pki: Pki) -> None:
     async with web("GET", "/api/v1/namespaces") as answer:
         assert answer.status == 200
         assert len(answer.headers["audit-id"]) == 36
@@ -64,7 +64,7 @@ async def test_the_client_certificate_says_who_asks(web: Web, https: Listening, 
             assert 'User "system:anonymous" cannot list resource "namespaces"' in status["message"]
 
 
-async def test_forged_headers_of_a_front_proxy_mean_nothing(https: Listening, pki: Pki) -> None:
+async def test_forged_front_proxy_headers_are_ignored(https: Listening, pki: Pki) -> None:
     async with aiohttp.ClientSession() as session:
         stranger = Web(session, https.port, tls(pki, certificate=False))
         forged = {"X-Remote-User": "admin", "X-Remote-Group": "system:masters"}
@@ -72,7 +72,7 @@ async def test_forged_headers_of_a_front_proxy_mean_nothing(https: Listening, pk
             assert answer.status == 403
 
 
-async def test_large_answers_are_compressed_for_who_wants_it(web: Web, api: Api) -> None:
+async def test_large_responses_are_compressed_if_the_client_accepts_it(web: Web, api: Api) -> None:
     for i in range(30):
         await api("POST", CMS, config_map(f"c{i}", data={"a": "x" * 10_000}))
     async with web("GET", CMS, headers={"Accept-Encoding": "gzip"}) as answer:
@@ -95,7 +95,7 @@ async def test_a_body_that_is_too_large(web: Web, chunked: bool) -> None:
     await still_serves(web)
 
 
-async def test_a_client_that_sends_all_before_it_reads_is_told_too(https: Listening, pki: Pki) -> None:
+async def test_a_client_that_sends_everything_before_it_reads_gets_the_error(https: Listening, pki: Pki) -> None:
     reader, writer = await connect(https, pki)
     size = 8_000_000
     writer.write(f"POST {CMS} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode())
@@ -117,7 +117,7 @@ async def test_a_client_that_sends_all_before_it_reads_is_told_too(https: Listen
         "/api/v1/pods?limit=%ff",
     ],
 )
-async def test_tricks_with_paths(web: Web, path: str) -> None:
+async def test_malicious_paths(web: Web, path: str) -> None:
     async with web("GET", path) as answer:
         assert answer.status in (400, 404)
         assert (await answer.json())["kind"] == "Status"
@@ -134,7 +134,7 @@ async def test_tricks_with_paths(web: Web, path: str) -> None:
         b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
 )
-async def test_what_is_no_http(https: Listening, pki: Pki, web: Web, sent: bytes) -> None:
+async def test_requests_that_are_not_http(https: Listening, pki: Pki, web: Web, sent: bytes) -> None:
     reader, writer = await connect(https, pki)
     writer.write(sent)
     answer = await asyncio.wait_for(reader.read(4096), 2)
@@ -143,7 +143,7 @@ async def test_what_is_no_http(https: Listening, pki: Pki, web: Web, sent: bytes
     await still_serves(web)
 
 
-async def test_half_a_request_holds_nobody_up(https: Listening, pki: Pki, web: Web) -> None:
+async def test_an_incomplete_request_does_not_block_others(https: Listening, pki: Pki, web: Web) -> None:
     opened = [await connect(https, pki) for _ in range(5)]
     for _, writer in opened:
         writer.write(b"POST /api/v1/namespaces/default/configmaps HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
@@ -175,7 +175,7 @@ async def test_a_watch_ends_with_its_client(https: Listening, pki: Pki, server: 
     assert server._router.watching.active == 0
 
 
-async def test_a_watcher_that_never_reads_is_cut_off(
+async def test_a_watcher_that_never_reads_is_disconnected(
     https: Listening, pki: Pki, server: ApiServer, api: Api, web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http, "WRITE_SECONDS", 0.05)
@@ -197,7 +197,7 @@ async def test_a_watcher_that_never_reads_is_cut_off(
     writer.close()
 
 
-async def test_closing_ends_watches_and_takes_no_more(https: Listening, pki: Pki, web: Web) -> None:
+async def test_closing_ends_watches_and_stops_listening(https: Listening, pki: Pki, web: Web) -> None:
     async with web("GET", "/api/v1/namespaces?watch=1&resourceVersion=0") as answer:
         await answer.content.readline()
         await https.close(0.05)
@@ -218,12 +218,12 @@ async def _drain(answer: aiohttp.ClientResponse) -> int:
     return size
 
 
-async def test_the_audit_id_is_the_clients_if_it_has_one(web: Web) -> None:
+async def test_the_audit_id_of_the_client_is_kept(web: Web) -> None:
     async with web("GET", "/version", headers={"Audit-ID": "abc"}) as answer:
         assert answer.headers["audit-id"] == "abc"
 
 
-async def test_signs_of_life(web: Web) -> None:
+async def test_health_endpoints(web: Web) -> None:
     for path, words in (
         ("/livez", "ok"),
         ("/readyz", "ok"),

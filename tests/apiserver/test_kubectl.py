@@ -1,4 +1,4 @@
-"""The server as kubectl sees it, over TLS."""
+"""kubectl against the server, over TLS."""
 
 import pytest
 

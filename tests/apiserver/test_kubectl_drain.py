@@ -1,4 +1,4 @@
-"""kubectl drain: it finds evictions, waits for the budget, and goes on when the budget allows."""
+"""kubectl drain: it uses evictions, waits while the budget refuses, and continues when it allows."""
 
 import pytest
 

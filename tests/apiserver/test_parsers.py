@@ -117,7 +117,7 @@ def test_the_revision_is_spliced_in_and_out() -> None:
     ("text", "parts"),
     [("web", ("", "web", "")), ("web:80", ("", "web", "80")), ("https:web:p", ("https", "web", "p"))],
 )
-def test_names_of_proxied_things(text: str, parts: tuple[str, str, str]) -> None:
+def test_names_of_proxy_targets(text: str, parts: tuple[str, str, str]) -> None:
     assert proxy.split(text) == parts
 
 

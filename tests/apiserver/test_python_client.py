@@ -1,4 +1,4 @@
-"""The official Python client, which checks every answer against its own models."""
+"""The official Python client, which checks every response against its models."""
 
 import asyncio
 from pathlib import Path
@@ -27,7 +27,7 @@ async def call(function: Any, *args: Any, **more: Any) -> Any:
     return await asyncio.to_thread(function, *args, **more)
 
 
-async def test_objects_come_and_go(core: client.CoreV1Api) -> None:
+async def test_create_and_delete(core: client.CoreV1Api) -> None:
     made = await call(core.create_namespaced_pod, "default", pod())
     assert made.status.phase == "Pending"
     assert (await call(core.read_namespaced_pod, "web", "default")).metadata.uid == made.metadata.uid

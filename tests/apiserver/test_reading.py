@@ -23,7 +23,7 @@ async def test_get_returns_what_create_returned(api: Api) -> None:
     assert got.headers["content-type"] == "application/json"
 
 
-async def test_get_of_nothing_is_not_found_in_the_original_words(api: Api) -> None:
+async def test_get_of_a_missing_object_has_kube_apiservers_message(api: Api) -> None:
     status = await api.json("GET", f"{CMS}/none", status=404)
     assert status["message"] == 'configmaps "none" not found'
     assert status["reason"] == "NotFound"
@@ -53,7 +53,7 @@ async def test_pages_show_one_snapshot(api: Api) -> None:
     assert "continue" not in third["metadata"]
 
 
-async def test_an_expired_page_offers_an_inconsistent_rest(api: Api) -> None:
+async def test_an_expired_continue_token_offers_an_inconsistent_rest(api: Api) -> None:
     await make(api, 4)
     first = await api.json("GET", f"{CMS}?limit=2")
     await api.json("POST", CMS, config_map("c0015"), status=201)
@@ -93,7 +93,7 @@ async def test_all_namespaces_and_a_field_of_the_kind(api: Api) -> None:
     assert [item["metadata"]["name"] for item in found["items"]] == ["a"]
 
 
-async def test_exact_revision_shows_the_past(api: Api) -> None:
+async def test_an_exact_revision_returns_the_past_state(api: Api) -> None:
     await make(api, 2)
     then = (await api.json("GET", CMS))["metadata"]["resourceVersion"]
     await api("DELETE", f"{CMS}/c000")
@@ -119,12 +119,12 @@ async def test_exact_revision_shows_the_past(api: Api) -> None:
         ("fieldSelector=a", 400, "invalid selector"),
     ],
 )
-async def test_bad_queries(api: Api, query: str, code: int, words: str) -> None:
+async def test_invalid_queries(api: Api, query: str, code: int, words: str) -> None:
     status = await api.json("GET", f"{CMS}?{query}", status=code)
     assert words in status["message"]
 
 
-async def test_a_continue_token_cannot_climb_out(api: Api) -> None:
+async def test_a_continue_token_can_not_leave_the_collection(api: Api) -> None:
     for token in ({"v": "meta.k8s.io/v1", "rv": 5, "start": "../secrets/"}, {"v": "v0", "rv": 1, "start": "a"}, 7):
         text = base64.urlsafe_b64encode(json.dumps(token).encode()).decode()
         await api.json("GET", f"{CMS}?limit=1&continue={text}", status=400)
@@ -163,12 +163,12 @@ async def test_partial_metadata(api: Api) -> None:
         "application/json;as=Nonsense;v=v1;g=meta.k8s.io",
     ],
 )
-async def test_forms_that_cannot_be_had(api: Api, accept: str) -> None:
+async def test_unsupported_forms(api: Api, accept: str) -> None:
     status = await api.json("GET", CMS, status=406, accept=accept)
     assert status["reason"] == "NotAcceptable"
 
 
-async def test_protobuf_falls_back_to_json_where_the_client_allows(api: Api) -> None:
+async def test_protobuf_falls_back_to_json_if_the_client_accepts_it(api: Api) -> None:
     answer = await api("GET", CMS, accept="application/vnd.kubernetes.protobuf,application/json")
     assert answer.headers["content-type"] == "application/json"
 
@@ -181,7 +181,7 @@ async def test_yaml(api: Api) -> None:
     assert answer.headers["content-type"] == "application/yaml"
 
 
-async def test_long_lists_come_in_parts_and_whole(api: Api) -> None:
+async def test_long_lists_are_streamed_completely(api: Api) -> None:
     store = api.server.context.store
     values = [(f"c{i:03}", msgspec.json.encode(config_map(f"c{i:03}"))) for i in range(450)]
     await asyncio.gather(*(store.put(f"/registry/configmaps/default/{name}", value) for name, value in values))
@@ -189,7 +189,7 @@ async def test_long_lists_come_in_parts_and_whole(api: Api) -> None:
     assert len(found["items"]) == 450
 
 
-async def test_both_kinds_of_event_show_the_same_object(api: Api) -> None:
+async def test_both_versions_of_event_show_the_same_object(api: Api) -> None:
     old = {
         "apiVersion": "v1",
         "kind": "Event",

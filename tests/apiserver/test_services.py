@@ -34,7 +34,7 @@ async def test_a_service_gets_an_address_and_its_fields(api: Api) -> None:
     assert "nodePort" not in spec["ports"][0]
 
 
-async def test_an_address_asked_for(api: Api) -> None:
+async def test_a_requested_address(api: Api) -> None:
     assert (await make(api, clusterIP="10.96.0.99"))["spec"]["clusterIPs"] == ["10.96.0.99"]
     status = await make(api, "two", 422, clusterIP="10.96.0.99")
     assert "failed to allocate IP 10.96.0.99: provided IP is already allocated" in status["message"]
@@ -70,7 +70,7 @@ async def test_two_protocols_share_a_node_port(api: Api) -> None:
     await make(api, "two", type="NodePort", ports=ports)
 
 
-async def test_an_update_keeps_what_was_given(api: Api) -> None:
+async def test_an_update_keeps_allocated_values(api: Api) -> None:
     made = await make(api, type="NodePort")
     body = service(type="NodePort", ports=[{"port": 80, "targetPort": 8080}])
     after = await api.json("PUT", f"{SERVICES}/web", body)
@@ -78,26 +78,26 @@ async def test_an_update_keeps_what_was_given(api: Api) -> None:
     assert after["spec"]["ports"][0]["nodePort"] == made["spec"]["ports"][0]["nodePort"]
 
 
-async def test_a_change_of_type_gives_the_port_back(api: Api) -> None:
+async def test_a_change_of_type_releases_the_port(api: Api) -> None:
     await make(api, type="NodePort", ports=[{"port": 80, "nodePort": 30080}])
     after = await api.json("PUT", f"{SERVICES}/web", service(type="ClusterIP"))
     assert "nodePort" not in after["spec"]["ports"][0]
     await make(api, "two", type="NodePort", ports=[{"port": 80, "nodePort": 30080}])
 
 
-async def test_what_fails_or_rehearses_keeps_nothing(api: Api) -> None:
+async def test_failed_writes_and_dry_runs_release_everything(api: Api) -> None:
     await api.json("POST", f"{SERVICES}?dryRun=All", service(clusterIP="10.96.0.50"), status=201)
     bad = service(clusterIP="10.96.0.50", type="NodePort", ports=[{"port": 80, "nodePort": 1}])
     await api.json("POST", SERVICES, bad, status=422)
     await make(api, clusterIP="10.96.0.50")
 
 
-async def test_at_the_same_time_one_gets_the_address(api: Api) -> None:
+async def test_of_concurrent_requests_for_an_address_one_succeeds(api: Api) -> None:
     answers = await asyncio.gather(*(api("POST", SERVICES, service(f"s{i}", clusterIP="10.96.0.77")) for i in range(5)))
     assert sorted(answer.status for answer in answers) == [201, 422, 422, 422, 422]
 
 
-async def test_a_restarted_server_knows_what_is_taken(api: Api) -> None:
+async def test_a_restarted_server_knows_allocated_values(api: Api) -> None:
     await make(api, clusterIP="10.96.0.88", type="NodePort", ports=[{"port": 80, "nodePort": 30088}])
     core = api.server.context
     again = Api(build_server(core.config, core.store, CertificateUsers(), MastersOnly(), rng=random.Random(2)))
@@ -126,7 +126,7 @@ class TestDualStack:
         assert len((await make(api, "one"))["spec"]["clusterIPs"]) == 1
 
 
-def test_a_pool_gives_out_every_value_once_and_then_says_it_is_full() -> None:
+def test_a_pool_hands_out_every_value_once() -> None:
     pool = Pool(first=10, last=29, low_end=15, rng=random.Random(1))
     given = [pool.take_any() for _ in range(20)]
     assert sorted(given) == list(range(10, 30))
@@ -147,6 +147,6 @@ def test_a_pool_gives_out_every_value_once_and_then_says_it_is_full() -> None:
         {"advertise_address": "here"},
     ],
 )
-def test_bad_configuration(bad: dict) -> None:
+def test_invalid_configuration(bad: dict) -> None:
     with pytest.raises(ValueError):
         ServerConfig(**bad).check()

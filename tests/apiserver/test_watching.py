@@ -62,7 +62,7 @@ async def test_every_change_arrives_in_order(api: Api) -> None:
 
 
 @pytest.mark.parametrize("query", [{}, {"resourceVersion": "0"}])
-async def test_without_a_revision_the_present_comes_first(api: Api, query: dict[str, str]) -> None:
+async def test_without_a_revision_the_present_state_comes_first(api: Api, query: dict[str, str]) -> None:
     await api.json("POST", CMS, config_map("a"), status=201)
     stream = Stream(api, CMS, query)
     assert await stream.names(1) == ["ADDED a"]
@@ -97,7 +97,7 @@ async def test_a_field_of_the_kind(api: Api) -> None:
     await stream.close()
 
 
-async def test_one_name_on_the_old_path_too(api: Api) -> None:
+async def test_one_name_also_on_the_deprecated_path(api: Api) -> None:
     stream = Stream(api, "/api/v1/watch/namespaces/default/configmaps/b", {"resourceVersion": await revision(api)})
     for name in ("a", "b", "bc"):
         await api.json("POST", CMS, config_map(name), status=201)
@@ -127,7 +127,7 @@ async def test_initial_events_end_with_a_bookmark(api: Api) -> None:
         ("resourceVersion=x", "Invalid value"),
     ],
 )
-async def test_options_that_make_no_sense(api: Api, query: str, words: str) -> None:
+async def test_invalid_options(api: Api, query: str, words: str) -> None:
     status = await api.json("GET", f"{CMS}?watch=1&{query}", status=422)
     assert words in status["message"]
 

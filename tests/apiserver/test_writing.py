@@ -39,13 +39,13 @@ async def test_create_fills_in_what_the_server_owns(api: Api) -> None:
     assert made["spec"]["serviceAccountName"] == "default"
 
 
-async def test_what_lies_in_the_store_has_no_revision(api: Api) -> None:
+async def test_stored_bytes_have_no_revision(api: Api) -> None:
     await api.json("POST", CMS, config_map(), status=201)
     answer = await api("POST", f"{CMS}?dryRun=All", config_map("rehearsal"))
     assert b"resourceVersion" not in answer.body
 
 
-async def test_the_same_name_twice(api: Api) -> None:
+async def test_create_of_an_existing_name(api: Api) -> None:
     await api.json("POST", CMS, config_map(), status=201)
     status = await api.json("POST", CMS, config_map(), status=409)
     assert status["reason"] == "AlreadyExists"
@@ -93,18 +93,18 @@ async def test_nulls_and_empty_structs_of_go_clients(api: Api) -> None:
         (b'{"metadata":{"name":"x","labels":{"a":"b c"}}}', 422, "metadata.labels"),
     ],
 )
-async def test_bad_bodies(api: Api, body: bytes, code: int, words: str) -> None:
+async def test_invalid_bodies(api: Api, body: bytes, code: int, words: str) -> None:
     status = await api.json("POST", CMS, body, status=code)
     assert words in status["message"], status
 
 
 @pytest.mark.parametrize("kind", ["application/cbor", "text/plain", "application/xml"])
-async def test_bodies_of_unknown_form(api: Api, kind: str) -> None:
+async def test_unsupported_content_types(api: Api, kind: str) -> None:
     status = await api.json("POST", CMS, b"k8s\x00", status=415, content_type=kind)
     assert status["reason"] == "UnsupportedMediaType"
 
 
-async def test_yaml_that_explodes_is_refused(api: Api) -> None:
+async def test_yaml_with_exponential_aliases_is_refused(api: Api) -> None:
     levels = [f"l{i}: &l{i} [" + ",".join([f"*l{i - 1}"] * 9) + "]" for i in range(1, 9)]
     body = "\n".join(["l0: &l0 [x, x]", *levels]).encode()
     await api.json("POST", CMS, body, status=400, content_type="application/yaml")
@@ -152,7 +152,7 @@ async def test_update_of_another_object(api: Api) -> None:
     assert "Precondition failed: UID in precondition: 0000" in status["message"]
 
 
-async def test_update_of_nothing(api: Api) -> None:
+async def test_update_of_a_missing_object(api: Api) -> None:
     await api.json("PUT", f"{CMS}/cm", config_map(), status=404)
     lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "l"}, "spec": {}}
     answer = await api("PUT", "/apis/coordination.k8s.io/v1/namespaces/default/leases/l", lease)
@@ -178,7 +178,7 @@ async def test_generation_counts_changes_of_spec(api: Api) -> None:
     assert "replicas" not in made["status"]
 
 
-async def test_status_is_written_on_its_own_path(api: Api) -> None:
+async def test_the_status_subresource(api: Api) -> None:
     made = await api.json("POST", DEPLOYMENTS, deployment(), status=201)
     made["spec"]["replicas"] = 7
     made["status"] = {"replicas": 2, "observedGeneration": 1}
@@ -218,12 +218,12 @@ async def test_patches(api: Api) -> None:
         (STRATEGIC, {"$patch": "what"}, 400),
     ],
 )
-async def test_bad_patches(api: Api, kind: str, patch: object, code: int) -> None:
+async def test_invalid_patches(api: Api, kind: str, patch: object, code: int) -> None:
     await api.json("POST", CMS, config_map(), status=201)
     await api.json("PATCH", f"{CMS}/cm", patch, status=code, content_type=kind)
 
 
-async def test_patches_at_the_same_time_all_count(api: Api) -> None:
+async def test_concurrent_patches_are_all_applied(api: Api) -> None:
     await api.json("POST", CMS, config_map(), status=201)
     await asyncio.gather(
         *(api.json("PATCH", f"{CMS}/cm", {"data": {f"k{i}": "v"}}, content_type=MERGE) for i in range(4))
@@ -299,7 +299,7 @@ async def test_ephemeral_containers(api: Api) -> None:
         ("GET", f"{CMS}/a\0b", 400),
     ],
 )
-async def test_paths_that_lead_nowhere(api: Api, method: str, url: str, code: int) -> None:
+async def test_unknown_paths(api: Api, method: str, url: str, code: int) -> None:
     answer = await api(method, url)
     assert answer.status == code, answer.body
     assert b'"kind":"Status"' in answer.body

@@ -76,7 +76,7 @@ def test_bad_token_files(line: str) -> None:
         parse_token_file([line], "tokens.csv")
 
 
-def test_a_token_may_stand_only_once() -> None:
+def test_a_duplicate_token_is_refused() -> None:
     with pytest.raises(ValueError, match="line 2"):
         parse_token_file(["t,a,u", "t,b,u"])
 
@@ -134,14 +134,14 @@ def union(*, anonymous: bool = True) -> AuthenticatorUnion:
     return AuthenticatorUnion([CertificateAuthenticator(), BearerAuthenticator(tokens)], anonymous=anonymous)
 
 
-async def test_the_first_answer_wins() -> None:
+async def test_the_first_authenticator_that_succeeds_wins() -> None:
     cert = certificate((NameOID.COMMON_NAME, "joe"))
     assert (await union().authenticate({"authorization": "Bearer bad"}, cert)).name == "joe"
     jane = await union().authenticate({"authorization": "Bearer good"}, None)
     assert jane == User("jane", ("system:authenticated",))
 
 
-async def test_bad_credentials_and_none() -> None:
+async def test_invalid_and_missing_credentials() -> None:
     for token in ("bad", "x" * 100_000):
         with pytest.raises(Unauthorized):
             await union().authenticate({"authorization": f"Bearer {token}"}, None)

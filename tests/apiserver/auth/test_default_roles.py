@@ -1,4 +1,4 @@
-"""The default roles: what well-known users may do with them, and how they are mended."""
+"""The default roles: what well-known users may do, and how missing parts are restored."""
 
 import msgspec
 import pytest
@@ -64,11 +64,11 @@ def may(user: User, verb: str, what: str, namespace: str = "default", name: str 
         (User("system:node:n1", ("system:nodes",)), "get", "nodes", False),
     ],
 )
-def test_who_may_what(user: User, verb: str, what: str, allowed: bool) -> None:
+def test_permissions_of_the_default_roles(user: User, verb: str, what: str, allowed: bool) -> None:
     assert may(user, verb, what) is allowed
 
 
-def test_leases_of_leaders() -> None:
+def test_leader_election_leases() -> None:
     for user, name in ((SCHEDULER, "kube-scheduler"), (MANAGER, "kube-controller-manager")):
         assert may(user, "create", "leases.coordination.k8s.io", "kube-system")
         assert may(user, "update", "leases.coordination.k8s.io", "kube-system", name)
@@ -79,7 +79,7 @@ def roles() -> dict[str, ClusterRole]:
     return {o.metadata.name: o for o in default_objects() if isinstance(o, ClusterRole)}
 
 
-def test_aggregated_roles_hold_what_their_parts_hold() -> None:
+def test_aggregated_roles_have_the_rules_of_their_parts() -> None:
     found = roles()
     for name in ("admin", "edit", "view"):
         assert found[name].rules == aggregate(found[name], found.values())
@@ -89,14 +89,14 @@ def test_aggregated_roles_hold_what_their_parts_hold() -> None:
     assert all(set(r.verbs) <= {"get", "list", "watch"} for r in view)
 
 
-def test_every_object_is_marked() -> None:
+def test_every_default_object_is_labelled_and_annotated() -> None:
     for obj in default_objects():
         assert obj.metadata.labels["kubernetes.io/bootstrapping"] == "rbac-defaults"
         assert obj.metadata.annotations[AUTOUPDATE] == "true"
         assert obj.api_version == "rbac.authorization.k8s.io/v1" and obj.kind
 
 
-def test_a_new_cluster_gets_everything_and_a_whole_one_nothing() -> None:
+def test_a_new_cluster_gets_all_objects_and_a_complete_one_none() -> None:
     assert [c.obj for c in reconcile([])] == default_objects()
     assert reconcile(default_objects()) == []
 
@@ -108,7 +108,7 @@ def changed(name: str, kind: type, **changes: object) -> list[object]:
     return list(objects)
 
 
-def test_missing_rules_come_back_and_extra_ones_stay() -> None:
+def test_missing_rules_are_restored_and_extra_ones_kept() -> None:
     extra = PolicyRule(verbs=["get"], api_groups=["x"], resources=["y"])
     objects = changed("system:kube-scheduler", ClusterRole, rules=[extra])
     (change,) = reconcile(objects)  # type: ignore[arg-type]
@@ -116,7 +116,7 @@ def test_missing_rules_come_back_and_extra_ones_stay() -> None:
     assert change.obj.rules[0] == extra and len(change.obj.rules) > 10
 
 
-def test_missing_subjects_come_back_and_extra_ones_stay() -> None:
+def test_missing_subjects_are_restored_and_extra_ones_kept() -> None:
     extra = Subject(kind="User", name="joe")
     objects = changed("system:kube-dns", ClusterRoleBinding, subjects=[extra])
     (change,) = reconcile(objects)  # type: ignore[arg-type]
@@ -124,13 +124,13 @@ def test_missing_subjects_come_back_and_extra_ones_stay() -> None:
     assert [s.name for s in change.obj.subjects] == ["joe", "kube-dns"]
 
 
-def test_a_binding_to_another_role_is_made_anew() -> None:
+def test_a_binding_to_another_role_is_recreated() -> None:
     objects = changed("system:kube-dns", ClusterRoleBinding, role_ref=RoleRef(kind="ClusterRole", name="view"))
     (change,) = reconcile(objects)  # type: ignore[arg-type]
     assert change.recreate
 
 
-def test_an_object_that_must_not_be_updated_is_left_alone() -> None:
+def test_an_object_without_autoupdate_is_not_changed() -> None:
     objects = changed("view", ClusterRole, rules=[])
     role = next(o for o in objects if isinstance(o, ClusterRole) and o.metadata.name == "view")
     role.metadata.annotations = {AUTOUPDATE: "false"}

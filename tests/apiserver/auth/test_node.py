@@ -1,4 +1,4 @@
-"""The Node authorizer: what a kubelet reaches through the pods on its node."""
+"""The Node authorizer: what a kubelet may read because of the pods on its node."""
 
 import pytest
 
@@ -94,7 +94,7 @@ def ask(user: User, verb: str, what: str, name: str = "", namespace: str = "defa
         ("watch", "runtimeclasses.node.k8s.io", "", True),
     ],
 )
-def test_through_the_pods_of_the_node(verb: str, what: str, name: str, allowed: bool) -> None:
+def test_a_node_reads_what_its_pods_refer_to(verb: str, what: str, name: str, allowed: bool) -> None:
     authorizer = NodeAuthorizer()
     authorizer.put(pod())
     assert authorizer.authorize(ask(NODE, verb, what, name)).allowed is allowed
@@ -102,7 +102,7 @@ def test_through_the_pods_of_the_node(verb: str, what: str, name: str, allowed: 
         assert not authorizer.authorize(ask(OTHER, verb, what, name)).allowed
 
 
-def test_pods_come_change_and_go() -> None:
+def test_the_graph_follows_pods() -> None:
     authorizer = NodeAuthorizer()
     asked = ask(NODE, "get", "secrets", "tls")
     authorizer.put(pod())
@@ -116,7 +116,7 @@ def test_pods_come_change_and_go() -> None:
     assert not authorizer._graph and not authorizer._pods
 
 
-def test_unbound_and_mirror_pods_open_nothing() -> None:
+def test_unbound_and_mirror_pods_grant_no_access() -> None:
     authorizer = NodeAuthorizer()
     authorizer.put(pod(node=""))
     authorizer.put(pod("mirror", **{"kubernetes.io/config.mirror": "x"}))
@@ -154,7 +154,7 @@ def test_leases() -> None:
     assert not authorizer.authorize(ask(NODE, "list", lease, "", "kube-node-lease")).allowed
 
 
-def test_who_is_a_node() -> None:
+def test_users_that_are_nodes() -> None:
     authorizer = NodeAuthorizer()
     authorizer.put(pod())
     for user in (User("system:node:n1"), User("n1", ("system:nodes",))):

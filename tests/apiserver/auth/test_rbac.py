@@ -1,4 +1,4 @@
-"""RBAC as a table of questions and answers, and the index under change."""
+"""RBAC as a table of decisions, and changes of roles and bindings."""
 
 from typing import Any
 
@@ -104,7 +104,7 @@ TABLE: list[tuple[User, str, str, str, str, bool]] = [
 
 
 @pytest.mark.parametrize(("user", "verb", "what", "namespace", "name", "allowed"), TABLE)
-def test_table(user: User, verb: str, what: str, namespace: str, name: str, allowed: bool) -> None:
+def test_decisions(user: User, verb: str, what: str, namespace: str, name: str, allowed: bool) -> None:
     rbac = Rbac(OBJECTS)
     for _ in range(2):
         assert rbac.authorize(ask(user, verb, what, namespace, name)).allowed is allowed
@@ -174,7 +174,7 @@ def test_masters_and_the_union() -> None:
         (ask(User("x"), "get", "/metrics"), 'forbidden: User "x" cannot get path "/metrics"'),
     ],
 )
-def test_forbidden_texts(asked: Attributes, text: str) -> None:
+def test_messages_of_forbidden(asked: Attributes, text: str) -> None:
     assert forbidden_message(asked) == text
     assert forbidden_message(asked, "because") == f"{text}: because"
 
@@ -197,7 +197,7 @@ def test_forbidden_texts(asked: Attributes, text: str) -> None:
         ([], [], 0),
     ],
 )  # fmt: skip
-def test_covering(held: list[PolicyRule], wanted: list[PolicyRule], lacking: int) -> None:
+def test_rules_that_cover_others(held: list[PolicyRule], wanted: list[PolicyRule], lacking: int) -> None:
     assert len(missing(held, wanted)) == lacking
 
 
@@ -221,7 +221,7 @@ def check(new: Object, old: Object | None = None, user: User = JANE) -> str:
     return check_write(new, old, user, rbac=rbac, authorizer=rbac)
 
 
-def test_nobody_grants_what_they_lack() -> None:
+def test_users_can_not_grant_permissions_that_they_lack() -> None:
     small = role("new", rule("get", "core", "pods"))
     big = role("new", rule("get list", "core", "secrets"))
     assert check(small) == ""
@@ -236,7 +236,7 @@ def test_nobody_grants_what_they_lack() -> None:
     assert "cluster-admin" in check(aggregated)
 
 
-def test_nobody_binds_what_they_lack() -> None:
+def test_users_can_not_bind_permissions_that_they_lack() -> None:
     powerful = binding("new", "ClusterRole powerful", "User jane")
     assert "secrets" in check(powerful)
     assert check(powerful, user=User("binder")) == ""

@@ -127,7 +127,7 @@ def test_impersonation() -> None:
     assert all(a.verb == "impersonate" and a.user is ROOT for a in needed)
 
 
-def test_impersonating_accounts_and_nobody() -> None:
+def test_impersonating_service_accounts_and_anonymous() -> None:
     user, needed = impersonate([("impersonate-user", "system:serviceaccount:dev:bot")], ROOT) or (ROOT, [])
     assert user.groups == ("system:serviceaccounts", "system:serviceaccounts:dev", "system:authenticated")
     assert [(a.resource, a.namespace, a.name) for a in needed] == [("serviceaccounts", "dev", "bot")]
@@ -135,7 +135,7 @@ def test_impersonating_accounts_and_nobody() -> None:
     assert user.groups == ("system:unauthenticated",)
 
 
-def test_no_impersonation_and_half_of_one() -> None:
+def test_no_impersonation_and_an_incomplete_one() -> None:
     assert impersonate([("accept", "x")], ROOT) is None
     for header in ("impersonate-group", "impersonate-uid", "impersonate-extra-x"):
         with pytest.raises(BadRequest):

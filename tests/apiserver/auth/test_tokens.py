@@ -105,7 +105,7 @@ async def test_audiences() -> None:
         await service.recognize(token)
 
 
-async def test_a_kubelets_token_outlives_what_it_says() -> None:
+async def test_a_kubelets_token_is_valid_longer_than_requested() -> None:
     world = World()
     service = world.tokens()
     token, expires = service.mint(grant(seconds=3607, **BOUND))
@@ -125,7 +125,7 @@ async def test_a_kubelets_token_outlives_what_it_says() -> None:
         ("Node", "", "node-1", {"node": Ref("node-1", "node-1")}),
     ],
 )
-async def test_bound_objects_must_live(kind: str, namespace: str, name: str, bound: dict[str, Ref]) -> None:
+async def test_bound_objects_must_exist(kind: str, namespace: str, name: str, bound: dict[str, Ref]) -> None:
     world = World()
     service = world.tokens()
     token, _ = service.mint(grant(**bound))
@@ -190,7 +190,7 @@ async def test_forgeries() -> None:
         {"nbf": NOW + 999},
     ],
 )
-async def test_signed_but_senseless(changes: dict[str, Any]) -> None:
+async def test_signed_tokens_with_wrong_claims(changes: dict[str, Any]) -> None:
     service = World().tokens()
     token, _ = service.mint(grant())
     claims = jwt.decode(token, options={"verify_signature": False}) | changes
@@ -200,17 +200,17 @@ async def test_signed_but_senseless(changes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "abc", "a.b.c", "..", "a" * 100_000, "é.è.ê", part([]) + ".x.y"])
-async def test_other_tokens_are_left_to_others(token: str) -> None:
+async def test_other_tokens_are_left_to_other_authenticators(token: str) -> None:
     assert await World().tokens().recognize(token) is None
 
 
-async def test_another_issuers_token_is_left_to_others() -> None:
+async def test_a_token_of_another_issuer_is_left_to_other_authenticators() -> None:
     world = World()
     token, _ = world.tokens(issuer="https://elsewhere").mint(grant())
     assert await world.tokens().recognize(token) is None
 
 
-async def test_secret_tokens_of_the_old_sort() -> None:
+async def test_legacy_tokens_in_secrets() -> None:
     world = World()
     service = world.tokens()
     token = service.mint_secret("default", Ref("web", "sa-1"), "web-token")
@@ -222,7 +222,7 @@ async def test_secret_tokens_of_the_old_sort() -> None:
         await service.recognize(token)
 
 
-async def test_the_memory_of_good_tokens_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_cache_of_verified_tokens_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "CACHE_SIZE", 3)
     service = World().tokens()
     for seconds in range(600, 610):
