@@ -22,6 +22,7 @@ _KINDS_OF_JSON = {
 }
 _MISMATCH = re.compile(r"Expected `([^`]*)`, got `(\w+)`(?: - at `\$(.*)`)?", re.DOTALL)
 _OUT_OF_RANGE = re.compile(r"Expected `int` [<>]= .* - at `\$(.*)`", re.DOTALL)
+_MAX_INT32 = 2**31 - 1
 _STEP = re.compile(r"\.([^.\[]+)|\[([^\]]*)\]")
 
 
@@ -30,7 +31,7 @@ class DecodeError(ValueError):
 
 
 def explain(text: str, struct: type[msgspec.Struct], data: bytes) -> DecodeError:
-    """The error for a complaint of msgspec about some JSON that should be a struct."""
+    """The error for a message of msgspec about JSON that is not such a struct."""
     match = _MISMATCH.match(text)
     bound = _OUT_OF_RANGE.match(text)
     if match is not None:
@@ -47,7 +48,7 @@ def explain(text: str, struct: type[msgspec.Struct], data: bytes) -> DecodeError
 
 
 def _value_at(data: bytes, path: str) -> Json:
-    """The value at msgspec's path; members of maps have no names there, so the first out of range stands for them."""
+    """The value at msgspec's path. It does not name keys of maps: take the first value that is out of range."""
     value: Any = msgspec.json.decode(data)
     for name, index in _STEP.findall(path):
         if name:
@@ -55,7 +56,7 @@ def _value_at(data: bytes, path: str) -> Json:
         elif index.isdigit():
             value = value[int(index)]
         else:
-            value = next(v for v in value.values() if isinstance(v, int) and abs(v) > 2**31 - 1)
+            value = next((v for v in value.values() if isinstance(v, int) and abs(v) > _MAX_INT32), 0)
     return value
 
 

@@ -103,21 +103,21 @@ def requirement(key: str, operator: str, values: Iterable[str] = (), path: str =
     distinct = tuple(sorted(set(values)))
     _check_key(key, f"{path}.key" if path else "key")
     values_path = f"{path}.values" if path else "values"
-    complaint = _complaint_of_count(operator, distinct)
-    if complaint:
-        raise SelectorError(f"{values_path}: Invalid value: {show(list(distinct))}: {complaint}")
+    message = _count_error(operator, distinct)
+    if message:
+        raise SelectorError(f"{values_path}: Invalid value: {show(list(distinct))}: {message}")
     if operator in (GREATER, LESS) and _integer(distinct[0]) is None:
         text = "for 'Gt', 'Lt' operators, the value must be an integer"
         raise SelectorError(f"{values_path}[0]: Invalid value: {show(distinct[0])}: {text}")
     for index, value in enumerate(distinct):
-        complaints = names.label_value(value)
-        if complaints:
+        messages = names.label_value(value)
+        if messages:
             where = f"{values_path}[{index}][{key}]"
-            raise SelectorError(f"{where}: Invalid value: {show(value)}: {'; '.join(complaints)}")
+            raise SelectorError(f"{where}: Invalid value: {show(value)}: {'; '.join(messages)}")
     return Requirement(key, operator, distinct)
 
 
-def _complaint_of_count(operator: str, values: tuple[str, ...]) -> str:
+def _count_error(operator: str, values: tuple[str, ...]) -> str:
     count = len(values)
     if operator in (IN, NOT_IN):
         return "" if count else "for 'in', 'notin' operators, values set can't be empty"
@@ -129,9 +129,9 @@ def _complaint_of_count(operator: str, values: tuple[str, ...]) -> str:
 
 
 def _check_key(key: str, path: str) -> None:
-    complaints = names.qualified_name(key)
-    if complaints:
-        raise SelectorError(f"{path}: Invalid value: {show(key)}: {'; '.join(complaints)}")
+    messages = names.qualified_name(key)
+    if messages:
+        raise SelectorError(f"{path}: Invalid value: {show(key)}: {'; '.join(messages)}")
 
 
 def _integer(text: str) -> int | None:

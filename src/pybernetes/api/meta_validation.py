@@ -21,13 +21,13 @@ def validate_meta(kind: Kind[Any], meta: ObjectMeta, errors: Errors) -> None:
         # Characters are appended to generateName, so it may end in a dash.
         prefix = meta.generate_name
         masked = prefix[:-2] + "a" if len(prefix) > 1 and prefix.endswith("-") else prefix
-        for complaint in rule(masked):
-            errors.invalid(METADATA / "generateName", prefix, complaint)
+        for message in rule(masked):
+            errors.invalid(METADATA / "generateName", prefix, message)
     if not meta.name:
         errors.required(METADATA / "name", "name or generateName is required")
     else:
-        for complaint in rule(meta.name):
-            errors.invalid(METADATA / "name", meta.name, complaint)
+        for message in rule(meta.name):
+            errors.invalid(METADATA / "name", meta.name, message)
     _namespace(kind, meta, errors)
     if meta.generation < 0:
         errors.invalid(METADATA / "generation", meta.generation, NOT_NEGATIVE)
@@ -45,25 +45,25 @@ def _namespace(kind: Kind[Any], meta: ObjectMeta, errors: Errors) -> None:
     elif not meta.namespace:
         errors.required(path)
     else:
-        for complaint in names.dns_label(meta.namespace):
-            errors.invalid(path, meta.namespace, complaint)
+        for message in names.dns_label(meta.namespace):
+            errors.invalid(path, meta.namespace, message)
 
 
 def validate_labels(labels: dict[str, str], path: Path, errors: Errors) -> None:
     """Keys are qualified names, values are label values."""
     for key, value in labels.items():
-        for complaint in names.qualified_name(key):
-            errors.invalid(path, key, complaint)
-        for complaint in names.label_value(value):
-            errors.invalid(path, value, complaint)
+        for message in names.qualified_name(key):
+            errors.invalid(path, key, message)
+        for message in names.label_value(value):
+            errors.invalid(path, value, message)
 
 
 def validate_annotations(annotations: dict[str, str], path: Path, errors: Errors) -> None:
     """Keys are qualified names, in upper or lower case; keys and values have at most 256 KiB in total."""
     size = 0
     for key, value in annotations.items():
-        for complaint in names.qualified_name(key.lower()):
-            errors.invalid(path, key, complaint)
+        for message in names.qualified_name(key.lower()):
+            errors.invalid(path, key, message)
         size += len(key.encode()) + len(value.encode())
     if size > MAX_ANNOTATIONS:
         errors.too_long(path, MAX_ANNOTATIONS)
@@ -94,8 +94,8 @@ def _owners(owners: list[OwnerReference], path: Path, errors: Errors) -> None:
 
 def _finalizers(finalizers: list[str], path: Path, errors: Errors) -> None:
     for finalizer in finalizers:
-        for complaint in names.qualified_name(finalizer):
-            errors.invalid(path, finalizer, complaint)
+        for message in names.qualified_name(finalizer):
+            errors.invalid(path, finalizer, message)
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
         errors.invalid(path, finalizers, "finalizer orphan and foregroundDeletion cannot be both set")
 

@@ -113,12 +113,12 @@ def in_range(low: int, high: int) -> str:
     return f"must be between {low} and {high}, inclusive"
 
 
-def _check(text: str, limit: int, pattern: re.Pattern[str], complaint: str) -> list[str]:
+def _check(text: str, limit: int, pattern: re.Pattern[str], message: str) -> list[str]:
     found = []
     if len(text) > limit:
         found.append(too_long(limit))
     if not pattern.fullmatch(text):
-        found.append(complaint)
+        found.append(message)
     return found
 
 
@@ -166,7 +166,7 @@ def qualified_name(text: str) -> list[str]:
     if slash and not prefix:
         found.append(f"prefix part {EMPTY}")
     elif slash:
-        found += [f"prefix part {complaint}" for complaint in dns_subdomain(prefix)]
+        found += [f"prefix part {message}" for message in dns_subdomain(prefix)]
     if not name:
         found.append(f"name part {EMPTY}")
     elif len(name) > MAX_LABEL:

@@ -27,8 +27,8 @@ def named(value: str, rule: Callable[[str], list[str]], path: Path, errors: Erro
 
 def follows(value: str, rule: Callable[[str], list[str]], path: Path, errors: Errors) -> None:
     """The value must follow a rule for names."""
-    for complaint in rule(value):
-        errors.invalid(path, value, complaint)
+    for message in rule(value):
+        errors.invalid(path, value, message)
 
 
 def one_of(value: str, allowed: Collection[str], path: Path, errors: Errors) -> None:
@@ -47,15 +47,15 @@ def not_negative(value: int | None, path: Path, errors: Errors) -> None:
 
 def port(value: int, path: Path, errors: Errors) -> None:
     """A port number."""
-    for complaint in names.port_number(value):
-        errors.invalid(path, value, complaint)
+    for message in names.port_number(value):
+        errors.invalid(path, value, message)
 
 
 def port_or_name(value: IntOrString, path: Path, errors: Errors) -> None:
     """A port number, or the name of a container's port."""
-    complaints = names.port_name(value) if isinstance(value, str) else names.port_number(value)
-    for complaint in complaints:
-        errors.invalid(path, value, complaint)
+    messages = names.port_name(value) if isinstance(value, str) else names.port_number(value)
+    for message in messages:
+        errors.invalid(path, value, message)
 
 
 def is_ip(value: str) -> bool:

@@ -9,7 +9,6 @@ import builtins
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Annotated, Any, Literal, TypeVar, Union
 
@@ -29,8 +28,7 @@ Json = Any
 """None, bool, int, float, str, list of Json, or dict from str to Json"""
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Shape:
+class Shape(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
     """One place in an object: its type, and the facts about it."""
 
     form: Form
@@ -58,7 +56,8 @@ class Shape:
     """null is a value; elsewhere it means an absent field"""
     preserve_unknown: bool = False
     """struct: fields that the schema does not name are kept"""
-    load: Callable[[], "Mapping[str, Field]"] | None = field(default=None, repr=False)
+    load: Callable[[], "Mapping[str, Field]"] | None = None
+    """struct: makes `fields`, when they are first needed"""
 
     @cached_property
     def fields(self) -> "Mapping[str, Field]":
@@ -111,8 +110,7 @@ def _empty(shape: Shape) -> Json:
     return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
+class Field(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """A field of a struct."""
 
     shape: Shape
@@ -151,7 +149,7 @@ def _struct_shape(
     return Shape(
         form="struct",
         type=struct,
-        atomic=atomic or facts.Atomic() in about,
+        atomic=atomic or _has(facts.Atomic, about),
         retain_keys=retain_keys,
         replaced=replaced,
         union=_first(facts.Union, about),
@@ -164,15 +162,15 @@ def _field(info: msgspec.structs.FieldInfo, struct: type[msgspec.Struct]) -> Fie
     shape = _hint_shape(info.type)
     factory = info.default_factory
     always = factory is not msgspec.NODEFAULT and factory not in (list, dict)
-    implied = always and not shape.is_compound and facts.Optional() not in about
+    implied = always and not shape.is_compound and not _has(facts.Optional, about)
     default = _first(facts.Default, about)
     return Field(
         shape=shape,
         attribute=info.name,
         embedded_in=_declared_in(info.name, struct),
-        required=implied or facts.Required() in about,
+        required=implied or _has(facts.Required, about),
         always=always,
-        immutable=facts.Immutable() in about,
+        immutable=_has(facts.Immutable, about),
         default=default.value if default is not None else None,
     )
 
@@ -184,6 +182,7 @@ def _declared_in(attribute: str, struct: type[msgspec.Struct]) -> str:
 
 
 _Facts = tuple[Fact | msgspec.Meta, ...]
+_FACTS = (*typing.get_args(Fact), msgspec.Meta)
 _F = TypeVar("_F", bound=Fact)
 
 
@@ -192,11 +191,15 @@ def _first(sort: type[_F], about: _Facts) -> _F | None:
     return next((fact for fact in about if isinstance(fact, sort)), None)
 
 
+def _has(sort: type[Fact], about: _Facts) -> bool:
+    return _first(sort, about) is not None
+
+
 def _strip(hint: Any) -> tuple[Any, _Facts]:
     """A type hint without `Annotated` and `| None`, and the facts it carried."""
     about: _Facts = ()
     if typing.get_origin(hint) is Annotated:
-        about = tuple(f for f in hint.__metadata__ if isinstance(f, Fact | msgspec.Meta))
+        about = tuple(f for f in hint.__metadata__ if isinstance(f, _FACTS))
         hint = hint.__origin__
     if typing.get_origin(hint) in (Union, types.UnionType):
         rest = [a for a in typing.get_args(hint) if a is not type(None)]
@@ -207,16 +210,17 @@ def _strip(hint: Any) -> tuple[Any, _Facts]:
     return hint, about
 
 
+@cache
 def _hint_shape(hint: Any) -> Shape:
     hint, about = _strip(hint)
     origin = typing.get_origin(hint) or hint
     if origin is list:
         return _list_shape(typing.get_args(hint)[0], about)
-    atomic = facts.Atomic() in about
+    atomic = _has(facts.Atomic, about)
     if origin is dict:
         return Shape(form="map", item=_hint_shape(typing.get_args(hint)[1]), atomic=atomic)
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-        return _struct_shape(hint, atomic, facts.RetainKeys() in about, facts.Replace() in about)
+        return _struct_shape(hint, atomic, _has(facts.RetainKeys, about), _has(facts.Replace, about))
     if hint is Any:
         return ANY
     named = _first(facts.Definition, about)
@@ -258,7 +262,7 @@ def _scalar(hint: Any, about: _Facts) -> Scalar:
     moment = _first(facts.DateTime, about)
     if moment is not None:
         return "micro-time" if moment.micro else "time"
-    if facts.Binary() in about:
+    if _has(facts.Binary, about):
         return "bytes"
     known = _PLAIN.get(hint)
     return known if known is not None else _UNIONS[frozenset(typing.get_args(hint))]

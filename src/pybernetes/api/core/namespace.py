@@ -94,10 +94,10 @@ def validate(obj: Namespace, errors: Errors) -> None:
     """Finalizers are qualified names."""
     for index, finalizer in enumerate(obj.spec.finalizers):
         path = Path("spec") / "finalizers"
-        complaints = names.qualified_name(finalizer)
-        for complaint in complaints:
-            errors.invalid(path, finalizer, complaint)
-        if not complaints and "/" not in finalizer and finalizer not in (FINALIZER, "orphan", "foregroundDeletion"):
+        messages = names.qualified_name(finalizer)
+        for message in messages:
+            errors.invalid(path, finalizer, message)
+        if not messages and "/" not in finalizer and finalizer not in (FINALIZER, "orphan", "foregroundDeletion"):
             text = "name is neither a standard finalizer name nor is it fully qualified"
             errors.invalid(path @ index, finalizer, text)
 

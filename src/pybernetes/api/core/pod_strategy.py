@@ -24,7 +24,7 @@ def prepare_create(pod: Pod) -> None:
                 message="Scheduling is blocked due to non-empty scheduling gates",
             )
         ]
-    _write_own_labels(pod)
+    _expand_match_label_keys(pod)
 
 
 def prepare_status(new: Pod, old: Pod) -> None:
@@ -69,7 +69,7 @@ def _class_of(all_resources: list[ResourceRequirements]) -> str:
     return "Guaranteed" if guaranteed else "Burstable"
 
 
-def _write_own_labels(pod: Pod) -> None:
+def _expand_match_label_keys(pod: Pod) -> None:
     """`matchLabelKeys` selects pods with the same values as this one: write the values into the selectors."""
     labels = pod.metadata.labels
     if pod.spec.affinity is not None:

@@ -31,7 +31,7 @@ def validate_pod_update(new: Pod, old: Pod, errors: Errors) -> None:
     _deadline(after, before, errors)
     _gates(after, before, errors)
     _tolerations(after, before, errors)
-    remaining = _with_what_may_change(after, before)
+    remaining = _with_old_mutable_fields(after, before)
     if remaining != before:
         changed = _difference(remaining, before)
         errors.forbidden(SPEC, f"pod updates may not change fields other than {','.join(CHANGEABLE)}\n{changed}")
@@ -68,7 +68,7 @@ def _tolerations(after: PodSpec, before: PodSpec, errors: Errors) -> None:
             return
 
 
-def _with_what_may_change(after: PodSpec, before: PodSpec) -> PodSpec:
+def _with_old_mutable_fields(after: PodSpec, before: PodSpec) -> PodSpec:
     """The new spec with the old values of all fields that may change."""
     grace = after.termination_grace_period_seconds
     if grace == 1 and (before.termination_grace_period_seconds or 0) < 0:

@@ -37,10 +37,10 @@ def validate_resources(resources: ResourceRequirements, path: Path, errors: Erro
 
 
 def _name(name: str, path: Path, errors: Errors) -> None:
-    complaints = names.qualified_name(name)
-    for complaint in complaints:
-        errors.invalid(path, name, complaint)
-    if complaints or "/" in name or name.startswith(HUGE):
+    messages = names.qualified_name(name)
+    for message in messages:
+        errors.invalid(path, name, message)
+    if messages or "/" in name or name.startswith(HUGE):
         return
     if name not in _KNOWN:
         errors.invalid(path, name, "must be a standard resource type or fully qualified")
