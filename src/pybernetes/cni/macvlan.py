@@ -47,6 +47,7 @@ class MacvlanConfig:
 def add(call: spec.Call) -> Result:
     """Create the device on the node under a temporary name, move it, then rename it: its name may be in use there."""
     config = MacvlanConfig(call)
+    spec.previous_result(call)  # refuse a malformed one before anything is created
     with Netlink() as node, iface.Sandbox(call.netns) as sandbox:
         index, mac = _create(node, sandbox, call, config)
         allocated = False
