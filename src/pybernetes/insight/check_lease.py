@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from ipaddress import ip_interface
 
+from pybernetes.flannel.backends.udp.ends import UdpEnd
 from pybernetes.flannel.leases.lease import FamilyLease, Lease
 from pybernetes.insight import expected
 from pybernetes.insight.facts import ClusterFacts, KernelFacts, Network, NodeFacts
@@ -25,7 +26,8 @@ def check_place(cluster: ClusterFacts, node: NodeFacts) -> Iterator[Finding]:
         cause = f"the agent of {node.name} is not running: nothing on this node is repaired, and no pod is started"
         fix = f"pybernetes up --name {cluster.name}"
         # With the udp backend, the agent itself carries the packets.
-        carries = cluster.config.backend == "udp"
+        want = expected.desired(cluster, node)
+        carries = want is not None and bool(want.of(UdpEnd))
         severity = Severity.FAULT if carries else Severity.WARNING
         yield Finding("agent-stopped", node.name, cause, fix, severity=severity)
     if not node.ready:

@@ -121,7 +121,8 @@ def _too_large(cluster: ClusterFacts, probe: PairProbe) -> Finding:
         f"packets of {probe.size} bytes, which pods of {probe.src} send, do not reach {probe.dst}; {fits}: "
         f"the MTU is too big for {_UNDER}{differ}"
     )
-    option = f" --option MTU={probe.path_mtu}" if probe.path_mtu and cluster.config.backend == "vxlan" else ""
+    has_option = make(cluster.config.backend, cluster.config.options).mtu is not None
+    option = f" --option MTU={probe.path_mtu}" if probe.path_mtu and has_option else ""
     fix = f"raise the MTU of {_UNDER}, or lower that of the pods: " + (
         f"'pybernetes network set-backend {cluster.config.backend}{option} --name {cluster.name}'"
         if option

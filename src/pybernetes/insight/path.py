@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pybernetes.flannel.backends import BACKENDS, make_for_peers
 from pybernetes.flannel.backends.bgp.learned import is_learned
 from pybernetes.flannel.kernel.routes import ROUTE_PROTOCOL
 from pybernetes.flannel.leases.lease import Lease
@@ -178,7 +179,7 @@ def deliver(facts: TraceFacts, node: NodeFacts, bridge: Link, packet: Packet) ->
 
 def _reason(route: Route, link: Link, lease: Lease | None, facts: TraceFacts) -> str:
     if route.protocol == ROUTE_PROTOCOL and lease is not None:
-        tunnelled = lease.backend not in ("host-gw", "bgp")
+        tunnelled = lease.backend in BACKENDS and make_for_peers(lease.backend, None).overhead(route.family) > 0
         direct = tunnelled and not link.name.startswith("flannel")
         return f"lease of {lease.node}{'; same segment, so not through the tunnel: DirectRouting' if direct else ''}"
     if is_learned(route) and lease is not None:
