@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Set
 from typing import Any
 
 import pytest
@@ -14,6 +14,8 @@ from pybernetes.client.catalogue import Catalogue
 from pybernetes.client.client import Client
 from pybernetes.client.discovery import Discovery
 from pybernetes.client.errors import BadAnswer, Unreachable
+from pybernetes.client.reflector import Reflector
+from pybernetes.client.resource import PartialObjectMetadata
 from pybernetes.client.transport import Request, Response
 
 from .warp import warp
@@ -261,3 +263,30 @@ async def test_metadata_of_any_resource(any_client: Client) -> None:
     await any_client.of(ConfigMap).create(created)
     await resource.delete_collection(namespace="default")
     assert "a" not in [item.metadata.name for item in (await resource.list(namespace="default")).items]
+
+
+async def test_a_reflector_lists_in_pages(any_client: Client) -> None:
+    """Each page is handed on before the next one is requested; what a page lacks is only known at the end."""
+    for number in range(7):
+        meta = ObjectMeta(name=f"m{number}", namespace="default")
+        await any_client.of(ConfigMap).create(ConfigMap(metadata=meta))
+    maps = (await Discovery(any_client).refresh()).find("v1", "ConfigMap")
+    assert maps is not None
+    calls: list[str] = []
+
+    class Sink:
+        def put(self, obj: PartialObjectMetadata) -> None:
+            calls.append(obj.metadata.name)
+
+        def retain(self, uids: Set[str]) -> None:
+            calls.append(f"{len(uids)} in all")
+
+        def remove(self, obj: PartialObjectMetadata) -> None:
+            calls.append(f"-{obj.metadata.name}")
+
+    reflector = Reflector(any_client.metadata(maps), Sink(), namespace="default", page_size=3)
+    task = asyncio.create_task(reflector.run(), name="reflector")
+    await asyncio.wait_for(reflector.synced(), 10)
+    assert calls == [*(f"m{number}" for number in range(7)), "7 in all"]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

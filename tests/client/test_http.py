@@ -22,7 +22,7 @@ from .conftest import endpoint
 Play = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
-EVENT = b'{"type":"ADDED","object":{"metadata":{"name":"n%d","resourceVersion":"%d"}}}\n'
+EVENT = b'{"type":"ADDED","object":{"metadata":{"name":"n%d","uid":"n%d","resourceVersion":"%d"}}}\n'
 
 
 def chunk(data: bytes) -> bytes:
@@ -155,13 +155,13 @@ async def test_a_rotated_token_is_sent(tmp_path: Path) -> None:
 
 async def test_partial_lines_of_a_watch_are_joined_and_a_truncated_one_is_dropped() -> None:
     async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        data = b"".join(EVENT % (n, n) for n in range(1, 4))
+        data = b"".join(EVENT % (n, n, n) for n in range(1, 4))
         writer.write(CHUNKED)
         for start in range(0, len(data), 7):
             writer.write(chunk(data[start : start + 7]))
             await writer.drain()
             await asyncio.sleep(0)
-        writer.write(chunk((EVENT % (9, 9))[:20]))
+        writer.write(chunk((EVENT % (9, 9, 9))[:20]))
 
     async with wire(play) as (_, client):
         names = []
@@ -175,22 +175,24 @@ async def test_partial_lines_of_a_watch_are_joined_and_a_truncated_one_is_droppe
 async def test_informer_recovers_from_each_fault() -> None:
     """Lists, and watches that are truncated, garbled, refused or expired: no change is missed or repeated."""
     listing = b'{"metadata":{"resourceVersion":"%d"},"items":[%s]}'
-    item = b'{"metadata":{"name":"n%d","resourceVersion":"%d"}}'
+
+    def item(number: int) -> bytes:
+        return b'{"metadata":{"name":"n%d","uid":"n%d","resourceVersion":"%d"}}' % (number, number, number)
 
     def complete(body: bytes, status: bytes = b"200 OK", extra: bytes = b"") -> bytes:
         return b"HTTP/1.1 %s\r\n%scontent-length: %d\r\n\r\n%s" % (status, extra, len(body), body)
 
     gone = b'{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired"}}\n'
     parts: list[Play | bytes] = [
-        complete(listing % (1, item % (1, 1))),
-        CHUNKED + chunk(EVENT % (2, 2)),  # cut off
+        complete(listing % (1, item(1))),
+        CHUNKED + chunk(EVENT % (2, 2, 2)),  # cut off
         CHUNKED + chunk(b"<html>oops</html>\n"),
         complete(b"busy", b"429 Too Many"),
         complete(b"<html>bad gateway</html>", b"502 Bad Gateway"),
         b"",
-        CHUNKED + chunk(EVENT % (3, 3) + gone) + b"0\r\n\r\n",
+        CHUNKED + chunk(EVENT % (3, 3, 3) + gone) + b"0\r\n\r\n",
         complete(b"not json"),
-        complete(listing % (7, b",".join(item % (n, n) for n in (1, 3, 5)))),
+        complete(listing % (7, b",".join(map(item, (1, 3, 5))))),
         silent,
     ]
     async with wire(*parts) as (script, client):
@@ -361,7 +363,7 @@ async def test_a_closed_watch_ends_its_request() -> None:
     ended = asyncio.Event()
 
     async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(CHUNKED + chunk(EVENT % (1, 1)))
+        writer.write(CHUNKED + chunk(EVENT % (1, 1, 1)))
         await reader.read()
         ended.set()
 

@@ -80,11 +80,10 @@ class Cluster:
             await asyncio.sleep(0.02)
 
     async def node(self, name: str) -> Node:
-        made = await self.create(Node, name)
-        made.status.conditions = load(
-            Node, status={"conditions": [{"type": "Ready", "status": "True"}]}
-        ).status.conditions
-        return await self.client.of(Node).update_status(made)
+        """A Ready node. Its controllers may change it at any time, so only the status is patched."""
+        await self.create(Node, name)
+        ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+        return await self.client.of(Node).patch(name, ready, subresource="status")
 
     def pod_changed(self, tasks: asyncio.TaskGroup, old: Pod | None, new: Pod | None) -> None:
         """Act as the scheduler and the kubelets."""

@@ -7,7 +7,7 @@ has changed. An unchanged document costs one request that is answered by 304.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -182,10 +182,10 @@ class _Trigger:
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
 
-    def replace(self, objects: Sequence[PartialObjectMetadata]) -> None:
+    def put(self, obj: PartialObjectMetadata) -> None:
         self._changed()
 
-    def put(self, obj: PartialObjectMetadata) -> None:
+    def retain(self, uids: Set[str]) -> None:
         self._changed()
 
     def remove(self, obj: PartialObjectMetadata) -> None:

@@ -7,7 +7,7 @@ keys. When the collection had to be listed again, the handlers are called with t
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Set
 from typing import Any, Generic, TypeVar, cast
 
 from pybernetes.api.kinds import kind_of
@@ -148,17 +148,8 @@ class Informer(Generic[K]):
         """List and watch until cancelled."""
         await self._reflector.run()
 
-    def replace(self, objects: Sequence[K]) -> None:
-        """The collection was listed: report the difference, so that no change is ever missed."""
-        seen = set()
-        for obj in objects:
-            seen.add(key_of(obj))
-            self.put(obj)
-        for key in set(self.cache.keys()) - seen:
-            self._remove(key)
-
     def put(self, obj: K) -> None:
-        """An object appeared or changed."""
+        """An object appeared, changed, or was listed."""
         # No component reads which manager owns which field, and it is half of an object. The server keeps managed
         # fields when an object is sent back without them.
         obj.metadata.managed_fields = []
@@ -170,6 +161,12 @@ class Informer(Generic[K]):
         elif before is not None and before.metadata.resource_version == obj.metadata.resource_version:
             return
         self._notify(self.cache.put(obj), obj)
+
+    def retain(self, uids: Set[str]) -> None:
+        """The collection was listed: objects that were not in the list are gone."""
+        for obj in self.cache.all():
+            if obj.metadata.uid not in uids:
+                self._remove(key_of(obj))
 
     def remove(self, obj: K) -> None:
         """An object is gone."""

@@ -6,7 +6,7 @@ the sink works out what has changed.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Set
 from contextlib import aclosing
 from typing import Generic, Protocol, TypeVar
 
@@ -29,11 +29,11 @@ _STEADY = 1.0
 class Sink(Protocol[In]):
     """Where the objects of a collection go. Called in the event loop; must not block."""
 
-    def replace(self, objects: Sequence[In], /) -> None:
-        """The collection consists of these objects; every other one is gone."""
-
     def put(self, obj: In, /) -> None:
-        """An object appeared or changed."""
+        """An object appeared, changed, or was listed."""
+
+    def retain(self, uids: Set[str], /) -> None:
+        """All objects were listed, and have these uids: every other one is gone."""
 
     def remove(self, obj: In, /) -> None:
         """An object is gone. Of an object that could not be decoded only the metadata is there."""
@@ -42,11 +42,21 @@ class Sink(Protocol[In]):
 class Reflector(Generic[K]):
     """Keeps a sink current."""
 
-    def __init__(self, resource: Resource[K], sink: Sink[K], *, namespace: str = "", field_selector: str = "") -> None:
+    def __init__(
+        self,
+        resource: Resource[K],
+        sink: Sink[K],
+        *,
+        namespace: str = "",
+        field_selector: str = "",
+        page_size: int = 0,
+    ) -> None:
+        """With a page size the collection is listed in pages, and takes less memory while it is listed."""
         self._resource = resource
         self._sink = sink
         self._namespace = namespace
         self._field_selector = field_selector
+        self._page_size = page_size
         self._synced = asyncio.Event()
         self._revision = ""
         self._progress = False
@@ -113,8 +123,22 @@ class Reflector(Generic[K]):
         log.log(level, "watch of %s: %s; retrying", self._resource.api.resource, text)
 
     async def _list(self) -> None:
-        page = await self._resource.list(namespace=self._namespace, field_selector=self._field_selector)
-        self._sink.replace(page.items)
+        uids: set[str] = set()
+        token = ""
+        while True:
+            page = await self._resource.list(
+                namespace=self._namespace,
+                field_selector=self._field_selector,
+                limit=self._page_size,
+                continue_token=token,
+            )
+            for obj in page.items:
+                uids.add(obj.metadata.uid)
+                self._sink.put(obj)
+            token = page.continue_token
+            if not token:
+                break
+        self._sink.retain(uids)
         self._revision = page.resource_version
         self._last_problem = ""
         self._synced.set()

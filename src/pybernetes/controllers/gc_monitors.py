@@ -6,7 +6,7 @@ stays followed: that it is unknown does not mean that it is gone.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Set
 
 from pybernetes.client.api_resource import ApiResource
 from pybernetes.client.catalogue import Catalogue
@@ -18,6 +18,7 @@ from pybernetes.controllers.gc_graph import Graph, Work, item_of
 log = logging.getLogger(__name__)
 
 VERBS = frozenset({"delete", "list", "watch"})
+_PAGE = 500
 IGNORED = frozenset({("", "events"), ("events.k8s.io", "events")})
 """Resources that own nothing and expire by themselves."""
 
@@ -48,20 +49,17 @@ class Monitor:
         self._enqueue = enqueue
         self._gone = gone
 
-    def replace(self, objects: Sequence[PartialObjectMetadata]) -> None:
-        """The resource was listed."""
-        listed = {obj.metadata.uid for obj in objects}
-        for item in self._graph.of_resource(self.resource):
-            if item.uid not in listed:
-                self._remove(item.namespace, item.uid)
-        for obj in objects:
-            self.put(obj)
-
     def put(self, obj: PartialObjectMetadata) -> None:
-        """An object appeared or changed."""
+        """An object appeared, changed, or was listed."""
         known = self._graph.items.get(obj.metadata.uid)
         if known is None or not known.shows(obj.metadata):
             self._enqueue(self._graph.put(item_of(self.resource, obj.metadata)))
+
+    def retain(self, uids: Set[str]) -> None:
+        """The resource was listed: objects that were not in the list were deleted."""
+        for item in self._graph.of_resource(self.resource):
+            if item.uid not in uids:
+                self._remove(item.namespace, item.uid)
 
     def remove(self, obj: PartialObjectMetadata) -> None:
         """An object was deleted."""
@@ -89,7 +87,8 @@ class Monitors:
             return []
         for name, resource in wanted.items():
             if name not in self._running:
-                reflector = Reflector(self._client.metadata(resource), self._monitor(resource))
+                source, sink = self._client.metadata(resource), self._monitor(resource)
+                reflector = Reflector(source, sink, page_size=_PAGE)
                 task = self._tasks.create_task(reflector.run(), name=f"garbage collector: watch {name}")
                 self._running[name] = (reflector, task)
         stopped = []
