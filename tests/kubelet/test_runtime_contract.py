@@ -67,10 +67,6 @@ async def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     image = await runtime.image(BUSYBOX)
     assert image is not None
     yield Subject(runtime, image.id, str(tmp_path_factory.mktemp("log")), node.cgroup_root)
-    for uid in await runtime.list_pods():
-        for sandbox in (await runtime.pod(uid)).sandboxes:
-            await runtime.stop_sandbox(sandbox.id)
-            await runtime.remove_sandbox(sandbox.id)
     await runtime.close()
 
 

@@ -216,6 +216,7 @@ class Disk(VolumePlugin[NFSVolumeSource]):
 
     def __init__(self) -> None:
         self.torn_down: list[Path] = []
+        self.busy = False
 
     def source(self, volume: Volume) -> NFSVolumeSource | None:
         return volume.nfs
@@ -228,6 +229,8 @@ class Disk(VolumePlugin[NFSVolumeSource]):
         return BlockVolume(device=Path("/dev/null"), read_only=source.read_only)
 
     async def tear_down(self, directory: Path) -> None:
+        if self.busy:
+            raise VolumeError("device is busy")
         self.torn_down.append(directory)
 
 
@@ -260,6 +263,11 @@ async def test_a_block_volume_becomes_a_device(node: Node) -> None:
     assert [m.container_path for m in made.mounts] == ["/etc/hosts", "/dev/termination-log"]
     assert node.volumes.references(of) == {ObjectKey(ConfigMap, "default", "s")}
     node.restart(plugin)
+    plugin.busy = True
+    with pytest.raises(OSError, match=r'UnmountVolume\.TearDown failed for volume "v" : device is busy'):
+        await node.volumes.tear_down(of)
+    assert node.volumes.uids() == {"u1"}
+    plugin.busy = False
     await node.volumes.tear_down(Pod(metadata=ObjectMeta(uid=of.metadata.uid)))
     assert [p.parts[-2:] for p in plugin.torn_down] == [("example.com~disk", "v")]
 

@@ -1,4 +1,4 @@
-"""emptyDir: a directory, or a filesystem in memory, that goes with the pod."""
+"""emptyDir: a directory, or a filesystem in memory, that is removed with the pod."""
 
 import asyncio
 
@@ -14,13 +14,13 @@ class EmptyDirVolume(VolumePlugin[EmptyDirVolumeSource]):
     name = "kubernetes.io/empty-dir"
 
     def source(self, volume: Volume) -> EmptyDirVolumeSource | None:
-        """`emptyDir`. A volume without a source is one too; manifests of static pods are not defaulted."""
+        """`emptyDir`, or no source at all: manifests of static pods are not defaulted."""
         if volume == Volume(name=volume.name):
             return EmptyDirVolumeSource()
         return volume.empty_dir
 
     async def set_up(self, source: EmptyDirVolumeSource, target: Target) -> MountedVolume:
-        """Make the directory unless it exists."""
+        """Create the directory unless it exists."""
         await asyncio.to_thread(_make, source, target)
         return MountedVolume(path=target.directory, apply_fs_group=True, selinux_relabel=True)
 

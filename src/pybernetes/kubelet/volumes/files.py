@@ -1,4 +1,4 @@
-"""Volumes that consist of small files made from API objects: what they share."""
+"""The base of volumes that consist of small files made from API objects."""
 
 import asyncio
 import posixpath
@@ -19,25 +19,25 @@ DEFAULT_MODE = 0o644
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The files of a volume by relative path."""
+    """The files of a volume, by relative path."""
 
     content: Mapping[str, File] = field(default_factory=dict)
     refresh_at: float = NEVER
 
 
 class FileVolume(VolumePlugin[S]):
-    """A read-only directory of files, which change all at once. A kind says which files there are."""
+    """A read-only directory of files, which are updated atomically. A subclass provides the files."""
 
     refreshes = True
     in_memory: ClassVar[bool] = False
-    """Whether the files must not reach a disk."""
+    """Whether to keep the files in memory because they must not be written to a disk."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
 
     @abstractmethod
     async def files(self, pod: Pod, source: S) -> Files:
-        """The files that the volume shall have; raises VolumeError, ApiError or Unreachable."""
+        """The volume's files; raises VolumeError, ApiError or Unreachable."""
 
     async def set_up(self, source: S, target: Target) -> MountedVolume:
         """Write the files."""
@@ -53,7 +53,7 @@ class FileVolume(VolumePlugin[S]):
 
 
 def mode_of(default: int | None) -> int:
-    """The permissions of files for which the pod sets none."""
+    """The mode of files without a mode of their own."""
     return DEFAULT_MODE if default is None else default
 
 
@@ -73,7 +73,7 @@ def keyed_files(
 
 
 def safe_path(path: str) -> str:
-    """A path that stays inside its volume. Pure. The API server has refused others, but must not be relied upon."""
+    """Normalize a path; raises VolumeError if it leaves the volume. Pure. The API server validates it as well."""
     clean = posixpath.normpath(path)
     if not path or clean.startswith(("/", "..")) or clean == ".":
         raise VolumeError(f"invalid path {path!r}: it must be relative and must not contain '..'")

@@ -1,4 +1,4 @@
-"""hostPath: a file or directory of the node, checked by its `type` and made if that asks for it."""
+"""hostPath: a file or directory of the node. Its `type` determines what to check and what to create."""
 
 import asyncio
 import stat
@@ -20,7 +20,7 @@ _CHECKS: dict[str, tuple[Callable[[int], bool], str]] = {
 
 
 class HostPathVolume(VolumePlugin[HostPathVolumeSource]):
-    """A path of the node, shared with everything else on it: neither fsGroup nor SELinux labels are applied."""
+    """A path of the node. It is shared, so neither fsGroup nor SELinux labels are applied."""
 
     name = "kubernetes.io/host-path"
 
@@ -36,7 +36,7 @@ class HostPathVolume(VolumePlugin[HostPathVolumeSource]):
 
 
 def prepare(path: str, kind: str) -> None:
-    """Check that the path is what `kind` says, and make it for the kinds that ask for it. Raises VolumeError."""
+    """Check the path against the type, and create it for the ...OrCreate types. Raises VolumeError."""
     if kind not in _CHECKS:
         raise VolumeError(f"{kind} is an invalid volume type")
     is_kind, name = _CHECKS[kind]

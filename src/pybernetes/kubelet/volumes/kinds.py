@@ -1,6 +1,6 @@
-"""All kinds of volumes, and all sources of projected volumes. A kind is added by one line here and one file.
+"""The list of all kinds of volumes, and of all sources of projected volumes.
 
-The first plugin that takes a volume sets it up, so the order matters only for kinds that take the same field.
+The first plugin that takes a volume sets it up, so the order matters only if two kinds take the same field.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ from pybernetes.kubelet.volumes.service_account_token import ServiceAccountToken
 
 
 def volume_plugins(host: Host) -> tuple[VolumePlugin[Any], ...]:
-    """The kinds of volumes that the kubelet knows."""
+    """All kinds of volumes."""
     return (
         EmptyDirVolume(),
         HostPathVolume(),
@@ -29,7 +29,7 @@ def volume_plugins(host: Host) -> tuple[VolumePlugin[Any], ...]:
 
 
 def projections(host: Host) -> tuple[Projection[Any], ...]:
-    """The sources that a projected volume can have."""
+    """All sources of projected volumes."""
     return (
         ServiceAccountTokenFiles(host),
         ConfigMapFiles(host),

@@ -120,7 +120,7 @@ class VolumeManager:
             for directory in await asyncio.to_thread(_volume_directories, PodDirs(self._config.root_dir, uid)):
                 plugin = self._by_directory.get(directory.parent.name)
                 if plugin is not None:
-                    await plugin.tear_down(directory)
+                    await _tear_down(plugin, directory)
             await asyncio.to_thread(self._remove, pod)
         self._locks.pop(uid, None)
 
@@ -161,6 +161,14 @@ async def set_up_volume(plugin: VolumePlugin[Any], volume: Volume, target: Targe
     except OSError as error:
         raise VolumesNotReady(f"{start}{error.filename or ''}: {error.strerror}") from error
     return published
+
+
+async def _tear_down(plugin: VolumePlugin[Any], directory: Path) -> None:
+    try:
+        await plugin.tear_down(directory)
+    except VolumeError as error:
+        message = f'UnmountVolume.TearDown failed for volume "{directory.name}" : {error}'
+        raise OSError(errno.EIO, message, str(directory)) from error
 
 
 def _apply_fs_group(target: Target, path: Path, group: int) -> None:

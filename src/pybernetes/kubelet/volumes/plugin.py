@@ -1,17 +1,18 @@
-"""The contract between the kubelet and a kind of volume.
+"""The contract of a kind of volume.
 
-A pod's life, as a plugin sees it:
+The kubelet calls a plugin as follows:
 
-    references   names the API objects that the volume is made from; the kubelet watches them while the pod is here
-    set_up       makes the volume and says where it is: before the pod's sandbox is made, before each start of one of
-                 its containers, and after a restart of the kubelet. A plugin with `refreshes` is also asked again
-                 whenever a referenced object, or a label or an annotation of the pod changes, and when the
-                 `refresh_at` that it gave has come. So `set_up` has to be idempotent, and cheap if nothing changed.
-    tear_down    undoes what `set_up` did, after the last container has ended. The kubelet may have restarted since
-                 and know the pod by its uid only, so a plugin finds what it needs in the volume's directory.
+    references   returns the API objects that the volume is made from. The kubelet watches them while the pod is on the
+                 node.
+    set_up       creates the volume, or brings it up to date, and returns where it is. Called before the pod's sandbox
+                 is created, before each start of a container, and after a restart of the kubelet. If `refreshes` is
+                 set, also called when a referenced object or the pod's labels or annotations have changed, and when
+                 `refresh_at` has come. It must be idempotent, and cheap if nothing has changed.
+    tear_down    reverts `set_up` after all containers have exited. After a restart the kubelet may know only the pod's
+                 uid, so the plugin must find what it needs in the volume's directory.
 
-The kubelet does the rest for every kind alike: it picks the plugin, keeps a pod's calls in sequence, applies fsGroup,
-mounts subPaths without letting a symbolic link lead out of the volume, hands mounts and devices to the runtime, and
+The kubelet does everything else, for all kinds: it selects the plugin, keeps a pod's calls in sequence, applies
+fsGroup, mounts subPaths such that symbolic links cannot leave the volume, passes mounts and devices to the runtime, and
 finally unmounts and removes the directory.
 """
 
@@ -32,7 +33,7 @@ NEVER = math.inf
 
 
 class VolumeError(Exception):
-    """The volume cannot be set up now; the text says why. The kubelet reports it and tries again."""
+    """The volume cannot be set up now. The kubelet records an event with the message and retries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,19 +42,19 @@ class MountedVolume:
 
     path: Path
     read_only: bool = False
-    """Mount it read-only whatever the container asks for."""
+    """Mount it read-only even if the container does not request that."""
     apply_fs_group: bool = False
-    """Give everything below `path` to the pod's fsGroup, as fsGroupChangePolicy says. Not for volumes that the pod
-    shares with others, nor for a plugin that writes its files with the group itself."""
+    """Change the group of all files to the pod's fsGroup, according to fsGroupChangePolicy. Leave it False for volumes
+    that are shared with other pods, and if the plugin sets the group itself."""
     selinux_relabel: bool = False
-    """Let the runtime relabel the files for the pod's SELinux context. Not for volumes shared with others."""
+    """Let the runtime relabel the files for the pod's SELinux context. Leave it False for shared volumes."""
     refresh_at: float = NEVER
-    """When `set_up` has to be called again although nothing has changed (seconds since the epoch)."""
+    """When to call `set_up` again even if nothing has changed, in seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockVolume:
-    """A block device of the node (volumeMode Block), which containers get as a device instead of a mount."""
+    """A block device of the node (volumeMode Block), which becomes a device in containers instead of a mount."""
 
     device: Path
     read_only: bool = False
@@ -65,19 +66,19 @@ PublishedVolume = MountedVolume | BlockVolume
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A volume of a pod, and the place for it."""
+    """The volume to set up, and its directory."""
 
     pod: Pod
     name: str
     """The volume's name in the pod."""
     directory: Path
-    """For the plugin alone: `<root>/pods/<uid>/volumes/<plugin>/<name>`. Not made yet at the first `set_up`."""
+    """`<root>/pods/<uid>/volumes/<plugin>/<name>`, for use by the plugin only. `set_up` must create it."""
     first: bool
-    """Whether the directory does not exist yet."""
+    """Whether the volume is set up for the first time: the directory does not exist yet."""
 
     @property
     def fs_group(self) -> int | None:
-        """The group that the volume's files shall belong to."""
+        """The pod's fsGroup."""
         context = self.pod.spec.security_context
         return context.fs_group if context is not None else None
 
@@ -86,52 +87,52 @@ class VolumePlugin(ABC, Generic[S]):
     """One kind of volume. `S` is the type of its source, such as `EmptyDirVolumeSource`."""
 
     name: ClassVar[str]
-    """Such as `kubernetes.io/empty-dir`. It names directories, so it must never change."""
+    """For example `kubernetes.io/empty-dir`. It is part of directory names, so it must never change."""
     needs_node: ClassVar[bool] = True
-    """Whether `set_up` touches the machine. A simulated node skips such volumes, and sets up the others."""
+    """Whether `set_up` uses the machine. A simulated node skips such volumes and sets up the others."""
     refreshes: ClassVar[bool] = False
-    """Whether a volume that has been set up may have to change while its pod runs."""
+    """Whether the volume may have to change while its pod runs."""
 
     @abstractmethod
     def source(self, volume: Volume) -> S | None:
-        """The part of a volume that this plugin takes; None if the volume is of another kind."""
+        """The volume's source if it is of this kind, else None."""
 
     def references(self, pod: Pod, source: S) -> Iterable[ObjectKey]:
-        """The API objects from which the volume is made."""
+        """The API objects that the volume is made from."""
         return ()
 
     @abstractmethod
     async def set_up(self, source: S, target: Target) -> PublishedVolume:
-        """Make the volume, or bring it up to date. Raises VolumeError, ApiError, Unreachable or OSError.
+        """Create the volume, or bring it up to date. Raises VolumeError, ApiError, Unreachable or OSError.
 
-        Disk and network must not hold up the event loop: use a thread.
+        Use a thread for blocking calls.
         """
 
     async def tear_down(self, directory: Path) -> None:
-        """Undo what the kubelet cannot: it unmounts and removes the directory afterwards. Raises OSError."""
+        """Revert `set_up`. Afterwards the kubelet unmounts and removes the directory. Raises VolumeError or OSError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A service account's token, and when to get another."""
+    """A service account's token and the time to renew it."""
 
     text: str
     renew_at: float
 
 
 class Tokens(Protocol):
-    """Tokens of pods' service accounts."""
+    """Provides tokens of pods' service accounts."""
 
     async def token(self, pod: Pod, projection: ServiceAccountTokenProjection) -> Token:
-        """A token with a good part of its life left; raises ApiError or Unreachable."""
+        """A token that is not due for renewal; raises ApiError or Unreachable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """What the kubelet offers to plugins."""
+    """What the kubelet provides to plugins."""
 
     objects: Objects
     tokens: Tokens
     allocatable: Mapping[str, str]
-    """What the node can give to pods, for limits that a container does not set."""
+    """The node's allocatable resources, which replace missing limits in the downward API."""
     clock: Clock

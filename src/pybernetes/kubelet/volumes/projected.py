@@ -15,7 +15,7 @@ from pybernetes.kubelet.volumes.projection import Projection
 
 
 class ProjectedVolume(FileVolume[ProjectedVolumeSource]):
-    """A projected volume. Its files may be secret, so it lies in memory."""
+    """A projected volume. It is in memory because its files may be secret."""
 
     name = "kubernetes.io/projected"
     in_memory = True
@@ -29,7 +29,7 @@ class ProjectedVolume(FileVolume[ProjectedVolumeSource]):
         return volume.projected
 
     def references(self, pod: Pod, source: ProjectedVolumeSource) -> Iterator[ObjectKey]:
-        """Those of all sources."""
+        """The objects of all sources."""
         for projection in source.sources:
             for kind in self._kinds:
                 found = kind.source(projection)
@@ -37,7 +37,7 @@ class ProjectedVolume(FileVolume[ProjectedVolumeSource]):
                     yield from kind.references(pod, found)
 
     async def files(self, pod: Pod, source: ProjectedVolumeSource) -> Files:
-        """Those of all sources; of two with the same path the later one stays."""
+        """The files of all sources. If two have the same path, the later one wins."""
         mode = mode_of(source.default_mode)
         content: dict[str, File] = {}
         refresh_at = NEVER

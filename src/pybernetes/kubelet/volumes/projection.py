@@ -19,12 +19,12 @@ class Projection(ABC, Generic[S]):
 
     @abstractmethod
     def source(self, projection: VolumeProjection) -> S | None:
-        """The part of a projection that this kind takes; None if the projection is of another kind."""
+        """The projection's source if it is of this kind, else None."""
 
     def references(self, pod: Pod, source: S) -> Iterable[ObjectKey]:
-        """The API objects from which the files are made."""
+        """The API objects that the files are made from."""
         return ()
 
     @abstractmethod
     async def files(self, pod: Pod, source: S, mode: int) -> Files:
-        """The files; `mode` is for those without one of their own. Raises VolumeError, ApiError or Unreachable."""
+        """The files; `mode` applies to those without a mode. Raises VolumeError, ApiError or Unreachable."""

@@ -15,9 +15,9 @@ class ServiceAccountTokenFiles(Projection[ServiceAccountTokenProjection]):
         return projection.service_account_token
 
     async def files(self, pod: Pod, source: ServiceAccountTokenProjection, mode: int) -> Files:
-        """One file, which has to be written again when the token is due."""
+        """A file with the token. The volume must be refreshed when the token is due for renewal."""
         token = await self._host.tokens.token(pod, source)
         context = pod.spec.security_context
-        # With an fsGroup only root and that group may read the token, else every user in the pod's containers may.
+        # With an fsGroup only root and that group can read the token, else all users in the pod's containers can.
         private = 0o600 if context is not None and context.fs_group is not None else mode
         return Files({safe_path(source.path): File(token.text.encode(), private)}, token.renew_at)
