@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from pybernetes.api.core.pod import Pod
-from pybernetes.api.shape import Shape, resource_shape, shape_of
+from pybernetes.api.openapi_shape import resource_shape
+from pybernetes.api.shape import Shape, shape_of
 from pybernetes.apiserver.patch import strategic
 from pybernetes.apiserver.patch.apply import server_side_apply
 from pybernetes.apiserver.patch.errors import PatchError

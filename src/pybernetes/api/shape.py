@@ -1,7 +1,7 @@
 """What is known about an object's fields: their types, and the facts that a type alone cannot express.
 
 A `Shape` is a lazily built tree of structs, maps, lists and scalars. It is built once from a struct and its `Annotated`
-facts (`shape_of`), or from the structural OpenAPI schema of a custom resource (`resource_shape`). Patches, server-side
+facts (`shape_of`), or from the structural OpenAPI schema of a custom resource (openapi_shape.py). Patches, server-side
 apply, strict decoding, canonicalization, OpenAPI and protobuf all read it, so that they cannot disagree.
 """
 
@@ -16,7 +16,7 @@ import msgspec
 
 from pybernetes.api import facts
 from pybernetes.api.facts import Fact
-from pybernetes.api.meta import Object, ObjectMeta
+from pybernetes.api.meta import Object
 
 Scalar = Literal[
     "string", "bytes", "time", "micro-time", "int32", "int64", "float64", "bool", "quantity", "int-or-string", "raw"
@@ -131,9 +131,6 @@ ANY = Shape(form="any", atomic=True)
 
 UNTYPED = Shape(form="any")
 """Any JSON; the members of its maps may have different owners, as kube-apiserver deduces from a value."""
-
-
-# --- from structs
 
 
 def shape_of(struct: type[msgspec.Struct]) -> Shape:
@@ -266,88 +263,3 @@ def _scalar(hint: Any, about: _Facts) -> Scalar:
         return "bytes"
     known = _PLAIN.get(hint)
     return known if known is not None else _UNIONS[frozenset(typing.get_args(hint))]
-
-
-# --- from the OpenAPI schemas of custom resources
-
-Schema = Mapping[str, Any]
-
-
-def resource_shape(schema: Schema) -> Shape:
-    """The shape of a custom resource from its structural OpenAPI v3 schema: apiVersion, kind and metadata are known."""
-    return _schema_struct(schema, resource=True)
-
-
-def schema_shape(schema: Schema) -> Shape:
-    """The shape of a part of a custom resource."""
-    nullable = bool(schema.get("nullable"))
-    if schema.get("x-kubernetes-int-or-string"):
-        return Shape(form="int-or-string", nullable=nullable)
-    sort = schema.get("type")
-    if sort == "array":
-        return _schema_list(schema)
-    if sort == "object" or "properties" in schema:
-        return _schema_object(schema)
-    scalar = _SCHEMA_SCALARS.get(sort or "")
-    if scalar is None:
-        return UNTYPED
-    narrow = sort == "integer" and schema.get("format") == "int32"
-    return Shape(form="int32" if narrow else scalar, nullable=nullable)
-
-
-_SCHEMA_SCALARS: Mapping[str, Scalar] = {
-    "string": "string",
-    "integer": "int64",
-    "number": "float64",
-    "boolean": "bool",
-}
-
-
-def _schema_list(schema: Schema) -> Shape:
-    sort = schema.get("x-kubernetes-list-type", "atomic")
-    return Shape(
-        form="list",
-        item=schema_shape(schema.get("items", {})),
-        keys=tuple(schema.get("x-kubernetes-list-map-keys", ())) if sort == "map" else (),
-        is_set=sort == "set",
-        atomic=sort == "atomic",
-        nullable=bool(schema.get("nullable")),
-    )
-
-
-def _schema_object(schema: Schema) -> Shape:
-    values = schema.get("additionalProperties")
-    if values and "properties" not in schema:
-        return Shape(
-            form="map",
-            item=schema_shape(values) if isinstance(values, dict) else UNTYPED,
-            atomic=schema.get("x-kubernetes-map-type") == "atomic",
-            nullable=bool(schema.get("nullable")),
-        )
-    return _schema_struct(schema, resource=bool(schema.get("x-kubernetes-embedded-resource")))
-
-
-def _schema_struct(schema: Schema, *, resource: bool) -> Shape:
-    required = frozenset(schema.get("required", ()))
-
-    def load() -> Mapping[str, Field]:
-        found = {
-            name: Field(shape=schema_shape(part), required=name in required, default=part.get("default"))
-            for name, part in schema.get("properties", {}).items()
-        }
-        return {**found, **_RESOURCE_FIELDS} if resource else found
-
-    return Shape(
-        form="struct",
-        atomic=schema.get("x-kubernetes-map-type") == "atomic",
-        nullable=bool(schema.get("nullable")),
-        preserve_unknown=bool(schema.get("x-kubernetes-preserve-unknown-fields")),
-        load=load,
-    )
-
-
-_RESOURCE_FIELDS: Mapping[str, Field] = {
-    "apiVersion": Field(shape=Shape(form="string")),
-    "kind": Field(shape=Shape(form="string")),
-    "metadata": Field(shape=shape_of(ObjectMeta), always=True),
-}

@@ -16,8 +16,9 @@ import msgspec
 from pybernetes.api import codec
 from pybernetes.api.field import Errors
 from pybernetes.api.meta import Object, ObjectMeta
+from pybernetes.api.openapi_shape import resource_shape
 from pybernetes.api.schema import STATUS, Body, encode, keep_ownership
-from pybernetes.api.shape import Shape, resource_shape
+from pybernetes.api.shape import Shape
 from pybernetes.api.structural_validation import OpenApi, validate
 from pybernetes.api.structural_values import clone, default, drop_nulls, prune
 
