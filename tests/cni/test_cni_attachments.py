@@ -160,16 +160,16 @@ def test_gc_removes_what_a_crash_left(world: World) -> None:
 
 @pytest.mark.slow
 def test_del_cleans_up_after_add_was_killed_at_any_time(world: World) -> None:
-    world.make("whole")
+    world.make("timed")
     started = time.monotonic()
-    world.call("flannel", "ADD", world.flannel(), "whole")
-    whole = time.monotonic() - started
-    world.call("flannel", "DEL", world.flannel(), "whole")
+    world.call("flannel", "ADD", world.flannel(), "timed")
+    duration = time.monotonic() - started
+    world.call("flannel", "DEL", world.flannel(), "timed")
     for step in range(12):
         pod = world.make(f"k{step}").removeprefix(f"{world.prefix}-")
         process = world.start("flannel", "ADD", world.flannel(), pod)
         try:
-            process.wait(whole * (step + 1) / 12)
+            process.wait(duration * (step + 1) / 12)
         except subprocess.TimeoutExpired:
             pass
         process.send_signal(signal.SIGKILL)

@@ -144,10 +144,10 @@ def test_masquerading_is_done_once() -> None:
 def test_configured_delegate_settings_are_kept() -> None:
     dual = GOOD_ENV + "FLANNEL_IPV6_NETWORK=fd00:5::/48\nFLANNEL_IPV6_SUBNET=fd00:5:0:3::1/64\n"
     ipam = {"ranges": [[{"subnet": "10.99.0.0/24"}]], "routes": [{"dst": "10.98.0.0/16"}], "resolvConf": "/x"}
-    wishes = {"mtu": 1300, "isGateway": False, "ipMasqBackend": "nftables", "hairpinMode": True}
-    call = _call(delegate=wishes, ipam=ipam, runtimeConfig={"mac": "02:00:00:00:00:01"}, cniVersion="0.3.1")
+    settings = {"mtu": 1300, "isGateway": False, "ipMasqBackend": "nftables", "hairpinMode": True}
+    call = _call(delegate=settings, ipam=ipam, runtimeConfig={"mac": "02:00:00:00:00:01"}, cniVersion="0.3.1")
     config = flannel.delegate_config(call, flannel.parse_subnet_env(dual, "x"))
-    assert {key: config[key] for key in wishes} == wishes
+    assert {key: config[key] for key in settings} == settings
     assert (config["type"], config["cniVersion"], config["ipMasq"]) == ("bridge", "0.3.1", True)
     assert config["runtimeConfig"] == {"mac": "02:00:00:00:00:01"}
     subnets = [entry["subnet"] for entries in config["ipam"]["ranges"] for entry in entries]
@@ -273,8 +273,8 @@ def test_any_input_gives_an_error_object(plugin: str, stdin: bytes) -> None:
 
 @given(st.text(st.sampled_from("FLANNEL_NETWORKSUBIPV6MTUQ=/.:0123456789abcdefalsetru\n\r\t \x00é"), max_size=300))
 def test_malformed_lines_in_subnet_env(text: str) -> None:
-    for whole in (text, GOOD_ENV + text, text + GOOD_ENV):
+    for combined in (text, GOOD_ENV + text, text + GOOD_ENV):
         try:
-            flannel.parse_subnet_env(whole, "subnet.env")
+            flannel.parse_subnet_env(combined, "subnet.env")
         except CniError as error:
             assert error.code == errors.INVALID_CONFIG

@@ -150,8 +150,8 @@ def _confined(config: dict[str, Any], folder: Path) -> dict[str, Any]:
 def test_every_call_returns_a_result_or_an_error_object(
     place: str, tmp_path: Path, plugin: str, config: dict[str, Any], args: str, commands: list[str]
 ) -> None:
-    whole = _confined({"cniVersion": "1.1.0", "name": "fuzz", "type": plugin, **config}, tmp_path)
-    stdin = json.dumps(whole).encode()
+    complete = _confined({"cniVersion": "1.1.0", "name": "fuzz", "type": plugin, **config}, tmp_path)
+    stdin = json.dumps(complete).encode()
     env = {
         "CNI_CONTAINERID": "c1",
         "CNI_NETNS": netns.path_of(place),
@@ -167,4 +167,4 @@ def test_every_call_returns_a_result_or_an_error_object(
             answer = json.loads(out.encode("utf-8", "replace"))
             assert answer["code"] > 0 and answer["msg"] and answer["code"] != errors.UNEXPECTED, (command, answer)
         elif command == "ADD":
-            assert json.loads(out.encode("utf-8", "replace"))["cniVersion"] == (whole["cniVersion"] or "0.3.0")
+            assert json.loads(out.encode("utf-8", "replace"))["cniVersion"] == (complete["cniVersion"] or "0.3.0")

@@ -24,7 +24,7 @@ PODS, AT_A_TIME = 500, 16
 SECONDS = 40.0
 """No further pods after that, on a machine that is busy with other things."""
 KEPT = 60
-"""So many pods stay attached while others come and go; the subnet has room for 253."""
+"""This many pods stay attached while others come and go; the subnet has 253 addresses."""
 
 
 @dataclass

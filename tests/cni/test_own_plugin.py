@@ -60,8 +60,8 @@ def run(plugin: str, command: str, config: dict[str, Any], pod: str) -> tuple[di
 @pytest.mark.kernel
 @pytest.mark.usefixtures("registered")
 def test_the_plugin_of_the_page_works_in_a_chain(pod: str, tmp_path: Path) -> None:
-    whole = json.loads(block("json"))
-    first, second = [{**whole, **one} for one in whole.pop("plugins")]
+    chain = json.loads(block("json"))
+    first, second = [{**chain, **one} for one in chain.pop("plugins")]
     first["ipam"]["dataDir"] = str(tmp_path)
     result, code = run("bridge", "ADD", first, pod)
     assert code == 0, result

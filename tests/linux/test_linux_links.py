@@ -164,8 +164,8 @@ def test_a_deleted_bridge_is_restored_with_its_ports(nl: Netlink) -> None:
         {"result": {"interfaces": [{"name": "cni0", "mac": "x"}, {"name": "h1"}, {"name": "e", "sandbox": "s"}]}}
     ]
     others = dict.fromkeys(bridge.ports_of_results(results, "cni0"), False)
-    mended = bridge.restore(nl, "cni0", ["10.1.0.1/24", "fd00::1/64"], mtu=1450, others=others)
-    assert sorted(mended) == ["h0", "h1"]
+    reattached = bridge.restore(nl, "cni0", ["10.1.0.1/24", "fd00::1/64"], mtu=1450, others=others)
+    assert sorted(reattached) == ["h0", "h1"]
     again = link.link(nl, "cni0")
     assert (again.mac, again.mtu, again.up) == (first.mac, 1450, True)
     assert {p.name: p.hairpin for p in link.links(nl, master=again.index)} == {"h0": True, "h1": False}

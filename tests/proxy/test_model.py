@@ -133,7 +133,7 @@ def test_source_ranges() -> None:
     assert ranges() == ()
     assert ranges(" 192.0.2.7/24 ", "fd00::/8", "192.0.2.0/24") == ("192.0.2.0/24",)
     assert ranges("fd00::/8") == ()
-    # a malformed range alone admits no source; beside a valid one it is ignored
+    # a malformed range alone admits no source; next to a valid one it is ignored
     assert ranges("192.0.2.0/99") == ("0.0.0.0/32",)
     assert ranges("x; flush ruleset", "192.0.2.0/24") == ("192.0.2.0/24",)
 

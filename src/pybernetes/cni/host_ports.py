@@ -1,6 +1,6 @@
 """Applies port mappings with one of two backends, and the kernel settings that they need.
 
-`portmap_nft` (the default) has a table of its own; `portmap_iptables` (`"backend": "iptables"`) writes the rules of the
+`portmap_nft` (the default) has its own table; `portmap_iptables` (`"backend": "iptables"`) writes the rules of the
 stock plugin, so that either can remove the other's.
 """
 

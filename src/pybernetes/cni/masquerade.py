@@ -77,8 +77,8 @@ def delete(call: spec.Call) -> None:
 def gc(call: spec.Call) -> None:
     """Remove the rules of this network's containers that no longer exist."""
     exclusively(lambda: _gc_chains(call))
-    living = tuple(rule_owner(call.network, *pair) for pair in call.valid_attachments())
-    listing.delete_rules(TABLE.family, TABLE.name, rule_owner(call.network), keep=living)
+    existing = tuple(rule_owner(call.network, *pair) for pair in call.valid_attachments())
+    listing.delete_rules(TABLE.family, TABLE.name, rule_owner(call.network), keep=existing)
 
 
 def _gc_chains(call: spec.Call) -> None:

@@ -1,6 +1,6 @@
 """Typed access to a JSON object that a user or another program wrote.
 
-Each plugin decodes its configuration through this once, into a class of its own. A value of the wrong type is refused
+Each plugin decodes its configuration with this once, into its own class. A value of the wrong type is refused
 by name: `ipam.resolvConf: expected a string, got 14`. Null counts as absent, as in Go's decoder; a boolean is not a
 number.
 """

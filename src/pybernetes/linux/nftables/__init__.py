@@ -1,6 +1,6 @@
 """nftables rulesets: described as data, compared with the kernel, written in one transaction.
 
-    Table (description) ----- Script ---- nft -f        the first time, and for tables that change as a whole
+    Table (description) ----- Script ---- nft -f        the first write, and tables that are replaced completely
     Fragment (one owner's) -- Delta ----- Batch ------- netlink: a small change in a large table
 
 | module | what |

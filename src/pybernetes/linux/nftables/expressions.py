@@ -126,9 +126,9 @@ def match_source(cidr: str) -> bytes:
         raise ProtocolError(f"not a CIDR: {cidr!r}") from error
     family = IPV4 if network.version == 4 else IPV6
     wanted = network.network_address.packed
-    whole, rest = divmod(network.prefixlen, 8)
-    if not rest and whole:  # a prefix of complete bytes is compared without a mask
-        return _load_source(family, whole) + _equals(wanted[:whole])
+    octets, bits = divmod(network.prefixlen, 8)
+    if not bits and octets:  # a prefix of complete bytes is compared without a mask
+        return _load_source(family, octets) + _equals(wanted[:octets])
     return _load_source(family, len(wanted)) + _mask(network.netmask.packed, bytes(len(wanted))) + _equals(wanted)
 
 

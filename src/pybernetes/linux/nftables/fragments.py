@@ -103,7 +103,7 @@ class Ruleset:
     def __init__(self) -> None:
         self._fragments: dict[str, Fragment] = {}
         # Two owners may claim one key of a map, such as two Services one external address: the smallest value wins,
-        # and the next one takes over when it goes. A transaction with two values for one key would fail as a whole.
+        # and the next one takes over when it goes. A transaction with two values for one key would be rejected.
         self._claims: dict[tuple[str, str], Counter[str]] = {}
 
     def update(self, changes: Mapping[str, Fragment | None]) -> Delta:

@@ -4,7 +4,7 @@ Two ways, for two sizes:
 
 - `LargeTable`: fragments by the thousand. The first write goes through `nft`, each later change is a small netlink
   transaction. Whether the table was damaged is not looked up; `nftwatch` reports removals.
-- `SmallTables`: tables of a few rules that are replaced as a whole. What nft prints after a write is remembered; a
+- `SmallTables`: tables of a few rules that are always replaced completely. What nft prints after a write is kept; a
   listing that differs later means that another program changed them.
 """
 
@@ -35,7 +35,7 @@ class LargeTable:
     async def apply(self, changes: Mapping[str, Fragment | None]) -> bool:
         """Replace fragments (None: remove); returns whether anything was written.
 
-        Raises LinuxError; the next call then writes the table as a whole.
+        Raises LinuxError; the next call then writes the complete table.
         """
         delta = self._rules.update(changes)
         if self._written and not delta:
@@ -75,7 +75,7 @@ class LargeTable:
 
 
 class SmallTables:
-    """Tables that are replaced as a whole, at most one per name in `names`. Blocking."""
+    """Tables that are always replaced completely. Blocking."""
 
     def __init__(self, names: Iterable[tuple[str, str]], netns: Netns | None = None) -> None:
         """`names`: (family, name) of every table that is ours, whether wanted at present or not."""
