@@ -55,7 +55,7 @@ def test_the_lease_that_names_us_is_reused() -> None:
     assert pick(mine, previous="10.5.9.0/24") == Choice(mine.subnets, held=mine)
 
 
-def test_a_reservation_goes_before_a_lease_and_the_lease_is_dropped() -> None:
+def test_a_reservation_has_priority_over_a_lease() -> None:
     lease, reserved = taken("10.5.7.0/24", "192.0.2.1"), taken("10.5.8.0/24", "192.0.2.1", 5, True)
     choice = pick(lease, reserved)
     assert choice.held is reserved and choice.drop == ("10.5.7.0-24",)
@@ -67,7 +67,7 @@ def test_the_previous_subnet_is_reused_while_free() -> None:
 
 @pytest.mark.parametrize("other", ["10.5.9.0/24", "10.5.8.0/23", "10.5.9.128/25"])
 @pytest.mark.parametrize("public", ["192.0.2.99", ""])
-def test_a_previous_subnet_that_somebody_has_is_left_alone(other: str, public: str) -> None:
+def test_a_previous_subnet_that_is_taken_is_left_alone(other: str, public: str) -> None:
     choice = pick(taken(other, public), previous="10.5.9.0/24")
     assert not overlap(choice.subnets, {4: NET(other)})
 

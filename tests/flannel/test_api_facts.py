@@ -70,7 +70,7 @@ async def until(true: Callable[[], object]) -> None:
             await asyncio.sleep(0.005)
 
 
-async def test_policies_are_told_when_the_first_appears(caplog: pytest.LogCaptureFixture) -> None:
+async def test_policies_are_logged_when_the_first_appears(caplog: pytest.LogCaptureFixture) -> None:
     server = Server({POLICIES: policies()})
     async with asking(server) as facts:
         await until(lambda: server.asked.count(POLICIES) > 2)

@@ -136,7 +136,7 @@ async def test_bird_killed_under_traffic(tmp_path: Path) -> None:
         assert b.ways()["10.244.1.0/24"] == "192.0.2.1"
 
 
-async def test_a_learned_route_that_is_deleted_comes_back(tmp_path: Path) -> None:
+async def test_a_learned_route_that_is_deleted_is_restored(tmp_path: Path) -> None:
     async with make_world(tmp_path, racks=(1, 1)) as world:
         world.configure({"Type": "bgp"})
         await world.start()
@@ -147,7 +147,7 @@ async def test_a_learned_route_that_is_deleted_comes_back(tmp_path: Path) -> Non
         assert await a.reaches(b)
 
 
-async def test_the_daemon_ends_and_comes_back_under_traffic(tmp_path: Path) -> None:
+async def test_the_daemon_restarts_under_traffic(tmp_path: Path) -> None:
     async with make_world(tmp_path, racks=(1, 1)) as world:
         world.configure({"Type": "bgp"})
         a, b = world.hosts

@@ -110,7 +110,7 @@ async def test_a_reflector_that_dies_with_another_left(tmp_path: Path) -> None:
                 assert d.ways()["10.244.3.0/24"] == "192.0.2.3"
 
 
-async def test_who_has_another_password_is_not_talked_to(tmp_path: Path) -> None:
+async def test_there_is_no_session_with_another_password(tmp_path: Path) -> None:
     async with make_world(tmp_path) as world:
         world.configure({"Type": "bgp", "Password": "right"})
         world.configure({"Type": "bgp", "Password": "wrong"}, world.hosts[2])

@@ -168,7 +168,7 @@ def test_calicos_annotation_makes_a_reflector() -> None:
     assert [s.node for s in state(told, lease("c", 3)).of(BgpSession)] == ["rr"]
 
 
-def test_passwords_are_told_to_bird_only() -> None:
+def test_only_bird_gets_passwords() -> None:
     peers = [{"Address": "192.0.2.254", "ASNumber": 64600, "Password": "s3cret-router"}]
     want = state(lease("b", 2), Password="s3cret-nodes", Peers=peers)
     assert {s.node: s.password for s in want.of(BgpSession)} == {
@@ -284,7 +284,7 @@ def test_what_waits_for_bird() -> None:
     assert LearnedRoutes().pending(Desired(), seen(), 0) == {}
 
 
-def test_leftovers_go_only_when_nobody_speaks() -> None:
+def test_leftovers_are_removed_only_without_a_speaker() -> None:
     have = seen(DaemonRoute(LEARNED))
     assert leftovers(Desired(), have) == [LEARNED]
     assert leftovers(Desired(SPEAKER), have) == []

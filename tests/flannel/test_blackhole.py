@@ -63,7 +63,7 @@ def test_it_ends_here_until_a_bridge_has_the_subnet(node: Netlink) -> None:
     assert reconcile(node, OURS).done == ()
 
 
-def test_it_comes_back_and_it_goes(node: Netlink) -> None:
+def test_it_is_restarted_and_ends(node: Netlink) -> None:
     reconcile(node, OURS)
     route.delete(node, route.Route("10.244.1.0/24", kind="blackhole", metric=2**31))
     assert len(reconcile(node, OURS).done) == 1

@@ -44,7 +44,7 @@ async def kept(folder: Path, script: str) -> AsyncIterator[Child]:
     assert child.pid is None and not child.running and not child.answers.is_set()
 
 
-async def test_one_that_dies_comes_back(tmp_path: Path) -> None:
+async def test_a_process_that_exits_is_restarted(tmp_path: Path) -> None:
     async with kept(tmp_path, "touch $FOLDER/up; exec sleep 1000") as child:
         assert await child.answered(30) == ""
         first = child.pid
@@ -103,7 +103,7 @@ async def test_one_that_cannot_be_started_is_tried_again(tmp_path: Path, caplog:
         await child.finish(kill)
 
 
-async def test_who_looks_after_it_may_fail_but_not_in_silence(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_error_in_live_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def live(pid: int) -> None:
         raise ValueError("what is this?")
 

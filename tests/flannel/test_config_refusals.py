@@ -108,7 +108,7 @@ def test_ipv6_alone() -> None:
     assert (str(family.subnet_min), str(family.subnet_max)) == ("fd00:0:0:1::", "fd00:0:0:3::")
 
 
-def test_keys_that_mean_nothing_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
+def test_unknown_keys_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     text = '{"Network": "10.244.0.0/16", "Bakend": {"Type": "host-gw"}, "subnetLEN": 25}'
     assert read(text).unknown == ("Bakend",)
     reader = ConfigReader(BoardManager(Board({"me": text}), "me", 1), BACKENDS)

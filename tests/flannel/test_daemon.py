@@ -262,21 +262,21 @@ async def test_nodes_find_each_other(cluster: Cluster) -> None:
         ("ip", "addr", "flush", "dev", "flannel.1"),
     ],
 )
-async def test_what_a_stranger_breaks_is_mended_within_a_second(cluster: Cluster, damage: tuple[str, ...]) -> None:
+async def test_external_changes_are_repaired_within_a_second(cluster: Cluster, damage: tuple[str, ...]) -> None:
     a, b, _ = cluster.hosts
     before = a.seen
     await a.run(*damage)
 
-    def mended() -> bool:
+    def repaired() -> bool:
         now = a.seen
         same = (now.routes, now.neighbours, now.addresses) == (before.routes, before.neighbours, before.addresses)
         return same and "flannel.1" in now.ours and now.ours["flannel.1"].up
 
-    assert await until(mended) < 1.0
+    assert await until(repaired) < 1.0
     assert await a.reaches(b)
 
 
-async def test_flushed_rules_come_back(cluster: Cluster) -> None:
+async def test_flushed_rules_are_restored(cluster: Cluster) -> None:
     a = cluster.hosts[0]
     _, before = await a.run("nft", "list", "tables")
     assert "flannel" in before
@@ -312,7 +312,7 @@ async def test_the_backend_is_switched_under_traffic(cluster: Cluster, order: tu
         assert not host.seen.neighbours and not host.seen.forwarding
 
 
-async def test_garbage_on_a_node_is_named_once_and_harms_nobody(
+async def test_a_malformed_lease_on_a_node_is_logged_once_and_does_no_harm(
     cluster: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:
     a, b, _ = cluster.hosts
@@ -356,7 +356,7 @@ async def test_a_node_that_leaves_takes_its_objects_along(cluster: Cluster) -> N
     assert await a.reaches(b)
 
 
-async def test_without_the_api_server_the_data_path_stays_and_is_mended(cluster: Cluster) -> None:
+async def test_without_the_api_server_the_data_path_stays_and_is_repaired(cluster: Cluster) -> None:
     a, b, c = cluster.hosts
     for host in cluster.hosts:
         host.gate.close_way()

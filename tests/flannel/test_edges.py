@@ -103,7 +103,7 @@ async def test_a_node_with_a_narrower_link_is_reported(
         await until(lambda: caplog.text.count(f"{lost}; set Backend.MTU to 1350") == 2)
 
 
-async def test_what_the_report_advises_mends_it(tmp_path: Path, etcd: EtcdServer) -> None:
+async def test_the_proposed_mtu_works(tmp_path: Path, etcd: EtcdServer) -> None:
     async with make_world(tmp_path, etcd, segments={"a": 9000}) as world:
         await unequal(world, {"Type": "vxlan", "MTU": 1350})
         assert {node.env()["FLANNEL_MTU"] for node in world.nodes} == {"1350"}

@@ -187,7 +187,7 @@ async def test_garbage_leases_are_named_once_by_key(cluster: Cluster, caplog: py
         assert await a.reaches(b)
 
 
-async def test_without_etcd_the_data_path_stays_and_is_mended(cluster: Cluster) -> None:
+async def test_without_etcd_the_data_path_stays_and_is_repaired(cluster: Cluster) -> None:
     a, b, c = cluster.hosts
     cluster.server.kill()
     await asyncio.sleep(0.2)
@@ -201,7 +201,7 @@ async def test_without_etcd_the_data_path_stays_and_is_mended(cluster: Cluster) 
     assert await a.reaches(c), "the node whose lease was deleted has taken the same subnet again"
 
 
-async def test_without_etcd_a_node_with_a_new_address_is_mended_too(cluster: Cluster) -> None:
+async def test_without_etcd_a_node_with_a_new_address_is_repaired_too(cluster: Cluster) -> None:
     """What the lease says can't be confirmed then, but the kernel need not wait for that."""
     a, b, _ = cluster.hosts
     cluster.server.kill()

@@ -109,7 +109,7 @@ def etcd(shared: EtcdServer) -> EtcdServer:
     return shared
 
 
-async def test_a_lease_as_the_original_would_write_it(etcd: EtcdServer) -> None:
+async def test_a_lease_as_go_flannel_would_write_it(etcd: EtcdServer) -> None:
     async with managing(etcd.url) as node:
         held = await node.manager.acquire(config(), Offer("vxlan", {4: IP("192.0.2.1")}, {4: {"VNI": 1}}))
         key = f"{PREFIX}subnets/{held.name}"
@@ -132,7 +132,7 @@ async def test_two_daemons_race_for_one_subnet(etcd: EtcdServer, caplog: pytest.
         assert subnet(a) != subnet(b)
 
 
-async def test_overlapping_keys_are_settled_by_who_came_first(etcd: EtcdServer) -> None:
+async def test_of_overlapping_keys_the_earlier_one_wins(etcd: EtcdServer) -> None:
     """Dual stack keys may differ and still share an IPv4 subnet: the later one is given up."""
     text = '{"Network":"10.5.0.0/24","SubnetLen":25,"SubnetMin":"10.5.0.0","EnableIPv6":true,"IPv6Network":"fd00::/48"}'
     both = config(text)

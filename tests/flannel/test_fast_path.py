@@ -106,7 +106,7 @@ def desired(want: Desired) -> tuple[frozenset[object], ...]:
 
 
 #: What a stranger may do between two passes, refused or not.
-STRANGERS = (
+EXTERNAL_CHANGES = (
     "ip link del flannel.1",
     "ip link set flannel.1 down",
     "ip link del flannel-v6.1",
@@ -124,8 +124,8 @@ STRANGERS = (
 @pytest.mark.kernel
 @pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(HOSTS, st.lists(st.sampled_from(STRANGERS), max_size=2)), min_size=2, max_size=5))
-def test_whatever_was_desired_and_strangers_did_the_kernel_ends_as_desired(
+@given(st.lists(st.tuples(HOSTS, st.lists(st.sampled_from(EXTERNAL_CHANGES), max_size=2)), min_size=2, max_size=5))
+def test_after_any_external_changes_the_kernel_becomes_as_desired(
     node: Netlink, steps: list[tuple[dict[int, int], list[str]]]
 ) -> None:
     kernel = Reconciler(KINDS)

@@ -72,7 +72,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 @pytest.mark.kernel
 @pytest.mark.slow
 @pytest.mark.parametrize("tool", ["iptables", "iptables-legacy"])
-async def test_the_daemon_tells_of_it(world: World, tool: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_daemon_logs_it(world: World, tool: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "pybernetes.flannel")
     a = world.hosts[0]
     rule = "POSTROUTING -s 10.244.1.0/24 ! -o docker0 -j MASQUERADE"

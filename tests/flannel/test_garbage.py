@@ -109,7 +109,7 @@ ETH0 = Underlay("eth0", 2, 1500, (ipaddress.ip_interface("192.0.2.1/24"),))
 
 @pytest.mark.parametrize("manager", MANAGERS)
 @pytest.mark.parametrize("wrong", TABLE)
-def test_a_lease_that_makes_no_sense_is_named_and_harms_nobody(manager: str, wrong: str) -> None:
+def test_a_malformed_lease_is_named_and_does_no_harm(manager: str, wrong: str) -> None:
     *facts, words = TABLE[wrong]
     peers = [good(2, "0-peer"), good(3, "z-peer")]
     try:
@@ -203,7 +203,7 @@ def test_subnets_of_families_that_are_off_are_left_alone() -> None:
     assert lease is not None and [part.subnet.version for part in lease.families] == [4]
 
 
-def test_what_this_node_told_before_is_forgotten_if_it_is_garbage() -> None:
+def test_own_announcements_that_are_malformed_are_ignored() -> None:
     told = kube.announced(node({"backend-data": "{", "backend-v6-data": '{"VtepMAC":"02:00:00:00:00:09"}'}))
     assert told == {6: {"VtepMAC": "02:00:00:00:00:09"}}
 
@@ -233,7 +233,7 @@ async def test_a_spoilt_subnet_file_counts_as_none_and_is_replaced(tmp_path: Pat
     assert subnet_file.previous_subnets(path) == {4: ipaddress.ip_network("10.244.1.0/24")}
 
 
-def test_half_a_subnet_file_gives_what_is_whole(tmp_path: Path) -> None:
+def test_a_truncated_subnet_file_gives_its_complete_lines(tmp_path: Path) -> None:
     path = tmp_path / "subnet.env"
     path.write_text("FLANNEL_SUBNET=10.244.1.1/24\nFLANNEL_IPV6_SUBNET=fd00:24")
     assert subnet_file.previous_subnets(path) == {4: ipaddress.ip_network("10.244.1.0/24")}

@@ -136,7 +136,7 @@ def lease(node: str, public: str, **data: str) -> Lease:
         (lease("me", "8.8.8.8"), [lease("b", "8.8.4.4")], ""),
     ],
 )
-def test_what_is_doubtful(own: Lease, peers: list[Lease], says: str) -> None:
+def test_address_warnings(own: Lease, peers: list[Lease], says: str) -> None:
     found = address_warnings(own, ETH0, peers)
     assert len(found) == bool(says) and says in "".join(found)
 
@@ -194,7 +194,7 @@ async def reaches(one: Host, other: Host, version: int = 4) -> bool:
 
 @pytest.mark.kernel
 @pytest.mark.slow
-async def test_an_interface_that_vanishes_and_comes_back(world: World, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_interface_that_is_deleted_and_created_again(world: World, caplog: pytest.LogCaptureFixture) -> None:
     a, b = world.hosts
     ip(a, "link del dev eth0")
     await until(lambda: "no interface matches eth0" in caplog.text)

@@ -72,7 +72,7 @@ def config(backend: str = "ipsec", former: dict[str, Any] | None = None, **optio
         ({"PSK": PSK, "ESPProposal": "aes128\nsha1"}, "found"),
     ],
 )
-def test_bad_options_are_refused_and_no_secret_is_told(options: dict[str, Any], says: str) -> None:
+def test_bad_options_are_refused_without_showing_secrets(options: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=says) as refused:
         make("ipsec", {key.lower(): value for key, value in options.items()})
     assert "top-secret" not in str(refused.value) and PSK not in str(refused.value)
@@ -194,7 +194,7 @@ def test_connections() -> None:
     assert PSK not in json.dumps(made) and PSK not in repr(end)
 
 
-def test_of_two_nodes_one_goes_first() -> None:
+def test_one_of_two_nodes_is_the_initiator() -> None:
     other = IpsecPeer("a", "192.0.2.2", "192.0.2.2", "192.0.2.1", PEER.far, PEER.near, PEER.link, PEER.if_id)
     assert goes_first(PEER) and not goes_first(other)
 

@@ -110,7 +110,7 @@ async def test_charon_dies_with_a_flanneld_that_is_killed(space: str, tmp_path: 
 
 @pytest.mark.kernel
 @pytest.mark.slow
-async def test_charon_comes_back(space: str, tmp_path: Path) -> None:
+async def test_charon_is_restarted(space: str, tmp_path: Path) -> None:
     lives = 0
 
     async def alive() -> None:

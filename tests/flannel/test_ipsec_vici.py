@@ -141,7 +141,7 @@ async def test_events_before_the_answer(tmp_path: Path) -> None:
         assert await vici.stream("list-sas", "list-sa", {}) == [{"n": "0"}, {"n": "1"}, {"n": "2"}]
 
 
-async def test_nobody_there(tmp_path: Path) -> None:
+async def test_no_peer_answers(tmp_path: Path) -> None:
     with pytest.raises(ViciError, match=r"charon does not answer on .*none"):
         async with connect(tmp_path / "none"):
             pass

@@ -153,7 +153,7 @@ def test_the_kernel_shows_what_the_documents_show(hosts: list[Host]) -> None:
         ("ip", "route", "replace", "10.244.2.0/24", "via", "192.0.2.77"),
     ],
 )
-def test_damage_is_mended(hosts: list[Host], damage: tuple[str, ...]) -> None:
+def test_damage_is_repaired(hosts: list[Host], damage: tuple[str, ...]) -> None:
     joined(hosts, "vxlan")
     hosts[0].run(*damage)
     assert hosts[0].apply("vxlan", hosts[1].lease("vxlan"))
@@ -161,7 +161,7 @@ def test_damage_is_mended(hosts: list[Host], damage: tuple[str, ...]) -> None:
     assert hosts[0].apply("vxlan", hosts[1].lease("vxlan")) == ()
 
 
-def test_orphans_go_and_strangers_stay(hosts: list[Host]) -> None:
+def test_orphans_are_removed_and_other_routes_stay(hosts: list[Host]) -> None:
     joined(hosts, "vxlan")
     a = hosts[0]
     a.run("ip", "route", "add", "10.244.9.0/24", "via", "192.0.2.2", "proto", str(ROUTE_PROTOCOL))
@@ -173,7 +173,7 @@ def test_orphans_go_and_strangers_stay(hosts: list[Host]) -> None:
     assert "10.99.0.0/24" in left
 
 
-def test_a_peer_that_leaves_takes_its_objects_along(hosts: list[Host]) -> None:
+def test_a_peer_that_is_removed_leaves_no_objects(hosts: list[Host]) -> None:
     joined(hosts, "vxlan")
     hosts[0].apply("vxlan")
     with Netlink(hosts[0].name) as nl:

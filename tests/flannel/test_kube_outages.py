@@ -46,7 +46,7 @@ def to(number: int) -> str:
     return f"10.244.{number}.0/24"
 
 
-async def test_a_watch_that_went_mute_is_begun_anew(admin: Client, hole: BlackHole, start: Start) -> None:
+async def test_a_watch_without_events_is_restarted(admin: Client, hole: BlackHole, start: Start) -> None:
     """Nodes come and go meanwhile; the data path stays, and is mended without an API server."""
     nodes = admin.of(Node)
     await nodes.create(paper_node(2))
@@ -126,7 +126,7 @@ GARBAGE = ('{"VtepMAC":"; reboot"}', '{"VtepMAC":7}', '{"VtepMAC":"ff:ff:ff:ff:f
 
 
 @pytest.mark.parametrize("data", GARBAGE)
-async def test_garbage_that_this_node_is_said_to_have_told_is_replaced(
+async def test_malformed_data_in_our_own_lease_is_replaced(
     admin: Client, https: Listening, start: Start, data: str
 ) -> None:
     """A stranger wrote into our own annotations: the MAC is taken from there after a reboot, but not such a one."""

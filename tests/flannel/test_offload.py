@@ -85,7 +85,7 @@ async def test_a_broken_card_is_found_and_gone_around(
 
 @pytest.mark.kernel
 @pytest.mark.slow
-async def test_it_is_kept_so(nodes: Pair) -> None:
+async def test_offload_stays_disabled(nodes: Pair) -> None:
     offload, found = looked_after(nodes)
     await offload.round()
     where = nodes.spaces[0]
@@ -144,7 +144,7 @@ def test_the_setting_is_read_back(nodes: Pair) -> None:
     ("by_device", "by_hand", "says"),
     [(3, 3, "right"), (1, 0, "right"), (0, 3, "wrong"), (0, 2, "unknown"), (0, 0, "unknown")],
 )
-def test_what_answers_say(by_device: int, by_hand: int, says: str) -> None:
+def test_verdicts(by_device: int, by_hand: int, says: str) -> None:
     assert verdict(by_device, by_hand) == says
 
 
@@ -153,7 +153,7 @@ def test_garbage_answers_nothing(packet: bytes) -> None:
     assert answers(4, packet) is None and answers(6, packet) is None
 
 
-def test_the_packet_made_by_hand_has_a_right_checksum() -> None:
+def test_the_raw_packet_has_a_right_checksum() -> None:
     header = syn("192.0.2.1", "192.0.2.2", 20001, 7)
     ends = bytes([192, 0, 2, 1, 192, 0, 2, 2])
     assert checksum(ends + bytes([0, 6, 0, len(header)]) + header) == 0

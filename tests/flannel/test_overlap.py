@@ -85,7 +85,7 @@ def test_what_is_in_use_is_warned_of() -> None:
         ("docker0", "10.244.2.1/24", True),
     ],
 )
-def test_gateways_of_pods_do_not_count(link_name: str, cidr: str, counts: bool) -> None:
+def test_gateways_of_pods_are_left_out(link_name: str, cidr: str, counts: bool) -> None:
     assert bool(without_pods([at(link_name, cidr)], OWN)) is counts
 
 

@@ -21,7 +21,7 @@ def path(node: str = "node-2", address: str = FAR, size: int = 1500, overhead: i
     return PeerPath(node, ipaddress.ip_address(address), size, overhead, "eth0")
 
 
-def test_what_is_said() -> None:
+def test_log_lines() -> None:
     told = sentence(path(), 1400)
     assert "packets of 1500 bytes from eth0 do not reach 198.51.100.2 unfragmented, those of 1400 do" in told
     assert "set Backend.MTU to 1350" in told
@@ -44,7 +44,7 @@ def narrow(world: World, mtu: int) -> None:
 
 @pytest.mark.kernel
 @pytest.mark.slow
-async def test_the_daemon_tells_once_and_measures(world: World, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_daemon_logs_once_and_measures(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.configure({"Type": "vxlan"}, dual=True)
     await world.start()
     # Pods' packets fit both families' tunnels, so IPv4's stay smaller than the interface's MTU.
@@ -66,7 +66,7 @@ async def test_the_daemon_tells_once_and_measures(world: World, caplog: pytest.L
 @pytest.mark.kernel
 @pytest.mark.slow
 @pytest.mark.parametrize("address", [FAR, FAR6])
-async def test_it_follows_the_way(world: World, address: str) -> None:
+async def test_it_follows_the_path(world: World, address: str) -> None:
     wide, tested = path(address=address), PathMtu(lambda: [path(address=address)], world.hosts[0].netns)
     await tested.round()
     assert tested.passes == {wide: 1400} and len(tested.problems) == 1 and tested.sizes == {"node-2": 1400}

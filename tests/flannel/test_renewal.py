@@ -67,9 +67,7 @@ async def test_after_a_long_sleep_it_is_renewed_at_once(etcd: EtcdServer, caplog
             assert count(caplog, "Waiting for 23h0m0s to renew lease") == 2
 
 
-async def test_a_lease_that_did_not_outlive_the_sleep_is_told(
-    etcd: EtcdServer, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_lease_that_expired_during_sleep_is_logged(etcd: EtcdServer, caplog: pytest.LogCaptureFixture) -> None:
     async with renewing(etcd.url) as lease:
         await lease.client.revoke(lease.lease)
         lease.now += 30 * HOUR
@@ -87,7 +85,7 @@ async def test_a_clock_that_goes_back_does_no_harm(etcd: EtcdServer, caplog: pyt
             await until(lambda: count(caplog, "Lease renewed") == 1)
 
 
-async def test_the_end_is_told_once_however_often_renewing_fails(
+async def test_expiry_is_logged_once_however_often_renewing_fails(
     etcd: EtcdServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with BlackHole(etcd.ports[0]) as hole, renewing(hole.url) as lease:

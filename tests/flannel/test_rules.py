@@ -58,7 +58,7 @@ POSTRTG = """\
 
 
 @pytest.mark.parametrize("backend", ["nft", "legacy"])
-async def test_the_rules_are_those_of_the_original(node: str, backend: str) -> None:
+async def test_the_rules_are_those_of_go_flannel(node: str, backend: str) -> None:
     await iptables_rules(node, backend).ensure(Wanted((V4, V6), nftables=False))
     for net, tool, multicast in ((V4, "iptables", "224.0.0.0/4"), (V6, "ip6tables", "ff00::/8")):
         command = f"{tool}-{backend}"
@@ -97,7 +97,7 @@ async def test_source_ports_need_not_be_random(node: str) -> None:
         "nft flush ruleset",
     ],
 )
-async def test_what_a_stranger_breaks_is_mended_and_what_is_his_is_left_alone(node: str, damage: str) -> None:
+async def test_external_changes_are_repaired_and_other_rules_left_alone(node: str, damage: str) -> None:
     rules, wanted = iptables_rules(node), Wanted((V4, V6), nftables=False)
     for theirs in (f"iptables -t nat -A POSTROUTING {GUIDE}", "iptables -A FORWARD -i eth7 -j DROP"):
         run(node, theirs)
@@ -158,7 +158,7 @@ async def test_switching_between_the_two_leaves_nothing_behind(node: str) -> Non
         assert "table ip theirs" in tables and GUIDE in saved
 
 
-async def test_rules_of_an_earlier_life_go_too(node: str) -> None:
+async def test_rules_of_a_previous_run_are_removed_too(node: str) -> None:
     await iptables_rules(node, "legacy").ensure(Wanted((V4,), nftables=False))
     await iptables_rules(node, "nft").ensure(Wanted((V4, V6), nftables=False))
     await configured(masquerade=True, forward=True, netns=node).ensure(Wanted((V4,), nftables=True))

@@ -83,7 +83,7 @@ async def test_two_racks_with_a_router_between(tmp_path: Path, etcd: EtcdServer,
         await everybody_talks(world)
 
 
-async def test_host_gw_names_who_sits_behind_a_router(
+async def test_host_gw_names_peers_behind_a_router(
     tmp_path: Path, etcd: EtcdServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with make_world(tmp_path, etcd, IPV4, {"a": 1500, "b": 1500}) as world:
@@ -119,7 +119,7 @@ async def test_a_node_behind_nat(tmp_path: Path, etcd: EtcdServer, backend: dict
         await everybody_talks(world, size=16 << 20)
 
 
-async def test_host_gw_does_not_take_a_translator_for_a_gateway(
+async def test_host_gw_does_not_use_a_nat_as_gateway(
     tmp_path: Path, etcd: EtcdServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with make_world(tmp_path, etcd, IPV4, {"a": 1500, "home": 1500}) as world:

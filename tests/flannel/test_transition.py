@@ -32,7 +32,7 @@ def lease(node: str, n: int, backend: str) -> Lease:
     return Lease(node, backend, (FamilyLease(subnet, ipaddress.ip_address(f"192.0.2.{n}")),))
 
 
-def test_what_was_in_use_lingers() -> None:
+def test_a_backend_that_was_in_use_lingers() -> None:
     lingering = LingeringBackends(15)
     assert lingering.follow({"vxlan"}, 0) == {"vxlan"}
     assert lingering.ends_in(0) == math.inf
@@ -42,14 +42,14 @@ def test_what_was_in_use_lingers() -> None:
     assert lingering.follow({"udp"}, 16.5) == {"udp"}
 
 
-def test_use_lasts_until_the_pass_that_ends_it() -> None:
+def test_a_backend_is_in_use_until_the_next_pass() -> None:
     """However long ago the pass before was: nobody has heard of the change yet."""
     lingering = LingeringBackends(15)
     lingering.follow({"vxlan"}, 0)
     assert lingering.follow({"udp"}, 1000) == {"vxlan", "udp"}
 
 
-def test_while_routes_wait_nothing_goes() -> None:
+def test_while_routes_wait_nothing_is_removed() -> None:
     lingering, former = LingeringBackends(15), FormerLeases(15)
     lingering.follow({"vxlan"}, 0)
     old, new = lease("b", 2, "wireguard"), lease("b", 2, "bgp")
@@ -63,7 +63,7 @@ def test_while_routes_wait_nothing_goes() -> None:
     assert former.follow([new], 106, own="bgp") == ()
 
 
-def test_patience_is_not_for_ever() -> None:
+def test_waiting_is_limited() -> None:
     patience = WaitLimit(100)
     assert not patience.follow(False, 0)
     assert all(patience.follow(True, now) for now in (1, 50, 100))
@@ -72,7 +72,7 @@ def test_patience_is_not_for_ever() -> None:
     assert patience.follow(True, 103), "a new wait has its own time"
 
 
-def test_a_peer_that_answers_late_finds_its_old_way() -> None:
+def test_a_peer_that_answers_late_finds_its_old_backend() -> None:
     change = transition(15)
     old, new = lease("b", 2, "wireguard"), lease("b", 2, "ipsec")
     change.follow("ipsec", [old], 0)
@@ -97,7 +97,7 @@ def recovered(have: Observed, leases: Collection[Lease]) -> Recovery:
     return recover(KINDS, have, leases)
 
 
-def test_a_device_tells_of_an_earlier_life() -> None:
+def test_recovery_from_a_device() -> None:
     left = recovered(KILLED, [lease("b", 2, "host-gw"), lease("c", 3, "host-gw")])
     assert left.options == {"vxlan": {"vni": 5, "port": 4789, "gbp": False, "learning": False}}
     (former,) = left.leases
@@ -105,11 +105,11 @@ def test_a_device_tells_of_an_earlier_life() -> None:
     assert former.families[0].data == {"VNI": 5, "VtepMAC": MAC}
 
 
-def test_who_is_still_reached_so_is_no_former_peer() -> None:
+def test_a_peer_with_the_same_backend_is_no_former_peer() -> None:
     assert recovered(KILLED, [lease("b", 2, "vxlan")]).leases == ()
 
 
-def test_a_key_tells_of_an_earlier_life() -> None:
+def test_recovery_from_a_key() -> None:
     peers = (wireguard.Peer(KEY, allowed=frozenset({"10.244.2.0/24"})), wireguard.Peer(KEY))
     device = wireguard.Device("flannel-wg", listen_port=51999, peers=peers)
     have = seen(device, links=(Link(3, "flannel-wg", "", 1420, IFF_UP, "wireguard"),))
@@ -131,7 +131,7 @@ def secured(*objects: object) -> Observed:
 SECURED = secured(OUT, SIX, IN, STATE)
 
 
-def test_a_policy_tells_of_an_earlier_life() -> None:
+def test_recovery_from_a_policy() -> None:
     six = FamilyLease(ipaddress.ip_network("fd00:2::/64"), ipaddress.ip_address("2001:db8::9"))
     now = replace(lease("b", 2, "vxlan"), families=(*lease("b", 2, "vxlan").families, six))
     left = recovered(SECURED, [now, lease("c", 3, "vxlan")])
@@ -147,7 +147,7 @@ def test_a_policy_tells_of_an_earlier_life() -> None:
     assert recovered(encap, []).options == {"ipsec": {"udpencap": True}}
 
 
-def test_a_successor_without_the_secret_keeps_the_tunnels() -> None:
+def test_the_next_run_keeps_tunnels_without_the_secret() -> None:
     """The network is vxlan's by now, so that nobody knows the PSK; what the kernel has is what is wanted."""
     have = secured(OUT, STATE)
     now = lease("b", 2, "vxlan")
@@ -164,7 +164,7 @@ def test_a_successor_without_the_secret_keeps_the_tunnels() -> None:
     assert not [r for r in want.routes if r.link == "flannel-ipsec" or r.kind == "blackhole"]
 
 
-def test_a_successor_knows_what_was_found() -> None:
+def test_the_next_run_uses_what_was_recovered() -> None:
     change = transition(15)
     assert not change.is_recovered
     now = lease("b", 2, "host-gw")
@@ -182,7 +182,7 @@ def device(name: str) -> Desired:
     return Desired(link, LinkAddress(name, "10.244.1.0/32"))
 
 
-def test_a_device_that_gave_way_to_another_lingers() -> None:
+def test_a_replaced_device_lingers() -> None:
     devices = LingeringDevices(VxlanLink, 15)
     one, two = device("flannel.1"), device("flannel.2")
     assert devices.follow(one, 0, used=True) == one
@@ -195,7 +195,7 @@ def test_a_device_that_gave_way_to_another_lingers() -> None:
     assert devices.follow(Desired(), 132, used=False) == Desired(), "and is not kept for longer"
 
 
-def test_an_answer_is_looked_for_often_then_now_and_then() -> None:
+def test_the_interval_between_checks_grows() -> None:
     change = transition(15)
     change.follow("bgp", [lease("b", 2, "vxlan")], 0)
     assert change.next_check(0, waiting=False) == math.inf

@@ -138,7 +138,7 @@ def test_one_key_on_two_nodes_is_reported() -> None:
     assert any("is our own" in p for p in state({"Type": "wireguard"}, mirror).problems)
 
 
-def test_the_former_way_of_a_peer_stays_open_for_what_is_under_way() -> None:
+def test_the_former_backend_of_a_peer_stays_for_packets_in_flight() -> None:
     now, before = lease("b", 2, "ipip"), lease("b", 2, "wireguard")
     others = lease("c", 3, "wireguard")
     want = state({"Type": "ipip"}, now, others, former=(before,))

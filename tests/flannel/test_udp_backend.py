@@ -48,7 +48,7 @@ async def test_packets_of_every_size_cross(cluster: Cluster) -> None:
     assert code != 0, "larger than the MTU, and not to be divided"
 
 
-async def test_large_transfers_arrive_whole(cluster: Cluster) -> None:
+async def test_large_transfers_arrive_intact(cluster: Cluster) -> None:
     """TCP through the offloads, both ways at once, with a sum at the end."""
     a, b, _ = await udp(cluster)
     receive = (
@@ -115,7 +115,7 @@ async def test_udp_datagrams_have_right_checksums(cluster: Cluster) -> None:
     await server
 
 
-async def test_what_nobody_has_is_answered_with_unreachable(cluster: Cluster) -> None:
+async def test_an_unknown_destination_is_answered_with_unreachable(cluster: Cluster) -> None:
     a, _, _ = await udp(cluster)
     ask = "import socket;s=socket.socket(2,2);s.setsockopt(0,11,1);s.settimeout(2)\n"
     ask += "s.connect(('10.244.99.1',7001));s.send(b'x')\n"
@@ -150,18 +150,18 @@ async def test_garbage_at_the_port_does_no_harm(cluster: Cluster) -> None:
         ("ip", "link", "set", "flannel0", "mtu", "1200"),
     ],
 )
-async def test_what_a_stranger_breaks_is_mended(cluster: Cluster, damage: tuple[str, ...]) -> None:
+async def test_external_changes_are_repaired(cluster: Cluster, damage: tuple[str, ...]) -> None:
     a, b, _ = await udp(cluster)
     before = a.seen
     await a.run(*damage)
 
-    def mended() -> bool:
+    def repaired() -> bool:
         now = a.seen
         device = now.links.get("flannel0")
         same = (now.routes, now.addresses) == (before.routes, before.addresses)
         return same and device is not None and device.up and device.mtu == 1472
 
-    assert await until(mended) < 1.5
+    assert await until(repaired) < 1.5
     assert await a.reaches(b)
 
 

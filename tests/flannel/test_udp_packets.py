@@ -57,7 +57,7 @@ def test_ageing_keeps_the_checksum_right(ttl: int, ident: int) -> None:
 
 
 @pytest.mark.parametrize("ttl", [0, 1])
-def test_a_packet_whose_time_is_over(ttl: int) -> None:
+def test_a_packet_whose_ttl_has_expired(ttl: int) -> None:
     assert not packets.age(bytearray(ip(17, b"x", ttl=ttl)))
 
 
@@ -179,7 +179,7 @@ def test_two_streams_in_one_burst_are_told_apart() -> None:
 
 @given(st.binary(min_size=1, max_size=400), st.integers(1, 200))
 @settings(deadline=None)
-def test_any_burst_comes_out_whole(data: bytes, size: int) -> None:
+def test_any_burst_is_reassembled(data: bytes, size: int) -> None:
     assert b"".join(bytes(p) for h, p in segments.join(memoryview(bytearray(data)), size)) == data
 
 

@@ -56,7 +56,7 @@ def test_tunnels_begin_at_an_address_of_the_interface(
 
 
 @pytest.mark.parametrize("backend", ["vxlan", "ipip"])
-def test_a_public_address_that_is_a_translators_is_no_gateway(backend: str) -> None:
+def test_a_public_address_of_a_nat_is_no_gateway(backend: str) -> None:
     mac = {"VtepMAC": "02:00:00:00:00:02"}
 
     def device(peer: Lease) -> str:
@@ -69,7 +69,7 @@ def test_a_public_address_that_is_a_translators_is_no_gateway(backend: str) -> N
     assert device(lease(2, backend, "192.0.2.2", **mac, **behind)).startswith("flannel.")
 
 
-def test_host_gw_says_who_is_behind_nat() -> None:
+def test_host_gw_names_peers_behind_nat() -> None:
     peer = lease(2, "host-gw", "192.0.2.2", BehindNAT="172.16.0.2")
     want = make("host-gw", {}).peer(FAMILY, lease(1, "host-gw", "192.0.2.1"), peer, ETH0)
     assert not want.routes
@@ -106,7 +106,7 @@ def space() -> Iterator[str]:
     ],
     ids=["plain", "by address", "behind NAT", "behind NAT, by address", "another interface's"],
 )
-def test_what_peers_are_told(space: str, name: str, public: str | None, source: str, told: dict[str, str]) -> None:
+def test_what_is_announced(space: str, name: str, public: str | None, source: str, told: dict[str, str]) -> None:
     wish = Selection(names=(name,), public_ips={4: public} if public else None)
     with Netlink(space) as nl:
         choice = interface.choose(nl, wish, [4])

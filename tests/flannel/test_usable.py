@@ -60,7 +60,7 @@ def the_long_way(leases: list[Lease]) -> list[str]:
 
 @settings(max_examples=40, deadline=None)
 @given(LEASES, LEASES)
-def test_both_ways_find_the_same(first: list[Lease], second: list[Lease]) -> None:
+def test_both_methods_find_the_same(first: list[Lease], second: list[Lease]) -> None:
     memo = Memo()
     for leases in (first, second):
         peers, problems = usable(CONFIG, OWN, leases, memo)

@@ -164,7 +164,7 @@ async def test_both_kinds_share_one_network(world: World) -> None:
         await asyncio.sleep(0.3)
 
 
-async def test_what_the_original_left_to_nodes_that_are_gone(world: World) -> None:
+async def test_routes_of_go_flannel_to_nodes_that_are_gone(world: World) -> None:
     machine = world.machines[0]
     before = machine.kernel()
     await asyncio.to_thread(machine.go.added, Peer(9, "0e:11:22:33:44:09"))
@@ -181,7 +181,7 @@ async def test_what_the_original_left_to_nodes_that_are_gone(world: World) -> No
     assert machine.kernel() == before
 
 
-async def test_a_device_of_another_kind_is_made_anew_and_told(world: World) -> None:
+async def test_a_device_with_other_properties_is_replaced_and_announced(world: World) -> None:
     """The original would not keep this one either; ours says the new device's MAC to all."""
     machine = world.machines[0]
     words = f"ip link add {DEVICE} type vxlan id 1 dev eth0 nolearning dstport 4789 local 192.0.2.1"
@@ -194,7 +194,7 @@ async def test_a_device_of_another_kind_is_made_anew_and_told(world: World) -> N
     assert machine.go.start("", world.macs[1:]) == "kept"
 
 
-async def test_rules_of_the_original_go_when_nftables_are_wanted(world: World) -> None:
+async def test_rules_of_go_flannel_are_removed_with_nftables(world: World) -> None:
     machine = world.machines[0]
     path = machine.folder / "net-conf.json"
     wanted = {**json.loads(path.read_text()), "EnableNFTables": True}
@@ -206,13 +206,13 @@ async def test_rules_of_the_original_go_when_nftables_are_wanted(world: World) -
     assert machine.kernel()["tables"] == len(machine.go.families)
 
 
-def test_the_subnet_file_of_the_original_is_understood(tmp_path: Path) -> None:
+def test_the_subnet_file_of_go_flannel_is_read(tmp_path: Path) -> None:
     text = f"FLANNEL_NETWORK={NETWORK}\nFLANNEL_SUBNET=10.244.1.1/24\nFLANNEL_MTU=1450\nFLANNEL_IPMASQ=true\n"
     (tmp_path / "subnet.env").write_text(text)
     assert previous_subnets(tmp_path / "subnet.env") == {4: ipaddress.ip_network("10.244.1.0/24")}
 
 
-async def test_plain_routes_of_the_original_are_taken_over(world: World) -> None:
+async def test_plain_routes_of_go_flannel_are_taken_over(world: World) -> None:
     """The host-gw backend: the original's routes lie on the interface itself, where others' routes are too."""
     for machine, own in zip(world.machines, world.macs, strict=True):
         other = next(peer for peer in world.macs if peer != own)

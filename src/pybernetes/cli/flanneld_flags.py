@@ -42,27 +42,25 @@ class Flags:
     iface: tuple[str, ...] = listed(
         (), "Interface between nodes, by name or address; the first that is there.", shown="that of the default route"
     )
-    iface_regex: tuple[str, ...] = repeated("The same by a regular expression, where --iface finds none.")
+    iface_regex: tuple[str, ...] = repeated("The same by a regular expression, if --iface finds none.")
     iface_can_reach: str = flag(
-        "", "The interface by which this address is reached, where neither is given.", type=ADDRESS
+        "", "The interface by which this address is reached, if neither is given.", type=ADDRESS
     )
-    public_ip: str = flag("", "Address that other nodes are told.", type=ADDRESS, shown="the interface's")
+    public_ip: str = flag("", "Address to announce to other nodes.", type=ADDRESS, shown="the interface's")
     public_ipv6: str = flag("", "The same for IPv6.", type=ADDRESS, shown="the interface's")
-    ip_masq: bool = flag("false", "Masquerade what leaves the pod network.", type=BOOL)
+    ip_masq: bool = flag("false", "Masquerade packets that leave the pod network.", type=BOOL)
     ip_masq_fully_random_disable: bool = flag("false", "Masquerade without choosing source ports at random.", type=BOOL)
-    ip_blackhole_route: bool = flag(
-        "false", "Drop what goes to an address of this node's subnet while no bridge has the subnet.", type=BOOL
-    )
-    iptables_forward_rules: bool = flag("true", "Let the host forward what pods send and get.", type=BOOL)
-    iptables_resync: int = flag(5, "Seconds between checks of all that was set up.", type=click.IntRange(min=1))
+    ip_blackhole_route: bool = flag("false", "Drop packets to this node's subnet while no bridge has it.", type=BOOL)
+    iptables_forward_rules: bool = flag("true", "Allow forwarding of packets from and to pods.", type=BOOL)
+    iptables_resync: int = flag(5, "Seconds between checks of rules and kernel objects.", type=click.IntRange(min=1))
     healthz_ip: str = flag("0.0.0.0", "Address for /healthz.", type=ADDRESS)
     healthz_port: int = flag(0, "Port for /healthz; 0: none.", type=PORT)
     etcd_endpoints: tuple[str, ...] = listed(
         ("http://127.0.0.1:4001", "http://127.0.0.1:2379"), "etcd servers, where leases are in etcd."
     )
-    etcd_prefix: str = flag("/coreos.com/network", "Where in etcd config and leases are.")
+    etcd_prefix: str = flag("/coreos.com/network", "Prefix of config and leases in etcd.")
     etcd_cafile: Path | None = flag(None, "CA that signed etcd's certificate.", type=FILE)
-    etcd_certfile: Path | None = flag(None, "Our certificate for etcd.", type=FILE)
+    etcd_certfile: Path | None = flag(None, "Client certificate for etcd.", type=FILE)
     etcd_keyfile: Path | None = flag(None, "Its key.", type=FILE)
     etcd_username: str = flag("", "User of etcd.")
     etcd_password: str = flag("", "The user's password.")
@@ -70,7 +68,7 @@ class Flags:
         60, "Minutes before its end at which a lease in etcd is renewed.", type=click.IntRange(1, 24 * 60 - 1)
     )
     set_node_network_unavailable: bool = flag(
-        "true", "Set the Node's condition NetworkUnavailable to False when the network is there.", type=BOOL
+        "true", "Set the Node's condition NetworkUnavailable to False when the network is available.", type=BOOL
     )
     vmodule: str | None = ignored("--v is for all modules.")
     log_backtrace_at: str | None = ignored("lines have no stack traces.")
