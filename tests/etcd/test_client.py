@@ -1,4 +1,4 @@
-"""The client against a real etcd: leases, transactions, log-in, and members that do not answer."""
+"""The client against a real etcd: leases, transactions, authentication, and members that do not answer."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def write(client: EtcdClient, key: str, value: bytes, lease: int = 0, *com
     return bool((await client.txn(pb.TxnRequest(compare=compare, success=[put(key, value, lease=lease)]))).succeeded)
 
 
-async def test_a_revoked_lease_takes_its_keys_along(client: EtcdClient) -> None:
+async def test_revoking_a_lease_deletes_its_keys(client: EtcdClient) -> None:
     lease = await client.grant(60)
     assert await write(client, "/l/a", b"1", lease)
     found = await client.get("/l/a")
@@ -62,7 +62,7 @@ async def test_a_revoked_lease_takes_its_keys_along(client: EtcdClient) -> None:
             await call(lease)
 
 
-async def test_only_one_creates_a_key(client: EtcdClient) -> None:
+async def test_only_one_client_creates_a_key(client: EtcdClient) -> None:
     outcomes = await asyncio.gather(*[write(client, "/c/x", b"%d" % n, 0, absent("/c/x")) for n in range(8)])
     assert sum(outcomes) == 1
 
@@ -90,7 +90,7 @@ async def test_listing_and_watching_go_together(client: EtcdClient) -> None:
                 break
 
 
-async def test_reads_and_leases_go_to_the_member_that_answers(server: EtcdServer) -> None:
+async def test_reads_and_leases_use_the_member_that_answers(server: EtcdServer) -> None:
     client = EtcdClient(["http://127.0.0.1:1", server.url], None, 2)
     assert await client.keep_alive(await client.grant(30)) == 30
     client.turn()
@@ -98,7 +98,7 @@ async def test_reads_and_leases_go_to_the_member_that_answers(server: EtcdServer
     await client.close()
 
 
-async def test_nobody_answers() -> None:
+async def test_no_member_answers() -> None:
     client = EtcdClient(["http://127.0.0.1:1"], None, 1)
     for call in (client.grant(5), client.keep_alive(5), client.get("/x")):
         with pytest.raises(Unavailable, match=r"127\.0\.0\.1:1"):
@@ -112,12 +112,12 @@ def test_bad_endpoints(endpoints: list[str]) -> None:
         EtcdClient(endpoints, None, 1)
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(BadEndpoint, match=r"missing\.pem"):
         EtcdClient(["https://127.0.0.1:1"], EtcdTls(tmp_path / "missing.pem"), 1)
 
 
-async def test_log_in(tmp_path: Path) -> None:
+async def test_authentication(tmp_path: Path) -> None:
     with EtcdServer(tmp_path / "data") as server:
         for words in (["user", "add", "root:secret"], ["user", "grant-role", "root", "root"], ["auth", "enable"]):
             command = ["etcdctl", f"--endpoints={server.url}", *words]

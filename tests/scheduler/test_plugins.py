@@ -11,6 +11,7 @@ from pybernetes.scheduler.assembly import default_profile
 from pybernetes.scheduler.evaluation import Evaluation
 from pybernetes.scheduler.explain import explain
 from pybernetes.scheduler.snapshot import Snapshot
+from support.profiles import sized
 
 from . import naive
 from .make import profile_spreading
@@ -69,6 +70,6 @@ def worlds(draw: st.DrawFn) -> naive.World:
 
 @pytest.mark.slow
 @given(worlds(), pods())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=sized(80, 1500))
 def test_filters_and_scores_agree_with_the_plain_rules(world: naive.World, pod: Pod) -> None:
     check(world, build(world), pod)

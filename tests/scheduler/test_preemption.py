@@ -4,7 +4,7 @@ import random
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pybernetes.api.core.container import ContainerPort
@@ -96,7 +96,6 @@ def test_preemption_can_free_ports_and_satisfy_anti_affinity() -> None:
 
 @pytest.mark.slow
 @given(worlds(), pods(), st.lists(st.integers(0, 2), min_size=6, max_size=6))
-@settings(max_examples=100, deadline=None)
 def test_the_pod_fits_once_the_victims_are_gone(world: World, wanted: Pod, priorities: list[int]) -> None:
     for made, priority in zip(world.pods, priorities, strict=False):
         made.spec.priority = priority

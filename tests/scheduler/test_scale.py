@@ -1,4 +1,4 @@
-"""A thousand nodes and five thousand pods at once, through a real API server, without blocking the event loop."""
+"""Hundreds of nodes and thousands of pods at once, through a real API server, without blocking the event loop."""
 
 import asyncio
 import time
@@ -8,12 +8,13 @@ import pytest
 from pybernetes.api.core.node import Node
 from pybernetes.api.core.pod import Pod
 from pybernetes.client.client import Client
+from support.profiles import sized
 
 from .conftest import Running
 from .make import node, pod
 from .test_scheduler import put_node
 
-NODES, PODS = 1000, 5000
+NODES, PODS = sized(300, 1000), sized(1500, 5000)
 
 
 @pytest.mark.slow

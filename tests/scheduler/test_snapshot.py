@@ -16,6 +16,7 @@ from pybernetes.scheduler.assembly import default_profile
 from pybernetes.scheduler.core import schedule_one
 from pybernetes.scheduler.evaluation import Evaluation, Evaluations
 from pybernetes.scheduler.snapshot import Snapshot
+from support.profiles import sized
 
 from .make import apart, near, node, pod, taint, tolerate_all
 from .naive import World
@@ -141,7 +142,7 @@ def verdicts(evaluation: Evaluation) -> dict[str, object]:
 
 
 TestCluster = pytest.mark.slow(Cluster.TestCase)
-TestCluster.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestCluster.settings = settings(max_examples=sized(30, 400), stateful_step_count=25)
 
 
 def test_pods_bound_to_an_unknown_node_count_when_it_appears() -> None:

@@ -1,4 +1,6 @@
-"""What every engine must do. An engine's test module subclasses `StoreContract` and gives it an `opener` fixture.
+"""The contract suite that every engine must pass.
+
+An engine's test module subclasses `StoreContract` and gives it an `opener` fixture.
 
 An opener opens a fresh, empty store with keyword arguments `stamp`, `window` and `buffer`.
 """
@@ -77,7 +79,7 @@ class StoreContract:
         assert second.create_revision == gone.create_revision == first.revision
         assert again.create_revision == again.revision
 
-    async def test_get_of_nothing(self, store: Store) -> None:
+    async def test_get_of_an_absent_key(self, store: Store) -> None:
         assert store.get(WEB) is None
         assert store.range(PODS).items == []
         assert store.count(PODS) == 0
@@ -102,7 +104,7 @@ class StoreContract:
         assert (await store.put(WEB, value)).value == value
 
     @pytest.mark.parametrize("key", ["", "a\0b", "\ud800"])
-    async def test_bad_keys_are_refused_and_harm_nothing(self, store: Store, key: str) -> None:
+    async def test_invalid_keys_are_refused_without_side_effects(self, store: Store, key: str) -> None:
         with pytest.raises(ValueError):
             await store.put(key, b"")
         assert await store.put(WEB, b"still works")
@@ -124,7 +126,7 @@ class StoreContract:
             await store.put(WEB, b"three", expect=first.revision)
         assert caught.value.current is second
 
-    async def test_update_of_nothing(self, store: Store) -> None:
+    async def test_update_of_an_absent_key(self, store: Store) -> None:
         with pytest.raises(Conflict) as caught:
             await store.put(WEB, b"one", expect=7)
         assert caught.value.current is None
@@ -138,7 +140,7 @@ class StoreContract:
         await store.delete(WEB, expect=store.get(WEB).revision)  # type: ignore[union-attr]
         assert store.get(WEB) is None
 
-    async def test_delete_of_nothing(self, store: Store) -> None:
+    async def test_delete_of_an_absent_key(self, store: Store) -> None:
         for expect in (None, 3):
             with pytest.raises(NotFound):
                 await store.delete(WEB, expect=expect)
@@ -165,7 +167,7 @@ class StoreContract:
         assert sorted(kv.revision for kv in kvs) == list(range(start + 1, start + 301))
         assert store.count(PODS) == 300
 
-    async def test_a_caller_may_give_up(self, store: Store) -> None:
+    async def test_a_cancelled_caller_does_not_affect_other_writes(self, store: Store) -> None:
         task = asyncio.create_task(store.put(WEB, b"maybe"))
         await asyncio.sleep(0)
         task.cancel()
@@ -198,7 +200,7 @@ class StoreContract:
 
     @pytest.mark.parametrize("prefix", ["", "/registry/", PODS])
     @pytest.mark.parametrize("limit", [1, 2, 100])
-    async def test_pages_make_up_the_range(self, store: Store, prefix: str, limit: int) -> None:
+    async def test_pages_add_up_to_the_range(self, store: Store, prefix: str, limit: int) -> None:
         expected = [key for key in await self.fill(store) if key.startswith(prefix)]
         found: list[str] = []
         while True:
@@ -224,7 +226,7 @@ class StoreContract:
         assert (rest.revision, rest.remaining) == (first.revision, 1)
         assert [kv.key[len(PODS) :] for kv in store.range(PODS).items] == ["a", "b", "bb", "d", "e", "f"]
 
-    async def test_snapshots_of_the_future_and_of_forgotten_times(self, store: Store) -> None:
+    async def test_reads_at_future_and_compacted_revisions_are_refused(self, store: Store) -> None:
         old = await store.put(WEB, b"one")
         kv = await store.put(WEB, b"two")
         with pytest.raises(FutureRevision):
@@ -236,7 +238,7 @@ class StoreContract:
 
     # Watches
 
-    async def test_a_watch_sees_what_happens(self, opener: Opener) -> None:
+    async def test_a_watch_returns_every_change(self, opener: Opener) -> None:
         store = await opener(stamp=splice)
         async with store.watch(PODS) as watch:
             created = await store.put(WEB, b"a@")
@@ -269,7 +271,7 @@ class StoreContract:
             events = await seen(watch, 3)
             assert brief(events) == [("put", WEB, b"two"), ("delete", WEB, b"two"), ("put", WEB, b"three")]
 
-    async def test_a_watch_from_the_future_waits(self, store: Store) -> None:
+    async def test_a_watch_from_a_future_revision_waits(self, store: Store) -> None:
         now = (await store.put(WEB, b"one")).revision
         async with store.watch(PODS, from_revision=now + 2) as watch:
             for value in (b"two", b"three", b"four"):
@@ -288,7 +290,7 @@ class StoreContract:
             events = [(await seen(watch, 1))[0] for watch in (one, two, three)]
             assert events[0] is events[1] is events[2]
 
-    async def test_a_forgotten_revision_cannot_be_watched(self, opener: Opener) -> None:
+    async def test_a_watch_from_a_compacted_revision_is_refused(self, opener: Opener) -> None:
         store = await opener(window=8)
         first = await store.put(WEB, b"first")
         for i in range(20):
@@ -300,7 +302,7 @@ class StoreContract:
             assert len(await seen(watch, store.revision - store.compacted)) >= 8
         await store.close()
 
-    async def test_a_slow_watch_is_cut_off_and_holds_up_nobody(self, opener: Opener) -> None:
+    async def test_a_slow_watch_ends_and_does_not_delay_others(self, opener: Opener) -> None:
         store = await opener(buffer=10)
         async with store.watch(PODS) as slow, store.watch(PODS) as quick:
             for i in range(30):
@@ -349,7 +351,7 @@ class StoreContract:
 
     # Compaction
 
-    async def test_compaction_keeps_the_present(self, store: Store) -> None:
+    async def test_compaction_keeps_the_current_state(self, store: Store) -> None:
         for i in range(10):
             await store.put(f"{PODS}{i % 3}", b"%d" % i)
         await store.delete(PODS + "0")
@@ -361,7 +363,7 @@ class StoreContract:
             await store.put(WEB, b"on we go")
             await seen(watch, 1)
 
-    async def test_compaction_of_the_future_and_of_the_past(self, store: Store) -> None:
+    async def test_compaction_at_future_and_past_revisions(self, store: Store) -> None:
         await store.put(WEB, b"one")
         kv = await store.put(WEB, b"two")
         with pytest.raises(FutureRevision):

@@ -1,4 +1,4 @@
-"""A model-based test: random operations against an engine and against a dictionary, which must always agree."""
+"""A model-based test: random operations against an engine and against a dictionary, which must agree."""
 
 from __future__ import annotations
 

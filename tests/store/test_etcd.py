@@ -1,4 +1,4 @@
-"""The etcd engine against a real etcd: the contract, the model, and what only a server behind can do to it."""
+"""The etcd engine against a real etcd: the contract, the model, and failures of the server."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pybernetes.etcd import EtcdClient, EtcdTls, end_of
 from pybernetes.etcd.etcdpb import etcd_pb2 as pb
 from pybernetes.store import Compacted, DiskFull, OpenFailed, Unavailable, WriteFailed
 from pybernetes.store.etcd import EtcdStore, convert
+from support.profiles import sized
 
 from .certificates import write_certificates
 from .contract import PODS, WEB, Opener, StoreContract, brief, seen, splice, values
@@ -60,9 +61,8 @@ class EtcdMachine(StoreMachine):
 
 
 EtcdMachine.TestCase.settings = settings(
-    max_examples=10,
+    max_examples=sized(10, 100),
     stateful_step_count=25,
-    deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
@@ -170,7 +170,7 @@ async def test_events_compacted_during_an_outage(own_server: EtcdServer) -> None
     await other.close()
 
 
-async def test_the_next_member_is_asked(own_server: EtcdServer) -> None:
+async def test_the_next_member_is_used(own_server: EtcdServer) -> None:
     store = await EtcdStore.open(["http://127.0.0.1:1", own_server.url])
     await store.put(WEB, b"one")
     await store.close()
@@ -232,7 +232,7 @@ async def test_bad_endpoints(endpoints: list[str]) -> None:
         await EtcdStore.open(endpoints)
 
 
-async def test_nobody_there() -> None:
+async def test_no_server_answers() -> None:
     with pytest.raises(OpenFailed, match="is it running and reachable"):
         await EtcdStore.open(["http://127.0.0.1:1"], timeout=1)
 

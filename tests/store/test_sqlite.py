@@ -1,5 +1,5 @@
 # ruff: noqa: ASYNC240  (small files in a temporary directory)
-"""The sqlite engine: the contract, and what only it promises (its file)."""
+"""The sqlite engine: the contract, and the guarantees about its file."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class TestContract(StoreContract):
         return open_store
 
 
-async def test_everything_is_there_after_reopening(path: Path) -> None:
+async def test_reopening_restores_the_state(path: Path) -> None:
     store = await SqliteStore.open(path, stamp=splice)
     first = await store.put(WEB, b"a@")
     await store.put(WEB, b"b@")
@@ -63,7 +63,7 @@ async def test_everything_is_there_after_reopening(path: Path) -> None:
     await store.close()
 
 
-async def test_reopening_with_a_small_window_still_stamps_the_old(path: Path) -> None:
+async def test_reopening_with_a_small_window_stamps_old_values(path: Path) -> None:
     store = await SqliteStore.open(path, stamp=splice)
     for i in range(10):
         await store.put(f"{PODS}{i}", b"@")
@@ -76,7 +76,7 @@ async def test_reopening_with_a_small_window_still_stamps_the_old(path: Path) ->
     await store.close()
 
 
-async def test_compaction_frees_rows_and_forgets_no_revision(path: Path) -> None:
+async def test_compaction_frees_rows_and_keeps_the_revision(path: Path) -> None:
     store = await SqliteStore.open(path)
     for i in range(50):
         await store.put(WEB, b"%d" % i)
@@ -94,7 +94,7 @@ async def test_compaction_frees_rows_and_forgets_no_revision(path: Path) -> None
     await store.close()
 
 
-async def test_compaction_goes_in_slices_and_lets_writes_through(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_writes_proceed_between_slices_of_a_compaction(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pybernetes.store.log.SLICE", 7)
     store = await SqliteStore.open(path)
     await asyncio.gather(*[store.put(f"{PODS}{i % 5}", b"%d" % i) for i in range(100)])
@@ -142,7 +142,7 @@ async def test_a_second_opening_is_refused(path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"not a database, just text. " * 100, b"\0" * 5000])
-async def test_a_file_of_something_else_is_refused(path: Path, content: bytes) -> None:
+async def test_a_file_that_is_no_database_is_refused(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(StoreCorrupt, match=path.name):
         await SqliteStore.open(path)
@@ -157,7 +157,7 @@ async def test_another_sqlite_file_is_refused(path: Path) -> None:
         await SqliteStore.open(path)
 
 
-async def test_a_torn_file_is_refused(path: Path) -> None:
+async def test_a_truncated_file_is_refused(path: Path) -> None:
     store = await SqliteStore.open(path)
     await asyncio.gather(*[store.put(f"{PODS}{i}", bytes(3000)) for i in range(100)])
     await store.close()
@@ -172,7 +172,7 @@ async def test_a_torn_file_is_refused(path: Path) -> None:
     await store.close()
 
 
-async def test_a_missing_row_is_noticed(path: Path) -> None:
+async def test_a_missing_row_is_detected(path: Path) -> None:
     store = await SqliteStore.open(path)
     for i in range(4):
         await store.put(WEB, b"%d" % i)
@@ -184,13 +184,13 @@ async def test_a_missing_row_is_noticed(path: Path) -> None:
         await SqliteStore.open(path)
 
 
-async def test_a_path_that_cannot_be(tmp_path: Path) -> None:
+async def test_an_unusable_path_is_refused(tmp_path: Path) -> None:
     for bad in (tmp_path / "missing" / "store.db", tmp_path):
         with pytest.raises(OpenFailed, match=bad.name):
             await SqliteStore.open(bad)
 
 
-async def test_a_full_disk_fails_writes_and_nothing_else(path: Path) -> None:
+async def test_a_full_disk_fails_only_writes(path: Path) -> None:
     store = await SqliteStore.open(path)
     kv = await store.put(WEB, b"before")
     connection = store._log._connection
@@ -229,7 +229,7 @@ async def test_snapshot_and_restore(path: Path, tmp_path: Path) -> None:
     await store.close()
 
 
-async def test_restoring_what_cannot_be(path: Path, tmp_path: Path) -> None:
+async def test_restoring_from_unusable_snapshots_is_refused(path: Path, tmp_path: Path) -> None:
     await (await SqliteStore.open(path)).close()
     with pytest.raises(OpenFailed, match="exists"):
         restore(path, path)
@@ -241,7 +241,7 @@ async def test_restoring_what_cannot_be(path: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
-async def test_closing_finishes_what_waits(path: Path) -> None:
+async def test_closing_finishes_waiting_writes(path: Path) -> None:
     store = await SqliteStore.open(path)
     writes = [asyncio.create_task(store.put(f"{PODS}{i}", b"")) for i in range(300)]
     await asyncio.sleep(0)
@@ -253,7 +253,7 @@ async def test_closing_finishes_what_waits(path: Path) -> None:
     await store.close()
 
 
-async def test_waiting_writes_to_one_key_follow_each_other(path: Path) -> None:
+async def test_waiting_writes_to_one_key_apply_in_order(path: Path) -> None:
     store = await SqliteStore.open(path, stamp=splice)
     made, gone, again = await asyncio.gather(
         store.put(WEB, b"a@", expect=0), store.delete(WEB), store.put(WEB, b"b@", expect=0)

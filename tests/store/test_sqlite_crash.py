@@ -1,4 +1,4 @@
-"""What the sqlite engine promises against the world: kill -9 and full disks, for real."""
+"""The sqlite engine under kill -9 and full disks, for real."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ asyncio.run(main(sys.argv[1]))
 
 @pytest.mark.kernel
 @pytest.mark.slow
-async def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
+async def test_a_full_disk(tmp_path: Path) -> None:
     """A small tmpfs in a mount namespace of its own: it vanishes with the process."""
     mount = (
         'mount -t tmpfs -o size=2m pbt-store "$1" && head -c 1000000 /dev/zero > "$1/filler" && exec "$2" -c "$3" "$1"'
@@ -143,7 +143,7 @@ async def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_compaction_killed_between_slices_goes_on_later(tmp_path: Path) -> None:
+async def test_a_compaction_that_is_killed_between_slices_continues_later(tmp_path: Path) -> None:
     store = await SqliteStore.open(tmp_path / "store.db")
     for number in range(3000):
         await asyncio.gather(*[store.put(f"{PODS}{number % 9}", b"%d" % number)])

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 import pybernetes.store.log
 from pybernetes.store.sqlite import SqliteStore
+from support.profiles import sized
 
 from .contract import splice
 from .model import StoreMachine
@@ -36,9 +37,8 @@ def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 SqliteMachine.TestCase.settings = settings(
-    max_examples=60,
+    max_examples=sized(60, 600),
     stateful_step_count=40,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -1,4 +1,4 @@
-"""Calls to an etcd cluster over gRPC: which member to ask, and what its errors mean."""
+"""Calls to an etcd cluster over gRPC: the choice of a member, and the meaning of its errors."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from pybernetes.etcd.ops import end_of
 _OPTIONS = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
-    # A member that went without a word, or a network that swallows everything, is noticed within 15 seconds, also on a
-    # connection that carries nothing but a watch on which nothing happens: an etcd allows a ping every 5 seconds. The
-    # second is what counts with today's gRPC, the third with that of old; without the fourth idle pings are saved up.
+    # Detect a dead member or a silent network within 15 seconds, even on an idle watch: etcd allows a ping every
+    # 5 seconds. `http2.ping_timeout_ms` applies to current gRPC, `keepalive_timeout_ms` to older releases. Without
+    # `max_pings_without_data` gRPC would stop sending pings on an idle connection.
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.http2.ping_timeout_ms", 5_000),
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 3_000),  # in truth the time that an attempt to connect may take
+    ("grpc.min_reconnect_backoff_ms", 3_000),  # gRPC uses it as the timeout of a connection attempt
 ]
 _SILENT = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
 
-M = TypeVar("M", bound=Any)  # a message; the generated classes have no base that is typed
+M = TypeVar("M", bound=Any)  # a message; the generated classes have no typed base
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class EtcdTls:
     """The files of `--etcd-cafile`, `--etcd-certfile` and `--etcd-keyfile`."""
 
     ca: Path | None = None
-    """None: the system's authorities"""
+    """None: the certificate authorities of the system"""
     cert: Path | None = None
     key: Path | None = None
 
@@ -52,7 +52,7 @@ class Credentials:
 
 
 class EtcdClient:
-    """The members of one cluster. Asks one of them, and turns to the next when it does not answer."""
+    """The members of one cluster. Uses one of them, and switches to the next if it does not answer."""
 
     def __init__(
         self, endpoints: Sequence[str], tls: EtcdTls | None, timeout: float, credentials: Credentials | None = None
@@ -69,26 +69,26 @@ class EtcdClient:
     # Keys
 
     async def range(self, request: pb.RangeRequest) -> pb.RangeResponse:
-        """A read; asks every member before it gives up."""
+        """Read; tries every member before it fails."""
         return await self._any("KV/Range", request, pb.RangeResponse)
 
     async def get(self, key: str) -> pb.KeyValue | None:
-        """One key as it is now; None if there is none."""
+        """The current version of a key; None if it does not exist."""
         found = await self.range(pb.RangeRequest(key=key.encode()))
         return found.kvs[0] if found.kvs else None
 
     async def list(self, prefix: str) -> tuple[Sequence[pb.KeyValue], int]:
-        """All keys that start with the prefix, in one answer, and the revision at which they are so."""
+        """All keys that start with the prefix, in one response, and the revision of that state."""
         raw = prefix.encode()
         found = await self.range(pb.RangeRequest(key=raw, range_end=end_of(raw)))
         return found.kvs, found.header.revision
 
     async def txn(self, request: pb.TxnRequest) -> pb.TxnResponse:
-        """A write. Unavailable leaves open whether it happened, so it is never repeated here."""
+        """Write. After Unavailable it is unknown whether the write happened, so it is never retried here."""
         return await self._call("KV/Txn", request, pb.TxnResponse)
 
     async def compact(self, revision: int) -> None:
-        """Forget history up to the revision; fine if somebody else did."""
+        """Drop the history up to the revision; does nothing if it was dropped already."""
         try:
             await self._call("KV/Compact", pb.CompactionRequest(revision=revision), pb.CompactionResponse)
         except Compacted:
@@ -120,16 +120,16 @@ class EtcdClient:
     # Leases
 
     async def grant(self, seconds: int) -> int:
-        """A new lease of so many seconds; its number."""
+        """Grant a lease of that many seconds; returns its id."""
         answer = await self._any("Lease/LeaseGrant", pb.LeaseGrantRequest(TTL=seconds), pb.LeaseGrantResponse)
         return answer.ID
 
     async def revoke(self, lease: int) -> None:
-        """End a lease, and delete the keys that hang on it. LeaseGone when it had ended."""
+        """Revoke a lease and delete its keys. Raises LeaseGone if it has ended."""
         await self._call("Lease/LeaseRevoke", pb.LeaseRevokeRequest(ID=lease), pb.LeaseRevokeResponse)
 
     async def time_to_live(self, lease: int) -> int:
-        """Seconds that are left. LeaseGone when it has ended."""
+        """The remaining seconds. Raises LeaseGone if it has ended."""
         request = pb.LeaseTimeToLiveRequest(ID=lease)
         answer = await self._any("Lease/LeaseTimeToLive", request, pb.LeaseTimeToLiveResponse)
         if answer.TTL <= 0:
@@ -137,7 +137,7 @@ class EtcdClient:
         return answer.TTL
 
     async def keep_alive(self, lease: int) -> int:
-        """Start the lease's time anew; the seconds that it has now. LeaseGone when it had ended."""
+        """Renew a lease; returns its remaining seconds. Raises LeaseGone if it has ended."""
         for _ in self._channels[1:]:
             try:
                 return await self._keep_alive(lease)
@@ -171,16 +171,16 @@ class EtcdClient:
     # The cluster
 
     def turn(self) -> None:
-        """Ask the next member from now on."""
+        """Use the next member from now on."""
         self._current = (self._current + 1) % len(self._channels)
 
     async def close(self) -> None:
-        """End every connection."""
+        """Close every connection."""
         for channel in self._channels:
             await channel.close()
 
     async def _any(self, method: str, request: Any, kind: type[M]) -> M:
-        """A call that may be repeated without harm: ask every member before giving up."""
+        """An idempotent call: try every member before failing."""
         for _ in self._channels[1:]:
             try:
                 return await self._call(method, request, kind)
@@ -207,7 +207,7 @@ class EtcdClient:
 
     def _failed(self, error: grpc.aio.AioRpcError, asked: int) -> EtcdError:
         if error.code() is grpc.StatusCode.UNAUTHENTICATED:
-            self._token = ""  # tokens end after some minutes; the next call asks for a new one
+            self._token = ""  # tokens expire after some minutes; the next call requests a new one
         meaning = _meaning(error, self.endpoints[asked])
         if isinstance(meaning, Unavailable) and self._current == asked:
             self.turn()

@@ -1,12 +1,12 @@
-"""What a call to etcd can come to: one class per decision of the caller."""
+"""The exceptions of the etcd client: one class per decision of the caller."""
 
 
 class EtcdError(Exception):
-    """etcd refused; the message says which member and why."""
+    """etcd refused the call; the message has the member and the reason."""
 
 
 class BadEndpoint(EtcdError):
-    """The addresses or the TLS files can't be used as they are; nothing was asked yet."""
+    """The addresses or the TLS files cannot be used; no request was sent."""
 
 
 class Unavailable(EtcdError):
@@ -14,7 +14,7 @@ class Unavailable(EtcdError):
 
 
 class Compacted(EtcdError):
-    """The history asked for is gone; `revision` is the oldest that is left, 0 where etcd does not say. List anew."""
+    """The requested history is gone; `revision` is the oldest available, 0 if etcd does not report it. List again."""
 
     def __init__(self, revision: int = 0) -> None:
         super().__init__(f"etcd has compacted what was asked for; the oldest revision left is {revision or 'unknown'}")
@@ -22,8 +22,8 @@ class Compacted(EtcdError):
 
 
 class NoSpace(EtcdError):
-    """The cluster has reached its quota and takes no writes."""
+    """The cluster has reached its quota and accepts no writes."""
 
 
 class LeaseGone(EtcdError):
-    """The lease has run out or was revoked, and the keys that hung on it with it."""
+    """The lease has expired or was revoked, and its keys are deleted."""

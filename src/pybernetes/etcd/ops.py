@@ -1,29 +1,29 @@
-"""Short ways to write the parts of a transaction."""
+"""Helpers to write the parts of a transaction."""
 
 from pybernetes.etcd.etcdpb import etcd_pb2 as pb
 
 EVERYTHING = b"\0"
-"""As both ends of a range, etcd's way to say all keys."""
+"""Used as both ends of a range, it means all keys."""
 
 
 def end_of(prefix: bytes) -> bytes:
-    """The first key after all that start with the prefix, in etcd's terms."""
+    """The range end for a prefix: the first key after all keys that start with it."""
     stripped = prefix.rstrip(b"\xff")
     return stripped[:-1] + bytes([stripped[-1] + 1]) if stripped else EVERYTHING
 
 
 def put(key: str, value: bytes, *, lease: int = 0) -> pb.RequestOp:
-    """Write a key; with a lease it goes when the lease does."""
+    """Write a key; with a lease, etcd deletes it when the lease ends."""
     return pb.RequestOp(request_put=pb.PutRequest(key=key.encode(), value=value, lease=lease))
 
 
 def delete(key: str) -> pb.RequestOp:
-    """Delete one key; fine if it is not there."""
+    """Delete one key, if it exists."""
     return pb.RequestOp(request_delete_range=pb.DeleteRangeRequest(key=key.encode()))
 
 
 def absent(key: str) -> pb.Compare:
-    """Nobody has created the key."""
+    """The key does not exist."""
     return pb.Compare(target=pb.Compare.CREATE, key=key.encode(), create_revision=0)
 
 

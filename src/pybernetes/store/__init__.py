@@ -1,7 +1,7 @@
-"""Keys, bytes, revisions, watches, durability: the state of a cluster. Knows no kinds.
+"""Keys, bytes, revisions, watches, durability: the state of a cluster. Independent of Kubernetes kinds.
 
-`types` is the contract, `errors` what it raises; `sqlite` and `etcd` are the engines, `memory` the view both
-share.
+`types` is the contract and `errors` has its exceptions; `sqlite` and `etcd` are the engines; `memory` is the view that
+both share.
 """
 
 from pybernetes.store.errors import (

@@ -1,7 +1,7 @@
-"""Deciding a batch of writes: compares, revisions, events. Pure: no disk, no clock, no event loop.
+"""Decides a batch of writes: comparisons, revisions, events. Pure: no disk, no clock, no event loop.
 
-Writes that wait together are committed together. Each is judged against the committed state plus the writes
-before it in the same batch, so two that expect the same revision never both succeed.
+Writes that wait at the same time are committed together. Each is checked against the committed state plus the earlier
+writes of the batch, so two that expect the same revision never both succeed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pybernetes.store.errors import AlreadyExists, Conflict, NotFound, StoreErro
 from pybernetes.store.types import Event, KeyValue, Stamp
 
 Row = tuple[int, str, int, int, bytes | None]
-"""A line of the log: revision, key, create revision, revision of the version before (0: none), raw value
+"""A line of the log: revision, key, create revision, revision of the previous version (0: none), raw value
 (None: a deletion).
 """
 
@@ -30,7 +30,7 @@ class Write(msgspec.Struct, eq=False):
 
 
 class Change(msgspec.Struct, eq=False):
-    """A write that was let through."""
+    """An accepted write."""
 
     write: Write
     row: Row
@@ -40,23 +40,23 @@ class Change(msgspec.Struct, eq=False):
 
 
 class Batch(msgspec.Struct, eq=False):
-    """The verdict over some writes."""
+    """The decisions about some writes."""
 
     changes: list[Change]
     refused: list[tuple[Write, StoreError]]
-    """Refused because of the committed state: true whatever becomes of the batch."""
+    """Refused because of the committed state: final, whether or not the batch is committed."""
     refused_by_batch: list[tuple[Write, StoreError]]
-    """Refused because of an earlier write of the batch: true once the batch is committed."""
+    """Refused because of an earlier write in the batch: final once the batch is committed."""
 
     @property
     def unread(self) -> list[int]:
-        """The revisions whose raw values are needed to stamp deletions, and are not in the batch itself."""
+        """The revisions whose raw values must be read from the log to stamp deletions."""
         first = self.changes[0].row[0] if self.changes else 0
         return [change.row[3] for change in self.changes if change.kv is None and change.row[3] < first]
 
 
 def objection(write: Write, current: KeyValue | None) -> StoreError | None:
-    """Why this write may not happen while `current` stands there."""
+    """Why a write must be refused while `current` is the version of its key; None if it is accepted."""
     if write.value is None and current is None:
         return NotFound(write.key)
     if write.expect is None or write.expect == (current.revision if current else 0):
@@ -67,7 +67,7 @@ def objection(write: Write, current: KeyValue | None) -> StoreError | None:
 
 
 def decide(writes: list[Write], committed: Callable[[str], KeyValue | None], revision: int, stamp: Stamp) -> Batch:
-    """Judge the writes in order; those let through get the revisions after `revision`, one each."""
+    """Check the writes in order; accepted ones get the revisions after `revision`, one each."""
     batch = Batch([], [], [])
     pending: dict[str, KeyValue | None] = {}
     for write in writes:

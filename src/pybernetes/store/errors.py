@@ -1,7 +1,7 @@
-"""What can go wrong in a store: one class for each decision a caller makes.
+"""The exceptions of a store: one class for each decision that a caller makes.
 
-A caller that retries after re-reading catches `Conflict`; one that relists catches `Compacted` or
-`WatchOverflow`; one that tells its client "try later" catches `WriteFailed`.
+A caller that reads again and retries catches `Conflict`; one that lists again catches `Compacted` or `WatchOverflow`;
+one that asks its client to retry later catches `WriteFailed`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class StoreError(Exception):
-    """The root of everything a store raises on purpose."""
+    """Base of all exceptions of a store."""
 
 
 class AlreadyExists(StoreError):
-    """A write that demanded an absent key found one; `current` is what stands there."""
+    """A write required that the key is absent, and it exists; `current` is its version."""
 
     def __init__(self, key: str, current: KeyValue | None = None) -> None:
         super().__init__(f"key {key!r} already exists")
@@ -26,7 +26,7 @@ class AlreadyExists(StoreError):
 
 
 class NotFound(StoreError):
-    """The key to delete is not there."""
+    """The key to delete does not exist."""
 
     def __init__(self, key: str) -> None:
         super().__init__(f"key {key!r} not found")
@@ -34,7 +34,7 @@ class NotFound(StoreError):
 
 
 class Conflict(StoreError):
-    """The key's revision is not the expected one; `current` is what stands there now, None when nothing does."""
+    """The key's revision is not the expected one; `current` is its version, None if it does not exist."""
 
     def __init__(self, key: str, expected: int, current: KeyValue | None) -> None:
         found = f"it is at {current.revision}" if current else "it does not exist"
@@ -45,7 +45,7 @@ class Conflict(StoreError):
 
 
 class Compacted(StoreError):
-    """History from `revision` on is gone; the oldest that can still be asked for is `compacted`. List anew."""
+    """The history from `revision` on is gone; `compacted` is the oldest revision available. List again."""
 
     def __init__(self, revision: int, compacted: int) -> None:
         super().__init__(f"revision {revision} has been compacted; the oldest available is {compacted}")
@@ -54,7 +54,7 @@ class Compacted(StoreError):
 
 
 class FutureRevision(StoreError):
-    """The revision asked for has not happened yet."""
+    """The requested revision does not exist yet."""
 
     def __init__(self, revision: int, current: int) -> None:
         super().__init__(f"revision {revision} is in the future; the store is at {current}")
@@ -63,7 +63,7 @@ class FutureRevision(StoreError):
 
 
 class WatchOverflow(StoreError):
-    """This watch read too slowly and was cut off, so that it holds nobody else up. List anew and watch again."""
+    """The reader of this watch was too slow, so the watch was closed. List and watch again."""
 
     def __init__(self, prefix: str, limit: int) -> None:
         super().__init__(f"watch of {prefix!r} fell more than {limit} events behind")
@@ -79,17 +79,15 @@ class StoreClosed(StoreError):
 
 
 class WriteFailed(StoreError):
-    """The write could not be made durable, and memory does not show it. Reads go on; the write may be tried
-    again.
-    """
+    """The write could not be made durable, and memory does not have it. Reads still work; the write may be retried."""
 
 
 class DiskFull(WriteFailed):
-    """The write failed because there is no space left. Writes succeed again as soon as there is."""
+    """The write failed because no disk space is left. Writes succeed again once there is space."""
 
 
 class Unavailable(WriteFailed):
-    """The backing server did not answer, so the write may or may not have happened. Read before trying again."""
+    """The backing server did not answer, so the write may or may not have happened. Read before retrying."""
 
 
 class OpenFailed(StoreError):
@@ -101,4 +99,4 @@ class StoreLocked(OpenFailed):
 
 
 class StoreCorrupt(OpenFailed):
-    """The file is damaged, or is something else than a store."""
+    """The file is damaged, or is not a store."""

@@ -1,8 +1,8 @@
-"""The etcd engine: a real etcd cluster decides and remembers; memory, fed by a watch, answers reads.
+"""The etcd engine: a real etcd cluster orders and stores writes; memory, fed by a watch, answers reads.
 
-One watch follows the whole key space, so that every revision brings an event and memory always knows how far it has
-come. A write is a transaction that compares the key's revision; it returns when memory has reached it. Several API
-servers can share one cluster: what the others write arrives by the same watch.
+One watch follows all keys, so that every revision brings an event and memory always knows its revision. A write is a
+transaction that compares the key's revision; it returns when memory has reached it. Several API servers can share one
+cluster: their writes arrive by the same watch.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from pybernetes.store.types import Event, KeyValue, Page, Stamp, Watch, unstampe
 
 log = logging.getLogger(__name__)
 
-LOAD_PAGE = 1000  # keys per request when the state is read anew
-MAX_DELAY = 1.0  # seconds between attempts to reach a lost cluster
+LOAD_PAGE = 1000  # keys per request when the state is read again
+MAX_DELAY = 1.0  # seconds between attempts to reach an unavailable cluster
 
 
 class EtcdStore:
-    """See `types.Store` for the contract. Made by `open`; belongs to the event loop that opened it."""
+    """See `types.Store` for the contract. Made by `open`; bound to the event loop that opened it."""
 
     def __init__(self, client: EtcdClient, view: MemoryView, stamp: Stamp, prefix: str, timeout: float) -> None:
         self._client = client
@@ -66,7 +66,7 @@ class EtcdStore:
         window: int = DEFAULT_WINDOW,
         buffer: int = DEFAULT_BUFFER,
     ) -> Self:
-        """Connect, read the keys under `prefix` and follow them. Raises OpenFailed, which names the servers.
+        """Connect, read the keys under `prefix` and follow them. Raises OpenFailed, with the servers in its text.
 
         `timeout`: seconds to wait for one answer of etcd.
         """
@@ -102,10 +102,10 @@ class EtcdStore:
         return self._view.watch(prefix, from_revision=from_revision)
 
     async def read_barrier(self) -> int:
-        """Ask the cluster's leader how far it is, and wait until memory is there too.
+        """Ask the cluster's leader for its revision, and wait until memory has reached it.
 
-        Callers that come while a question is under way share the next one: it is asked after they came, which is
-        all that a consistent read needs.
+        Callers that arrive during a request share the next one: it starts after their calls, which is enough for a
+        consistent read.
         """
         self._check_open()
         if self._asked is None:
@@ -114,7 +114,7 @@ class EtcdStore:
         return self._view.revision
 
     async def _ask(self, before: asyncio.Task[int] | None) -> int:
-        """The cluster's revision, asked once the question before is answered."""
+        """The cluster's revision, requested once the previous request is answered."""
         if before:
             await asyncio.wait([before])
         self._asking, self._asked = self._asked, None
@@ -177,7 +177,7 @@ class EtcdStore:
     # Writing
 
     async def _transact(self, key: str, operation: pb.RequestOp, expect: int | None) -> pb.TxnResponse:
-        """Do the operation if the key is at `expect`, else read the key; memory has reached the outcome then."""
+        """Do the operation if the key is at `expect`, else read the key. Returns once memory contains the result."""
         self._check_open()
         check_key(key)
         if not key.startswith(self._prefix):
@@ -196,7 +196,7 @@ class EtcdStore:
         return response
 
     def _current(self, key: str, response: pb.TxnResponse) -> KeyValue | None:
-        """What the failed transaction found, as memory's object if that has the same version."""
+        """The version that the failed transaction read; memory's object if it is the same version."""
         found = response.responses[0].response_range.kvs
         return self._version(found[0]) if found else None
 
@@ -214,7 +214,7 @@ class EtcdStore:
         return response.header.revision
 
     async def _reached(self, revision: int) -> None:
-        """Wait until memory shows this revision."""
+        """Wait until memory has reached this revision."""
         if revision <= self._view.revision:
             return
         arrival = asyncio.get_running_loop().create_future()
@@ -239,13 +239,13 @@ class EtcdStore:
         self._feed.add_done_callback(self._feed_ended)
 
     def _feed_ended(self, feed: asyncio.Task[None]) -> None:
-        """Only closing ends the feed. Anything else is a mistake in here: memory is stale from now on, so say so."""
+        """Log an unexpected end of the feed: only `close` may end it, and memory is stale from now on."""
         if not feed.cancelled() and (error := feed.exception()):
             log.critical("the etcd feed ended", exc_info=error)
             self._view.close(Unavailable(f"the etcd feed ended: {error!r}"))
 
     async def _follow(self) -> None:
-        """Keep memory fed for as long as the store is open, whatever happens to the connection."""
+        """Keep memory current while the store is open, through any loss of connection."""
         delay = 0.0
         while True:
             before = self._view.revision
@@ -260,7 +260,7 @@ class EtcdStore:
             await asyncio.sleep(delay)
 
     async def _stream(self) -> None:
-        """Apply one watch's responses until it breaks. Compacted when events were missed for good."""
+        """Apply the responses of one watch until it breaks. Raises Compacted if missed events are gone."""
         if await self._head() < self._view.revision:
             raise Compacted(self._view.revision, 0)  # the cluster was restored from an older backup
         request = pb.WatchCreateRequest(
@@ -282,14 +282,14 @@ class EtcdStore:
                 yield response
 
     async def _renew(self) -> None:
-        """Events are lost: read everything anew, and have every watch list anew too."""
+        """Events are lost: read the state again, and end every watch so that its reader lists again."""
         lost = self._view.revision
         try:
             await self._reload()
         except StoreError as error:
             log.warning("reading the state from etcd: %s", error)
             return
-        log.warning("etcd no longer has the events after revision %d; read the state anew", lost)
+        log.warning("etcd no longer has the events after revision %d; read the state again", lost)
         self._view.fail_watches(Compacted(lost, self._view.compacted))
         self._announce()
 
@@ -311,7 +311,7 @@ class EtcdStore:
         self._view.load(versions, revision, floor=revision, events=[])
 
     def _version(self, found: pb.KeyValue) -> KeyValue:
-        """Memory's object for this version if it has it, with what its users decoded; else a new one."""
+        """Memory's object for this version, which keeps its decoded form; a new one if memory does not have it."""
         key = text(found.key)
         known = self._view.get(key)
         if known and known.revision == found.mod_revision:
@@ -321,13 +321,13 @@ class EtcdStore:
 
 
 def text(key: bytes) -> str:
-    """Keys of ours are UTF-8; a stranger's may be anything."""
+    """A key as text. Keys of this store are UTF-8; keys of other programs can be any bytes."""
     return key.decode(errors="surrogateescape")
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """The client's errors as the store's."""
+    """Translates the errors of the etcd client."""
     try:
         yield
     except etcd.BadEndpoint as error:
@@ -345,7 +345,7 @@ def translated() -> Iterator[None]:
 def convert(
     found: Sequence[pb.Event], prefix: bytes, before: Callable[[str], KeyValue | None], stamp: Stamp
 ) -> list[Event]:
-    """etcd's events, of the keys under the prefix, as ours. `before` is the state that they change."""
+    """Convert etcd's events of keys under the prefix. `before` returns the state that they change."""
     pending: dict[str, KeyValue | None] = {}
     events = []
     for event in found:
@@ -366,8 +366,10 @@ def convert(
 
 
 def _deleted(key: str, event: pb.Event, prev: KeyValue | None, stamp: Stamp) -> KeyValue:
-    """The last value under the deletion's revision. etcd leaves it out when it was compacted meanwhile: then
-    memory's own copy, stamped with its old revision, is the best there is."""
+    """The last value, stamped with the revision of the deletion.
+
+    etcd omits the value if it was compacted in the meantime; then memory's copy is used, with its old stamp.
+    """
     revision = event.kv.mod_revision
     if event.HasField("prev_kv"):
         return KeyValue(key, stamp(event.prev_kv.value, revision), revision, event.prev_kv.create_revision)

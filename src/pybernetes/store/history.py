@@ -1,7 +1,7 @@
-"""The recent past: a window of events, from which watches resume and snapshots are read.
+"""The recent history: a window of events, from which watches resume and snapshots are read.
 
-A snapshot is the current state with the later events undone; a page of a list taken a minute ago costs a walk
-over that minute's events and no copy of the state.
+A snapshot is the current state with the later events undone; the next page of a list that began a minute
+ago costs a pass over the events of that minute, and no copy of the state.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ def _revision(event: Event) -> int:
 
 
 class History:
-    """The latest `limit` events or a few more (it is cut in steps of a quarter, so that cutting costs
-    nothing).
-    """
+    """The latest `limit` events or a few more: old ones are dropped a quarter at a time, to amortise the cost."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -37,19 +35,19 @@ class History:
             self.compact(self._events[-self._limit - 1].kv.revision)
 
     def compact(self, revision: int) -> None:
-        """Forget the events up to and with this revision."""
+        """Drop the events up to and including this revision."""
         if revision > self.floor:
             self.floor = revision
             del self._events[: bisect_right(self._events, revision, key=_revision)]
 
     def after(self, revision: int) -> list[Event]:
-        """All events with a higher revision. Raises Compacted when some of them are gone."""
+        """All events with a higher revision. Raises Compacted if some of them are gone."""
         if revision < self.floor:
             raise Compacted(revision, self.floor)
         return self._events[bisect_right(self._events, revision, key=_revision) :]
 
     def undo(self, revision: int, prefix: str) -> dict[str, KeyValue | None]:
-        """For each key under the prefix that changed after this revision, what it was at it (None: absent)."""
+        """The keys under the prefix that changed after a revision, with their versions at it (None: absent)."""
         before: dict[str, KeyValue | None] = {}
         for event in self.after(revision):
             key = event.kv.key

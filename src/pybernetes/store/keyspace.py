@@ -1,8 +1,7 @@
-"""The current state: every key with its latest version, ordered so that a prefix is one slice.
+"""The current state: every key with its latest version, sorted, so that a prefix is one slice.
 
 Keys are kept sorted per bucket. A bucket is a key's first two path segments (`/registry/pods/`), so that
-adding a pod moves the list of pods and nothing else. Most prefixes lie inside one bucket; a shorter one
-gathers several.
+adding a pod changes only the list of pods. Most prefixes lie in one bucket; a shorter prefix combines several.
 """
 
 from __future__ import annotations
@@ -14,23 +13,23 @@ from pybernetes.store.types import KeyValue
 
 
 def check_key(key: str) -> None:
-    """Keys are text that UTF-8 can carry, and not empty. Raises ValueError."""
+    """Check that a key is not empty and can be encoded as UTF-8. Raises ValueError."""
     if not key or "\0" in key:
         raise ValueError(f"key {key!r} must not be empty or contain NUL")
     key.encode()
 
 
 def bucket_of(key: str) -> str:
-    """The first two path segments with the slash behind them, or "" for a key that has fewer."""
+    """The first two path segments with the trailing slash, or "" for a key that has fewer."""
     second = key.find("/", 1)
     third = key.find("/", second + 1) if second > 0 else -1
     return key[: third + 1] if third > 0 else ""
 
 
 def slice_of(keys: list[str], prefix: str, start: str) -> tuple[int, int]:
-    """Where in the sorted `keys` those begin and end that carry the prefix and come after `start`."""
+    """The bounds, in the sorted `keys`, of those that have the prefix and follow `start`."""
     low = bisect_right(keys, start) if start >= prefix and start else bisect_left(keys, prefix)
-    # Among sorted keys those with a prefix are neighbours: search for the first that is past them.
+    # Sorted keys with the same prefix are adjacent: search for the first key after them.
     if not prefix:
         return low, len(keys)
     high = bisect_left(keys, True, lo=low, key=lambda key: not key.startswith(prefix))

@@ -1,7 +1,7 @@
 """The log on disk: a SQLite file with one row per revision. Synchronous; a `Worker` thread owns it.
 
-The table has no index besides the revision, so a write appends and nothing else. Each row names the revision
-that it supersedes, by which compaction finds what to delete and loading finds what is damaged.
+The table has no index besides the revision, so a write only appends. Each row has the revision that it supersedes:
+compaction finds what to delete by it, and loading detects missing rows.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from pathlib import Path
 from pybernetes.store.batch import Row
 from pybernetes.store.errors import DiskFull, OpenFailed, StoreCorrupt, StoreLocked, WriteFailed
 
-APPLICATION_ID = 0x70796265  # "pybe": tells a store from any other SQLite file
+APPLICATION_ID = 0x70796265  # "pybe": distinguishes a store from other SQLite files
 FORMAT = 1
-MAX_ROWS = 128  # per commit; every size is its own prepared statement, and all of them are kept
-SLICE = 1000  # revisions per step of a compaction: some milliseconds, in which writes wait
+MAX_ROWS = 128  # per commit; each size is a separate prepared statement, and all of them are cached
+SLICE = 1000  # revisions per compaction step: writes wait for the few milliseconds that it takes
 
 _SCHEMA = f"""
 PRAGMA journal_mode = WAL;
@@ -41,7 +41,7 @@ COMMIT;
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """Turns SQLite's errors into ours."""
+    """Translates SQLite's errors."""
     try:
         yield
     except sqlite3.Error as error:
@@ -51,8 +51,8 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 class SqliteLog:
-    """One open store file. `compacted`: history before it is gone; `swept`: how far the disk has been
-    cleared.
+    """One open store file. `compacted`: history before it is gone; `swept`: up to where superseded rows are
+    deleted.
     """
 
     def __init__(self, path: Path, lock: int, connection: sqlite3.Connection) -> None:
@@ -65,7 +65,7 @@ class SqliteLog:
 
     @classmethod
     def open(cls, path: Path) -> SqliteLog:
-        """Open or create. OpenFailed, StoreLocked or StoreCorrupt name the file and what to do."""
+        """Open or create the file. Raises OpenFailed, StoreLocked or StoreCorrupt with the file and the fix."""
         lock = _lock(path)
         try:
             return cls(path, lock, _connect(path))
@@ -77,7 +77,7 @@ class SqliteLog:
             raise
 
     def rows(self) -> list[Row]:
-        """The whole log in order of revision."""
+        """All rows in order of revision."""
         try:
             return self._connection.execute("SELECT * FROM log ORDER BY revision").fetchall()
         except sqlite3.DatabaseError as error:
@@ -86,8 +86,8 @@ class SqliteLog:
     def append(self, rows: list[Row], wanted: list[int]) -> dict[int, bytes]:
         """Make up to MAX_ROWS rows durable, all or none; returns the raw values of the `wanted` revisions.
 
-        A single statement, and so a single transaction: each step of SQLite gives up the interpreter's lock
-        and has to win it back from a busy event loop, so it is worth having few.
+        Uses a single statement, and so a single transaction: each call of SQLite releases the interpreter lock and
+        has to reacquire it from a busy event loop, so fewer calls are faster.
         """
         with _writing(self.path):
             raw = self.values(wanted) if wanted else {}
@@ -101,16 +101,16 @@ class SqliteLog:
         return dict(self._connection.execute(query, revisions).fetchall())
 
     def compact(self, revision: int) -> None:
-        """Remember that history before `revision` is gone. `sweep` then frees the space."""
+        """Record that the history before `revision` is gone. `sweep` then frees the space."""
         with _writing(self.path):
             self._connection.execute("UPDATE meta SET compacted = ?", (revision,))
         self.compacted = revision
 
     def sweep(self) -> bool:
-        """Delete what the next slice of revisions superseded; True while there is more to do.
+        """Delete the rows that the next slice of revisions superseded; returns whether there is more to do.
 
-        Going upwards, a deletion's own row goes only after every older row of its key: a kill between two
-        slices never brings a deleted key back.
+        Slices go upwards, so the row of a deletion is deleted only after all older rows of its key: a crash between two
+        slices never restores a deleted key.
         """
         end = min(self.swept + SLICE, self.compacted)
         if end <= self.swept:
@@ -136,16 +136,16 @@ class SqliteLog:
         return self.swept < self.compacted
 
     def close(self) -> None:
-        """Fold the write-ahead log into the file, so that it can be copied alone, and let go of the lock."""
-        with suppress(sqlite3.Error):  # a full disk keeps the -wal file; nothing is lost
+        """Merge the write-ahead log into the file, so that the file alone can be copied, and release the lock."""
+        with suppress(sqlite3.Error):  # with a full disk the -wal file stays; nothing is lost
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
         os.close(self._lock)
 
 
 def _lock(path: Path) -> int:
-    """Hold `<path>-lock` for as long as the store is open. A file of its own: closing a second descriptor of
-    the database itself would drop SQLite's locks.
+    """Lock `<path>-lock` while the store is open. This is a separate file because closing a second descriptor of
+    the database would release SQLite's locks.
     """
     try:
         lock = os.open(f"{path}-lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -183,7 +183,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _create_private(path: Path) -> None:
-    """The file holds Secrets: for its owner only, from the first moment. SQLite gives -wal and -shm the same
+    """Create the file readable by its owner only, because it contains Secrets. SQLite gives -wal and -shm the same
     mode.
     """
     try:

@@ -1,7 +1,7 @@
-"""What both engines answer reads and watches from: current state, recent history, watches.
+"""The view from which both engines answer reads and watches: current state, recent history, watches.
 
-An engine feeds it with `load` once and then with `apply` for everything that has become durable, in order of
-revision, from the event loop's thread. It never writes anywhere.
+An engine calls `load` once and then `apply` for each durable change, in order of revision, in the event loop's thread.
+The view does no I/O.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ DEFAULT_BUFFER = 10_000
 
 
 class MemoryView:
-    """`window`: how many events to remember. `buffer`: how many a watch may fall behind."""
+    """`window`: how many events to remember. `buffer`: by how many a watch may fall behind."""
 
     def __init__(self, *, window: int = DEFAULT_WINDOW, buffer: int = DEFAULT_BUFFER) -> None:
         self._keyspace = Keyspace()
@@ -36,7 +36,7 @@ class MemoryView:
         return self._history.floor
 
     def load(self, versions: list[KeyValue], revision: int, *, floor: int, events: list[Event]) -> None:
-        """Start from this state, with the events after `floor` as its history."""
+        """Set the state, with the events after `floor` as history."""
         self._keyspace.load(versions)
         self._history = History(self._window)
         self._history.compact(floor)
@@ -44,7 +44,7 @@ class MemoryView:
         self._hub.revision = revision
 
     def apply(self, events: list[Event], revision: int) -> None:
-        """Take over committed changes, up to `revision`, and tell the watches."""
+        """Apply committed changes up to `revision`, and pass them to the watches."""
         for event in events:
             if event.kind == "put":
                 self._keyspace.set(event.kv)
@@ -57,7 +57,7 @@ class MemoryView:
         return self._keyspace.items.get(key)
 
     def written(self, key: str, revision: int) -> KeyValue | None:
-        """The version of a key that the write with this revision made, or its deletion; None if forgotten."""
+        """The version that the write with this revision made, or its deletion; None if it is older than the history."""
         if revision <= self._history.floor:
             return None
         for event in self._history.after(revision - 1):
@@ -98,6 +98,6 @@ class MemoryView:
         self._hub.fail_all(error)
 
     def close(self, error: StoreError) -> None:
-        """No more watches; those that are open end with the error. Reads go on."""
+        """End open watches with the error and refuse new ones. Reads still work."""
         self._closed = error
         self._hub.fail_all(error)

@@ -1,4 +1,4 @@
-"""From the rows of a log to the state in memory. Pure."""
+"""Rebuilds the state in memory from the rows of a log. Pure."""
 
 from __future__ import annotations
 
@@ -14,14 +14,12 @@ class Replayed(NamedTuple):
     versions: list[KeyValue]
     revision: int
     floor: int
-    """The oldest revision that can be watched from: `events` has all that came after it."""
+    """The oldest revision that can be watched from: `events` has all later changes."""
     events: list[Event]
 
 
 def replay(rows: list[Row], *, compacted: int, swept: int, window: int, stamp: Stamp) -> Replayed:
-    """Rebuild the state and the latest `window` events. StoreCorrupt when the rows do not follow from each
-    other.
-    """
+    """Rebuild the state and the latest `window` events. Raises StoreCorrupt if rows are missing."""
     floor = max(compacted, rows[-window - 1][0] if len(rows) > window else 0)
     split = bisect_right(rows, floor, key=lambda row: row[0])
     latest: dict[str, Row] = {}
@@ -43,10 +41,10 @@ def replay(rows: list[Row], *, compacted: int, swept: int, window: int, stamp: S
 
 
 def _follow(latest: dict[str, Row], row: Row, swept: int) -> None:
-    """Take one row over, after seeing that it supersedes what is there."""
+    """Apply one row, after checking that it supersedes the known version."""
     revision, key, _, before, value = row
     known = latest.get(key)
-    # Up to `swept` the superseded rows are gone, so there a row may name one that is not here.
+    # Superseded rows are deleted up to `swept`, so a row up to there may refer to a missing one.
     if before != (known[0] if known else 0) and (revision > swept or known):
         raise StoreCorrupt(f"revision {revision} of {key!r} follows {before}, which is missing")
     if value is None:

@@ -1,7 +1,7 @@
-"""Saving a store to a file and making a store from such a file.
+"""Saves a store to a snapshot file, and restores a store from one.
 
-A snapshot is itself a whole store file, without a write-ahead log beside it. It appears under its name only
-when it is complete and on the disk.
+A snapshot is a complete store file without a write-ahead log. It appears under its name only once it is complete and
+synced to disk.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from pybernetes.store.log import APPLICATION_ID, FORMAT
 
 
 def take(store: Path, target: Path) -> None:
-    """Copy an open store. Reads one consistent state, however long it takes, and blocks no writer. Blocking
-    call.
+    """Copy an open store. Reads one consistent state, however long it takes, and blocks no writer.
+
+    This call blocks.
     """
     try:
         with closing(sqlite3.connect(f"{store.absolute().as_uri()}?mode=ro", uri=True)) as source:
@@ -29,8 +30,9 @@ def take(store: Path, target: Path) -> None:
 
 
 def restore(snapshot: str | Path, target: str | Path) -> None:
-    """Make a store file from a snapshot. The target must not exist: nothing is ever overwritten. Blocking
-    call.
+    """Make a store file from a snapshot. The target must not exist: nothing is overwritten.
+
+    This call blocks.
     """
     snapshot, target = Path(snapshot), Path(target)
     if target.exists():
@@ -61,7 +63,7 @@ def _copy(source: sqlite3.Connection, target: Path) -> None:
         os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
         with closing(sqlite3.connect(partial)) as copy:
             source.backup(copy)
-            copy.execute("PRAGMA journal_mode = DELETE")  # one file, no -wal beside it
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a -wal file
         _sync(partial)
         os.replace(partial, target)
         _sync(target.parent)

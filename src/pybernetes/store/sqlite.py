@@ -1,9 +1,8 @@
 """The embedded engine: a SQLite log for durability, memory for everything else.
 
-A write joins those that wait. When the disk is idle they become one batch: judged, given revisions, and
-committed in one transaction by the worker thread. Memory and watches change after the commit, in the event
-loop. At most one batch is under way, so that judging never has to guess whether an earlier write will make it
-to the disk.
+Writes wait until the disk is idle. Then they become one batch: they are checked, get revisions, and are committed in
+one transaction by the worker thread. Memory and watches change after the commit, in the event loop. Only one batch is
+in progress at a time, so that a check never depends on a write whose commit may still fail.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from pybernetes.store.worker import Worker
 
 
 class SqliteStore:
-    """See `types.Store` for the contract. Made by `open`; belongs to the event loop that opened it."""
+    """See `types.Store` for the contract. Made by `open`; bound to the event loop that opened it."""
 
     def __init__(self, log: SqliteLog, view: MemoryView, worker: Worker, stamp: Stamp) -> None:
         self._log = log
@@ -33,7 +32,7 @@ class SqliteStore:
         self._stamp = stamp
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Write] = []
-        # Invariant: while writes wait, a flush is either scheduled or follows the batch under way.
+        # Invariant: while writes wait, a flush is scheduled, or follows the batch in progress.
         self._busy = False
         self._closed = False
         self._compaction = asyncio.Lock()
@@ -47,7 +46,7 @@ class SqliteStore:
         window: int = DEFAULT_WINDOW,
         buffer: int = DEFAULT_BUFFER,
     ) -> Self:
-        """Open or create the file. Raises OpenFailed, StoreLocked or StoreCorrupt, which name it.
+        """Open or create the file. Raises OpenFailed, StoreLocked or StoreCorrupt, with the file in the text.
 
         `window`: how many recent events watches and snapshots can go back. `buffer`: how many events a watch
         may fall behind.
@@ -93,7 +92,7 @@ class SqliteStore:
         return await self._write(key, None, expect)
 
     async def compact(self, revision: int) -> None:
-        """As the contract says; the disk is cleared in slices between which writes go through."""
+        """See the contract. Rows are deleted in slices; writes proceed between them."""
         if revision > self.revision:
             raise FutureRevision(revision, self.revision)
         async with self._compaction:
@@ -106,15 +105,13 @@ class SqliteStore:
                 pass
 
     async def snapshot(self, path: str | Path) -> None:
-        """Copy the store, as it is now, to a new file, while writes go on. `snapshot.restore` makes a store
-        of it.
-        """
+        """Copy the current state to a new file without blocking writes. `snapshot.restore` makes a store from it."""
         if self._closed:
             raise StoreClosed
         await asyncio.to_thread(take, self._log.path, Path(path))
 
     async def close(self) -> None:
-        """Finish the writes that wait, end the watches, release the file."""
+        """Finish waiting writes, end the watches, and release the file."""
         if self._closed:
             return
         self._closed = True
@@ -134,19 +131,19 @@ class SqliteStore:
         write = Write(key, value, expect, self._loop.create_future())
         self._waiting.append(write)
         if not self._busy:
-            # Not at once: what else is ready in this turn of the loop joins the batch.
+            # Deferred, so that writes of other tasks that are ready in this loop iteration join the batch.
             self._busy = True
             self._loop.call_soon(self._flush)
         return await write.future
 
     def _flush(self) -> None:
-        """Make a batch of what waits and hand it to the disk."""
+        """Make a batch of the waiting writes and pass it to the worker."""
         while self._waiting:
             writes, self._waiting = self._waiting[:MAX_ROWS], self._waiting[MAX_ROWS:]
-            wanted = [write for write in writes if not write.future.done()]  # their callers may be gone
+            wanted = [write for write in writes if not write.future.done()]  # skips those whose callers were cancelled
             try:
                 batch = decide(wanted, self._view.get, self._view.revision, self._stamp)
-            except Exception as error:  # a stamp's mistake: its callers see it, the store goes on
+            except Exception as error:  # raised by the stamp: the callers get it, the store continues
                 _fail(wanted, error)
                 continue
             _refuse(batch.refused)
@@ -165,7 +162,7 @@ class SqliteStore:
         self._worker.submit(lambda: self._log.append(rows, unread), done)
 
     def _finish(self, batch: Batch, raw: dict[int, bytes], error: BaseException | None) -> None:
-        """The disk has answered: show the batch to everybody, or fail it as a whole."""
+        """The commit has finished: publish the batch, or fail all of its writes."""
         if error is not None:
             failed = [change.write for change in batch.changes]
             failed += [write for write, _ in batch.refused_by_batch]

@@ -1,9 +1,9 @@
 """The contract of a revisioned key-value store.
 
 Keys are strings such as `/registry/pods/default/web`, values are bytes, and every write gets the next
-revision of the whole store. A store knows no Kubernetes kinds. Reads and watches are answered from memory by
-plain calls; writes are awaited until they are durable. When a write returns, memory shows it and its event
-has been handed to the watches.
+store revision. A store is independent of Kubernetes kinds. Reads and watches are answered from memory by plain
+calls; writes are awaited until they are durable. When a write returns, memory contains it and its event has been
+passed to the watches.
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ Stamp = Callable[[bytes, int], bytes]
 
 
 def unstamped(value: bytes, revision: int) -> bytes:
-    """The stamp of a store that was given none: values stay as they were written."""
+    """The default stamp: values stay as they were written."""
     return value
 
 
 class KeyValue(msgspec.Struct, gc=False, eq=False):
-    """One version of one key, shared by all readers: never changed, except that a user may fill `cache`.
+    """One version of one key, shared by all readers. Never changed, except that the user of the store may set `cache`.
 
-    Not tracked by the garbage collector (there may be 100,000), so `cache` must not lead back to the
-    KeyValue.
+    Not tracked by the garbage collector (there may be 100,000), so `cache` must not reference the KeyValue.
     """
 
     key: str
@@ -36,7 +35,7 @@ class KeyValue(msgspec.Struct, gc=False, eq=False):
     revision: int
     """The revision of the write that made this version."""
     create_revision: int
-    """The revision of the write that made the key; a deleted and re-made key starts anew."""
+    """The revision of the write that made the key; a key that is deleted and created again starts again."""
     cache: Any = None
     """For the user of the store: the decoded form of `value`."""
 
@@ -46,9 +45,9 @@ class Event(msgspec.Struct, frozen=True, gc=False, eq=False):
 
     kind: Literal["put", "delete"]
     kv: KeyValue
-    """What was written; for a delete the last value, stamped with the revision of the deletion."""
+    """The new version; for a delete the last value, stamped with the revision of the deletion."""
     prev: KeyValue | None = None
-    """What stood there before; None for a create."""
+    """The previous version; None for a create."""
 
     @property
     def is_create(self) -> bool:
@@ -60,7 +59,7 @@ class Page(msgspec.Struct, frozen=True, gc=False):
 
     items: list[KeyValue]
     revision: int
-    """The revision whose state this is."""
+    """The revision of the state that was read."""
     remaining: int
     """How many keys follow the last one of `items`."""
 
@@ -69,14 +68,14 @@ class Watch(Protocol):
     """A stream of changes under a prefix. Iterating yields lists: everything available at that moment, in
     order.
 
-    Raises WatchOverflow when its reader fell too far behind, Compacted when the engine lost events while it
-    was cut off from its server, StoreClosed when the store closes. Ends quietly after its own close().
+    Raises WatchOverflow when the reader falls too far behind, Compacted when the engine missed events while it was
+    disconnected from its server, StoreClosed when the store closes. Stops iterating after its own close().
     """
 
     def __aiter__(self) -> Self: ...
     async def __anext__(self) -> list[Event]: ...
     def progress(self) -> int:
-        """The revision up to which every change under the prefix has been handed out (for bookmarks)."""
+        """The revision up to which every change under the prefix has been returned (for bookmarks)."""
         ...
 
     def close(self) -> None: ...
@@ -87,7 +86,7 @@ class Watch(Protocol):
 
 
 class Store(Protocol):
-    """What the API server asks of an engine."""
+    """What the API server needs from an engine."""
 
     @property
     def revision(self) -> int:
@@ -104,39 +103,39 @@ class Store(Protocol):
     def range(self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0) -> Page:
         """The keys under a prefix that follow `start` (exclusive: the last key of the page before).
 
-        A limit of 0 is none; revision 0 is the latest, another one the state of that moment. Raises Compacted
-        or FutureRevision.
+        Limit 0 means no limit. Revision 0 means the latest state, another one the state at that revision. Raises
+        Compacted or FutureRevision.
         """
         ...
 
     def count(self, prefix: str) -> int: ...
 
     async def read_barrier(self) -> int:
-        """Returns once memory shows every write that was acknowledged, by anybody, before the call: the
+        """Wait until memory contains every write that any client had acknowledged before the call; returns the
         revision reached.
         """
         ...
 
     async def put(self, key: str, value: bytes, *, expect: int | None = None) -> KeyValue:
-        """Write. `expect` None: whatever stands there; 0: the key must be absent (AlreadyExists); n: the key
-        must be at revision n (Conflict). WriteFailed when it could not be made durable.
+        """Write a value. `expect` None: unconditionally; 0: the key must be absent (AlreadyExists); n: the key must be
+        at revision n (Conflict). Raises WriteFailed if it could not be made durable.
         """
         ...
 
     async def delete(self, key: str, *, expect: int | None = None) -> KeyValue:
-        """Delete, and return the last value stamped with the deletion's revision. NotFound, Conflict,
+        """Delete, and return the last value stamped with the deletion's revision. Raises NotFound, Conflict or
         WriteFailed.
         """
         ...
 
     def watch(self, prefix: str, *, from_revision: int = 0) -> Watch:
-        """Changes with a revision above `from_revision`; 0 means those from now on. Raises Compacted at once
-        when they are gone; a revision of the future waits for it.
+        """Changes with a revision above `from_revision`; 0 means changes from now on. Raises Compacted at once if
+        some of them are gone; a watch from a future revision waits for it.
         """
         ...
 
     async def compact(self, revision: int) -> None:
-        """Forget history before `revision`, on disk too. The current state is untouched."""
+        """Drop the history before `revision`, also on disk. The current state is not affected."""
         ...
 
     async def close(self) -> None: ...

@@ -1,4 +1,4 @@
-"""Handing events to watches: one shared object per event, a list append per watch, one wake-up per batch."""
+"""Passes events to watches: one shared object per event, a list append per watch, one wake-up per batch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class HubWatch:
         self._hub = hub
         self._after = after
         self._buffer = backlog
-        # What was asked for at the start is not the reader's slowness: it does not count against the limit.
+        # The backlog requested at the start does not count against the limit: the reader is not slow yet.
         self._limit = limit + len(backlog)
         self._waiter: asyncio.Future[None] | None = None
         self._error: StoreError | None = None
@@ -38,7 +38,7 @@ class HubWatch:
             self._release()
 
     def fail(self, error: StoreError) -> None:
-        """Cut off: the reader gets the error next, in place of what it had not yet read."""
+        """End the watch: the reader gets the error next, and unread events are dropped."""
         self._error = error
         self._buffer = []
         self._hub.remove(self)
@@ -88,7 +88,7 @@ class HubWatch:
 
 
 class Hub:
-    """All watches, found by prefix: an event looks up each length of prefix that somebody watches, and no
+    """All watches by prefix: an event looks up each length of prefix that is watched, and no
     more.
     """
 

@@ -1,6 +1,6 @@
-"""One thread that does the blocking work of one store, in the order it was asked for.
+"""One thread that does the blocking work of one store, in the order of submission.
 
-Lighter than an executor: a write pays for one queue hand-over there and one loop callback back.
+Cheaper than an executor: a write costs one queue operation and one callback in the event loop.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _Job = tuple[Callable[[], Any], Done]
 
 
 class Worker:
-    """Runs callables in its thread and calls back in the event loop's thread."""
+    """Runs callables in its thread; their callbacks run in the event loop's thread."""
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.get_running_loop()
@@ -54,9 +54,9 @@ class Worker:
             result, error = None, None
             try:
                 result = job()
-            except BaseException as caught:  # handed to whoever waits for the job
+            except BaseException as caught:  # passed to the caller that waits for the job
                 error = caught
             try:
                 self._loop.call_soon_threadsafe(done, result, error)
-            except RuntimeError:  # the loop is gone, and with it everybody who waited
+            except RuntimeError:  # the loop is closed, and no caller waits any more
                 return
