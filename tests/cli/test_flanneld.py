@@ -1,4 +1,4 @@
-"""Every flag of flanneld: the original's names and spellings, as variables too, and where each one ends."""
+"""Every flag of flanneld: names and spellings of Go flanneld, environment variables, and the options that they set."""
 
 import subprocess
 import sys
@@ -16,8 +16,8 @@ from pybernetes.cli.flanneld_serve import options
 from pybernetes.cli.version import VERSION
 from pybernetes.flannel.options import FlannelOptions
 
-#: Flags of the original (v0.28) and a value for each that is not its default; what klog gives it, too.
-ORIGINAL = {
+#: Flags of Go flanneld (v0.28), including those of klog, each with a value that is not its default.
+GO_FLAGS = {
     "etcd-endpoints": "https://192.0.2.1:2379,https://192.0.2.2:2379",
     "etcd-prefix": "/other/network",
     "etcd-keyfile": __file__,
@@ -48,7 +48,7 @@ ORIGINAL = {
     "vmodule": "vxlan=4",
     "log-backtrace-at": "main.go:7",
 }
-#: Where flags end in the daemon's options.
+#: The daemon's option that a flag sets.
 ENDS: dict[str, tuple[str, Any]] = {
     "iface": ("selection.names", ("eth7",)),
     "iface-regex": ("selection.patterns", ("^eth[0-9]{1,2}$",)),
@@ -69,7 +69,7 @@ ENDS: dict[str, tuple[str, Any]] = {
 
 @pytest.fixture(autouse=True)
 def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ORIGINAL:
+    for name in GO_FLAGS:
         monkeypatch.delenv(variable(name), raising=False)
 
 
@@ -78,7 +78,7 @@ def variable(name: str) -> str:
 
 
 def parsed(*argv: str) -> Flags:
-    """What a command line gives."""
+    """The flags of a command line."""
     with flanneld.command.make_context("flanneld", list(argv)) as context:
         values = {name: value for name, value in context.params.items() if name not in ("log_level", "v")}
         flags, _ = collect(Flags, values)
@@ -86,14 +86,14 @@ def parsed(*argv: str) -> Flags:
         return flags
 
 
-def test_no_flag_of_the_original_is_missing() -> None:
+def test_every_flag_of_go_flanneld_is_known() -> None:
     ours = {option.removeprefix("--") for parameter in flanneld.command.params for option in parameter.opts}
-    assert {*ORIGINAL, "version", "v"} <= ours
+    assert {*GO_FLAGS, "version", "v"} <= ours
 
 
-@pytest.mark.parametrize("name", ORIGINAL)
-def test_every_spelling_and_the_variable_say_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    value, field = ORIGINAL[name], name.replace("-", "_")
+@pytest.mark.parametrize("name", GO_FLAGS)
+def test_every_spelling_and_the_variable_give_the_same_value(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    value, field = GO_FLAGS[name], name.replace("-", "_")
     found = [
         getattr(parsed(*argv), field) for argv in ([f"--{name}={value}"], [f"-{name}={value}"], [f"--{field}={value}"])
     ]
@@ -105,20 +105,20 @@ def test_every_spelling_and_the_variable_say_the_same(name: str, monkeypatch: py
 
 
 @pytest.mark.parametrize("name", ENDS)
-def test_what_the_daemon_is_told(name: str) -> None:
+def test_flags_set_the_options_of_the_daemon(name: str) -> None:
     where, expected = ENDS[name]
-    found: Any = options(parsed(f"--{name}={ORIGINAL[name]}"), "node-1")
+    found: Any = options(parsed(f"--{name}={GO_FLAGS[name]}"), "node-1")
     default: Any = options(parsed(), "node-1")
     for part in where.split("."):
         found, default = getattr(found, part), getattr(default, part)
     assert found == expected and found != default
 
 
-def test_the_command_line_goes_before_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_line_takes_precedence_over_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLANNELD_HEALTHZ_PORT", "8471")
     assert parsed("--healthz-port=8472").healthz_port == 8472
     monkeypatch.setenv("FLANNELD_HEALTHZ_PORT", "")
-    assert parsed().healthz_port == 0, "an empty one is none"
+    assert parsed().healthz_port == 0, "an empty variable counts as unset"
 
 
 def test_switches_and_repeated_flags(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +146,7 @@ def test_switches_and_repeated_flags(monkeypatch: pytest.MonkeyPatch) -> None:
         ("--frobnicate", "No such option"),
     ],
 )
-def test_refusals_name_the_flag_and_what_is_right(flag: str, says: str) -> None:
+def test_errors_name_the_flag_and_a_valid_example(flag: str, says: str) -> None:
     with pytest.raises(click.UsageError) as refused:
         parsed(flag)
     assert says in refused.value.format_message() and flag.partition("=")[0] in refused.value.format_message()
@@ -158,7 +158,7 @@ def test_version(spelling: str) -> None:
     assert (result.exit_code, result.output) == (0, f"pybernetes flanneld, version {VERSION}\n")
 
 
-def test_a_version_in_the_environment_is_somebody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_version_in_the_environment_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     """Installers keep the version to install in FLANNELD_VERSION."""
     monkeypatch.setenv("FLANNELD_VERSION", "v0.28.0")
     assert parsed().healthz_port == 0
@@ -170,9 +170,14 @@ def test_certificate_and_key_need_each_other() -> None:
     assert refused.returncode == 1 and "--etcd-certfile and --etcd-keyfile need each other" in refused.stderr
 
 
-def test_defaults_are_the_originals() -> None:
-    told = options(parsed(), "node-1")
-    assert told == FlannelOptions(node_name="node-1", ip_masq=False, resync_seconds=5.0)
-    assert (told.rules_seconds, told.random_ports, told.forward_rules, told.set_condition) == (5.0, True, True, True)
+def test_defaults_are_those_of_go_flanneld() -> None:
+    found = options(parsed(), "node-1")
+    assert found == FlannelOptions(node_name="node-1", ip_masq=False, resync_seconds=5.0)
+    assert (found.rules_seconds, found.random_ports, found.forward_rules, found.set_condition) == (
+        5.0,
+        True,
+        True,
+        True,
+    )
     flags = parsed()
     assert (flags.healthz_ip, flags.etcd_prefix) == ("0.0.0.0", "/coreos.com/network")

@@ -1,4 +1,4 @@
-"""flanneld as a process beside an API server: ready when it is, killed and started anew, ended; its flags at work."""
+"""flanneld as a process with an API server: readiness, kill and restart, shutdown, and the effect of its flags."""
 
 import json
 import re
@@ -30,7 +30,7 @@ PEER = {
 
 @pytest.fixture
 def peer() -> Iterator[str]:
-    """The namespace of a second node, whose tunnel is made by hand."""
+    """The namespace of a second node, whose tunnel is set up by hand."""
     name = f"pbt-{uuid.uuid4().hex[:8]}"
     netns.create(name)
     yield name
@@ -101,7 +101,7 @@ def ready(assembly: Assembly) -> bool:
 
 
 def know_the_first_node(assembly: Assembly, peer: str) -> None:
-    """What the second node's flanneld would do."""
+    """Do what the second node's flanneld would do."""
     notes = json.loads(assembly.kubectl("get", "node", "pbt-1", "-o", "json"))["metadata"]["annotations"]
     mac = json.loads(notes[f"{PREFIX}/backend-data"])["VtepMAC"]
     for command in (
@@ -111,7 +111,7 @@ def know_the_first_node(assembly: Assembly, peer: str) -> None:
         subprocess.run(netns.argv_in(peer, command.split()), check=True)
 
 
-def test_killed_and_started_anew_it_drops_no_packet(assembly: Assembly, peer: str) -> None:
+def test_a_kill_and_restart_drops_no_packet(assembly: Assembly, peer: str) -> None:
     assembly.apiserver()
     add_nodes(assembly)
     start(assembly)
@@ -140,7 +140,7 @@ def test_killed_and_started_anew_it_drops_no_packet(assembly: Assembly, peer: st
     assert log.count("Running backend.") == 3 and "removed" not in log
 
 
-def test_flags_at_work(assembly: Assembly) -> None:
+def test_effects_of_flags(assembly: Assembly) -> None:
     assembly.apiserver()
     add_nodes(assembly)
     configure(assembly)
@@ -151,18 +151,18 @@ def test_flags_at_work(assembly: Assembly) -> None:
     saved = in_namespace(assembly, "iptables-save")
     assert "FLANNEL-POSTRTG" in saved and "--random-fully" not in saved and "FLANNEL-FWD" not in saved
     assert "blackhole 10.244.1.0/24" in in_namespace(assembly, "ip", "route")
-    told = json.loads(assembly.kubectl("get", "node", "pbt-1", "-o", "json"))
-    assert told["metadata"]["annotations"]["other.example.com/second-public-ip"] == "192.0.2.111"
-    assert f"{PREFIX}/public-ip" not in told["metadata"]["annotations"]
+    node = json.loads(assembly.kubectl("get", "node", "pbt-1", "-o", "json"))
+    assert node["metadata"]["annotations"]["other.example.com/second-public-ip"] == "192.0.2.111"
+    assert f"{PREFIX}/public-ip" not in node["metadata"]["annotations"]
     assert not in_namespace(assembly, "ip", "route", "show", "10.244.2.0/24"), "the other node has another prefix"
-    assert not [c for c in told["status"].get("conditions", []) if c["type"] == "NetworkUnavailable"]
+    assert not [c for c in node["status"].get("conditions", []) if c["type"] == "NetworkUnavailable"]
     assert "192.0.2.111 is not an address of this node but of a NAT (the node's own is 192.0.2.1)" in assembly.log(
         "flanneld"
     )
     listening = in_namespace(assembly, "ss", "-ltnH")
     assert "127.0.0.1:10300" in listening and "0.0.0.0:10300" not in listening
 
-    # Mended within the time that --iptables-resync says; then in nftables, while it runs.
+    # Repaired within the interval of --iptables-resync; then in nftables, at runtime.
     in_namespace(assembly, "iptables", "-t", "nat", "-F")
     assembly.wait(
         "the rules", lambda: in_namespace(assembly, "iptables-save").count("FLANNEL-POSTRTG") == 8, "flanneld"

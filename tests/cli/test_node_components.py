@@ -136,8 +136,8 @@ def test_proxy_flanneld_and_dns_run_alone(assembly: Assembly) -> None:
     )
     assembly.wait("flanneld's health", lambda: health(assembly, 10300, "/readyz") == "ok", "flanneld")
     assert "FLANNEL_SUBNET=10.244.0.1/24" in env_file.read_text() and "FLANNEL_IPMASQ=true" in env_file.read_text()
-    told = assembly.kubectl("get", "node", "pbt-1", "-o", "jsonpath={.metadata.annotations}")
-    assert '"flannel.alpha.coreos.com/public-ip":"192.0.2.1"' in told
+    annotations = assembly.kubectl("get", "node", "pbt-1", "-o", "jsonpath={.metadata.annotations}")
+    assert '"flannel.alpha.coreos.com/public-ip":"192.0.2.1"' in annotations
 
     assembly.start(
         "dns",

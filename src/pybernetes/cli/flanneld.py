@@ -11,12 +11,12 @@ from pybernetes.cli.version import VERSION
 
 
 def run(flags: Flags, level: str) -> None:
-    """Run the pod network of this node alone, beside other flanneld of any kind.
+    """Run the pod network of this node alone; other nodes can run this or Go flanneld.
 
-    Flags are those of flanneld; each can also be a variable: --ip-masq is FLANNELD_IP_MASQ. The node's name is in
-    NODE_NAME, or found through the pod in POD_NAME and POD_NAMESPACE.
+    Flags are those of Go flanneld; environment variables set them, too: FLANNELD_IP_MASQ is --ip-masq. The node's name
+    is NODE_NAME, or that of the node of the pod POD_NAME in POD_NAMESPACE.
     """
-    # Only the one of the two that is asked for is loaded: each brings an HTTP or gRPC client along.
+    # Import only the selected one: each imports an HTTP or gRPC client.
     if flags.kube_subnet_mgr:
         from pybernetes.cli import flanneld_kube
 
@@ -28,6 +28,6 @@ def run(flags: Flags, level: str) -> None:
 
 
 command = component("flanneld", Flags, run, env="FLANNELD")
-# Not from the environment: there FLANNELD_VERSION often is the version that an installer is to take.
+# Not from the environment: installers use FLANNELD_VERSION for the version to install.
 _version = click.version_option(VERSION, prog_name="pybernetes flanneld", allow_from_autoenv=False)
 command = _version(command)

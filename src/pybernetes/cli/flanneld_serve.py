@@ -1,4 +1,4 @@
-"""What both kinds of `pybernetes flanneld` share: the daemon's options, and serving its health while it runs."""
+"""Shared by both modes of `pybernetes flanneld`: the daemon's options, and running it with its health port."""
 
 import logging
 from typing import TYPE_CHECKING
@@ -39,7 +39,7 @@ def options(flags: Flags, node: str) -> FlannelOptions:
 
 
 async def serve(flags: Flags, flannel: "Flanneld") -> None:
-    """Run it, with its health beside it: it is well while it runs, and ready when the network is."""
+    """Run flanneld with its health port. It is ready once the network is set up."""
 
     def ready() -> str:
         return "" if flannel.ready else "routes and subnet file are not in place yet"
