@@ -109,8 +109,12 @@ async def test_each_eviction_decrements_the_budget(api: Api) -> None:
     await evict(api, "b")
     status = (await api.json("GET", f"{BUDGETS}/web"))["status"]
     assert sorted(status["disruptedPods"]) == ["a", "b"] and status["disruptionsAllowed"] == 0
-    told = status["conditions"][0]
-    assert (told["type"], told["status"], told["reason"]) == ("DisruptionAllowed", "False", "InsufficientPods")
+    condition = status["conditions"][0]
+    assert (condition["type"], condition["status"], condition["reason"]) == (
+        "DisruptionAllowed",
+        "False",
+        "InsufficientPods",
+    )
     await evict(api, "c", status=429)
 
 
@@ -255,8 +259,8 @@ async def test_budgets_in_protobuf(api: Api) -> None:
 async def test_a_refused_eviction_does_not_set_the_condition(api: Api) -> None:
     """The kubelet of another node is refused before anything is written."""
     before = await running(api)
-    stranger = User("system:node:n2", ("system:nodes", "system:masters"))
-    answer = await api("POST", f"{PODS}/web/eviction", eviction(), user=stranger)
+    other_node = User("system:node:n2", ("system:nodes", "system:masters"))
+    answer = await api("POST", f"{PODS}/web/eviction", eviction(), user=other_node)
     assert answer.status == 403 and b"n2" in answer.body
     assert await api.json("GET", f"{PODS}/web") == before
     own = User("system:node:n1", ("system:nodes", "system:masters"))
@@ -294,11 +298,11 @@ async def test_a_pod_that_changes_meanwhile(
 
 
 def made(message: str = "", reason: str = "InsufficientPods", **status: Any) -> PodDisruptionBudget:
-    told = Condition(type="DisruptionAllowed", status="False", reason=reason, message=message)
+    condition = Condition(type="DisruptionAllowed", status="False", reason=reason, message=message)
     return PodDisruptionBudget(
         metadata=ObjectMeta(name="b", generation=1),
         spec=PodDisruptionBudgetSpec(selector=LabelSelector(match_labels=LABELS)),
-        status=PodDisruptionBudgetStatus(observed_generation=1, conditions=[told], **status),
+        status=PodDisruptionBudgetStatus(observed_generation=1, conditions=[condition], **status),
     )
 
 

@@ -57,8 +57,8 @@ async def test_the_client_certificate_is_the_user(web: Web, https: Listening, pk
         assert answer.status == 200
         assert len(answer.headers["audit-id"]) == 36
     async with aiohttp.ClientSession() as session:
-        stranger = Web(session, https.port, tls(pki, certificate=False))
-        async with stranger("GET", "/api/v1/namespaces") as answer:
+        anonymous = Web(session, https.port, tls(pki, certificate=False))
+        async with anonymous("GET", "/api/v1/namespaces") as answer:
             assert answer.status == 403
             status = await answer.json()
             assert 'User "system:anonymous" cannot list resource "namespaces"' in status["message"]
@@ -66,9 +66,9 @@ async def test_the_client_certificate_is_the_user(web: Web, https: Listening, pk
 
 async def test_forged_front_proxy_headers_are_ignored(https: Listening, pki: Pki) -> None:
     async with aiohttp.ClientSession() as session:
-        stranger = Web(session, https.port, tls(pki, certificate=False))
+        anonymous = Web(session, https.port, tls(pki, certificate=False))
         forged = {"X-Remote-User": "admin", "X-Remote-Group": "system:masters"}
-        async with stranger("GET", "/api/v1/secrets", headers=forged) as answer:
+        async with anonymous("GET", "/api/v1/secrets", headers=forged) as answer:
             assert answer.status == 403
 
 
@@ -245,9 +245,9 @@ class TestWithoutAnonymous:
     def config(self) -> ServerConfig:
         return ServerConfig(anonymous=False)
 
-    async def test_a_stranger_is_turned_away(self, https: Listening, pki: Pki) -> None:
+    async def test_a_client_without_credentials_is_refused(self, https: Listening, pki: Pki) -> None:
         async with aiohttp.ClientSession() as session:
-            stranger = Web(session, https.port, tls(pki, certificate=False))
-            async with stranger("GET", "/version") as answer:
+            anonymous = Web(session, https.port, tls(pki, certificate=False))
+            async with anonymous("GET", "/version") as answer:
                 assert answer.status == 401
                 assert (await answer.json())["message"] == "Unauthorized"

@@ -88,12 +88,22 @@ def _number(value: float, schema: OpenApi, path: Path, errors: Errors) -> None:
         errors.type_invalid(path, value, text)
     if most is not None and (value >= most if schema.get("exclusiveMaximum") else value > most):
         word = "less than" if schema.get("exclusiveMaximum") else "less than or equal to"
-        errors.invalid(path, value, f"{path} in body should be {word} {most:g}")
+        errors.invalid(path, value, f"{path} in body should be {word} {show_bound(most)}")
     if least is not None and (value <= least if schema.get("exclusiveMinimum") else value < least):
         word = "greater than" if schema.get("exclusiveMinimum") else "greater than or equal to"
-        errors.invalid(path, value, f"{path} in body should be {word} {least:g}")
+        errors.invalid(path, value, f"{path} in body should be {word} {show_bound(least)}")
     if step and Decimal(str(value)) % Decimal(str(step)):
-        errors.invalid(path, value, f"{path} in body should be a multiple of {step:g}")
+        errors.invalid(path, value, f"{path} in body should be a multiple of {show_bound(step)}")
+
+
+def show_bound(value: float) -> str:
+    """A number in the format of Go's %v for float64: `10`, `0.5`, `1e+06`."""
+    number = Decimal(repr(float(value))).normalize()
+    exponent = number.adjusted()
+    if -4 <= exponent < 6:
+        return f"{number:f}"
+    mantissa = number.scaleb(-exponent).normalize()
+    return f"{mantissa:f}e{exponent:+03d}"
 
 
 def _array(value: list[Json], schema: OpenApi, path: Path, errors: Errors) -> None:
