@@ -1,4 +1,4 @@
-"""Racks of nodes and a router between them, as network namespaces; leases on a board that all daemons see."""
+"""Racks of nodes with a router between them, as network namespaces; daemons share leases on a board."""
 
 import asyncio
 import ipaddress

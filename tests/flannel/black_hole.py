@@ -1,4 +1,4 @@
-"""A way to a server on loopback that may swallow everything: connections stay open, and nobody answers."""
+"""A proxy to a server on loopback that can drop all data: connections stay open without answers."""
 
 from __future__ import annotations
 

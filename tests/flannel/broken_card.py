@@ -1,4 +1,4 @@
-"""Two nodes whose network cards are TAP devices: threads play the drivers, and one gets checksums in tunnels wrong.
+"""Two nodes whose network cards are TAP devices; threads act as drivers, and one computes wrong checksums in tunnels.
 
 A TAP device may offer to compute checksums. The kernel then hands packets over with a virtio_net_hdr that says where
 the checksum belongs and what to sum up, just as it tells a card.

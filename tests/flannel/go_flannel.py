@@ -1,4 +1,4 @@
-"""What the original flanneld, written in Go, does to a node: its steps one by one, with `ip`, `bridge` and `iptables`.
+"""What Go flanneld does to a node: its steps one by one, with `ip`, `bridge` and `iptables`.
 
 The program itself can't be had here. What is written down are facts about it: which attributes of a VXLAN device it
 compares before it keeps one, the kinds of routes and entries it makes, the order of its rules, the form of its files.

@@ -1,4 +1,4 @@
-"""Nodes on which the original flanneld or ours runs, with a pod on each, and the two places where leases are kept."""
+"""Nodes that run Go flanneld or ours, with a pod on each, and the two places where leases are kept."""
 
 import asyncio
 import json

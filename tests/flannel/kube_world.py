@@ -1,4 +1,4 @@
-"""Nodes whose leases are Nodes of a real API server, reached over HTTPS by a way that can be cut."""
+"""Nodes whose leases are Nodes of a real API server, reached over HTTPS by a connection that can be cut."""
 
 from __future__ import annotations
 

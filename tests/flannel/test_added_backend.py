@@ -1,4 +1,4 @@
-"""docs/extending/backend.md, performed: a backend that flannel does not know is handed in and used."""
+"""Performs docs/extending/backend.md: a backend that flannel does not know is handed in and used."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""Subnet choice without etcd: a model in which nodes join, crash, race and come back, in any order."""
+"""Subnet choice without etcd: a model in which nodes join, crash, race and restart, in any order."""
 
 import ipaddress
 import random

@@ -1,4 +1,4 @@
-"""What the API says of Services and of policies, and what becomes of refusals and garbage."""
+"""Services and NetworkPolicies from the API, and what follows refused requests and malformed answers."""
 
 import asyncio
 import ipaddress

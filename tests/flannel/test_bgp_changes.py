@@ -1,4 +1,4 @@
-"""A network that lives on BGP changes its sessions: numbers, passwords, who reflects; and BIRDs that can't live."""
+"""A network with BGP changes its sessions: numbers, passwords, reflectors; and BIRDs that do not keep running."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""The bgp backend without BIRD: options, who talks to whom, BIRD's config as text, its answers."""
+"""The bgp backend without BIRD: options, sessions, BIRD's config as text, its answers."""
 
 import asyncio
 import ipaddress

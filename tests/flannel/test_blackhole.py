@@ -1,4 +1,4 @@
-"""--ip-blackhole-route: a subnet that no bridge has yet is no way out to the world."""
+"""--ip-blackhole-route: packets to a subnet that no bridge has do not leave by the default gateway."""
 
 import subprocess
 import uuid

@@ -1,4 +1,4 @@
-"""A program that is kept running: real processes, which live, die and refuse."""
+"""Supervision of child processes: real processes that run, exit and fail to start."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""The network config again: every way to get it wrong, and what flannel leaves to its reader."""
+"""The network config: every kind of mistake, and what is left to the backends."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Where the pod network ends: packets to the world outside, multicast, and networks of unequal width."""
+"""The edges of the pod network: packets to the outside, multicast, and networks with different MTUs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the view makes of answers and events that come in an unlucky order."""
+"""The copy of etcd in memory, if lists and events arrive in an unfavourable order."""
 
 from __future__ import annotations
 

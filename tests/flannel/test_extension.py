@@ -1,4 +1,4 @@
-"""The extension backend: which command is run when, and what it is told."""
+"""The extension backend: when each command runs, and with which environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is sent ahead of the comparison: it changes when the kernel is right, never what is right."""
+"""Objects that are sent ahead of the comparison: the result is the same, only sooner."""
 
 import subprocess
 import time

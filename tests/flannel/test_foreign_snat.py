@@ -1,4 +1,4 @@
-"""Rules of others that hide pods' addresses from each other: told of, and left alone."""
+"""SNAT rules of other programs that hide pods' addresses: reported and left alone."""
 
 import asyncio
 import ipaddress

@@ -1,4 +1,4 @@
-"""Which interface carries the pod network, what is said of it, and what happens when it changes."""
+"""Which interface carries the pod network, what is logged about it, and what happens when it changes."""
 
 import ipaddress
 import logging

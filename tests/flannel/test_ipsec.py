@@ -1,4 +1,4 @@
-"""The ipsec backend without charon: options, what it wants of the kernel, what charon is told, routes that wait."""
+"""The ipsec backend without charon: options, kernel objects, charon's configuration, routes that wait."""
 
 import ipaddress
 import json

@@ -1,4 +1,4 @@
-"""On this machine's kernel, which may lack IPsec, and beside others that hold its ports."""
+"""ipsec on this machine's kernel, which may lack IPsec, and with another program on its ports."""
 
 import asyncio
 import os

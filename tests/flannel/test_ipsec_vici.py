@@ -1,4 +1,4 @@
-"""charon's protocol: messages there and back, and garbage from the socket, which is an error and never a hang."""
+"""charon's protocol: encoding and decoding, and malformed answers, which are errors and never hang."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""Two nodes as network namespaces: packets cross, and whatever a stranger breaks is mended."""
+"""Two nodes as network namespaces: packets cross, and external changes are repaired."""
 
 import ipaddress
 import os

@@ -1,4 +1,4 @@
-"""The API server is cut off: nothing is refused, nothing answers. And full disks, and overridden addresses."""
+"""The API server stops answering without refusing connections; full disks; overridden addresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures, who answers, and the dashboard that shows them."""
+"""The metrics, reachability, and the dashboard."""
 
 import asyncio
 import ipaddress

@@ -1,4 +1,4 @@
-"""A network card that writes wrong checksums inside a VXLAN: found, gone around, and kept so."""
+"""A network card that writes wrong checksums inside a VXLAN: offload is disabled, and stays disabled."""
 
 import asyncio
 import ipaddress

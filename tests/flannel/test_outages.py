@@ -1,4 +1,4 @@
-"""etcd dies, is cut off, forgets history, and comes back; pods talk all the while, and no subnet has two owners."""
+"""etcd fails, is cut off, loses history, and returns; pods stay connected, and no subnet has two owners."""
 
 from __future__ import annotations
 

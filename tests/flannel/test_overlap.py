@@ -1,4 +1,4 @@
-"""A pod network that lies on something else: refused before it is used, warned of afterwards."""
+"""A pod network that overlaps another network: refused before it is used, afterwards a warning."""
 
 import dataclasses
 import ipaddress

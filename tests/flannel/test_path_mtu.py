@@ -1,4 +1,4 @@
-"""Ways that are narrower than the interface says: found once, told with what mends it."""
+"""Paths with a smaller MTU than the interface: reported once, with the fix."""
 
 import asyncio
 import ipaddress

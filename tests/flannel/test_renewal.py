@@ -1,4 +1,4 @@
-"""When a lease is renewed, by a clock in our hands and a real etcd: clocks that jump, machines that slept."""
+"""When a lease is renewed, with an injected clock and a real etcd: clocks that jump, machines that slept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Masquerade and forward rules in real namespaces: what is in the kernel, what strangers break, what packets show."""
+"""Masquerade and forward rules in real namespaces: the rules, external changes, and packets."""
 
 import asyncio
 import fcntl

@@ -1,4 +1,4 @@
-"""A living network changes its backend, from each to each other: no packet is lost, nothing of the old one stays."""
+"""A running network changes its backend, from each to each other: no packet is lost, nothing is left behind."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Daemons that are killed, or end, at any moment of a change of backend, and come back."""
+"""Daemons that are killed, or end, at any moment of a change of backend, and restart."""
 
 import asyncio
 import json

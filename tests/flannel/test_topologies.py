@@ -1,4 +1,4 @@
-"""Pods talk, whatever the network between their nodes looks like; what can't be reached is named."""
+"""Pods communicate on various networks between their nodes; what is unreachable is reported by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The udp backend on three real daemons: packets cross, garbage does no harm, and what breaks is mended."""
+"""The udp backend on three real daemons: packets cross, garbage does no harm, and damage is repaired."""
 
 from __future__ import annotations
 

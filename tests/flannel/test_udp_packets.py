@@ -1,4 +1,4 @@
-"""The udp backend's packets: aged, answered, divided and joined as the kernel would."""
+"""The udp backend's packets: TTL, ICMP answers, segmentation and reassembly as in the kernel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From which address a node sends, what it tells its peers, and whom it takes for a neighbour."""
+"""Which address a node sends from and announces, and which peers it takes for neighbours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which peers can be served: the short way for leases that have nothing in common finds what the long way finds."""
+"""Which leases are usable: the fast method for leases that are disjoint gives the result of the slow one."""
 
 import ipaddress
 from functools import partial

@@ -1,4 +1,4 @@
-"""Worlds of network namespaces: segments, routers, translators, nodes with a real flanneld each, and pods on them.
+"""Network namespaces as segments, routers, NATs, nodes with a real flanneld each, and pods on them.
 
 Everything is named `pbt-…` and goes with the world. Nodes lease their subnets in a real etcd.
 """

@@ -1,4 +1,4 @@
-"""What pods say to each other: echoes of every size, datagrams, and transfers with a sum at their end."""
+"""Traffic between pods: echoes of every size, datagrams, and transfers with a checksum."""
 
 from __future__ import annotations
 
