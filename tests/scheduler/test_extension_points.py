@@ -237,7 +237,7 @@ def test_pre_filter(answers: list[Narrowed | Rejected | None], node_name: str, m
     assert decision.node_name == node_name
     assert (decision.failure.message() if decision.failure else "") == message
     if decision.failure:
-        assert set(decision.failure.plugins) <= {"P1", "P2"} and not decision.failure.hopeful
+        assert set(decision.failure.plugins) <= {"P1", "P2"} and not decision.failure.resolvable_rows
         verdicts = explain(snapshot, profile, decision.template)
         assert {verdict.refused_by for verdict in verdicts} == {"P1"}
 
@@ -245,4 +245,4 @@ def test_pre_filter(answers: list[Narrowed | Rejected | None], node_name: str, m
 def test_a_resolvable_rejection_leaves_every_node_to_preemption() -> None:
     snapshot, profile = cluster(), profile_with(Rejected("claim in use", resolvable=True))
     decision = schedule_one(snapshot, pod("web"), evaluations=Evaluations(snapshot, profile), rng=random.Random(1))
-    assert decision.failure is not None and decision.failure.hopeful == (0, 1, 2)
+    assert decision.failure is not None and decision.failure.resolvable_rows == (0, 1, 2)

@@ -17,7 +17,7 @@ class Counted:
     """The nodes whose pods a constraint counts, and their domains."""
 
     mask: Mask
-    whole: bool
+    all_nodes: bool
     """Whether these are all nodes that have the key: then counts per domain can be used unchanged."""
     present: Ints
     """Codes of the domains."""

@@ -167,8 +167,8 @@ class Evaluation:
         nodes = self.snapshot.nodes
         if self._rejection is not None:
             name, rejected = self._rejection
-            hopeful = np.flatnonzero(nodes.valid[nodes.rows]).tolist() if rejected.resolvable else []
-            return FitFailure(len(nodes), Counter(), (name,), tuple(hopeful), rejected.reason)
+            resolvable_rows = np.flatnonzero(nodes.valid[nodes.rows]).tolist() if rejected.resolvable else []
+            return FitFailure(len(nodes), Counter(), (name,), tuple(resolvable_rows), rejected.reason)
         left = nodes.valid[nodes.rows].copy()
         reasons: Counter[str] = Counter()
         plugins: list[str] = []
@@ -180,16 +180,16 @@ class Evaluation:
                 plugins.extend(names)
                 left &= inside
         left[list(self._reserved)] = False
-        hopeful = self._count_refused(left, reasons, plugins)
+        resolvable_rows = self._count_refused(left, reasons, plugins)
         for refusal in self._reserved.values():
             plugins.append(refusal.plugin)
             reasons.update(refusal.reasons)
-        return FitFailure(len(nodes), reasons, tuple(dict.fromkeys(plugins)), tuple(sorted(hopeful)))
+        return FitFailure(len(nodes), reasons, tuple(dict.fromkeys(plugins)), tuple(sorted(resolvable_rows)))
 
     def _count_refused(self, left: Mask, reasons: Counter[str], plugins: list[str]) -> list[int]:
         """Add up what the filters refuse of the rows `left`; returns the rows where removing pods could help."""
         snapshot, template = self.snapshot, self.template
-        hopeful: list[int] = []
+        resolvable_rows: list[int] = []
         for named, codes in zip(self.profile.filters, self._codes, strict=True):
             if codes is None:
                 continue
@@ -202,8 +202,8 @@ class Evaluation:
                 for reason in named.filter.reasons(snapshot, template, int(code)):
                     reasons[reason] += int(count)
                 if named.filter.resolvable(template, int(code)):
-                    hopeful.extend(np.flatnonzero(refused & (codes == code)).tolist())
-        return hopeful
+                    resolvable_rows.extend(np.flatnonzero(refused & (codes == code)).tolist())
+        return resolvable_rows
 
 
 def refusal_now(snapshot: Snapshot, filters: Iterable[NamedFilter], template: Template, row: int) -> Refusal | None:

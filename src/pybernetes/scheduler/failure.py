@@ -25,7 +25,7 @@ class FitFailure:
     reasons: Counter[str]
     plugins: tuple[str, ...]
     """The plugins that refused nodes: one of them must change its answer before another attempt makes sense."""
-    hopeful: tuple[int, ...] = field(repr=False)
+    resolvable_rows: tuple[int, ...] = field(repr=False)
     """Rows where removing pods could help."""
     rejection: str = ""
     """The reason of a PreFilter plugin that rejected the pod itself."""
@@ -33,8 +33,8 @@ class FitFailure:
     def preemption_text(self, *, reasons: Counter[str] | None = None, tried: int = 0) -> str:
         """The result of preemption: `reasons` are those of the `tried` nodes where removing pods was not enough."""
         counts = Counter(reasons or ())
-        counts[NO_VICTIMS] += len(self.hopeful) - tried
-        counts[NOT_HELPFUL] += self.nodes - len(self.hopeful)
+        counts[NO_VICTIMS] += len(self.resolvable_rows) - tried
+        counts[NOT_HELPFUL] += self.nodes - len(self.resolvable_rows)
         return f"preemption: {histogram(self.nodes, +counts)}"
 
     def message(self, preemption: str = "") -> str:

@@ -61,17 +61,17 @@ def preempt(
     enough: Callable[[int], bool],
     offset: int = 0,
 ) -> Preemption:
-    """Try the hopeful nodes in a circle that starts at `offset`, until `enough(number of candidates found)`.
+    """Search the nodes in `failure.resolvable_rows` for candidates.
 
-    The snapshot ends as it was. Where many nodes fit, a few candidates are as good as all; where none does, all nodes
-    are tried.
+    Starts at `offset`, wraps around, and stops when `enough(number of candidates)` is true. The snapshot ends as it
+    was. Where many nodes fit, a few candidates are as good as all; where none does, all nodes are tried.
     """
     reasons: Counter[str] = Counter()
     found: list[Candidate] = []
     nodes_tried = 0
     if any(priority < template.priority for priority in snapshot.priorities):
-        start = offset % max(len(failure.hopeful), 1)
-        for row in (*failure.hopeful[start:], *failure.hopeful[:start]):
+        start = offset % max(len(failure.resolvable_rows), 1)
+        for row in (*failure.resolvable_rows[start:], *failure.resolvable_rows[:start]):
             outcome = _on_node(snapshot, filters, template, row)
             if isinstance(outcome, Candidate):
                 found.append(outcome)
@@ -113,7 +113,7 @@ def _reasons_after_removal(
     """What the filters would still refuse, as far as they can tell before any pod is removed."""
     for named in filters:
         if named.filter.scope is Scope.NODE:
-            # The node has passed it: it would not be hopeful otherwise.
+            # The node has passed it: it would not be resolvable otherwise.
             continue
         reasons = named.filter.after_removal(snapshot, template, row, leaving)
         if reasons is None:

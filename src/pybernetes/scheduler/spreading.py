@@ -78,7 +78,7 @@ class Constraints:
 def domain_counts(snapshot: Snapshot, constraint: Spread, counted: Counted) -> Ints:
     """How many pods each domain has on the nodes that count, by code."""
     tally = snapshot.pods.tally(constraint.query)
-    if counted.whole:
+    if counted.all_nodes:
         return tally.domains(constraint.topology_key)
     column = snapshot.nodes.column(constraint.topology_key)
     size = snapshot.nodes.size

@@ -66,7 +66,7 @@ class _DefaultPreemption:
         def enough(found: int) -> bool:
             return found >= wanted or handle.clock.monotonic() >= end
 
-        offset = handle.rng.randrange(len(failure.hopeful)) if failure.hopeful else 0
+        offset = handle.rng.randrange(len(failure.resolvable_rows)) if failure.resolvable_rows else 0
         result = preempt(handle.snapshot, handle.filters, template, failure, enough, offset)
         if result.candidate is None:
             handle.nominations.remove(pod.metadata.uid)
