@@ -27,7 +27,7 @@ def _translated(choice: interface.Choice, public: Mapping[int, IPAddress]) -> di
 
 
 class Identity:
-    """Determined at each pass, so that a changed address is announced; remembers what was said to say it once."""
+    """Determined at each pass, so that a changed address is announced; logs each change once."""
 
     def __init__(
         self,

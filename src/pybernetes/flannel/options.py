@@ -39,7 +39,7 @@ class FlannelOptions:
     rules_seconds: float = 5.0
     """`--iptables-resync`: how often rules in iptables are checked"""
     wireguard_key: Path | None = None
-    """File with the node's WireGuard key; None: $WIREGUARD_KEY_FILE, else `wgkey` beside the subnet file"""
+    """File with the node's WireGuard key; None: $WIREGUARD_KEY_FILE, else `wgkey` in the folder of the subnet file"""
     netns: str | None = None
     """Network namespace to work in; None: the process's own"""
     resync_seconds: float = 60.0

@@ -37,7 +37,7 @@ def previous_subnets(path: Path) -> dict[int, IPNetwork]:
 
 
 def previous_networks(path: Path) -> dict[int, IPNetwork]:
-    """The whole networks, likewise: those that pods on this node may have addresses of."""
+    """The pod networks by family, in the same way: pods on this node may have addresses of these."""
     return _read(path, {version: network for version, (network, _) in _NAMES.items()})
 
 

@@ -1,6 +1,6 @@
 """What a backend needs besides kernel objects: a process that moves packets, a routing daemon, commands to run.
 
-Like the kernel it gets the whole desired state at each pass, and finds the difference by itself.
+Like the reconciler it gets the complete desired state at each pass, and finds the difference by itself.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,6 +1,6 @@
 """What should be there: plain values, each with the reason it is there. Links go by name, never by index.
 
-Here are the values that several backends use. Those of a single one, such as a VXLAN device, are defined beside it.
+This module has the values that several backends use. Those of a single one, such as a VXLAN device, are in its module.
 """
 
 from __future__ import annotations

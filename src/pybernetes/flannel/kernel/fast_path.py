@@ -23,7 +23,7 @@ def news(want: Desired, last: Desired, kinds: Sequence[AnyKind]) -> Desired:
     """The objects of the kinds that may go ahead which were not desired in the last pass.
 
     Nothing if anything else differs too, since devices come before what hangs on them; and nothing where a route may
-    have to wait for its peer, which only the kernel's state tells.
+    have to wait for its peer, which only the kernel's state shows.
     """
     types = [kind.type for kind in kinds if kind.ahead]
     if any(kind.may_wait and want.of(kind.type) for kind in kinds) or want.without(*types) != last.without(*types):

@@ -75,7 +75,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What objects in the kernel tell of the previous run of this daemon."""
+    """What objects in the kernel show about the previous run of this daemon."""
 
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The backends that have devices here, each with those of its options that devices show."""
@@ -113,7 +113,7 @@ class KernelKind(Protocol[A]):
         raise NotImplementedError
 
     def recover(self, have: Observed, leases: Collection[Lease]) -> Recovery:
-        """What the kernel tells of a previous run, given the leases of this moment. Pure."""
+        """What the kernel shows about a previous run, given the present leases. Pure."""
         return Recovery()
 
     def is_ours(self, found: Link) -> bool:
@@ -121,7 +121,7 @@ class KernelKind(Protocol[A]):
         return False
 
     def concerns(self, event: Event, ours: Callable[[int], bool]) -> bool:
-        """Whether the kernel's event may tell of a change to our objects of this kind; `ours` knows links by index."""
+        """Whether an event may be a change to our objects of this kind; `ours`: whether a link is ours."""
         return False
 
     def pending(self, want: Desired, have: Observed, now: float) -> Mapping[str, str]:
@@ -171,6 +171,6 @@ def remove(text: str, request: Request) -> Change[Message]:
 
 
 def difference(want: Sequence[A], have: frozenset[A]) -> tuple[tuple[A, ...], frozenset[A]]:
-    """(missing, too much). As each wanted object is there once, the counts tell when nothing is too much."""
+    """(missing, too much). Each wanted object occurs once, so equal counts mean that nothing is too much."""
     missing = tuple(item for item in want if item not in have)
     return missing, have.difference(want) if len(have) + len(missing) != len(want) else frozenset()

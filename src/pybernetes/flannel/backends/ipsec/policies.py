@@ -23,7 +23,7 @@ from pybernetes.linux.rtnl import Netlink
 #: By it states are bound to policies; Go flanneld uses the same.
 REQID = 11
 #: The responder has its states before the initiator: a packet that it sends at once may arrive too early.
-#: The kernel tells the age in whole seconds, so that this is at least 0.3.
+#: The kernel reports the age in whole seconds, so that this is at least 0.3.
 _SETTLED = 1.3
 
 

@@ -6,9 +6,9 @@ In the kernel:
 |---|---|
 | link | `flannel0`, a TUN device, MTU = underlay's - 28 |
 | address | the subnet's network address, /32, so that host traffic has a source |
-| route | the whole network `dev flannel0`; the node's own subnet has a narrower one on its bridge |
+| route | the pod network `dev flannel0`; the node's own subnet has a narrower route on its bridge |
 
-and beside it the proxy (`flannel/udp`): it knows each peer's subnet and public IP, and listens on port 8285 of the
+and the proxy (`proxy.py`): it knows each peer's subnet and public IP, and listens on port 8285 of the
 node's own. IPv4 only, as in Go flannel. A change of Port loses packets until both ends have it, since leases do not
 contain it, as in Go flannel.
 """

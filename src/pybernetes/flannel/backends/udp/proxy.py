@@ -221,9 +221,9 @@ class UdpProxy:
                 self._icmp.sendto(answer, (socket.inet_ntoa(packet[12:16]), 0))
 
     def _send_burst(self, sock: socket.socket, burst: segments.Burst, address: tuple[str, int]) -> None:
-        told = [(socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", burst.size))]
+        control = [(socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", burst.size))]
         try:
-            sock.sendmsg([burst.data], told, 0, address)
+            sock.sendmsg([burst.data], control, 0, address)
         except OSError:
             # The path MTU may be smaller, or the device can't segment: send them one by one.
             for start in range(0, len(burst.data), burst.size):

@@ -10,7 +10,7 @@ from pybernetes.linux.wireguard import key_bytes
 
 
 def default_path(environment: Mapping[str, str], folder: Path) -> Path:
-    """Where Go flanneld has it: $WIREGUARD_KEY_FILE, else `wgkey` beside subnet.env, mostly /run/flannel/wgkey."""
+    """Where Go flanneld has it: $WIREGUARD_KEY_FILE, else `wgkey` in the folder of subnet.env, usually /run/flannel."""
     return Path(environment.get("WIREGUARD_KEY_FILE") or folder / "wgkey")
 
 

@@ -134,7 +134,7 @@ def _answered(peer: WireguardPeer, devices: Iterable[wireguard.Device]) -> bool:
 
 
 def _entry(peer: WireguardPeer, known: wireguard.Peer | None, now: float) -> wireguard.Peer | None:
-    """What to tell the kernel about a peer; None when it knows.
+    """A peer as the kernel should have it; None if it does.
 
     A peer behind NAT comes from another address than it announces, and the kernel follows it as long as the two
     talk. That is left alone.
