@@ -4,7 +4,7 @@ import binascii
 import re
 
 from pybernetes.api.shape import Shape
-from pybernetes.api.walk import Step, Walk
+from pybernetes.api.walk import Step
 
 _FOREIGN = re.compile(r"[^A-Za-z0-9+/=]")
 
@@ -26,11 +26,8 @@ def _canonical_values(values: dict[str, str]) -> None:
         values[key] = canonical(text)
 
 
-def _leaf(shape: Shape) -> Step | None:
+def step(shape: Shape) -> Step | None:
+    """For a `walk`: checks bytes. The step raises ValueError."""
     if shape.form == "map" and shape.item is not None and shape.item.form == "bytes":
         return _canonical_values
     return canonical if shape.form == "bytes" else None
-
-
-canonicalize = Walk(_leaf)
-"""Checks the bytes of a freshly decoded object, in place. Raises ValueError."""

@@ -13,6 +13,7 @@ import msgspec
 from pybernetes.api import base64, quantity, time
 from pybernetes.api.decode_errors import DecodeError, explain
 from pybernetes.api.shape import ANY, Form, Json, Shape, shape_of
+from pybernetes.api.walk import Walk
 
 __all__ = ["DecodeError", "decode", "decoder"]
 
@@ -26,13 +27,14 @@ def decoder(struct: type[S]) -> msgspec.json.Decoder[S]:
     return msgspec.json.Decoder(struct)
 
 
+_canonicalize = Walk(lambda shape: time.step(shape) or quantity.step(shape) or base64.step(shape))
+
+
 def decode(data: Body, struct: type[S]) -> S:
     """A struct from a client's JSON, its times, quantities and bytes in canonical form. Raises DecodeError."""
     obj = _decode(data, struct)
     try:
-        time.canonicalize(obj)
-        quantity.canonicalize(obj)
-        base64.canonicalize(obj)
+        _canonicalize(obj)
     except ValueError as error:
         raise DecodeError(str(error)) from None
     return obj

@@ -167,13 +167,14 @@ def _resource_list(amounts: dict[str, Quantity]) -> None:
         amounts[name] = _canonical_milli(amount.strip() if isinstance(amount, str) else repr(amount))
 
 
-def _leaf(shape: Shape) -> Step | None:
+def step(shape: Shape) -> Step | None:
+    """For a `walk`: rewrites a quantity, or a map of them, in canonical form. The step raises QuantityError."""
     if shape.form == "map" and shape.item is not None and shape.item.form == "quantity":
         return _resource_list
     return canonical if shape.form == "quantity" else None
 
 
-canonicalize = Walk(_leaf)
+canonicalize = Walk(step)
 """Rewrites every quantity of a freshly decoded object in canonical form, in place. Raises QuantityError.
 
 In maps (resource lists) quantities are rounded up to thousandths, as Kubernetes does for compatibility.

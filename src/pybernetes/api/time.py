@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from pybernetes.api.shape import Form
-from pybernetes.api.walk import Step, Walk
+from pybernetes.api.shape import Form, Shape
+from pybernetes.api.walk import Step
 
 _SHAPE = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
@@ -52,5 +52,6 @@ def _micros_of(text: str) -> str:
 _STEPS: Mapping[Form, Step] = {"time": _seconds_of, "micro-time": _micros_of}
 
 
-canonicalize = Walk(lambda shape: _STEPS.get(shape.form))
-"""Rewrites every Time and MicroTime of a freshly decoded object in UTC, in place. Raises ValueError."""
+def step(shape: Shape) -> Step | None:
+    """For a `walk`: rewrites a Time or MicroTime in UTC. The step raises ValueError."""
+    return _STEPS.get(shape.form)

@@ -139,6 +139,9 @@ class Changes:
     on_keep: list[Callable[[], None]] = field(default_factory=list)
     on_undo: list[Callable[[], None]] = field(default_factory=list)
 
+    def __bool__(self) -> bool:
+        return bool(self.on_keep or self.on_undo)
+
     def keep(self) -> None:
         """The change is stored: release what it gave up."""
         self._run(self.on_keep)

@@ -13,6 +13,7 @@ from pybernetes.api.meta import DeleteOptions, ListMeta, Object, Status, StatusD
 from pybernetes.apiserver import codec, errors, options, reading, rendering
 from pybernetes.apiserver.admission.plugin import Admission
 from pybernetes.apiserver.allocate import Changes
+from pybernetes.apiserver.commit import Commits
 from pybernetes.apiserver.context import ResourceRequest, ServerContext
 from pybernetes.apiserver.selection import selection
 from pybernetes.apiserver.types import StreamResponse
@@ -33,6 +34,7 @@ class Deleter:
         self._context = context
         self._admission = admission
         self._writer = writer
+        self._commits = Commits()
 
     async def delete(self, request: ResourceRequest) -> Response:
         """DELETE of one object."""
@@ -82,17 +84,15 @@ class Deleter:
             old: Object = await resource.read(kv)
             _preconditions(request, old, requested)
             reserved = Changes() if admitted else await self._admit(request, old, requested)
+            work = self._remove(request, kv, old, requested)
             try:
-                removed = await self._remove(request, kv, old, requested)
-                if not requested.dry_run:
-                    reserved.keep()
-                return removed
+                return await self._commits.run(
+                    work, reserved, dry_run=bool(requested.dry_run), shield=bool(resource.kind.pool)
+                )
             except store_errors.Conflict:
                 continue
             except store_errors.NotFound as error:
                 raise errors.not_found(resource.kind, name) from error
-            finally:
-                reserved.undo()
         raise errors.conflict(resource.kind, name)
 
     async def _admit(self, request: ResourceRequest, old: Object, requested: DeleteOptions) -> Changes:

@@ -1,7 +1,6 @@
 """Selects the function that handles a request about a resource."""
 
-import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -24,8 +23,6 @@ from pybernetes.apiserver.watching import Watching
 from pybernetes.apiserver.writing import Writer
 from pybernetes.client.transport import Request, Response
 
-_WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
-
 
 class Router:
     """Routes requests about resources. Without `tokens` or `reviews` the endpoints that need them return 404."""
@@ -39,7 +36,6 @@ class Router:
         reviews: Reviews | None,
     ) -> None:
         self._context = context
-        self._unfinished: set[asyncio.Future[Answer]] = set()
         writer = Writer(context, admission, pools(context))
         self._replacer = Replacer(context, writer)
         deleter = Deleter(context, admission, writer)
@@ -76,16 +72,7 @@ class Router:
             transforms = subresource is None or "get" in subresource.verbs
             request.form = media.negotiate(http.headers.get("accept", ""), transforms=transforms)
         verb = self._verb(kind, info) if subresource is None else self._subresource_verb(subresource, info)
-        if info.verb in _WRITES and (subresource is None or not subresource.raw):
-            return with_warnings(await self._to_the_end(verb(request)), request.warnings)
         return with_warnings(await verb(request), request.warnings)
-
-    async def _to_the_end(self, work: Awaitable[Answer]) -> Answer:
-        """Finish a write even if the client disconnects: what it has reserved must be either stored or released."""
-        task = asyncio.ensure_future(work)
-        self._unfinished.add(task)
-        task.add_done_callback(self._unfinished.discard)
-        return await asyncio.shield(task)
 
     def _verb(self, kind: Kind[Any], info: RequestInfo) -> Verb:
         verb = self._verbs.get(info.verb)

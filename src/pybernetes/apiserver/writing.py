@@ -26,6 +26,7 @@ from pybernetes.apiserver import codec, errors, fieldmanagers, metadata
 from pybernetes.apiserver.admission.plugin import Admission
 from pybernetes.apiserver.admission.request import AdmissionRequest, GroupVersionResource, Operation
 from pybernetes.apiserver.allocate import Changes
+from pybernetes.apiserver.commit import Commits
 from pybernetes.apiserver.context import ResourceRequest, ServerContext
 from pybernetes.apiserver.options import WriteOptions
 from pybernetes.apiserver.pools import Allocator
@@ -67,6 +68,7 @@ class Writer:
         self._context = context
         self._admission = admission
         self._pools = pools
+        self._commits = Commits()
 
     async def create(self, request: ResourceRequest, obj: Object, options: WriteOptions) -> Written:
         """Store a new object. Raises AlreadyExists, Invalid, Forbidden."""
@@ -84,8 +86,8 @@ class Writer:
         raise errors.name_conflict(kind, meta.name) if prefix else errors.already_exists(kind, meta.name)
 
     async def _create(self, request: ResourceRequest, obj: Object, options: WriteOptions) -> Written:
-        context, resource, kind = self._context, request.resource, request.resource.kind
-        now, meta = context.timestamp(), obj.metadata
+        kind = request.resource.kind
+        now, meta = self._context.timestamp(), obj.metadata
         kind.schema.default(obj)
         prepare_new(kind, obj)
         metadata.initialize(meta, kind, namespace=request.namespace, uid=self._uid(), now=now)
@@ -99,15 +101,21 @@ class Writer:
             self._check(kind, obj)
             await self._admission.validate(change)
             self._reserve(kind, obj, None, change.reserved)
-            value = await resource.write(obj)
-            if options.dry_run:
-                return Written(await resource.to_served(value), created=True)
-            kv = await context.store.put(resource.key(request.namespace, meta.name), value, expect=0)
-            change.reserved.keep()
-        except store_errors.AlreadyExists as error:
-            raise errors.already_exists(kind, meta.name) from error
-        finally:
+        except BaseException:
             change.reserved.undo()
+            raise
+        write = self._insert(request, obj, options)
+        return await self._commits.run(write, change.reserved, dry_run=options.dry_run, shield=bool(kind.pool))
+
+    async def _insert(self, request: ResourceRequest, obj: Object, options: WriteOptions) -> Written:
+        resource, name = request.resource, obj.metadata.name
+        value = await resource.write(obj)
+        if options.dry_run:
+            return Written(await resource.to_served(value), created=True)
+        try:
+            kv = await self._context.store.put(resource.key(request.namespace, name), value, expect=0)
+        except store_errors.AlreadyExists as error:
+            raise errors.already_exists(resource.kind, name) from error
         return Written(await resource.to_served(kv.value), created=True)
 
     async def update(
@@ -183,12 +191,11 @@ class Writer:
                 await self._admission.validate(change)
             if subresource is None:
                 self._reserve(kind, new, old, change.reserved)
-            written = await self._store(request, kv, new, old, options)
-            if not options.dry_run:
-                change.reserved.keep()
-        finally:
+        except BaseException:
             change.reserved.undo()
-        return written
+            raise
+        write = self._store(request, kv, new, old, options)
+        return await self._commits.run(write, change.reserved, dry_run=options.dry_run, shield=bool(kind.pool))
 
     async def _store(
         self, request: ResourceRequest, kv: KeyValue, new: Object, old: Object, options: WriteOptions
