@@ -79,7 +79,7 @@ def run(case: Case) -> str:
     if case.wants == "object":
         assert not errors, errors.items
         return yaml.safe_dump(msgspec.to_builtins(last), sort_keys=False, default_flow_style=None, width=110).strip()
-    return "\n".join(map(str, errors.items)) or "(none)"
+    return "\n".join(map(str, errors.items)).rstrip("\n") or "(none)"
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.txt")), ids=lambda p: p.stem)

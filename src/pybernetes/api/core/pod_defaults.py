@@ -58,7 +58,7 @@ def default_pod_spec(spec: PodSpec) -> None:
 
 def image_pull_policy(image: str) -> str:
     """Always for the tag `latest` and for images without a tag; other tags are assumed not to change."""
-    if "@" in image:
+    if "@" in image or not image:
         return "IfNotPresent"
     _, colon, tag = image.rpartition("/")[2].partition(":")
     return "IfNotPresent" if colon and tag != "latest" else "Always"

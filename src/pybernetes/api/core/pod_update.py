@@ -5,10 +5,11 @@ import msgspec
 from pybernetes.api import names, rules
 from pybernetes.api.core.affinity import Affinity, NodeAffinity
 from pybernetes.api.core.container import Container
+from pybernetes.api.core.pod_diff import difference
 from pybernetes.api.core.pod_object import Pod
 from pybernetes.api.core.pod_spec import PodSpec
 from pybernetes.api.core.pod_validation import SPEC
-from pybernetes.api.field import Errors, show
+from pybernetes.api.field import Errors
 
 CHANGEABLE = (
     "`spec.containers[*].image`",
@@ -33,7 +34,7 @@ def validate_pod_update(new: Pod, old: Pod, errors: Errors) -> None:
     _tolerations(after, before, errors)
     remaining = _with_old_mutable_fields(after, before)
     if remaining != before:
-        changed = _difference(remaining, before)
+        changed = difference(before, remaining)
         errors.forbidden(SPEC, f"pod updates may not change fields other than {','.join(CHANGEABLE)}\n{changed}")
 
 
@@ -113,13 +114,3 @@ def _narrower(new: NodeAffinity | None, old: NodeAffinity | None) -> bool:
 
 def _with_images(after: list[Container], before: list[Container]) -> list[Container]:
     return [msgspec.structs.replace(new, image=old.image) for new, old in zip(after, before, strict=True)]
-
-
-def _difference(after: PodSpec, before: PodSpec) -> str:
-    """The fields that differ, one per line, as JSON: old marked with a minus, new with a plus."""
-    new, old = (msgspec.to_builtins(spec, enc_hook=msgspec.json.decode) for spec in (after, before))  # Raw is JSON
-    lines = []
-    for key in sorted({*new, *old}):
-        if new.get(key) != old.get(key):
-            lines += [f"- {key}: {show(old.get(key))}", f"+ {key}: {show(new.get(key))}"]
-    return "\n".join(lines)
