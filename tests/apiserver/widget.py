@@ -131,6 +131,7 @@ GADGET = Kind(
     schema=StructuralSchema(OPENAPI, has_status=True),
     has_generation=True,
     unconditional_update=False,
+    free_finalizers=True,
     subresources=(status(prepare=keep_metadata),),
     columns=(NAME, Column("Image"), AGE),
     row=_gadget_row,

@@ -14,6 +14,10 @@ _SERVERS_OWN = ("uid", "resourceVersion", "creationTimestamp", "selfLink")
 _RANDOM_NAME = re.compile(r"\b(kube-api-access)-[a-z0-9]{5}\b")
 
 
+_UID = re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+_WRITTEN_AT = re.compile(r'"time":"[^"]*"')
+
+
 def _is_cluster_ip(value: Json) -> bool:
     return all(str(address).startswith("10.0.") for address in (value if isinstance(value, list) else [value]))
 
@@ -49,7 +53,7 @@ def normal(value: Json) -> Json:
     if isinstance(value, list):
         return [normal(child) for child in value]
     if isinstance(value, str):
-        return _RANDOM_NAME.sub(r"\1-xxxxx", value)
+        return _WRITTEN_AT.sub('"time":""', _UID.sub("uid", _RANDOM_NAME.sub(r"\1-xxxxx", value)))
     if not isinstance(value, dict):
         return value
     out = {}

@@ -92,6 +92,8 @@ _GO_TYPES: Mapping[Form, str] = {
 
 def _go_type(shape: Shape, expected: str) -> str:
     item = shape.item
+    if shape.go_type:
+        return shape.go_type
     if shape.form == "list" and item is not None:
         return "[]" + _go_type(item, "")
     if shape.form == "map" and item is not None:

@@ -86,6 +86,12 @@ class Binary(msgspec.Struct, frozen=True):
     """A string that holds bytes in base64."""
 
 
+class GoType(msgspec.Struct, frozen=True):
+    """The name of the type in Go, which errors of the decoder name, where it is not the one of the Python type."""
+
+    name: str
+
+
 class Definition(msgspec.Struct, frozen=True):
     """The name of the OpenAPI definition that describes the value, where it is not the one of its type."""
 
@@ -107,4 +113,5 @@ Fact = (
     | DateTime
     | Binary
     | Definition
+    | GoType
 )

@@ -54,9 +54,22 @@ class Errors:
     """The field errors of one object, in the order in which they were found."""
 
     items: list[FieldError] = field(default_factory=list)
+    later: list[FieldError] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.items)
+        return bool(self.items or self.later)
+
+    @property
+    def last(self) -> "Errors":
+        """Collects the errors that come after all others: Kubernetes declares some rules at the type of a field, and
+        checks these when it has checked the object otherwise.
+        """
+        return Errors(self.later)
+
+    @property
+    def all(self) -> list[FieldError]:
+        """The errors in the order of kube-apiserver."""
+        return self.items + self.later
 
     def _add(self, path: str, reason: str, message: str) -> None:
         self.items.append(FieldError(path, reason, message))

@@ -84,6 +84,8 @@ class Kind(Generic[K]):
     """False for kinds that are never stored, such as SubjectAccessReview."""
     verbs: tuple[str, ...] = STANDARD_VERBS
     name_rule: NameRule = "dns-subdomain"
+    free_finalizers: bool = False
+    """Whether finalizers without a prefix may have any name, as those of custom resources may."""
     subresources: tuple[Subresource[K], ...] = ()
     has_generation: bool = False
     """Whether a change of spec raises metadata.generation."""

@@ -12,7 +12,18 @@ from typing import Annotated, Any, ClassVar, TypeVar
 
 import msgspec
 
-from pybernetes.api.facts import Atomic, Binary, DateTime, Definition, Fact, ListMap, ListSet, Optional, Required
+from pybernetes.api.facts import (
+    Atomic,
+    Binary,
+    DateTime,
+    Definition,
+    Fact,
+    GoType,
+    ListMap,
+    ListSet,
+    Optional,
+    Required,
+)
 from pybernetes.api.naming import camel
 
 T = TypeVar("T")
@@ -22,6 +33,9 @@ Time = Annotated[str, DateTime()]
 
 MicroTime = Annotated[str, DateTime(micro=True)]
 """RFC 3339 in UTC with six decimals, `2026-01-02T15:04:05.000000Z`; empty when absent."""
+
+UID = Annotated[str, GoType("types.UID")]
+"""The identity of an object among all that ever were."""
 
 Quantity = str | int | float
 """A resource amount such as `500m`, `1Gi` or 2; see `quantity.py`. Stored in canonical form, as a string."""
@@ -73,7 +87,7 @@ class OwnerReference(Struct, kw_only=True):
     """Kind of the owner."""
     name: str = always(str)
     """Name of the owner."""
-    uid: str = always(str)
+    uid: UID = always(str)
     """UID of the owner, which tells it from another object with the same name."""
     controller: bool | None = None
     """Whether the owner is the controller that manages this object."""
@@ -111,7 +125,7 @@ class ObjectMeta(Struct, kw_only=True):
     """The namespace of the object. Empty for cluster-scoped objects."""
     self_link: str = ""
     """Deprecated; always empty."""
-    uid: str = ""
+    uid: UID = ""
     """Unique among all objects, including deleted ones. Set by the server."""
     generation: Int64 = 0
     """Incremented when the desired state (the spec) changes."""
@@ -166,7 +180,7 @@ class LabelSelectorRequirement(Struct, kw_only=True):
 
     key: str = always(str)
     """The label."""
-    operator: str = always(str)
+    operator: Annotated[str, GoType("v1.LabelSelectorOperator")] = always(str)
     """In, NotIn, Exists or DoesNotExist."""
     values: Annotated[list[str], Atomic()] = []
     """The values for In and NotIn."""
@@ -176,7 +190,7 @@ class FieldSelectorRequirement(Struct, kw_only=True):
     """A requirement on one field; `operator` is In, NotIn, Exists or DoesNotExist."""
 
     key: str = always(str)
-    operator: str = always(str)
+    operator: Annotated[str, GoType("v1.FieldSelectorOperator")] = always(str)
     values: Annotated[list[str], Atomic()] = []
 
 
@@ -190,12 +204,16 @@ class LabelSelector(Struct, kw_only=True):
     """Further requirements on labels."""
 
 
+ConditionStatus = Annotated[str, GoType("v1.ConditionStatus")]
+"""True, False or Unknown."""
+
+
 class Condition(Struct, kw_only=True):
     """One aspect of an object's current state."""
 
     type: str = always(str)
     """The aspect that the condition describes."""
-    status: str = always(str)
+    status: ConditionStatus = always(str)
     """True, False or Unknown."""
     observed_generation: Int64 = 0
     """The generation that the condition was determined for."""
@@ -242,7 +260,7 @@ class Status(Struct, kw_only=True):
 class Preconditions(Struct, kw_only=True):
     """Conditions that must hold for a deletion."""
 
-    uid: str | None = None
+    uid: UID | None = None
     resource_version: str | None = None
 
 

@@ -9,6 +9,7 @@ from pybernetes.api.meta import ObjectMeta, OwnerReference
 
 MAX_ANNOTATIONS = 256 * 1024
 IMMUTABLE = "field is immutable"
+NOT_EMPTY = "must not be empty"
 NOT_NEGATIVE = "must be greater than or equal to 0"
 
 METADATA = Path("metadata")
@@ -35,6 +36,8 @@ def validate_meta(kind: Kind[Any], meta: ObjectMeta, errors: Errors) -> None:
     validate_annotations(meta.annotations, METADATA / "annotations", errors)
     _owners(meta.owner_references, METADATA / "ownerReferences", errors)
     _finalizers(meta.finalizers, METADATA / "finalizers", errors)
+    if not kind.free_finalizers:
+        _standard_finalizers(meta.finalizers, METADATA / "finalizers", errors)
 
 
 def _namespace(kind: Kind[Any], meta: ObjectMeta, errors: Errors) -> None:
@@ -73,23 +76,25 @@ def _owners(owners: list[OwnerReference], path: Path, errors: Errors) -> None:
     controller = ""
     for index, owner in enumerate(owners):
         place = path @ index
-        group, _, version = owner.api_version.rpartition("/")
-        if not version:
-            errors.invalid(place / "apiVersion", owner.api_version, "version must not be empty")
+        if not owner.api_version:
+            errors.required(place / "apiVersion", NOT_EMPTY)
+        elif owner.api_version.count("/") > 1 or not owner.api_version.rpartition("/")[2]:
+            errors.invalid(place / "apiVersion", owner.api_version, "must be <group>/<version> or <version>")
         for name in ("kind", "name", "uid"):
             if not getattr(owner, name):
-                errors.invalid(place / name, "", "must not be empty")
-        if owner.kind == "Event" and group in ("", "events.k8s.io"):
-            errors.invalid(place, owner, f"{owner.api_version}, Kind=Event is disallowed from being an owner")
+                errors.required(place / name, NOT_EMPTY)
+        if owner.kind == "Event" and owner.api_version == "v1":
+            errors.invalid(place, owner, "/v1, Kind=Event is disallowed from being an owner")
         if owner.controller:
+            named = f"{owner.kind}/{owner.name}"
             if controller:
                 errors.invalid(
                     path,
                     owners,
                     'Only one reference can have Controller set to true. Found "true" in references for '
-                    f"{controller} and {owner.name}",
+                    f"{controller} and {named}",
                 )
-            controller = owner.name
+            controller = controller or named
 
 
 def _finalizers(finalizers: list[str], path: Path, errors: Errors) -> None:
@@ -98,6 +103,22 @@ def _finalizers(finalizers: list[str], path: Path, errors: Errors) -> None:
             errors.invalid(path, finalizer, message)
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
         errors.invalid(path, finalizers, "finalizer orphan and foregroundDeletion cannot be both set")
+
+
+STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
+"""The only names of finalizers without a prefix."""
+NOT_STANDARD = "name is neither a standard finalizer name nor is it fully qualified"
+
+
+def is_standard_finalizer(name: str) -> bool:
+    """Whether a finalizer has a prefix, or is one of those of Kubernetes."""
+    return "/" in name or name in STANDARD_FINALIZERS
+
+
+def _standard_finalizers(finalizers: list[str], path: Path, errors: Errors) -> None:
+    for index, finalizer in enumerate(finalizers):
+        if not is_standard_finalizer(finalizer):
+            errors.invalid(path @ index, finalizer, NOT_STANDARD)
 
 
 def validate_meta_update(new: ObjectMeta, old: ObjectMeta, errors: Errors) -> None:

@@ -103,9 +103,9 @@ CONDITION_REASON_TEXT = regex_text(
 ENV_NAME_TEXT = "a valid environment variable name must consist only of printable ASCII characters other than '='"
 
 
-def too_long(limit: int) -> str:
+def too_long(limit: int, unit: str = "bytes") -> str:
     """The text for a value of more than `limit` bytes."""
-    return f"must be no more than {limit} bytes"
+    return f"must be no more than {limit} {unit}"
 
 
 def in_range(low: int, high: int) -> str:
@@ -113,10 +113,14 @@ def in_range(low: int, high: int) -> str:
     return f"must be between {low} and {high}, inclusive"
 
 
-def _check(text: str, limit: int, pattern: re.Pattern[str], message: str) -> list[str]:
+#: What Kubernetes calls the bytes of DNS names.
+_CHARACTERS = "characters"
+
+
+def _check(text: str, limit: int, pattern: re.Pattern[str], message: str, unit: str = _CHARACTERS) -> list[str]:
     found = []
     if len(text) > limit:
-        found.append(too_long(limit))
+        found.append(too_long(limit, unit))
     if not pattern.fullmatch(text):
         found.append(message)
     return found
@@ -166,7 +170,10 @@ def qualified_name(text: str) -> list[str]:
     if slash and not prefix:
         found.append(f"prefix part {EMPTY}")
     elif slash:
-        found += [f"prefix part {message}" for message in dns_subdomain(prefix)]
+        found += [
+            f"prefix part {message}"
+            for message in _check(prefix, MAX_SUBDOMAIN, _SUBDOMAIN_RE, SUBDOMAIN_TEXT, "bytes")
+        ]
     if not name:
         found.append(f"name part {EMPTY}")
     elif len(name) > MAX_LABEL:
@@ -178,7 +185,7 @@ def qualified_name(text: str) -> list[str]:
 
 def label_value(text: str) -> list[str]:
     """The value of a label."""
-    return _check(text, MAX_LABEL, _LABEL_VALUE_RE, LABEL_VALUE_TEXT)
+    return _check(text, MAX_LABEL, _LABEL_VALUE_RE, LABEL_VALUE_TEXT, "bytes")
 
 
 def config_key(text: str) -> list[str]:
@@ -218,7 +225,7 @@ def port_name(text: str) -> list[str]:
     """The name of a port: an IANA service name (RFC 6335)."""
     found = []
     if len(text) > 15:
-        found.append(too_long(15))
+        found.append(too_long(15, _CHARACTERS))
     if not _PORT_CHARS_RE.fullmatch(text):
         found.append("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
     if not re.search("[a-z]", text):

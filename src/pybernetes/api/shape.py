@@ -52,6 +52,8 @@ class Shape(msgspec.Struct, frozen=True, eq=False, kw_only=True, dict=True):
     """struct: only one of its fields may be set"""
     definition: str = ""
     """the OpenAPI definition of the value, where it is not the one of its type"""
+    go_type: str = ""
+    """the name of its type in Go, where errors name it and it is not the one of the Python type"""
     nullable: bool = False
     """null is a value; elsewhere it means an absent field"""
     preserve_unknown: bool = False
@@ -220,8 +222,13 @@ def _hint_shape(hint: Any) -> Shape:
         return _struct_shape(hint, atomic, _has(facts.RetainKeys, about), _has(facts.Replace, about))
     if hint is Any:
         return ANY
-    named = _first(facts.Definition, about)
-    return Shape(form=_scalar(hint, about), atomic=atomic, definition=named.name if named is not None else "")
+    named, go_type = _first(facts.Definition, about), _first(facts.GoType, about)
+    return Shape(
+        form=_scalar(hint, about),
+        atomic=atomic,
+        definition=named.name if named is not None else "",
+        go_type=go_type.name if go_type is not None else "",
+    )
 
 
 def _list_shape(item: Any, about: _Facts) -> Shape:

@@ -6,6 +6,8 @@ from pybernetes.api.kind import Kind
 from pybernetes.api.meta import ObjectMeta, Time
 from pybernetes.apiserver import errors
 
+NAME_MISSING = "the name of the object ({} based on URL) was undeterminable: name must be provided"
+
 
 def initialize(meta: ObjectMeta, kind: Kind[Any], *, namespace: str, uid: str, now: Time) -> None:
     """Set the fields of a new object that only the server may set."""
@@ -15,7 +17,13 @@ def initialize(meta: ObjectMeta, kind: Kind[Any], *, namespace: str, uid: str, n
     meta.deletion_timestamp = ""
     meta.deletion_grace_period_seconds = None
     meta.self_link = ""
-    meta.generation = 1 if kind.has_generation else 0
+    if kind.has_generation:
+        meta.generation = 1
+
+
+def revision(text: str) -> int | None:
+    """A resourceVersion as a number, 0 when it is absent; None when it is not a number."""
+    return int(text or 0) if text == "" or (text.isascii() and text.isdigit()) else None
 
 
 def carry_over(new: ObjectMeta, old: ObjectMeta) -> None:
@@ -24,8 +32,9 @@ def carry_over(new: ObjectMeta, old: ObjectMeta) -> None:
     new.namespace = old.namespace
     new.uid = old.uid
     new.creation_timestamp = old.creation_timestamp
-    new.deletion_timestamp = old.deletion_timestamp
-    new.deletion_grace_period_seconds = old.deletion_grace_period_seconds
+    new.deletion_timestamp = new.deletion_timestamp or old.deletion_timestamp
+    if new.deletion_grace_period_seconds is None:
+        new.deletion_grace_period_seconds = old.deletion_grace_period_seconds
     new.generation = old.generation
     new.self_link = ""
 
@@ -43,4 +52,4 @@ def check_namespace(meta: ObjectMeta, kind: Kind[Any], *, namespace: str, name: 
     if name and meta.name and meta.name != name:
         raise errors.bad_request(f"the name of the object ({meta.name}) does not match the name on the URL ({name})")
     if name and not meta.name:
-        raise errors.bad_request("name must be provided")
+        raise errors.bad_request(NAME_MISSING.format(name))

@@ -7,6 +7,7 @@ from pybernetes.api.shape import Shape
 from pybernetes.api.subresource import Subresource
 from pybernetes.apiserver import codec, errors, options, reading, rendering
 from pybernetes.apiserver.context import ResourceRequest, ServerContext
+from pybernetes.apiserver.metadata import NAME_MISSING
 from pybernetes.apiserver.options import WriteOptions
 from pybernetes.apiserver.patching import APPLY_PATCH, patch_maker
 from pybernetes.apiserver.schema import strict
@@ -37,7 +38,7 @@ class Replacer:
         requested = write_options(request, "UpdateOptions")
         obj, copy = body_object(request, requested), request.resource.kind.schema.copy
         if not obj.metadata.name:
-            raise errors.bad_request("name must be provided")
+            raise errors.bad_request(NAME_MISSING.format(request.info.name))
         try:
             written = await self._writer.update(request, lambda _, __: copy(obj), requested, subresource)
         except NotFound:

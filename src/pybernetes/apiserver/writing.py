@@ -73,9 +73,10 @@ class Writer:
     async def create(self, request: ResourceRequest, obj: Object, options: WriteOptions) -> Written:
         """Store a new object. Raises AlreadyExists, Invalid, Forbidden."""
         meta = obj.metadata
-        if meta.resource_version and meta.resource_version != "0":
-            raise errors.bad_request("resourceVersion should not be set on objects to be created")
         metadata.check_namespace(meta, request.resource.kind, namespace=request.namespace, name=request.info.name)
+        if metadata.revision(meta.resource_version):  # kube-apiserver ignores one that is not a number.
+            raise errors.bad_request("resourceVersion should not be set on objects to be created")
+        meta.resource_version = ""
         prefix = meta.generate_name if not meta.name else ""
         for _ in range(_NAME_TRIES if prefix else 1):
             if prefix:
@@ -89,9 +90,9 @@ class Writer:
         kind = request.resource.kind
         now, meta = self._context.timestamp(), obj.metadata
         kind.schema.default(obj)
+        self._track(kind, obj, None, options, "")
         prepare_new(kind, obj)
         metadata.initialize(meta, kind, namespace=request.namespace, uid=self._uid(), now=now)
-        self._track(kind, obj, None, options, "")
         change = self.admission_request(
             "CREATE", request, obj=obj, options=options.as_object(), dry_run=options.dry_run
         )
@@ -223,12 +224,16 @@ class Writer:
                 found = Errors()
                 found.invalid("metadata.resourceVersion", 0, "must be specified for an update")
                 raise errors.invalid(kind, name, found.items)
+        elif metadata.revision(revision) is None:
+            raise errors.misconfigured(f'strconv.ParseUint: parsing "{revision}": invalid syntax')
         elif revision != old.metadata.resource_version:
             raise errors.conflict(kind, name)
         if uid and uid != old.metadata.uid:
+            key = request.resource.key(request.namespace, name).removeprefix("/registry")
             raise errors.conflict(
                 kind,
                 name,
+                f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: "
                 f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old.metadata.uid}",
             )
 
@@ -253,7 +258,7 @@ class Writer:
         validate_meta(kind, obj.metadata, found)
         kind.schema.validate(obj, found)
         if found:
-            raise errors.invalid(kind, obj.metadata.name, found.items)
+            raise errors.invalid(kind, obj.metadata.name, found.all)
 
     def _check_update(self, kind: Kind[Any], new: Object, old: Object, subresource: Subresource[Any] | None) -> None:
         found = Errors()
@@ -265,7 +270,7 @@ class Writer:
             kind.schema.validate(new, found)
             kind.validate_update(new, old, found)
         if found:
-            raise errors.invalid(kind, new.metadata.name, found.items)
+            raise errors.invalid(kind, new.metadata.name, found.all)
 
     async def admit(
         self, request: ResourceRequest, obj: Any, operation: Operation = "CREATE", options: WriteOptions | None = None

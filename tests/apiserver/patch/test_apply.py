@@ -137,8 +137,28 @@ def test_a_client_may_clear_the_entries() -> None:
     assert track_update(live, new, shape=POD, api_version="v1", manager="x", now="t2") == []
 
 
+def test_updates_are_not_recorded_where_no_fields_have_owners() -> None:
+    about: dict[str, Any] = {"shape": POD, "api_version": "v1", "manager": "m", "now": "2026"}
+    old: Any = {"metadata": {"name": "a"}}
+    assert track_update(old, {"metadata": {"name": "a", "labels": {"l": "x"}}}, **about) == []
+
+
+def test_items_with_the_same_keys_have_one_owner() -> None:
+    about: dict[str, Any] = {"shape": POD, "api_version": "v1", "manager": "m", "now": "2026"}
+    new: Any = {"spec": {"containers": [{"name": "a", "image": "x"}, {"name": "a", "image": "y"}]}}
+    (entry,) = track_update(None, new, **about)
+    assert entry["fieldsV1"]["f:spec"]["f:containers"] == {'k:{"name":"a"}': {}}
+
+
+def test_nothing_is_recorded_of_an_object_with_an_item_without_keys() -> None:
+    about: dict[str, Any] = {"shape": POD, "api_version": "v1", "manager": "m", "now": "2026"}
+    assert track_update(None, {"spec": {"containers": [{"image": "x"}]}}, **about) == []
+
+
 def test_surplus_update_entries_are_merged() -> None:
-    doc: Any = {"metadata": {"labels": {}}}
+    made: dict[str, Any] = {"shape": POD, "api_version": "v1", "manager": "maker", "now": "2025"}
+    doc: Any = {"metadata": {"labels": {"l": "x"}}}
+    doc["metadata"]["managedFields"] = track_update(None, doc, **made)
     for n in range(25):
         new = {"metadata": {"labels": {**doc["metadata"]["labels"], f"l{n}": "x"}}}
         about: dict[str, Any] = {"shape": POD, "api_version": "v1", "manager": f"m{n}", "now": f"2026-{n:02}"}

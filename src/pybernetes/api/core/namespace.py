@@ -5,12 +5,13 @@ from typing import Annotated
 
 from msgspec.structs import replace
 
-from pybernetes.api import names
+from pybernetes.api import names, rules
 from pybernetes.api.duration import age
-from pybernetes.api.facts import ListMap
+from pybernetes.api.facts import GoType, ListMap
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Object, Struct, Time, always
+from pybernetes.api.meta_validation import NOT_STANDARD, is_standard_finalizer
 from pybernetes.api.schema import StructSchema
 from pybernetes.api.subresource import Subresource, keep_metadata, status
 from pybernetes.api.tables import AGE, NAME
@@ -19,7 +20,7 @@ from pybernetes.api.tables import AGE, NAME
 class NamespaceSpec(Struct, kw_only=True):
     """The finalizers of a namespace."""
 
-    finalizers: list[str] = []
+    finalizers: list[Annotated[str, GoType("v1.FinalizerName")]] = []
     """Components that must finish their work before the namespace is removed."""
 
 
@@ -92,14 +93,11 @@ def keep_all_but_finalizers(new: Namespace, old: Namespace) -> None:
 
 def validate(obj: Namespace, errors: Errors) -> None:
     """Finalizers are qualified names."""
-    for index, finalizer in enumerate(obj.spec.finalizers):
-        path = Path("spec") / "finalizers"
-        messages = names.qualified_name(finalizer)
-        for message in messages:
-            errors.invalid(path, finalizer, message)
-        if not messages and "/" not in finalizer and finalizer not in (FINALIZER, "orphan", "foregroundDeletion"):
-            text = "name is neither a standard finalizer name nor is it fully qualified"
-            errors.invalid(path @ index, finalizer, text)
+    path = Path("spec") / "finalizers"
+    for finalizer in obj.spec.finalizers:
+        rules.follows(finalizer, names.qualified_name, path, errors)
+        if not is_standard_finalizer(finalizer):
+            errors.invalid(path, finalizer, NOT_STANDARD)
 
 
 def validate_update(new: Namespace, old: Namespace, errors: Errors) -> None:

@@ -12,7 +12,7 @@ from pybernetes.api.duration import age
 from pybernetes.api.facts import ListMap, ListSet, Optional
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
-from pybernetes.api.meta import Int32, Int64, Object, Quantity, Struct, Time, always, named
+from pybernetes.api.meta import UID, Int32, Int64, Object, Quantity, Struct, Time, always, named
 from pybernetes.api.quantity import canonicalize
 from pybernetes.api.schema import StructSchema
 from pybernetes.api.subresource import proxy, status
@@ -26,7 +26,7 @@ class ConfigMapNodeConfigSource(Struct, kw_only=True):
     name: str = always(str)
     namespace: str = always(str)
     resource_version: str = ""
-    uid: str = ""
+    uid: UID = ""
 
 
 class NodeConfigSource(Struct, kw_only=True):

@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar
 
 from pybernetes.api.facts import Atomic, Default
-from pybernetes.api.meta import Struct, always
+from pybernetes.api.meta import UID, Struct, always
 
 
 class ObjectReference(Struct, kw_only=True):
@@ -16,7 +16,7 @@ class ObjectReference(Struct, kw_only=True):
     name: str = ""
     namespace: str = ""
     resource_version: str = ""
-    uid: str = ""
+    uid: UID = ""
 
 
 class LocalObjectReference(Struct, kw_only=True):

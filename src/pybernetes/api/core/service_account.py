@@ -24,6 +24,11 @@ class ServiceAccount(Object, kw_only=True):
     """Secrets that pods with this account may use."""
 
 
+def keep_secret_names(obj: ServiceAccount, *_: ServiceAccount) -> None:
+    """References to secrets have only a name."""
+    obj.secrets = [ObjectReference(name=secret.name) for secret in obj.secrets]
+
+
 COLUMNS = (NAME, Column("Secrets", description="How many secrets are listed in it."), AGE)
 
 
@@ -46,6 +51,8 @@ KIND = Kind(
     short_names=("sa",),
     returns_deleted=True,
     subresources=(TOKEN,),
+    prepare_create=keep_secret_names,
+    prepare_update=keep_secret_names,
     columns=COLUMNS,
     row=row,
 )

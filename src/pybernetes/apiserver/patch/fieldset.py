@@ -140,6 +140,22 @@ def items_of(value: list[Json], shape: Shape, path: str = "", *, strict: bool = 
     return found
 
 
+class _Repeated(tuple[Json, ...]):
+    """The items of a list that have the same keys. They have one owner, as a unit."""
+
+
+def _tracked(value: list[Json], shape: Shape) -> dict[str, Json]:
+    """The items of a list by path element, for managedFields. Raises PatchError for an item without keys."""
+    found: dict[str, Json] = {}
+    for item in value:
+        element = element_of(item, shape)
+        if element in found:
+            others = found[element] if isinstance(found[element], _Repeated) else (found[element],)
+            item = _Repeated((*others, item))
+        found[element] = item
+    return found
+
+
 def is_granular(value: Json, shape: Shape) -> bool:
     """Whether parts of this value may have different owners."""
     if shape.atomic:
@@ -173,7 +189,7 @@ def members(value: Json, shape: Shape, path: str = "") -> Tree:
 
 
 def added(value: Json, shape: Shape) -> Tree:
-    """The node of a new value: the value and all its members."""
+    """The node of a new value: the value and all its members. Raises PatchError for an item without keys."""
     if not is_granular(value, shape):
         return {}
     below: Tree = {}
@@ -183,14 +199,14 @@ def added(value: Json, shape: Shape) -> Tree:
             parted = isinstance(child, (dict, list))
             below[f"f:{key}"] = added(child, shape.child(key) or ANY) if parted else {}
     else:
-        below = {e: added(v, shape.item or ANY) for e, v in items_of(value, shape).items()}
+        below = {e: added(v, shape.item or ANY) for e, v in _tracked(value, shape).items()}
     return {SELF: {}, **below} if below else {}
 
 
 def compare(old: Json, new: Json, shape: Shape) -> tuple[Tree, Tree]:
     """(changed or added, removed) fields between two granular values of the same form."""
     is_map = isinstance(old, dict) and isinstance(new, dict)
-    before, after = (old, new) if is_map else (items_of(old, shape), items_of(new, shape))
+    before, after = (old, new) if is_map else (_tracked(old, shape), _tracked(new, shape))
     prefix = "f:" if is_map else ""
     changed: Tree = {}
     removed: Tree = {prefix + key: {} for key in before if key not in after}

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pybernetes.api.shape import Shape
+from pybernetes.apiserver.patch.errors import PatchError
 from pybernetes.apiserver.patch.fieldset import Tree, compare, difference, union, without
 from pybernetes.apiserver.patch.values import Json, guarded
 
@@ -115,8 +116,13 @@ def _track(
     if sent == [{}]:
         return []
     entries = sent if sent and not subresource else entries_of(old) if old is not None else sent
+    if old is not None and not entries:
+        return []  # Whoever set its fields is unknown until somebody applies it.
     before = old if old is not None else shape.empty
-    changed, removed = compare(before, new, shape)
+    try:
+        changed, removed = compare(before, new, shape)
+    except PatchError:
+        return []  # An item of a list has no key, so its fields have no paths.
     changed = ownable(changed, shape, subresource)
     removed = ownable(removed, shape, subresource)
     if not changed and not removed:
