@@ -9,8 +9,6 @@ from pybernetes.flannel.leases.lease import Lease, Node, Underlay
 from pybernetes.insight.facts import ClusterFacts, KernelFacts, NodeFacts
 from pybernetes.linux.link import Link
 
-NOBODY: frozenset[str] = frozenset()
-
 
 def underlay(kernel: KernelFacts, lease: Lease) -> Underlay | None:
     """The interface with the lease's public address, or else the one of the default route."""
@@ -37,7 +35,7 @@ def desired(cluster: ClusterFacts, node: NodeFacts) -> Desired | None:
     if below is None:
         return None
     me = Node(node.lease, below)
-    return network.desired_state(cluster.config, me, cluster.leases, linger=NOBODY)
+    return network.desired_state(cluster.config, me, cluster.leases, linger=frozenset())
 
 
 def mtu(cluster: ClusterFacts, node: NodeFacts) -> int:

@@ -21,7 +21,7 @@ class BadRequest(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. Names in `headers` are in lower case; `lines` are the original header lines."""
+    """One request. Names in `headers` are in lower case; `lines` are the header lines as received."""
 
     method: str
     path: str
