@@ -3,7 +3,6 @@
 Rules append to an `Errors` and never raise, so a client sees all errors of an object at once.
 """
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,7 +45,7 @@ class FieldError:
 
 def show(value: Any) -> str:
     """A value as Kubernetes prints it in messages: as JSON."""
-    return json.dumps(msgspec.to_builtins(value), ensure_ascii=False, separators=(",", ":"))
+    return msgspec.json.encode(value).decode()
 
 
 @dataclass(slots=True)

@@ -143,18 +143,25 @@ def no_parent_steps(value: str, path: Path, errors: Errors) -> None:
         errors.invalid(path, value, "must not contain '..'")
 
 
+def values_for_operator(operator: str, values: list[str], path: Path, errors: Errors) -> bool:
+    """In and NotIn have values, Exists and DoesNotExist have none. Returns whether the operator is one of these."""
+    if operator in ("In", "NotIn"):
+        if not values:
+            errors.required(path / "values", "must be specified when `operator` is 'In' or 'NotIn'")
+        return True
+    if operator in ("Exists", "DoesNotExist"):
+        if values:
+            errors.forbidden(path / "values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")
+        return True
+    return False
+
+
 def label_selector(selector: LabelSelector, path: Path, errors: Errors) -> None:
     """Keys, values and operators of a LabelSelector."""
     validate_labels(selector.match_labels, path / "matchLabels", errors)
     for index, expression in enumerate(selector.match_expressions):
         place = path / "matchExpressions" @ index
-        if expression.operator in ("In", "NotIn"):
-            if not expression.values:
-                errors.required(place / "values", "must be specified when `operator` is 'In' or 'NotIn'")
-        elif expression.operator in ("Exists", "DoesNotExist"):
-            if expression.values:
-                errors.forbidden(place / "values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")
-        else:
+        if not values_for_operator(expression.operator, expression.values, place, errors):
             errors.invalid(place / "operator", expression.operator, "not a valid selector operator")
         follows(expression.key, names.qualified_name, place / "key", errors)
         for number, value in enumerate(expression.values):

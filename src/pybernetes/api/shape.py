@@ -217,18 +217,23 @@ def _hint_shape(hint: Any) -> Shape:
         return _list_shape(typing.get_args(hint)[0], about)
     atomic = _has(facts.Atomic, about)
     if origin is dict:
-        return Shape(form="map", item=_hint_shape(typing.get_args(hint)[1]), atomic=atomic)
+        return Shape(form="map", item=_hint_shape(typing.get_args(hint)[1]), atomic=atomic, go_type=_go_type(about))
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return _struct_shape(hint, atomic, _has(facts.RetainKeys, about), _has(facts.Replace, about))
     if hint is Any:
         return ANY
-    named, go_type = _first(facts.Definition, about), _first(facts.GoType, about)
+    named = _first(facts.Definition, about)
     return Shape(
         form=_scalar(hint, about),
         atomic=atomic,
         definition=named.name if named is not None else "",
-        go_type=go_type.name if go_type is not None else "",
+        go_type=_go_type(about),
     )
+
+
+def _go_type(about: _Facts) -> str:
+    named = _first(facts.GoType, about)
+    return named.name if named is not None else ""
 
 
 def _list_shape(item: Any, about: _Facts) -> Shape:
@@ -249,6 +254,7 @@ def _list_shape(item: Any, about: _Facts) -> Shape:
         atomic=as_map is None and as_set is None,
         merge_key=merge_key,
         retain_keys=as_map is not None and as_map.retain_keys,
+        go_type=_go_type(about),
     )
 
 

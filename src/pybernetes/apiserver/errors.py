@@ -137,6 +137,13 @@ def invalid(kind: Kind[Any], name: str, items: Sequence[FieldError]) -> ApiError
     return _failure(422, "Invalid", f'{named} "{name}" is invalid: {listed}', details)
 
 
+def invalid_review(group: str, items: Sequence[FieldError]) -> ApiError:
+    """422: the field errors of a review. kube-apiserver names no kind."""
+    causes = [StatusCause(reason=i.reason, message=i.message, field=str(i.path)) for i in items]
+    listed = str(items[0]) if len(items) == 1 else f"[{', '.join(map(str, items))}]"
+    return _failure(422, "Invalid", f'.{group} "" is invalid: {listed}', StatusDetails(group=group, causes=causes))
+
+
 def invalid_options(kind_name: str, items: Sequence[FieldError]) -> ApiError:
     """422: the options of the request are invalid."""
     causes = [StatusCause(reason=i.reason, message=i.message, field=str(i.path)) for i in items]

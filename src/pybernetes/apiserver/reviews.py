@@ -1,9 +1,11 @@
 """POST to review kinds: access reviews and token reviews. A review is decoded and answered, but never stored."""
 
-from pybernetes.api.meta import Object
-from pybernetes.apiserver import codec, media, rendering
+from pybernetes.api.field import Errors
+from pybernetes.apiserver import errors, fieldmanagers, media, rendering
 from pybernetes.apiserver.auth.reviews import Reviews
 from pybernetes.apiserver.context import ResourceRequest, ServerContext
+from pybernetes.apiserver.metadata import check_namespace
+from pybernetes.apiserver.replacing import body_object, write_options
 from pybernetes.client.transport import Response
 
 
@@ -15,12 +17,17 @@ class ReviewHandler:
         self._reviews = reviews
 
     async def answer(self, request: ResourceRequest) -> Response:
-        """Raises BadRequest, NotAcceptable."""
+        """Raises BadRequest, Invalid, NotAcceptable."""
         kind, namespace = request.resource.kind, request.info.namespace
         form = media.negotiate(request.http.headers.get("accept", ""), transforms=False)
-        obj: Object = codec.object_from(codec.json_body(request.http.body, request.content_type), kind)
-        if kind.namespaced:
-            obj.metadata.namespace = obj.metadata.namespace or namespace
-        obj.metadata.creation_timestamp = self._context.timestamp()
-        answered = await self._reviews.review(kind.name, obj, request.user, namespace)
+        requested = write_options(request, "CreateOptions")
+        obj = body_object(request, requested)
+        check_namespace(obj.metadata, kind, namespace=namespace)
+        now = self._context.timestamp()
+        fieldmanagers.track(obj, None, kind=kind, manager=requested.field_manager, now=now, subresource="")
+        found = Errors()
+        kind.schema.validate(obj, found)
+        if found:
+            raise errors.invalid_review(kind.group, found.all)
+        answered = await self._reviews.review(kind.name, obj, request.user)
         return rendering.response(201, kind.schema.encode(answered), form)

@@ -9,6 +9,9 @@ from pybernetes.api.authentication.self_subject_review import SelfSubjectReview
 from pybernetes.api.authentication.token_review import TokenReview, TokenReviewSpec
 from pybernetes.api.authentication.user_info import UserInfo
 from pybernetes.api.authorization.access_review import (
+    LOCAL_SUBJECT_ACCESS_REVIEW,
+    SELF_SUBJECT_ACCESS_REVIEW,
+    SUBJECT_ACCESS_REVIEW,
     LocalSubjectAccessReview,
     NonResourceAttributes,
     ResourceAttributes,
@@ -18,7 +21,9 @@ from pybernetes.api.authorization.access_review import (
     SubjectAccessReviewSpec,
 )
 from pybernetes.api.authorization.rules_review import SelfSubjectRulesReview, SelfSubjectRulesReviewSpec
-from pybernetes.api.meta import Object
+from pybernetes.api.field import Errors
+from pybernetes.api.kind import Kind
+from pybernetes.api.meta import Object, ObjectMeta
 from pybernetes.apiserver.auth.bearer import InvalidToken, Recognized
 from pybernetes.apiserver.auth.default_roles import default_objects
 from pybernetes.apiserver.auth.impersonation import impersonate
@@ -43,8 +48,8 @@ REVIEWS = Reviews(authorizer=RBAC, rbac=RBAC, tokens=Tokens(), audiences=("api",
 PODS = ResourceAttributes(verb="list", resource="pods", namespace="default")
 
 
-async def ask(obj: Object, user: User = ROOT, namespace: str = "") -> Any:
-    return (await REVIEWS.review(type(obj).__name__, obj, user, namespace)).status  # type: ignore[attr-defined]
+async def ask(obj: Object, user: User = ROOT) -> Any:
+    return (await REVIEWS.review(type(obj).__name__, obj, user)).status  # type: ignore[attr-defined]
 
 
 async def test_access_reviews() -> None:
@@ -59,27 +64,50 @@ async def test_access_reviews() -> None:
     )
     assert (await ask(SubjectAccessReview(spec=about))).allowed
     local = LocalSubjectAccessReview(spec=SubjectAccessReviewSpec(user="joe", resource_attributes=PODS))
-    assert not (await ask(local, namespace="default")).allowed
+    assert not (await ask(local)).allowed
+
+
+RESOURCE: dict[str, Any] = {"resource_attributes": PODS}
+BOTH: dict[str, Any] = {
+    "resource_attributes": PODS,
+    "non_resource_attributes": NonResourceAttributes(path="/", verb="get"),
+}
+ONE_OF = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+NO_USER = 'spec.user: Invalid value: "": at least one of user or group must be specified'
 
 
 @pytest.mark.parametrize(
-    "obj",
+    ("kind", "obj", "text"),
     [
-        SelfSubjectAccessReview(),
-        SelfSubjectAccessReview(
-            spec=SelfSubjectAccessReviewSpec(resource_attributes=PODS, non_resource_attributes=NonResourceAttributes())
+        (SELF_SUBJECT_ACCESS_REVIEW, SelfSubjectAccessReview(), f"spec: Invalid value: null: {ONE_OF}"),
+        (
+            SELF_SUBJECT_ACCESS_REVIEW,
+            SelfSubjectAccessReview(spec=SelfSubjectAccessReviewSpec(**BOTH)),
+            f'spec: Invalid value: {{"Path":"/","Verb":"get"}}: {ONE_OF}',
         ),
-        SubjectAccessReview(spec=SubjectAccessReviewSpec(resource_attributes=PODS)),
-        LocalSubjectAccessReview(spec=SubjectAccessReviewSpec(user="x", resource_attributes=PODS)),
-        LocalSubjectAccessReview(spec=SubjectAccessReviewSpec(user="x")),
-        TokenReview(),
-        SelfSubjectRulesReview(),
-        Object(),
+        (SUBJECT_ACCESS_REVIEW, SubjectAccessReview(spec=SubjectAccessReviewSpec(**RESOURCE)), NO_USER),
+        (
+            LOCAL_SUBJECT_ACCESS_REVIEW,
+            LocalSubjectAccessReview(spec=SubjectAccessReviewSpec(user="x", **RESOURCE)),
+            'spec.resourceAttributes.namespace: Invalid value: "default": must match metadata.namespace',
+        ),
+        (
+            SUBJECT_ACCESS_REVIEW,
+            SubjectAccessReview(metadata=ObjectMeta(name="a"), spec=SubjectAccessReviewSpec(groups=["g"], **RESOURCE)),
+            'metadata: Invalid value: {"name":"a"}: must be empty',
+        ),
     ],
 )
+def test_invalid_reviews(kind: Kind[Any], obj: Object, text: str) -> None:
+    errors = Errors()
+    kind.schema.validate(obj, errors)
+    assert [str(error) for error in errors.all] == [text]
+
+
+@pytest.mark.parametrize("obj", [TokenReview(), SelfSubjectRulesReview(), Object()])
 async def test_bad_reviews(obj: Object) -> None:
     with pytest.raises(BadRequest):
-        await ask(obj, namespace="elsewhere")
+        await ask(obj)
 
 
 async def test_rules_review() -> None:

@@ -1,95 +1,36 @@
 """SubjectAccessReview and its variants: whether a user may perform an action."""
 
-from typing import Annotated
-
-from pybernetes.api.facts import Required
+from pybernetes.api.authorization.access_review_object import (
+    FieldSelectorAttributes,
+    LabelSelectorAttributes,
+    LocalSubjectAccessReview,
+    NonResourceAttributes,
+    ResourceAttributes,
+    SelfSubjectAccessReview,
+    SelfSubjectAccessReviewSpec,
+    SubjectAccessReview,
+    SubjectAccessReviewSpec,
+    SubjectAccessReviewStatus,
+)
+from pybernetes.api.authorization.validation import validate_local_review, validate_self_review, validate_subject_review
 from pybernetes.api.kind import Kind
-from pybernetes.api.meta import FieldSelectorRequirement, LabelSelectorRequirement, Object, Struct, always
 from pybernetes.api.schema import StructSchema
 
-
-class NonResourceAttributes(Struct, kw_only=True):
-    """An action on a URL path that is not a resource."""
-
-    path: str = ""
-    verb: str = ""
-
-
-class FieldSelectorAttributes(Struct, kw_only=True):
-    """The field selector of the reviewed request."""
-
-    raw_selector: str = ""
-    requirements: list[FieldSelectorRequirement] = []
-
-
-class LabelSelectorAttributes(Struct, kw_only=True):
-    """The label selector of the reviewed request."""
-
-    raw_selector: str = ""
-    requirements: list[LabelSelectorRequirement] = []
-
-
-class ResourceAttributes(Struct, kw_only=True):
-    """An action on a resource; empty fields and `*` mean all."""
-
-    field_selector: FieldSelectorAttributes | None = None
-    group: str = ""
-    label_selector: LabelSelectorAttributes | None = None
-    name: str = ""
-    namespace: str = ""
-    resource: str = ""
-    subresource: str = ""
-    verb: str = ""
-    version: str = ""
-
-
-class SubjectAccessReviewSpec(Struct, kw_only=True):
-    """The user and the action; exactly one kind of attributes is set."""
-
-    extra: dict[str, list[str]] = {}
-    groups: list[str] = []
-    non_resource_attributes: NonResourceAttributes | None = None
-    resource_attributes: ResourceAttributes | None = None
-    uid: str = ""
-    user: str = ""
-
-
-class SubjectAccessReviewStatus(Struct, kw_only=True):
-    """The decision and its reason."""
-
-    allowed: bool = always(bool)
-    denied: bool | None = None
-    evaluation_error: str = ""
-    reason: str = ""
-
-
-class SubjectAccessReview(Object, kw_only=True):
-    """Checks whether a user or group may perform an action."""
-
-    spec: Annotated[SubjectAccessReviewSpec, Required()] = always(SubjectAccessReviewSpec)
-    status: SubjectAccessReviewStatus = always(SubjectAccessReviewStatus)
-
-
-class SelfSubjectAccessReviewSpec(Struct, kw_only=True):
-    """The action to be checked for the requesting user."""
-
-    non_resource_attributes: NonResourceAttributes | None = None
-    resource_attributes: ResourceAttributes | None = None
-
-
-class SelfSubjectAccessReview(Object, kw_only=True):
-    """Checks whether the requesting user may perform an action."""
-
-    spec: Annotated[SelfSubjectAccessReviewSpec, Required()] = always(SelfSubjectAccessReviewSpec)
-    status: SubjectAccessReviewStatus = always(SubjectAccessReviewStatus)
-
-
-class LocalSubjectAccessReview(Object, kw_only=True):
-    """Checks whether a user or group may perform an action in one namespace."""
-
-    spec: Annotated[SubjectAccessReviewSpec, Required()] = always(SubjectAccessReviewSpec)
-    status: SubjectAccessReviewStatus = always(SubjectAccessReviewStatus)
-
+__all__ = [
+    "LOCAL_SUBJECT_ACCESS_REVIEW",
+    "SELF_SUBJECT_ACCESS_REVIEW",
+    "SUBJECT_ACCESS_REVIEW",
+    "FieldSelectorAttributes",
+    "LabelSelectorAttributes",
+    "LocalSubjectAccessReview",
+    "NonResourceAttributes",
+    "ResourceAttributes",
+    "SelfSubjectAccessReview",
+    "SelfSubjectAccessReviewSpec",
+    "SubjectAccessReview",
+    "SubjectAccessReviewSpec",
+    "SubjectAccessReviewStatus",
+]
 
 SUBJECT_ACCESS_REVIEW = Kind(
     group="authorization.k8s.io",
@@ -97,7 +38,7 @@ SUBJECT_ACCESS_REVIEW = Kind(
     name="SubjectAccessReview",
     plural="subjectaccessreviews",
     singular="subjectaccessreview",
-    schema=StructSchema(SubjectAccessReview),
+    schema=StructSchema(SubjectAccessReview, validate=validate_subject_review),
     namespaced=False,
     stored=False,
     verbs=("create",),
@@ -110,7 +51,7 @@ SELF_SUBJECT_ACCESS_REVIEW = Kind(
     name="SelfSubjectAccessReview",
     plural="selfsubjectaccessreviews",
     singular="selfsubjectaccessreview",
-    schema=StructSchema(SelfSubjectAccessReview),
+    schema=StructSchema(SelfSubjectAccessReview, validate=validate_self_review),
     namespaced=False,
     stored=False,
     verbs=("create",),
@@ -123,7 +64,7 @@ LOCAL_SUBJECT_ACCESS_REVIEW = Kind(
     name="LocalSubjectAccessReview",
     plural="localsubjectaccessreviews",
     singular="localsubjectaccessreview",
-    schema=StructSchema(LocalSubjectAccessReview),
+    schema=StructSchema(LocalSubjectAccessReview, validate=validate_local_review),
     namespaced=True,
     stored=False,
     verbs=("create",),

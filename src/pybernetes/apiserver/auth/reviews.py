@@ -39,23 +39,18 @@ class Reviews:
         self._tokens = tokens
         self._audiences = tuple(audiences)
 
-    async def review(self, kind_name: str, obj: Object, user: User, namespace: str = "") -> Object:
-        """The object with its status filled in; `namespace` is that of the request. Raises BadRequest."""
+    async def review(self, kind_name: str, obj: Object, user: User) -> Object:
+        """The valid object with its status filled in. Raises BadRequest."""
         if isinstance(obj, TokenReview):
             obj.status = await self._token(obj)
         elif isinstance(obj, SelfSubjectReview):
-            obj.status = SelfSubjectReviewStatus(user_info=user_info(user))
+            return _answer(obj, SelfSubjectReview(status=SelfSubjectReviewStatus(user_info=user_info(user))))
         elif isinstance(obj, SelfSubjectRulesReview):
-            obj.status = self._rules(obj, user)
+            return _answer(obj, SelfSubjectRulesReview(status=self._rules(obj, user)))
         elif isinstance(obj, SelfSubjectAccessReview):
             obj.status = self._access(user, obj.spec.resource_attributes, obj.spec.non_resource_attributes)
         elif isinstance(obj, LocalSubjectAccessReview):
-            wanted = obj.spec.resource_attributes
-            if wanted is None or obj.spec.non_resource_attributes is not None:
-                raise errors.bad_request("a LocalSubjectAccessReview must ask about a resource")
-            if (namespace or obj.metadata.namespace) != wanted.namespace:
-                raise errors.bad_request("spec.resourceAttributes.namespace must match the namespace of the request")
-            obj.status = self._access(_subject(obj.spec), wanted, None)
+            obj.status = self._access(_subject(obj.spec), obj.spec.resource_attributes, None)
         elif isinstance(obj, SubjectAccessReview):
             spec = obj.spec
             obj.status = self._access(_subject(spec), spec.resource_attributes, spec.non_resource_attributes)
@@ -77,8 +72,6 @@ class Reviews:
     def _access(
         self, user: User, resource: ResourceAttributes | None, path: NonResourceAttributes | None
     ) -> SubjectAccessReviewStatus:
-        if (resource is None) == (path is None):
-            raise errors.bad_request("exactly one of nonResourceAttributes or resourceAttributes must be specified")
         decision = self._authorizer.authorize(_attributes(user, resource, path))
         return SubjectAccessReviewStatus(
             allowed=decision.allowed, denied=decision.denied or None, reason=decision.reason
@@ -106,6 +99,12 @@ class Reviews:
         return status
 
 
+def _answer(asked: Object, made: Object) -> Object:
+    """An answer that repeats nothing of the question but its kind."""
+    made.api_version, made.kind = asked.api_version, asked.kind
+    return made
+
+
 def user_info(user: User) -> UserInfo:
     """A user as reviews show it."""
     extra = {key: list(values) for key, values in user.extra.items()}
@@ -113,8 +112,6 @@ def user_info(user: User) -> UserInfo:
 
 
 def _subject(spec: SubjectAccessReviewSpec) -> User:
-    if not spec.user and not spec.groups:
-        raise errors.bad_request("spec.user: Required value: at least one of user or group must be specified")
     extra = {key: tuple(values) for key, values in spec.extra.items()}
     return User(spec.user, tuple(spec.groups), spec.uid, extra)
 
