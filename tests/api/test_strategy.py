@@ -19,9 +19,9 @@ def test_a_new_pod_is_pending() -> None:
     assert pod.status == PodStatus(phase="Pending", qos_class="BestEffort")
 
 
-def test_kubelet_cannot_change_the_qos_class() -> None:
+def test_a_status_without_the_qos_class_keeps_it() -> None:
     old = Pod(status=PodStatus(qos_class="Burstable"))
-    new = Pod(status=PodStatus(qos_class="Guaranteed"))
+    new = Pod(status=PodStatus())
     status = POD.subresource("status")
     assert status is not None
     status.prepare(new, old)

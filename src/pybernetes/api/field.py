@@ -17,6 +17,7 @@ NOT_FOUND = "FieldValueNotFound"
 TOO_LONG = "FieldValueTooLong"
 TOO_MANY = "FieldValueTooMany"
 TYPE_INVALID = "FieldValueTypeInvalid"
+INTERNAL = "InternalError"
 
 
 class Path(str):
@@ -109,3 +110,7 @@ class Errors:
     def too_many(self, path: str, count: int, limit: int) -> None:
         """The list has more than `limit` items."""
         self._add(path, TOO_MANY, f"Too many: {count}: must have at most {limit} items")
+
+    def internal(self, path: str, detail: str) -> None:
+        """The check itself failed."""
+        self._add(path, INTERNAL, f"Internal error: {detail}")

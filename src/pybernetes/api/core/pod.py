@@ -1,5 +1,6 @@
 """Pod: the unit of scheduling. Types: pod_object.py, pod_spec.py, pod_status.py. Rules: pod_defaults.py,
-pod_strategy.py (which writer may set which fields), pod_validation.py, pod_update.py. Table: pod_columns.py.
+pod_strategy.py (which writer may set which fields), pod_validation.py, pod_update.py, pod_status_validation.py.
+Table: pod_columns.py.
 """
 
 from pybernetes.api.core.pod_columns import COLUMNS, row
@@ -32,6 +33,7 @@ from pybernetes.api.core.pod_status import (
     PodVolumeHealth,
     VolumeHealthCondition,
 )
+from pybernetes.api.core.pod_status_validation import validate_pod_status
 from pybernetes.api.core.pod_strategy import grace_period, prepare_create, prepare_status
 from pybernetes.api.core.pod_subresources import POD_SUBRESOURCES
 from pybernetes.api.core.pod_update import validate_pod_update
@@ -79,7 +81,7 @@ KIND = Kind(
     short_names=("po",),
     categories=("all",),
     has_generation=True,
-    subresources=(status(prepare=prepare_status), *POD_SUBRESOURCES),
+    subresources=(status(prepare=prepare_status, validate=validate_pod_status), *POD_SUBRESOURCES),
     prepare_create=prepare_create,
     grace_period=grace_period,
     returns_deleted=True,

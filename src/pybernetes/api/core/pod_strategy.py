@@ -28,8 +28,18 @@ def prepare_create(pod: Pod) -> None:
 
 
 def prepare_status(new: Pod, old: Pod) -> None:
-    """The kubelet cannot change the quality-of-service class."""
-    new.status.qos_class = old.status.qos_class or new.status.qos_class
+    """Keep what older clients do not send: the quality-of-service class, resource claims, observed generations."""
+    now, before = new.status, old.status
+    now.qos_class = now.qos_class or before.qos_class
+    now.resource_claim_statuses = now.resource_claim_statuses or before.resource_claim_statuses
+    now.extended_resource_claim_status = now.extended_resource_claim_status or before.extended_resource_claim_status
+    now.observed_generation = now.observed_generation or before.observed_generation
+    seen: dict[str, list[int]] = {}
+    for condition in reversed(before.conditions):
+        seen.setdefault(condition.type, []).append(condition.observed_generation)
+    for condition in now.conditions:
+        earlier = seen[condition.type].pop() if seen.get(condition.type) else 0
+        condition.observed_generation = condition.observed_generation or earlier
 
 
 def grace_period(pod: Pod, requested: int | None) -> int:
