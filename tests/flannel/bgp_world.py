@@ -41,7 +41,7 @@ class Board:
     leases: dict[str, Lease] = field(default_factory=dict)
     listeners: list[Callable[[], None]] = field(default_factory=list)
     notes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """What somebody else wrote on leases, by node: all see it as part of them."""
+    """Data that an administrator added to leases, by node; all daemons see it in them."""
 
     def changed(self) -> None:
         for tell in list(self.listeners):
@@ -111,7 +111,7 @@ async def run_in(space: str, *argv: str) -> tuple[int, str]:
 
 
 async def until(true: Callable[[], object], seconds: float = 12.0) -> float:
-    """Wait for it; the seconds that it took."""
+    """Wait for a condition; returns the seconds that it took."""
     loop = asyncio.get_running_loop()
     start = loop.time()
     async with asyncio.timeout(seconds):
@@ -136,8 +136,8 @@ class Host:
         with Netlink(self.netns) as nl:
             return observe(nl)
 
-    def ways(self, version: int = 4) -> dict[str, str]:
-        """Gateway by destination of what BIRD brought."""
+    def learned_routes(self, version: int = 4) -> dict[str, str]:
+        """Gateway by destination of the routes that BIRD installed."""
         return {r.dst: r.gateway for r in learned(self.seen) if r.family == version}
 
     async def reaches(self, other: "Host", version: int = 4) -> bool:
@@ -152,7 +152,7 @@ class Host:
 
 @dataclass
 class World:
-    """The namespaces."""
+    """The namespaces, and the nodes in them."""
 
     tag: str
     folder: Path
@@ -236,15 +236,15 @@ class World:
         self.board.changed()
 
     async def start(self, *hosts: Host) -> None:
-        """Run their daemons until the world ends."""
+        """Run their daemons until the world is removed."""
         for host in hosts or self.hosts:
             await self.stack.enter_async_context(running(host))
 
     async def meshed(self, *hosts: Host) -> float:
         """Wait until each of these, or all, has learned the subnets of all."""
-        everybody = {f"10.244.{host.number}.0/24" for host in self.hosts}
+        subnets = {f"10.244.{host.number}.0/24" for host in self.hosts}
         return await until(
-            lambda: all(h.ways().keys() == everybody - {f"10.244.{h.number}.0/24"} for h in hosts or self.hosts)
+            lambda: all(h.learned_routes().keys() == subnets - {f"10.244.{h.number}.0/24"} for h in hosts or self.hosts)
         )
 
 
@@ -264,7 +264,7 @@ async def running(host: Host) -> AsyncIterator[None]:
 async def make_world(
     folder: Path, racks: Sequence[int] = (1, 1, 1), linger: float = 3.0, backends: Backends = BACKENDS
 ) -> AsyncIterator[World]:
-    """A node for each entry of `racks`, which says in which rack it is."""
+    """A node for each entry of `racks`: the number of its rack."""
     async with AsyncExitStack() as stack:
         world = World(f"pbt-{os.getpid()}-{uuid.uuid4().hex[:4]}", folder, Board(), stack, backends=backends)
         world.space(world.switch)

@@ -8,14 +8,14 @@ from typing import Self
 
 
 class BlackHole:
-    """A TCP proxy. While cut, new connections are taken and nothing is passed on, in either direction."""
+    """A TCP proxy. While cut, it accepts new connections and passes no data on, in either direction."""
 
     def __init__(self, port: int) -> None:
         self._target = port
         self._open = asyncio.Event()
         self._open.set()
         self._lost = 0
-        """Connections older than this many stay mute for ever."""
+        """Connections with a lower number than this never pass data again."""
         self._count = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
@@ -36,11 +36,11 @@ class BlackHole:
         return f"http://127.0.0.1:{self.port}"
 
     def cut(self) -> None:
-        """Swallow everything from now on."""
+        """Drop everything from now on."""
         self._open.clear()
 
     def heal(self, *, forget: bool = False) -> None:
-        """Pass on what was held back; or, as a firewall that lost its state does, only what newly connects."""
+        """Pass on the data that was held back; with `forget`, only new connections, as a restarted firewall does."""
         if forget:
             self._lost = self._count
         self._open.set()

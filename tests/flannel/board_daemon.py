@@ -1,4 +1,4 @@
-"""A daemon in a process of its own, with a folder as the board: so it can be killed.
+"""A daemon in a separate process, which tests can kill; a folder is the board.
 
 `python -m flannel.board_daemon <namespace> <number> <board> <own folder> <linger seconds>`
 """
@@ -26,7 +26,7 @@ from pybernetes.linux import inotify
 
 
 def write(path: Path, content: str) -> None:
-    """All of it at once."""
+    """Write a file in one step."""
     fresh = path.with_suffix(".new")
     fresh.write_text(content)
     fresh.replace(path)

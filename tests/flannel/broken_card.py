@@ -1,7 +1,7 @@
 """Two nodes whose network cards are TAP devices; threads act as drivers, and one computes wrong checksums in tunnels.
 
-A TAP device may offer to compute checksums. The kernel then hands packets over with a virtio_net_hdr that says where
-the checksum belongs and what to sum up, just as it tells a card.
+A TAP device may offer to compute checksums. The kernel then passes packets with a virtio_net_hdr: it has the
+position of the checksum and the range to sum up, as for a network card.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ _TUNSETIFF, _TUNSETOFFLOAD = 0x400454CA, 0x400454D0
 _TAP, _NO_PI, _VNET_HDR = 0x2, 0x1000, 0x4000
 _NEEDS_CHECKSUM = 1
 _HEADER = struct.Struct("=BBHHHH")  # flags, segmentation, header length, segment size, checksum start and offset
-#: Behind it lies the payload of the outer UDP packet, in IPv4 and IPv6.
+#: The payload of the outer UDP packet starts after these offsets, in IPv4 and IPv6.
 _OUTER = 60
 
 
@@ -42,14 +42,14 @@ class Card:
 
     broken: bool = True
     offloaded: int = 0
-    """How many checksums inside a tunnel it was asked for."""
+    """How many checksums inside a tunnel the kernel left to it."""
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def carry(self, source: int, target: int) -> None:
         """Frames from one card to the other, until stopped."""
         while not self._stop.is_set():
             if select.select([source], [], [], 0.1)[0]:
-                with contextlib.suppress(OSError):  # a card that is down yet loses what comes
+                with contextlib.suppress(OSError):  # a card that is not up yet loses frames
                     packet = os.read(source, 1 << 17)
                     frame = self._finished(bytearray(packet[_HEADER.size :]), *_HEADER.unpack_from(packet))
                     os.write(target, bytes(_HEADER.size) + frame)
@@ -70,16 +70,16 @@ class Card:
 
 @dataclass
 class Pair:
-    """Two nodes with addresses 192.0.2.1 and .2, and a tunnel between them made by hand."""
+    """Two nodes with addresses 192.0.2.1 and .2, and a tunnel between them that the test configures."""
 
     spaces: tuple[str, str]
     card: Card
-    """The first node's, which is broken; the second one's is not."""
+    """The card of the first node, which is broken; that of the second is not."""
 
 
 @contextmanager
 def pair() -> Iterator[Pair]:
-    """Both, for as long as the context lasts."""
+    """The two nodes; they are removed at the end of the context."""
     tag = f"pbt-{uuid.uuid4().hex[:8]}"
     made = Pair((f"{tag}-a", f"{tag}-b"), Card())
     for space in made.spaces:
@@ -115,7 +115,7 @@ def _set_up(space: str, number: int) -> None:
 
 
 def tunnel(space: str, number: int, other: int, version: int = 4) -> int:
-    """A VXLAN device as flannel makes it, by hand; its index."""
+    """Create a VXLAN device like flannel's; returns its index."""
     name, mac = ("flannel.1", "02:00:00:00:00:{:02x}") if version == 4 else ("flannel-v6.1", "02:00:00:00:06:{:02x}")
     outer, inner, bits = ("192.0.2.{}", "10.244.{}.0", 24) if version == 4 else ("2001:db8::{}", "fd00:244:0:{}::", 64)
     with Netlink(space) as nl:

@@ -19,7 +19,7 @@ _VALID_VNI = 0x08
 
 @dataclass(frozen=True)
 class Packet:
-    """An IP packet in its frame; `ports` only where it is UDP."""
+    """An IP packet in its frame; `ports` is set for UDP only."""
 
     macs: tuple[str, str]
     """Source and destination."""
@@ -27,11 +27,11 @@ class Packet:
     protocol: int
     ports: tuple[int, int]
     payload: bytes
-    """The data after the UDP header, or else after the IP header."""
+    """The data after the UDP header, or after the IP header if it is not UDP."""
 
     @property
     def vni(self) -> int:
-        """Of a VXLAN packet (RFC 7348)."""
+        """The VNI of a VXLAN packet (RFC 7348)."""
         flags, _, rest = struct.unpack_from("!B3sI", self.payload)
         assert flags == _VALID_VNI
         return int(rest >> 8)
@@ -43,7 +43,7 @@ class Packet:
 
     @property
     def inner_ip(self) -> Packet | None:
-        """The IP packet that fills the payload."""
+        """The payload, decoded as an IP packet."""
         return decode_ip(self.payload, ("", ""))
 
 

@@ -1,7 +1,7 @@
-"""What Go flanneld does to a node: its steps one by one, with `ip`, `bridge` and `iptables`.
+"""Performs the steps of Go flanneld on a node, one by one, with `ip`, `bridge` and `iptables`.
 
-The program itself can't be had here. What is written down are facts about it: which attributes of a VXLAN device it
-compares before it keeps one, the kinds of routes and entries it makes, the order of its rules, the form of its files.
+The program is not available on this machine. This module records facts about it: which attributes of a VXLAN device it
+compares before it keeps one, the kinds of routes and entries it makes, the order of its rules, the format of its files.
 """
 
 import json
@@ -28,7 +28,7 @@ class Family:
     public: str
     multicast: str
     keys: tuple[str, str]
-    """Of the annotations: backend data, public address"""
+    """Suffixes of the annotations: backend data, public address"""
 
     @property
     def full(self) -> int:
@@ -50,7 +50,7 @@ V6 = Family(
 
 @dataclass(frozen=True)
 class Peer:
-    """A lease, as far as the vxlan backend looks at it. Both families have one MAC here; nothing minds."""
+    """The parts of a lease that the vxlan backend uses. Here both families have the same MAC, which does no harm."""
 
     number: int
     mac: str
@@ -65,8 +65,8 @@ class Peer:
         return family.public.format(n=self.number)
 
 
-class Unfit(AssertionError):
-    """The device is not one that the original would keep: it would delete it, and with it all routes."""
+class WouldReplaceDevice(AssertionError):
+    """Go flanneld would not keep this device: it would delete it, and with it all routes."""
 
 
 class GoFlanneld:
@@ -88,7 +88,7 @@ class GoFlanneld:
         return [each for each in found if each]
 
     def start(self, mac: str, peers: list[Peer]) -> str:
-        """All that happens until it is running; whether its devices were `created` or `kept`."""
+        """All steps until it is running. Returns whether its devices were `created` or `kept`."""
         (how,) = {self._device(family, mac) for family in self.families}
         lines = []
         for family in self.families:
@@ -129,7 +129,7 @@ class GoFlanneld:
         }
         differ = {name: pair for name, pair in compared.items() if pair[0] != pair[1]}
         if differ:
-            raise Unfit(differ)
+            raise WouldReplaceDevice(differ)
         return "kept"
 
     def _address(self, family: Family) -> None:
@@ -158,7 +158,7 @@ class GoFlanneld:
         self._rules(family, "filter", "FORWARD", "FLANNEL-FWD", "flanneld forward", rules)
 
     def _rules(self, family: Family, table: str, chain: str, target: str, comment: str, rules: list[str]) -> None:
-        """The chain is emptied, then all is put in order in one transaction, the jump at the end of its chain."""
+        """Flush the chain, then add all rules in one transaction, with the jump at the end of its chain."""
         words = [family.iptables, "-w", "-t", table]
         self.run(*words, "-N", target, check=False)
         self.run(*words, "-F", target)
@@ -170,7 +170,7 @@ class GoFlanneld:
         subprocess.run(command, input=script, text=True, check=True, capture_output=True)
 
     def added(self, peer: Peer) -> None:
-        """A lease has come, or is there at the start."""
+        """A lease was added, or exists at the start."""
         for family in self.families:
             on, mac, end = ["dev", family.device], peer.mac, peer.endpoint(family)
             self.run("ip", "neigh", "replace", end, "lladdr", mac, *on, "nud", "permanent")
@@ -178,7 +178,7 @@ class GoFlanneld:
             self.run("ip", "route", "replace", peer.subnet(family), "via", end, *on, "onlink")
 
     def removed(self, peer: Peer) -> None:
-        """A lease has gone."""
+        """A lease was removed."""
         for family in self.families:
             on, end = ["dev", family.device], peer.endpoint(family)
             self.run("ip", "neigh", "del", end, "lladdr", peer.mac, *on)
@@ -187,7 +187,7 @@ class GoFlanneld:
 
 
 def annotations(number: int, mac: str, families: Sequence[Family]) -> dict[str, str]:
-    """A lease as the original writes it on a Node: of the vxlan backend, or without a MAC of host-gw."""
+    """A lease as Go flanneld writes it on a Node: of the vxlan backend with a MAC, of host-gw without."""
     notes = {"backend-type": "vxlan" if mac else "host-gw", "kube-subnet-manager": "true"}
     for family in families:
         data, public = family.keys
@@ -197,6 +197,6 @@ def annotations(number: int, mac: str, families: Sequence[Family]) -> dict[str, 
 
 
 def etcd_value(number: int, mac: str) -> str:
-    """The same in etcd."""
-    told = f'"vxlan","BackendData":{{"VNI":1,"VtepMAC":"{mac}"}}' if mac else '"host-gw"'
-    return f'{{"PublicIP":"192.0.2.{number}","PublicIPv6":null,"BackendType":{told}}}'
+    """A lease as Go flanneld writes it to etcd."""
+    backend = f'"vxlan","BackendData":{{"VNI":1,"VtepMAC":"{mac}"}}' if mac else '"host-gw"'
+    return f'{{"PublicIP":"192.0.2.{number}","PublicIPv6":null,"BackendType":{backend}}}'

@@ -1,4 +1,4 @@
-"""Nodes that run Go flanneld or ours, with a pod on each, and the two places where leases are kept."""
+"""Nodes that run Go flanneld or our flanneld, with a pod on each, and the two places that can store leases."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ from pybernetes.store.sqlite import SqliteStore
 from store.etcdserver import EtcdServer
 
 from .go_flannel import V4, V6, Family, GoFlanneld, Peer, annotations, etcd_value
-from .test_daemon import ADMIN, Masters, Nobody
+from .test_daemon import ADMIN, Masters, NoAuthenticator
 from .test_etcd_manager import ctl
 
 DEVICE, NETWORK = V4.device, V4.network
@@ -46,22 +46,22 @@ SUBNETS = "/coreos.com/network/subnets/"
 
 
 class Leases(Protocol):
-    """Where they are kept."""
+    """The place that stores leases."""
 
     async def write(self, number: int, mac: str) -> None:
-        """As the original does it: with vxlan, or with host-gw where there is no MAC."""
+        """Write a lease as Go flanneld does: of vxlan, or of host-gw if there is no MAC."""
 
     async def configure(self, config: dict[str, Any]) -> None:
-        """Where the configuration is kept there too."""
+        """Store the network config, if it is stored there too."""
 
     async def text(self, number: int) -> Any:
-        """All that is to be read there of a node's lease."""
+        """Everything that is stored of a node's lease."""
 
     async def delete(self, number: int) -> None:
-        """The node is no more."""
+        """Delete a node's lease."""
 
     def manager(self, node: "Machine", stack: AsyncExitStack) -> SubnetManager:
-        """For a daemon of ours."""
+        """The subnet manager for our flanneld."""
 
 
 class OnNodes:
@@ -79,7 +79,7 @@ class OnNodes:
             await self._nodes.patch(meta.name, {"metadata": {"annotations": meta.annotations}})
 
     async def configure(self, config: dict[str, Any]) -> None:
-        """It is in the file."""
+        """The config is in the file."""
 
     async def text(self, number: int) -> Any:
         return (await self._nodes.get(f"node-{number}")).metadata.annotations
@@ -127,7 +127,7 @@ async def ended(task: "asyncio.Task[None]") -> None:
 
 @dataclass
 class Machine:
-    """One node, on which one or the other runs."""
+    """One node, on which Go flanneld or ours runs."""
 
     number: int
     space: str
@@ -145,7 +145,7 @@ class Machine:
         return await asyncio.to_thread(self.go.start, mac, peers)
 
     async def start_ours(self) -> None:
-        """As a container starts that takes the other's place; returns when it is ready."""
+        """Start our flanneld, as a container that replaces Go flanneld's; returns when it is ready."""
         self.ours = AsyncExitStack()
         options = FlannelOptions(
             node_name=f"node-{self.number}",
@@ -167,12 +167,12 @@ class Machine:
         await self.ours.aclose()
 
     def kernel(self) -> dict[str, Any]:
-        """What of flannel is in the node's kernel, in the words of the usual tools."""
+        """flannel's objects in the node's kernel, as the usual tools print them."""
         found: dict[str, Any] = {"tables": self.go.run("nft", "list", "tables").count("flannel")}
         for family in self.go.families:
             for name, value in self._of(family).items():
                 found[name if family == V4 else f"{name} 6"] = value
-        # Of an IPv6 underlay the original takes too little off.
+        # With an IPv6 underlay Go flanneld subtracts too little.
         env = (self.folder / "subnet.env").read_text()
         found["subnet.env"] = env if len(self.go.families) == 1 else env.replace("MTU=1430", "MTU=1450")
         return found
@@ -205,34 +205,34 @@ class World:
         return [Peer(machine.number, f"0e:11:22:33:44:0{machine.number}") for machine in self.machines]
 
     async def configure(self, backend: str) -> None:
-        """Another backend, for daemons that start from now on."""
+        """Set another backend, for daemons that start from now on."""
         for machine in self.machines:
             path = machine.folder / "net-conf.json"
             wanted = {**json.loads(path.read_text()), "Backend": {"Type": backend}}
             path.write_text(json.dumps(wanted))
             await self.leases.configure(wanted)
 
-    async def tell_plain(self) -> None:
-        """All leases as the original writes them with host-gw: without data."""
+    async def write_host_gw_leases(self) -> None:
+        """Write all leases as Go flanneld writes them with host-gw: without data."""
         for machine in self.machines:
             await self.leases.write(machine.number, "")
 
     async def all_go(self) -> None:
-        """The original everywhere, and a pod on each node."""
+        """Go flanneld on each node, and a pod."""
         for machine, own in zip(self.machines, self.macs, strict=True):
             await self.leases.write(machine.number, own.mac)
             assert await machine.start_go(own.mac, [peer for peer in self.macs if peer != own]) == "created"
 
     @asynccontextmanager
     async def unbroken(self) -> AsyncIterator[None]:
-        """Each pod pings the next one a hundred times a second, and so do the bridges by IPv6; none may be lost."""
+        """Each pod pings the next one a hundred times a second, and each bridge too by IPv6; no packet may be lost."""
         commands: list[list[str]] = []
         pings, pipe = [], asyncio.subprocess.PIPE
         for machine, other in zip(self.machines, [*self.machines[1:], self.machines[0]], strict=True):
-            ways = [(machine.pod, other.pod_ip)]
+            targets = [(machine.pod, other.pod_ip)]
             if V6 in machine.go.families:
-                ways.append((machine.space, f"{other.go.own.endpoint(V6)}1"))
-            commands += [netns.argv_in(space, ["ping", "-q", "-i", "0.01", target]) for space, target in ways]
+                targets.append((machine.space, f"{other.go.own.endpoint(V6)}1"))
+            commands += [netns.argv_in(space, ["ping", "-q", "-i", "0.01", target]) for space, target in targets]
         for command in commands:
             pings.append(await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=subprocess.STDOUT))
         await asyncio.sleep(0.2)
@@ -241,10 +241,10 @@ class World:
         finally:
             for ping in pings:
                 ping.send_signal(signal.SIGINT)
-            said = [(await ping.communicate())[0].decode() for ping in pings]
-        for text in said:
+            reports = [(await ping.communicate())[0].decode() for ping in pings]
+        for text in reports:
             counts = re.search(r"(\d+) packets transmitted, (\d+) received", text)
-            # The last one may still have been on its way.
+            # The last one may have been in flight.
             assert counts is not None and 10 < int(counts[1]) <= int(counts[2]) + 1, text
 
 
@@ -253,7 +253,7 @@ async def leases_of(kind: str, folder: Path, stack: AsyncExitStack) -> Leases:
         return InEtcd(stack.enter_context(EtcdServer(folder / "etcd")))
     store = await SqliteStore.open(folder / "state.db", stamp=codec.stamp)
     stack.push_async_callback(store.close)
-    server = build_server(ServerConfig(), store, Nobody(), Masters(), rng=random.Random(1))
+    server = build_server(ServerConfig(), store, NoAuthenticator(), Masters(), rng=random.Random(1))
     stack.push_async_callback(server.close)
     await bootstrap.run(server, ServerConfig())
     return OnNodes(lambda: Client(InProcessTransport(server, ADMIN)), families_of(kind))

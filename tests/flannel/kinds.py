@@ -1,4 +1,4 @@
-"""All kinds of kernel objects, and reading and changing a namespace by them."""
+"""All kinds of kernel objects, and functions that read and change a namespace with them."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -35,7 +35,7 @@ def reconcile(nl: Netlink, want: Desired) -> PassOutcome:
 
 
 def seen(*objects: object, links: Mapping[str, Link] | Iterable[Link] = ()) -> Observed:
-    """As if it had been read."""
+    """The observed state with these objects."""
     known = dict(links) if isinstance(links, Mapping) else {li.name: li for li in links}
     ours = [name for name, li in known.items() if is_ours(li)]
     return Observed.of_objects(objects, known, ours)
@@ -47,7 +47,7 @@ def learned(have: Observed) -> list[Route]:
 
 
 def transition(seconds: float) -> Transition:
-    """That of a daemon with all backends."""
+    """The transition state of a daemon with all backends."""
     from pybernetes.flannel.backends import BACKENDS
 
     return Transition(seconds, backends=BACKENDS, replaced={VxlanLink: "vxlan"})

@@ -34,14 +34,15 @@ from .test_daemon import prepare
 NOTES = "flannel.alpha.coreos.com/"
 
 
-def paper_node(number: int, notes: Mapping[str, str] | None = None, cidr: str = "") -> Node:
-    """A Node as its flanneld would have annotated it, without one."""
-    told = {"kube-subnet-manager": "true", "backend-type": "vxlan", "public-ip": f"192.0.2.{number}"}
-    told["backend-data"] = json.dumps({"VNI": 1, "VtepMAC": f"02:00:00:00:00:{number:02x}"})
+def annotated_node(number: int, notes: Mapping[str, str] | None = None, cidr: str = "") -> Node:
+    """A Node with the annotations that its flanneld would write; no flanneld runs."""
+    announced = {"kube-subnet-manager": "true", "backend-type": "vxlan", "public-ip": f"192.0.2.{number}"}
+    announced["backend-data"] = json.dumps({"VNI": 1, "VtepMAC": f"02:00:00:00:00:{number:02x}"})
     cidr = cidr or f"10.244.{number}.0/24"
     return Node(
         metadata=ObjectMeta(
-            name=f"node-{number}", annotations={NOTES + key: value for key, value in (told | dict(notes or {})).items()}
+            name=f"node-{number}",
+            annotations={NOTES + key: value for key, value in (announced | dict(notes or {})).items()},
         ),
         spec=NodeSpec(pod_cidr=cidr, pod_cidrs=[cidr]),
     )
@@ -115,15 +116,15 @@ async def kube_node(
     port: int,
     *,
     silence: float = 150.0,
-    told: str = "",
+    backend_data: str = "",
     **options: Any,
 ) -> AsyncIterator[KubeNode]:
-    """Node 1, running. `told`: backend data that it finds on its Node; `options` are the manager's."""
+    """Node 1 with a running daemon. `backend_data`: what its Node has before it starts; `options` are the manager's."""
     try:
         prepare(f"{tag}-0", [f"{tag}-1"])
-        notes = {f"{NOTES}backend-data": told} if told else {}
+        notes = {f"{NOTES}backend-data": backend_data} if backend_data else {}
         await admin.of(Node).create(
-            Node(metadata=ObjectMeta(name="node-1", annotations=notes), spec=paper_node(1).spec)
+            Node(metadata=ObjectMeta(name="node-1", annotations=notes), spec=annotated_node(1).spec)
         )
         transport = HttpTransport(endpoint(pki, port), silence=silence)
         node = KubeNode(1, f"{tag}-1", folder, transport, options)

@@ -14,7 +14,7 @@ from pybernetes.linux import addr, link, netns, route
 from pybernetes.linux.rtnl import Netlink
 
 _SEQUENCE = re.compile(rb"icmp_seq=(\d+) ttl=")
-#: Small enough for every backend, as in a cluster that may change its backend.
+#: An MTU that fits every backend, as in a cluster that may change its backend.
 POD_MTU = 1450
 
 #: Sends a stream whose bytes encode their position, until its standard input ends; then prints the length.
@@ -58,7 +58,7 @@ def add_pod(world: World, host: Host) -> None:
 
 
 class Ping:
-    """A ping that runs until it is ended."""
+    """A ping that runs until `end`."""
 
     def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
         self.name = name
@@ -74,7 +74,7 @@ class Ping:
 
     @property
     def lost(self) -> list[int]:
-        """Sequence numbers without an answer, of those before the last answer."""
+        """Sequence numbers before the last answer that have no answer."""
         return sorted(set(range(1, max(self.answered, default=0) + 1)) - self.answered)
 
     async def answers(self, more: int = 20) -> None:
@@ -93,7 +93,7 @@ class Ping:
 
 @asynccontextmanager
 async def pinging(*pairs: tuple[Host, Host]) -> AsyncIterator[list[Ping]]:
-    """Pings between the pods of these hosts, each pair in one direction, once the first ping is answered."""
+    """Pings between the pods of these hosts, each pair in one direction; starts when each first ping is answered."""
     targets = [(f"{here.netns}p", f"10.244.{there.number}.2", f"{here.name} to {there.name}") for here, there in pairs]
     async with _pinging(targets) as pings:
         yield pings
@@ -101,7 +101,7 @@ async def pinging(*pairs: tuple[Host, Host]) -> AsyncIterator[list[Ping]]:
 
 @asynccontextmanager
 async def pinging_hosts(*pairs: tuple[Host, Host]) -> AsyncIterator[list[Ping]]:
-    """The same from a host to the gateway of the other's pods."""
+    """Pings from a host to the gateway of the other host's pods."""
     targets = [(here.netns, f"10.244.{there.number}.1", f"{here.name} to {there.name}") for here, there in pairs]
     async with _pinging(targets) as pings:
         yield pings
@@ -109,7 +109,7 @@ async def pinging_hosts(*pairs: tuple[Host, Host]) -> AsyncIterator[list[Ping]]:
 
 @asynccontextmanager
 async def _pinging(targets: list[tuple[str, str, str]]) -> AsyncIterator[list[Ping]]:
-    """`targets`: namespace, address, name."""
+    """`targets`: (namespace, address, name)."""
     pings = []
     for space, address, _ in targets:
         code, out = await run_in(space, "ping", "-c1", "-w", "20", "-i", "0.2", address)

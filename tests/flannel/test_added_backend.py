@@ -1,4 +1,4 @@
-"""Performs docs/extending/backend.md: a backend that flannel does not know is handed in and used."""
+"""Follows docs/extending/backend.md: a backend that flannel does not contain is passed in and used."""
 
 import asyncio
 import re
@@ -46,7 +46,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 
 def devices(host: Host) -> set[str]:
-    """Where routes to pods on other nodes lead."""
+    """Devices of the routes to pods on other nodes."""
     return {r.link for r in host.seen.routes}
 
 

@@ -73,7 +73,7 @@ def test_a_previous_subnet_that_is_taken_is_left_alone(other: str, public: str) 
 
 
 @pytest.mark.parametrize("previous", ["10.6.9.0/24", "10.5.9.0/25", "10.5.0.0/24"])
-def test_a_previous_subnet_that_does_not_fit_is_named_and_ignored(previous: str) -> None:
+def test_a_previous_subnet_that_does_not_fit_is_reported_and_ignored(previous: str) -> None:
     choice = pick(previous=previous)
     assert previous in choice.notes[0] and fits(FOUR, choice.subnets)
 
@@ -102,7 +102,7 @@ def test_free_gives_exactly_what_nothing_overlaps(blocks: list[tuple[int, int]])
 
 
 @given(st.lists(st.tuples(st.integers(0, 63), st.integers(26, 32)), max_size=12, unique=True))
-def test_of_leases_that_overlap_the_first_is_followed(blocks: list[tuple[int, int]]) -> None:
+def test_of_overlapping_leases_the_first_is_used(blocks: list[tuple[int, int]]) -> None:
     nets = [NET((int(IP("10.5.0.0")) + at, length), strict=False) for at, length in blocks]
     keys = [taken(str(net), created=n) for n, net in enumerate(dict.fromkeys(nets))]
     good: list[Taken] = []
@@ -114,7 +114,7 @@ def test_of_leases_that_overlap_the_first_is_followed(blocks: list[tuple[int, in
 
 @dataclass
 class ANode:
-    """A daemon in the middle of something."""
+    """A daemon between two steps of its work."""
 
     number: int
     choice: Choice | None = None
@@ -128,7 +128,7 @@ class ANode:
 
 
 class Leases(RuleBasedStateMachine):
-    """Five nodes and four subnets. Each step of a node is a rule, so that any other node can come between."""
+    """Five nodes and four subnets. Each step of a node is a rule, so that other nodes' steps can come between."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -187,14 +187,14 @@ class Leases(RuleBasedStateMachine):
 
     @rule(number=who)
     def crash(self, number: int) -> None:
-        """What it holds in etcd stays; it remembers its subnet in subnet.env."""
+        """Its keys in etcd stay; its subnet is recorded in subnet.env."""
         old = self.nodes[number]
         self.nodes[number] = ANode(number, previous=old.previous)
 
     @precondition(lambda self: self.keys)
     @rule(data=st.data())
     def expire(self, data: st.DataObject) -> None:
-        """A lease that nobody renews ends; a running daemon notices."""
+        """A lease that is not renewed expires; a running daemon notices."""
         name = data.draw(st.sampled_from(sorted(self.keys)))
         gone = self.keys.pop(name)
         for node in self.nodes.values():
@@ -203,19 +203,19 @@ class Leases(RuleBasedStateMachine):
 
     @rule(number=who)
     def reserve(self, number: int) -> None:
-        """An administrator takes the end off a lease."""
+        """An administrator removes the expiry of a lease."""
         node = self.nodes[number]
         if node.held:
             self.keys[node.held.name] = node.held = replace(node.held, reserved=True)
 
     @invariant()
-    def nobody_shares(self) -> None:
+    def no_subnet_is_shared(self) -> None:
         held = [node.held for node in self.nodes.values() if node.held]
         for at, one in enumerate(held):
             assert not any(overlap(one.subnets, other.subnets) for other in held[at + 1 :])
 
     def teardown(self) -> None:
-        """No key is without an owner: once every node has come up again, each key that is left is held."""
+        """Every key has an owner: after every node has restarted, each remaining key is held."""
         for node in self.nodes.values():
             node.choice = node.created = node.held = None
         for number in self.nodes:

@@ -1,4 +1,4 @@
-"""Services and NetworkPolicies from the API, and what follows refused requests and malformed answers."""
+"""Services and NetworkPolicies from the API; refused requests and malformed answers."""
 
 import asyncio
 import ipaddress
@@ -84,21 +84,21 @@ async def test_policies_are_logged_when_the_first_appears(caplog: pytest.LogCapt
         server.away = False
         count = server.asked.count(POLICIES)
         await until(lambda: server.asked.count(POLICIES) > count + 2)
-        assert len(caplog.records) == 1, "more of them, or a server that was away, is no news"
+        assert len(caplog.records) == 1, "more policies, or an unavailable server, are not logged"
         server.answers[POLICIES] = policies()
         await until(lambda: not facts.policies)
         server.answers[POLICIES] = policies("dev")
         await until(lambda: len(caplog.records) == 2)
 
 
-def test_the_sentence() -> None:
+def test_the_log_line() -> None:
     assert "3 NetworkPolicies in namespaces dev, prod: not enforced" in unenforced({"prod": 2, "dev": 1})
     many = unenforced({f"ns-{number}": 1 for number in range(12)})
     assert "ns-0" in many and " and 4 more: not enforced" in many
 
 
 @pytest.mark.parametrize("refusal", [403, 404, 500])
-async def test_what_we_may_not_read_is_passed_over(refusal: int, caplog: pytest.LogCaptureFixture) -> None:
+async def test_objects_that_flanneld_may_not_read_are_skipped(refusal: int, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     async with asking(Server({}, refusal)) as facts:
         assert facts.services == () and not facts.policies and not caplog.records
@@ -107,7 +107,7 @@ async def test_what_we_may_not_read_is_passed_over(refusal: int, caplog: pytest.
 @pytest.mark.parametrize(
     "garbage", [b"", b"{", b"[]", b'{"items": 7}', b'{"spec": {"clusterIPs": ["x", "10.96.0.1"]}}']
 )
-async def test_garbage_is_passed_over(garbage: bytes) -> None:
+async def test_garbage_is_skipped(garbage: bytes) -> None:
     async with asking(Server(dict.fromkeys((POLICIES, RANGES, SERVICE), garbage))) as facts:
         assert not facts.policies and [str(net) for net in facts.services] in ([], ["10.96.0.1/32"])
 
@@ -122,6 +122,6 @@ async def test_services() -> None:
     async with asking(Server({SERVICE: service})) as facts:
         assert facts.services == (ipaddress.ip_network("10.96.0.1/32"),)
     async with asking(Server({}, 403), {"KUBERNETES_SERVICE_HOST": "10.43.0.1"}) as facts:
-        assert facts.services == (ipaddress.ip_network("10.43.0.1/32"),), "a pod knows it without asking"
+        assert facts.services == (ipaddress.ip_network("10.43.0.1/32"),), "in a pod no request is needed"
     async with asking(Server({}, 403), {"KUBERNETES_SERVICE_HOST": "api.example.com"}) as facts:
         assert facts.services == ()

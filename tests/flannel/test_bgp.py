@@ -29,9 +29,9 @@ async def test_a_full_mesh(tmp_path: Path) -> None:
         await world.start()
         await world.meshed()
         a, b, c = world.hosts
-        assert a.ways() == {"10.244.2.0/24": "192.0.2.2", "10.244.3.0/24": "192.0.2.3"}
-        await until(lambda: a.ways(6).keys() == {"fd00:244:0:2::/64", "fd00:244:0:3::/64"})
-        await until(lambda: b.ways(6).keys() == {"fd00:244:0:1::/64", "fd00:244:0:3::/64"})
+        assert a.learned_routes() == {"10.244.2.0/24": "192.0.2.2", "10.244.3.0/24": "192.0.2.3"}
+        await until(lambda: a.learned_routes(6).keys() == {"fd00:244:0:2::/64", "fd00:244:0:3::/64"})
+        await until(lambda: b.learned_routes(6).keys() == {"fd00:244:0:1::/64", "fd00:244:0:3::/64"})
         assert await a.reaches(b) and await c.reaches(a) and await a.reaches(b, 6)
         assert not a.seen.routes, "flanneld's own routes are not needed"
         assert (
@@ -81,8 +81,8 @@ async def test_racks_with_a_router_that_learns(tmp_path: Path) -> None:
         await world.start()
         await world.meshed()
         a, b, c = world.hosts
-        assert a.ways() == {"10.244.2.0/24": "192.0.2.2", "10.244.3.0/24": "192.0.2.254"}
-        assert c.ways() == {"10.244.1.0/24": "198.51.100.254", "10.244.2.0/24": "198.51.100.254"}
+        assert a.learned_routes() == {"10.244.2.0/24": "192.0.2.2", "10.244.3.0/24": "192.0.2.254"}
+        assert c.learned_routes() == {"10.244.1.0/24": "198.51.100.254", "10.244.2.0/24": "198.51.100.254"}
 
         def by_router() -> dict[str, str]:
             with Netlink(world.router) as nl:
@@ -101,7 +101,7 @@ async def test_route_reflectors(tmp_path: Path) -> None:
         await world.start()
         await world.meshed()
         a, _, c, d = world.hosts
-        assert c.ways()["10.244.4.0/24"] == "192.0.2.4", (
+        assert c.learned_routes()["10.244.4.0/24"] == "192.0.2.4", (
             "the route is direct; only its announcement went through the reflectors"
         )
         assert await c.reaches(d)
@@ -132,8 +132,8 @@ async def test_bird_killed_under_traffic(tmp_path: Path) -> None:
             for ping in pings:
                 await ping.answers()
             assert [ping.lost for ping in pings] == [[], []]
-        assert a.ways().keys() == {"10.244.2.0/24", "10.244.3.0/24"}
-        assert b.ways()["10.244.1.0/24"] == "192.0.2.1"
+        assert a.learned_routes().keys() == {"10.244.2.0/24", "10.244.3.0/24"}
+        assert b.learned_routes()["10.244.1.0/24"] == "192.0.2.1"
 
 
 async def test_a_learned_route_that_is_deleted_is_restored(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ async def test_a_learned_route_that_is_deleted_is_restored(tmp_path: Path) -> No
         await world.meshed()
         a, b = world.hosts
         await run_in(a.netns, "ip", "route", "del", "10.244.2.0/24")
-        await until(lambda: "10.244.2.0/24" in a.ways())
+        await until(lambda: "10.244.2.0/24" in a.learned_routes())
         assert await a.reaches(b)
 
 
@@ -160,7 +160,7 @@ async def test_the_daemon_restarts_under_traffic(tmp_path: Path) -> None:
                 assert pid is not None
             assert start_time(pid) is None, "it ends with flanneld"
             await ping.answers()
-            assert a.ways() and b.ways(), "graceful restart"
+            assert a.learned_routes() and b.learned_routes(), "graceful restart"
             await world.start(a)
             await world.meshed()
             await ping.answers()
@@ -187,13 +187,13 @@ async def test_switching_under_traffic(tmp_path: Path, other: dict[str, object])
                 world.configure(other, host)
                 await pings[0].answers(10)
             await until(lambda: all(len(host.seen.routes) == routes for host in world.hosts))
-            await until(lambda: all(host.bird.pid is None and not host.ways() for host in world.hosts), 30)
+            await until(lambda: all(host.bird.pid is None and not host.learned_routes() for host in world.hosts), 30)
             for ping in pings:
                 await ping.answers()
             assert [ping.lost for ping in pings] == [[], []]
 
 
-async def test_nothing_of_vxlan_is_left_behind(tmp_path: Path) -> None:
+async def test_no_object_of_vxlan_is_left(tmp_path: Path) -> None:
     async with make_world(tmp_path, racks=(1, 1), linger=1.0) as world:
         world.configure({"Type": "vxlan"}, dual=True)
         await world.start()
@@ -262,7 +262,7 @@ asyncio.run(main())
 """
 
 
-async def test_bird_dies_with_a_killed_daemon(tmp_path: Path) -> None:
+async def test_bird_exits_with_a_killed_daemon(tmp_path: Path) -> None:
     async with make_world(tmp_path, racks=(1,)) as world:
         (a,) = world.hosts
         process = await asyncio.create_subprocess_exec(

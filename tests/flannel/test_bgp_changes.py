@@ -1,4 +1,4 @@
-"""A network with BGP changes its sessions: numbers, passwords, reflectors; and BIRDs that do not keep running."""
+"""A network with BGP changes its sessions: AS numbers, passwords, reflectors; and BIRDs that do not keep running."""
 
 import asyncio
 import logging
@@ -18,12 +18,12 @@ pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
 
 async def talks_to(host: Host) -> dict[str, str]:
-    """The peers of the sessions that stand, with their AS numbers, as BIRD tells."""
+    """The peers of the established sessions, with their AS numbers, from BIRD."""
     found: dict[str, str] = {}
     try:
         answer = await ask(host.bird.socket, "show protocols all")
     except BirdError:
-        return found  # it is being started
+        return found  # BIRD is starting
     for text in "\n".join(answer).split("\nnode_")[1:]:
         if "BGP state:          Established" in text:
             words = text.split()
@@ -32,7 +32,7 @@ async def talks_to(host: Host) -> dict[str, str]:
 
 
 async def sessions(world: World, expected: Mapping[int, set[int]], asn: int = 64512) -> None:
-    """Wait until the nodes talk to these, by number, and to no others."""
+    """Wait until the nodes have sessions with these nodes, by number, and with no others."""
     wanted = {n: {f"192.0.2.{peer}": str(asn) for peer in peers} for n, peers in expected.items()}
     async with asyncio.timeout(40):
         while True:
@@ -73,7 +73,7 @@ async def test_from_mesh_to_reflectors_to_other_numbers_and_back(tmp_path: Path)
                     assert not ping.lost, f"{ping.name}, at {options}: {ping.lost}"
 
 
-async def test_reflectors_by_what_is_written_on_their_leases(tmp_path: Path) -> None:
+async def test_reflectors_by_annotations_of_their_leases(tmp_path: Path) -> None:
     async with make_world(tmp_path, racks=(1, 1, 1, 1)) as world:
         world.configure({"Type": "bgp"})
         await world.start()
@@ -101,13 +101,13 @@ async def test_a_reflector_that_dies_with_another_left(tmp_path: Path) -> None:
                 a.bird._search = str(tmp_path)
                 os.kill(a.bird.pid, signal.SIGKILL)
                 if a.bird._child._keeper is not None:
-                    a.bird._child._keeper.cancel()  # and it does not come back
+                    a.bird._child._keeper.cancel()  # and it is not restarted
                 await until(lambda: d.bird.session_states.get("node-1") == 0.0)
                 await asyncio.sleep(3)  # longer than GracefulRestartTime
                 for ping in pings:
                     await ping.answers()
                 assert [ping.lost for ping in pings] == [[], [], []]
-                assert d.ways()["10.244.3.0/24"] == "192.0.2.3"
+                assert d.learned_routes()["10.244.3.0/24"] == "192.0.2.3"
 
 
 async def test_there_is_no_session_with_another_password(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ exit 3
 """
 
 
-async def test_a_bird_that_cannot_live_is_a_fault(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_bird_that_exits_at_once_is_a_fault(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "bird").write_text(DYING)
     (tmp_path / "bin" / "bird").chmod(0o755)
@@ -145,7 +145,7 @@ async def test_a_bird_that_cannot_live_is_a_fault(tmp_path: Path, caplog: pytest
         await world.start()
         fault = "BIRD exits right after each start: <FATAL> Cannot open the moon"
         await until(lambda: fault in caplog.text, 30)
-        assert "node-1" not in world.board.leases, "nobody is told to come this way"
+        assert "node-1" not in world.board.leases, "no peer uses bgp to reach it"
         assert caplog.text.count("BIRD ended with code 3") <= 4
         (tmp_path / "bin" / "bird").unlink()
         (tmp_path / "bin" / "bird").symlink_to("/usr/sbin/bird")
@@ -154,8 +154,8 @@ async def test_a_bird_that_cannot_live_is_a_fault(tmp_path: Path, caplog: pytest
         assert await a.reaches(b)
 
 
-async def test_a_control_socket_that_talks_nonsense(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Somebody else took the socket's place: said, and the routes stay."""
+async def test_a_control_socket_with_invalid_answers(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Another program replaced the socket: flanneld logs it, and the routes stay."""
     async with make_world(tmp_path, racks=(1, 1)) as world:
         world.configure({"Type": "bgp"})
         await world.start()

@@ -110,12 +110,14 @@ def test_a_mesh() -> None:
     want = state(lease("b", 2, ASNumber=65001), lease("c", 3, "vxlan", VNI=1, VtepMAC="02:00:00:00:00:03"))
     (speaker,) = want.of(BgpSpeaker)
     assert speaker == SPEAKER
-    assert [(s.node, s.asn) for s in want.of(BgpSession)] == [("b", 65001), ("c", 64512)], "who has not moved yet, too"
+    assert [(s.node, s.asn) for s in want.of(BgpSession)] == [("b", 65001), ("c", 64512)], (
+        "also the one that has not switched yet"
+    )
     assert want.of(LearnedRoute) == (LearnedRoute("10.244.2.0/24"),)
-    assert [r.dst for r in want.routes] == ["10.244.3.0/24"], "reached as it announces"
+    assert [r.dst for r in want.routes] == ["10.244.3.0/24"], "reached by the backend that its lease names"
 
 
-def test_a_router_that_learns_nothing_is_not_passed_over() -> None:
+def test_a_router_without_a_session_is_reported() -> None:
     far = lease("far", 9, public="198.51.100.9")
     (problem,) = state(lease("b", 2), far).problems
     assert "far (198.51.100.9) is behind a router, and Backend.Peers is empty" in problem
@@ -152,7 +154,7 @@ def test_reflectors_by_annotation_end_the_mesh() -> None:
 
 
 @pytest.mark.parametrize("garbage", ["", "yes", "1.2.3", "::1", 7, None, ["x"]])
-def test_a_garbled_cluster_id_is_named_and_makes_no_reflector(garbage: object) -> None:
+def test_a_malformed_cluster_id_is_reported_and_makes_no_reflector(garbage: object) -> None:
     want = state(lease("rr", 2, RouteReflectorClusterID=garbage), lease("c", 3))
     assert {s.node for s in want.of(BgpSession)} == {"rr", "c"}
     (problem,) = want.problems
@@ -163,9 +165,9 @@ def test_calicos_annotation_makes_a_reflector() -> None:
     notes = {annotations.KUBE_SUBNET_MANAGER: "true", annotations.BACKEND_TYPE: "bgp"}
     notes |= {annotations.PUBLIC_IP[4]: "192.0.2.2", "projectcalico.org/RouteReflectorClusterID": "244.0.0.1"}
     node = KubeNode(metadata=ObjectMeta(name="rr", annotations=notes), spec=NodeSpec(pod_cidr="10.244.2.0/24"))
-    told = annotations.lease_of(node, config())
-    assert told is not None
-    assert [s.node for s in state(told, lease("c", 3)).of(BgpSession)] == ["rr"]
+    found = annotations.lease_of(node, config())
+    assert found is not None
+    assert [s.node for s in state(found, lease("c", 3)).of(BgpSession)] == ["rr"]
 
 
 def test_only_bird_gets_passwords() -> None:
@@ -187,7 +189,7 @@ def test_a_learned_route_has_a_copy_until_its_lease_goes() -> None:
     other = replace(copy, gateway="192.0.2.9")
     assert copies(want, seen(DaemonRoute(LEARNED), RouteCopy(other))) == ([copy], [])
     assert copies(want, seen(DaemonRoute(LEARNED), RouteCopy(copy))) == ([], [])
-    assert copies(want, seen(RouteCopy(copy))) == ([], []), "BIRD took its own away"
+    assert copies(want, seen(RouteCopy(copy))) == ([], []), "BIRD removed its route"
     assert copies(Desired(), seen(DaemonRoute(LEARNED), RouteCopy(copy))) == ([], [copy])
 
 
@@ -206,20 +208,20 @@ def test_peers_of_some_nodes() -> None:
 
 
 @pytest.mark.parametrize("asn", ["64512", 0, -5, 2**40, True, [1]])
-def test_a_lease_with_an_absurd_as_number_is_named(asn: object) -> None:
+def test_a_lease_with_an_invalid_as_number_is_reported(asn: object) -> None:
     want = state(lease("b", 2, ASNumber=asn), lease("c", 3))
     assert [s.node for s in want.of(BgpSession)] == ["c"]
     assert any("b: lease of 10.244.2.0/24 has no usable ASNumber" in p for p in want.problems)
 
 
-def test_behind_nat_it_speaks_from_an_address_that_it_has() -> None:
+def test_behind_nat_the_source_is_an_address_of_the_node() -> None:
     me = Node(lease("me", 1, public="203.0.113.7"), ETH0)
     want = desired_state(config(), me, [], linger=frozenset())
     assert want.of(BgpSpeaker)[0].address == "192.0.2.1"
 
 
 def accepted(text: str, folder: Path) -> str:
-    """What BIRD says of a config; empty: it takes it."""
+    """BIRD's error for a config; empty if it accepts it."""
     program = shutil.which("bird", path="/usr/sbin:/usr/bin:/sbin:/bin")
     assert program is not None
     (folder / "bird.conf").write_text(text)
@@ -228,7 +230,7 @@ def accepted(text: str, folder: Path) -> str:
     return done.stdout if done.returncode else ""
 
 
-def test_bird_takes_every_kind_of_session(tmp_path: Path) -> None:
+def test_bird_accepts_every_kind_of_session(tmp_path: Path) -> None:
     v6 = BgpSpeaker("fd00:244::/48", "fd00:244:0:1::/64", "2001:db8::1", 64512, 1800)
     made = [
         BgpSession("b", "192.0.2.2", 64512, "192.0.2.1"),
@@ -252,7 +254,7 @@ def test_no_name_can_end_its_string(tmp_path: Path) -> None:
 
 
 @given(st.text())
-def test_any_name_leaves_the_rest_as_it_is(name: str) -> None:
+def test_a_name_changes_nothing_else_in_the_config(name: str) -> None:
     def text(of: str) -> list[str]:
         made = bird.render([SPEAKER], [BgpSession(of, "192.0.2.2", 64512, "192.0.2.1")], Path("/run/bird.log"))
         return [line for line in made.split("\n") if "description" not in line]
@@ -261,7 +263,7 @@ def test_any_name_leaves_the_rest_as_it_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("path", ['/run/a"b.log', "/run/a\nb.log"])
-def test_a_path_that_cannot_be_written_down_is_refused(path: str) -> None:
+def test_a_path_that_cannot_be_quoted_is_refused(path: str) -> None:
     with pytest.raises(ValueError, match="quotation mark or a line break"):
         bird.render([SPEAKER], [], Path(path))
 
@@ -275,12 +277,12 @@ def test_router_ids_differ_and_are_never_zero() -> None:
 LEARNED = Route("10.244.2.0/24", gateway="192.0.2.2", device=2, metric=LEARNED_METRIC, protocol=12)
 
 
-def test_what_waits_for_bird() -> None:
+def test_routes_that_wait_for_bird() -> None:
     want = Desired(SPEAKER, LearnedRoute("10.244.2.0/24"), LearnedRoute("fd00:244::/64"))
     assert list(LearnedRoutes().pending(want, seen(), 0)) == ["10.244.2.0/24", "fd00:244::/64"]
     assert list(LearnedRoutes().pending(want, seen(DaemonRoute(LEARNED)), 0)) == ["fd00:244::/64"]
     ours = want.with_only(PeerRoute, [PeerRoute("fd00:244::/64", "", "flannel-wg")])
-    assert list(LearnedRoutes().pending(ours, seen(), 0)) == ["10.244.2.0/24"], "a former peer of ours, which came back"
+    assert list(LearnedRoutes().pending(ours, seen(), 0)) == ["10.244.2.0/24"], "a former peer that has returned"
     assert LearnedRoutes().pending(Desired(), seen(), 0) == {}
 
 
@@ -323,7 +325,7 @@ async def test_no_bird_no_answer(tmp_path: Path) -> None:
         (b" x\n" * 140_000, "more than 131072 lines"),
     ],
 )
-async def test_what_birds_socket_may_say(tmp_path: Path, answer: bytes, says: str | None) -> None:
+async def test_answers_of_birds_socket(tmp_path: Path, answer: bytes, says: str | None) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"0001 BIRD 2.0.12 ready.\n")
         await reader.readline()

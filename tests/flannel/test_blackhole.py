@@ -20,7 +20,7 @@ OURS = blackhole_own_subnet(Host("me", 1).lease("host-gw"))
 
 @pytest.fixture
 def node() -> Iterator[Netlink]:
-    """A node with default routes, and nothing of flannel."""
+    """A node with default routes, and no objects of flannel."""
     name = f"pbt-{uuid.uuid4().hex[:8]}"
     netns.create(name)
     with Netlink(name) as nl:
@@ -37,8 +37,8 @@ def node() -> Iterator[Netlink]:
     netns.delete(name)
 
 
-def ways(nl: Netlink) -> list[str]:
-    """How an address of the own subnet is reached, by family."""
+def outcomes(nl: Netlink) -> list[str]:
+    """The device on which packets to the node's subnet leave, or `refused`, for each family."""
     found = []
     for ip in ("10.244.1.7", "fd00:244:0:1::7"):
         argv = netns.argv_in(nl.netns, ["ip", "-o", "route", "get", ip])
@@ -48,25 +48,25 @@ def ways(nl: Netlink) -> list[str]:
     return found
 
 
-def test_it_ends_here_until_a_bridge_has_the_subnet(node: Netlink) -> None:
-    assert ways(node) == ["eth0", "eth0"]
+def test_packets_are_refused_until_a_bridge_has_the_subnet(node: Netlink) -> None:
+    assert outcomes(node) == ["eth0", "eth0"]
     done = reconcile(node, OURS).done
     assert [text.split(" (")[0] for text in done] == ["blackhole 10.244.1.0/24", "blackhole fd00:244:0:1::/64"]
-    assert ways(node) == ["refused", "refused"]
-    assert reconcile(node, OURS).done == (), "it is known again"
+    assert outcomes(node) == ["refused", "refused"]
+    assert reconcile(node, OURS).done == (), "the existing route is recognised"
     bridge = link.add_bridge(node, "cni0", up=True).index
     port = link.add_veth(node, "p1", "p2", master=bridge, up=True)
     link.set_up(node, port.peer)
     for address in ("10.244.1.1/24", "fd00:244:0:1::1/64"):
         addr.add(node, bridge, address)
-    assert ways(node) == ["cni0", "cni0"]
+    assert outcomes(node) == ["cni0", "cni0"]
     assert reconcile(node, OURS).done == ()
 
 
-def test_it_is_restarted_and_ends(node: Netlink) -> None:
+def test_restart_and_removal(node: Netlink) -> None:
     reconcile(node, OURS)
     route.delete(node, route.Route("10.244.1.0/24", kind="blackhole", metric=2**31))
     assert len(reconcile(node, OURS).done) == 1
-    assert ways(node) == ["refused", "refused"]
+    assert outcomes(node) == ["refused", "refused"]
     assert len(reconcile(node, Desired()).done) == 2
-    assert ways(node) == ["eth0", "eth0"]
+    assert outcomes(node) == ["eth0", "eth0"]

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
 
 async def two_pods(world: World, backend: dict[str, Any]) -> tuple[Pod, Pod]:
-    """On the first node and on the last, once there are routes between them."""
+    """Pods on the first and on the last node; waits for routes between them."""
     await world.start(backend)
     if backend["Type"] == "udp":
         await until(lambda: all(node.routes() for node in world.nodes))

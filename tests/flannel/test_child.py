@@ -26,7 +26,7 @@ async def kill(process: Process) -> None:
 
 @asynccontextmanager
 async def kept(folder: Path, script: str) -> AsyncIterator[Child]:
-    """One that runs this script of the shell; its folder is `$FOLDER`, and it answers as soon as `up` is there."""
+    """A child that runs this shell script; its folder is `$FOLDER`, and it counts as ready when `up` exists."""
 
     async def live(pid: int) -> None:
         await until((folder / "up").exists)
@@ -54,15 +54,17 @@ async def test_a_process_that_exits_is_restarted(tmp_path: Path) -> None:
         assert await child.answered(30) == "" and child.starts == 2 and not child.fault
 
 
-async def test_one_that_cannot_live_is_a_fault_until_it_can(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_process_that_exits_at_once_is_a_fault_until_it_runs(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     script = """
         [ -e $FOLDER/well ] && touch $FOLDER/up && exec sleep 1000
         echo "2026-01-01T00:00:00 07[DMN] no key of that kind" >> $FOLDER/log
         exit 3
     """
-    told: list[str] = []
+    faults: list[str] = []
     async with kept(tmp_path, script) as child:
-        child.changed = lambda: told.append(child.fault)
+        child.changed = lambda: faults.append(child.fault)
         fault = await child.answered(30)
         assert fault == (f"shell exits right after each start: [DMN] no key of that kind; see {tmp_path}/log")
         await until(lambda: child.starts > 5)
@@ -70,24 +72,24 @@ async def test_one_that_cannot_live_is_a_fault_until_it_can(tmp_path: Path, capl
         assert lines == [f"shell ended with code 3; restarting it (its log is {tmp_path}/log)"] * 4
         (tmp_path / "well").touch()
         await until(lambda: not child.fault)
-        assert told == [fault, ""] and await child.answered(30) == ""
+        assert faults == [fault, ""] and await child.answered(30) == ""
 
 
 @pytest.mark.parametrize("last", [None, b"", b"\xff\xfe\n\n"])
-async def test_one_that_dies_without_a_word(tmp_path: Path, last: bytes | None) -> None:
+async def test_a_process_that_exits_without_a_log_line(tmp_path: Path, last: bytes | None) -> None:
     if last is not None:
         (tmp_path / "log").write_bytes(last)
     async with kept(tmp_path, "exit 1") as child:
         assert (await child.answered(30)).endswith(f"; see {tmp_path}/log")
 
 
-async def test_one_that_never_answers(tmp_path: Path) -> None:
+async def test_a_process_that_never_becomes_ready(tmp_path: Path) -> None:
     async with kept(tmp_path, "exec sleep 1000") as child:
         with pytest.raises(TimeoutError):
             await child.answered(0.1)
 
 
-async def test_one_that_cannot_be_started_is_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_process_that_cannot_be_started_is_retried(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     def argv() -> list[str]:
         raise OSError("no room")
 

@@ -1,4 +1,4 @@
-"""The network config: defaults, Go's spelling, and what is refused."""
+"""The network config: defaults, Go's spelling, and invalid values."""
 
 import pytest
 from hypothesis import given
@@ -59,7 +59,7 @@ def test_keys_without_regard_to_case() -> None:
         ('{"Network": "10.244.0.0/16", "EnableNFTables": 1}', "EnableNFTables must be true or false"),
     ],
 )
-def test_refusals_name_the_key_and_the_value(text: str, says: str) -> None:
+def test_errors_name_the_key_and_the_value(text: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         read(text)
 

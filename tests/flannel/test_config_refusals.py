@@ -1,4 +1,4 @@
-"""The network config: every kind of mistake, and what is left to the backends."""
+"""The network config: every kind of mistake, and the options that backends check."""
 
 import logging
 
@@ -53,7 +53,7 @@ def read(text: str) -> NetworkConfig:
         ),
     ],
 )
-def test_what_is_refused(text: str, says: str) -> None:
+def test_invalid_values_are_refused(text: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         read(text)
 

@@ -42,7 +42,7 @@ ADMIN = User("admin", ("system:masters", "system:authenticated"))
 
 
 class Gate:
-    """The way to the API server; while `away`, nothing passes, and watches that were open are lost."""
+    """The connection to the API server; while `away`, requests fail and open watches end."""
 
     def __init__(self, inner: InProcessTransport) -> None:
         self._inner = inner
@@ -84,7 +84,7 @@ class Gate:
         """Nothing to close."""
 
 
-class Nobody:
+class NoAuthenticator:
     async def authenticate(self, headers: Mapping[str, str], certificate: object) -> User | None:
         return None
 
@@ -136,7 +136,7 @@ class Host:
 
 
 async def until(true: Callable[[], bool], seconds: float = 10.0) -> float:
-    """Wait for it; the seconds that it took."""
+    """Wait for a condition; returns the seconds that it took."""
     loop = asyncio.get_running_loop()
     start = loop.time()
     async with asyncio.timeout(seconds):
@@ -146,7 +146,7 @@ async def until(true: Callable[[], bool], seconds: float = 10.0) -> float:
 
 
 def prepare(switch: str, spaces: list[str]) -> None:
-    """The namespaces, each with eth0 on a bridge in the switch's, and an address where pods would be."""
+    """Create the namespaces, each with eth0 on a bridge in the switch's namespace, and with an address of a pod."""
     for space in (switch, *spaces):
         netns.create(space)
     with Netlink(switch) as nl:
@@ -190,9 +190,9 @@ class Cluster:
 
     async def settled(self) -> None:
         """Every node has a route to every other."""
-        everybody = {f"10.244.{host.number}.0/24" for host in self.hosts}
+        subnets = {f"10.244.{host.number}.0/24" for host in self.hosts}
         for host in self.hosts:
-            await until(lambda host=host: len(everybody - host.routes().keys()) == 1)  # type: ignore[misc]
+            await until(lambda host=host: len(subnets - host.routes().keys()) == 1)  # type: ignore[misc]
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
     async with AsyncExitStack() as stack:
         store = await SqliteStore.open(tmp_path / "state.db", stamp=codec.stamp)
         stack.push_async_callback(store.close)
-        server = build_server(ServerConfig(), store, Nobody(), Masters(), rng=random.Random(1))
+        server = build_server(ServerConfig(), store, NoAuthenticator(), Masters(), rng=random.Random(1))
         stack.push_async_callback(server.close)
         await bootstrap.run(server, ServerConfig())
         for space in (f"{tag}-0", *spaces):
@@ -344,7 +344,7 @@ async def test_a_malformed_lease_on_a_node_is_logged_once_and_does_no_harm(
         await until(lambda: "no longer: bad-ip" in caplog.text)
 
 
-async def test_a_node_that_leaves_takes_its_objects_along(cluster: Cluster) -> None:
+async def test_objects_of_a_deleted_node_are_removed(cluster: Cluster) -> None:
     a, b, c = cluster.hosts
     mac = c.seen.links["flannel.1"].mac
     c.gate.close_way()
@@ -369,4 +369,4 @@ async def test_without_the_api_server_the_data_path_stays_and_is_repaired(cluste
     for host in cluster.hosts:
         host.gate.open_way()
     await until(lambda: set(a.routes()) == {"10.244.2.0/24"})
-    assert set(c.routes()) == {"10.244.1.0/24", "10.244.2.0/24"}, "what a deleted node still has is left alone"
+    assert set(c.routes()) == {"10.244.1.0/24", "10.244.2.0/24"}, "a deleted node keeps its objects"

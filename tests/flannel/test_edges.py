@@ -27,7 +27,7 @@ GROUP, PORT = "239.1.2.3", 5353
 
 
 def seen_from(space: str, ips: dict[int, str], source: str, version: int) -> str:
-    """Send a datagram from one namespace to a socket in another; the source address there, and an answer gets back."""
+    """Send a datagram to a socket in another namespace, and an answer back; returns the source address there."""
     family = {4: socket.AF_INET, 6: socket.AF_INET6}[version]
     with closing(netns.run_in(space, lambda: socket.socket(family, socket.SOCK_DGRAM))) as server:
         server.bind((ips[version], 0))
@@ -42,7 +42,7 @@ def seen_from(space: str, ips: dict[int, str], source: str, version: int) -> str
 
 @pytest.mark.parametrize("backend", [{"Type": "vxlan"}, {"Type": "host-gw"}], ids=lambda backend: backend["Type"])
 async def test_the_outside_sees_the_nodes_address(tmp_path: Path, etcd: EtcdServer, backend: dict[str, Any]) -> None:
-    """Beyond a router, and on another node itself, which is no pod."""
+    """The outside is a host behind a router, and another node, which is not a pod."""
     async with make_world(tmp_path, etcd, (4, 6), {"a": 1500, "b": 1500}) as world:
         world.router("r", {"a": ROUTER, "b": ROUTER})
         outside = world.router("out", {"b": 9})
@@ -89,7 +89,7 @@ async def unequal(world: World, backend: dict[str, Any]) -> None:
 async def test_a_node_with_a_narrower_link_is_reported(
     tmp_path: Path, etcd: EtcdServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its own pods fit, those of the others among themselves too, TCP agrees on the lesser; the rest is named."""
+    """Packets of its pods fit, as do those between the other nodes; TCP uses the lower MTU; the rest is logged."""
     async with make_world(tmp_path, etcd, segments={"a": 9000}) as world:
         await unequal(world, {"Type": "vxlan"})
         assert [node.env()["FLANNEL_MTU"] for node in world.nodes] == ["8950", "8950", "1350"]
@@ -114,7 +114,7 @@ async def test_the_proposed_mtu_works(tmp_path: Path, etcd: EtcdServer) -> None:
 
 
 async def test_bgp(tmp_path: Path, etcd: EtcdServer) -> None:
-    """The same world and the same words for the backend that has tests of its own."""
+    """The same network and the same log line for the bgp backend, which has separate tests for the rest."""
     async with make_world(tmp_path, etcd) as world:
         a, b = world.node(1), world.node(2)
         await world.start({"Type": "bgp"})

@@ -153,7 +153,7 @@ async def test_the_config_key_switches_the_backend_under_traffic(cluster: Cluste
         await until(lambda host=host: not host.seen.ours)  # type: ignore[misc]
 
 
-async def test_a_bad_config_changes_nothing_and_is_named_once(
+async def test_a_bad_config_changes_nothing_and_is_logged_once(
     cluster: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:
     a, b, _ = cluster.hosts
@@ -165,7 +165,7 @@ async def test_a_bad_config_changes_nothing_and_is_named_once(
     assert caplog.text.count("Backend.Type must be one of") == 3, "once by each daemon"
 
 
-async def test_garbage_leases_are_named_once_by_key(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
+async def test_malformed_leases_are_logged_once_by_key(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
     a, b, _ = cluster.hosts
     thief = {"10.244.1.0-25": b'{"PublicIP":"192.0.2.77","BackendType":"host-gw"}'}
     absurd = {"10.9.0.0-24": b'{"PublicIP":"192.0.2.78","BackendType":"host-gw"}'}
@@ -198,11 +198,11 @@ async def test_without_etcd_the_data_path_stays_and_is_repaired(cluster: Cluster
     await asyncio.to_thread(cluster.server.start)
     await asyncio.to_thread(ctl, cluster.server, "del", f"{PREFIX}subnets/10.244.3.0-24")
     await until(lambda: a.routes().keys() == {"10.244.2.0/24", "10.244.3.0/24"})
-    assert await a.reaches(c), "the node whose lease was deleted has taken the same subnet again"
+    assert await a.reaches(c), "the node whose lease was deleted has acquired the same subnet again"
 
 
 async def test_without_etcd_a_node_with_a_new_address_is_repaired_too(cluster: Cluster) -> None:
-    """What the lease says can't be confirmed then, but the kernel need not wait for that."""
+    """Without etcd the lease cannot be updated, but the kernel state need not wait for that."""
     a, b, _ = cluster.hosts
     cluster.server.kill()
     await a.run("ip", "addr", "del", "192.0.2.1/24", "dev", "eth0")
@@ -222,7 +222,7 @@ def tunnel_source(host: Host) -> str:
 
 
 def lease_of_first(cluster: Cluster) -> str:
-    """Once etcd is back."""
+    """The first node's lease, as etcd has it."""
     cluster.server.start()
     return ctl(cluster.server, "get", f"{PREFIX}subnets/10.244.1.0-24", "--print-value-only")
 

@@ -59,7 +59,7 @@ def test_what_old_versions_wrote() -> None:
     assert parse_value(b'{"publicip":"10.37.7.195"}').backend == ""
 
 
-def test_data_that_is_a_text() -> None:
+def test_data_that_is_a_string() -> None:
     lease = Lease("10.5.1.0-24", "extension", (FamilyLease(NET("10.5.1.0/24"), IP("192.0.2.1"), {TEXT: "a key"}),))
     assert json.loads(value_of(lease))["BackendData"] == "a key"
     assert parse_value(value_of(lease)).data[4] == {TEXT: "a key"}
@@ -106,7 +106,7 @@ def test_the_previous_subnet_is_read_from_the_file(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_a_garbled_subnet_file_counts_as_none(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+def test_a_malformed_subnet_file_counts_as_none(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "garbled.env"
     path.write_bytes(content)
     assert previous_subnets(path) == {}

@@ -1,5 +1,5 @@
-"""Nodes join, crash, come back, are cut off, lose their leases and race for the last subnet, in a real etcd and any
-order. What a node sent while it was cut off arrives late, when the node has long given up waiting for an answer.
+"""Nodes join, crash, restart, are cut off, lose their leases and race for the last subnet, in any order, with a real
+etcd. Requests that a node sent while it was cut off arrive late, after the node has given up waiting for an answer.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NODES = 5
 
 @dataclass
 class Member:
-    """A daemon that runs, and its way to etcd."""
+    """A running daemon, and its connection to etcd."""
 
     stack: AsyncExitStack
     node: Running
@@ -65,7 +65,7 @@ class Life:
             self.held.pop(number, None)
 
     async def cut(self, number: int) -> None:
-        """At once, or in the middle of what it does next."""
+        """Cut the connection now, or in the middle of the node's next operation."""
         if number in self.live:
             self.live[number].cut = True
             asyncio.get_running_loop().call_later(self.rng.choice((0.0, 0.003, 0.01)), self.live[number].hole.cut)
@@ -77,19 +77,19 @@ class Life:
             self.live[number].hole.heal()
 
     async def expire(self, number: int) -> None:
-        """The lease runs out; one that is cut off can't know it."""
+        """The lease expires; a node that is cut off cannot know it."""
         held = self.held.get(number) or self.before.get(number)
         if held is not None and (await self.owners()).get(held.name) == number:
             await asyncio.to_thread(ctl, self.server, "del", f"{PREFIX}subnets/{held.name}")
 
     async def owners(self) -> dict[str, int]:
-        """Number of the node by the name of each lease in etcd."""
+        """The node's number for the name of each lease in etcd."""
         lines = (await asyncio.to_thread(ctl, self.server, "get", "--prefix", f"{PREFIX}subnets/")).split("\n")
         pairs = zip(lines[::2], lines[1::2], strict=False)
         return {key.rpartition("/")[2]: int(json.loads(value)["PublicIP"].rpartition(".")[2]) for key, value in pairs}
 
-    async def everybody_acquires(self, rounds: int = 2) -> None:
-        """At the same moment."""
+    async def all_acquire(self, rounds: int = 2) -> None:
+        """All nodes acquire a subnet at the same moment."""
 
         async def one(number: int, node: Running) -> None:
             try:
@@ -97,12 +97,12 @@ class Life:
             except (PoolFull, ManagerUnavailable):
                 self.held.pop(number, None)
 
-        for _ in range(rounds):  # the second pass is that of daemons which were told of the changes
+        for _ in range(rounds):  # the second pass follows the changes of the first
             await asyncio.gather(*[one(number, member.node) for number, member in self.live.items()])
             await asyncio.sleep(0.02)
 
     async def check(self) -> None:
-        """What those that have a way to etcd hold is theirs; etcd has nothing that overlaps."""
+        """Nodes with a connection own what they hold; no keys in etcd overlap."""
         owners = await self.owners()
         assert len(owners) <= self.size
         for number, member in self.live.items():
@@ -110,24 +110,24 @@ class Life:
                 assert owners.get(self.held[number].name) == number, (number, self.held[number], owners)
 
     async def settle(self) -> None:
-        """All ways are open again: in the end each subnet has one owner, who knows it, and none is lost."""
+        """Restore all connections: at the end each subnet has one owner that knows it, and none is leaked."""
         for number in self.live:
             await self.heal(number)
         async with asyncio.timeout(30):
             while fault := await self._unsettled():
                 await asyncio.sleep(0.05)
-                await self.everybody_acquires(1)
+                await self.all_acquire(1)
         del fault
 
     async def _unsettled(self) -> str:
         owners = await self.owners()
         held = {held.name: number for number, held in self.held.items()}
         if len(held) != len(self.held) or any(owners.get(name) != number for name, number in held.items()):
-            return "a node holds what is another's"
+            return "a node holds another node's subnet"
         if any(number in self.live and held.get(name) != number for name, number in owners.items()):
             return "a node has a lease that it does not use"
         if len(owners) < self.size and len(self.held) < len(self.live):
-            return "something is free, and somebody has nothing"
+            return "a subnet is free, and a node has none"
         return ""
 
 
@@ -142,7 +142,7 @@ async def test_never_two_owners_and_never_a_leaked_subnet(
         for turn in range(12):
             for _ in range(2):
                 await life.rng.choice(steps)(life.rng.randint(1, NODES))
-            await life.everybody_acquires()
+            await life.all_acquire()
             await life.check()
             if turn % 6 == 5:
                 await life.settle()

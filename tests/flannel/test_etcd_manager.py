@@ -132,8 +132,8 @@ async def test_two_daemons_race_for_one_subnet(etcd: EtcdServer, caplog: pytest.
         assert subnet(a) != subnet(b)
 
 
-async def test_of_overlapping_keys_the_earlier_one_wins(etcd: EtcdServer) -> None:
-    """Dual stack keys may differ and still share an IPv4 subnet: the later one is given up."""
+async def test_of_overlapping_keys_the_earlier_one_is_kept(etcd: EtcdServer) -> None:
+    """Dual-stack keys may differ and still share an IPv4 subnet: the later one is released."""
     text = '{"Network":"10.5.0.0/24","SubnetLen":25,"SubnetMin":"10.5.0.0","EnableIPv6":true,"IPv6Network":"fd00::/48"}'
     both = config(text)
     offers = [Offer("host-gw", {4: IP(f"192.0.2.{n}"), 6: IP(f"2001:db8::{n}")}, {}) for n in (1, 2)]
@@ -211,7 +211,7 @@ async def test_the_lease_is_renewed_in_time(etcd: EtcdServer, caplog: pytest.Log
 
 @pytest.mark.parametrize("taken", [False, True])
 async def test_a_lost_lease(etcd: EtcdServer, caplog: pytest.LogCaptureFixture, taken: bool) -> None:
-    """Said, and got again: the same if it is free, another one if somebody has it by now."""
+    """The loss is logged, and the node acquires the same subnet if it is free, or else another one."""
     async with managing(etcd.url) as node:
         held = await node.manager.acquire(config(), offer(1))
         key = f"{PREFIX}subnets/{held.name}"
@@ -227,7 +227,7 @@ async def test_a_lost_lease(etcd: EtcdServer, caplog: pytest.LogCaptureFixture, 
 
 
 async def test_a_write_that_came_late_does_not_keep_a_second_subnet(etcd: EtcdServer) -> None:
-    """Given up, but done all the same, when the node had another subnet. What an administrator reserved stays."""
+    """The node gave up waiting for the write and has another subnet. A reservation of an administrator stays."""
     async with managing(etcd.url) as node:
         held = await node.manager.acquire(config(), offer(1))
         value = b'{"PublicIP":"192.0.2.1","BackendType":"host-gw"}'
@@ -275,7 +275,7 @@ GARBAGE = {
 }
 
 
-async def test_garbage_is_named_by_key_and_its_subnet_stays_taken(etcd: EtcdServer) -> None:
+async def test_a_malformed_lease_is_logged_by_key_and_its_subnet_stays_taken(etcd: EtcdServer) -> None:
     async with managing(etcd.url) as node:
         for name, value in GARBAGE.items():
             ctl(etcd, "put", f"{PREFIX}subnets/{name}", value=value)
@@ -294,7 +294,7 @@ async def test_etcd_away_and_back(tmp_path: Path, caplog: pytest.LogCaptureFixtu
             await until(lambda: len(other.subnets()) == 1)
             server.kill()
             await until(lambda: "lost etcd" in caplog.text)
-            assert await node.manager.acquire(TINY, offer(1)) == held, "what is held stays held"
+            assert await node.manager.acquire(TINY, offer(1)) == held, "the node keeps its subnet"
             assert len(other.subnets()) == 1
             with pytest.raises(ManagerUnavailable):
                 await other.manager.acquire(TINY, offer(2))
@@ -323,7 +323,7 @@ async def test_compaction_while_the_connection_is_lost(tmp_path: Path) -> None:
             await until(lambda: len(node.subnets()) == 2)
 
 
-async def test_three_members_of_which_one_dies(tmp_path: Path) -> None:
+async def test_one_of_three_members_exits(tmp_path: Path) -> None:
     names, ports = ("a", "b", "c"), free_ports(6)
     peers = tuple(f"{name}=http://127.0.0.1:{ports[i + 3]}" for i, name in enumerate(names))
     members = [

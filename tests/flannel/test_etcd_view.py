@@ -1,4 +1,4 @@
-"""The copy of etcd in memory, if lists and events arrive in an unfavourable order."""
+"""The copy of etcd in memory, when lists and events arrive out of order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def kv(name: str, revision: int) -> pb.KeyValue:
 
 
 class Fake(EtcdClient):
-    """An etcd whose answers come when the test says so."""
+    """An etcd whose answers arrive when the test releases them."""
 
     def __init__(self) -> None:
         self.keys: list[pb.KeyValue] = []
@@ -47,7 +47,7 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def test_an_answer_that_the_watch_has_overtaken_takes_nothing_back() -> None:
+async def test_a_list_older_than_delivered_events_changes_nothing() -> None:
     etcd = Fake()
     view = EtcdView(etcd, "/net")
     changes: list[int] = []
@@ -66,7 +66,7 @@ async def test_an_answer_that_the_watch_has_overtaken_takes_nothing_back() -> No
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_events_that_an_answer_has_overtaken_change_nothing() -> None:
+async def test_events_older_than_a_list_change_nothing() -> None:
     etcd = Fake()
     view = EtcdView(etcd, "/net")
     changes: list[int] = []

@@ -64,7 +64,7 @@ async def test_commands_in_their_order_with_what_they_need(tmp_path: Path) -> No
     ]
 
 
-async def test_a_failing_command_is_named_and_run_again(tmp_path: Path) -> None:
+async def test_a_failing_command_is_reported_and_run_again(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     what = config(SubnetAddCommand=f"test -e {gate} || {{ echo no gate; exit 3; }}")
     actor = ExtensionActor(None)
@@ -79,12 +79,12 @@ async def test_without_its_pre_startup_command_there_is_no_lease() -> None:
         await ExtensionActor(None).prepare(config(PreStartupCommand="exit 7"))
 
 
-async def test_a_command_that_hangs_is_ended() -> None:
+async def test_a_command_that_hangs_is_killed() -> None:
     (problem,) = await run(ExtensionActor(None, timeout=0.1), config(SubnetAddCommand="sleep 60"), lease(2))
     assert "did not end within 0.1 s" in problem
 
 
-async def test_a_command_that_is_not_there() -> None:
+async def test_a_missing_command() -> None:
     (problem,) = await run(ExtensionActor(None), config(SubnetAddCommand=["/no/such/command"]), lease(2))
     assert "can't be run" in problem
 
@@ -100,6 +100,6 @@ async def test_another_backend_takes_over(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [7, {}, [], [1], ["x", None]])
-def test_what_is_no_command(value: object) -> None:
+def test_values_that_are_not_commands(value: object) -> None:
     with pytest.raises(ConfigError, match=r"Backend\.SubnetAddCommand"):
         make("extension", config(SubnetAddCommand=value).options)

@@ -1,4 +1,4 @@
-"""Objects that are sent ahead of the comparison: the result is the same, only sooner."""
+"""Objects that are sent before the comparison: the result is the same, but sooner."""
 
 import subprocess
 import time
@@ -27,7 +27,7 @@ DEVICES = (DEVICE, replace(DEVICE, name="flannel-v6.1", local="2001:db8::1", por
 
 
 def peer(number: int, host: int) -> Desired:
-    """One that is reached by a tunnel of either family; another `host` is another MAC and public address."""
+    """A peer that is reached by a tunnel for each family; another `host` has another MAC and public address."""
     mac = f"02:00:00:00:{host:02x}:{number:02x}"
     ends = (f"10.244.{number}.0", f"10.244.{number}.0/24"), (f"fd00:244:0:{number}::", f"fd00:244:0:{number}::/64")
     public = f"192.0.2.{host}", f"2001:db8::{host:x}"
@@ -47,7 +47,7 @@ HOSTS = st.dictionaries(st.integers(2, 5), st.integers(10, 12), max_size=4)
 
 
 @given(HOSTS, HOSTS)
-def test_news_is_what_was_not_desired_before(now: dict[int, int], before: dict[int, int]) -> None:
+def test_only_newly_desired_objects_are_sent_early(now: dict[int, int], before: dict[int, int]) -> None:
     want, last = state(now), state(before)
     found = news(want, last, KINDS)
     assert set(found.routes) == set(want.routes) - set(last.routes)
@@ -58,7 +58,7 @@ def test_news_is_what_was_not_desired_before(now: dict[int, int], before: dict[i
     assert news(want, want, KINDS) == news(with_problem, want, KINDS) == Desired()
 
 
-def test_with_other_devices_nothing_is_sent_ahead() -> None:
+def test_with_changed_devices_nothing_is_sent_early() -> None:
     want = state({2: 10}).with_only(VxlanLink, DEVICES[:1])
     assert news(want, state({}), KINDS) == Desired()
 
@@ -73,7 +73,7 @@ def test_with_other_devices_nothing_is_sent_ahead() -> None:
         (LearnedRoute("10.244.2.0/24"),),
     ],
 )
-def test_where_routes_may_have_to_wait_nothing_is_sent_ahead(more: tuple[object, ...]) -> None:
+def test_if_routes_may_have_to_wait_nothing_is_sent_early(more: tuple[object, ...]) -> None:
     want = state({2: 10}, *more)
     assert news(want, state({}), KINDS) == Desired()
     assert news(want, state({}, *more), KINDS) == Desired()
@@ -105,7 +105,7 @@ def desired(want: Desired) -> tuple[frozenset[object], ...]:
     return frozenset(want.routes), frozenset(want.neighbours), frozenset(want.forwarding)
 
 
-#: What a stranger may do between two passes, refused or not.
+#: Commands of another program between two passes; the kernel may refuse them.
 EXTERNAL_CHANGES = (
     "ip link del flannel.1",
     "ip link set flannel.1 down",
@@ -125,9 +125,7 @@ EXTERNAL_CHANGES = (
 @pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(HOSTS, st.lists(st.sampled_from(EXTERNAL_CHANGES), max_size=2)), min_size=2, max_size=5))
-def test_after_any_external_changes_the_kernel_becomes_as_desired(
-    node: Netlink, steps: list[tuple[dict[int, int], list[str]]]
-) -> None:
+def test_any_external_changes_are_repaired(node: Netlink, steps: list[tuple[dict[int, int], list[str]]]) -> None:
     kernel = Reconciler(KINDS)
     for hosts, edits in steps:
         want = state(hosts)
@@ -145,15 +143,15 @@ def test_a_change_is_in_the_kernel_before_the_comparison(node: Netlink) -> None:
     assert reconcile(node, first).errors == ()
     assert (
         len(send(node, news(second, first, KINDS), KINDS, 0).done) == 2 + 2 + 6
-    )  # two MACs, their ends, and a peer of six entries
+    )  # two MACs, their FDB entries, and the six entries of a peer
     done = reconcile(node, second).done
     assert len(done) == 2, done
-    assert all("removed" in text for text in done), "what the other MAC leaves"
+    assert all("removed" in text for text in done), "entries of the previous MAC"
     assert held(node) == desired(second)
 
 
 @pytest.mark.kernel
-def test_a_device_that_has_gone_meanwhile_is_left_to_the_comparison(node: Netlink) -> None:
+def test_a_device_that_was_removed_meanwhile_is_left_to_the_comparison(node: Netlink) -> None:
     first, second = state({2: 10}), state({2: 11})
     kernel = Reconciler(KINDS)
     kernel.reconcile(node, first, time.time())

@@ -53,7 +53,7 @@ def test_which_rules_hide(rule: str, hides: bool) -> None:
 
 def test_plain_routes_leave_by_the_interface() -> None:
     assert hiding("-A POSTROUTING -o eth0 -j MASQUERADE", NET, {"eth0"})
-    assert not hiding("-A POSTROUTING -j MASQUERADE", NET, set()), "there is nobody to hide from"
+    assert not hiding("-A POSTROUTING -j MASQUERADE", NET, set()), "no device leads to other nodes"
     assert "add '! -d 172.7.0.0/16' to it" in sentence(DOCKERS, NET) and DOCKERS in sentence(DOCKERS, NET)
 
 
@@ -85,17 +85,17 @@ async def test_the_daemon_logs_it(world: World, tool: str, caplog: pytest.LogCap
 
 @pytest.mark.kernel
 @pytest.mark.slow
-async def test_it_is_looked_at_again(world: World) -> None:
-    space, told = world.hosts[0].netns, asyncio.Event()
+async def test_rules_are_checked_again(world: World) -> None:
+    space, changed = world.hosts[0].netns, asyncio.Event()
     looking = ForeignSnat(space, every=0.05)
     looking.see((NET,), frozenset({"flannel.1"}))
-    task = asyncio.create_task(looking.run(told.set), name="strangers")
+    task = asyncio.create_task(looking.run(changed.set), name="foreign SNAT")
     try:
         for verb in ("-A", "-D"):
             words = ["iptables", "-t", "nat", verb, *DOCKERS.split()[1:]]
             await asyncio.to_thread(subprocess.run, ["ip", "netns", "exec", space, *words], check=True)
             await until(lambda verb=verb: bool(looking.problems) == (verb == "-A"), 30)  # type: ignore[misc]
-            await asyncio.wait_for(told.wait(), 30)
+            await asyncio.wait_for(changed.wait(), 30)
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -1,6 +1,6 @@
-"""Leases that make no sense, from etcd and from Nodes: each is named once with its fault, and all else goes on.
+"""Malformed leases, from etcd and from Nodes: each is reported once with its fault, and the others keep working.
 
-One table serves both managers; what only one of them can be told stands below it.
+One table serves both managers. Tests of input that only one of them can receive follow it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def good(number: int, name: str = "") -> Lease:
 
 
 def from_etcd(subnet: str, public: object, backend: object, data: str) -> Lease:
-    """As the manager reads a key and its value; `data` is JSON, perhaps."""
+    """A lease as the manager reads it from a key and its value; `data` may not be JSON."""
     address, _, length = subnet.partition("/")
     value = f'{{"PublicIP":{json.dumps(public)},"BackendType":{json.dumps(backend)},"BackendData":{data}}}'
     name = f"{address}-{length}"
@@ -60,7 +60,7 @@ def from_etcd(subnet: str, public: object, backend: object, data: str) -> Lease:
 
 
 def from_node(subnet: str, public: object, backend: object, data: str) -> Lease:
-    """As the manager reads a Node."""
+    """A lease as the manager reads it from a Node."""
     notes = {kube.PUBLIC_IP[4]: str(public), kube.BACKEND_TYPE: str(backend), kube.BACKEND_DATA[4]: data}
     meta = ObjectMeta(name="bad", annotations={kube.KUBE_SUBNET_MANAGER: "true", **notes})
     lease = kube.lease_of(Node(metadata=meta, spec=NodeSpec(pod_cidr=subnet, pod_cidrs=[subnet])), config())
@@ -70,7 +70,7 @@ def from_node(subnet: str, public: object, backend: object, data: str) -> Lease:
 
 DATA = '{"VNI":1,"VtepMAC":"02:00:00:00:00:09"}'
 IP = "192.0.2.9"
-#: What is wrong: subnet, public address, backend, backend data; words of the report.
+#: The fault -> subnet, public address, backend, backend data; part of the report.
 TABLE: dict[str, tuple[str, object, object, str, str]] = {
     "data is not JSON": ("10.244.9.0/24", IP, "vxlan", '{"VNI":', "is not JSON"),
     "data is a list": ("10.244.9.0/24", IP, "vxlan", "[1]", "must be a JSON object"),
@@ -80,8 +80,8 @@ TABLE: dict[str, tuple[str, object, object, str, str]] = {
     "no backend": ("10.244.9.0/24", IP, "", DATA, "unknown backend type ''"),
     "subnet of everything": ("0.0.0.0/1", IP, "vxlan", DATA, "is not inside the network 10.244.0.0/16"),
     "subnet elsewhere": ("10.9.0.0/24", IP, "vxlan", DATA, "is not inside the network 10.244.0.0/16"),
-    "the whole network": ("10.244.0.0/16", IP, "vxlan", DATA, "overlaps"),
-    "bits beside the mask": ("10.244.9.7/24", IP, "vxlan", DATA, "has host bits set"),
+    "the pod network": ("10.244.0.0/16", IP, "vxlan", DATA, "overlaps"),
+    "bits outside the mask": ("10.244.9.7/24", IP, "vxlan", DATA, "has host bits set"),
     "no such length": ("10.244.9.0/77", IP, "vxlan", DATA, "77"),
     "our own subnet": ("10.244.1.0/24", IP, "vxlan", DATA, "belongs to node-1 already"),
     "half of our own subnet": ("10.244.1.128/25", IP, "vxlan", DATA, "overlaps"),
@@ -96,8 +96,8 @@ TABLE: dict[str, tuple[str, object, object, str, str]] = {
     "our own address": ("10.244.9.0/24", "192.0.2.1", "vxlan", DATA, "public address 192.0.2.1 is our own"),
     "no MAC": ("10.244.9.0/24", IP, "vxlan", "{}", "no usable VtepMAC: None"),
     "MAC is a number": ("10.244.9.0/24", IP, "vxlan", '{"VtepMAC":7}', "no usable VtepMAC: 7"),
-    "MAC is prose": ("10.244.9.0/24", IP, "vxlan", '{"VtepMAC":"; reboot"}', "no usable VtepMAC: '; reboot'"),
-    "MAC of everybody": ("10.244.9.0/24", IP, "vxlan", '{"VtepMAC":"00:00:00:00:00:00"}', "no usable VtepMAC"),
+    "MAC is text": ("10.244.9.0/24", IP, "vxlan", '{"VtepMAC":"; reboot"}', "no usable VtepMAC: '; reboot'"),
+    "zero MAC": ("10.244.9.0/24", IP, "vxlan", '{"VtepMAC":"00:00:00:00:00:00"}', "no usable VtepMAC"),
     "MAC of a group": ("10.244.9.0/24", IP, "vxlan", '{"VtepMAC":"ff:ff:ff:ff:ff:ff"}', "no usable VtepMAC"),
     "our own MAC": ("10.244.9.0/24", IP, "vxlan", f'{{"VtepMAC":"{OWN_MAC}"}}', "is that of node-1"),
     "a peer's MAC": ("10.244.9.0/24", IP, "vxlan", '{"VtepMAC":"02:00:00:00:00:02"}', "is that of"),
@@ -109,7 +109,7 @@ ETH0 = Underlay("eth0", 2, 1500, (ipaddress.ip_interface("192.0.2.1/24"),))
 
 @pytest.mark.parametrize("manager", MANAGERS)
 @pytest.mark.parametrize("wrong", TABLE)
-def test_a_malformed_lease_is_named_and_does_no_harm(manager: str, wrong: str) -> None:
+def test_a_malformed_lease_is_reported_and_does_no_harm(manager: str, wrong: str) -> None:
     *facts, words = TABLE[wrong]
     peers = [good(2, "0-peer"), good(3, "z-peer")]
     try:
@@ -124,8 +124,8 @@ def test_a_malformed_lease_is_named_and_does_no_harm(manager: str, wrong: str) -
     assert OWN_MAC not in {entry.mac for entry in want.forwarding}
 
 
-def test_another_tunnels_number_is_named() -> None:
-    """It is met there; the original's daemon would not meet us."""
+def test_another_vni_is_reported() -> None:
+    """Our flanneld makes a device for the peer's VNI; Go flanneld would not."""
     lease = from_node("10.244.9.0/24", IP, "vxlan", '{"VNI":2,"VtepMAC":"02:00:00:00:00:09"}')
     want = desired_state(config(), Me(mine(), ETH0), [lease], linger=frozenset())
     (problem,) = want.problems
@@ -135,7 +135,7 @@ def test_another_tunnels_number_is_named() -> None:
 
 
 @pytest.mark.parametrize("vni", ["2", 0, -1, 2**24, 10_000_000, True, 1.5, [1]])
-def test_a_number_that_no_tunnel_can_have_is_named(vni: object) -> None:
+def test_an_invalid_vni_is_reported(vni: object) -> None:
     lease = from_node("10.244.9.0/24", IP, "vxlan", json.dumps({"VNI": vni, "VtepMAC": "02:00:00:00:00:09"}))
     want = desired_state(config(), Me(mine(), ETH0), [lease], linger=frozenset())
     assert any("has no usable VNI" in problem for problem in want.problems)
@@ -143,7 +143,7 @@ def test_a_number_that_no_tunnel_can_have_is_named(vni: object) -> None:
 
 
 def test_one_node_may_have_two_leases_for_a_moment() -> None:
-    """It got another subnet: both lead to the same tunnel's end."""
+    """It acquired another subnet: both lead to the same tunnel endpoint."""
     before = good(2, "old")
     part = FamilyLease(ipaddress.ip_network("10.244.7.0/24"), before.families[0].public_ip, before.families[0].data)
     want = desired_state(config(), Me(mine(), ETH0), [before, Lease("new", "vxlan", (part,))], linger=frozenset())
@@ -165,7 +165,7 @@ def space() -> Iterator[str]:
 
 @pytest.mark.kernel
 def test_two_nodes_with_one_mac_do_not_keep_the_kernel_busy(space: str) -> None:
-    """The second entry would take the first one's place, and the next pass would put that back."""
+    """Otherwise the second entry would replace the first, and the next pass would restore the first."""
     twin = from_node("10.244.9.0/24", IP, "vxlan", '{"VNI":1,"VtepMAC":"02:00:00:00:00:02"}')
     with Netlink(space) as nl:
         eth0 = Underlay("eth0", link.link(nl, "eth0").index, 1500, ETH0.addresses)
@@ -175,7 +175,7 @@ def test_two_nodes_with_one_mac_do_not_keep_the_kernel_busy(space: str) -> None:
         assert [(entry.mac, entry.dst) for entry in observe(nl).forwarding] == [("02:00:00:00:00:02", "192.0.2.2")]
 
 
-# -- only Nodes can be told ------------------------------------------------------------------------------
+# -- only on Nodes ---------------------------------------------------------------------------------------
 def node(notes: dict[str, str], *cidrs: str) -> Node:
     meta = ObjectMeta(name="node-9", annotations={kube.PREFIX + key: value for key, value in notes.items()})
     return Node(metadata=meta, spec=NodeSpec(pod_cidr=cidrs[0] if cidrs else "", pod_cidrs=list(cidrs)))
@@ -185,8 +185,8 @@ LEASED = {"kube-subnet-manager": "true", "backend-type": "vxlan", "public-ip": I
 
 
 @pytest.mark.parametrize("text", ["300.1.1.1", "here", "::", "127.0.0.1", "2001:db8::1"])
-def test_a_bad_overwrite_is_named_by_its_own_key(text: str) -> None:
-    """And this node itself goes on with the address that it has."""
+def test_a_bad_overwrite_is_reported_by_its_key(text: str) -> None:
+    """The node itself keeps its address."""
     bad = node({**LEASED, "public-ip-overwrite": text}, "10.244.9.0/24")
     with pytest.raises(LeaseError, match=r"annotation flannel\.alpha\.coreos\.com/public-ip-overwrite: .*" + text):
         kube.lease_of(bad, config())
@@ -203,9 +203,9 @@ def test_subnets_of_families_that_are_off_are_left_alone() -> None:
     assert lease is not None and [part.subnet.version for part in lease.families] == [4]
 
 
-def test_own_announcements_that_are_malformed_are_ignored() -> None:
-    told = kube.announced(node({"backend-data": "{", "backend-v6-data": '{"VtepMAC":"02:00:00:00:00:09"}'}))
-    assert told == {6: {"VtepMAC": "02:00:00:00:00:09"}}
+def test_malformed_annotations_of_the_own_node_are_ignored() -> None:
+    announced = kube.announced(node({"backend-data": "{", "backend-v6-data": '{"VtepMAC":"02:00:00:00:00:09"}'}))
+    assert announced == {6: {"VtepMAC": "02:00:00:00:00:09"}}
 
 
 # -- subnet.env at start ---------------------------------------------------------------------------------
@@ -224,7 +224,7 @@ def test_own_announcements_that_are_malformed_are_ignored() -> None:
     ],
     ids=range(9),
 )
-async def test_a_spoilt_subnet_file_counts_as_none_and_is_replaced(tmp_path: Path, content: bytes) -> None:
+async def test_a_malformed_subnet_file_counts_as_none_and_is_replaced(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "subnet.env"
     await asyncio.to_thread(path.write_bytes, content)
     assert subnet_file.previous_subnets(path) == {}
@@ -239,7 +239,7 @@ def test_a_truncated_subnet_file_gives_its_complete_lines(tmp_path: Path) -> Non
     assert subnet_file.previous_subnets(path) == {4: ipaddress.ip_network("10.244.1.0/24")}
 
 
-def test_a_folder_in_its_place_is_an_error_by_name(tmp_path: Path) -> None:
+def test_a_directory_in_place_of_the_file_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "subnet.env"
     path.mkdir()
     assert subnet_file.previous_subnets(path) == {}

@@ -103,14 +103,14 @@ def test_the_choice(
         (Selection(can_reach="10.4.7.21"), (6,), "lo .* has no global IPv6 address"),
     ],
 )
-def test_wishes_that_nothing_fulfils(node: Netlink, wish: Selection, versions: tuple[int, ...], says: str) -> None:
+def test_selections_without_a_match(node: Netlink, wish: Selection, versions: tuple[int, ...], says: str) -> None:
     with pytest.raises(InterfaceError, match=says):
         choose(node, wish, versions)
 
 
 @pytest.mark.kernel
-def test_of_several_addresses_the_one_before_is_kept(node: Netlink) -> None:
-    """The kernel names the newest IPv6 address first."""
+def test_of_several_addresses_the_previous_one_is_kept(node: Netlink) -> None:
+    """The kernel lists the newest IPv6 address first."""
     eth1, former = Selection(names=("eth1",)), ipaddress.ip_address("fd09::1")
     assert str(choose(node, eth1, (6,)).public[6]) == "fd08::1"
     assert choose(node, eth1, (6,), {6: former}).public[6] == former
@@ -143,8 +143,8 @@ def test_address_warnings(own: Lease, peers: list[Lease], says: str) -> None:
 
 def test_the_loopback_as_an_interface() -> None:
     lo = Underlay("lo", 1, 65536, (ipaddress.ip_interface("203.0.113.77/32"),))
-    (told,) = address_warnings(lease("me", "8.8.8.8"), lo, [])
-    assert "lo is the loopback: its MTU of 65536 says nothing" in told
+    (warning,) = address_warnings(lease("me", "8.8.8.8"), lo, [])
+    assert "lo is the loopback: its MTU of 65536 says nothing" in warning
 
 
 @pytest.fixture
@@ -164,16 +164,16 @@ def ip(host: Host, *lines: str) -> None:
 
 
 def ends(host: Host) -> set[str]:
-    """Where the host's tunnels lead."""
+    """The endpoints of the host's tunnels."""
     return {entry.dst for entry in host.seen.forwarding}
 
 
 @pytest.mark.kernel
 @pytest.mark.slow
-async def test_a_changed_address_is_announced_and_everything_follows(
+async def test_a_changed_address_is_announced_and_all_nodes_use_it(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As DHCP does it: the old address goes, another comes."""
+    """As DHCP does it: the old address is removed, another is added."""
     a, b = world.hosts
     before = "\n".join(record.getMessage() for record in caplog.get_records("setup"))
     assert "Using interface with name eth0 and address 192.0.2.1, 2001:db8:1::1: it is named by --iface=eth0" in before
@@ -198,7 +198,7 @@ async def test_an_interface_that_is_deleted_and_created_again(world: World, capl
     a, b = world.hosts
     ip(a, "link del dev eth0")
     await until(lambda: "no interface matches eth0" in caplog.text)
-    assert "flannel.1" not in a.seen.links, "the kernel takes tunnels away with what they stand on"
+    assert "flannel.1" not in a.seen.links, "the kernel removes tunnels with their underlying device"
     world.plug(a.netns, "eth0", 1, 1)
     await until(lambda: len(a.seen.routes) == 2)
     assert await reaches(a, b) and await reaches(b, a, 6)

@@ -107,7 +107,7 @@ def test_the_mtu_leaves_room(options: dict[str, Any], overhead: int) -> None:
 
 
 # -- the desired state -----------------------------------------------------------------------------------
-def test_what_is_wanted() -> None:
+def test_the_desired_state() -> None:
     want = desired_state(config(), Node(lease("me", 1), ETH0), [lease("b", 2)], linger=frozenset())
     assert want.of(XfrmLink) == (XfrmLink("flannel-ipsec", IF_IDS[4], 1423),)
     assert want.addresses == (LinkAddress("flannel-ipsec", "10.244.1.0/32"),)
@@ -129,12 +129,12 @@ def test_behind_nat_the_tunnel_ends_at_the_interface() -> None:
     assert (peer.local, peer.identity) == ("192.0.2.1", "203.0.113.7")
 
 
-def test_a_peer_that_is_first_waits_for_us_to_have_a_secret() -> None:
+def test_a_tunnel_to_a_peer_that_switched_first_uses_the_former_secret() -> None:
     want = desired_state(config("vxlan"), Node(lease("me", 1, "vxlan"), ETH0), [lease("b", 2)], linger=frozenset())
     assert want.of(IpsecEnd) == () and want.of(IpsecPeer) == (PEER,)
     former = config("vxlan", former={"ipsec": {"psk": PSK}})
     want = desired_state(former, Node(lease("me", 1, "vxlan"), ETH0), [lease("b", 2)], linger=frozenset())
-    assert [end.psk for end in want.of(IpsecEnd)] == [PSK], "which we had until a moment ago"
+    assert [end.psk for end in want.of(IpsecEnd)] == [PSK], "the secret of the previous config"
 
 
 # -- routes that wait ------------------------------------------------------------------------------------
@@ -159,13 +159,13 @@ OUT, IN = ("192.0.2.1", "192.0.2.2"), ("192.0.2.2", "192.0.2.1")
     ],
     ids=["no tunnel", "half a tunnel", "a new tunnel", "a tunnel"],
 )
-def test_what_waits_for_its_tunnel(states: tuple[xfrm.State, ...], waits: bool) -> None:
+def test_routes_that_wait_for_their_tunnel(states: tuple[xfrm.State, ...], waits: bool) -> None:
     found = Policies().pending(WANT, seen(*states), NOW)
     assert found == ({"10.244.2.0/24": "the tunnel to 192.0.2.2 stands"} if waits else {})
 
 
 # -- policies as netlink has them ------------------------------------------------------------------------
-def test_policies_survive_the_wire() -> None:
+def test_policies_decode_to_what_was_encoded() -> None:
     for policy in policies_for(PEER):
         assert xfrm._decode_policy(xfrm.encode_policy(policy)) == policy
     six = IpsecPeer("b", "2001:db8::1", "x", "2001:db8::2", "fd00:1::/64", "fd00:2::/64", "flannel-ipsec6", 9)
@@ -181,13 +181,13 @@ def test_garbage_from_netlink_is_a_protocol_error(data: bytes) -> None:
             continue
 
 
-# -- what charon is told ---------------------------------------------------------------------------------
+# -- charon's configuration ------------------------------------------------------------------------------
 def test_connections() -> None:
     end = IpsecEnd(PSK, "aes128gcm16", True)
     assert shared(end, PEER)["owners"] == ["192.0.2.1", "192.0.2.2"]
     made = json.loads(json.dumps(connection(end, PEER)))[name_of(PEER)]
     assert (made["local_addrs"], made["remote_addrs"], made["encap"]) == (["192.0.2.1"], ["192.0.2.2"], "yes")
-    assert "aes256-sha256-modp4096" in made["proposals"], "the original's"
+    assert "aes256-sha256-modp4096" in made["proposals"], "Go flannel's"
     (child,) = made["children"].values()
     assert (child["local_ts"], child["remote_ts"]) == (["10.244.1.0/24"], ["10.244.2.0/24"])
     assert child["esp_proposals"] == ["aes128gcm16"] and child["policies"] == "no"
@@ -199,7 +199,7 @@ def test_one_of_two_nodes_is_the_initiator() -> None:
     assert goes_first(PEER) and not goes_first(other)
 
 
-def test_which_tunnels_stand() -> None:
+def test_which_tunnels_are_established() -> None:
     child: Message = {"state": "INSTALLED", "spi-in": "c1", "spi-out": "c2"}
     events: list[Message] = [
         {"flannel-192.0.2.2": {"uniqueid": "7", "child-sas": {"x-1": child, "x-2": {**child, "state": "DELETING"}}}},
@@ -210,14 +210,14 @@ def test_which_tunnels_stand() -> None:
     assert (found.connection, found.ike, found.spis) == ("flannel-192.0.2.2", "7", ("c1", "c2"))
 
 
-def test_tunnels_that_were_outlived() -> None:
-    """Ages in seconds: the peer of 1 and 2 started anew twice, that of 4 and 5 greeted us as we greeted it."""
+def test_outlived_tunnels() -> None:
+    """Ages in seconds: the peer of 1 and 2 restarted twice; 4 and 5 began at both ends at the same time."""
     listed = [Tunnel("b", "1", ("a1", "a2")), Tunnel("b", "2", ("b1", "b2")), Tunnel("b", "3", ("c1", "c2"))]
     listed += [Tunnel("c", "4", ("d1", "d2")), Tunnel("c", "5", ("e1", "e2")), Tunnel("c", "6", ("gone", "f2"))]
     ages = {"a": 100, "b": 50, "c": 9, "d": 30, "e": 28, "f": 200}
     states = [replace(state(*OUT, age), spi=f"{name}{n}") for name, age in ages.items() for n in (1, 2)]
     assert outlived(listed, states, NOW) == ["1", "2"]
-    assert outlived(listed, states, NOW - 5) == [], "the youngest has not proved itself"
+    assert outlived(listed, states, NOW - 5) == [], "the youngest is not old enough to replace the others"
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_charons_config(tmp_path: Path) -> None:
         charon.render(Path('/tmp/a"b'))
 
 
-async def test_a_missing_strongswan_is_named(tmp_path: Path) -> None:
+async def test_a_missing_strongswan_is_reported(tmp_path: Path) -> None:
     made = CharonActor(tmp_path / "charon", search=str(tmp_path))
     with pytest.raises(LeaseError, match="apt-get install charon-systemd libstrongswan-standard-plugins"):
         await made.prepare(config())

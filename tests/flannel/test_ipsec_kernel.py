@@ -29,15 +29,15 @@ async def test_a_network_keeps_working_when_ipsec_is_not_possible(
     except NotSupported:
         possible = False
 
-    def told() -> bool:
+    def reported() -> bool:
         return any("this kernel lacks the module" in record.getMessage() for record in caplog.records)
 
     async with pair(tmp_path, {"Type": "vxlan"}, 4) as made:
         await made.settled("flannel.1")
         made.configure({"Type": "ipsec", "PSK": PSK})
-        await until(lambda: told() or all("flannel-ipsec" in host.seen.ours for host in made.hosts))
+        await until(lambda: reported() or all("flannel-ipsec" in host.seen.ours for host in made.hosts))
         if not possible:
-            assert told()
+            assert reported()
             await asyncio.sleep(0.2)
             assert [set(host.routes().values()) for host in made.hosts] == [{"flannel.1"}] * 2
             assert all(host.manager.posted().backend == "vxlan" for host in made.hosts)
@@ -58,7 +58,7 @@ def space() -> Iterator[str]:
 
 @pytest.mark.kernel
 @pytest.mark.parametrize("port", [500, 4500])
-def test_another_daemon_on_our_ports_is_named(space: str, port: int) -> None:
+def test_another_daemon_on_our_ports_is_reported(space: str, port: int) -> None:
     assert charon.taken_ports(space) == ""
 
     def take() -> socket.socket:
@@ -72,7 +72,7 @@ def test_another_daemon_on_our_ports_is_named(space: str, port: int) -> None:
     assert charon.taken_ports(space) == ""
 
 
-def lives(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
@@ -94,28 +94,28 @@ asyncio.run(main())
 
 @pytest.mark.kernel
 @pytest.mark.slow
-async def test_charon_dies_with_a_flanneld_that_is_killed(space: str, tmp_path: Path) -> None:
+async def test_charon_exits_with_a_killed_flanneld(space: str, tmp_path: Path) -> None:
     owner = await asyncio.create_subprocess_exec(
         sys.executable, "-c", OWNER, space, str(tmp_path / "charon"), stdout=asyncio.subprocess.PIPE
     )
     try:
         assert owner.stdout is not None
         pid = int(await owner.stdout.readline())
-        assert lives(pid)
+        assert is_running(pid)
     finally:
         owner.kill()
         await owner.wait()
-    await until(lambda: not lives(pid))
+    await until(lambda: not is_running(pid))
 
 
 @pytest.mark.kernel
 @pytest.mark.slow
 async def test_charon_is_restarted(space: str, tmp_path: Path) -> None:
-    lives = 0
+    is_running = 0
 
     async def alive() -> None:
-        nonlocal lives
-        lives += 1
+        nonlocal is_running
+        is_running += 1
         await asyncio.Event().wait()
 
     program = charon.find()
@@ -123,11 +123,11 @@ async def test_charon_is_restarted(space: str, tmp_path: Path) -> None:
     made = charon.Charon(tmp_path / "charon", space, alive)
     made.start(program)
     try:
-        await until(lambda: lives == 1)
+        await until(lambda: is_running == 1)
         first = made.pid
         assert first is not None
         os.kill(first, 9)
-        await until(lambda: lives == 2 and made.pid not in (None, first))
+        await until(lambda: is_running == 2 and made.pid not in (None, first))
         assert made.answers.is_set() and made.starts == 2
         assert made.socket.exists() and (tmp_path / "charon").stat().st_mode & 0o777 == 0o700
     finally:

@@ -34,7 +34,7 @@ MESSAGES = st.recursive(
 
 
 @given(MESSAGES)
-def test_messages_survive(message: dict[str, object]) -> None:
+def test_messages_decode_to_what_was_encoded(message: dict[str, object]) -> None:
     assert decode(encode(message)) == message  # type: ignore[arg-type]  # hypothesis' type is wider
 
 
@@ -66,7 +66,7 @@ def test_a_message_that_is_cut_is_a_message_or_an_error(message: dict[str, objec
     ("message", "says"),
     [({"": "x"}, "must have 1 to 255 bytes"), ({"x" * 256: "x"}, "found 256"), ({"k": "x" * 65536}, "k has 65536")],
 )
-def test_what_the_format_can_not_express(message: dict[str, str], says: str) -> None:
+def test_values_that_the_format_cannot_express(message: dict[str, str], says: str) -> None:
     with pytest.raises(ViciError, match=says):
         encode(message)
 
@@ -85,7 +85,7 @@ def packet(kind: int, body: bytes = b"") -> bytes:
 
 @asynccontextmanager
 async def serving(path: Path, answer: Answer) -> AsyncIterator[None]:
-    """Something that answers each packet, and closes the connection after an empty answer."""
+    """A server that answers each packet, and closes the connection after an empty answer."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

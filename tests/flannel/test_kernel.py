@@ -76,7 +76,7 @@ class Host:
 
 @pytest.fixture
 def hosts() -> Iterator[list[Host]]:
-    """Two namespaces, joined by a veth pair; a pod address of each on a bridge of its own."""
+    """Two namespaces, joined by a veth pair, each with a bridge that has a pod's address."""
     tag = f"pbt-{os.getpid()}-{uuid.uuid4().hex[:4]}"
     made = [Host(f"{tag}-{n}", n) for n in (1, 2)]
     for host in made:
@@ -127,7 +127,7 @@ def test_a_second_pass_changes_nothing(hosts: list[Host], backend: str) -> None:
     assert hosts[0].apply(backend, hosts[1].lease(backend)) == ()
 
 
-def test_the_kernel_shows_what_the_documents_show(hosts: list[Host]) -> None:
+def test_the_kernel_shows_what_the_docs_show(hosts: list[Host]) -> None:
     joined(hosts, "vxlan")
 
     def show(*argv: str) -> str:

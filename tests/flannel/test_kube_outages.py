@@ -22,7 +22,7 @@ from pybernetes.client.client import Client
 
 from .bgp_world import run_in
 from .black_hole import BlackHole
-from .kube_world import NOTES, KubeNode, kube_node, paper_node
+from .kube_world import NOTES, KubeNode, annotated_node, kube_node
 from .topology import until
 
 __all__ = ["admin", "https", "pki", "server", "store", "tls"]
@@ -32,7 +32,7 @@ Start = Callable[..., AbstractAsyncContextManager[KubeNode]]
 
 @pytest.fixture
 def start(tmp_path: Path, admin: Client, pki: Pki) -> Start:
-    """`start(port)` runs node 1 with its way to the API server through that port."""
+    """`start(port)` runs node 1, connected to the API server through that port."""
     return partial(kube_node, tmp_path, f"pbt-{os.getpid()}-{uuid.uuid4().hex[:4]}", admin, pki)
 
 
@@ -47,14 +47,14 @@ def to(number: int) -> str:
 
 
 async def test_a_watch_without_events_is_restarted(admin: Client, hole: BlackHole, start: Start) -> None:
-    """Nodes come and go meanwhile; the data path stays, and is mended without an API server."""
+    """Nodes are added and removed meanwhile; the data path stays, and is repaired without an API server."""
     nodes = admin.of(Node)
-    await nodes.create(paper_node(2))
+    await nodes.create(annotated_node(2))
     async with start(hole.port, silence=2.0) as node:
         await until(lambda: node.routes().keys() == {to(2)})
         await until(lambda: node.daemon.ready)
         hole.cut()
-        await nodes.create(paper_node(3))
+        await nodes.create(annotated_node(3))
         await nodes.delete("node-2")
         await run_in(node.netns, "ip", "route", "del", to(2))
         await until(lambda: node.routes().keys() == {to(2)})
@@ -64,8 +64,8 @@ async def test_a_watch_without_events_is_restarted(admin: Client, hole: BlackHol
         await until(lambda: node.routes().keys() == {to(3)})
 
 
-async def test_the_kernel_looks_after_the_watchs_connection(hole: BlackHole, start: Start) -> None:
-    """Where not even the far side's kernel answers, the connection ends long before the watch's own silence."""
+async def test_the_kernel_checks_the_watchs_connection(hole: BlackHole, start: Start) -> None:
+    """If not even the peer's kernel answers, TCP keepalive ends the connection long before the watch's own timeout."""
     async with start(hole.port) as node:
         await until(lambda: node.daemon.ready)
         command = ["ss", "-tnoH", "state", "established", "dport", "=", f":{hole.port}"]
@@ -75,10 +75,10 @@ async def test_the_kernel_looks_after_the_watchs_connection(hole: BlackHole, sta
         assert float(seconds) <= 15, watching
 
 
-async def test_announcing_into_a_hole_does_not_keep_the_kernel_waiting(
+async def test_an_announcement_without_an_answer_does_not_delay_the_kernel(
     admin: Client, hole: BlackHole, start: Start
 ) -> None:
-    await admin.of(Node).create(paper_node(2))
+    await admin.of(Node).create(annotated_node(2))
     async with start(hole.port, patience=0.5) as node:
         await until(lambda: node.daemon.ready and to(2) in node.routes())
         hole.cut()
@@ -88,20 +88,20 @@ async def test_announcing_into_a_hole_does_not_keep_the_kernel_waiting(
         await until(lambda: node.routes() == {to(2): "flannel.1"})
         hole.heal()
 
-        async def told() -> str:
+        async def announced_backend() -> str:
             notes = (await admin.of(Node).get("node-1")).metadata.annotations
             return notes.get(NOTES + "backend-type", "")
 
         async with asyncio.timeout(30):
-            while await told() != "host-gw":
+            while await announced_backend() != "host-gw":
                 await asyncio.sleep(0.05)
 
 
 # -- what an administrator overrides ---------------------------------------------------------------------
-async def test_the_overwritten_address_is_what_everybody_reads(admin: Client, https: Listening, start: Start) -> None:
-    """Peers of the original read `public-ip` alone, so it goes there."""
+async def test_the_overwritten_address_is_announced(admin: Client, https: Listening, start: Start) -> None:
+    """Go flanneld reads only `public-ip`, so the overwritten address is written there."""
     nodes = admin.of(Node)
-    await nodes.create(paper_node(2, {"public-ip-overwrite": "203.0.113.2"}))
+    await nodes.create(annotated_node(2, {"public-ip-overwrite": "203.0.113.2"}))
     async with start(https.port) as node:
         await until(lambda: {entry.dst for entry in node.seen.forwarding} == {"203.0.113.2"})
         await nodes.patch("node-1", {"metadata": {"annotations": {NOTES + "public-ip-overwrite": "203.0.113.1"}}})
@@ -129,9 +129,9 @@ GARBAGE = ('{"VtepMAC":"; reboot"}', '{"VtepMAC":7}', '{"VtepMAC":"ff:ff:ff:ff:f
 async def test_malformed_data_in_our_own_lease_is_replaced(
     admin: Client, https: Listening, start: Start, data: str
 ) -> None:
-    """A stranger wrote into our own annotations: the MAC is taken from there after a reboot, but not such a one."""
-    await admin.of(Node).create(paper_node(2))
-    async with start(https.port, told=data) as node:
+    """Another program wrote to our annotations. A reboot restores the MAC from there, but not a malformed one."""
+    await admin.of(Node).create(annotated_node(2))
+    async with start(https.port, backend_data=data) as node:
         await until(lambda: node.daemon.ready)
         notes = (await admin.of(Node).get("node-1")).metadata.annotations
         assert f'"VtepMAC":"{node.seen.links["flannel.1"].mac}"' in notes[NOTES + "backend-data"]
@@ -140,7 +140,7 @@ async def test_malformed_data_in_our_own_lease_is_replaced(
 # -- a full disk -----------------------------------------------------------------------------------------
 @contextmanager
 def tiny_disk(path: Path) -> Iterator[None]:
-    """8 KB, in a mount of its own."""
+    """Mount a file system of 8 KB."""
     path.mkdir(exist_ok=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8k,nr_inodes=16", "pbt-tiny", str(path)], check=True)
     try:
@@ -149,10 +149,10 @@ def tiny_disk(path: Path) -> Iterator[None]:
         subprocess.run(["umount", str(path)], check=True)
 
 
-async def test_a_full_disk_is_named_once_and_the_old_file_stays(
+async def test_a_full_disk_is_logged_once_and_the_old_file_stays(
     admin: Client, https: Listening, start: Start, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await admin.of(Node).create(paper_node(2))
+    await admin.of(Node).create(annotated_node(2))
     run = tmp_path / "run"
     with tiny_disk(run):
         async with start(https.port) as node:
@@ -165,8 +165,10 @@ async def test_a_full_disk_is_named_once_and_the_old_file_stays(
             node.daemon.request_pass()
             await run_in(node.netns, "ip", "route", "del", to(2))
             await until(lambda: to(2) in node.routes())
-            said = [record.getMessage() for record in caplog.records if "No space left" in record.getMessage()]
-            assert said == [f"[Errno 28] No space left on device: '{run}/subnet.env'"], "once, by its name"
+            messages = [record.getMessage() for record in caplog.records if "No space left" in record.getMessage()]
+            assert messages == [f"[Errno 28] No space left on device: '{run}/subnet.env'"], (
+                "one line, with the file's name"
+            )
             assert (run / "subnet.env").read_text() == before
             assert sorted(path.name for path in run.iterdir() if path.name.startswith(".subnet")) == []
             (run / "ballast").unlink()

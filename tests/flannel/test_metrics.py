@@ -57,7 +57,7 @@ def filled() -> FlannelMetrics:
     return metrics
 
 
-def test_what_is_counted() -> None:
+def test_counted_values() -> None:
     found = values(filled().expose())
     expected = {
         "flannel_backend{vxlan}": 1,
@@ -89,7 +89,7 @@ def names() -> set[str]:
     return {name.partition("{")[0] for name in values(filled().expose())}
 
 
-def test_the_dashboard_shows_only_what_there_is() -> None:
+def test_the_dashboard_shows_only_existing_metrics() -> None:
     board = json.loads((ROOT / "examples/grafana/flannel.json").read_text())
     used: set[str] = set()
     for panel in board["panels"]:
@@ -97,15 +97,15 @@ def test_the_dashboard_shows_only_what_there_is() -> None:
         for target in panel["targets"]:
             used |= set(re.findall(r"\b(?:flannel|process)_[a-z_]+", target["expr"]))
     assert used <= names()
-    assert {name for name in names() if name.startswith("flannel_")} <= used, "nothing is counted in vain"
+    assert {name for name in names() if name.startswith("flannel_")} <= used, "the dashboard shows every metric"
     places = [(p["gridPos"]["x"], p["gridPos"]["y"]) for p in board["panels"]]
     assert len(set(places)) == len(places) and len({p["id"] for p in board["panels"]}) == len(places)
 
 
-def test_the_page_names_every_figure() -> None:
+def test_the_page_names_every_metric() -> None:
     page = (ROOT / "docs/tasks/metrics.md").read_text()
-    told = set(re.findall(r"`(flannel_[a-z_]+)", page))
-    assert told == {name for name in names() if name.startswith("flannel_")}
+    documented = set(re.findall(r"`(flannel_[a-z_]+)", page))
+    assert documented == {name for name in names() if name.startswith("flannel_")}
 
 
 async def get(port: int, path: str) -> tuple[int, str]:
@@ -117,7 +117,7 @@ async def get(port: int, path: str) -> tuple[int, str]:
 
 
 class Never:
-    """Rules and drift of a daemon that is not run."""
+    """Rules and drift for a daemon that does not run."""
 
     async def ensure(self, networks: object) -> list[str]:
         return []
@@ -129,7 +129,7 @@ class Never:
         """Nothing."""
 
 
-async def test_well_but_not_ready(tmp_path: Path) -> None:
+async def test_healthy_but_not_ready(tmp_path: Path) -> None:
     options = FlannelOptions(node_name="a", subnet_file=tmp_path / "subnet.env")
     daemon = Flanneld(options, BoardManager(Board(), "a", 1), rules=Never(), drift=Never())
     with socket.socket() as free:
@@ -152,7 +152,7 @@ def test_no_packet_confuses_the_echo(packet: bytes) -> None:
         assert not is_answer(version, 0x1234, 1, packet) or packet
 
 
-def test_an_echo_and_its_answer() -> None:
+def test_an_echo_and_its_reply() -> None:
     request = echo(4, 7, 9)
     assert checksum(request) == 0
     header = bytes([0x45]) + bytes(19)
@@ -163,7 +163,7 @@ def test_an_echo_and_its_answer() -> None:
 
 @pytest.mark.kernel
 @pytest.mark.slow
-async def test_a_living_daemons_figures(tmp_path: Path) -> None:
+async def test_metrics_of_a_running_daemon(tmp_path: Path) -> None:
     async with make_world(tmp_path, racks=(1, 1)) as world:
         world.configure({"Type": "vxlan"}, dual=True)
         await world.start()
@@ -179,7 +179,7 @@ async def test_a_living_daemons_figures(tmp_path: Path) -> None:
                 == before["flannel_drift_mended_total"] + 1
             )
         )
-        reach = Reachability(lambda: [world.board.leases[b.name], lease("nobody", 99)], a.netns, wait=0.3)
+        reach = Reachability(lambda: [world.board.leases[b.name], lease("absent", 99)], a.netns, wait=0.3)
         await reach.round()
-        assert reach.answered == {b.name: 1.0, "nobody": 0.0}
-        assert 0 < reach.seconds[b.name] < 0.3 and "nobody" not in reach.seconds
+        assert reach.answered == {b.name: 1.0, "absent": 0.0}
+        assert 0 < reach.seconds[b.name] < 0.3 and "absent" not in reach.seconds

@@ -58,7 +58,7 @@ def test_host_gw_reports_a_peer_behind_a_router() -> None:
     assert not want.of(VxlanLink)
 
 
-def test_each_peer_is_reached_in_the_way_it_announces() -> None:
+def test_each_peer_is_reached_by_the_backend_that_it_announces() -> None:
     want = state('{"Type": "host-gw"}', lease("b", 2, "vxlan"), lease("c", 3, "host-gw"))
     assert {(r.dst, r.link) for r in want.routes} == {("10.244.2.0/24", "flannel.1"), ("10.244.3.0/24", "eth0")}
 
@@ -81,7 +81,7 @@ def test_a_backend_lingers() -> None:
         ),
     ],
 )
-def test_a_bad_lease_is_skipped_and_named(bad: Lease, says: str) -> None:
+def test_a_bad_lease_is_skipped_and_reported(bad: Lease, says: str) -> None:
     want = state('{"Type": "vxlan"}', bad, lease("good", 7))
     assert [r.dst for r in want.routes] == ["10.244.7.0/24"]
     assert any("b: " in p and says in p for p in want.problems)
@@ -99,7 +99,7 @@ def test_mtu_leaves_room_for_the_outer_headers() -> None:
     assert mtu(parse(dual % "host-gw", frozenset(BACKENDS)), ETH0) == 1500
 
 
-def test_the_memo_changes_no_result() -> None:
+def test_the_cache_changes_no_result() -> None:
     config = parse('{"Network": "10.244.0.0/16", "Backend": {"Type": "vxlan"}}', frozenset(BACKENDS))
     other = parse('{"Network": "10.244.0.0/16", "Backend": {"Type": "host-gw"}}', frozenset(BACKENDS))
     memo = Memo()

@@ -33,7 +33,7 @@ def nodes() -> Iterator[Pair]:
 
 
 def looked_after(nodes: Pair, version: int = 4) -> tuple[Offload, Tunnel]:
-    """What looks after the first node's tunnel to the second."""
+    """The offload check of the first node, and its tunnel to the second."""
     device = tunnel(nodes.spaces[0], 1, 2, version)
     tunnel(nodes.spaces[1], 2, 1, version)
     own, end = OWN[version]
@@ -71,12 +71,12 @@ async def connects(nodes: Pair, version: int = 4) -> bool:
 @pytest.mark.kernel
 @pytest.mark.slow
 @pytest.mark.parametrize("version", [4, 6])
-async def test_a_broken_card_is_found_and_gone_around(
+async def test_a_broken_card_is_found_and_its_offload_disabled(
     nodes: Pair, version: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     offload, found = looked_after(nodes, version)
-    assert not await connects(nodes, version), "that is what users see"
-    assert not await offload.round(), "nothing is left in the dark"
+    assert not await connects(nodes, version), "the fault that users see"
+    assert not await offload.round(), "the round has a result for every peer"
     assert ethtool.tx_checksum(found.name, nodes.spaces[0]) is False
     assert await connects(nodes, version)
     assert "computes wrong checksums" in caplog.text and f"ethtool -K {found.name}" in caplog.text
@@ -97,17 +97,17 @@ async def test_offload_stays_disabled(nodes: Pair) -> None:
     with Netlink(where) as nl:
         link.delete(nl, found.name)
     again = tunnel(where, 1, 2)
-    assert len(offload.see([Tunnel("flannel.1", again, 2, found.own, found.ends)])) == 1, "a device made anew, too"
+    assert len(offload.see([Tunnel("flannel.1", again, 2, found.own, found.ends)])) == 1, "also on a replaced device"
     assert await connects(nodes)
 
 
 @pytest.mark.kernel
 @pytest.mark.slow
-async def test_a_card_that_is_right_is_left_alone(nodes: Pair, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_correct_card_is_left_alone(nodes: Pair, caplog: pytest.LogCaptureFixture) -> None:
     nodes.card.broken = False
     offload, found = looked_after(nodes)
     assert not await offload.round()
-    assert nodes.card.offloaded, "it was asked for checksums"
+    assert nodes.card.offloaded, "the kernel left checksums to it"
     assert ethtool.tx_checksum(found.name, nodes.spaces[0])
     assert await connects(nodes) and not caplog.records
     nodes.card.broken = True
@@ -149,7 +149,7 @@ def test_verdicts(by_device: int, by_hand: int, says: str) -> None:
 
 
 @pytest.mark.parametrize("packet", [b"", b"\x45", b"\x4f" + bytes(19), bytes(200), b"\xff" * 40])
-def test_garbage_answers_nothing(packet: bytes) -> None:
+def test_garbage_is_no_answer(packet: bytes) -> None:
     assert answers(4, packet) is None and answers(6, packet) is None
 
 
@@ -161,7 +161,7 @@ def test_the_raw_packet_has_a_right_checksum() -> None:
 
 @pytest.mark.kernel
 @pytest.mark.slow
-async def test_the_daemon_finds_it_and_keeps_it_so(nodes: Pair, tmp_path: Path) -> None:
+async def test_the_daemon_finds_the_fault_and_keeps_offload_disabled(nodes: Pair, tmp_path: Path) -> None:
     where = nodes.spaces[0]
     tunnel(nodes.spaces[1], 2, 1)
     leases = {

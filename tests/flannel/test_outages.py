@@ -31,7 +31,7 @@ VXLAN = {"Type": "vxlan"}
 
 @asynccontextmanager
 async def pinging(world: World, a: Node, b: Node) -> AsyncIterator[None]:
-    """An uninterrupted ping from pod to pod, of which every packet is answered."""
+    """A continuous ping from pod to pod; every packet must be answered."""
     source, target = a.pod(world), b.pod(world)
     command = netns.argv_in(source.netns, ["ping", "-i", "0.02", "-W", "2", target.ips[4]])
     # A new interface may lose the first packet, and it takes a second until ARP asks again.
@@ -43,17 +43,17 @@ async def pinging(world: World, a: Node, b: Node) -> AsyncIterator[None]:
     await process.stdout.readline()
     try:
         yield
-        await asyncio.sleep(0.4)  # what was done last must show too
+        await asyncio.sleep(0.4)  # so that the effect of the last step shows too
     finally:
         process.send_signal(signal.SIGINT)
-        said, _ = await process.communicate()
-    found = re.search(r"(\d+) packets transmitted, (\d+) received", said.decode())
-    assert found and int(found[1]) > 10, said[-300:]
-    assert int(found[1]) - int(found[2]) <= 1, "at most the one that was on its way in the end is unanswered"
+        output, _ = await process.communicate()
+    found = re.search(r"(\d+) packets transmitted, (\d+) received", output.decode())
+    assert found and int(found[1]) > 10, output[-300:]
+    assert int(found[1]) - int(found[2]) <= 1, "at most the last one, which was in flight, is unanswered"
 
 
 def owners(server: EtcdServer) -> dict[str, str]:
-    """Public address by the name of each lease."""
+    """The public address for the name of each lease."""
     words = ctl(server, "get", "--prefix", f"{PREFIX}subnets/").split("\n")
     keys, values = words[::2], words[1::2]
     return {k.rpartition("/")[2]: json.loads(v)["PublicIP"] for k, v in zip(keys, values, strict=False)}
@@ -62,7 +62,7 @@ def owners(server: EtcdServer) -> dict[str, str]:
 async def test_a_cut_connection_is_noticed_and_replaced(
     tmp_path: Path, etcd: EtcdServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nothing is refused and nothing answers; and in the end the old connection stays mute for ever."""
+    """Packets are dropped without an error; at the end the old connection stays dead."""
     async with BlackHole(etcd.ports[0]) as hole, make_world(tmp_path, etcd) as world:
         a, b = world.node(1, urls=[hole.url]), world.node(2)
         await world.start(VXLAN)
@@ -84,8 +84,8 @@ async def test_a_cut_connection_is_noticed_and_replaced(
         assert len(owners(etcd)) == 3
 
 
-async def test_a_connection_that_went_mute_while_etcd_is_well(tmp_path: Path, etcd: EtcdServer) -> None:
-    """A firewall forgot it. No call fails, for there is none: only the pings on the connection tell."""
+async def test_a_dead_connection_to_a_healthy_etcd(tmp_path: Path, etcd: EtcdServer) -> None:
+    """A firewall lost its state. No call fails, since there is none: only the connection's keepalive pings notice."""
     async with BlackHole(etcd.ports[0]) as hole, make_world(tmp_path, etcd) as world:
         a = world.node(1, urls=[hole.url])
         await world.start(VXLAN)
@@ -95,10 +95,10 @@ async def test_a_connection_that_went_mute_while_etcd_is_well(tmp_path: Path, et
         await until(lambda: subnet(2) in a.routes())
 
 
-async def test_a_daemon_that_dies_and_starts_while_etcd_is_away_drops_no_packet(
+async def test_a_daemon_that_restarts_while_etcd_is_unavailable_drops_no_packet(
     tmp_path: Path, etcd: EtcdServer
 ) -> None:
-    """It knows nothing of the network yet, so it leaves everything as it is."""
+    """It does not know the network yet, so it changes nothing."""
     async with BlackHole(etcd.ports[0]) as hole, make_world(tmp_path, etcd) as world:
         a, b = world.node(1, urls=[hole.url]), world.node(2)
         await world.start(VXLAN)
@@ -114,10 +114,10 @@ async def test_a_daemon_that_dies_and_starts_while_etcd_is_away_drops_no_packet(
             await until(lambda: a.daemon.ready and subnet(3) in a.routes())
 
 
-async def test_a_lease_that_runs_out_while_etcd_is_out_of_reach(
+async def test_a_lease_that_expires_while_etcd_is_unreachable(
     tmp_path: Path, etcd: EtcdServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The subnet is another node's meanwhile: said, with what becomes of the pods; never two owners."""
+    """Another node has acquired the subnet: it is logged, with the consequence for pods; never two owners."""
     async with BlackHole(etcd.ports[0]) as hole, make_world(tmp_path, etcd) as world:
         a, b = world.node(1, urls=[hole.url], lease_seconds=3, margin_seconds=2), world.node(2)
         await world.start(VXLAN)
@@ -139,7 +139,7 @@ async def test_a_lease_that_runs_out_while_etcd_is_out_of_reach(
         await until(lambda: a.env()["FLANNEL_SUBNET"] == again.replace(".0/", ".1/"))
 
 
-async def test_a_lease_that_ran_out_and_is_still_free_is_taken_again(
+async def test_an_expired_lease_that_is_still_free_is_acquired_again(
     tmp_path: Path, etcd: EtcdServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with BlackHole(etcd.ports[0]) as hole, make_world(tmp_path, etcd) as world:
@@ -156,7 +156,7 @@ async def test_a_lease_that_ran_out_and_is_still_free_is_taken_again(
 
 @asynccontextmanager
 async def three_members(folder: Path) -> AsyncIterator[list[EtcdServer]]:
-    """With TLS between client and server."""
+    """An etcd of three members, with TLS between client and server."""
     certificates = folder / "pki"
     certificates.mkdir()
     write_certificates(certificates)
@@ -174,7 +174,7 @@ async def three_members(folder: Path) -> AsyncIterator[list[EtcdServer]]:
             member.kill()
 
 
-async def test_members_die_and_are_cut_off_while_nodes_join_and_leave(
+async def test_members_exit_and_are_cut_off_while_nodes_join_and_leave(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with AsyncExitStack() as stack:
@@ -197,12 +197,12 @@ async def test_members_die_and_are_cut_off_while_nodes_join_and_leave(
         d = world.node(4, urls=[urls[1], urls[2]], tls=tls)
         d.start()
         await world.routed()
-        said = caplog.text.count("lost etcd")
+        before = caplog.text.count("lost etcd")
         for member in members[:2]:
             member.kill()
         e = world.node(5, urls=urls, tls=tls)
         e.start()
-        await until(lambda: caplog.text.count("lost etcd") >= said + 4)
+        await until(lambda: caplog.text.count("lost etcd") >= before + 4)
         holes[1].heal(forget=True)
         await asyncio.gather(*[asyncio.to_thread(member.start) for member in members[:2]])
         await world.routed()

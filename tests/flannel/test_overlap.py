@@ -65,7 +65,7 @@ def test_the_range_of_services() -> None:
         Guard([]).refuse(config(six="fd00::/16"), Occupied((), ranges))
 
 
-def test_what_is_in_use_is_warned_of() -> None:
+def test_a_network_in_use_gets_a_warning() -> None:
     occupied = Occupied((at("vpn0", "10.244.9.1/24"),))
     guard = Guard([ipaddress.ip_network("10.244.0.0/16")])
     guard.refuse(config(), occupied)
@@ -117,9 +117,9 @@ def take(host: Host) -> None:
 
 
 def again(world: World, host: Host, **options: object) -> Flanneld:
-    """Another life of the host's daemon."""
+    """A new daemon for the host, as after a restart."""
     return Flanneld(
-        dataclasses.replace(host.daemon._options, **options),  # type: ignore[arg-type]  # what a test changes
+        dataclasses.replace(host.daemon._options, **options),  # type: ignore[arg-type]  # a test's changes
         BoardManager(world.board, host.name, host.number),
         rules=NftRules(masquerade=True, forward=True, netns=host.netns),
         drift=KernelDrift(host.netns),
@@ -130,7 +130,7 @@ def again(world: World, host: Host, **options: object) -> Flanneld:
 
 @pytest.mark.kernel
 @pytest.mark.slow
-async def test_at_the_start_it_is_refused_until_the_address_is_gone(
+async def test_at_the_start_it_is_refused_until_the_address_is_removed(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     a = world.hosts[0]
@@ -141,7 +141,7 @@ async def test_at_the_start_it_is_refused_until_the_address_is_gone(
         assert not (a.folder / "subnet.env").exists()
         take(a)
         await until(lambda: a.daemon.ready)
-    assert caplog.text.count("an address of vpn0 on this node: choose") == 1, "it is told once"
+    assert caplog.text.count("an address of vpn0 on this node: choose") == 1, "it is logged once"
 
 
 @pytest.mark.kernel
@@ -183,7 +183,7 @@ async def test_services_are_known_from_the_start(world: World, caplog: pytest.Lo
 
 @pytest.mark.kernel
 @pytest.mark.slow
-async def test_what_is_ours_does_not_count(world: World) -> None:
+async def test_addresses_of_the_pod_network_do_not_count(world: World) -> None:
     a, b = world.hosts
     await world.start()
     await until(lambda: a.seen.routes and b.seen.routes)

@@ -22,16 +22,16 @@ def path(node: str = "node-2", address: str = FAR, size: int = 1500, overhead: i
 
 
 def test_log_lines() -> None:
-    told = sentence(path(), 1400)
-    assert "packets of 1500 bytes from eth0 do not reach 198.51.100.2 unfragmented, those of 1400 do" in told
-    assert "set Backend.MTU to 1350" in told
+    line = sentence(path(), 1400)
+    assert "packets of 1500 bytes from eth0 do not reach 198.51.100.2 unfragmented, those of 1400 do" in line
+    assert "set Backend.MTU to 1350" in line
     assert "set the MTU of eth0 to 1400" in sentence(path(overhead=0), 1400)
     assert ladder(1500)[0] == 1492 and ladder(577) == [576] and ladder(500) == []
 
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    """Two racks, and a router between them whose second leg is narrow."""
+    """Two racks, and a router between them whose second interface has a small MTU."""
     async with make_world(tmp_path, (1, 2)) as made:
         narrow(made, 1400)
         yield made
@@ -49,8 +49,8 @@ async def test_the_daemon_logs_once_and_measures(world: World, caplog: pytest.Lo
     await world.start()
     # Pods' packets fit both families' tunnels, so IPv4's stay smaller than the interface's MTU.
     for peer, size, address in (("node-2", 1480, FAR), ("node-2", 1500, FAR6), ("node-1", 1480, "192.0.2.1")):
-        told = f"{peer}: packets of {size} bytes from eth0 do not reach {address} unfragmented, those of 1400 do"
-        await until(lambda told=told: told in caplog.text, 90)  # type: ignore[misc]
+        line = f"{peer}: packets of {size} bytes from eth0 do not reach {address} unfragmented, those of 1400 do"
+        await until(lambda line=line: line in caplog.text, 90)  # type: ignore[misc]
     await until(lambda: caplog.text.count("unfragmented, those of 1400 do") == 4, 90)
     a = world.hosts[0].daemon
     for _ in range(3):
@@ -78,24 +78,24 @@ async def test_it_follows_the_path(world: World, address: str) -> None:
 @pytest.mark.kernel
 @pytest.mark.slow
 async def test_smaller_tunnels_and_silent_peers_are_no_problem(world: World) -> None:
-    nobody = path("gone", "198.51.100.99")
-    tested = PathMtu(lambda: [path(size=1400), nobody], world.hosts[0].netns)
+    gone = path("gone", "198.51.100.99")
+    tested = PathMtu(lambda: [path(size=1400), gone], world.hosts[0].netns)
     await tested.round()
     assert tested.passes == {path(size=1400): 1400} and not tested.problems
 
 
 @pytest.mark.kernel
 @pytest.mark.slow
-async def test_a_new_way_is_tested_at_once(world: World) -> None:
+async def test_a_new_path_is_tested_at_once(world: World) -> None:
     paths: list[PeerPath] = []
     tested = PathMtu(lambda: paths, world.hosts[0].netns)
-    told = asyncio.Event()
-    task = asyncio.create_task(tested.run(told.set), name="path MTU")
+    changed = asyncio.Event()
+    task = asyncio.create_task(tested.run(changed.set), name="path MTU")
     try:
         await asyncio.sleep(0)
         paths.append(path())
         tested.look()
-        await asyncio.wait_for(told.wait(), 90)
+        await asyncio.wait_for(changed.wait(), 90)
         assert tested.problems
     finally:
         task.cancel()

@@ -31,7 +31,7 @@ OLD = PeerRoute(DST, "10.244.2.0", "flannel.1", onlink=True)
 NEIGHBOUR = Neighbour("flannel.1", "10.244.2.0", MAC)
 FORWARDING = Forwarding("flannel.1", MAC, "192.0.2.2")
 ADDRESS = LinkAddress("flannel.1", "10.244.1.0/32")
-#: What the peer needs of the old backend, and the entries of another peer that has gone.
+#: The objects of the old backend that the peer needs, and the entries of another peer that has been removed.
 ENTRIES = (
     NEIGHBOUR,
     FORWARDING,
@@ -39,7 +39,7 @@ ENTRIES = (
     Neighbour("flannel.1", "10.244.9.0", "02:00:00:00:00:09"),
     Forwarding("flannel.1", "02:00:00:00:00:09", "192.0.2.9"),
 )
-#: A network of vxlan that is changing to another backend.
+#: A network that is changing from vxlan to another backend.
 VXLAN = seen(OLD, *ENTRIES, links=(FLANNEL1, ETH0))
 WIDE = PeerRoute("10.244.0.0/16", "", "flannel0")
 UDP = seen(WIDE, links=(link("flannel0", "tun", 7),))
@@ -63,7 +63,7 @@ UNTIL = {
 
 
 def answered(kind: str) -> Observed:
-    """The old route is there, and the new one works."""
+    """The old route exists, and the new one works."""
     ends = ("192.0.2.1", "192.0.2.2")
     states = [xfrm.State(*e, "c1", REQID, IF_IDS[4], int(NOW - 5), 0) for e in (ends, ends[::-1])]
     proof: dict[str, list[object]] = {
@@ -82,7 +82,7 @@ def changes(want: Desired, have: Observed) -> list[str]:
     return [change.text for kind in KINDS if kind.type not in NEW for change in kind.diff(want, have, NOW)]
 
 
-#: Of the new backends, which are not compared here.
+#: Changes of the new backends, which these tests do not compare.
 NEW = (WireguardLink, WireguardPeer, XfrmLink, IpsecPeer, LearnedRoute)
 
 
@@ -91,15 +91,15 @@ def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_the_old_route_stays_with_all_that_it_needs(kind: str) -> None:
-    """No backend wants it any more: vxlan has lingered for its time."""
+def test_the_old_route_stays_with_all_objects_that_it_needs(kind: str) -> None:
+    """No backend desires it: vxlan's linger time is over."""
     want, waiting = aim(WANTED[kind], VXLAN)
     assert waiting == (f"route to {DST} stays on flannel.1 until {UNTIL[kind]}",)
     assert {r for r in want.routes if r.link} == {OLD}
     assert (want.neighbours, want.forwarding, want.addresses) == ((NEIGHBOUR,), (FORWARDING,), (ADDRESS,))
 
 
-def test_only_what_the_old_route_does_not_need_is_removed(kind: str) -> None:
+def test_only_objects_that_the_old_route_does_not_need_are_removed(kind: str) -> None:
     want, _ = aim(WANTED[kind], VXLAN)
     want = want.with_only(PeerRoute, [r for r in want.routes if r.link])
     assert sorted(changes(want, VXLAN)) == [
@@ -126,25 +126,25 @@ def test_a_destination_without_a_working_route_does_not_wait(kind: str, have: Ob
     assert aim(WANTED[kind], have) == (WANTED[kind], ())
 
 
-def test_the_route_to_a_peer_that_has_gone_is_not_held() -> None:
+def test_the_route_to_a_removed_peer_is_not_kept() -> None:
     assert aim(Desired(), VXLAN) == (Desired(), ())
 
 
 @pytest.mark.parametrize("kind", ["wireguard", "ipsec"])
-def test_a_route_that_has_moved_does_not_go_back(kind: str) -> None:
+def test_a_switched_route_does_not_switch_back(kind: str) -> None:
     """Not even when the tunnel breaks; for IPv6 the kernel may still have the old route as well."""
     moved = PeerRoute(DST, "", WANTED[kind].routes[0].link)
     have = seen(OLD, moved, *ENTRIES, links=(FLANNEL1, ETH0, link(moved.link, kind, 8)))
     assert aim(WANTED[kind], have) == (WANTED[kind], ())
 
 
-def test_a_route_to_the_pod_network_is_held_too(kind: str) -> None:
-    """That of udp: a narrower one, or a blackhole, would take packets from it."""
+def test_a_route_to_the_pod_network_is_kept_too(kind: str) -> None:
+    """The route of udp: a more specific route, or a blackhole, would take its packets."""
     want = WANTED[kind].with_only(PeerRoute, [WIDE, *WANTED[kind].routes])
     held, waiting = aim(want, UDP)
     assert waiting == (f"route to {DST} stays on flannel0 until {UNTIL[kind]}",)
     assert held.routes == (WIDE,)
-    assert aim(WANTED[kind], UDP) == (WANTED[kind], ()), "but not longer than its backend lingers"
+    assert aim(WANTED[kind], UDP) == (WANTED[kind], ()), "but only for its backend's linger time"
 
 
 def test_only_peers_whose_routes_wait_are_prompted() -> None:
@@ -155,8 +155,8 @@ def test_only_peers_whose_routes_wait_are_prompted() -> None:
     assert [p.keepalive for p in held.of(WireguardPeer)] == [1, 25]
 
 
-def test_a_blackhole_stays_with_the_route_that_it_guards() -> None:
-    """Away from ipsec: nothing leaves in clear until the new route works."""
+def test_a_blackhole_stays_with_the_route_that_it_protects() -> None:
+    """From ipsec to another backend: nothing is sent unencrypted until the new route works."""
     secured = PeerRoute(DST, "", "flannel-ipsec")
     have = seen(secured, BLACKHOLE, links=(link("flannel-ipsec", "xfrm", 7),))
     for kind in ("wireguard", "bgp"):
@@ -164,19 +164,19 @@ def test_a_blackhole_stays_with_the_route_that_it_guards() -> None:
         assert set(want.routes) == {secured, BLACKHOLE}
 
 
-def test_nothing_is_held_if_nothing_waits() -> None:
+def test_nothing_is_kept_if_nothing_waits() -> None:
     want = WANTED["wireguard"]
     assert hold(want, VXLAN, {}) == (want, {})
     assert hold(want, VXLAN, {"10.244.77.0/24": "something happens"}) == (want, {}), "it was not reached before"
 
 
-def test_families_are_kept_apart() -> None:
+def test_families_are_independent() -> None:
     want = Desired(WIDE)
     held, waiting = hold(want, UDP, {DST: "x", "fd00:244:0:2::/64": "x"})
     assert held == want and list(waiting) == [DST]
 
 
-def test_a_device_stays_while_routes_lead_to_it() -> None:
+def test_a_device_stays_while_routes_use_it() -> None:
     want, _ = aim(WANTED["bgp"], VXLAN)
     assert not [text for text in changes(want, VXLAN) if text.startswith("link ")]
     assert "link flannel.1 removed: no peer needs it" in changes(Desired(), replace(VXLAN, objects={}))

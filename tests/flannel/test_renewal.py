@@ -1,4 +1,4 @@
-"""When a lease is renewed, with an injected clock and a real etcd: clocks that jump, machines that slept."""
+"""When a lease is renewed, with an injected clock and a real etcd: clocks that jump, machines that were suspended."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HOUR = 3600.0
 
 @dataclass
 class Clocked:
-    """A renewal of a lease of a day, with what it told."""
+    """Renewal of a lease of one day, and the changes that it reported."""
 
     client: EtcdClient
     lease: int = 0
@@ -75,7 +75,7 @@ async def test_a_lease_that_expired_during_sleep_is_logged(etcd: EtcdServer, cap
         assert count(caplog, "Lease has been revoked") == 1
 
 
-async def test_a_clock_that_goes_back_does_no_harm(etcd: EtcdServer, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_clock_that_is_set_back_does_no_harm(etcd: EtcdServer, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "pybernetes.flannel"):
         async with renewing(etcd.url) as lease:
             lease.now -= 100 * HOUR
@@ -85,7 +85,7 @@ async def test_a_clock_that_goes_back_does_no_harm(etcd: EtcdServer, caplog: pyt
             await until(lambda: count(caplog, "Lease renewed") == 1)
 
 
-async def test_expiry_is_logged_once_however_often_renewing_fails(
+async def test_expiry_is_logged_once_although_renewal_keeps_failing(
     etcd: EtcdServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with BlackHole(etcd.ports[0]) as hole, renewing(hole.url) as lease:
@@ -102,7 +102,7 @@ async def test_expiry_is_logged_once_however_often_renewing_fails(
         await until(lambda: lease.changes == 1)
 
 
-def test_the_clock_runs_on_while_the_machine_sleeps() -> None:
-    """It can't be put to sleep here: at least it is the clock that the kernel promises this of, clock_gettime(2)."""
+def test_the_clock_includes_suspended_time() -> None:
+    """A test cannot suspend the machine, so check that it is the clock with this property, by clock_gettime(2)."""
     before = time.clock_gettime(time.CLOCK_BOOTTIME)
     assert before <= since_boot() <= time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
 V4 = PodNetwork(ipaddress.ip_network("172.7.0.0/16"), ipaddress.ip_network("172.7.21.0/24"))
 V6 = PodNetwork(ipaddress.ip_network("fd00:7::/48"), ipaddress.ip_network("fd00:7:0:21::/64"))
-#: What guides to flannel make of docker's own rule, so that pods of other nodes are seen under their addresses.
+#: docker's rule as guides to flannel change it, so that nodes see other nodes' pods under their addresses.
 GUIDE = "-s 172.7.21.0/24 ! -d 172.7.0.0/16 ! -o docker0 -j MASQUERADE"
 
 
@@ -34,7 +34,7 @@ def node() -> Iterator[str]:
 
 
 def run(where: str, command: str) -> str:
-    """What a command says there; a tab in it is a blank within a word."""
+    """The output of a command in a namespace; a tab in it stands for a space within an argument."""
     words = [word.replace("\t", " ") for word in command.split(" ")]
     return subprocess.run(netns.argv_in(where, words), capture_output=True, text=True, check=True).stdout
 
@@ -129,8 +129,8 @@ async def test_reordered_rules_are_put_in_order(node: str) -> None:
     assert listed(node, "FLANNEL-POSTRTG") == before
 
 
-async def test_the_lock_is_waited_for(node: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the legacy backend has one; a lock file of our own, since the usual one is the whole machine's."""
+async def test_flanneld_waits_for_the_lock(node: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the legacy backend has a lock. The test uses a separate lock file: the machine shares the usual one."""
     monkeypatch.setenv("XTABLES_LOCKFILE", str(tmp_path / "xtables.lock"))
     rules = iptables_rules(node, "legacy")
     lock = os.open(tmp_path / "xtables.lock", os.O_CREAT | os.O_RDWR, 0o600)
@@ -138,7 +138,7 @@ async def test_the_lock_is_waited_for(node: str, tmp_path: Path, monkeypatch: py
         fcntl.flock(lock, fcntl.LOCK_EX)
         task = asyncio.create_task(rules.ensure(Wanted((V4,), nftables=False)), name="rules")
         _, waiting = await asyncio.wait({task}, timeout=0.5)
-        assert waiting, "somebody else holds the lock"
+        assert waiting, "another process holds the lock"
         fcntl.flock(lock, fcntl.LOCK_UN)
         assert await asyncio.wait_for(task, 30)
     finally:
@@ -146,7 +146,7 @@ async def test_the_lock_is_waited_for(node: str, tmp_path: Path, monkeypatch: py
     assert len(listed(node, "FLANNEL-POSTRTG", tool="iptables-legacy")) == 6
 
 
-async def test_switching_between_the_two_leaves_nothing_behind(node: str) -> None:
+async def test_switching_between_the_two_leaves_nothing_over(node: str) -> None:
     run(node, f"iptables -t nat -A POSTROUTING {GUIDE}")
     run(node, "nft add table ip theirs")
     rules = configured(masquerade=True, forward=True, netns=node)
@@ -270,7 +270,7 @@ async def test_without_iptables_it_is_nftables(node: str) -> None:
 
 
 @pytest.mark.parametrize("backend", ["nft", "legacy"])
-def test_looking_makes_nothing(node: str, backend: str) -> None:
+def test_reading_creates_nothing(node: str, backend: str) -> None:
     iptables = Iptables(4, backend=backend, netns=node)
     assert not iptables.listing("nat", "FLANNEL-POSTRTG")
     assert "nat" not in run(node, "cat /proc/net/ip_tables_names") and not run(node, "nft list tables")

@@ -1,4 +1,4 @@
-"""A running network changes its backend, from each to each other: no packet is lost, nothing is left behind."""
+"""A running network changes its backend, from each to each other: no packet is lost, no object is left over."""
 
 import asyncio
 import json
@@ -27,14 +27,14 @@ WAYS: dict[str, dict[str, object]] = {
     "bgp": {"Type": "bgp"},
 }
 LINKS = {"vxlan": {"flannel.1"}, "direct": {"flannel.1"}, "udp": {"flannel0"}}
-#: Through which link, or by BIRD, the peers' subnets are reached.
+#: The link on which the peers' subnets are reached, or BIRD.
 BY = {"vxlan": "flannel.1", "host-gw": "eth0", "direct": "eth0", "udp": "flannel0", "bgp": "eth0"}
 Picture = dict[str, list[str]]
 PORTS = {"vxlan": {"udp 8472"}, "direct": {"udp 8472"}, "udp": {"udp 8285"}, "bgp": {"tcp 179"}}
 
 
 def walk(ways: Sequence[str]) -> Iterator[str]:
-    """A round trip on which every ordered pair of ways is one step (an Eulerian circuit, by Hierholzer)."""
+    """A circuit in which every ordered pair of ways is one step (Eulerian, by Hierholzer's algorithm)."""
     left = {way: [other for other in ways if other != way] for way in ways}
     stack, circuit = [ways[0]], []
     while stack:
@@ -59,7 +59,7 @@ async def words(host: Host, *argv: str) -> list[str]:
 
 
 async def ports(host: Host) -> set[str]:
-    """What is listened on."""
+    """The ports on which programs listen."""
     found = set()
     for kind in ("udp", "tcp"):
         for line in await words(host, "ss", "-Hln", f"--{kind}"):
@@ -67,25 +67,25 @@ async def ports(host: Host) -> set[str]:
     return found
 
 
-#: What the kernel adds to every device by itself, a little later.
+#: Entries that the kernel adds to every device with a delay.
 _OWN = re.compile(r"\bfe80::|\bff00::").search
 
 
 async def programs(host: Host) -> list[str]:
-    """What runs in the host's namespace, but for what only asks or is gone in a moment."""
+    """The programs in the host's namespace, except short-lived ones."""
     pids = await words(host, "ip", "netns", "pids", host.netns)
     return sorted({name_of(pid) for pid in pids} - {"", "ip", "nft", "nsenter", "ss"})
 
 
 def name_of(pid: str) -> str:
-    """A process's name; empty when it has gone."""
+    """A process's name; empty if it has exited."""
     with suppress(OSError):
         return Path(f"/proc/{pid}/comm").read_text().strip()
     return ""
 
 
 async def picture(host: Host) -> Picture:
-    """Everything in the host's namespace that a backend may put there, as tools show it."""
+    """Every object in the host's namespace that a backend may have created, as tools show it."""
     addresses = json.loads("".join(await words(host, "ip", "-j", "-4", "addr")))
     return {
         "addresses": sorted(f"{a['local']} on {i['ifname']}" for i in addresses for a in i["addr_info"]),
@@ -100,7 +100,7 @@ async def picture(host: Host) -> Picture:
 
 
 def differences(before: list[Picture], now: list[Picture]) -> list[object]:
-    """What differs, host by host: what is missing and what is there besides."""
+    """The differences for each host: missing objects and additional ones."""
     return [
         (key, sorted(set(old[key]) - set(new[key])), sorted(set(new[key]) - set(old[key])))
         for old, new in zip(before, now, strict=True)
@@ -110,7 +110,7 @@ def differences(before: list[Picture], now: list[Picture]) -> list[object]:
 
 
 def there(host: Host, way: str) -> bool:
-    """Whether the host's links, routes and entries are those of this way, and no others."""
+    """Whether the host has the links, routes and entries of this way, and no others."""
     seen = host.seen
     peers = 2
     links = LINKS.get(way, set())
@@ -129,7 +129,7 @@ def there(host: Host, way: str) -> bool:
 
 
 async def settled(world: World, way: str) -> None:
-    """Wait until nothing but this way is there, on all nodes."""
+    """Wait until all nodes have the objects of this way, and no others."""
     try:
         await until(lambda: all(there(host, way) for host in world.hosts), 40)
     except TimeoutError:
@@ -138,14 +138,14 @@ async def settled(world: World, way: str) -> None:
 
 
 async def change(world: World, way: str, turn: int) -> None:
-    """Tell the nodes one after the other, a different one first each time."""
+    """Configure the nodes one after the other, beginning with a different one each time."""
     for place in range(3):
         world.configure(WAYS[way], world.hosts[(turn + place) % 3])
         await asyncio.sleep(0.05 * (turn % 4))
 
 
 async def test_with_a_router_between(tmp_path: Path) -> None:
-    """The third node is in another rack; the router learns by BGP, and is told before that way is taken."""
+    """The third node is in another rack. The router learns the routes by BGP before the nodes use them."""
     peers = [
         {"Address": "192.0.2.254", "ASNumber": 64600, "Nodes": ["node-1", "node-2"]},
         {"Address": "198.51.100.254", "ASNumber": 64600, "Nodes": ["node-3"]},
@@ -184,7 +184,7 @@ OPTIONS: dict[str, dict[str, object]] = {
 
 
 async def test_vxlans_options_change_under_traffic(tmp_path: Path) -> None:
-    """Another number of the tunnel, plain routes where they will do, another MTU, learning: nothing is lost."""
+    """Another VNI, DirectRouting, another MTU, learning: no packet is lost."""
     async with make_world(tmp_path, linger=1.5) as world:
         world.configure(OPTIONS["one"])
         for host in world.hosts:

@@ -1,4 +1,4 @@
-"""Daemons that are killed, or end, at any moment of a change of backend, and restart."""
+"""Daemons that are killed, or exit, at any moment of a change of backend, and restart."""
 
 import asyncio
 import json
@@ -53,7 +53,7 @@ class Daemons:
 
 @asynccontextmanager
 async def daemons(folder: Path, way: str, linger: float = 3.0) -> AsyncIterator[Daemons]:
-    """Three nodes with a pod each, whose daemons have settled on a way."""
+    """Three nodes with a pod each, which have completed the switch to this way."""
     async with make_world(folder, linger=linger) as world:
         made = Daemons(world, folder / "board", linger, folder / "log")
         made.board.mkdir()
@@ -72,8 +72,8 @@ async def daemons(folder: Path, way: str, linger: float = 3.0) -> AsyncIterator[
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-async def test_a_daemon_ends_amid_a_change(tmp_path: Path, how: signal.Signals) -> None:
-    """At a moment that nobody chose; its successor goes on. The kernel carries the packets all the while."""
+async def test_a_daemon_exits_during_a_change(tmp_path: Path, how: signal.Signals) -> None:
+    """At a random moment; the next run completes the change. The kernel forwards packets all the time."""
     rng = random.Random()
     async with daemons(tmp_path, "vxlan") as made:
         a, b, c = made.world.hosts
@@ -94,21 +94,21 @@ async def test_a_daemon_ends_amid_a_change(tmp_path: Path, how: signal.Signals) 
 
 
 async def test_the_udp_proxy_is_killed_with_its_daemon(tmp_path: Path) -> None:
-    """Its packets stop until the next daemon; those between other nodes do not."""
+    """Packets to and from its node stop until flanneld restarts; those between other nodes do not."""
     async with daemons(tmp_path, "udp") as made:
         a, b, c = made.world.hosts
-        async with pinging((a, b), (b, c)) as (cut, whole):
+        async with pinging((a, b), (b, c)) as (cut, other):
             await cut.answers()
             await made.end(a, signal.SIGKILL)
             await made.start(a)
             await cut.answers()
-            await whole.answers()
-            assert cut.lost and not whole.lost
+            await other.answers()
+            assert cut.lost and not other.lost
             made.configure("vxlan")
             await made.end(a, signal.SIGKILL)
             await made.start(a)
             await settled(made.world, "vxlan")
-            assert not whole.lost
+            assert not other.lost
 
 
 async def test_bird_and_its_daemon_are_killed(tmp_path: Path) -> None:

@@ -30,8 +30,8 @@ def name(value: object) -> str:
     return "ipv" + "+".join(map(str, value)) if isinstance(value, tuple) else ""
 
 
-async def everybody_talks(world: World, *, size: int = 32 << 20) -> None:
-    """The first node's pod with each other's, both ways."""
+async def all_pods_talk(world: World, *, size: int = 32 << 20) -> None:
+    """The first node's pod and each other node's pod, in both directions."""
     pods = [node.pod(world) for node in world.nodes]
     for version in world.versions:
         for pod in pods[1:]:
@@ -52,7 +52,7 @@ async def test_one_segment(
             world.node(number)
         await world.start(backend)
         await world.routed()
-        await everybody_talks(world)
+        await all_pods_talk(world)
 
 
 async def test_one_segment_through_user_space(tmp_path: Path, etcd: EtcdServer) -> None:
@@ -61,7 +61,7 @@ async def test_one_segment_through_user_space(tmp_path: Path, etcd: EtcdServer) 
             world.node(number)
         await world.start(UDP)
         await until(lambda: all(node.routes() == {"10.244.0.0/16": "flannel0"} for node in world.nodes))
-        await everybody_talks(world, size=16 << 20)
+        await all_pods_talk(world, size=16 << 20)
 
 
 def racks(world: World) -> None:
@@ -80,7 +80,7 @@ async def test_two_racks_with_a_router_between(tmp_path: Path, etcd: EtcdServer,
         near = "eth0" if backend is DIRECT else "flannel.1"
         routes = world.nodes[0].routes()
         assert (routes[subnet(2)], routes[subnet(3)]) == (near, "flannel.1")
-        await everybody_talks(world)
+        await all_pods_talk(world)
 
 
 async def test_host_gw_names_peers_behind_a_router(
@@ -97,7 +97,7 @@ async def test_host_gw_names_peers_behind_a_router(
 
 
 async def translated(world: World) -> None:
-    """Node 2 sits behind a translator that stands for it on the others' own segment."""
+    """Node 2 is behind a NAT that has an address for it on the other nodes' segment."""
     home = world.router("nat", {"a": ROUTER, "home": ROUTER})
     public = address("a", 77)
     world.node(1)
@@ -114,9 +114,9 @@ async def test_a_node_behind_nat(tmp_path: Path, etcd: EtcdServer, backend: dict
         if backend is not UDP:
             await world.routed(via="flannel.1")
             info = b.seen.links["flannel.1"].vxlan
-            assert info is not None and info.local == address("home", 2), "not the public address, which is elsewhere"
+            assert info is not None and info.local == address("home", 2), "not the public address, which is the NAT's"
             assert {entry.dst for entry in a.seen.forwarding} == {address("a", 77)}
-        await everybody_talks(world, size=16 << 20)
+        await all_pods_talk(world, size=16 << 20)
 
 
 async def test_host_gw_does_not_use_a_nat_as_gateway(
@@ -125,6 +125,6 @@ async def test_host_gw_does_not_use_a_nat_as_gateway(
     async with make_world(tmp_path, etcd, IPV4, {"a": 1500, "home": 1500}) as world:
         await translated(world)
         await world.start(HOST_GW)
-        said = f"({address('a', 77)}) is behind NAT (its own address is {address('home', 2)})"
-        await until(lambda: said in caplog.text)
+        report = f"({address('a', 77)}) is behind NAT (its own address is {address('home', 2)})"
+        await until(lambda: report in caplog.text)
         assert world.nodes[0].routes() == {}

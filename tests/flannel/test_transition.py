@@ -1,4 +1,4 @@
-"""What stays during a change of backend, without a kernel."""
+"""The objects that stay during a change of backend. Without a kernel."""
 
 import ipaddress
 import math
@@ -43,7 +43,7 @@ def test_a_backend_that_was_in_use_lingers() -> None:
 
 
 def test_a_backend_is_in_use_until_the_next_pass() -> None:
-    """However long ago the pass before was: nobody has heard of the change yet."""
+    """However long ago the previous pass was: no peer knows of the change yet."""
     lingering = LingeringBackends(15)
     lingering.follow({"vxlan"}, 0)
     assert lingering.follow({"udp"}, 1000) == {"vxlan", "udp"}
@@ -67,19 +67,19 @@ def test_waiting_is_limited() -> None:
     patience = WaitLimit(100)
     assert not patience.follow(False, 0)
     assert all(patience.follow(True, now) for now in (1, 50, 100))
-    assert not patience.follow(True, 101), "a peer that is dead is not waited for"
+    assert not patience.follow(True, 101), "there is no wait for a dead peer"
     assert not patience.follow(False, 102)
     assert patience.follow(True, 103), "a new wait has its own time"
 
 
-def test_a_peer_that_answers_late_finds_its_old_backend() -> None:
+def test_a_peer_that_answers_late_can_still_use_the_old_backend() -> None:
     change = transition(15)
     old, new = lease("b", 2, "wireguard"), lease("b", 2, "ipsec")
     change.follow("ipsec", [old], 0)
     for now in (10.0, 60, 119):
         assert change.follow("ipsec", [new], now) == (frozenset({"wireguard", "ipsec"}), (old,))
         change.next_check(now, waiting=True)
-    assert change.follow("ipsec", [new], 240) == (frozenset({"ipsec"}), ()), "it does not answer at all"
+    assert change.follow("ipsec", [new], 240) == (frozenset({"ipsec"}), ()), "the peer never answers"
 
 
 def vxlan(name: str, vni: int) -> Link:
@@ -105,7 +105,7 @@ def test_recovery_from_a_device() -> None:
     assert former.families[0].data == {"VNI": 5, "VtepMAC": MAC}
 
 
-def test_a_peer_with_the_same_backend_is_no_former_peer() -> None:
+def test_a_peer_with_the_same_backend_is_not_a_former_peer() -> None:
     assert recovered(KILLED, [lease("b", 2, "vxlan")]).leases == ()
 
 
@@ -141,14 +141,14 @@ def test_recovery_from_a_policy() -> None:
     assert [(str(f.subnet), str(f.public_ip)) for f in former.families] == [
         ("10.244.2.0/24", "192.0.2.22"),
         ("fd00:2::/64", "2001:db8::2"),
-    ], "where its tunnel ends, not where its lease of this moment says"
+    ], "the tunnel's endpoint, not the address in the present lease"
     assert recovered(SECURED, [lease("b", 2, "ipsec")]).leases == ()
     encap = secured(replace(STATE, encap=True))
     assert recovered(encap, []).options == {"ipsec": {"udpencap": True}}
 
 
 def test_the_next_run_keeps_tunnels_without_the_secret() -> None:
-    """The network is vxlan's by now, so that nobody knows the PSK; what the kernel has is what is wanted."""
+    """The config is vxlan's now, so the PSK is unknown; the desired policies are those in the kernel."""
     have = secured(OUT, STATE)
     now = lease("b", 2, "vxlan")
     left, change = recovered(have, [now]), transition(15)
@@ -191,8 +191,8 @@ def test_a_replaced_device_lingers() -> None:
     assert devices.follow(two, 114, used=True) == merge((two, one))
     assert devices.follow(two, 116, used=True) == two
     assert devices.ends_in(116) == math.inf
-    assert devices.follow(two, 120, used=False) == two, "the whole backend lingers"
-    assert devices.follow(Desired(), 132, used=False) == Desired(), "and is not kept for longer"
+    assert devices.follow(two, 120, used=False) == two, "the backend lingers with all its devices"
+    assert devices.follow(Desired(), 132, used=False) == Desired(), "and it is removed afterwards"
 
 
 def test_the_interval_between_checks_grows() -> None:

@@ -1,4 +1,4 @@
-"""The ipip and wireguard backends, without a kernel that has them."""
+"""The ipip and wireguard backends. Without a kernel that supports them."""
 
 import base64
 import ipaddress
@@ -148,7 +148,7 @@ def test_the_former_backend_of_a_peer_stays_for_packets_in_flight() -> None:
     }
 
 
-def test_former_leases_are_forgotten_in_time() -> None:
+def test_former_leases_are_dropped_after_a_time() -> None:
     former = FormerLeases(15)
     old, new = lease("b", 2, "vxlan", VNI=1), lease("b", 2, "ipip")
     assert former.follow([old], 0, own="ipip") == ()
@@ -160,7 +160,7 @@ def test_former_leases_are_forgotten_in_time() -> None:
 
 
 def test_a_former_lease_is_kept_while_its_backend_is_our_own() -> None:
-    """The peer sends to us in the way that we announce."""
+    """The peer reaches us by the backend that we announce."""
     former = FormerLeases(15)
     old, new = lease("b", 2, "wireguard"), lease("b", 2, "ipip")
     former.follow([old], 0, own="wireguard")
@@ -171,7 +171,7 @@ def test_a_former_lease_is_kept_while_its_backend_is_our_own() -> None:
 
 
 # -- peers -----------------------------------------------------------------------------------------------
-def test_what_waits_until_its_peer_has_answered() -> None:
+def test_routes_that_wait_until_their_peer_has_answered() -> None:
     want = state({"Type": "wireguard"}, lease("b", 2, "wireguard"))
     waiting = PEERS.pending(want, seen(), 0)
     assert waiting["10.244.2.0/24"] == "192.0.2.2:51820 answers on flannel-wg"
@@ -230,7 +230,7 @@ def test_the_key_is_made_once_and_only_root_can_read_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"\xff\xfe", b"A" * 44])
-def test_a_spoilt_key_file_is_an_error_that_says_what_to_do(tmp_path: Path, content: bytes) -> None:
+def test_a_malformed_key_file_is_an_error_that_names_the_fix(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "wgkey"
     path.write_bytes(content)
     with pytest.raises(ConfigError, match="remove it, and a new one is made"):
@@ -257,7 +257,7 @@ def test_a_missing_kernel_module_is_reported_by_name(kind: str, tmp_path: Path) 
             made = {li.name for li in link.links(nl)}
     finally:
         netns.delete(name)
-    if "flannel" in " ".join(made):  # this kernel has it
+    if "flannel" in " ".join(made):  # this kernel has the module
         assert outcome.errors == ()
         return
     assert f"this kernel lacks the module {kind}: load it ('modprobe {kind}')" in outcome.errors[0]

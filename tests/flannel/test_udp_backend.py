@@ -45,11 +45,11 @@ async def test_packets_of_every_size_cross(cluster: Cluster) -> None:
     link = a.seen.links["flannel0"]
     assert (link.mtu, link.kind, link.up) == (1472, "tun", True)
     code, out = await a.run("ping", "-c1", "-W1", "-M", "do", "-s", "1445", "10.244.2.1")
-    assert code != 0, "larger than the MTU, and not to be divided"
+    assert code != 0, "larger than the MTU, with don't-fragment set"
 
 
 async def test_large_transfers_arrive_intact(cluster: Cluster) -> None:
-    """TCP through the offloads, both ways at once, with a sum at the end."""
+    """TCP with offloads, in both directions at once, with a checksum at the end."""
     a, b, _ = await udp(cluster)
     receive = (
         "import socket,hashlib,sys;s=socket.create_server(('10.244.2.1',7000));c,_=s.accept();h=hashlib.md5();n=0\n"
@@ -70,7 +70,7 @@ async def test_large_transfers_arrive_intact(cluster: Cluster) -> None:
 
 
 async def test_a_pods_large_packets_pass_the_device_in_one_piece(cluster: Cluster) -> None:
-    """The kernel divides what comes from another device if the TUN device takes less than that may send."""
+    """The kernel divides forwarded packets if the TUN device accepts less than the sending device may send."""
     a, b, _ = await udp(cluster)
     name = f"{a.netns}-pod"
     netns.create(name)

@@ -16,7 +16,7 @@ from pybernetes.flannel.backends.udp import segments as segments
 
 
 def slow_sum(data: bytes | bytearray) -> int:
-    """RFC 1071 by the letter."""
+    """RFC 1071, the simplest implementation."""
     total = 0
     for at in range(0, len(data), 2):
         total += int.from_bytes(data[at : at + 2].ljust(2, b"\0"), "big")
@@ -38,9 +38,9 @@ def tcp(
 ) -> bytes:
     words = 5 + len(options) // 4
     head = bytearray(struct.pack("!HHIIBBHHH", 4000, 5201, seq % 2**32, 77, words << 4, flags, 500, 0, 0) + options)
-    whole = bytes(head) + body
-    pseudo = bytes.fromhex("0af401010af40201") + struct.pack("!HH", 6, len(whole))
-    struct.pack_into("!H", head, 16, 0xFFFF - slow_sum(pseudo + whole + b"\0" * (len(whole) % 2)))
+    packet = bytes(head) + body
+    pseudo = bytes.fromhex("0af401010af40201") + struct.pack("!HH", 6, len(packet))
+    struct.pack_into("!H", head, 16, 0xFFFF - slow_sum(pseudo + packet + b"\0" * (len(packet) % 2)))
     return ip(6, bytes(head) + body, ttl=ttl, ident=ident)
 
 
@@ -50,7 +50,7 @@ def test_the_fast_sum_is_the_slow_one(data: bytes) -> None:
 
 
 @given(st.integers(2, 255), st.integers(0, 65535))
-def test_ageing_keeps_the_checksum_right(ttl: int, ident: int) -> None:
+def test_decrementing_the_ttl_keeps_the_checksum_right(ttl: int, ident: int) -> None:
     packet = bytearray(ip(17, b"x", ttl=ttl, ident=ident))
     assert packets.age(packet)
     assert packet[8] == ttl - 1 and slow_sum(packet[:20]) == 0xFFFF
@@ -68,11 +68,11 @@ def test_garbage_has_no_length(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\x45" * 19, b"\x60" + b"\0" * 60, b"\x44" + b"\0" * 60, ip(17, b"12345")[:-1]])
-def test_what_is_no_ipv4_packet(data: bytes) -> None:
+def test_data_that_is_not_an_ipv4_packet(data: bytes) -> None:
     assert packets.total_length(bytearray(data)) == 0
 
 
-def test_the_answer_to_the_unroutable() -> None:
+def test_the_icmp_answer_for_an_unknown_destination() -> None:
     offender = ip(17, b"12345678rest")
     answer = packets.unreachable(bytearray(offender))
     assert answer[:2] == b"\x03\x00" and answer[8:] == offender[:28]
@@ -102,7 +102,7 @@ def test_a_large_packet_is_divided_as_the_kernel_would(
     length: int, payload: int, seq: int, flags: int, options: bytes, ident: int
 ) -> None:
     body = random.Random(length).randbytes(length)
-    whole = tcp(body, seq=seq, flags=flags, options=options, ident=ident)
+    packet = tcp(body, seq=seq, flags=flags, options=options, ident=ident)
     want = [
         tcp(
             body[at : at + payload],
@@ -114,16 +114,16 @@ def test_a_large_packet_is_divided_as_the_kernel_would(
         for at in range(0, length, payload)
     ]
     got = []
-    for burst in segments.divide(memoryview(whole), payload, 20):
+    for burst in segments.divide(memoryview(packet), payload, 20):
         assert len(burst.data) <= segments.MAX_PAYLOAD and len(burst.data) <= burst.size * segments.MAX_DATAGRAMS
         got += [bytes(burst.data[at : at + burst.size]) for at in range(0, len(burst.data), burst.size)]
     assert got == want
 
 
 def test_the_largest_packet_makes_two_bursts_of_nearly_one_size() -> None:
-    whole = memoryview(tcp(bytes(65_495), seq=1, flags=0x10, options=b"", ident=1))
-    first, second = segments.divide(whole, 1392, 20)
-    assert len(whole) == 65_535
+    packet = memoryview(tcp(bytes(65_495), seq=1, flags=0x10, options=b"", ident=1))
+    first, second = segments.divide(packet, 1392, 20)
+    assert len(packet) == 65_535
     assert len(first.data) // first.size == 24 and -(-len(second.data) // second.size) == 24
 
 
@@ -133,7 +133,7 @@ def joined(parts: list[bytes]) -> list[tuple[bytes, bytes]]:
 
 @given(st.integers(2, 40), st.integers(1, 1448), OPTIONS, st.integers(0, 2**32 - 1), st.booleans())
 @settings(deadline=None)
-def test_what_was_divided_is_joined(count: int, payload: int, options: bytes, seq: int, push: bool) -> None:
+def test_divided_packets_are_joined_again(count: int, payload: int, options: bytes, seq: int, push: bool) -> None:
     body = random.Random(count).randbytes(count * payload)
     last = 0x18 if push else 0x10
     parts = [
@@ -166,11 +166,11 @@ BODY = b"12345678"
         [b"\x45" + b"\xff" * 59, b"\x45" + b"\xff" * 59],
     ],
 )
-def test_what_does_not_belong_together_stays_apart(parts: list[bytes]) -> None:
+def test_packets_of_different_streams_are_not_joined(parts: list[bytes]) -> None:
     assert joined(parts) == [(segments.PLAIN, part) for part in parts]
 
 
-def test_two_streams_in_one_burst_are_told_apart() -> None:
+def test_two_streams_in_one_burst_are_separated() -> None:
     one = [tcp(BODY, seq=n * 8, ident=n) for n in range(3)]
     two = [tcp(BODY, seq=900 + n * 8, ident=n) for n in range(2)]
     found = joined([*one, *two, b"tail"])
@@ -184,7 +184,7 @@ def test_any_burst_is_reassembled(data: bytes, size: int) -> None:
 
 
 def test_a_datagram_keeps_its_address_until_it_is_sent() -> None:
-    """The table of routes may be replaced between the two."""
+    """The routing table may be replaced between the two."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, socket.socket(socket.AF_INET, 2) as there:
         there.bind(("127.0.0.1", 0))
         there.settimeout(5)

@@ -1,4 +1,4 @@
-"""Which address a node sends from and announces, and which peers it takes for neighbours."""
+"""Which address a node sends from and announces, and which peers it treats as neighbours."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_tunnels_begin_at_an_address_of_the_interface(
 
 
 @pytest.mark.parametrize("backend", ["vxlan", "ipip"])
-def test_a_public_address_of_a_nat_is_no_gateway(backend: str) -> None:
+def test_a_nats_public_address_is_not_a_gateway(backend: str) -> None:
     mac = {"VtepMAC": "02:00:00:00:00:02"}
 
     def device(peer: Lease) -> str:
@@ -78,7 +78,7 @@ def test_host_gw_names_peers_behind_nat() -> None:
 
 @pytest.fixture
 def space() -> Iterator[str]:
-    """eth0 with two addresses, eth1 with one, and one that has none."""
+    """eth0 with two addresses, eth1 with one, and eth2 with none."""
     name = f"pbt-{os.getpid()}-under"
     netns.create(name)
     try:
@@ -96,7 +96,7 @@ def space() -> Iterator[str]:
 
 @pytest.mark.kernel
 @pytest.mark.parametrize(
-    ("name", "public", "source", "told"),
+    ("name", "public", "source", "data"),
     [
         ("eth0", None, "192.0.2.1", {}),
         ("192.0.2.101", None, "192.0.2.101", {}),
@@ -106,18 +106,18 @@ def space() -> Iterator[str]:
     ],
     ids=["plain", "by address", "behind NAT", "behind NAT, by address", "another interface's"],
 )
-def test_what_is_announced(space: str, name: str, public: str | None, source: str, told: dict[str, str]) -> None:
+def test_the_announced_data(space: str, name: str, public: str | None, source: str, data: dict[str, str]) -> None:
     wish = Selection(names=(name,), public_ips={4: public} if public else None)
     with Netlink(space) as nl:
         choice = interface.choose(nl, wish, [4])
     assert choice.public[4] == IP(public or source)
     assert choice.underlay.source(choice.public[4]) == IP(source)
-    assert _translated(choice, choice.public) == told
+    assert _translated(choice, choice.public) == data
 
 
 @pytest.mark.kernel
 @pytest.mark.parametrize("text", ["here", "2001:db8::1", "300.0.0.1"])
-def test_a_public_address_of_no_use_is_refused(space: str, text: str) -> None:
+def test_an_unusable_public_address_is_refused(space: str, text: str) -> None:
     wish = Selection(names=("eth0",), public_ips={4: text})
     with (
         Netlink(space) as nl,
@@ -127,6 +127,6 @@ def test_a_public_address_of_no_use_is_refused(space: str, text: str) -> None:
 
 
 @pytest.mark.kernel
-def test_a_public_address_does_not_make_up_for_an_interface_without_one(space: str) -> None:
+def test_an_interface_without_an_address_is_refused_in_spite_of_a_public_address(space: str) -> None:
     with Netlink(space) as nl, pytest.raises(InterfaceError, match=r"eth2 .* has no global IPv4 address"):
         interface.choose(nl, Selection(names=("eth2",), public_ips={4: "203.0.113.9"}), [4])

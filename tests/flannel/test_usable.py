@@ -1,4 +1,4 @@
-"""Which leases are usable: the fast method for leases that are disjoint gives the result of the slow one."""
+"""Which leases are usable: the fast method for disjoint leases gives the result of the slow one."""
 
 import ipaddress
 from functools import partial

@@ -1,6 +1,6 @@
-"""An evening with two nodes and etcd: `pybernetes flanneld` as a process, looked at with the usual tools.
+"""A session with two nodes and etcd: `pybernetes flanneld` as a process, examined with the usual tools.
 
-The addresses, the commands, the tables and the log lines are those that guides to flannel show.
+Addresses, commands, output and log lines are those that guides to flannel show.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def until(true: Callable[[], object], what: Callable[[], str], seconds: float = 
 
 @dataclass
 class Machine:
-    """One node: its CNI world, and flanneld as supervisord would run it."""
+    """One node: its CNI environment, and flanneld as supervisord would run it."""
 
     number: int
     world: World
@@ -68,17 +68,17 @@ class Machine:
         return code
 
     @property
-    def said(self) -> str:
-        """What it logged since it was last started."""
+    def logged(self) -> str:
+        """The log since the last start."""
         return self.log.read_text()[self.read :]
 
-    def says(self, *patterns: str) -> None:
-        """The lines in this order, others between them; waits for them."""
-        whole = re.compile(".*".join(patterns), re.DOTALL)
-        until(lambda: whole.search(self.said), lambda: f"no {patterns} in\n{self.said}")
+    def logs(self, *patterns: str) -> None:
+        """Wait for log lines in this order; other lines may come between."""
+        pattern = re.compile(".*".join(patterns), re.DOTALL)
+        until(lambda: pattern.search(self.logged), lambda: f"no {patterns} in\n{self.logged}")
 
     def shows(self, command: str, *lines: str) -> None:
-        """A command's table has each of these lines."""
+        """Wait until a command's output has each of these lines."""
         wanted = [re.compile(line, re.MULTILINE) for line in lines]
         until(lambda: all(w.search(self.run(command)) for w in wanted), lambda: self.run(command))
 
@@ -153,12 +153,12 @@ def place(tmp_path: Path) -> Iterator[Place]:
         netns.delete(switch)
 
 
-#: klog's head of a line, then the words.
+#: The header of a klog line.
 HEAD = r"[IWE]\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ [\w.]+:\d+\] "
 
 
 def pod(machine: Machine, name: str) -> str:
-    """A pod on the machine, attached as kubelets of the time did it; its address."""
+    """Attach a pod to the machine as old kubelets did; returns its address."""
     machine.world.make(name)
     result = machine.world.call("flannel", "ADD", machine.world.flannel("0.3.1"), name)
     return str(result["ips"][0]["address"]).split("/")[0]
@@ -171,7 +171,7 @@ def test_two_nodes_from_host_gw_to_vxlan_and_back(place: Place) -> None:
         machine.start()
 
     # The first start, with the subnet that the node had before.
-    first.says(
+    first.logs(
         HEAD + r"Start healthz server on 0\.0\.0\.0:2401",
         HEAD + r"Created subnet manager: Etcd Local Manager with Previous Subnet: 172\.7\.21\.0/24",
         r"Found network config - Backend type: host-gw",
@@ -182,8 +182,8 @@ def test_two_nodes_from_host_gw_to_vxlan_and_back(place: Place) -> None:
         r"Wrote subnet file to .*subnet\.env",
         r"Running backend\.",
     )
-    first.says(r"Waiting for 2[23]h\S* to renew lease")
-    first.says(r"Subnet added: 172\.7\.22\.0/24 via 10\.4\.7\.22")
+    first.logs(r"Waiting for 2[23]h\S* to renew lease")
+    first.logs(r"Subnet added: 172\.7\.22\.0/24 via 10\.4\.7\.22")
     first.shows("ip route", r"^172\.7\.22\.0/24 via 10\.4\.7\.22 dev eth0 proto 70 ?$")
     assert "flannel.1" not in first.run("ip link")
     leases = place.etcdctl("get", "--prefix", "/coreos.com/network/subnets/", "--keys-only").split()
@@ -192,8 +192,8 @@ def test_two_nodes_from_host_gw_to_vxlan_and_back(place: Place) -> None:
         "FLANNEL_NETWORK=172.7.0.0/16\nFLANNEL_SUBNET=172.7.21.1/24\nFLANNEL_MTU=1500\nFLANNEL_IPMASQ=true\n"
     )
 
-    # Pods, and their way to each other; the source address is the pod's own.
-    until(lambda: "172.7.22.1" in second.world.subnet_file.read_text(), lambda: second.said)
+    # Pods reach each other; the source address is the pod's.
+    until(lambda: "172.7.22.1" in second.world.subnet_file.read_text(), lambda: second.logged)
     here, there = pod(first, "web-1"), pod(second, "web-2")
     assert (here, there) == ("172.7.21.2", "172.7.22.2")
     first.shows("ip route", r"^172\.7\.21\.0/24 dev cni0 proto kernel scope link src 172\.7\.21\.1")
@@ -214,7 +214,7 @@ def test_two_nodes_from_host_gw_to_vxlan_and_back(place: Place) -> None:
     assert "0% packet loss" in first.world.run("web-1", "ping", "-c2", "-i0.1", "-W2", there)
     assert sees(second, from_machine=first, target=there) == here
 
-    # By night: stop, change the model, start. Nobody has to delete a route by hand.
+    # Stop, change the backend, start. No route has to be deleted by hand.
     for machine in place.machines:
         assert machine.stop() == 0
     first.shows("ip route", r"^172\.7\.22\.0/24 via 10\.4\.7\.22 dev eth0")
@@ -222,7 +222,7 @@ def test_two_nodes_from_host_gw_to_vxlan_and_back(place: Place) -> None:
     place.configure({"Type": "VxLAN"})
     for machine in place.machines:
         machine.start()
-    first.says(
+    first.logs(
         r"Found network config - Backend type: vxlan",
         r"VXLAN config: VNI=1 Port=8472 GBP=false Learning=false DirectRouting=false",
         r"Found lease \(172\.7\.21\.0/24\) for current IP \(10\.4\.7\.21\), reusing",
@@ -234,10 +234,10 @@ def test_two_nodes_from_host_gw_to_vxlan_and_back(place: Place) -> None:
     first.shows("bridge fdb show dev flannel.1", rf"^{mac} dst 10\.4\.7\.22 self permanent")
     first.shows("ip -d link show dev flannel.1", r"mtu 1450", r"vxlan id 1 local 10\.4\.7\.21 dev eth0 .*dstport 8472")
     assert "FLANNEL_MTU=1450\n" in first.world.subnet_file.read_text()
-    until(lambda: "0% packet loss" in first.world.run("web-1", "ping", "-c1", "-W1", there), lambda: first.said)
+    until(lambda: "0% packet loss" in first.world.run("web-1", "ping", "-c1", "-W1", there), lambda: first.logged)
     assert sees(second, from_machine=first, target=there) == here
 
-    # Killed the hard way, and to direct routing without stopping anything.
+    # kill -9, and a change to DirectRouting while everything runs.
     first.stop(signal.SIGKILL)
     first.start()
     place.configure({"Type": "vxlan", "Directrouting": True})
@@ -245,9 +245,9 @@ def test_two_nodes_from_host_gw_to_vxlan_and_back(place: Place) -> None:
     second.shows("ip route", r"^172\.7\.21\.0/24 via 10\.4\.7\.21 dev eth0 proto 70 ?$")
     assert "0% packet loss" in first.world.run("web-1", "ping", "-c2", "-i0.1", "-W2", there)
 
-    # And back; what vxlan had put there goes.
+    # And back; the objects of vxlan are removed.
     place.configure({"Type": "host-gw"})
-    until(lambda: "flannel.1" not in first.run("ip link"), lambda: first.said, seconds=40)
+    until(lambda: "flannel.1" not in first.run("ip link"), lambda: first.logged, seconds=40)
     assert "0% packet loss" in first.world.run("web-1", "ping", "-c2", "-i0.1", "-W2", there)
 
 

@@ -1,7 +1,7 @@
-"""The original flanneld's nodes become ours, and go back, while pods talk; and both kinds share one network.
+"""Nodes change from Go flanneld to ours and back while pods talk; and both share one network.
 
-`go_flannel.py` does to a node what the original does. Pods are attached by the stock plugins. Leases are on Nodes, in
-a real API server, with IPv4 alone or with both families, or in a real etcd.
+`go_flannel.py` performs the steps of Go flanneld. Pods are attached by the stock plugins. Leases are on Nodes in a real
+API server, with IPv4 alone or with both families, or in a real etcd.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from pybernetes import cni
 from pybernetes.flannel.subnet_file import previous_subnets
 from pybernetes.linux import netns
 
-from .go_flannel import GoFlanneld, Peer, Unfit
+from .go_flannel import GoFlanneld, Peer, WouldReplaceDevice
 from .go_world import (
     CONFIG,
     DEVICE,
@@ -39,7 +39,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
 
 def stock(machine: Machine, command: str) -> None:
-    """The stock `bridge` and `host-local`, as the original's CNI plugin calls them; and the note that it keeps."""
+    """Call the stock `bridge` and `host-local` as flannel's CNI plugin does, and write its state file."""
     config = {
         "cniVersion": "0.3.1",
         "name": "cbr0",
@@ -78,7 +78,7 @@ def call(machine: Machine, plugin: Path, command: str, config: str) -> None:
 
 @pytest.fixture(params=["nodes", "etcd", "dual"])
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    """Two nodes with the original, and a pod on each."""
+    """Two nodes with Go flanneld, and a pod on each."""
     tag = f"pbt-{os.getpid()}-{uuid.uuid4().hex[:4]}"
     numbers = (1, 2)
     async with AsyncExitStack() as stack:
@@ -105,9 +105,9 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 
 async def test_node_by_node_to_ours_and_back(world: World) -> None:
-    """Nothing is lost, nothing is there twice, and the original keeps what it finds afterwards."""
+    """No packet is lost, no object is there twice, and Go flanneld keeps the objects that ours left."""
     before = [machine.kernel() for machine in world.machines]
-    told = [await world.leases.text(machine.number) for machine in world.machines]
+    leases = [await world.leases.text(machine.number) for machine in world.machines]
     for kernel, own in zip(before, world.macs, strict=True):
         assert kernel["device"][1] == own.mac and len(kernel["routes"]) == 1
     async with world.unbroken():
@@ -118,13 +118,13 @@ async def test_node_by_node_to_ours_and_back(world: World) -> None:
             await machine.stop_ours()
             others = [peer for peer in world.macs if peer.number != machine.number]
             assert await machine.start_go("0e:ff:ff:ff:ff:ff", others) == "kept"
-    # The same in every word: device and its number, routes, entries, rules of the same chains, the file.
+    # Exactly the same: device and its index, routes, entries, rules of the same chains, the file.
     assert ours == before
     assert [machine.kernel() for machine in world.machines] == before
-    assert [await world.leases.text(machine.number) for machine in world.machines] == told
+    assert [await world.leases.text(machine.number) for machine in world.machines] == leases
 
 
-async def test_what_the_plugins_attached_is_detached_by_ours(world: World) -> None:
+async def test_pods_of_the_stock_plugins_are_detached_by_ours(world: World) -> None:
     machine = world.machines[0]
     await machine.start_ours()
     cni.install(machine.folder / "bin")
@@ -150,13 +150,13 @@ async def test_both_kinds_share_one_network(world: World) -> None:
     go, ours = world.machines
     await ours.start_ours()
     async with world.unbroken():
-        # A node of the original joins, and leaves: ours follows the leases that it writes.
+        # A node with Go flanneld joins and leaves: our flanneld follows its lease.
         await world.leases.write(7, "0e:11:22:33:44:07")
         await until(lambda: len(ours.kernel()["routes"]) == 2)
         assert "10.244.7.0 0e:11:22:33:44:07" in ours.kernel()["neighbours"]
         await world.leases.delete(7)
         await until(lambda: len(ours.kernel()["routes"]) == 1)
-    # The other way round: what our node told is what the original reads.
+    # The other direction: Go flanneld can read the lease that ours wrote.
     mine = Peer(ours.number, "0e:11:22:33:44:02")
     await asyncio.to_thread(go.go.removed, mine)
     await asyncio.to_thread(go.go.added, mine)
@@ -164,7 +164,7 @@ async def test_both_kinds_share_one_network(world: World) -> None:
         await asyncio.sleep(0.3)
 
 
-async def test_routes_of_go_flannel_to_nodes_that_are_gone(world: World) -> None:
+async def test_routes_of_go_flannel_to_deleted_nodes(world: World) -> None:
     machine = world.machines[0]
     before = machine.kernel()
     await asyncio.to_thread(machine.go.added, Peer(9, "0e:11:22:33:44:09"))
@@ -176,18 +176,18 @@ async def test_routes_of_go_flannel_to_nodes_that_are_gone(world: World) -> None
         await machine.start_ours()
         await until(lambda: len(machine.kernel()["routes"]) == 2)
     for words in others:
-        assert machine.go.show("route", "show", words[0]), "a route of somebody else stays"
+        assert machine.go.show("route", "show", words[0]), "a route of another program stays"
         machine.go.run("ip", "route", "del", *words)
     assert machine.kernel() == before
 
 
 async def test_a_device_with_other_properties_is_replaced_and_announced(world: World) -> None:
-    """The original would not keep this one either; ours says the new device's MAC to all."""
+    """Go flanneld would not keep this device either; ours announces the MAC of the new one."""
     machine = world.machines[0]
     words = f"ip link add {DEVICE} type vxlan id 1 dev eth0 nolearning dstport 4789 local 192.0.2.1"
     machine.go.run("ip", "link", "del", DEVICE)
     machine.go.run(*words.split())
-    with pytest.raises(Unfit, match="port"):
+    with pytest.raises(WouldReplaceDevice, match="port"):
         machine.go.start("0e:11:22:33:44:01", [])
     await machine.start_ours()
     assert machine.go.mac() in str(await world.leases.text(1))
@@ -213,7 +213,7 @@ def test_the_subnet_file_of_go_flannel_is_read(tmp_path: Path) -> None:
 
 
 async def test_plain_routes_of_go_flannel_are_taken_over(world: World) -> None:
-    """The host-gw backend: the original's routes lie on the interface itself, where others' routes are too."""
+    """The host-gw backend: Go flanneld's routes are on the node's interface, as are routes of other programs."""
     for machine, own in zip(world.machines, world.macs, strict=True):
         other = next(peer for peer in world.macs if peer != own)
         machine.go.removed(other)
@@ -223,7 +223,7 @@ async def test_plain_routes_of_go_flannel_are_taken_over(world: World) -> None:
                 "ip", "route", "replace", other.subnet(family), "via", other.public_ip(family), "dev", "eth0"
             )
     await world.configure("host-gw")
-    await world.tell_plain()
+    await world.write_host_gw_leases()
 
     def routes(machine: Machine) -> list[list[str]]:
         found = machine.go.run("ip", "route", "show") + machine.go.run("ip", "-6", "route", "show")

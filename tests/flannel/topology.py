@@ -1,6 +1,6 @@
-"""Network namespaces as segments, routers, NATs, nodes with a real flanneld each, and pods on them.
+"""Network namespaces as segments, routers, NATs, nodes that run flanneld, and pods on them.
 
-Everything is named `pbt-…` and goes with the world. Nodes lease their subnets in a real etcd.
+All names begin with `pbt-`, and everything is removed with the world. Nodes lease their subnets in a real etcd.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from .kinds import observe
 
 PREFIX = "/coreos.com/network/"
 ROUTER = 254
-#: Addresses of each segment by family; the host's number goes in.
+#: Addresses of each segment by family; the host's number is inserted.
 SEGMENTS = {
     "a": {4: "192.0.2.{}/24", 6: "2001:db8:1::{:x}/64"},
     "b": {4: "198.51.100.{}/24", 6: "2001:db8:2::{:x}/64"},
@@ -45,14 +45,14 @@ DEFAULTS = {4: route.DEFAULT4, 6: route.DEFAULT6}
 
 
 async def until(true: Callable[[], object], seconds: float = 30.0) -> None:
-    """Wait for it."""
+    """Wait for a condition."""
     async with asyncio.timeout(seconds):
         while not true():
             await asyncio.sleep(0.02)
 
 
 def address(segment: str, number: int, version: int = 4) -> str:
-    """Without the prefix length."""
+    """A host's address on a segment, without the prefix length."""
     return SEGMENTS[segment][version].format(number).partition("/")[0]
 
 
@@ -67,7 +67,7 @@ def ctl(server: EtcdServer, *words: str) -> str:
 
 
 def subnet(number: int, version: int = 4) -> str:
-    """The pods' subnet of a node."""
+    """The pod subnet of a node."""
     return f"10.244.{number}.0/24" if version == 4 else f"fd00:244:0:{number}::/64"
 
 
@@ -82,7 +82,7 @@ class Pod:
 
 @dataclass
 class Node:
-    """A node and its daemon, which may be stopped and started anew."""
+    """A node and its daemon, which may be stopped and started again."""
 
     number: int
     netns: str
@@ -100,7 +100,7 @@ class Node:
         self.task = asyncio.create_task(self.daemon.run(), name=f"flanneld of node {self.number}")
 
     async def stop(self) -> None:
-        """As a crash: nothing is tidied up."""
+        """Stop without clean-up, like a crash."""
         if self.task is not None:
             self.task.cancel()
             await asyncio.gather(self.task, return_exceptions=True)
@@ -112,15 +112,15 @@ class Node:
             return observe(nl)
 
     def routes(self) -> dict[str, str]:
-        """Device by destination of what is ours."""
+        """Device by destination of flannel's routes."""
         return {r.dst: r.link for r in self.seen.routes}
 
     def env(self) -> dict[str, str]:
-        """subnet.env"""
+        """The variables in subnet.env."""
         return dict(line.split("=", 1) for line in (self.folder / "subnet.env").read_text().splitlines())
 
     def pod(self, world: World) -> Pod:
-        """A pod made as the CNI plugins would."""
+        """A pod as the CNI plugins make it."""
         world.pods += 1
         pod = f"{world.tag}-p{world.pods}"
         mtu = int(self.env()["FLANNEL_MTU"])
@@ -145,7 +145,7 @@ class Node:
 
 @dataclass
 class World:
-    """The namespaces and what runs in them."""
+    """The namespaces and the nodes in them."""
 
     tag: str
     folder: Path
@@ -184,7 +184,7 @@ class World:
                 addr.add(nl, link.link(nl, device).index, cidr)
 
     def router(self, name: str, segments: Mapping[str, int], mtu: int = 1500) -> str:
-        """A namespace that forwards between segments; its number on each is given."""
+        """A namespace that forwards between segments; `segments` has its number on each."""
         space = f"{self.tag}-{name}"
         self.space(space)
         self._forward(space)
@@ -197,7 +197,7 @@ class World:
             sysctl.write(f"net.{key}", "1", netns=space)
 
     async def translate(self, space: str, segment: str, inside: str, public: str) -> None:
-        """The router stands for `inside` with a public address on a segment: both ways, one to one."""
+        """Make the router a one-to-one NAT for `inside`, with a public address on a segment."""
         device = f"eth-{segment}"
         with Netlink(space) as nl:
             addr.add(nl, link.link(nl, device).index, f"{public}/24")
@@ -225,7 +225,7 @@ class World:
         tls: EtcdTls | None = None,
         **manager: Any,
     ) -> Node:
-        """A node whose daemon has not been started; its way out is the segment's router, if there is one."""
+        """A node whose daemon has not been started; its default route is the segment's router, if there is one."""
         space, folder = f"{self.tag}-{number}", self.folder / f"node-{number}"
         self.space(space)
         self._forward(space)
@@ -258,7 +258,7 @@ class World:
         return made
 
     def configure(self, backend: Mapping[str, Any]) -> None:
-        """The network config."""
+        """Set the network config."""
         config: dict[str, Any] = {
             "Backend": backend,
             "EnableIPv4": 4 in self.versions,
@@ -269,14 +269,14 @@ class World:
         ctl(self.server, "put", f"{PREFIX}config", json.dumps(config))
 
     async def start(self, backend: Mapping[str, Any]) -> None:
-        """Run all daemons, until every one has done a whole pass with all leases."""
+        """Run all daemons, and wait until each has completed a pass with all leases."""
         await asyncio.to_thread(self.configure, backend)
         for node in self.nodes:
             node.start()
         await until(lambda: all(node.daemon.ready for node in self.nodes))
 
     async def routed(self, *nodes: Node, via: str = "") -> None:
-        """Until these nodes, or all, have a route to every other node's subnets (and no stray one), by one device."""
+        """Wait until these nodes, or all, have routes to exactly the other nodes' subnets, on one device."""
         for node in nodes or self.nodes:
             others = [other for other in self.nodes if other is not node]
             want = {subnet(other.number, version) for other in others for version in self.versions}
@@ -291,7 +291,7 @@ class World:
 async def make_world(
     folder: Path, server: EtcdServer, versions: tuple[int, ...] = (4,), segments: Mapping[str, int] | None = None
 ) -> AsyncIterator[World]:
-    """An empty world with these segments, each with its MTU; nothing of flannel is left in the etcd."""
+    """An empty world with these segments, each with its MTU; flannel's keys in etcd are deleted."""
     await asyncio.to_thread(ctl, server, "del", "--prefix", "")
     async with AsyncExitStack() as stack:
         world = World(f"pbt-{os.getpid()}-{uuid.uuid4().hex[:4]}", folder, server, versions, stack)

@@ -24,7 +24,7 @@ async def ping(pod: Pod, target: str, *options: str, version: int = 4) -> tuple[
 
 
 async def echoes(a: Pod, b: Pod, version: int) -> None:
-    """Small, exactly the MTU, one more, and in fragments."""
+    """Echoes that are small, as large as the MTU, one byte larger, and in fragments."""
     target, room = b.ips[version], min(a.mtu, b.mtu) - ECHO[version]
     for options in ((), ("-M", "do", "-s", str(room)), ("-s", "20000")):
         code, out = await ping(a, target, *options, version=version)
@@ -55,7 +55,7 @@ def opened(space: str, kind: socket.SocketKind, version: int) -> socket.socket:
 
 
 def transfer(a: Pod, b: Pod, version: int, size: int) -> str:
-    """Send many bytes over TCP, see that they arrive whole, and tell the source address that the far side saw."""
+    """Send many bytes over TCP and check that they arrive intact; returns the source address that the receiver saw."""
     data = random.Random(size).randbytes(1 << 20)
     with listening(b, socket.SOCK_STREAM, version) as server, ThreadPoolExecutor(1) as pool:
 
@@ -81,7 +81,7 @@ def transfer(a: Pod, b: Pod, version: int, size: int) -> str:
 
 
 def datagrams(a: Pod, b: Pod, version: int) -> str:
-    """Datagrams there and back, small and in fragments; the source address that the far side saw."""
+    """Datagrams in both directions, small and in fragments; returns the source address that the receiver saw."""
     with (
         listening(b, socket.SOCK_DGRAM, version) as server,
         opened(a.netns, socket.SOCK_DGRAM, version) as client,
@@ -95,7 +95,7 @@ def datagrams(a: Pod, b: Pod, version: int) -> str:
 
 
 async def talk(a: Pod, b: Pod, version: int = 4, *, size: int = 32 << 20) -> None:
-    """Everything; each sees the other's own address."""
+    """All of these; each pod sees the other's address as the source."""
     await echoes(a, b, version)
     assert await asyncio.to_thread(datagrams, a, b, version) == a.ips[version]
     assert await asyncio.to_thread(transfer, a, b, version, size) == a.ips[version]
