@@ -1,1 +1,1 @@
-"""Features that the kernel of a build machine often lacks, tried in a kernel that has them."""
+"""Features that the kernel of a build machine often lacks, tested in a kernel that has them."""

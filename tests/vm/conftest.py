@@ -1,4 +1,4 @@
-"""What is in `inside` runs in the virtual machine only; `test_other_kernel.py` takes it there."""
+"""The tests in `inside` run only in the virtual machine; `test_other_kernel.py` starts it."""
 
 import os
 

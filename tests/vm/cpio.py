@@ -1,4 +1,4 @@
-"""Archives in the kernel's own format for a first file system: cpio, "newc".
+"""Archives in the format of the kernel's initramfs: cpio, "newc".
 
 Source: the kernel's Documentation/driver-api/early-userspace/buffer-format.rst.
 """
@@ -12,35 +12,35 @@ _TRAILER = "TRAILER!!!"
 
 
 class Archive:
-    """Writes entries one by one; parents of a path are made when they are missing."""
+    """Writes entries one by one, and adds missing parent directories of a path."""
 
     def __init__(self, target: BinaryIO) -> None:
         self._target = target
         self._names: set[str] = set()
 
     def directory(self, path: str) -> None:
-        """A directory and those above it."""
+        """Add a directory and its parents."""
         name = path.strip("/")
         if name and name not in self._names:
             self.directory(os.path.dirname(name))
             self._entry(name, stat.S_IFDIR | 0o755)
 
     def file(self, path: str, content: bytes, *, mode: int = 0o644, mtime: int = 0) -> None:
-        """A file with its content."""
+        """Add a file with this content."""
         self._below(path, stat.S_IFREG | mode, content, mtime)
 
     def link(self, path: str, target: str) -> None:
-        """A symbolic link."""
+        """Add a symbolic link."""
         self._below(path, stat.S_IFLNK | 0o777, target.encode())
 
     def device(self, path: str, major: int, minor: int) -> None:
-        """A character device."""
+        """Add a character device."""
         self._below(path, stat.S_IFCHR | 0o666, device=(major, minor))
 
     def copy(self, path: Path) -> None:
-        """A file or symbolic link of this machine, under the same path; for a link what it points to as well.
+        """Add a file or symbolic link of this machine under the same path; for a link, its target as well.
 
-        The time of the last change comes along: Python's compiled files are known to fit by it.
+        The modification time is kept: Python validates its compiled files by it.
         """
         name = str(path)
         if name.strip("/") in self._names:
@@ -65,7 +65,7 @@ class Archive:
                 return
 
     def close(self) -> None:
-        """Write the end mark."""
+        """Write the trailer."""
         self._entry(_TRAILER, 0)
 
     def _below(

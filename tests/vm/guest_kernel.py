@@ -1,4 +1,4 @@
-"""The kernel that is booted: Debian's for clouds, unpacked (never installed) by tools/install.sh dev."""
+"""The guest's kernel: Debian's cloud kernel, which tools/install.sh dev unpacks without installing it."""
 
 import os
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class KernelMissing(Exception):
-    """No kernel to boot; the message says how to get one."""
+    """There is no kernel to boot; the message names the command that gets one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class GuestKernel:
 
     @classmethod
     def find(cls) -> "GuestKernel":
-        """The one in the cache folder. Raises KernelMissing."""
+        """The kernel in the cache folder. Raises KernelMissing."""
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pybernetes" / "vm-kernel"
         images = sorted((cache / "boot").glob("vmlinuz-*"))
         if not images:
@@ -29,9 +29,9 @@ class GuestKernel:
         return cls(images[-1], cache / "lib" / "modules" / release)
 
     def in_order(self, names: list[str]) -> list[Path]:
-        """The files of these modules and of all that they need, in the order in which they can be loaded.
+        """The files of these modules and their dependencies, in the order in which they can be loaded.
 
-        A name that the kernel has built in is left out; one that it does not have raises KernelMissing.
+        A built-in module is left out; an unknown one raises KernelMissing.
         """
         files = {_plain(path.stem): path for path in self.modules.rglob("*.ko")}
         builtin = {_plain(Path(line).stem) for line in (self.modules / "modules.builtin").read_text().split()}
@@ -56,6 +56,6 @@ def _plain(name: str) -> str:
 
 
 def needs(module: bytes) -> list[str]:
-    """The modules that a module says it depends on, in its section of strings."""
+    """The modules that a module depends on, from its .modinfo section."""
     found = re.search(rb"\0depends=([^\0]*)\0", module)
     return [_plain(name) for name in found[1].decode().split(",") if name] if found else []

@@ -1,9 +1,9 @@
-"""A virtual machine that runs one command in a kernel of its own, with this machine's Python and our code.
+"""A virtual machine that runs one command in another kernel, with this machine's Python and our code.
 
-QEMU translates the guest's instructions (`tcg`), so no access to the processor's virtualisation is needed. All that
-the command needs is in the first file system, in memory: Python with its library, some packages, tools with their
-shared libraries, our source and tests, each under the path that it has here. There are no disks and no network.
-What the command prints comes out of the second serial port; the first is the kernel's console.
+QEMU translates the guest's instructions (`tcg`), so it does not need the processor's virtualisation. The initramfs has
+everything that the command needs: Python with its library, some packages, tools with their shared libraries, our source
+and tests, each under the same path as here. There are no disks and no network. The command's output goes to the second
+serial port; the first is the kernel's console.
 """
 
 import os
@@ -50,7 +50,7 @@ PACKAGES_FOR_THOSE = (
     "typing_extensions.py",
     "py.py",
 )
-#: Parts of Python's library that nothing here imports, and that are large.
+#: Large parts of Python's library that the tests do not import.
 NOT_NEEDED = {"test", "idlelib", "tkinter", "lib2to3", "ensurepip", "site-packages", "dist-packages", "turtledemo"}
 NOT_NEEDED |= {"config-3.11-x86_64-linux-gnu", "pydoc_data", "distutils", "tests"}
 
@@ -74,12 +74,12 @@ echo "{_END} $?" >/dev/ttyS1
 
 
 class MachineError(Exception):
-    """The machine could not be started, or did not come to the end of the command; the message has its console."""
+    """The machine could not be started, or the command did not end; the message has the console's output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a command."""
+    """The result of a command."""
 
     code: int
     output: str
@@ -95,10 +95,10 @@ def run(
     timeout: float = 120,
     memory_mib: int = 1024,
 ) -> Result:
-    """Boot, load the modules, run the command in the repository's folder, switch off.
+    """Boot, load the modules, run the command in the repository's folder, power off.
 
-    `files` are there besides what always is; programs among them come with their libraries. Without `python` there
-    are just the tools, and the machine starts sooner. Raises KernelMissing or MachineError.
+    `files` are added; programs among them get their libraries. Without `python` the machine has only the tools, and
+    starts sooner. Raises KernelMissing or MachineError.
     """
     if shutil.which(QEMU) is None:
         raise MachineError(f"{QEMU} is missing: run tools/install.sh dev")
@@ -129,7 +129,7 @@ def run(
 def build(
     target: Path, modules: Sequence[Path], command: Sequence[str], more: Sequence[Path] = (), *, python: bool = True
 ) -> None:
-    """Write the first file system."""
+    """Write the initramfs."""
     with target.open("wb") as file:
         archive = Archive(file)
         for folder in ("/proc", "/sys", "/run", "/tmp", "/root", "/etc", "/var"):
@@ -186,7 +186,7 @@ def _tree(top: Path) -> list[Path]:
 
 
 def _libraries(files: Iterable[Path]) -> list[Path]:
-    """The shared libraries that programs and extension modules need, and what loads them."""
+    """The shared libraries that programs and extension modules need, and the dynamic loader."""
     binaries = [str(path) for path in files if path.suffix == ".so" or os.access(path, os.X_OK)]
     listing = subprocess.run(["ldd", *binaries], capture_output=True, text=True).stdout
     return [Path(name) for name in sorted(set(re.findall(r"(/\S+) \(0x", listing)))]

@@ -1,4 +1,4 @@
-"""Bridges that tell VLANs apart, which the host's kernel may not have, in Debian's cloud kernel."""
+"""Bridges with VLAN filtering, which the host's kernel may lack, in Debian's cloud kernel."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from vm.test_other_kernel import vm_tests
 @pytest.mark.vm
 @pytest.mark.slow
 def test_bridge_vlan() -> None:
-    """The CNI plugin: access ports, trunks, gateways, in turn with the stock one."""
+    """The CNI plugin: access ports, trunks, gateways, compared with the stock plugin."""
     tools = [Path("/usr/lib/cni/bridge"), Path("/usr/lib/cni/host-local"), Path("/usr/sbin/bridge").resolve()]
     world = [machine.REPOSITORY / "tests" / "cni" / name for name in ("__init__.py", "cni_world.py")]
     modules = ("veth", "bridge", "8021q")

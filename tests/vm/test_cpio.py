@@ -1,4 +1,4 @@
-"""The archive against a reader of its own: busybox's cpio."""
+"""The archive, read by another program: busybox's cpio."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""The same nodes on this machine's kernel, which may lack the module that a backend needs."""
+"""Two nodes on this machine's kernel, which may lack the module that a backend needs."""
 
 import asyncio
 import logging
@@ -17,15 +17,15 @@ async def test_a_network_keeps_working_when_the_new_backend_is_not_possible(
 ) -> None:
     caplog.set_level(logging.INFO)
 
-    def told() -> bool:
+    def reported() -> bool:
         return any(f"this kernel lacks the module {kind}" in record.message for record in caplog.records)
 
     async with pair(tmp_path, {"Type": "vxlan"}, 4) as made:
         await made.settled("flannel.1")
         made.configure({"Type": kind})
-        await until(lambda: told() or all(device in host.seen.ours for host in made.hosts))
+        await until(lambda: reported() or all(device in host.seen.ours for host in made.hosts))
         await asyncio.sleep(0.2)
-        if told():
+        if reported():
             assert [host.routes() for host in made.hosts] == [
                 {"10.244.2.0/24": "flannel.1"},
                 {"10.244.1.0/24": "flannel.1"},

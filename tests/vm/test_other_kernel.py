@@ -1,4 +1,4 @@
-"""What the host's kernel may lack, in Debian's cloud kernel: one boot runs all of `inside`, another the tools alone."""
+"""Features that the host's kernel may lack, in Debian's cloud kernel: each boot runs some of the tests in `inside`."""
 
 import os
 import sys
@@ -28,7 +28,7 @@ TUNNELS = ("ipip", "wireguard", "veth", "bridge", "vxlan", "tun", "nf_tables")
 
 
 def vm_tests(paths: str, *modules: str, timeout: float, files: Sequence[Path] = ()) -> None:
-    """Run a selection of tests inside; fails with what they printed."""
+    """Run a selection of tests in the machine; fails with their output."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--color=no", "--timeout=600", *paths.split()]
     result = run(command, modules=modules, timeout=timeout, files=files)
     if result.code != 0 or " passed" not in result.output:
@@ -58,7 +58,7 @@ def test_ipsec() -> None:
 @pytest.mark.vm
 @pytest.mark.slow
 def test_ipvlan() -> None:
-    """The CNI plugin, in turn with the stock one."""
+    """The CNI plugin, mixed with the stock one."""
     stock = [Path("/usr/lib/cni", plugin) for plugin in ("ipvlan", "host-local", "static")]
     world = [machine.REPOSITORY / "tests" / "cni" / name for name in ("__init__.py", "cni_world.py")]
     modules = ("ipvlan", "veth", "bridge")
@@ -68,7 +68,7 @@ def test_ipvlan() -> None:
 @pytest.mark.vm
 @pytest.mark.slow
 def test_modules_and_exit_codes() -> None:
-    """The machine by itself: another kernel, its modules, no network, and the command's own exit code."""
+    """The machine itself: another kernel, its modules, no network, and the command's exit code."""
     script = """
     echo "kernel $(uname -r)"
     for kind in dummy wireguard; do /usr/sbin/ip link add try-$kind type $kind && echo "made $kind"; done

@@ -1,4 +1,4 @@
-"""Two nodes (namespaces) on one wire, each with a daemon; leases and config are on a board in this process."""
+"""Two nodes (namespaces), connected by a veth pair, each with a daemon; a board in this process has the leases."""
 
 import asyncio
 import ipaddress
@@ -33,12 +33,12 @@ KINDS = kernel_kinds(FlannelOptions(node_name=""))
 
 @dataclass
 class Board:
-    """Where nodes post leases, and what the config of each says."""
+    """The leases of all nodes."""
 
     leases: dict[str, Lease] = field(default_factory=dict)
     listeners: list[Callable[[], None]] = field(default_factory=list)
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         for listener in self.listeners:
             listener()
 
@@ -78,13 +78,13 @@ class BoardManager:
     async def announce(self, lease: Lease) -> None:
         known = self._board.leases.get(lease.node)
         if known != lease:
-            # As bytes would be: what comes back is another object.
+            # A different object comes back, as from serialised data.
             parts = tuple(FamilyLease(p.subnet, p.public_ip, json.loads(json.dumps(p.data))) for p in lease.families)
             self._board.leases[lease.node] = Lease(lease.node, lease.backend, parts)
-            self._board.tell()
+            self._board.notify()
 
     def posted(self) -> Lease:
-        """What this node told the other."""
+        """The lease that this node announced."""
         return self._board.leases[f"node-{self._number}"]
 
     def leases(self, config: NetworkConfig) -> tuple[list[Lease], list[str]]:
@@ -92,7 +92,7 @@ class BoardManager:
 
 
 class NoRules:
-    """Masquerading is no part of this."""
+    """No masquerading."""
 
     async def ensure(self, wanted: Wanted) -> list[str]:
         return []
@@ -111,12 +111,12 @@ class Host:
     successor: Callable[[], Flanneld] = field(repr=False)
 
     async def end(self) -> None:
-        """The daemon ends, and leaves behind what one that is killed leaves."""
+        """Stop the daemon without clean-up, as when it is killed."""
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
 
     def start(self) -> None:
-        """Another daemon, which knows nothing of the one before."""
+        """Start a new daemon without state from the previous one."""
         self.daemon = self.successor()
         self.task = asyncio.create_task(self.daemon.run(), name=f"flanneld {self.number}")
 
@@ -148,12 +148,12 @@ class Host:
         return process.returncode or 0, out.decode()
 
     async def ping(self, other: "Host", version: int = 4, size: int = 56) -> bool:
-        """One packet of that size that must not be divided."""
+        """One packet of that size, with don't-fragment set."""
         code, _ = await self.run("ping", "-c1", "-W2", "-M", "do", "-s", str(size), POD[version].format(other.number))
         return code == 0
 
     def capture(self) -> socket.socket:
-        """Hears every packet on eth0."""
+        """A socket that receives every packet on eth0."""
 
         def listen() -> socket.socket:
             ear = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
@@ -166,7 +166,7 @@ class Host:
 
 @dataclass
 class Pair:
-    """Both."""
+    """Both nodes."""
 
     a: Host
     b: Host
@@ -177,13 +177,13 @@ class Pair:
         return self.a, self.b
 
     def configure(self, backend: Mapping[str, Any], *hosts: Host) -> None:
-        """Give all, or some, another config."""
+        """Set the config of these nodes, or of both."""
         for host in hosts or self.hosts:
             host.manager.text = network(backend, *self.versions)
             host.daemon.request_pass()
 
     async def settled(self, *devices: str) -> None:
-        """Both send to each other through these devices (the underlay not being named), and have no other."""
+        """Wait until both nodes reach each other through these devices and have no other devices of flannel's."""
 
         def right() -> bool:
             return all(
@@ -198,13 +198,13 @@ class Pair:
 
 
 def network(backend: Mapping[str, Any], *versions: int) -> str:
-    """A config of these families."""
+    """A config with these address families."""
     document: dict[str, Any] = {"Backend": dict(backend), "EnableIPv4": 4 in versions, "EnableIPv6": 6 in versions}
     return json.dumps({**document, "Network": "10.244.0.0/16", "IPv6Network": "fd00:244::/48"})
 
 
 async def until(true: Callable[[], bool], seconds: float = 20.0) -> float:
-    """Wait for it; the seconds that it took."""
+    """Wait for a condition; returns the seconds that it took."""
     loop = asyncio.get_running_loop()
     start = loop.time()
     async with asyncio.timeout(seconds):
@@ -256,7 +256,7 @@ def _host(board: Board, number: int, space: str, folder: Path, text: str, linger
 
 
 def wire(spaces: Sequence[str]) -> None:
-    """eth0 in both, and an address where pods would be."""
+    """eth0 in both namespaces, and an address of a pod."""
     far = netns.open_fd(spaces[1])
     try:
         with Netlink(spaces[0]) as nl:

@@ -1,4 +1,4 @@
-"""The ipip and wireguard backends with real packets: they pass, they are wrapped, and what is broken is mended."""
+"""The ipip and wireguard backends with real packets: encapsulation, repair, switching."""
 
 import asyncio
 import re
@@ -19,12 +19,12 @@ WIREGUARD = {"Type": "wireguard"}
 AUTO = {"Type": "wireguard", "Mode": "auto", "PSK": "cHJlc2hhcmVkLWtleS1vZi0zMi1ieXRlcy1sb25nLi4=", "ListenPort": 4500}
 VXLAN = {"Type": "vxlan"}
 BETWEEN = 2.0
-"""Seconds from one node's change, when both have taken note of it, to the other's: longer than anything lingers."""
+"""Seconds from one node's change, when both nodes know of it, to the other's: longer than the linger time."""
 SECRET = b"\xde\xad\xbe\xef" * 4
 
 
 async def heard(host: Host, other: Host, target: str) -> list[bytes]:
-    """The frames on the other's eth0 while five packets with a known content pass; without ARP and its kin."""
+    """The frames on the other node's eth0 while five packets with a known content pass, without the nodes' probes."""
     with other.capture() as ear:
         code, out = await host.run("ping", "-c5", "-i", "0.05", "-W2", "-p", "deadbeef", target)
         assert code == 0, out
@@ -37,28 +37,28 @@ async def heard(host: Host, other: Host, target: str) -> list[bytes]:
 
 
 def is_probe(frame: bytes) -> bool:
-    """Whether it is an echo from node to node, by which daemons learn who answers; pods' have SECRET in them."""
+    """Whether it is a daemon's reachability probe; pods' echoes contain SECRET."""
     return (protocol(frame), int.from_bytes(frame[12:14], "big")) == (1, 0x0800) and SECRET not in frame
 
 
 def lost(out: str) -> int:
-    """How many packets ping did not get back. One may have been on its way when ping was told to stop."""
+    """The number of packets without an answer. One may have been in flight when ping was stopped."""
     found = re.search(r"(\d+) packets transmitted, (\d+) received", out)
     assert found, out
     return int(found[1]) - int(found[2])
 
 
 def protocol(frame: bytes) -> int:
-    """What an IPv4 or IPv6 packet carries; 0 for other frames."""
+    """The protocol number of an IPv4 or IPv6 packet; 0 for other frames."""
     kind = int.from_bytes(frame[12:14], "big")
     return frame[23] if kind == 0x0800 else frame[20] if kind == 0x86DD else 0
 
 
 async def unchanged(made: Pair) -> None:
-    """Further passes change nothing: the kernel's objects stay the very same."""
+    """Further passes change no kernel object."""
     before = [(dict(h.seen.ours), h.seen.routes, h.seen.addresses, set(h.wireguards)) for h in made.hosts]
     for host in made.hosts:
-        host.daemon.poke()
+        host.daemon.request_pass()
     await asyncio.sleep(0.3)
     assert [(dict(h.seen.ours), h.seen.routes, h.seen.addresses, set(h.wireguards)) for h in made.hosts] == before
 
@@ -83,11 +83,11 @@ async def test_ipip(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
             ("ip", "route", "del", "10.244.2.0/24"),
             ("ip", "addr", "del", "10.244.1.0/32", "dev", "flannel.ipip"),
         ):
-            await mended(made, damage)
+            await repaired(made, damage)
         assert not [r.message for r in caplog.records if r.levelname == "WARNING"]
 
 
-async def mended(made: Pair, damage: tuple[str, ...]) -> None:
+async def repaired(made: Pair, damage: tuple[str, ...]) -> None:
     before = made.a.seen
     code, out = await made.a.run(*damage)
     assert code == 0, out
@@ -140,7 +140,7 @@ async def test_wireguard(
         await unchanged(made)
 
 
-async def test_wireguard_is_mended(tmp_path: Path) -> None:
+async def test_wireguard_is_repaired(tmp_path: Path) -> None:
     async with pair(tmp_path, WIREGUARD, 4, 6) as made:
         await made.settled("flannel-wg", "flannel-wg-v6")
         device = made.a.wireguards["flannel-wg"]
@@ -150,12 +150,12 @@ async def test_wireguard_is_mended(tmp_path: Path) -> None:
             ("ip", "link", "set", "flannel-wg-v6", "down"),
             ("ip", "route", "del", "10.244.2.0/24"),
         ):
-            await mended(made, damage)
+            await repaired(made, damage)
         with Wireguard(made.a.netns) as wg:
             breaks = {
                 "peer removed": lambda: wg.remove_peers("flannel-wg", [peer.public_key]),
                 "peer given other networks": lambda: wg.set_peers("flannel-wg", [Peer(peer.public_key, peer.endpoint)]),
-                "stranger added": lambda: wg.set_peers("flannel-wg", [Peer(device.public_key[:-2] + "A=")]),
+                "unknown peer added": lambda: wg.set_peers("flannel-wg", [Peer(device.public_key[:-2] + "A=")]),
                 "port changed": lambda: wg.configure("flannel-wg", listen_port=1234),
                 "key changed": lambda: wg.configure(
                     "flannel-wg", private_key="QGhpcyBpcyBub3Qgb3VyIGtleSBidXQgYSBrZXkhISE="
@@ -164,7 +164,7 @@ async def test_wireguard_is_mended(tmp_path: Path) -> None:
             for what, damage_it in breaks.items():
                 damage_it()
                 took = await until(lambda: _as_it_was(wg.device("flannel-wg"), device))
-                print(f"{what}: mended after {took:.2f} s")
+                print(f"{what}: repaired after {took:.2f} s")
                 assert took < 3, what
                 assert await made.a.ping(made.b), what
 
@@ -188,8 +188,8 @@ async def test_switching_loses_no_packet(
 ) -> None:
     """One node after the other gets the new config, as in a rolling update.
 
-    WireGuard keeps packets for a peer that does not answer yet, so a hasty move would show as a delay before it shows
-    as a loss: none waits longer than it takes for the second node to follow.
+    WireGuard queues packets for a peer that does not answer yet, so a switch that is too early shows as a delay first,
+    and as a loss later. No packet may wait longer than the second node needs to switch.
     """
     async with pair(tmp_path, VXLAN, version) as made:
         await made.settled({4: "flannel.1", 6: "flannel-v6.1"}[version])
@@ -212,8 +212,8 @@ async def test_switching_loses_no_packet(
         assert longest < BETWEEN * 800, out
 
 
-async def test_a_peer_that_answers_late_is_reached_in_the_old_way(tmp_path: Path) -> None:
-    """Something between the nodes drops WireGuard's packets, for longer than anything lingers."""
+async def test_a_peer_that_answers_late_is_reached_by_the_old_backend(tmp_path: Path) -> None:
+    """A firewall drops WireGuard's packets for longer than the linger time."""
     async with pair(tmp_path, VXLAN, 4) as made:
         await made.settled("flannel.1")
         neighbours, forwarding = made.a.seen.neighbours, made.a.seen.forwarding

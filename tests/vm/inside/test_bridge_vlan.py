@@ -1,4 +1,4 @@
-"""The bridge plugin's VLANs, with packets: access ports, trunks, a gateway in a VLAN; beside the stock plugin."""
+"""The bridge plugin's VLANs, with packets: access ports, trunks, a gateway in a VLAN; also with the stock plugin."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def world(tmp_path: Path, bin_dir: Path) -> Iterator[World]:
 
 
 def vlans(world: World, result: dict[str, Any]) -> dict[int, list[str]]:
-    """VLAN -> flags, of the pod's port."""
+    """VLAN -> flags, for the pod's port."""
     port = result["interfaces"][1]["name"]
     (entry,) = json.loads(world.run("node", "/usr/sbin/bridge", "-j", "vlan", "show", "dev", port))
     return {vlan["vlan"]: vlan.get("flags", []) for vlan in entry["vlans"]}
@@ -43,7 +43,7 @@ def test_pods_of_one_vlan_talk_and_others_do_not(world: World) -> None:
     results = {pod: world.call("bridge", "ADD", config, pod) for pod, config in (("a", one), ("b", one), ("c", other))}
     assert vlans(world, results["a"]) == {1: ["Egress Untagged"], 100: ["PVID", "Egress Untagged"]}
     assert "1 received" in world.run("a", "ping", "-c1", "-W5", "172.20.1.3")
-    assert "1 received" in world.run("a", "ping", "-c1", "-W5", "172.20.1.1"), "its gateway, on a device of the VLAN"
+    assert "1 received" in world.run("a", "ping", "-c1", "-W5", "172.20.1.1"), "the gateway is on a device of the VLAN"
     assert "1 received" in world.run("c", "ping", "-c1", "-W5", "172.20.2.1")
     with Netlink(world.node) as node:
         assert {"cni0.100", "cni0.200"} <= {found.name for found in link.links(node)}
@@ -55,7 +55,7 @@ def test_pods_of_one_vlan_talk_and_others_do_not(world: World) -> None:
     assert world.addresses == set()
 
 
-def test_the_default_vlan_goes_when_it_is_not_to_be_kept(world: World) -> None:
+def test_the_default_vlan_is_removed_if_configured(world: World) -> None:
     kept = world.call("bridge", "ADD", world.bridge(vlan=100), "a")
     gone = world.call("bridge", "ADD", world.bridge(vlan=100, preserveDefaultVlan=False), "b")
     assert set(vlans(world, kept)) == {1, 100} and set(vlans(world, gone)) == {100}

@@ -1,4 +1,4 @@
-"""IPIP and WireGuard devices, without any backend."""
+"""IPIP and WireGuard devices, without a backend."""
 
 import base64
 import os
@@ -25,7 +25,7 @@ def nl() -> Iterator[Netlink]:
     netns.delete(name)
 
 
-def test_ipip_with_every_pair_of_ends(nl: Netlink) -> None:
+def test_ipip_with_every_pair_of_endpoints(nl: Netlink) -> None:
     before = link.link(nl, "tunl0")
     assert before.ipip == link.IpipInfo()
     for name, local, remote in (
@@ -74,7 +74,7 @@ def test_a_wireguard_device_reads_back_as_it_was_set(nl: Netlink) -> None:
         assert wg.device("wg0").peers == ()
 
 
-def test_more_than_fits_one_message(nl: Netlink) -> None:
+def test_more_peers_than_fit_one_message(nl: Netlink) -> None:
     link.add_wireguard(nl, "wg0")
     peers = [
         Peer(key, Endpoint("192.0.2.9", n), frozenset({f"10.{n >> 8}.{n & 255}.0/24"})) for n, key in enumerate(KEYS, 1)
@@ -87,7 +87,7 @@ def test_more_than_fits_one_message(nl: Netlink) -> None:
         assert wg.device("wg0").peers == (many,)
 
 
-def test_errors_say_what_and_on_what(nl: Netlink) -> None:
+def test_errors_name_the_operation_and_the_device(nl: Netlink) -> None:
     link.add_bridge(nl, "br0")
     with Wireguard(nl.netns) as wg:
         with pytest.raises(Missing, match="wg9"):

@@ -1,4 +1,4 @@
-"""The ipsec backend with real packets and a real charon: they pass as ESP, and what is broken is mended."""
+"""The ipsec backend with real packets and a real charon: encryption, repair, switching."""
 
 import asyncio
 import ipaddress
@@ -35,24 +35,24 @@ def secured(made: Pair) -> bool:
 
 
 async def reached(made: Pair) -> None:
-    """A ping gets through, soon."""
+    """Wait until pings are answered in both directions."""
     async with asyncio.timeout(30):
         while not (await made.a.ping(made.b) and await made.b.ping(made.a)):
             await asyncio.sleep(0.1)
 
 
 def pods(frames: list[bytes]) -> list[bytes]:
-    """Without the nodes' own words: neighbour discovery, and whether a peer is there."""
+    """The frames without those of the nodes: neighbour discovery and reachability probes."""
     return [f for f in frames if f[12:14] == b"\x08\x00" and not f.endswith(b"flannel")]
 
 
 def kinds(frames: list[bytes]) -> set[int]:
-    """What IPv4 packets carry, except for key exchange."""
+    """The protocols of IPv4 packets, without key exchange."""
     return {protocol(f) for f in frames if protocol(f) and f[34:38] != b"\x01\xf4\x01\xf4"}
 
 
 async def largest(host: Host, other: Host) -> int:
-    """The size of the largest packet from pod to pod that is not divided."""
+    """The size of the largest packet from pod to pod that is not fragmented."""
     low, high = 1200, 1500
     while low < high:
         middle = (low + high + 1) // 2
@@ -100,7 +100,7 @@ async def large_frames(made: Pair, mtu: int) -> list[bytes]:
 
 
 async def transferred(made: Pair, size: int = 1 << 20) -> None:
-    """A stream from pod to pod arrives whole."""
+    """A stream from pod to pod arrives complete."""
 
     def listen() -> socket.socket:
         return socket.create_server((POD[4].format(2), 5000))
@@ -127,7 +127,7 @@ async def transferred(made: Pair, size: int = 1 << 20) -> None:
     assert bytes(got) == sent
 
 
-async def test_what_is_broken_is_mended(tmp_path: Path) -> None:
+async def test_damage_is_repaired(tmp_path: Path) -> None:
     async with pair(tmp_path, IPSEC, 4) as made:
         await made.settled("flannel-ipsec")
         await until(lambda: secured(made))
@@ -147,17 +147,17 @@ async def test_what_is_broken_is_mended(tmp_path: Path) -> None:
         before = actor(made.a).charon.pid
         assert before is not None
         os.kill(before, signal.SIGKILL)
-        assert await made.a.ping(made.b), "the states are still there"
+        assert await made.a.ping(made.b), "the states still exist"
         await until(lambda: actor(made.a).charon.pid not in (None, before))
         old = {s.spi for s in made.a.states}
         await until(lambda: len({s.spi for s in made.a.states} - old) == 2)
         await reached(made)
 
 
-async def test_packets_pass_while_charon_and_flanneld_come_and_go(tmp_path: Path) -> None:
-    """The states of a charon that was killed, or that ended with flanneld, serve until another has made new ones.
+async def test_packets_pass_while_charon_and_flanneld_restart(tmp_path: Path) -> None:
+    """The states of a charon that was killed, or that exited with flanneld, are used until another has made new ones.
 
-    The end that answers has these before the end that asked: packets of that moment are lost.
+    The responder has the new states before the initiator: packets of that moment are lost.
     """
     async with pair(tmp_path, IPSEC, 4) as made:
         await made.settled("flannel-ipsec")
@@ -172,17 +172,17 @@ async def test_packets_pass_while_charon_and_flanneld_come_and_go(tmp_path: Path
         old = {s.spi for s in made.b.states}
         await actor(made.b).close()
         assert old <= {s.spi for s in made.b.states}
-        made.b.daemon.poke()
+        made.b.daemon.request_pass()
         await until(lambda: len({s.spi for s in made.b.states} - old) >= 2)
         await until(lambda: all(len(host.states) == 2 for host in made.hosts), 60)
         ping.send_signal(signal.SIGINT)
         out = (await ping.communicate())[0].decode()
         print(*out.splitlines()[-2:])
-        assert lost(out) < 100, "two starts, and no outage of half a second: " + out
+        assert lost(out) < 100, "two starts must lose less than half a second each: " + out
 
 
-async def test_nothing_leaves_in_clear(tmp_path: Path) -> None:
-    """Not while there is no tunnel, nor when a stranger takes away policies, route or interface."""
+async def test_nothing_is_sent_unencrypted(tmp_path: Path) -> None:
+    """Not while there is no tunnel, nor when another program removes states, policies, route or interface."""
     async with pair(tmp_path, IPSEC, 4) as made:
         await made.settled("flannel-ipsec")
         await until(lambda: secured(made))
@@ -211,17 +211,17 @@ async def test_nothing_leaves_in_clear(tmp_path: Path) -> None:
             await reached(made)
 
 
-async def test_a_node_with_another_secret_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_node_with_another_secret_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with pair(tmp_path, IPSEC, 4) as made:
         await made.settled("flannel-ipsec")
         await until(lambda: secured(made))
         made.configure({**IPSEC, "PSK": "x" * 96}, made.b)
 
-        def told() -> list[str]:
+        def reported() -> list[str]:
             return [r.getMessage() for r in caplog.records if "give both nodes the same Backend.PSK" in r.getMessage()]
 
-        await until(lambda: len({text.split(":")[0] for text in told()}) == 2, 60)
-        assert {text.split(":")[0] for text in told()} == {
+        await until(lambda: len({text.split(":")[0] for text in reported()}) == 2, 60)
+        assert {text.split(":")[0] for text in reported()} == {
             "no tunnel to node-1 (192.0.2.1)",
             "no tunnel to node-2 (192.0.2.2)",
         }
@@ -237,15 +237,15 @@ async def test_a_peer_leaves(tmp_path: Path) -> None:
         await until(lambda: secured(made))
         board, made.b.manager._board = made.a.manager._board, Board()
         del board.leases["node-2"]
-        board.tell()
+        board.notify()
         await until(lambda: not made.a.policies and not made.a.states and not made.a.seen.routes)
         async with connect(actor(made.a).charon.socket) as vici:
             assert await vici.stream("list-conns", "list-conn", {}) == []
             assert (await vici.call("get-shared")).get("keys") in ([], None)
 
 
-async def test_the_original_is_understood(tmp_path: Path) -> None:
-    """A peer whose charon is configured as the original does it: other key exchange, no names, policies of its own."""
+async def test_go_flanneld_as_a_peer(tmp_path: Path) -> None:
+    """A peer whose charon is configured as Go flanneld does it: other proposals, no names, separate policies."""
     async with pair(tmp_path, {"Type": "alloc"}, 4) as made:
         board, made.b.manager._board = made.b.manager._board, Board()
         board.leases.pop("node-2", None)
@@ -296,7 +296,7 @@ async def test_the_original_is_understood(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", [4, 6])
 async def test_switching_loses_no_packet(tmp_path: Path, version: int) -> None:
-    """One node after the other, from vxlan to ipsec and back; and nothing stays behind."""
+    """One node after the other, from vxlan to ipsec and back; no object is left over."""
     names = {4: ("flannel.1", "flannel-ipsec"), 6: ("flannel-v6.1", "flannel-ipsec6")}[version]
     async with pair(tmp_path, VXLAN, version, linger=4) as made:
         await made.settled(names[0])
@@ -321,8 +321,8 @@ async def test_switching_loses_no_packet(tmp_path: Path, version: int) -> None:
             assert {r.kind for r in host.seen.routes} == {"unicast"}
 
 
-async def test_a_successor_amid_a_change_learns_the_old_way_from_the_kernel(tmp_path: Path) -> None:
-    """It knows no PSK and starts no charon; but the peer, which sends by ipsec until it hears otherwise, is heard."""
+async def test_a_restart_during_a_change_recovers_the_old_backend_from_the_kernel(tmp_path: Path) -> None:
+    """The new daemon knows no PSK and starts no charon, but accepts the peer's packets until the peer has switched."""
     async with pair(tmp_path, IPSEC, 4, linger=6) as made:
         await made.settled("flannel-ipsec")
         await until(lambda: secured(made))

@@ -1,4 +1,4 @@
-"""ipvlan, the CNI plugin, with packets: every mode, behind another plugin, and in turn with the stock plugins."""
+"""The CNI plugin ipvlan, with packets: every mode, chained after another plugin, and mixed with the stock plugins."""
 
 import json
 import os
@@ -43,14 +43,14 @@ def world(tmp_path: Path, bin_dir: Path) -> Iterator[World]:
 
 
 def config(number: int, **more: Any) -> dict[str, Any]:
-    """For the pod with this address."""
+    """A config with this pod's address."""
     addresses = [{"address": f"10.9.0.{number}/24"}, {"address": f"fd00:9::{number}/64"}]
     base = {"cniVersion": "1.0.0", "name": "iv", "type": "ipvlan", "master": "eth0"}
     return {**base, "ipam": {"type": "static", "addresses": addresses}, **more}
 
 
 def leased(world: World, **more: Any) -> dict[str, Any]:
-    """With addresses that host-local gives out."""
+    """A config with addresses from host-local."""
     ipam = {"type": "host-local", "ranges": [[{"subnet": "10.9.0.0/24", "rangeStart": "10.9.0.10"}]]}
     return config(0, ipam={**ipam, "dataDir": str(world.root / "networks")}, **more)
 
@@ -66,7 +66,7 @@ def links(world: World, pod: str) -> set[str]:
 
 
 def refused(world: World, conf: dict[str, Any], bin_dir: Path | None = None) -> str:
-    """What the plugin says; the stock one leaves the version out of error objects."""
+    """The plugin's error; the stock plugin leaves the version out of error objects."""
     process = world.start("ipvlan", "ADD", conf, "a", bin_dir=bin_dir)
     out, err = process.communicate()
     assert process.returncode == 1, (out, err)
@@ -99,7 +99,7 @@ def test_two_pods_talk(world: World, mode: str) -> None:
 
 
 def test_a_pod_is_reached_from_the_wire(world: World) -> None:
-    """A machine beyond the card, in a namespace of its own."""
+    """A machine at the other end of the card, in a separate namespace."""
     far = world.make("far")
     assert world.run("node", "ip", "link", "set", "far0", "netns", far) == ""
     for words in ("link set far0 up", "addr add 10.9.0.99/24 dev far0"):
@@ -137,7 +137,7 @@ def test_check_finds_what_changed(world: World) -> None:
     assert "of kind bridge, expected ipvlan" in world.fails("ipvlan", "CHECK", bare, "a")["msg"]
 
 
-def test_gc_gives_back_what_nobody_uses(world: World) -> None:
+def test_gc_releases_unused_addresses(world: World) -> None:
     conf = leased(world, cniVersion="1.1.0")
     for pod in ("a", "b"):
         world.call("ipvlan", "ADD", conf, pod)
@@ -151,13 +151,13 @@ def test_gc_gives_back_what_nobody_uses(world: World) -> None:
     assert reserved(world) == set()
 
 
-# -- behind another plugin -------------------------------------------------------------------------------
+# -- chained after another plugin ------------------------------------------------------------------------
 def before(*names: str, **more: Any) -> dict[str, Any]:
-    """What a plugin before could have said."""
+    """A result of a previous plugin."""
     return {"cniVersion": "1.0.0", "interfaces": [{"name": name} for name in names], **more}
 
 
-def test_the_interface_before_is_the_master_and_its_addresses_are_taken_over(world: World) -> None:
+def test_the_previous_interface_is_the_master_and_its_addresses_are_used(world: World) -> None:
     conf = config(0, prevResult=before("eth0", ips=[{"address": "10.9.0.2/24", "interface": 0}]))
     del conf["master"], conf["ipam"]
     results = {}
@@ -175,7 +175,7 @@ def test_a_chain_without_a_single_interface(world: World, names: tuple[str, ...]
     del conf["master"]
     for directory in (None, STOCK):
         assert "chained master failure" in refused(world, conf, directory)
-    assert world.call("ipvlan", "ADD", {**conf, "master": "eth0"}, "a")["ips"], "one that is named counts more"
+    assert world.call("ipvlan", "ADD", {**conf, "master": "eth0"}, "a")["ips"], "a configured master has priority"
 
 
 def test_addresses_are_needed(world: World) -> None:
@@ -186,9 +186,9 @@ def test_addresses_are_needed(world: World) -> None:
     assert links(world, "a") == {"lo"}
 
 
-# -- in turn with the stock plugins ----------------------------------------------------------------------
+# -- mixed with the stock plugins ------------------------------------------------------------------------
 def test_pods_of_ours_and_of_the_stock_plugin(world: World) -> None:
-    """Made by one, checked and removed by the other; and they talk."""
+    """Pods that one plugin attached are checked and detached by the other; they talk to each other."""
     makers = {"a": None, "b": STOCK}
     results = {}
     for pod, directory in makers.items():
@@ -205,7 +205,7 @@ def test_pods_of_ours_and_of_the_stock_plugin(world: World) -> None:
 
 
 @pytest.mark.parametrize("version", ["0.3.1", "0.4.0", "1.0.0"])
-def test_both_say_the_same(world: World, version: str) -> None:
+def test_both_return_the_same_result(world: World, version: str) -> None:
     results = []
     for directory in (None, STOCK):
         conf = leased(world, cniVersion=version, mode="l3", mtu=1300)
@@ -216,7 +216,7 @@ def test_both_say_the_same(world: World, version: str) -> None:
     assert results[0] == results[1]
 
 
-# -- what can't be ---------------------------------------------------------------------------------------
+# -- errors ----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("more", "complaint"),
     [
@@ -248,7 +248,7 @@ def test_bad_input_leaves_nothing_behind(world: World, more: dict[str, Any], com
 
 
 def test_masters_that_the_kernel_refuses(world: World) -> None:
-    """A bridge's port is in use; both plugins say so."""
+    """A bridge's port is in use; both plugins report it."""
     assert world.run("node", "ip", "link", "add", "br0", "type", "bridge") == ""
     assert world.run("node", "ip", "link", "set", "eth0", "master", "br0") == ""
     for directory in (None, STOCK):
@@ -257,7 +257,7 @@ def test_masters_that_the_kernel_refuses(world: World) -> None:
 
 
 def test_a_master_that_is_an_ipvlan_itself(world: World) -> None:
-    """The kernel puts the new one beside it, on the same card; so it is with the stock plugin."""
+    """The kernel makes the new one a sibling, on the same card; the stock plugin has the same result."""
     assert world.run("node", "ip", "link", "add", "iv0", "link", "eth0", "type", "ipvlan", "mode", "l2") == ""
     for number, pod, directory in ((2, "a", None), (3, "b", STOCK)):
         world.call("ipvlan", "ADD", config(number, master="iv0"), pod, bin_dir=directory)
@@ -266,8 +266,8 @@ def test_a_master_that_is_an_ipvlan_itself(world: World) -> None:
     assert talks(world, "a", "10.9.0.3") and talks(world, "b", "10.9.0.2")
 
 
-def test_a_pod_that_is_gone(world: World) -> None:
-    """ADD says so and keeps no address; DEL has nothing to do, as often as it is called."""
+def test_a_pod_that_no_longer_exists(world: World) -> None:
+    """ADD fails and keeps no address; DEL succeeds, however often it is called."""
     conf = leased(world)
     world.call("ipvlan", "ADD", conf, "a")
     netns.delete(f"{world.prefix}-a")
@@ -279,7 +279,7 @@ def test_a_pod_that_is_gone(world: World) -> None:
 
 
 def test_killed_in_the_middle(world: World) -> None:
-    """A process that is killed at any moment leaves nothing that DEL does not find."""
+    """DEL removes everything that a process leaves when it is killed, at any moment."""
     conf = leased(world)
     for turn in range(12):
         process = world.start("ipvlan", "ADD", conf, "a")
@@ -289,7 +289,7 @@ def test_killed_in_the_middle(world: World) -> None:
             process.kill()
         process.communicate()
         world.call("ipvlan", "DEL", conf, "a")
-        # What has its passing name still, goes with the pod.
+        # An interface that still has its temporary name is removed with the pod.
         left = {name for name in links(world, "a") if not name.startswith("cni")}
         assert left == {"lo"} and reserved(world) == set()
     assert world.call("ipvlan", "ADD", conf, "a")["ips"][0]["address"].startswith("10.9.0.")
