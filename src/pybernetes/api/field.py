@@ -99,9 +99,9 @@ class Errors:
         options = ", ".join(show(v) for v in allowed)
         self._add(path, NOT_SUPPORTED, f"Unsupported value: {show(value)}: supported values: {options}")
 
-    def not_found(self, path: str, value: Any) -> None:
+    def not_found(self, path: str, value: Any, detail: str = "") -> None:
         """The value refers to something that does not exist."""
-        self._add(path, NOT_FOUND, f"Not found: {show(value)}")
+        self._add(path, NOT_FOUND, f"Not found: {show(value)}{': ' if detail else ''}{detail}")
 
     def too_long(self, path: str, limit: int) -> None:
         """The value has more than `limit` bytes."""

@@ -111,6 +111,8 @@ class Kind(Generic[K]):
     """set what the server decides about a new object, in place; the status is clear already"""
     prepare_update: Callable[[K, K], None] = _nothing
     """(new, old): keep what a client may not change, in place on new; the status is kept already"""
+    validate_create: Callable[[K, Errors], None] = _nothing
+    """(object, errors): what only a new object may not have; the schema has validated it before"""
     validate_update: Callable[[K, K, Errors], None] = _nothing
     """(new, old, errors): immutability and transitions; the schema has validated `new` before"""
     grace_period: Callable[[K, int | None], int] = _no_grace

@@ -8,6 +8,8 @@ from random import Random
 
 LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 SUBDOMAIN = rf"{LABEL}(\.{LABEL})*"
+UNDERSCORE_LABEL = r"[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+UNDERSCORE_SUBDOMAIN = rf"{UNDERSCORE_LABEL}(\.{UNDERSCORE_LABEL})*"
 LABEL_1035 = r"[a-z]([-a-z0-9]*[a-z0-9])?"
 QUALIFIED = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 LABEL_VALUE = f"({QUALIFIED})?"
@@ -19,6 +21,7 @@ CIDENTIFIER = r"[A-Za-z_][A-Za-z0-9_]*"
 
 _LABEL_RE = re.compile(LABEL)
 _SUBDOMAIN_RE = re.compile(SUBDOMAIN)
+_UNDERSCORE_SUBDOMAIN_RE = re.compile(UNDERSCORE_SUBDOMAIN)
 _LABEL_1035_RE = re.compile(LABEL_1035)
 _QUALIFIED_RE = re.compile(QUALIFIED)
 _LABEL_VALUE_RE = re.compile(LABEL_VALUE)
@@ -59,6 +62,12 @@ SUBDOMAIN_TEXT = regex_text(
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "
     "and end with an alphanumeric character",
     SUBDOMAIN,
+    "example.com",
+)
+UNDERSCORE_SUBDOMAIN_TEXT = regex_text(
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must "
+    "start and end with an alphanumeric character",
+    UNDERSCORE_SUBDOMAIN,
     "example.com",
 )
 LABEL_1035_TEXT = regex_text(
@@ -134,6 +143,11 @@ def dns_label(text: str) -> list[str]:
 def dns_subdomain(text: str) -> list[str]:
     """RFC 1123 subdomain: the names of most objects."""
     return _check(text, MAX_SUBDOMAIN, _SUBDOMAIN_RE, SUBDOMAIN_TEXT)
+
+
+def dns_subdomain_with_underscores(text: str) -> list[str]:
+    """Search domains of the resolver."""
+    return _check(text, MAX_SUBDOMAIN, _UNDERSCORE_SUBDOMAIN_RE, UNDERSCORE_SUBDOMAIN_TEXT)
 
 
 def dns_1035_label(text: str) -> list[str]:

@@ -14,6 +14,7 @@ from pybernetes.api.shape import shape_of
 
 MAX_INT32 = 2**31 - 1
 IP_TEXT = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+NameRule = Callable[[str], list[str]]
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 
 
@@ -154,6 +155,19 @@ def values_for_operator(operator: str, values: list[str], path: Path, errors: Er
             errors.forbidden(path / "values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")
         return True
     return False
+
+
+def file_path(value: str, path: Path, errors: Errors) -> None:
+    """A relative path of a file in a volume: names that start with `..` are reserved for the kubelet."""
+    relative_path(value, path, errors)
+    if value.startswith("..") and not value.startswith("../"):
+        errors.invalid(path, value, "must not start with '..'")
+
+
+def identity(value: int | None, path: Path, errors: Errors) -> None:
+    """A user or group ID, if set."""
+    if value is not None and not 0 <= value <= MAX_INT32:
+        errors.invalid(path, value, names.in_range(0, MAX_INT32))
 
 
 def label_selector(selector: LabelSelector, path: Path, errors: Errors) -> None:

@@ -257,6 +257,7 @@ class Writer:
         found = Errors()
         validate_meta(kind, obj.metadata, found)
         kind.schema.validate(obj, found)
+        kind.validate_create(obj, found)
         if found:
             raise errors.invalid(kind, obj.metadata.name, found.all)
 

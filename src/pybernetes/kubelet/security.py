@@ -100,7 +100,7 @@ def _seccomp(profile: SeccompProfile | None, privileged: bool) -> Profile:
     if profile is None or privileged:
         return Profile(type="Unconfined")
     if profile.type == "Localhost":
-        return Profile(type="Localhost", ref=profile.localhost_profile)
+        return Profile(type="Localhost", ref=profile.localhost_profile or "")
     return Profile(type="RuntimeDefault" if profile.type == "RuntimeDefault" else "Unconfined")
 
 
@@ -108,5 +108,5 @@ def _apparmor(profile: AppArmorProfile | None) -> Profile | None:
     if profile is None:
         return None
     if profile.type == "Localhost":
-        return Profile(type="Localhost", ref=profile.localhost_profile)
+        return Profile(type="Localhost", ref=profile.localhost_profile or "")
     return Profile(type="RuntimeDefault" if profile.type == "RuntimeDefault" else "Unconfined")

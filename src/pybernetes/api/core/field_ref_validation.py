@@ -29,10 +29,9 @@ RESOURCES = (
     "requests.memory",
 )
 _SUBSCRIPT = re.compile(r"(metadata\.(?:annotations|labels))\['(.*)'\]", re.DOTALL)
-_CPU_DIVISORS = frozenset(("0", "1", "1m"))
-_BYTE_DIVISORS = frozenset(
-    ("0", "1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei", "1024")
-)
+_CPU_DIVISORS = ("1", "1m")
+_BYTE_DIVISORS = ("1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei")
+_BYTE_RESOURCES = {"memory": "memory", "ephemeral-storage": "local ephemeral storage"}
 
 
 def validate_field_ref(ref: ObjectFieldSelector, allowed: tuple[str, ...], path: Path, errors: Errors) -> None:
@@ -47,7 +46,7 @@ def validate_field_ref(ref: ObjectFieldSelector, allowed: tuple[str, ...], path:
     subscript = _SUBSCRIPT.fullmatch(ref.field_path)
     if subscript is not None:
         base, key = subscript.groups()
-        rules.follows(key.lower() if base.endswith("annotations") else key, names.qualified_name, place, errors)
+        rules.follows(key.lower() if base.endswith("annotations") else key, names.qualified_name, path, errors)
     elif ref.field_path in allowed:
         return
     elif ref.field_path in _OTHER_FIELDS or ref.field_path in ENV_FIELDS:
@@ -65,16 +64,18 @@ def validate_resource_ref(ref: ResourceFieldSelector, path: Path, errors: Errors
         errors.required(path / "resource")
     elif ref.resource not in RESOURCES and not ref.resource.startswith(("limits.hugepages-", "requests.hugepages-")):
         errors.not_supported(path / "resource", ref.resource, list(RESOURCES))
+    _divisor(ref, path / "divisor", errors)
+
+
+def _divisor(ref: ResourceFieldSelector, path: Path, errors: Errors) -> None:
     divisor = canonical(ref.divisor) if ref.divisor is not None else "0"
-    if ref.resource.endswith(".cpu"):
-        if divisor not in _CPU_DIVISORS:
-            errors.invalid(
-                path / "divisor", divisor, "only divisor's values 1m and 1 are supported with the cpu resource"
-            )
-    elif divisor not in _BYTE_DIVISORS:
-        errors.invalid(
-            path / "divisor",
-            divisor,
-            "only divisor's values 1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei are supported with the "
-            "memory resource",
-        )
+    if divisor == "0":
+        return
+    resource = ref.resource.removeprefix("limits.").removeprefix("requests.")
+    if resource == "cpu" and divisor not in _CPU_DIVISORS:
+        text = "only divisor's values 1m and 1 are supported with the cpu resource"
+        errors.invalid(path, ref.resource, text)
+    shown = "hugepages" if resource.startswith("hugepages-") else _BYTE_RESOURCES.get(resource)
+    if shown is not None and divisor not in _BYTE_DIVISORS:
+        text = f"only divisor's values {', '.join(_BYTE_DIVISORS)} are supported with the {shown} resource"
+        errors.invalid(path, ref.resource, text)

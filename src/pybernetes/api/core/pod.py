@@ -37,7 +37,7 @@ from pybernetes.api.core.pod_status_validation import validate_pod_status
 from pybernetes.api.core.pod_strategy import grace_period, prepare_create, prepare_status
 from pybernetes.api.core.pod_subresources import POD_SUBRESOURCES
 from pybernetes.api.core.pod_update import validate_pod_update
-from pybernetes.api.core.pod_validation import validate_pod
+from pybernetes.api.core.pod_validation import validate_pod, validate_pod_create
 from pybernetes.api.kind import Kind
 from pybernetes.api.schema import StructSchema
 from pybernetes.api.subresource import status
@@ -83,6 +83,7 @@ KIND = Kind(
     has_generation=True,
     subresources=(status(prepare=prepare_status, validate=validate_pod_status), *POD_SUBRESOURCES),
     prepare_create=prepare_create,
+    validate_create=validate_pod_create,
     grace_period=grace_period,
     returns_deleted=True,
     validate_update=validate_pod_update,

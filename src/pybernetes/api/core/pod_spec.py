@@ -57,8 +57,8 @@ class PodResourceClaim(Struct, kw_only=True):
     """A claim for devices that the pod's containers may use."""
 
     name: str = always(str)
-    resource_claim_name: str = ""
-    resource_claim_template_name: str = ""
+    resource_claim_name: str | None = None
+    resource_claim_template_name: str | None = None
 
 
 class PodSchedulingGate(Struct, kw_only=True):
@@ -71,7 +71,7 @@ class PodSchedulingGroup(Struct, kw_only=True):
     """The group of pods that this pod is scheduled with."""
 
     type_facts: ClassVar = (Union({"podGroupName": "PodGroupName"}),)
-    pod_group_name: str = ""
+    pod_group_name: str | None = None
 
 
 class PodSpec(Struct, kw_only=True):
@@ -106,7 +106,7 @@ class PodSpec(Struct, kw_only=True):
     """Whether the pod shares the node's user namespace; true by default."""
     hostname: str = ""
     """The host name within the pod; the pod's name by default."""
-    hostname_override: str = ""
+    hostname_override: str | None = None
     """A host name, possibly fully qualified, that overrides all other settings."""
     image_pull_secrets: Annotated[list[LocalObjectReference], ListMap("name")] = []
     """Secrets for pulling images."""

@@ -15,6 +15,23 @@ from pybernetes.api.core.probe import (
 )
 from pybernetes.api.field import Errors, Path
 
+_LINUX_SIGNALS = (
+    "ABRT ALRM BUS CHLD CLD CONT FPE HUP ILL INT IO IOT KILL PIPE POLL PROF PWR QUIT SEGV STKFLT STOP SYS TERM TRAP "
+    "TSTP TTIN TTOU URG USR1 USR2 VTALRM WINCH XCPU XFSZ RTMIN RTMAX"
+)
+LINUX_SIGNALS = tuple(
+    sorted(
+        (
+            *(f"SIG{name}" for name in _LINUX_SIGNALS.split()),
+            *(f"SIGRTMIN+{number}" for number in range(1, 16)),
+            *(f"SIGRTMAX-{number}" for number in range(1, 15)),
+        )
+    )
+)
+HTTP_PROTOCOLS = ("HTTP1", "HTTP2")
+GRPC_MODES = ("Plaintext", "TLS")
+STOP_SIGNALS = {"linux": LINUX_SIGNALS, "windows": ("SIGKILL", "SIGTERM")}
+
 Action = ExecAction | GRPCAction | HTTPGetAction | SleepAction | TCPSocketAction
 
 
@@ -37,16 +54,27 @@ def validate_probe(probe: Probe | None, path: Path, errors: Errors, *, needs_one
         errors.invalid(path / "successThreshold", probe.success_threshold, "must be 1")
 
 
-def validate_lifecycle(lifecycle: Lifecycle | None, path: Path, errors: Errors) -> None:
-    """Hooks have exactly one action each."""
+def validate_lifecycle(
+    lifecycle: Lifecycle | None, grace_seconds: int | None, os: str | None, path: Path, errors: Errors
+) -> None:
+    """Hooks have exactly one action each, which takes no longer than the grace period of the pod."""
     if lifecycle is None:
         return
     for name, handler in (("postStart", lifecycle.post_start), ("preStop", lifecycle.pre_stop)):
         if handler is not None:
-            _handler(handler, path / name, errors)
+            _handler(handler, grace_seconds, path / name, errors)
+    if lifecycle.stop_signal:
+        _stop_signal(lifecycle.stop_signal, os, path / "stopSignal", errors)
 
 
-def _handler(handler: LifecycleHandler, path: Path, errors: Errors) -> None:
+def _stop_signal(signal: str, os: str | None, path: Path, errors: Errors) -> None:
+    if os is None:
+        errors.forbidden(path, "may not be set for containers with empty `spec.os.name`")
+    elif signal not in (allowed := STOP_SIGNALS.get(os, (signal,))):
+        errors.not_supported(path, signal, list(allowed))
+
+
+def _handler(handler: LifecycleHandler, grace_seconds: int | None, path: Path, errors: Errors) -> None:
     _exactly_one(
         {
             "exec": handler.exec,
@@ -56,16 +84,21 @@ def _handler(handler: LifecycleHandler, path: Path, errors: Errors) -> None:
         },
         path,
         errors,
+        grace_seconds,
     )
 
 
-def _exactly_one(actions: dict[str, Action | None], path: Path, errors: Errors) -> None:
+def _exactly_one(
+    actions: dict[str, Action | None], path: Path, errors: Errors, grace_seconds: int | None = None
+) -> None:
     given = [(name, action) for name, action in actions.items() if action is not None]
     if not given:
         errors.required(path, "must specify a handler type")
     for index, (name, action) in enumerate(given):
         if index:
             errors.forbidden(path / name, "may not specify more than 1 handler type")
+        elif isinstance(action, SleepAction):
+            _sleep(action, grace_seconds, path / name, errors)
         else:
             _CHECKS[type(action)](action, path / name, errors)
 
@@ -81,8 +114,19 @@ def _http_get(action: HTTPGetAction, path: Path, errors: Errors) -> None:
     rules.port_or_name(action.port, path / "port", errors)
     if action.scheme not in ("HTTP", "HTTPS"):
         errors.not_supported(path / "scheme", action.scheme, ["HTTP", "HTTPS"])
-    for index, header in enumerate(action.http_headers):
-        rules.follows(header.name, names.header_name, path / "httpHeaders" @ index / "name", errors)
+    for header in action.http_headers:
+        rules.follows(header.name, names.header_name, path / "httpHeaders", errors)
+    _protocol(action, path, errors)
+
+
+def _protocol(action: HTTPGetAction, path: Path, errors: Errors) -> None:
+    if action.protocol and action.protocol not in HTTP_PROTOCOLS:
+        errors.not_supported(path / "protocol", action.protocol, list(HTTP_PROTOCOLS))
+    elif action.protocol == "HTTP2":
+        if action.scheme != "HTTP":
+            errors.invalid(path / "protocol", action.protocol, "is only supported with HTTP (H2C)")
+        elif action.host:
+            errors.invalid(path / "host", action.host, 'must be empty when `protocol` is "HTTP2"')
 
 
 def _tcp(action: TCPSocketAction, path: Path, errors: Errors) -> None:
@@ -91,11 +135,14 @@ def _tcp(action: TCPSocketAction, path: Path, errors: Errors) -> None:
 
 def _grpc(action: GRPCAction, path: Path, errors: Errors) -> None:
     rules.port(action.port, path / "port", errors)
+    if action.mode and action.mode not in GRPC_MODES:
+        errors.not_supported(path / "mode", action.mode, list(GRPC_MODES))
 
 
-def _sleep(action: SleepAction, path: Path, errors: Errors) -> None:
-    if action.seconds < 0:
-        errors.invalid(path, action.seconds, "must be non-negative")
+def _sleep(action: SleepAction, grace_seconds: int | None, path: Path, errors: Errors) -> None:
+    if grace_seconds is not None and not 0 <= action.seconds <= grace_seconds:
+        text = f"must be non-negative and less than terminationGracePeriodSeconds ({grace_seconds})"
+        errors.invalid(path, action.seconds, text)
 
 
 _CHECKS: dict[type, Callable[..., None]] = {
@@ -103,5 +150,4 @@ _CHECKS: dict[type, Callable[..., None]] = {
     HTTPGetAction: _http_get,
     TCPSocketAction: _tcp,
     GRPCAction: _grpc,
-    SleepAction: _sleep,
 }

@@ -11,7 +11,7 @@ class AppArmorProfile(Struct, kw_only=True):
 
     type_facts: ClassVar = (Union({"localhostProfile": "LocalhostProfile"}, "type"),)
     type: str = always(str)
-    localhost_profile: str = ""
+    localhost_profile: str | None = None
 
 
 class Capabilities(Struct, kw_only=True):
@@ -35,7 +35,7 @@ class SeccompProfile(Struct, kw_only=True):
 
     type_facts: ClassVar = (Union({"localhostProfile": "LocalhostProfile"}, "type"),)
     type: str = always(str)
-    localhost_profile: str = ""
+    localhost_profile: str | None = None
 
 
 class Sysctl(Struct, kw_only=True):
@@ -48,10 +48,10 @@ class Sysctl(Struct, kw_only=True):
 class WindowsSecurityContextOptions(Struct, kw_only=True):
     """Settings for Windows containers."""
 
-    gmsa_credential_spec: str = ""
-    gmsa_credential_spec_name: str = ""
+    gmsa_credential_spec: str | None = None
+    gmsa_credential_spec_name: str | None = None
     host_process: bool | None = None
-    run_as_user_name: str = ""
+    run_as_user_name: str | None = None
 
 
 class SecurityContext(Struct, kw_only=True):

@@ -96,9 +96,9 @@ class ClusterTrustBundleProjection(Struct, kw_only=True):
 
     path: str = always(str)
     label_selector: LabelSelector | None = None
-    name: str = ""
+    name: str | None = None
     optional: bool | None = None
-    signer_name: str = ""
+    signer_name: str | None = None
     user: Int64 | None = None
 
 

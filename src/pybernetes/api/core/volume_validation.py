@@ -1,31 +1,26 @@
 """Validation of volumes: unique names, one source each, and the rules of each source."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from pybernetes.api import names, rules
-from pybernetes.api.core.field_ref_validation import VOLUME_FIELDS, validate_field_ref, validate_resource_ref
-from pybernetes.api.core.selectors import KeyToPath
+from pybernetes.api.core import projection_validation as files
+from pybernetes.api.core import volume_driver_validation as drivers
+from pybernetes.api.core.claim_validation import validate_claim_template
 from pybernetes.api.core.volume import (
-    ConfigMapVolumeSource,
-    DownwardAPIVolumeFile,
-    DownwardAPIVolumeSource,
+    CSIVolumeSource,
     EmptyDirVolumeSource,
     EphemeralVolumeSource,
     HostPathVolumeSource,
     ImageVolumeSource,
-    NFSVolumeSource,
-    PersistentVolumeClaimVolumeSource,
-    ProjectedVolumeSource,
-    SecretVolumeSource,
     Volume,
-    VolumeProjection,
 )
-from pybernetes.api.field import Errors, Path, show
-from pybernetes.api.naming import json_names
+from pybernetes.api.field import Errors, Path
 from pybernetes.api.quantity import parse
 
-MODE_TEXT = "must be a number between 0 and 0777 (octal), both inclusive"
+EMPTY_DIR_MODE_TEXT = "must be a number between 0 and 01777 (octal), both inclusive"
 HOST_PATH_TYPES = (
     "",
     "BlockDevice",
@@ -36,196 +31,191 @@ HOST_PATH_TYPES = (
     "FileOrCreate",
     "Socket",
 )
-_SOURCES = tuple(name for name in Volume.__struct_fields__ if name != "name")
+PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+MAX_DRIVER_NAME = 63
+MAX_ISCSI_NAME = 64
 
 
-def validate_volumes(volumes: list[Volume], path: Path, errors: Errors) -> set[str]:
-    """Validate the volumes of a pod. Returns their names, to check the mounts."""
-    seen: set[str] = set()
+def validate_volumes(volumes: list[Volume], pod_name: str, path: Path, errors: Errors) -> Mapping[str, Volume]:
+    """Validate the volumes of a pod. Returns the valid ones by name, to check the mounts.
+
+    `pod_name` is empty in templates. With the volume's name it is the name of the claim of an ephemeral volume.
+    """
+    found: dict[str, Volume] = {}
+    claims = {f"{pod_name}-{volume.name}" for volume in volumes if pod_name and volume.ephemeral is not None}
     for index, volume in enumerate(volumes):
         place = path @ index
+        before = len(errors.items)
+        _source(volume, pod_name, place, errors)
         rules.named(volume.name, names.dns_label, place / "name", errors)
-        if volume.name in seen:
+        if volume.name in found:
             errors.duplicate(place / "name", volume.name)
-        seen.add(volume.name)
-        _source(volume, place, errors)
-    return seen
+        if len(errors.items) == before:
+            found[volume.name] = volume
+        claim = volume.persistent_volume_claim
+        if claim is not None and claim.claim_name in claims:
+            text = "must not reference a PVC that gets created for an ephemeral volume"
+            errors.invalid(place / "persistentVolumeClaim" / "claimName", claim.claim_name, text)
+    return found
 
 
-def _source(volume: Volume, path: Path, errors: Errors) -> None:
-    given = [name for name in _SOURCES if getattr(volume, name) is not None]
+def _source(volume: Volume, pod_name: str, path: Path, errors: Errors) -> None:
+    given = 0
+    for source in _SOURCES:
+        value = source.get(volume)
+        if value is None:
+            continue
+        given += 1
+        if given > 1:
+            errors.forbidden(path / source.extra, "may not specify more than 1 volume type")
+        else:
+            _check(source, value, path / source.name, errors)
+            if volume.ephemeral is not None and pod_name and volume.name:
+                _claim_name(volume.name, f"{pod_name}-{volume.name}", path / "name", errors)
+        if volume.iscsi is value and volume.iscsi.initiator_name is not None:
+            _iscsi_name(volume.name, volume.iscsi.target_portal, path / "name", errors)
     if not given:
         errors.required(path, "must specify a volume type")
-    for extra in given[1:]:
-        errors.forbidden(path / json_names(Volume)[extra], "may not specify more than 1 volume type")
-    for name in given[:1]:
-        check = _CHECKS.get(name)
-        if check is not None:
-            check(getattr(volume, name), path / json_names(Volume)[name], errors)
 
 
-def _mode(mode: int | None, path: Path, errors: Errors) -> None:
-    if mode is not None and not 0 <= mode <= 0o777:
-        errors.invalid(path, mode, MODE_TEXT)
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """One type of volume: the fields that it needs, and a check of the others."""
+
+    get: Callable[[Volume], Any]
+    name: str
+    """In the paths of errors."""
+    required: tuple[tuple[Callable[[Any], Any], str], ...] = ()
+    """(getter, JSON name) of fields that may not be empty."""
+    check: Callable[[Any, Path, Errors], None] | None = None
+    extra: str = ""
+    """In the path of the error for more than one source; by default `name`."""
 
 
-def _items(items: list[KeyToPath], path: Path, errors: Errors) -> None:
-    for index, item in enumerate(items):
-        place = path @ index
-        if not item.key:
-            errors.required(place / "key")
-        _file(item.path, place / "path", errors)
-        _mode(item.mode, place / "mode", errors)
+def _check(source: _Source, value: Any, path: Path, errors: Errors) -> None:
+    for get, name in source.required:
+        if not get(value):
+            errors.required(path / name)
+    if source.check is not None:
+        source.check(value, path, errors)
 
 
-def _file(name: str, path: Path, errors: Errors) -> None:
-    if not name:
-        errors.required(path)
-    else:
-        rules.relative_path(name, path, errors)
-        if name.startswith("..") and ".." not in name.split("/"):
-            errors.invalid(path, name, "must not start with '..'")
+def _claim_name(volume: str, claim: str, path: Path, errors: Errors) -> None:
+    for message in names.dns_subdomain(claim):
+        errors.invalid(path, volume, f'PVC name "{claim}": {message}')
 
 
-def _secret(source: SecretVolumeSource, path: Path, errors: Errors) -> None:
-    if not source.secret_name:
-        errors.required(path / "secretName")
-    _mode(source.default_mode, path / "defaultMode", errors)
-    _items(source.items, path / "items", errors)
-
-
-def _config_map(source: ConfigMapVolumeSource, path: Path, errors: Errors) -> None:
-    if not source.name:
-        errors.required(path / "name")
-    _mode(source.default_mode, path / "defaultMode", errors)
-    _items(source.items, path / "items", errors)
-
-
-def _host_path(source: HostPathVolumeSource, path: Path, errors: Errors) -> None:
-    if not source.path:
-        errors.required(path / "path")
-    else:
-        rules.no_parent_steps(source.path, path / "path", errors)
-    if source.type not in HOST_PATH_TYPES:
-        errors.not_supported(path / "type", source.type, list(HOST_PATH_TYPES))
+def _iscsi_name(volume: str, portal: str, path: Path, errors: Errors) -> None:
+    if len(f"{volume}:{portal}") > MAX_ISCSI_NAME:
+        text = (
+            "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is "
+            "specified."
+        )
+        errors.invalid(path, volume, text)
 
 
 def _empty_dir(source: EmptyDirVolumeSource, path: Path, errors: Errors) -> None:
     if source.size_limit is not None and parse(source.size_limit).nanos < 0:
         errors.forbidden(path / "sizeLimit", "SizeLimit field must be a valid resource quantity")
+    if source.mode is not None and not 0 <= source.mode <= 0o1777:
+        errors.invalid(path / "mode", source.mode, EMPTY_DIR_MODE_TEXT)
 
 
-def _downward(source: DownwardAPIVolumeSource, path: Path, errors: Errors) -> None:
-    _mode(source.default_mode, path / "defaultMode", errors)
-    _downward_files(source.items, path, errors)
-
-
-def _downward_files(items: list[DownwardAPIVolumeFile], path: Path, errors: Errors) -> None:
-    for index, item in enumerate(items):
-        place = path @ index if path.endswith("items") else path
-        _file(item.path, place / "path", errors)
-        if item.field_ref is not None:
-            validate_field_ref(item.field_ref, VOLUME_FIELDS, place / "fieldRef", errors)
-            if item.resource_field_ref is not None:
-                errors.invalid(place, "resource", "fieldRef and resourceFieldRef can not be specified simultaneously")
-        elif item.resource_field_ref is not None:
-            validate_resource_ref(item.resource_field_ref, place / "resourceFieldRef", errors, in_volume=True)
-        else:
-            errors.required(place, "one of fieldRef and resourceFieldRef is required")
-        _mode(item.mode, place / "mode", errors)
-
-
-def _projected(source: ProjectedVolumeSource, path: Path, errors: Errors) -> None:
-    _mode(source.default_mode, path / "defaultMode", errors)
-    if not source.sources:
-        return
-    taken: set[str] = set()
-    for index, part in enumerate(source.sources):
-        place = path / "sources" @ index
-        given = [name for name in VolumeProjection.__struct_fields__ if getattr(part, name) is not None]
-        if not given:
-            errors.required(place, "must specify a volume type")
-        for extra in given[1:]:
-            errors.forbidden(place / json_names(VolumeProjection)[extra], "may not specify more than 1 volume type")
-        _projection(part, place, errors)
-        for name in _paths_of(part):
-            if name in taken:
-                errors.invalid(place, name, f"conflicting duplicate paths: {show(name)}")
-            taken.add(name)
-
-
-def _projection(part: VolumeProjection, path: Path, errors: Errors) -> None:
-    if part.secret is not None:
-        if not part.secret.name:
-            errors.required(path / "secret" / "name")
-        _items(part.secret.items, path / "secret" / "items", errors)
-    if part.config_map is not None:
-        if not part.config_map.name:
-            errors.required(path / "configMap" / "name")
-        _items(part.config_map.items, path / "configMap" / "items", errors)
-    if part.downward_api is not None:
-        _downward_files(part.downward_api.items, path / "downwardAPI", errors)
-    token = part.service_account_token
-    if token is not None:
-        place = path / "serviceAccountToken"
-        if token.expiration_seconds is not None and token.expiration_seconds < 600:
-            errors.invalid(
-                place / "expirationSeconds", token.expiration_seconds, "may not specify a duration less than 10 minutes"
-            )
-        if token.expiration_seconds is not None and token.expiration_seconds > 1 << 32:
-            errors.invalid(
-                place / "expirationSeconds",
-                token.expiration_seconds,
-                "may not specify a duration larger than 2^32 seconds",
-            )
-        _file(token.path, place / "path", errors)
-
-
-def _paths_of(part: VolumeProjection) -> list[str]:
-    found = [item.path for source in (part.secret, part.config_map) if source is not None for item in source.items]
-    if part.downward_api is not None:
-        found += [item.path for item in part.downward_api.items]
-    if part.service_account_token is not None:
-        found.append(part.service_account_token.path)
-    return found
-
-
-def _claim(source: PersistentVolumeClaimVolumeSource, path: Path, errors: Errors) -> None:
-    if not source.claim_name:
-        errors.required(path / "claimName")
-
-
-def _nfs(source: NFSVolumeSource, path: Path, errors: Errors) -> None:
-    if not source.server:
-        errors.required(path / "server")
+def _host_path(source: HostPathVolumeSource, path: Path, errors: Errors) -> None:
     if not source.path:
         errors.required(path / "path")
-    elif not source.path.startswith("/"):
-        errors.invalid(path / "path", source.path, "must be an absolute path")
+        return
+    rules.no_parent_steps(source.path, path / "path", errors)
+    if source.type not in HOST_PATH_TYPES:
+        errors.not_supported(path / "type", source.type, list(HOST_PATH_TYPES))
 
 
-def _image(source: ImageVolumeSource, path: Path, errors: Errors) -> None:
-    if not source.reference:
-        errors.required(path / "reference")
-    rules.one_of(source.pull_policy, ("Always", "IfNotPresent", "Never"), path / "pullPolicy", errors)
+def _csi(source: CSIVolumeSource, path: Path, errors: Errors) -> None:
+    driver = source.driver
+    if driver:
+        if len(driver) > MAX_DRIVER_NAME:
+            errors.too_long(path / "driver", MAX_DRIVER_NAME)
+        for message in names.dns_subdomain(driver.lower()):
+            errors.invalid(path / "driver", driver, message)
+    ref = source.node_publish_secret_ref
+    if ref is not None and not ref.name:
+        errors.required(path / "nodePublishSecretRef" / "name")
+    elif ref is not None:
+        rules.follows(ref.name, names.dns_subdomain, path / "name", errors)
 
 
 def _ephemeral(source: EphemeralVolumeSource, path: Path, errors: Errors) -> None:
     if source.volume_claim_template is None:
         errors.required(path / "volumeClaimTemplate")
-    elif not source.volume_claim_template.spec.access_modes:
-        errors.required(path / "volumeClaimTemplate" / "spec" / "accessModes", "at least 1 access mode is required")
+    else:
+        validate_claim_template(source.volume_claim_template, path / "volumeClaimTemplate", errors)
 
 
-_CHECKS: dict[str, Callable[[Any, Path, Errors], None]] = {
-    "secret": _secret,
-    "config_map": _config_map,
-    "host_path": _host_path,
-    "empty_dir": _empty_dir,
-    "downward_api": _downward,
-    "projected": _projected,
-    "persistent_volume_claim": _claim,
-    "nfs": _nfs,
-    "image": _image,
-    "ephemeral": _ephemeral,
-}
+def _image(source: ImageVolumeSource, path: Path, errors: Errors) -> None:
+    rules.one_of(source.pull_policy, PULL_POLICIES, path / "pullPolicy", errors)
+
+
+def _of(
+    attribute: str,
+    name: str,
+    check: Callable[[Any, Path, Errors], None] | None = None,
+    *,
+    required: tuple[tuple[str, str], ...] = (),
+    extra: str = "",
+) -> _Source:
+    fields = tuple((attrgetter(field), json) for field, json in required)
+    return _Source(attrgetter(attribute), name, fields, check, extra or name)
+
+
+_VOLUME_ID = ("volume_id", "volumeID")
+_PATH = ("path", "path")
+_MONITORS = ("monitors", "monitors")
+
+_SOURCES = (
+    _of("empty_dir", "emptyDir", _empty_dir),
+    _of("host_path", "hostPath", _host_path),
+    _of("git_repo", "gitRepo", drivers.git_repo, required=(("repository", "repository"),)),
+    _of(
+        "gce_persistent_disk",
+        "persistentDisk",
+        drivers.disk_partition,
+        required=(("pd_name", "pdName"),),
+        extra="gcePersistentDisk",
+    ),
+    _of("aws_elastic_block_store", "awsElasticBlockStore", drivers.disk_partition, required=(_VOLUME_ID,)),
+    _of("secret", "secret", files.secret, required=(("secret_name", "secretName"),)),
+    _of("nfs", "nfs", drivers.nfs),
+    _of("iscsi", "iscsi", drivers.iscsi, required=(("target_portal", "targetPortal"), ("iqn", "iqn"))),
+    _of("glusterfs", "glusterfs", required=(("endpoints", "endpoints"), _PATH)),
+    _of("flocker", "flocker", drivers.flocker),
+    _of("persistent_volume_claim", "persistentVolumeClaim", required=(("claim_name", "claimName"),)),
+    _of("rbd", "rbd", required=(_MONITORS, ("image", "image"))),
+    _of("cinder", "cinder", drivers.cinder, required=(_VOLUME_ID,)),
+    _of("cephfs", "cephfs", required=(_MONITORS,), extra="cephFS"),
+    _of("quobyte", "quobyte", drivers.quobyte),
+    _of("downward_api", "downwardAPI", files.downward_api, extra="downwarAPI"),
+    _of("fc", "fc", drivers.fc),
+    _of("flex_volume", "flexVolume", drivers.flex, required=(("driver", "driver"),)),
+    _of("config_map", "configMap", files.config_map),
+    _of("azure_file", "azureFile", required=(("secret_name", "secretName"), ("share_name", "shareName"))),
+    _of("vsphere_volume", "vsphereVolume", required=(("volume_path", "volumePath"),)),
+    _of("photon_persistent_disk", "photonPersistentDisk", required=(("pd_id", "pdID"),)),
+    _of("portworx_volume", "portworxVolume", required=(_VOLUME_ID,)),
+    _of(
+        "azure_disk",
+        "azureDisk",
+        drivers.azure_disk,
+        required=(("disk_name", "diskName"), ("disk_uri", "diskURI")),
+    ),
+    _of("storageos", "storageos", drivers.storage_os),
+    _of("projected", "projected", files.projected),
+    _of(
+        "scale_io",
+        "scaleIO",
+        required=(("gateway", "gateway"), ("system", "system"), ("volume_name", "volumeName")),
+    ),
+    _of("csi", "csi", _csi, required=(("driver", "driver"),)),
+    _of("ephemeral", "ephemeral", _ephemeral),
+    _of("image", "image", _image, required=(("reference", "reference"),)),
+)
+"""In the order in which kube-apiserver checks them, with the names that its errors have, misspelt or not."""
