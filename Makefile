@@ -3,7 +3,7 @@ PY := .venv/bin/python
 export PYTHONDONTWRITEBYTECODE =
 
 #: Test processes: most tests wait for the kernel or for containers, so more of them than the two cores of a small machine.
-WORKERS ?= 4
+WORKERS ?= 3
 SPREAD = -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 .PHONY: demo test test-quick test-full checks lint types imports e2e bench lock install install-dev

@@ -62,16 +62,16 @@ def test_two_clusters_have_different_slots_and_ports(registry: Registry) -> None
 def test_clusters_created_concurrently_do_not_collide(registry: Registry) -> None:
     with ThreadPoolExecutor(8) as pool:
         slots = list(pool.map(lambda i: allocate(registry, f"c{i}")[0], range(8)))
-    assert sorted(slots) == list(range(8))
+    assert len(set(slots)) == 8
 
 
 def test_a_released_slot_is_reused_and_the_file_is_removed_with_the_last_cluster(
     registry: Registry, roots: Roots
 ) -> None:
-    allocate(registry, "a")
+    slot, _ = allocate(registry, "a")
     allocate(registry, "b")
     registry.release("a")
-    assert allocate(registry, "c")[0] == 0
+    assert allocate(registry, "c")[0] == slot
     registry.release("b")
     registry.release("c")
     assert not (roots.state / "clusters.json").exists()

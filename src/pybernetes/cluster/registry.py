@@ -135,8 +135,10 @@ class Registry:
         with self.edit() as file:
             record = file.clusters.get(cluster)
             if record is None:
-                port = _choose_port(file, api_port, port_is_free or port_free)
-                slot = _choose_slot(file, slot_is_free or slot_free)
+                # Clusters of another registry may be starting right now: look for a free place where it does not.
+                first = 0 if self._state_root == STATE_ROOT else SLOTS // 2
+                port = _choose_port(file, api_port, port_is_free or port_free, first)
+                slot = _choose_slot(file, slot_is_free or slot_free, first)
                 record = ClusterRecord(slot=slot, api_port=port, racks=racks)
                 file.clusters[cluster] = record
             elif record.racks != racks:
@@ -226,15 +228,16 @@ def slot_free(slot: int) -> bool:
     return not Path(f"/sys/class/net/{LINK_MARK}{slot}host").exists()
 
 
-def _choose_slot(file: RegistryFile, is_free: Callable[[int], bool]) -> int:
+def _choose_slot(file: RegistryFile, is_free: Callable[[int], bool], first: int) -> int:
     used = {record.slot for record in file.clusters.values()}
-    slot = next((number for number in range(SLOTS) if number not in used and is_free(number)), None)
+    slots: tuple[int, ...] = (*range(first, SLOTS), *range(first))
+    slot = next((number for number in slots if number not in used and is_free(number)), None)
     if slot is None:
         raise NoRoom(f"this machine already has {SLOTS} clusters; remove one with 'pybernetes down --name NAME'")
     return slot
 
 
-def _choose_port(file: RegistryFile, asked: int | None, is_free: Callable[[int], bool]) -> int:
+def _choose_port(file: RegistryFile, asked: int | None, is_free: Callable[[int], bool], first: int) -> int:
     taken = {record.api_port: name for name, record in file.clusters.items()}
     if asked is not None:
         if not 1 <= asked <= 65535:
@@ -247,7 +250,7 @@ def _choose_port(file: RegistryFile, asked: int | None, is_free: Callable[[int],
                 "or choose another --api-port"
             )
         return asked
-    for port in range(FIRST_API_PORT, FIRST_API_PORT + 100):
+    for port in range(FIRST_API_PORT + first, FIRST_API_PORT + 100):
         if port not in taken and is_free(port):
             return port
     raise NoRoom(f"no free port from {FIRST_API_PORT} to {FIRST_API_PORT + 99}; choose one with --api-port")
