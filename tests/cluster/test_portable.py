@@ -222,6 +222,7 @@ def test_a_machine_without_python_attaches_a_pod(tmp_path: Path, spaces: tuple[s
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)  # it compresses the image three times
 def test_the_image_has_everything_that_flanneld_needs(tmp_path: Path) -> None:
     made = image.flannel_image(image.default_name("1.2.3"), "1.2.3")
     archive = image_tar([made], architecture())

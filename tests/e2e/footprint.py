@@ -84,10 +84,14 @@ def _foreign(mine: set[str]) -> list[str]:
 
 
 def _concerns(line: str, mine: tuple[str, ...]) -> bool:
-    """Whether a line counts: not a live shim's socket, and not another program's temporary file or cgroup."""
+    """Whether a line counts: not another cluster's shim's socket, and not another program's temporary file or cgroup.
+
+    The names of shims' sockets do not tell whose they are: one that is gone may be another cluster's, and one that is
+    new counts only if no shim listens there any more.
+    """
     name = line[2:]
     if "/run/containerd/s/" in name:
-        return not listens(Path(name))
+        return line.startswith("+") and not listens(Path(name))
     if line.startswith("- /sys/fs/cgroup") and not any(mark in name for mark in (*mine, "pybernetes")):
         return False  # other programs start and stop
     return not name.startswith(("/tmp/", "/var/tmp/")) or any(mark in name for mark in (*mine, "pybernetes"))

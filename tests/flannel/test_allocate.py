@@ -24,6 +24,7 @@ from pybernetes.flannel.leases.etcd.allocate import (
     overlap,
 )
 from pybernetes.flannel.leases.etcd.format import key_of
+from support.profiles import sized
 
 NET = ipaddress.ip_network
 IP = ipaddress.ip_address
@@ -228,5 +229,5 @@ class Leases(RuleBasedStateMachine):
             assert key.reserved or mine[0].held == key, key
 
 
-TestLeases = Leases.TestCase
-TestLeases.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestLeases = pytest.mark.slow(Leases.TestCase)
+TestLeases.settings = settings(max_examples=sized(50, 500), stateful_step_count=50, deadline=None)

@@ -169,6 +169,7 @@ async def test_metrics_of_a_running_daemon(tmp_path: Path) -> None:
         await world.start()
         a, b = world.hosts
         await until(lambda: len(a.seen.routes) == 2 and len(b.seen.routes) == 2 and a.daemon.ready)
+        await until(lambda: "flannel_peers{vxlan}" in values(a.daemon.metrics.expose()))
         before = values(a.daemon.metrics.expose())
         assert before["flannel_peers{vxlan}"] == 1 and before["flannel_leases"] == 2
         await run_in(a.netns, "ip", "route", "del", "10.244.2.0/24")
