@@ -88,6 +88,7 @@ class DaemonSet(Object, kw_only=True):
     """The observed state."""
 
 
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 ON_DELETE, ROLLING = "OnDelete", "RollingUpdate"
 
 
@@ -104,6 +105,19 @@ def default(obj: DaemonSet) -> None:
         rolling.max_unavailable = 1 if rolling.max_unavailable is None else rolling.max_unavailable
         rolling.max_surge = 0 if rolling.max_surge is None else rolling.max_surge
         spec.update_strategy.rolling_update = rolling
+
+
+def prepare_create(obj: DaemonSet) -> None:
+    """Number the template for clients of the first beta version."""
+    obj.metadata.annotations[TEMPLATE_GENERATION] = "1"
+
+
+def prepare_update(new: DaemonSet, old: DaemonSet) -> None:
+    """Clients cannot change the number of the template; it counts the changes."""
+    number = old.metadata.annotations.get(TEMPLATE_GENERATION, "0")
+    if new.spec.template != old.spec.template and number.isdecimal():
+        number = str(int(number) + 1)
+    new.metadata.annotations[TEMPLATE_GENERATION] = number
 
 
 def validate(obj: DaemonSet, errors: Errors) -> None:
@@ -185,6 +199,8 @@ KIND = Kind(
     short_names=("ds",),
     categories=("all",),
     has_generation=True,
+    prepare_create=prepare_create,
+    prepare_update=prepare_update,
     subresources=(status(prepare=keep_labels, validate=validate_status),),
     validate_update=rules.immutable_fields,
     columns=COLUMNS,

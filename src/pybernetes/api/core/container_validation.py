@@ -28,6 +28,7 @@ RESIZED_RESOURCES = ("cpu", "memory")
 RESIZE_POLICIES = ("NotRequired", "RestartContainer")
 MAX_RESTART_RULES = 20
 MAX_EXIT_CODES = 255
+NO_RESTART_POLICY = "must specify restartPolicy when restart rules are used"
 
 AnyContainer = Container | EphemeralContainer
 
@@ -88,7 +89,10 @@ def validate_init_containers(
     for index, container in enumerate(containers):
         place = path @ index
         _common(container, pod, place, errors)
-        _restart_policy(container.restart_policy, container.restart_policy_rules, place, errors)
+        if container.restart_policy:
+            _restart_policy(container.restart_policy, container.restart_policy_rules, place, errors)
+        elif container.restart_policy_rules:
+            errors.required(place / "restartPolicy", NO_RESTART_POLICY)
         if container.name in taken:
             errors.duplicate(place / "name", container.name)
         elif container.name:
@@ -182,7 +186,7 @@ def _restart_policy(policy: str, restart_rules: list[ContainerRestartRule], path
     if not restart_rules:
         return
     if not policy:
-        errors.required(path / "restartPolicy", "must specify restartPolicy when restart rules are used")
+        errors.required(path / "restartPolicy", NO_RESTART_POLICY)
     if len(restart_rules) > MAX_RESTART_RULES:
         errors.too_many(path / "restartPolicyRules", len(restart_rules), MAX_RESTART_RULES)
     for index, rule in enumerate(restart_rules):

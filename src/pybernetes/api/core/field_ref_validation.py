@@ -43,6 +43,10 @@ def validate_field_ref(ref: ObjectFieldSelector, allowed: tuple[str, ...], path:
         errors.required(path / "fieldPath")
         return
     place = path / "fieldPath"
+    if ref.api_version != "v1":
+        text = f"error converting fieldPath: unsupported pod version: {ref.api_version}"
+        errors.invalid(place, ref.field_path, text)
+        return
     subscript = _SUBSCRIPT.fullmatch(ref.field_path)
     if subscript is not None:
         base, key = subscript.groups()

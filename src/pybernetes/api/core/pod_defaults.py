@@ -1,9 +1,11 @@
 """Defaults of pods: containers, probes, volumes and the fields of the pod itself."""
 
 from pybernetes.api.core.container import Container, EnvVar, EphemeralContainer
+from pybernetes.api.core.pod_features import drop_alpha_fields
 from pybernetes.api.core.pod_object import Pod
 from pybernetes.api.core.pod_spec import PodSpec
 from pybernetes.api.core.probe import HTTPGetAction, LifecycleHandler, Probe
+from pybernetes.api.core.resource_validation import is_pod_resource
 from pybernetes.api.core.security import PodSecurityContext
 from pybernetes.api.core.volume import (
     DownwardAPIVolumeFile,
@@ -33,11 +35,13 @@ def default_pod(pod: Pod) -> None:
         if resources.limits:
             resources.requests = {**resources.limits, **resources.requests}
     if spec.resources is not None and spec.resources.limits:
-        spec.resources.requests = {**spec.resources.limits, **spec.resources.requests}
+        limits = {name: limit for name, limit in spec.resources.limits.items() if is_pod_resource(name)}
+        spec.resources.requests = {**limits, **spec.resources.requests}
 
 
 def default_pod_spec(spec: PodSpec) -> None:
     """Defaults that pods and pod templates share."""
+    drop_alpha_fields(spec)
     spec.dns_policy = spec.dns_policy or "ClusterFirst"
     spec.restart_policy = spec.restart_policy or "Always"
     spec.scheduler_name = spec.scheduler_name or "default-scheduler"
@@ -62,6 +66,12 @@ def image_pull_policy(image: str) -> str:
         return "IfNotPresent"
     _, colon, tag = image.rpartition("/")[2].partition(":")
     return "IfNotPresent" if colon and tag != "latest" else "Always"
+
+
+def _is_reference(image: str) -> bool:
+    """Whether an image is named as registries need it: only the host, which comes first, has upper case."""
+    path = image.rpartition("/")[2] if "/" in image else image
+    return bool(path.partition(":")[0]) and path.partition(":")[0] == path.partition(":")[0].lower()
 
 
 def _container(container: Container | EphemeralContainer) -> None:

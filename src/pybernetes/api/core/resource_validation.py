@@ -103,8 +103,13 @@ def _is_extended_name(name: str) -> bool:
 
 
 def _pod_name(name: str, path: Path, errors: Errors) -> None:
-    if _name(name, path, errors) and name not in POD_RESOURCES and not name.startswith(HUGE):
+    if _name(name, path, errors) and not is_pod_resource(name):
         errors.not_supported(path, name, list(POD_RESOURCES))
+
+
+def is_pod_resource(name: str) -> bool:
+    """Whether a pod as a whole can ask for a resource."""
+    return name in POD_RESOURCES or name.startswith(HUGE)
 
 
 def is_extended(name: str) -> bool:
