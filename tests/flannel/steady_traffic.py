@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from flannel.bgp_world import Host, World, run_in
@@ -95,7 +95,7 @@ class Ping:
 async def pinging(*pairs: tuple[Host, Host]) -> AsyncIterator[list[Ping]]:
     """Pings between the pods of these hosts, each pair in one direction; starts when each first ping is answered."""
     targets = [(f"{here.netns}p", f"10.244.{there.number}.2", f"{here.name} to {there.name}") for here, there in pairs]
-    async with _pinging(targets) as pings:
+    async with pinging_addresses(targets) as pings:
         yield pings
 
 
@@ -103,13 +103,13 @@ async def pinging(*pairs: tuple[Host, Host]) -> AsyncIterator[list[Ping]]:
 async def pinging_hosts(*pairs: tuple[Host, Host]) -> AsyncIterator[list[Ping]]:
     """Pings from a host to the gateway of the other host's pods."""
     targets = [(here.netns, f"10.244.{there.number}.1", f"{here.name} to {there.name}") for here, there in pairs]
-    async with _pinging(targets) as pings:
+    async with pinging_addresses(targets) as pings:
         yield pings
 
 
 @asynccontextmanager
-async def _pinging(targets: list[tuple[str, str, str]]) -> AsyncIterator[list[Ping]]:
-    """`targets`: (namespace, address, name)."""
+async def pinging_addresses(targets: Sequence[tuple[str, str, str]]) -> AsyncIterator[list[Ping]]:
+    """`targets`: (namespace, address, name). Starts when each address has answered once."""
     pings = []
     for space, address, _ in targets:
         code, out = await run_in(space, "ping", "-c1", "-w", "20", "-i", "0.2", address)

@@ -36,6 +36,7 @@ from pybernetes.linux.rtnl import Netlink
 from pybernetes.store.sqlite import SqliteStore
 
 from .kinds import observe
+from .steady_traffic import pinging_addresses
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 ADMIN = User("admin", ("system:masters", "system:authenticated"))
@@ -291,22 +292,17 @@ async def test_flushed_rules_are_restored(cluster: Cluster) -> None:
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
 async def test_the_backend_is_switched_under_traffic(cluster: Cluster, order: tuple[int, ...]) -> None:
     a = cluster.hosts[0]
-    pings = [
-        asyncio.create_task(a.run("ping", "-i", "0.01", "-c", "300", "-W", "1", f"10.244.{n}.1"), name=f"ping {n}")
-        for n in (2, 3)
-    ]
-    await asyncio.sleep(0.2)
-    for backend in ("host-gw", "vxlan", "host-gw"):
-        for place in order:
-            cluster.hosts[place].configure(backend)
-            await asyncio.sleep(0.05)
-        want = "eth0" if backend == "host-gw" else "flannel.1"
-        for host in cluster.hosts:
-            await until(lambda host=host, want=want: set(host.routes().values()) == {want})  # type: ignore[misc]
-    assert not any(ping.done() for ping in pings), "they must last longer than the switching"
-    for ping in pings:
-        _, out = await ping
-        assert "300 received" in out, out[-300:]
+    async with pinging_addresses([(a.netns, f"10.244.{n}.1", f"ping {n}") for n in (2, 3)]) as pings:
+        for backend in ("host-gw", "vxlan", "host-gw"):
+            for place in order:
+                await pings[0].answers(5)
+                cluster.hosts[place].configure(backend)
+            want = "eth0" if backend == "host-gw" else "flannel.1"
+            for host in cluster.hosts:
+                await until(lambda host=host, want=want: set(host.routes().values()) == {want})  # type: ignore[misc]
+        for ping in pings:
+            await ping.answers()
+            assert not ping.lost, f"{ping.name}: {ping.lost}"
     for host in cluster.hosts:
         await until(lambda host=host: not host.seen.ours)  # type: ignore[misc]
         assert not host.seen.neighbours and not host.seen.forwarding

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import re
-import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -15,14 +13,13 @@ import pytest
 
 from pybernetes.etcd import EtcdClient, EtcdTls
 from pybernetes.etcd.etcdpb import etcd_pb2 as pb
-from pybernetes.linux import netns
 from store.certificates import write_certificates
 from store.etcdserver import EtcdServer, free_ports
 
 from .black_hole import BlackHole
+from .steady_traffic import pinging_addresses
 from .test_etcd_manager import etcd, shared
 from .topology import PREFIX, Node, World, ctl, make_world, subnet, until
-from .traffic import ping
 
 __all__ = ["etcd", "shared"]
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
@@ -33,23 +30,11 @@ VXLAN = {"Type": "vxlan"}
 async def pinging(world: World, a: Node, b: Node) -> AsyncIterator[None]:
     """A continuous ping from pod to pod; every packet must be answered."""
     source, target = a.pod(world), b.pod(world)
-    command = netns.argv_in(source.netns, ["ping", "-i", "0.02", "-W", "2", target.ips[4]])
-    # A new interface may lose the first packet, and it takes a second until ARP asks again.
-    code, out = await ping(source, target.ips[4], "-W5")
-    assert code == 0, out
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    assert process.stdout is not None
-    await process.stdout.readline()
-    await process.stdout.readline()
-    try:
+    async with pinging_addresses([(source.netns, target.ips[4], "ping")]) as (ping,):
+        await ping.answers()
         yield
-        await asyncio.sleep(0.4)  # so that the effect of the last step shows too
-    finally:
-        process.send_signal(signal.SIGINT)
-        output, _ = await process.communicate()
-    found = re.search(r"(\d+) packets transmitted, (\d+) received", output.decode())
-    assert found and int(found[1]) > 10, output[-300:]
-    assert int(found[1]) - int(found[2]) <= 1, "at most the last one, which was in flight, is unanswered"
+        await ping.answers(40)  # so that the effect of the last step shows too
+        assert not ping.lost
 
 
 def owners(server: EtcdServer) -> dict[str, str]:

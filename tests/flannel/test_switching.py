@@ -198,7 +198,7 @@ async def test_vxlans_options_change_under_traffic(tmp_path: Path) -> None:
                 options = OPTIONS[name]
                 for host in world.hosts:
                     world.configure(options, host)
-                    await asyncio.sleep(0.2)
+                    await pings[0].answers()
                 link, mtu = f"flannel.{options.get('VNI', 1)}", options.get("MTU", 1450)
                 way = "eth0" if "DirectRouting" in options else link
 
