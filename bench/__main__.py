@@ -1,4 +1,4 @@
-"""Every figure, beside its target and what it is compared with: `python -m bench [--only NAME]... [--json]`."""
+"""Every figure, with its target and the alternative: `python -m bench [--only NAME]... [--json]`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def met(row: Row) -> bool | None:
 
 
 def number(value: object, unit: str = "") -> str:
-    """A figure for people."""
+    """A figure as text."""
     if value is None or value == "":
         return ""
     if isinstance(value, (int, float)):
@@ -52,7 +52,7 @@ def measure(name: str) -> tuple[list[Row], str]:
         rows = list(importlib.import_module(f"bench.{name}").run())
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # whatever one benchmark does, the others are still run
+    except BaseException as error:  # an error of one benchmark must not stop the others
         traceback.print_exc()
         return [], f"{type(error).__name__}: {error}"
     return [{"bench": name, **row, "met": met(row)} for row in rows], ""
@@ -63,8 +63,8 @@ def table(rows: list[Row]) -> Table:
     out = Table(title="Pybernetes, measured", title_justify="left")
     for head in ("bench", "figure"):
         out.add_column(head)
-    for head in ("target", "measured", "", "beside it", "measured"):
-        out.add_column(head, justify="left" if head in ("", "beside it") else "right")
+    for head in ("target", "measured", "", "alternative", "measured"):
+        out.add_column(head, justify="left" if head in ("", "alternative") else "right")
     words = {True: "[green]met[/]", False: "[red]missed[/]", None: ""}
     last = ""
     for row in rows:

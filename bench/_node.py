@@ -1,4 +1,4 @@
-"""flanneld of one node in a process of its own: leases come in and go out as lines of JSON.
+"""flanneld of one node in a separate process: it reads and writes leases as lines of JSON.
 
 A lease without families takes back the node's former one. The process ends with its input.
 """
@@ -60,7 +60,7 @@ def decode(line: bytes) -> Lease:
 
 
 class PipedManager:
-    """A subnet manager whose other side is whoever started this process."""
+    """A subnet manager that exchanges leases with the parent process."""
 
     def __init__(self, number: int, text: str) -> None:
         self._number = number
@@ -111,7 +111,7 @@ class PipedManager:
 
 
 class NoRules:
-    """What is made by hand beside it has none either."""
+    """No rules: the alternative has none either."""
 
     async def ensure(self, wanted: Wanted) -> list[str]:
         return []
@@ -138,13 +138,13 @@ class NodeProcess:
         return line
 
     def send(self, lines: Iterable[bytes]) -> None:
-        """Give it leases of others."""
+        """Send it leases of other nodes."""
         assert self._process.stdin is not None
         self._process.stdin.write(b"".join(lines))
         self._process.stdin.flush()
 
     def mtu(self) -> int:
-        """What it says that pods are to have; waits for it."""
+        """Wait for the MTU that it reports for pods."""
         end = time.monotonic() + 60
         while not self.subnet_file.exists():
             if self._process.poll() is not None or time.monotonic() > end:

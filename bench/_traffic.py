@@ -1,6 +1,6 @@
-"""Traffic from one namespace to another: how much gets through, and how long an answer takes.
+"""Traffic from one namespace to another: throughput and round-trip time.
 
-The far end is a process of its own, and serves several namespaces, so that measurements can alternate between them
+The far end is a separate process, and serves several namespaces, so that measurements can alternate between them
 without anything being started in between.
 """
 

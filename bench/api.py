@@ -1,6 +1,6 @@
 """The API server over TLS on loopback: GET, durable create, LIST of 10,000 pods, one change to 1,000 watchers.
 
-The server runs in a process of its own, as it does in a cluster; clients are HTTP/1.1 connections in this one.
+The server runs in a separate process, as it does in a cluster; clients are HTTP/1.1 connections in this one.
 """
 
 from __future__ import annotations

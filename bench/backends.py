@@ -1,16 +1,16 @@
-"""Every backend: from a pod on one node to a pod on another, beside the same path made by hand, in the same run.
+"""Every backend: from a pod on one node to a pod on another, and the same path configured by hand, in the same run.
 
-Two equal pairs of nodes stand side by side. In one flanneld runs, a process per node; in the other somebody typed the
-commands below. Measurements alternate between the two, and a share is the median of those of neighbouring runs, so
-that whatever else the machine does counts for both. What this kernel lacks is measured in a virtual machine whose
-instructions are translated: all is slow there, so the shares count, not the rates.
+There are two equal pairs of nodes. One runs flanneld, a process per node; the other is configured by commands below.
+Measurements alternate between the two, and a share is the median of those of adjacent runs, so that other load on the
+machine affects both. Backends that this kernel lacks are measured in a virtual machine whose instructions are
+translated: everything is slow there, so only the shares are meaningful, not the rates.
 
-For the udp backend, which has a process of ours on the way, the limit by profile (cProfile) under one TCP stream: the
-kernel takes and gives up to 64 KiB at a time on both sides (TUN offloads; UDP_SEGMENT and UDP_GRO at the socket), so
+For the udp backend, which forwards packets in a process, the limit by profile (cProfile) under one TCP stream: the
+kernel passes and accepts up to 64 KiB at a time on both sides (TUN offloads; UDP_SEGMENT and UDP_GRO at the socket), so
 Python runs once per 24 packets. About a third of a proxy's time is in system calls, which copy each byte twice; a third
 in NumPy, which sums payloads, since each TCP checksum has to be computed or verified; a third in the interpreter
-between these. Packets that the kernel does not join cost a read and a write of the TUN device each, which knows no call
-for several: some 15 µs, which bounds packets per second. A single byte that comes back wakes four threads.
+between these. Packets that the kernel does not join cost one read and one write of the TUN device each, for which there
+is no batched call: some 15 µs, which limits packets per second. A one-byte round trip wakes four threads.
 """
 
 from __future__ import annotations
@@ -42,28 +42,28 @@ _KEYS = {n: base64.b64encode(bytes([8, *[n] * 30, 64])).decode() for n in (1, 2)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A backend, and what is put beside it."""
+    """A backend, and the alternative."""
 
     title: str
     backend: Mapping[str, Any]
     device: str
-    """By which packets to pods leave a node."""
+    """The device on which packets to pods leave a node."""
     by_hand: Callable[[str, int, int], None]
     """Given a node's namespace, its number and the other's."""
     mtu: int
-    """Of pods, by hand; flanneld finds it by itself."""
-    beside: str = "by hand"
+    """The pods' MTU in the pair that is configured by hand; flanneld computes it."""
+    alternative: str = "by hand"
     target: float | None = 0.98
     """For throughput."""
     packets: bool = False
     """Whether to count small packets too."""
     modules: Sequence[str] = field(default=())
-    """Those that the kernel of a build machine lacks."""
+    """Modules that the kernel of a build machine lacks."""
 
 
-# -- what somebody would type ----------------------------------------------------------------------------
+# -- configuration by hand -------------------------------------------------------------------------------
 def hand_vxlan(space: str, number: int, other: int) -> None:
-    """A VXLAN device, and all that the kernel would otherwise have to ask for."""
+    """A VXLAN device, and the entries that the kernel would otherwise have to resolve."""
     mac, far = f"02:00:00:00:01:{number:02x}", f"02:00:00:00:01:{other:02x}"
     here, there = (str(subnet(4, n).network_address) for n in (number, other))
     words = f"ip link add hand address {mac} mtu 1450 type vxlan id 2 dstport 8472 local {address(number)} dev eth0"
@@ -105,7 +105,7 @@ def hand_wireguard(space: str, number: int, other: int) -> None:
 
 
 def hand_ipsec(space: str, number: int, other: int) -> None:
-    """An xfrm interface, with states and policies of its own; the keys stay as they are."""
+    """An xfrm interface, with its states and policies; the keys do not change."""
     command(space, "ip", "link", "add", "hand", "mtu", "1423", "type", "xfrm", "dev", "eth0", "if_id", "7")
     command(space, "ip", "link", "set", "hand", "up")
     command(space, "ip", "addr", "add", f"{subnet(4, number).network_address}/32", "dev", "hand")
@@ -160,7 +160,7 @@ def ours(case: Case) -> Iterator[Wire]:
 
 
 def _pass_on(source: NodeProcess, sink: NodeProcess) -> None:
-    """Leases of one are told to the other, until they end."""
+    """Pass the leases of each node to the other, until they exit."""
     try:
         while True:
             sink.send([source.lease()])
@@ -170,7 +170,7 @@ def _pass_on(source: NodeProcess, sink: NodeProcess) -> None:
 
 @contextmanager
 def hand_made(case: Case) -> Iterator[Wire]:
-    """The other pair."""
+    """The pair that is configured by hand."""
     with wire("hand") as made:
         for number, (node, inside) in enumerate(zip(made.nodes, made.pods, strict=True), 1):
             case.by_hand(node, number, 3 - number)
@@ -194,7 +194,7 @@ def measure(case: Case) -> list[dict[str, Any]]:
         if f" dev {case.device} " not in way:
             raise RuntimeError(f"{case.title}: packets do not leave by {case.device}: {way}")
         with _traffic.on_processor(0):
-            _alternate(paths, lambda path: [path.throughput(SECONDS)], 1)  # the first one of all is slower
+            _alternate(paths, lambda path: [path.throughput(SECONDS)], 1)  # the very first run is slower
             rates = _alternate(paths, lambda path: [path.throughput(SECONDS)], ROUNDS)
             delays = _alternate(paths, lambda path: path.round_trips(TRIPS), ROUNDS)
             packets = _alternate(paths, lambda path: [path.packets(SECONDS)], ROUNDS // 4) if case.packets else {}
@@ -216,12 +216,17 @@ def _rows(case: Case, rates: Any, delays: Any, packets: Any) -> list[dict[str, A
     speed = {kind: [run[0] for run in runs] for kind, runs in rates.items()}
     shares = [mine / other for mine, other in zip(speed["ours"], speed["hand"], strict=True)]
     half = {kind: median(median(run) for run in runs) for kind, runs in delays.items()}
-    # Of the rounds the middle one: a single one in which the machine was busy would make the whole figure its own.
+    # The median round, so that a single round on a busy machine does not determine the figure.
     tail = {kind: median(quantiles(run, n=100)[98] for run in runs) for kind, runs in delays.items()}
 
     def row(figure: str, values: Mapping[str, float], unit: str) -> dict[str, Any]:
-        return {"figure": f"{case.title}: {figure}", "value": values["ours"], "unit": unit, "alternative": case.beside,
-                "alternative_value": values["hand"]}  # fmt: skip
+        return {
+            "figure": f"{case.title}: {figure}",
+            "value": values["ours"],
+            "unit": unit,
+            "alternative": case.alternative,
+            "alternative_value": values["hand"],
+        }
 
     rows = [
         row("TCP, share of the other", {"ours": median(shares), "hand": 1.0}, "") | {"target": case.target},

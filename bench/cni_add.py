@@ -1,4 +1,4 @@
-"""CNI: how long it takes to attach and to detach a pod, ours beside the stock plugins in the same run.
+"""CNI: how long it takes to attach and to detach a pod, ours and the stock plugins in the same run.
 
 Ours is flannel + portmap + loopback; the stock chain is bridge (with host-local) + portmap + loopback. One process per
 plugin, one after the other, as a container runtime runs them: from the start of the first to the end of the last.
@@ -156,7 +156,7 @@ def _together(chain: Chain, pods: list[str]) -> list[float]:
 
 
 def _row_of_pods(chains: dict[str, Chain]) -> dict[str, Any]:
-    """A full node: pods one after another, all of them staying."""
+    """A full node: pods are added one after another, and none is removed."""
     means = {}
     for name, chain in chains.items():
         pods = [f"{_PREFIX}-{name}-r{number}" for number in range(ROW)]

@@ -1,6 +1,6 @@
-"""DNS answers per second on one core, from a zone of 1,000 Services; beside dnsmasq with the same names.
+"""DNS answers per second on one core, from a zone of 1,000 Services; compared with dnsmasq with the same names.
 
-The server is a process of its own, bound to one CPU; the client keeps a window of questions under way from another.
+The server is a separate process, bound to one CPU; the client keeps a window of queries in flight from another CPU.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def serve() -> None:
 
 
 def spelled_anew(number: int, rng: random.Random) -> bytes:
-    """The same question in another mixture of upper and lower case, so that no cache knows it."""
+    """The same query with another mixture of upper and lower case, so that no cache has it."""
     packet = bytearray(question(number)[2:])
     for place in range(11, len(packet) - 5):
         if 97 <= packet[place] <= 122 and rng.getrandbits(1):
@@ -71,10 +71,10 @@ def spelled_anew(number: int, rng: random.Random) -> bytes:
     return bytes(packet)
 
 
-def ask(port: int, seconds: float, *, anew: bool = False) -> float:
-    """Answers per second. A question without an answer (a lost datagram) is asked again after a while."""
+def ask(port: int, seconds: float, *, uncached: bool = False) -> float:
+    """Answers per second. A query without an answer (a lost datagram) is repeated after a while."""
     questions = [question(number)[2:] for number in range(SERVICES)]
-    if anew:
+    if uncached:
         rng = random.Random(1)
         questions = [spelled_anew(number % SERVICES, rng) for number in range(100 * SERVICES)]
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as client:
@@ -104,14 +104,14 @@ def ask(port: int, seconds: float, *, anew: bool = False) -> float:
 
 
 def measure(process: subprocess.Popen[str], port: int) -> tuple[float, float]:
-    """The best of three runs, after a short one to warm up: questions that come again, and such that do not."""
+    """The best of three runs, after a short one to warm up: repeated queries, and queries that are never repeated."""
     cpus = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(process.pid, {cpus[-1]})
     try:
         os.sched_setaffinity(0, {cpus[0]})
         ask(port, 0.3)
         again = max(ask(port, SECONDS / 2) for _ in range(3))
-        return again, max(ask(port, SECONDS / 4, anew=True) for _ in range(2))
+        return again, max(ask(port, SECONDS / 4, uncached=True) for _ in range(2))
     finally:
         os.sched_setaffinity(0, cpus)
         process.send_signal(signal.SIGKILL)

@@ -1,8 +1,8 @@
 """Leases into the kernel: 1,000 that arrive at once, one that changes among them, 5,000, and the memory they take.
 
-A whole flanneld works in a process of its own. What is measured runs from the moment in which leases are written to it
-until the kernel has told of the last change, so reading them and waiting for more to come are in it. Beside it the same
-entries go in through `ip -batch` and `bridge -batch`, as fast as somebody with a finished list could be.
+flanneld runs in a separate process. The time is measured from the moment when leases are written to it until the kernel
+has reported the last change, so it includes reading the leases and waiting for more. For comparison, the same entries
+are installed with `ip -batch` and `bridge -batch` from a finished list.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from pybernetes.linux.monitor import GROUPS
 from pybernetes.linux.rtnl import Netlink
 
 FIRST = 1000
-#: How many leases there are, one after the other, and how many single changes are made then.
+#: The numbers of leases, in order, and of the single changes that follow each.
 COUNTS = {FIRST: 25, 2000: 5, 5000: 5}
-#: Of addresses on the wire there are few, so that the kernel's table of neighbours does not run full.
+#: The leases share a few public addresses, so that the kernel's neighbour table does not overflow.
 HOSTS = 100
 _QUIET = 0.3
 _PATIENCE = 60.0
@@ -39,7 +39,7 @@ _SO_RCVBUFFORCE = 33
 
 
 class Ear:
-    """Hears what the kernel tells of neighbours, forwarding entries and routes in a namespace."""
+    """Receives the kernel's events about neighbours, forwarding entries and routes in a namespace."""
 
     def __init__(self, space: str) -> None:
         kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
@@ -53,7 +53,7 @@ class Ear:
         self._socket.close()
 
     def hear(self, changes: int = 0) -> float:
-        """When the last of so many additions came; of any number, after a while of silence. Others don't count."""
+        """The time of the last of this many additions, or of the last one before a pause. Other events do not count."""
         last, end = 0.0, time.perf_counter() + _PATIENCE
         found = 0
         while not changes or found < changes:
@@ -63,7 +63,7 @@ class Ear:
             except TimeoutError:
                 if last and not changes:
                     return last
-                raise RuntimeError(f"the kernel told of {found} changes, expected {changes or 'one'}") from None
+                raise RuntimeError(f"the kernel reported {found} changes, expected {changes or 'one'}") from None
             added = sum(map(_is_entry, messages))
             if added:
                 found, last = found + added, time.perf_counter()
@@ -71,7 +71,7 @@ class Ear:
 
 
 def _is_entry(message: rtnl.Message) -> bool:
-    """A route of ours, or a neighbour or forwarding entry that stays; no neighbour that the kernel looks for."""
+    """Whether it is a route of ours, or a permanent neighbour or forwarding entry."""
     if message.type == ipmsg.RTM_NEWROUTE:
         return message.payload[5] == _PROTOCOL
     return message.type == ipmsg.RTM_NEWNEIGH and bool(int.from_bytes(message.payload[8:10], "little") & _PERMANENT)
@@ -82,7 +82,7 @@ _PROTOCOL, _PERMANENT = 70, 0x80
 
 # -- leases ----------------------------------------------------------------------------------------------
 def lease(backend: str, number: int, versions: Sequence[int], turn: int = 0) -> Lease:
-    """Of node `number`, counted from 2; another `turn` has another public address."""
+    """The lease of node `number`, counted from 2; another `turn` has another public address."""
     host = 10 + (number + turn) % HOSTS
     public = {4: ipaddress.ip_address(f"198.18.0.{host}"), 6: ipaddress.ip_address(f"2001:db8::{host:x}")}
     data = {"VNI": 1, "VtepMAC": f"02:00:00:00:{number >> 8:02x}:{number & 255:02x}"} if backend == "vxlan" else {}
@@ -97,7 +97,7 @@ def entries(backend: str, versions: Sequence[int]) -> int:
 
 @contextmanager
 def node(backend: str, versions: Sequence[int]) -> Iterator[tuple[NodeProcess, Ear]]:
-    """A node whose flanneld runs and knows nobody."""
+    """A node with a running flanneld and no peers."""
     with wire("leases") as made, tempfile.TemporaryDirectory() as folder:
         space = made.nodes[0]
         with Netlink(space) as nl:
@@ -114,18 +114,18 @@ def node(backend: str, versions: Sequence[int]) -> Iterator[tuple[NodeProcess, E
 
 @dataclass
 class Found:
-    """Of one daemon, or by hand."""
+    """The results of flanneld, or of the tools."""
 
     burst: dict[int, float] = field(default_factory=dict)
-    """Milliseconds until so many leases are there, from the count before; by count."""
+    """Milliseconds until this many leases are installed, starting from the previous number; by number."""
     single: dict[int, float] = field(default_factory=dict)
-    """Milliseconds of one change among so many."""
+    """Milliseconds of one change among this many leases."""
     memory: dict[int, float] = field(default_factory=dict)
-    """Megabytes with so many."""
+    """Megabytes with this many leases."""
 
 
 def programmed(backend: str, versions: Sequence[int]) -> Found:
-    """By flanneld."""
+    """Measure flanneld."""
     found = Found()
     per, known = entries(backend, versions), 0
     with node(backend, versions) as (process, ear):
@@ -138,7 +138,7 @@ def programmed(backend: str, versions: Sequence[int]) -> Found:
             known = count
             singles = []
             for turn in range(1, changes + 1):
-                time.sleep(0.1 + count / 5000)  # by itself is meant, not on the heels of another
+                time.sleep(0.1 + count / 5000)  # a separate change, which does not follow another one directly
                 line = encode(lease(backend, 7, versions, turn))
                 start = time.perf_counter()
                 process.send([line])
@@ -150,7 +150,7 @@ def programmed(backend: str, versions: Sequence[int]) -> Found:
 
 # -- the same from a finished list -----------------------------------------------------------------------
 def by_hand(backend: str, versions: Sequence[int]) -> Found:
-    """By the tools, as many as come first, and a single one."""
+    """Measure the tools, with the first number of leases and with a single one."""
     with wire("batch") as made, tempfile.TemporaryDirectory() as folder:
         space = made.nodes[0]
         with Netlink(space) as nl:
@@ -216,13 +216,13 @@ def _rows(title: str, ours: Found, hand: Found) -> list[dict[str, Any]]:
     def row(figure: str, value: float, unit: str, **more: Any) -> dict[str, Any]:
         return {"figure": f"{title}: {figure}", "value": value, "unit": unit, **more}
 
-    def beside(value: float) -> dict[str, Any]:
+    def by_hand(value: float) -> dict[str, Any]:
         return {"alternative": "ip -batch, bridge -batch", "alternative_value": value}
 
     last = max(COUNTS)
     return [
-        row(f"{FIRST:,} leases at once", ours.burst[FIRST], "ms", target=1000, **beside(hand.burst[FIRST])),
-        row(f"one of {FIRST:,} changes", ours.single[FIRST], "ms", target=20, **beside(hand.single[FIRST])),
+        row(f"{FIRST:,} leases at once", ours.burst[FIRST], "ms", target=1000, **by_hand(hand.burst[FIRST])),
+        row(f"one of {FIRST:,} changes", ours.single[FIRST], "ms", target=20, **by_hand(hand.single[FIRST])),
         *(row(f"one of {count:,} changes", ours.single[count], "ms") for count in COUNTS if count != FIRST),
         row(f"from 2,000 to {last:,} leases", ours.burst[last], "ms"),
         *(row(f"memory with {count:,} leases", ours.memory[count], "MB") for count in (0, *COUNTS)),

@@ -1,4 +1,4 @@
-"""How long one changed Service takes to reach the kernel, with 10 and with 10,000 Services; beside iptables mode.
+"""How long one changed Service takes to reach the kernel, with 10 and with 10,000 Services, and in iptables mode.
 
 iptables mode writes every rule at each change; it is measured at 2,000 Services, since 10,000 would take minutes.
 """
@@ -17,7 +17,7 @@ from pybernetes.proxy.options import ProxyOptions
 CIDRS = ("10.244.0.0/16",)
 MANY, MANY_FOR_IPTABLES = 10_000, 2_000
 PAUSE = 0.05
-"""Between two updates, in seconds: as long as the proxy itself waits, so that the caches have cooled as they would."""
+"""Seconds between two updates: the time that the proxy waits too, so that the CPU caches are as cold as in use."""
 
 
 def server(n: int, shift: int = 0, count: int = 2) -> VirtualServer:
@@ -56,16 +56,16 @@ def _in_namespace(mode: str, count: int, rounds: int) -> tuple[float, float]:
 def run() -> list[dict[str, Any]]:
     """The figures."""
     rows = []
-    for count, beside in ((10, 10), (MANY, MANY_FOR_IPTABLES)):
+    for count, other_count in ((10, 10), (MANY, MANY_FOR_IPTABLES)):
         load, update = _in_namespace("nftables", count, 15)
-        other = _in_namespace("iptables", beside, 3)[1]
+        other = _in_namespace("iptables", other_count, 3)[1]
         rows.append(
             {
                 "figure": f"Service update at {count:,} Services",
                 "target": 50,
                 "value": update,
                 "unit": "ms",
-                "alternative": "iptables mode" if beside == count else f"iptables mode at {beside:,}",
+                "alternative": "iptables mode" if other_count == count else f"iptables mode at {other_count:,}",
                 "alternative_value": other,
             }
         )

@@ -1,4 +1,4 @@
-"""Durable writes per second: one at a time, and 32 writers at once; beside a real etcd on the same disk.
+"""Durable writes per second: one at a time, and 32 writers at once; compared with etcd on the same disk.
 
 Every write is on the disk (fsync) before it counts. etcd is one member without peers, asked over gRPC on loopback,
 and its write counts as soon as it answers.
@@ -31,7 +31,7 @@ def stamp(value: bytes, revision: int) -> bytes:
 
 
 async def rate(put: Put, *, writers: int, seconds: float) -> float:
-    """Writes per second of so many writers, each waiting for its own write before the next."""
+    """Writes per second of this many writers, each of which waits for its write before the next."""
     end = time.perf_counter() + seconds
     done = 0
 
@@ -98,9 +98,9 @@ def run(seconds: float = 2.0) -> list[dict[str, object]]:
             "value": round(value),
             "unit": "writes/s",
             "alternative": "etcd, one member, gRPC on loopback",
-            "alternative_value": beside and round(beside),
+            "alternative_value": theirs and round(theirs),
         }
-        for figure, target, value, beside in zip(names, (4000, 20000), mine, other, strict=True)
+        for figure, target, value, theirs in zip(names, (4000, 20000), mine, other, strict=True)
     ]
 
 
