@@ -46,7 +46,7 @@ def _cell(text: str) -> str:
 
 
 def render() -> str:
-    """The whole file."""
+    """The content of the file."""
     root = click.Context(command, info_name="pybernetes")
     lines = [HEAD]
     for name in COMMANDS:

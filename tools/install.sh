@@ -31,7 +31,7 @@ command -v python3 >/dev/null 2>&1 || missing="$missing python3"
 if [ -n "$missing" ]; then
     echo "installing:$missing"
     as_root apt-get update -q >/dev/null
-    # Services that come with packages are not wanted: each node runs a containerd of its own.
+    # Do not start the services of packages: each node runs its own containerd.
     # shellcheck disable=SC2086
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing >/dev/null
     # Theirs would hold the ports that a node of the ipsec backend needs on this machine.

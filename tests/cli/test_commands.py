@@ -212,7 +212,7 @@ def test_invalid_durations_are_refused(text: str) -> None:
 
 
 def run_main(words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    """Exit code and stderr of the whole program."""
+    """Exit code and stderr of the program."""
     from pybernetes.cli.main import main
 
     monkeypatch.setattr(sys, "argv", ["pybernetes", *words])

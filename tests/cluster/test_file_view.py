@@ -75,12 +75,12 @@ def test_created_directories_are_removed_unless_they_are_used(registry: Registry
     restore_host(registry)
     assert all(Path(place).is_dir() for place in places), "there is a cluster"
     registry.release("dev")
-    (Path(places[1]) / "somebody").touch()
+    (Path(places[1]) / "other-plugin").touch()
     restore_host(registry)
     assert sorted(str(path.relative_to(top)) for path in top.rglob("*")) == [
         "opt",
         "opt/cni",
         "opt/cni/bin",
-        "opt/cni/bin/somebody",
+        "opt/cni/bin/other-plugin",
     ]
     assert registry.read().made_directories == []

@@ -231,7 +231,7 @@ def test_the_image_has_everything_that_flanneld_needs(tmp_path: Path) -> None:
     ), "the image is reproducible"
     for layer in layers(archive):
         layer.extractall(tmp_path, filter="fully_trusted")
-    said = {
+    messages = {
         ("/opt/bin/flanneld", "--help"): "--kube-subnet-mgr",
         ("pybernetes", "--version"): "pybernetes",
         (python.running().name, "-c", "import numpy, grpc, cryptography.fernet as f; print(f)"): "fernet",
@@ -241,7 +241,7 @@ def test_the_image_has_everything_that_flanneld_needs(tmp_path: Path) -> None:
         ("cp", "--help"): "BusyBox",
         ("pybernetes", "cni", "install", "--self-contained"): "installed in /opt/cni/bin: flannel, bridge",
     }
-    for argv, words in said.items():
+    for argv, words in messages.items():
         done = in_root(tmp_path, *argv, PATH="/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         assert done.returncode == 0 and words in done.stdout + done.stderr, (argv, done)
     # Outside of a pod it reports what is missing; in etcd mode all modules are loaded before that.

@@ -1,4 +1,4 @@
-"""Our answers beside kube-apiserver's: every recorded answer of every kind that we serve, without Go.
+"""Our answers compared with kube-apiserver's: every recorded answer of every kind that we serve, without Go.
 
 A difference is accepted by tools/differential/accepted.yaml, with a reason, or counted in open.tsv, which may only
 shrink: it holds how many differences of a kind still wait to be removed.

@@ -1,1 +1,1 @@
-"""Tests of a whole cluster with real clients."""
+"""Tests of a complete cluster with real clients."""

@@ -1,4 +1,4 @@
-"""A snapshot of the whole machine. It does not search for our marks, so it also finds objects that lost their mark."""
+"""A snapshot of the machine. It does not search for our marks, so it also finds objects that lost their mark."""
 
 import os
 import subprocess

@@ -30,7 +30,7 @@ from pybernetes.cluster.layout import STATE_ROOT
 from pybernetes.cluster.pki import Pki, apiserver_sans
 from pybernetes.cluster.registry import Registry
 
-NOBODY = "65534"
+UNPRIVILEGED = "65534"
 
 
 def up_fails(name: str, directory: Path, *args: str, prefix: tuple[str, ...] = (), kubeconfig: str = "") -> str:
@@ -120,7 +120,7 @@ class TestUp:
 
     def test_not_root(self, tmp_path: Path) -> None:
         tmp_path.chmod(0o755)
-        output = up_fails("e2e-bad", tmp_path, prefix=("setpriv", "--reuid", NOBODY, "--clear-groups"))
+        output = up_fails("e2e-bad", tmp_path, prefix=("setpriv", "--reuid", UNPRIVILEGED, "--clear-groups"))
         assert "root" in output and "sudo" in output
 
     @pytest.mark.parametrize("capability", ["net_admin", "sys_admin"])
@@ -130,7 +130,7 @@ class TestUp:
         assert f"CAP_{capability.upper()} is missing" in output and "--privileged" in output
 
     def test_a_missing_program(self, tmp_path: Path) -> None:
-        # Bind-mount a file of the test: changing the mode of a bind mount would change the original file.
+        # Bind-mount a file of the test: changing the mode of a bind mount would change the file itself.
         nothing = tmp_path / "runc"
         nothing.touch(mode=0)
         hide = f'mount --bind {nothing} /usr/sbin/runc; exec "$@"'

@@ -78,13 +78,13 @@ def heals(cluster: Cluster, harm: Callable[[], object], *, same: tuple[str, ...]
     harm()
     start = time.monotonic()
 
-    def mended() -> bool:
+    def repaired() -> bool:
         now = facts(cluster, NODE)
         missing = {kind: before[kind] - now[kind] for kind in same if before[kind] - now[kind]}
         assert not missing, missing
         return True
 
-    eventually(mended, timeout=PATIENCE, what="the kernel is as before")
+    eventually(repaired, timeout=PATIENCE, what="the kernel is as before")
     took = time.monotonic() - start
     eventually(lambda: talks(kubectl, urls) is None, timeout=PATIENCE, what="pods talk")
     return took

@@ -28,7 +28,7 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         kubectl = made.kubectl()
         eventually(lambda: kubectl.raw("get", "sa", "default").returncode == 0, what="default service account")
         server = hello("web", replicas=1, nodeName="node-2")
-        kubectl.apply(shell_pod("a", "node-1"), shell_pod("b", "node-2"), server, service("web"), service("nobody"))
+        kubectl.apply(shell_pod("a", "node-1"), shell_pod("b", "node-2"), server, service("web"), service("unused"))
         kubectl.wait("pod/a")
         kubectl.wait("pod/b")
         rolled(kubectl)
@@ -175,7 +175,7 @@ def test_a_fault_gives_exit_code_1(net: Cluster) -> None:
         done = run_raw([*PYBERNETES, "network", "check", "--name", net.name], env=net.env)
     assert done.returncode == 1
     assert "FAULT  node-1 -> node-2: route-missing" in done.stdout and "fix:   start the agent" in done.stdout
-    eventually(lambda: healthy(net), timeout=10, what="mended")
+    eventually(lambda: healthy(net), timeout=10, what="repaired")
 
 
 def test_a_small_path_mtu_is_measured(net: Cluster) -> None:
@@ -276,7 +276,7 @@ def test_trace_names_the_object_behind_each_hop(net: Cluster) -> None:
 @pytest.mark.parametrize(
     ("target", "break_it", "where", "why"),
     [
-        ("nobody", [], "reject", "no ready endpoints"),
+        ("unused", [], "reject", "no ready endpoints"),
         ("b", ["ip", "route", "del", "SUBNET"], "no route to", "lease of node-2"),
         ("b", ["bridge", "fdb", "del", "MAC", "dev", "flannel.1", "dst", "PUBLIC"], "no FDB entry", "lease of node-2"),
         ("web", ["nft", "delete", "table", "ip", "kube-proxy"], "no rule for", "has no rule for Service default/web"),
@@ -313,9 +313,9 @@ def test_why(net: Cluster) -> None:
 
 def test_unknown_names_are_reported(net: Cluster) -> None:
     for args, message in (
-        (["trace", "nobody-there", "web"], "there is no pod default/nobody-there"),
+        (["trace", "missing-pod", "web"], "there is no pod default/missing-pod"),
         (["trace", "a", "nothing.at.all"], "is not an address, and namespace 'default' has no Service or pod"),
         (["trace", "a", "web", "--port", "x"], "is not a port"),
-        (["why", "nobody-there"], "there is no pod default/nobody-there"),
+        (["why", "missing-pod"], "there is no pod default/missing-pod"),
     ):
         assert message in refusal(net, *args)

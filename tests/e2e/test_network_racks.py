@@ -21,12 +21,12 @@ def test_two_racks_and_iptables(tmp_path_factory: pytest.TempPathFactory) -> Non
         assert "router between node-1 and node-2" in refusal(made, *request)
         kubectl = made.kubectl()
         eventually(lambda: kubectl.raw("get", "sa", "default").returncode == 0, what="default service account")
-        kubectl.apply(shell_pod("a", "node-1"), service("nobody"))
+        kubectl.apply(shell_pod("a", "node-1"), service("unused"))
         kubectl.wait("pod/a")
         code, found = query(made, "trace", "a", "kubernetes")
         text = [hop["what"] for hop in found["paths"][0]["hops"]]
         assert code == 0 and any(what.startswith("iptables KUBE-SERVICES -> KUBE-SVC-") for what in text), text
-        code, found = query(made, "trace", "a", "nobody")
+        code, found = query(made, "trace", "a", "unused")
         assert code == 1 and "KUBE-REJECTS -> REJECT" in found["paths"][0]["hops"][-1]["what"]
         made.in_node("node-1", "iptables", "-P", "FORWARD", "DROP")
         code, found = query(made, "trace", "a", "kubernetes")

@@ -11,9 +11,9 @@ from e2e.conftest import Kubectl, eventually, shell_pod
 _LOOP = """
 ask() {
   while :; do
-    said=$(timeout 3 wget -qO- "$2" 2>&1); code=$?
-    if [ $code = 0 ]; then echo "$said" | sed -n 's/^pod: //p' >>"/tmp/ok-$1"
-    else echo "$1 $(date +%T) exit $code: $said" >>/tmp/failed; fi
+    body=$(timeout 3 wget -qO- "$2" 2>&1); code=$?
+    if [ $code = 0 ]; then echo "$body" | sed -n 's/^pod: //p' >>"/tmp/ok-$1"
+    else echo "$1 $(date +%T) exit $code: $body" >>/tmp/failed; fi
     sleep PAUSE
   done
 }

@@ -122,14 +122,14 @@ async def test_authentication(tmp_path: Path) -> None:
         for words in (["user", "add", "root:secret"], ["user", "grant-role", "root", "root"], ["auth", "enable"]):
             command = ["etcdctl", f"--endpoints={server.url}", *words]
             await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True, env=ETCDCTL)
-        stranger = EtcdClient([server.url], None, 3)
+        anonymous = EtcdClient([server.url], None, 3)
         with pytest.raises(EtcdError):
-            await stranger.get("/x")
+            await anonymous.get("/x")
         wrong = EtcdClient([server.url], None, 3, Credentials("root", "guess"))
         with pytest.raises(EtcdError, match="refused"):
             await wrong.get("/x")
         client = EtcdClient([server.url], None, 3, Credentials("root", "secret"))
         assert await write(client, "/x", b"1")
         assert "secret" not in repr(Credentials("root", "secret"))
-        for one in (stranger, wrong, client):
+        for one in (anonymous, wrong, client):
             await one.close()

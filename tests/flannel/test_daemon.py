@@ -356,7 +356,6 @@ async def test_without_the_api_server_the_data_path_stays_and_is_repaired(cluste
     a, b, c = cluster.hosts
     for host in cluster.hosts:
         host.gate.close_way()
-    await asyncio.sleep(0.2)
     assert await a.reaches(b)
     await a.run("ip", "link", "del", "flannel.1")
     assert await until(lambda: len(a.routes()) == 2) < 1.5

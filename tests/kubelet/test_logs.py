@@ -20,10 +20,10 @@ def test_lines_that_do_not_have_the_format(line: bytes) -> None:
 
 
 def test_partial_lines_have_no_newline() -> None:
-    whole, part = parse(LINE), parse(LINE.replace(b" F ", b" P "))
-    assert whole is not None
+    full, part = parse(LINE), parse(LINE.replace(b" F ", b" P "))
+    assert full is not None
     assert part is not None
-    assert (whole.text, part.text) == (b"hello\n", b"hello")
+    assert (full.text, part.text) == (b"hello\n", b"hello")
     assert time_key("2026-01-02T15:04:05Z") < time_key("2026-01-02T15:04:05.000000001Z")
 
 

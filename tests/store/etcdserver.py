@@ -29,7 +29,7 @@ class EtcdServer:
     flags: tuple[str, ...] = ()
     name: str = "pbt"
     peers: tuple[str, ...] = ()
-    """The whole cluster as NAME=URL; empty for a cluster of one."""
+    """All members as NAME=URL; empty for a cluster of one."""
     process: subprocess.Popen[bytes] | None = None
     ports: list[int] = field(default_factory=lambda: free_ports(2))
 

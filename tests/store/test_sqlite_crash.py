@@ -129,7 +129,7 @@ asyncio.run(main(sys.argv[1]))
 @pytest.mark.kernel
 @pytest.mark.slow
 async def test_a_full_disk(tmp_path: Path) -> None:
-    """A small tmpfs in a mount namespace of its own: it vanishes with the process."""
+    """A small tmpfs in a new mount namespace: it is removed with the process."""
     mount = (
         'mount -t tmpfs -o size=2m pbt-store "$1" && head -c 1000000 /dev/zero > "$1/filler" && exec "$2" -c "$3" "$1"'
     )

@@ -1,1 +1,1 @@
-"""What the whole suite shares: how tests are spread over processes, limits, budgets, and checks for leftovers."""
+"""Code that all of the suite shares: how tests are spread over processes, limits, budgets, and checks for leftovers."""

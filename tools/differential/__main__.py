@@ -1,7 +1,7 @@
 """python -m tools.differential replay|compare|record: see docs/judging.md.
 
-replay [KIND …]                             our server beside kube-apiserver's recorded answers; needs no Go
-compare --server KUBECONFIG [KIND …]        a running server beside ours; beside a second one with --server twice
+replay [KIND …]                             our server and kube-apiserver's recorded answers; needs no Go
+compare --server KUBECONFIG [KIND …]        a running server and ours, or two running servers (--server twice)
 record --server KUBECONFIG [KIND …]         record a running server's answers again
 """
 

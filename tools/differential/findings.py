@@ -34,7 +34,7 @@ class Finding:
 
     @property
     def cause(self) -> str:
-        """What this difference probably comes from: the same for differences that one change would mend."""
+        """What this difference probably comes from: the same for differences that one change would fix."""
         match self.difference:
             case "code":
                 refusal = self.theirs if self.theirs.code >= 400 else self.ours

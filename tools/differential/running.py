@@ -1,4 +1,4 @@
-"""One kind's cases on a server beside the recorded answers, or beside another server."""
+"""One kind's cases on a server, compared with the recorded answers or with another server."""
 
 import asyncio
 import random

@@ -47,7 +47,7 @@ class Subresource(Generic[K]):
     body: BodyKind | None = None
     """the kind of its bodies; None: the object itself"""
     raw: bool = False
-    """whether it answers with bytes of its own, such as a log, and not with an object"""
+    """whether the answer is raw bytes, such as a log, and not an object"""
     has_path: bool = False
     """whether a further path may follow the name"""
     writes_status: bool = False

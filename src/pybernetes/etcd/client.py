@@ -95,7 +95,7 @@ class EtcdClient:
             return
 
     async def watch(self, request: pb.WatchCreateRequest) -> AsyncIterator[pb.WatchResponse]:
-        """One watch on a stream of its own; ends with Unavailable.
+        """One watch on its own stream; ends with Unavailable.
 
         A member that is cut off from the others would keep silent for ever: it is asked to end the watch instead.
         """

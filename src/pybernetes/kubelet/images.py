@@ -71,10 +71,10 @@ class ImagePuller:
                 # Retry soon, so that the reason changes to ImagePullBackOff as clients expect.
                 raise StartFailed("ErrImagePull", str(error), min(backoff.delay, 2.0)) from error
         self._backoffs.pop(key, None)
-        took, whole = self._clock() - began, self._clock() - asked
+        took, total = self._clock() - began, self._clock() - asked
         image = await self._images.image(reference)
         size = f" Image size: {image.size} bytes." if image is not None else ""
-        message = f'Successfully pulled image "{name}" in {_short(took)} ({_short(whole)} including waiting).{size}'
+        message = f'Successfully pulled image "{name}" in {_short(took)} ({_short(total)} including waiting).{size}'
         record(target, "Normal", "Pulled", message)
         return reference
 

@@ -14,7 +14,7 @@ AnyContainer = Container | EphemeralContainer
 
 
 def is_sidecar(container: AnyContainer) -> bool:
-    """Whether an init container is a sidecar, which keeps running beside the regular containers."""
+    """Whether an init container is a sidecar, which keeps running with the regular containers."""
     return container.restart_policy == "Always"
 
 

@@ -1,6 +1,6 @@
 """From a decision to a bound pod: Reserve, Permit, PreBind and Bind.
 
-Reserve runs at once, in the scheduling loop. The rest runs beside it, so that the next pod need not wait. Whatever
+Reserve runs at once, in the scheduling loop. The rest runs concurrently, so that the next pod need not wait. Whatever
 fails takes back the reservations, in reverse order, and the assumption in the snapshot.
 """
 

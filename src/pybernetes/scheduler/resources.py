@@ -1,8 +1,8 @@
-"""The resources that a pod requests: what is reserved on a node for it.
+"""The resources that a pod requests: the amounts that are reserved for it on a node.
 
-Containers run at the same time, so their requests add up. Init containers run before them, one by one, each beside the
-sidecars (init containers that restart always) started so far, so the largest counts. Then come resources set for the
-whole pod, which replace the sum, and the overhead of its runtime class.
+Containers run at the same time, so their requests add up. Init containers run before them, one by one, each together
+with the sidecars (init containers that restart always) started so far, so the largest request counts. Resources set for
+the pod as a unit replace the sum. The overhead of the pod's runtime class is added.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """The scheduler as a component: informers in; bindings, conditions and events out.
 
-One loop applies changes and places pods, for a few milliseconds at a time; bindings run beside it. A placed pod is
+One loop applies changes and places pods, for a few milliseconds at a time; bindings run concurrently. A placed pod is
 assumed on its node until the informer shows it there; if its binding fails, the assumption is taken back and the pod
 backs off.
 """

@@ -99,7 +99,7 @@ TABLE: list[tuple[User, str, str, str, str, bool]] = [
     (BOT, "delete", "pods", "dev", "x", False),
     (User("system:serviceaccount:dev:bot"), "get", "deployments.apps", "dev", "x", True),
     (User("odd"), "list", "pods", "", "", False),
-    (User("nobody"), "list", "pods", "dev", "", False),
+    (User("unbound"), "list", "pods", "dev", "", False),
 ]
 
 

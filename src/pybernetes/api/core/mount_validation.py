@@ -15,7 +15,7 @@ BIND_OPTIONS = ("nodev", "noexec", "nosuid")
 def validate_mounts(
     container: Container | EphemeralContainer, volumes: Mapping[str, Volume], path: Path, errors: Errors
 ) -> None:
-    """Mounts of valid volumes, each at a path of its own."""
+    """Mounts of valid volumes, each at a different path."""
     if not container.volume_mounts:
         return
     context = container.security_context
@@ -89,7 +89,7 @@ def _bind_options(mount: VolumeMount, volume: Volume | None, path: Path, errors:
 def validate_devices(
     container: Container | EphemeralContainer, volumes: Mapping[str, Volume], path: Path, errors: Errors
 ) -> None:
-    """Devices from volumes of claims, each at a path of its own."""
+    """Devices from volumes of claims, each at a different path."""
     if not container.volume_devices:
         return
     mounts = {mount.name: mount.mount_path for mount in container.volume_mounts}

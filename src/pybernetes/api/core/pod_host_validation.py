@@ -49,7 +49,7 @@ def containers_with_paths(spec: PodSpec, path: Path) -> Iterator[tuple[Container
 
 
 def validate_host_facts(spec: PodSpec, path: Path, errors: Errors) -> None:
-    """A pod with a user namespace of its own shares no other namespaces with the node."""
+    """A pod with its own user namespace shares no other namespaces with the node."""
     if spec.host_users is not False:
         return
     text = "when `hostUsers` is false"

@@ -45,7 +45,7 @@ class Plugin(Protocol):
 
     @property
     def interest(self) -> Interest:
-        """Which requests the plugin is called for; the same for the plugin's whole life."""
+        """Which requests the plugin is called for; the same for the plugin's lifetime."""
 
     async def admit(self, request: AdmissionRequest) -> None:
         """Called in the order of the list, before validation."""

@@ -178,11 +178,11 @@ def _of_container(container: Container | EphemeralContainer) -> Iterator[tuple[s
             yield "secrets", source.secret_key_ref.name
         if source is not None and source.config_map_key_ref is not None:
             yield "configmaps", source.config_map_key_ref.name
-    for whole in container.env_from:
-        if whole.secret_ref is not None:
-            yield "secrets", whole.secret_ref.name
-        if whole.config_map_ref is not None:
-            yield "configmaps", whole.config_map_ref.name
+    for bulk in container.env_from:
+        if bulk.secret_ref is not None:
+            yield "secrets", bulk.secret_ref.name
+        if bulk.config_map_ref is not None:
+            yield "configmaps", bulk.config_map_ref.name
 
 
 #: Volume sources with a reference to a Secret.

@@ -117,7 +117,7 @@ def _track(
         return []
     entries = sent if sent and not subresource else entries_of(old) if old is not None else sent
     if old is not None and not entries:
-        return []  # Whoever set its fields is unknown until somebody applies it.
+        return []  # The managers of its fields are unknown until a client applies it.
     before = old if old is not None else shape.empty
     try:
         changed, removed = compare(before, new, shape)

@@ -1,7 +1,7 @@
 """VICI, the control protocol of strongSwan's charon: packets of named sections, lists and values over a socket.
 
 A packet is its length in four bytes, its type, for most types a name, and a message. Pure functions for messages, and a
-client that never waits longer than it is told to. What comes from the socket is checked: garbage is a ViciError.
+client that never waits longer than its timeout. Data from the socket is checked: garbage is a ViciError.
 
 Source: the README of strongSwan's vici plugin.
 """

@@ -135,8 +135,8 @@ class Receiver(_Batch):
             message = self._messages[at]
             size = message.length
             if message.hdr.controllen >= _CMSG.size:
-                _, level, kind, told = _CMSG.unpack_from(self._controls[at])
-                if level == socket.IPPROTO_UDP and kind == UDP_GRO and told > 0:
-                    size = told
+                _, level, kind, segment = _CMSG.unpack_from(self._controls[at])
+                if level == socket.IPPROTO_UDP and kind == UDP_GRO and segment > 0:
+                    size = segment
             found.append((self.views[at][: message.length], size))
         return found
