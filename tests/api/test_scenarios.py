@@ -77,9 +77,9 @@ def run(case: Case) -> str:
         validate_meta_update(last.metadata, objects[0].metadata, errors)
         kind.validate_update(last, objects[0], errors)
     if case.wants == "object":
-        assert not errors, errors.items
+        assert not errors, errors.all
         return yaml.safe_dump(msgspec.to_builtins(last), sort_keys=False, default_flow_style=None, width=110).strip()
-    return "\n".join(map(str, errors.items)).rstrip("\n") or "(none)"
+    return "\n".join(map(str, errors.all)).rstrip("\n") or "(none)"
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.txt")), ids=lambda p: p.stem)

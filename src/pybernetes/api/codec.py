@@ -18,6 +18,7 @@ from pybernetes.api.walk import Walk
 __all__ = ["DecodeError", "decode", "decoder"]
 
 S = TypeVar("S", bound=msgspec.Struct)
+_EMPTY = b'""'
 Body = bytes | bytearray | memoryview | msgspec.Raw
 
 
@@ -34,6 +35,8 @@ def decode(data: Body, struct: type[S]) -> S:
     """A struct from a client's JSON, its times, quantities and bytes in canonical form. Raises DecodeError."""
     obj = _decode(data, struct)
     try:
+        if _EMPTY in bytes(data):
+            time.refuse_empty(bytes(data), struct)
         _canonicalize(obj)
     except ValueError as error:
         raise DecodeError(str(error)) from None

@@ -26,21 +26,23 @@ def validate_conditions(conditions: list[Condition], path: Path, errors: Errors)
     seen: set[str] = set()
     for index, item in enumerate(conditions):
         if item.type in seen:
-            errors.duplicate(path @ index / "type", item.type)
+            errors.duplicate(path @ index, item.type)
         seen.add(item.type)
         _validate(item, path @ index, errors)
 
 
 def _validate(item: Condition, path: Path, errors: Errors) -> None:
-    rules.follows(item.type, names.qualified_name, path / "type", errors)
-    if item.status not in STATUSES:
-        errors.not_supported(path / "status", item.status, list(STATUSES))
+    if not item.type:
+        errors.required(path / "type", "is required")
+    else:
+        rules.follows(item.type, names.qualified_name, path / "type", errors)
+    rules.one_of(item.status, STATUSES, path / "status", errors)
     if item.observed_generation < 0:
         errors.invalid(path / "observedGeneration", item.observed_generation, "must be greater than or equal to zero")
     if not item.last_transition_time:
-        errors.required(path / "lastTransitionTime", "must be set")
+        errors.required(path / "lastTransitionTime")
     if not item.reason:
-        errors.required(path / "reason", "must be set")
+        errors.required(path / "reason")
     else:
         rules.follows(item.reason, names.condition_reason, path / "reason", errors)
         if len(item.reason) > _MAX_REASON:

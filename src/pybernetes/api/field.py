@@ -86,9 +86,9 @@ class Errors:
         """The value has the wrong type or format."""
         self._add(path, TYPE_INVALID, f"Invalid value: {show(value)}: {detail}")
 
-    def duplicate(self, path: str, value: Any) -> None:
+    def duplicate(self, path: str, value: Any, detail: str = "") -> None:
         """The value must be unique and occurs a second time."""
-        self._add(path, DUPLICATE, f"Duplicate value: {show(value)}")
+        self._add(path, DUPLICATE, f"Duplicate value: {show(value)}" + (f": {detail}" if detail else ""))
 
     def forbidden(self, path: str, detail: str) -> None:
         """The field may not be set or changed."""

@@ -43,6 +43,10 @@ def _nothing(*_: Any) -> None:
     """The default of every hook."""
 
 
+def _no_warnings(_: Any, __: Any) -> list[str]:
+    return []
+
+
 def _no_grace(_: Any, __: int | None) -> int:
     return 0
 
@@ -78,6 +82,8 @@ class Kind(Generic[K]):
     categories: tuple[str, ...] = ()
     storage: str = ""
     """The part of the store's key after /registry/, as kube-apiserver lays it out; plural by default."""
+    deprecated: str = ""
+    """a warning that every response about the kind carries"""
     conversion: Conversion[K] | None = None
     """To and from the stored version; None: this is the stored version."""
     stored: bool = True
@@ -111,6 +117,8 @@ class Kind(Generic[K]):
     """set what the server decides about a new object, in place; the status is clear already"""
     prepare_update: Callable[[K, K], None] = _nothing
     """(new, old): keep what a client may not change, in place on new; the status is kept already"""
+    warnings: Callable[[K, K | None], list[str]] = _no_warnings
+    """(new, old or None): what the client is warned about when it writes the object"""
     validate_create: Callable[[K, Errors], None] = _nothing
     """(object, errors): what only a new object may not have; the schema has validated it before"""
     validate_update: Callable[[K, K, Errors], None] = _nothing
@@ -124,6 +132,11 @@ class Kind(Generic[K]):
     selectable: Mapping[str, Callable[[K], str]] = field(default_factory=dict)
     """field selectors beyond metadata.name and metadata.namespace"""
     scale: ScalePaths | None = None
+
+    @property
+    def stored_as(self) -> "Kind[Any]":
+        """The kind in the version that is stored."""
+        return self.conversion.storage if self.conversion is not None else self
 
     @property
     def has_status(self) -> bool:

@@ -37,6 +37,11 @@ MicroTime = Annotated[str, DateTime(micro=True)]
 UID = Annotated[str, GoType("types.UID")]
 """The identity of an object among all that ever were."""
 
+NullableTime = Annotated[Time | None, Optional()]
+"""A Time that is written as null when it is absent, as Go writes a time that is no pointer; its default is `null()`."""
+
+NullableMicroTime = Annotated[MicroTime | None, Optional()]
+
 Quantity = str | int | float
 """A resource amount such as `500m`, `1Gi` or 2; see `quantity.py`. Stored in canonical form, as a string."""
 
@@ -58,6 +63,15 @@ IntOrString = int | str
 def always(factory: Callable[[], T], *, name: str | None = None) -> Any:
     """A default that is written to JSON even when it is empty, because clients rely on the field."""
     return msgspec.field(default_factory=lambda: factory(), name=name)
+
+
+def null() -> Any:
+    """The default of a field that is written as null when it is absent."""
+    return msgspec.field(default_factory=_none)
+
+
+def _none() -> None:
+    return None
 
 
 def named(name: str, default: Any = "") -> Any:
@@ -217,7 +231,7 @@ class Condition(Struct, kw_only=True):
     """True, False or Unknown."""
     observed_generation: Int64 = 0
     """The generation that the condition was determined for."""
-    last_transition_time: Annotated[Time, Required()] = ""
+    last_transition_time: Annotated[NullableTime, Required()] = null()
     """When the status last changed."""
     reason: str = always(str)
     """The reason as a CamelCase word, for programs."""

@@ -76,8 +76,15 @@ def ip(value: str, path: Path, errors: Errors) -> None:
 
 def unicast(value: str, path: Path, errors: Errors) -> None:
     """An address that an endpoint can have: not unspecified, loopback, link-local or multicast."""
+    ip(value, path, errors)
+    if is_ip(value):
+        endpoint_ip(value, path, errors)
+
+
+def endpoint_ip(value: str, path: Path, errors: Errors) -> None:
+    """The same, of what `ip` has checked already."""
     if not is_ip(value):
-        errors.invalid(path, value, IP_TEXT)
+        errors.invalid(path, value, "must be a valid IP address")
         return
     address = ipaddress.ip_address(value)
     if address.is_unspecified:
@@ -97,6 +104,12 @@ def is_cidr(value: str) -> bool:
     except ValueError:
         return False
     return "/" in value
+
+
+def cidr(value: str, path: Path, errors: Errors) -> None:
+    """An address with a prefix length."""
+    if not is_cidr(value):
+        errors.invalid(path, value, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)")
 
 
 def immutable_fields(new: Object, old: Object, errors: Errors) -> None:

@@ -21,8 +21,9 @@ from aiohttp.web_request import BaseRequest
 from cryptography import x509
 
 from pybernetes.apiserver import errors, tunnel
+from pybernetes.apiserver.rendering import refusal
 from pybernetes.apiserver.requests import REPEAT
-from pybernetes.apiserver.server import ApiServer, refusal
+from pybernetes.apiserver.server import ApiServer
 from pybernetes.apiserver.types import ANONYMOUS, StreamResponse, Tunnel, User
 from pybernetes.client.errors import ApiError
 from pybernetes.client.transport import Request, Response

@@ -17,6 +17,7 @@ from pybernetes.api.meta import ListMeta, Object, Struct, always
 from pybernetes.apiserver import codec, errors, tables
 from pybernetes.apiserver.media import JSON, PARTIAL, PARTIAL_LIST, TABLE, YAML, Form
 from pybernetes.apiserver.types import StreamResponse
+from pybernetes.client.errors import ApiError
 from pybernetes.client.transport import Response
 from pybernetes.store.types import KeyValue
 
@@ -42,6 +43,15 @@ def response(status: int, body: bytes, form: Form) -> Response:
     if form.media_type == YAML:
         return Response(status, _YAML_HEADERS, to_yaml(body))
     return Response(status, _JSON_HEADERS, body)
+
+
+def refusal(error: ApiError) -> Response:
+    """The response for an error."""
+    headers = dict(_JSON_HEADERS)
+    details = error.status.details
+    if details is not None and details.retry_after_seconds:
+        headers["retry-after"] = str(details.retry_after_seconds)
+    return Response(error.status.code or 500, headers, codec.encode_status(error.status))
 
 
 def to_yaml(body: bytes) -> bytes:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pybernetes.api.kind import Kind
 from pybernetes.api.subresource import Subresource
-from pybernetes.apiserver import errors, media, reading
+from pybernetes.apiserver import errors, media, reading, rendering
 from pybernetes.apiserver.admission.plugin import Admission
 from pybernetes.apiserver.auth.reviews import Reviews
 from pybernetes.apiserver.auth.tokens import ServiceAccountTokens
@@ -21,6 +21,7 @@ from pybernetes.apiserver.subresources.endpoints import Answer, Parts, Verb, col
 from pybernetes.apiserver.types import StreamResponse, Tunnel, User
 from pybernetes.apiserver.watching import Watching
 from pybernetes.apiserver.writing import Writer
+from pybernetes.client.errors import ApiError
 from pybernetes.client.transport import Request, Response
 
 
@@ -61,18 +62,29 @@ class Router:
         resource = self._context.catalogue.get(info.group, info.version, info.resource)
         if resource is None:
             raise errors.no_such_path()
-        kind = resource.kind
         request = ResourceRequest(http=http, user=user, info=info, query=query, resource=resource)
+        if resource.kind.deprecated:
+            request.warnings.append(resource.kind.deprecated)
+        try:
+            answer = await self._serve(request)
+        except ApiError as error:
+            if not request.warnings:
+                raise
+            answer = rendering.refusal(error)
+        return with_warnings(answer, request.warnings)
+
+    async def _serve(self, request: ResourceRequest) -> Answer:
+        kind, info = request.resource.kind, request.info
         if not kind.stored:
-            return with_warnings(await self._unstored(request), request.warnings)
+            return await self._unstored(request)
         if kind.namespaced and not info.namespace and info.name:
             raise errors.no_such_path()
         subresource = self._subresource(kind, info) if info.subresource else None
         if subresource is None or not subresource.raw:
             transforms = subresource is None or "get" in subresource.verbs
-            request.form = media.negotiate(http.headers.get("accept", ""), transforms=transforms)
+            request.form = media.negotiate(request.http.headers.get("accept", ""), transforms=transforms)
         verb = self._verb(kind, info) if subresource is None else self._subresource_verb(subresource, info)
-        return with_warnings(await verb(request), request.warnings)
+        return await verb(request)
 
     def _verb(self, kind: Kind[Any], info: RequestInfo) -> Verb:
         verb = self._verbs.get(info.verb)

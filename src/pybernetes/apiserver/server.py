@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 from pybernetes.api.kinds import KINDS
-from pybernetes.apiserver import bootstrap, codec, default_rbac, errors, requests
+from pybernetes.apiserver import bootstrap, default_rbac, errors, requests
 from pybernetes.apiserver.admission.plugin import Admission, Plugin
 from pybernetes.apiserver.admission.plugins import plugins
 from pybernetes.apiserver.auth.impersonation import impersonate
@@ -27,9 +27,9 @@ from pybernetes.apiserver.context import ServerContext
 from pybernetes.apiserver.feed import Feed, stored
 from pybernetes.apiserver.health import Health
 from pybernetes.apiserver.inprocess import InProcessTransport
-from pybernetes.apiserver.media import JSON
 from pybernetes.apiserver.metrics import Metrics, is_long_running
 from pybernetes.apiserver.paths import Paths
+from pybernetes.apiserver.rendering import refusal
 from pybernetes.apiserver.requests import RequestInfo
 from pybernetes.apiserver.resource import resource_of
 from pybernetes.apiserver.routing import Router
@@ -161,15 +161,6 @@ async def _upkeep(client: Client, store: Store, feed: Feed) -> None:
     except Exception:
         log.exception("roles are no longer followed: changes of permissions have no effect until a restart")
         raise
-
-
-def refusal(error: ApiError) -> Response:
-    """The response for an error."""
-    headers = {"content-type": JSON, "cache-control": "no-cache, private"}
-    details = error.status.details
-    if details is not None and details.retry_after_seconds:
-        headers["retry-after"] = str(details.retry_after_seconds)
-    return Response(error.status.code or 500, headers, codec.encode_status(error.status))
 
 
 def build_server(

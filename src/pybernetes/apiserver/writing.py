@@ -100,6 +100,7 @@ class Writer:
             await self._admission.admit(change)
             kind.schema.default(obj)
             self._check(kind, obj)
+            request.warnings += kind.warnings(obj, None)
             await self._admission.validate(change)
             self._reserve(kind, obj, None, change.reserved)
         except BaseException:
@@ -188,6 +189,8 @@ class Writer:
                     new = body.take(new, change.obj)
             kind.schema.default(new)
             self._check_update(kind, new, old, subresource)
+            if subresource is None:
+                request.warnings += kind.warnings(new, old)
             if not admitted:
                 await self._admission.validate(change)
             if subresource is None:
@@ -259,7 +262,7 @@ class Writer:
         kind.schema.validate(obj, found)
         kind.validate_create(obj, found)
         if found:
-            raise errors.invalid(kind, obj.metadata.name, found.all)
+            raise errors.invalid(kind.stored_as, obj.metadata.name, found.all)
 
     def _check_update(self, kind: Kind[Any], new: Object, old: Object, subresource: Subresource[Any] | None) -> None:
         found = Errors()
@@ -271,7 +274,7 @@ class Writer:
             kind.schema.validate(new, found)
             kind.validate_update(new, old, found)
         if found:
-            raise errors.invalid(kind, new.metadata.name, found.all)
+            raise errors.invalid(kind.stored_as, new.metadata.name, found.all)
 
     async def admit(
         self, request: ResourceRequest, obj: Any, operation: Operation = "CREATE", options: WriteOptions | None = None

@@ -51,7 +51,8 @@ def endpoint_slice(places: list[_Place]) -> EndpointSlice:
         ),
         address_type="IPv4",
         endpoints=[
-            Endpoint(addresses=[p.ip], node_name=p.node, conditions=EndpointConditions(ready=True)) for p in places
+            Endpoint(addresses=[p.ip], node_name=p.node or None, conditions=EndpointConditions(ready=True))
+            for p in places
         ],
         ports=[
             EndpointPort(name=name, port=PORT, protocol=proto) for name, proto in (("dns", "UDP"), ("dns-tcp", "TCP"))

@@ -47,7 +47,7 @@ def subsets(service: Service, pods: Sequence[Pod]) -> tuple[list[EndpointSubset]
         EndpointSubset(
             addresses=sorted(ready[ports], key=_order),
             not_ready_addresses=sorted(unready[ports], key=_order),
-            ports=[EndpointPort(name=n or None, port=p, protocol=t, app_protocol=a) for n, p, t, a in ports],
+            ports=[EndpointPort(name=n, port=p, protocol=t, app_protocol=a or None) for n, p, t, a in ports],
         )
         for ports in sorted({*ready, *unready})
     ]
@@ -70,7 +70,7 @@ def _ports(service: Service, pod: Pod) -> Ports:
 def _address(service: Service, pod: Pod, ip: str) -> EndpointAddress:
     return EndpointAddress(
         ip=ip,
-        node_name=pod.spec.node_name,
+        node_name=pod.spec.node_name or None,
         target_ref=service_pods.target(pod),
         hostname=service_pods.hostname(pod, service),
     )

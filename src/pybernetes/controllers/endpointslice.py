@@ -56,10 +56,10 @@ def endpoint(service: Service, pod: Pod, addresses: list[str], zone: str) -> End
     return Endpoint(
         addresses=addresses[:1],
         conditions=EndpointConditions(ready=ready, serving=serving, terminating=terminating),
-        hostname=service_pods.hostname(pod, service),
-        node_name=pod.spec.node_name,
+        hostname=service_pods.hostname(pod, service) or None,
+        node_name=pod.spec.node_name or None,
         target_ref=service_pods.target(pod),
-        zone=zone,
+        zone=zone or None,
     )
 
 

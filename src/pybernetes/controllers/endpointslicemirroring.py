@@ -45,7 +45,7 @@ def desired(endpoints: Endpoints, limit: int = 1000) -> Desired:
     """The endpoints per family and ports, at most `limit` of each subset."""
     result: Desired = {}
     for subset in endpoints.subsets:
-        ports: Ports = tuple(sorted((p.name or "", p.port, p.protocol or "TCP", p.app_protocol) for p in subset.ports))
+        ports: Ports = tuple(sorted((p.name, p.port, p.protocol or "TCP", p.app_protocol or "") for p in subset.ports))
         for address, ready in _addresses(subset)[:limit]:
             family = "IPv6" if ":" in address.ip else "IPv4"
             result.setdefault(family, {}).setdefault(ports, []).append(_endpoint(address, ready))
@@ -61,7 +61,7 @@ def _endpoint(address: EndpointAddress, ready: bool) -> Endpoint:
     return Endpoint(
         addresses=[address.ip],
         conditions=EndpointConditions(ready=ready),
-        hostname=address.hostname,
+        hostname=address.hostname or None,
         node_name=address.node_name,
         target_ref=address.target_ref,
     )

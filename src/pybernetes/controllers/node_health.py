@@ -66,7 +66,7 @@ class Health:
     def observe(self, node: Node, lease: Lease | None, now: datetime) -> bool:
         """Note the heartbeats of a node and its Lease; returns whether it has been silent for too long."""
         ready = next((item for item in node.status.conditions if item.type == "Ready"), None)
-        reported = (ready.last_heartbeat_time, ready.last_transition_time) if ready else ("", "")
+        reported = (ready.last_heartbeat_time or "", ready.last_transition_time or "") if ready else ("", "")
         renewed = lease.spec.renew_time if lease else ""
         heartbeat = self._heartbeats.get(node.metadata.name)
         if heartbeat is None:

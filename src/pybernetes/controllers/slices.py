@@ -64,7 +64,7 @@ def identity(endpoint: Endpoint) -> Hashable:
 
 def ports_of(item: EndpointSlice) -> Ports:
     """The ports of a slice, comparable."""
-    return tuple(sorted((p.name or "", p.port or 0, p.protocol or "TCP", p.app_protocol) for p in item.ports))
+    return tuple(sorted((p.name or "", p.port or 0, p.protocol or "TCP", p.app_protocol or "") for p in item.ports))
 
 
 def plan(existing: Sequence[EndpointSlice], desired: Desired, head: Head) -> SlicePlan:
@@ -154,6 +154,7 @@ def _new(address_type: str, ports: Ports, endpoints: list[Endpoint], head: Head)
         address_type=address_type,
         endpoints=endpoints,
         ports=[
-            EndpointPort(name=name, port=port, protocol=proto, app_protocol=app) for name, port, proto, app in ports
+            EndpointPort(name=name, port=port, protocol=proto, app_protocol=app or None)
+            for name, port, proto, app in ports
         ],
     )

@@ -1,9 +1,11 @@
 """Lease: a lock with a holder and an expiry, for leader election and node heartbeats."""
 
 from datetime import datetime
+from typing import Annotated
 
 from pybernetes.api import names, rules
 from pybernetes.api.duration import age
+from pybernetes.api.facts import GoType
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Int32, MicroTime, Object, Struct, always
@@ -25,7 +27,7 @@ class LeaseSpec(Struct, kw_only=True):
     preferred_holder: str | None = None
     renew_time: MicroTime = ""
     """When the holder last renewed it."""
-    strategy: str | None = None
+    strategy: Annotated[str | None, GoType("v1.CoordinatedLeaseStrategy")] = None
 
 
 class Lease(Object, kw_only=True):
@@ -33,6 +35,14 @@ class Lease(Object, kw_only=True):
 
     spec: LeaseSpec = always(LeaseSpec)
     """The holder and the duration."""
+
+
+def drop_coordination(new: Lease, old: Lease | None = None) -> None:
+    """The fields of coordinated leader election cannot be set: it is an alpha feature, which is off."""
+    if old is None or old.spec.strategy is None:
+        new.spec.strategy = None
+    if old is None or old.spec.preferred_holder is None:
+        new.spec.preferred_holder = None
 
 
 def validate(obj: Lease, errors: Errors) -> None:
@@ -63,6 +73,8 @@ KIND = Kind(
     schema=StructSchema(Lease, validate=validate),
     create_on_update=True,
     unconditional_update=False,
+    prepare_create=drop_coordination,
+    prepare_update=drop_coordination,
     columns=COLUMNS,
     row=row,
 )

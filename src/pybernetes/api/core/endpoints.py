@@ -20,7 +20,7 @@ class EndpointAddress(Struct, kw_only=True):
     type_facts: ClassVar = (Atomic(),)
     ip: str = always(str)
     hostname: str = ""
-    node_name: str = ""
+    node_name: str | None = None
     target_ref: ObjectReference | None = None
 
 
@@ -29,8 +29,8 @@ class EndpointPort(Struct, kw_only=True):
 
     type_facts: ClassVar = (Atomic(),)
     port: Int32 = always(int)
-    app_protocol: str = ""
-    name: str | None = None
+    app_protocol: str | None = None
+    name: str = ""
     protocol: str = ""
 
 
@@ -73,11 +73,12 @@ def validate(obj: Endpoints, errors: Errors) -> None:
 
 
 def _address(address: EndpointAddress, path: Path, errors: Errors) -> None:
-    rules.unicast(address.ip, path / "ip", errors)
+    rules.ip(address.ip, path / "ip", errors)
     if address.hostname:
         rules.follows(address.hostname, names.dns_label, path / "hostname", errors)
-    if address.node_name:
+    if address.node_name is not None:
         rules.follows(address.node_name, names.dns_subdomain, path / "nodeName", errors)
+    rules.endpoint_ip(address.ip, path / "ip", errors)
 
 
 def _port(port: EndpointPort, needs_name: bool, path: Path, errors: Errors) -> None:
@@ -87,7 +88,7 @@ def _port(port: EndpointPort, needs_name: bool, path: Path, errors: Errors) -> N
         rules.follows(port.name, names.dns_label, path / "name", errors)
     rules.port(port.port, path / "port", errors)
     rules.one_of(port.protocol, rules.PROTOCOLS, path / "protocol", errors)
-    if port.app_protocol:
+    if port.app_protocol is not None:
         rules.follows(port.app_protocol, names.qualified_name, path / "appProtocol", errors)
 
 
@@ -124,6 +125,7 @@ KIND = Kind(
     schema=StructSchema(Endpoints, default=default, validate=validate),
     short_names=("ep",),
     storage="services/endpoints",
+    deprecated="v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
     create_on_update=True,
     columns=COLUMNS,
     row=row,

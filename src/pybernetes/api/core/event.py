@@ -1,83 +1,15 @@
 """Event: a report of something that happened to an object, shown by `kubectl describe` and `kubectl events`."""
 
 from datetime import datetime
-from typing import Annotated
+from functools import partial
 
-import msgspec
-
-from pybernetes.api.core.reference import ObjectReference
+from pybernetes.api.core.event_object import Event, EventSeries, EventSource
+from pybernetes.api.core.event_validation import validate
 from pybernetes.api.duration import age
-from pybernetes.api.facts import Optional, Required
-from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
-from pybernetes.api.meta import Int32, MicroTime, Object, ObjectMeta, Struct, Time, always
 from pybernetes.api.schema import StructSchema
 
-
-class EventSeries(Struct, kw_only=True):
-    """A repeated event: how often it occurred, and when last."""
-
-    count: Int32 = 0
-    last_observed_time: MicroTime = ""
-
-
-class EventSource(Struct, kw_only=True):
-    """The component that reports an event, and its node."""
-
-    component: str = ""
-    host: str = ""
-
-
-class Event(Object, kw_only=True):
-    """A report of something that happened to an object. Events expire."""
-
-    metadata: Annotated[ObjectMeta, Required()] = msgspec.field(default_factory=ObjectMeta)
-    involved_object: Annotated[ObjectReference, Required()] = always(ObjectReference)
-    """The object that the event is about."""
-    action: str = ""
-    count: Int32 = 0
-    """How often it occurred."""
-    event_time: MicroTime = ""
-    first_timestamp: Time = ""
-    """When it occurred first."""
-    last_timestamp: Time = ""
-    """When it occurred last."""
-    message: str = ""
-    """A description for people."""
-    reason: str = ""
-    """The reason as a CamelCase word."""
-    related: ObjectReference | None = None
-    reporting_component: Annotated[str, Optional()] = always(str)
-    reporting_instance: Annotated[str, Optional()] = always(str)
-    series: EventSeries | None = None
-    source: EventSource = always(EventSource)
-    type: str = ""
-    """Normal or Warning."""
-
-
-def validate(obj: Event, errors: Errors) -> None:
-    """An event is in the namespace of its object; events of cluster-scoped objects are in `default`."""
-    about = obj.involved_object.namespace
-    path = Path("involvedObject") / "namespace"
-    if about:
-        if about != obj.metadata.namespace:
-            errors.invalid(path, about, "does not match event.namespace")
-    elif obj.metadata.namespace not in ("", "default") and not obj.event_time:
-        errors.invalid(path, about, "does not match event.namespace")
-    if not obj.event_time:
-        return
-    # Events of the newer form name the reporting component and a reason.
-    if not obj.reporting_component:
-        errors.required(Path("reportingController"))
-    if not obj.reporting_instance:
-        errors.required(Path("reportingInstance"))
-    if not obj.action:
-        errors.required(Path("action"))
-    if not obj.reason:
-        errors.required(Path("reason"))
-    if obj.type not in ("Normal", "Warning"):
-        errors.invalid(Path("type"), "", f"has invalid value: {obj.type}")
-
+__all__ = ["COLUMNS", "KIND", "SELECTABLE", "Event", "EventSeries", "EventSource", "row"]
 
 SELECTABLE = {
     "involvedObject.kind": lambda obj: obj.involved_object.kind,
@@ -108,11 +40,11 @@ COLUMNS = (
 
 
 def row(obj: Event, now: datetime) -> list[Cell]:
-    first = age(obj.first_timestamp or obj.event_time, now)
+    first = age(obj.first_timestamp or obj.event_time or "", now)
     last = age(obj.last_timestamp, now) if obj.last_timestamp else first
     count = obj.count or 1
     if obj.series is not None:
-        last, count = age(obj.series.last_observed_time, now), obj.series.count
+        last, count = age(obj.series.last_observed_time or "", now), obj.series.count
     about = obj.involved_object
     source = [obj.source.component or obj.reporting_component, obj.source.host or obj.reporting_instance]
     return [
@@ -135,7 +67,7 @@ KIND = Kind(
     name="Event",
     plural="events",
     singular="event",
-    schema=StructSchema(Event, validate=validate),
+    schema=StructSchema(Event, validate=partial(validate, reporter="reportingComponent")),
     short_names=("ev",),
     create_on_update=True,
     columns=COLUMNS,

@@ -8,7 +8,7 @@ from typing import Annotated
 from pybernetes.api import names, rules
 from pybernetes.api.core.keys import MAX_DATA, validate_immutable_data
 from pybernetes.api.duration import age
-from pybernetes.api.facts import Immutable
+from pybernetes.api.facts import GoType, Immutable
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Bytes, Object
@@ -25,7 +25,7 @@ class Secret(Object, kw_only=True):
     """Whether the data is immutable. It cannot be unset."""
     string_data: dict[str, str] = {}
     """Secret data as text; write-only: the server moves it into `data`."""
-    type: Annotated[str, Immutable()] = ""
+    type: Annotated[str, Immutable(), GoType("v1.SecretType")] = ""
     """The type, which determines the required keys; Opaque by default."""
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from pybernetes.api.core import event as core
+from pybernetes.api.core import event_validation as validation
 from pybernetes.api.events import convert
 from pybernetes.api.events.event_object import Event, EventSeries
 from pybernetes.api.field import Errors
@@ -15,7 +16,17 @@ __all__ = ["KIND", "Event", "EventSeries"]
 
 def validate(obj: Event, errors: Errors) -> None:
     """The rules of core events, which are the stored form."""
-    core.validate(convert.to_core(obj), errors)
+    validation.validate(convert.to_core(obj), errors, reporter="reportingController")
+
+
+def validate_create(obj: Event, errors: Errors) -> None:
+    """The rules that hold only for new events."""
+    validation.validate_new_form(convert.to_core(obj), errors)
+
+
+def validate_update(new: Event, old: Event, errors: Errors) -> None:
+    """Little of an event may change."""
+    validation.validate_new_form_update(convert.to_core(new), convert.to_core(old), errors)
 
 
 def row(obj: Event, now: datetime) -> list[Cell]:
@@ -46,6 +57,8 @@ KIND = Kind(
     schema=StructSchema(Event, validate=validate),
     short_names=("ev",),
     create_on_update=True,
+    validate_create=validate_create,
+    validate_update=validate_update,
     conversion=Conversion(storage=core.KIND, to_storage=convert.to_core, from_storage=convert.from_core),
     columns=core.COLUMNS,
     row=row,

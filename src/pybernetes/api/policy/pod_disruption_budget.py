@@ -9,7 +9,7 @@ from typing import Annotated
 from pybernetes.api import rules
 from pybernetes.api.conditions import validate_conditions
 from pybernetes.api.duration import age
-from pybernetes.api.facts import ListMap, Optional, Replace
+from pybernetes.api.facts import GoType, ListMap, Optional, Replace
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Condition, Int32, Int64, IntOrString, LabelSelector, Object, Struct, Time, always
@@ -36,7 +36,7 @@ class PodDisruptionBudgetSpec(Struct, kw_only=True):
     """How many pods, or which percentage, may be unavailable after an eviction. Excludes minAvailable."""
     selector: Annotated[LabelSelector | None, Replace()] = None
     """The pods that the budget covers. If absent it selects none, if empty all pods of the namespace."""
-    unhealthy_pod_eviction_policy: str | None = None
+    unhealthy_pod_eviction_policy: Annotated[str | None, GoType("v1.UnhealthyPodEvictionPolicyType")] = None
     """When running pods that are not ready may be evicted: IfHealthyBudget (default), or AlwaysAllow."""
 
 
@@ -72,7 +72,13 @@ def validate(obj: PodDisruptionBudget, errors: Errors) -> None:
     """At most one of the two limits, within bounds, a valid selector and a known policy."""
     spec, path = obj.spec, Path("spec")
     if spec.min_available is not None and spec.max_unavailable is not None:
-        errors.invalid(path, spec, "minAvailable and maxUnavailable cannot be both set")
+        shown = {
+            "MinAvailable": spec.min_available,
+            "Selector": spec.selector,
+            "MaxUnavailable": spec.max_unavailable,
+            "UnhealthyPodEvictionPolicy": spec.unhealthy_pod_eviction_policy,
+        }
+        errors.invalid(path, shown, "minAvailable and maxUnavailable cannot be both set")
     for name in ("min_available", "max_unavailable"):
         value = getattr(spec, name)
         if value is not None:

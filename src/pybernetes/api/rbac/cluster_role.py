@@ -34,7 +34,11 @@ def validate(obj: ClusterRole, errors: Errors) -> None:
     if not obj.aggregation_rule.cluster_role_selectors:
         errors.required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil")
     for index, selector in enumerate(obj.aggregation_rule.cluster_role_selectors):
-        rules.label_selector(selector, path @ index, errors)
+        found = Errors()
+        rules.label_selector(selector, path @ index, found)
+        errors.items += found.items
+        if found:
+            errors.invalid(path @ index, None, "invalid label selector.")
 
 
 KIND = Kind(

@@ -8,6 +8,7 @@ from pybernetes.api.duration import age
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column
 from pybernetes.api.meta import ObjectMeta
+from pybernetes.api.meta_validation import IMMUTABLE
 from pybernetes.api.rbac.rule import PolicyRule, RoleRef, Subject
 from pybernetes.api.tables import AGE, NAME
 
@@ -27,7 +28,7 @@ def validate_rules(policy: list[PolicyRule], *, namespaced: bool, errors: Errors
     for index, rule in enumerate(policy):
         path = Path("rules") @ index
         if not rule.verbs:
-            errors.required(path / "verbs", "verbs must contain at least one value")
+            errors.last.required(path / "verbs")
         if rule.non_resource_urls:
             place = path / "nonResourceURLs"
             if namespaced:
@@ -65,7 +66,7 @@ def validate_binding(ref: RoleRef, subjects: list[Subject], kinds: tuple[str, ..
 
 def _subject(subject: Subject, namespaced: bool, path: Path, errors: Errors) -> None:
     if not subject.name:
-        errors.required(path / "name")
+        errors.last.required(path / "name")
     if subject.kind == "ServiceAccount":
         if subject.name:
             rules.follows(subject.name, names.dns_subdomain, path / "name", errors)
@@ -84,7 +85,8 @@ def _subject(subject: Subject, namespaced: bool, path: Path, errors: Errors) -> 
 def validate_binding_update(new: Binding, old: Binding, errors: Errors) -> None:
     """The role cannot change: a user who may bind one role need not be allowed to bind another."""
     if new.role_ref != old.role_ref:
-        errors.invalid(Path("roleRef"), new.role_ref, "cannot change roleRef")
+        shown = {"APIGroup": new.role_ref.api_group, "Kind": new.role_ref.kind, "Name": new.role_ref.name}
+        errors.last.invalid(Path("roleRef"), shown, IMMUTABLE)
 
 
 BINDING_COLUMNS = (
