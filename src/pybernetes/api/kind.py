@@ -121,6 +121,8 @@ class Kind(Generic[K]):
     """(new, old or None): what the client is warned about when it writes the object"""
     validate_create: Callable[[K, Errors], None] = _nothing
     """(object, errors): what only a new object may not have; the schema has validated it before"""
+    drop_disabled: Callable[[K], None] = _nothing
+    """drop fields whose feature is off, in place; after admission, so that managedFields has them"""
     validate_update: Callable[[K, K, Errors], None] = _nothing
     """(new, old, errors): immutability and transitions; the schema has validated `new` before"""
     grace_period: Callable[[K, int | None], int] = _no_grace

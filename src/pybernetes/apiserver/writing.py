@@ -99,6 +99,7 @@ class Writer:
         try:
             await self._admission.admit(change)
             kind.schema.default(obj)
+            kind.drop_disabled(obj)
             self._check(kind, obj)
             request.warnings += kind.warnings(obj, None)
             await self._admission.validate(change)
@@ -167,9 +168,6 @@ class Writer:
         metadata.carry_over(new.metadata, old.metadata)
         kind.schema.default(new)
         prepare(kind, new, old, subresource)
-        counts = subresource is None or subresource.counts
-        if kind.has_generation and counts and kind.schema.spec_changed(new, old):
-            new.metadata.generation = old.metadata.generation + 1
         name = subresource.name if subresource is not None else ""
         self._track(kind, new, old, options, name)
         shown, before = (new, old) if body is None else (body.show(new), body.show(old))
@@ -188,6 +186,10 @@ class Writer:
                 if body is not None:
                     new = body.take(new, change.obj)
             kind.schema.default(new)
+            kind.drop_disabled(new)
+            counts = subresource is None or subresource.counts
+            if kind.has_generation and counts and kind.schema.spec_changed(new, old):
+                new.metadata.generation = old.metadata.generation + 1
             self._check_update(kind, new, old, subresource)
             if subresource is None:
                 request.warnings += kind.warnings(new, old)

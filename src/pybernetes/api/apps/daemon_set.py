@@ -6,6 +6,7 @@ from typing import Annotated
 from pybernetes.api import rules
 from pybernetes.api.core.pod import PodTemplateSpec
 from pybernetes.api.core.pod_defaults import default_pod_spec
+from pybernetes.api.core.pod_features import drop_alpha_fields
 from pybernetes.api.duration import age
 from pybernetes.api.facts import Immutable, ListMap, Optional, Required
 from pybernetes.api.field import Errors, Path
@@ -201,6 +202,7 @@ KIND = Kind(
     has_generation=True,
     prepare_create=prepare_create,
     prepare_update=prepare_update,
+    drop_disabled=lambda obj: drop_alpha_fields(obj.spec.template.spec),
     subresources=(status(prepare=keep_labels, validate=validate_status),),
     validate_update=rules.immutable_fields,
     columns=COLUMNS,

@@ -6,6 +6,7 @@ from typing import Annotated
 from pybernetes.api import rules
 from pybernetes.api.core.pod import PodTemplateSpec
 from pybernetes.api.core.pod_defaults import default_pod_spec
+from pybernetes.api.core.pod_features import drop_alpha_fields
 from pybernetes.api.duration import age
 from pybernetes.api.facts import Immutable, ListMap, Optional, Required, RetainKeys
 from pybernetes.api.field import Errors, Path
@@ -209,6 +210,7 @@ KIND = Kind(
     short_names=("deploy",),
     categories=("all",),
     has_generation=True,
+    drop_disabled=lambda obj: drop_alpha_fields(obj.spec.template.spec),
     subresources=(
         status(prepare=keep_labels, validate=validate_status),
         SCALE,

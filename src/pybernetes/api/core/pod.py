@@ -5,6 +5,7 @@ Table: pod_columns.py.
 
 from pybernetes.api.core.pod_columns import COLUMNS, row
 from pybernetes.api.core.pod_defaults import default_pod
+from pybernetes.api.core.pod_features import drop_alpha_pod_fields
 from pybernetes.api.core.pod_object import Pod
 from pybernetes.api.core.pod_spec import (
     EvictionResponder,
@@ -84,6 +85,7 @@ KIND = Kind(
     subresources=(status(prepare=prepare_status, validate=validate_pod_status), *POD_SUBRESOURCES),
     prepare_create=prepare_create,
     validate_create=validate_pod_create,
+    drop_disabled=drop_alpha_pod_fields,
     grace_period=grace_period,
     returns_deleted=True,
     validate_update=validate_pod_update,

@@ -1,7 +1,6 @@
 """Defaults of pods: containers, probes, volumes and the fields of the pod itself."""
 
 from pybernetes.api.core.container import Container, EnvVar, EphemeralContainer
-from pybernetes.api.core.pod_features import drop_alpha_fields
 from pybernetes.api.core.pod_object import Pod
 from pybernetes.api.core.pod_spec import PodSpec
 from pybernetes.api.core.probe import HTTPGetAction, LifecycleHandler, Probe
@@ -41,7 +40,6 @@ def default_pod(pod: Pod) -> None:
 
 def default_pod_spec(spec: PodSpec) -> None:
     """Defaults that pods and pod templates share."""
-    drop_alpha_fields(spec)
     spec.dns_policy = spec.dns_policy or "ClusterFirst"
     spec.restart_policy = spec.restart_policy or "Always"
     spec.scheduler_name = spec.scheduler_name or "default-scheduler"

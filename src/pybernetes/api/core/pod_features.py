@@ -1,16 +1,24 @@
 """Fields of pods that belong to alpha features of Kubernetes. They are off by default: kube-apiserver drops the fields
-from what clients send.
+from what clients send, after admission.
 """
 
 from pybernetes.api.core.container import Container, EphemeralContainer
+from pybernetes.api.core.pod_object import Pod
 from pybernetes.api.core.pod_spec import PodSpec
+from pybernetes.api.core.pod_status import PodStatus
 from pybernetes.api.core.probe import Lifecycle, LifecycleHandler, Probe
 from pybernetes.api.core.selectors import KeyToPath
 from pybernetes.api.core.volume import DownwardAPIVolumeFile, ProjectedVolumeSource, Volume
 
 
+def drop_alpha_pod_fields(pod: Pod) -> None:
+    """In place, from spec and status."""
+    drop_alpha_fields(pod.spec)
+    _status(pod.status)
+
+
 def drop_alpha_fields(spec: PodSpec) -> None:
-    """In place."""
+    """In place, from the spec of a pod or of a pod template."""
     spec.eviction_responders = []
     spec.scheduling_group = None
     for volume in spec.volumes:
@@ -89,3 +97,16 @@ def _projected(source: ProjectedVolumeSource) -> None:
 def _no_users(items: list[KeyToPath] | list[DownwardAPIVolumeFile]) -> None:
     for item in items:
         item.user = None
+
+
+def _status(status: PodStatus) -> None:
+    status.node_allocatable_resource_claim_statuses = []
+    status.volume_health = []
+    for statuses in (
+        status.container_statuses,
+        status.init_container_statuses,
+        status.ephemeral_container_statuses,
+    ):
+        for container in statuses:
+            for mount in container.volume_mounts:
+                mount.volume_status = None

@@ -6,6 +6,7 @@ from typing import Annotated
 from pybernetes.api import rules
 from pybernetes.api.core.pod import PodTemplateSpec
 from pybernetes.api.core.pod_defaults import default_pod_spec
+from pybernetes.api.core.pod_features import drop_alpha_fields
 from pybernetes.api.duration import age
 from pybernetes.api.facts import Atomic, Default, ListMap
 from pybernetes.api.field import Errors
@@ -111,6 +112,11 @@ def row(obj: ReplicationController, now: datetime) -> list[Cell]:
     ]
 
 
+def _drop_disabled(obj: ReplicationController) -> None:
+    if obj.spec.template is not None:
+        drop_alpha_fields(obj.spec.template.spec)
+
+
 KIND = Kind(
     group="",
     version="v1",
@@ -123,6 +129,7 @@ KIND = Kind(
     orphans_dependents=True,
     storage="controllers",
     has_generation=True,
+    drop_disabled=_drop_disabled,
     subresources=(
         status(prepare=keep_labels, validate=validate_status),
         SCALE,
