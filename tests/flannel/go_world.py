@@ -4,7 +4,6 @@ import asyncio
 import json
 import random
 import re
-import signal
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -36,6 +35,7 @@ from pybernetes.store.sqlite import SqliteStore
 from store.etcdserver import EtcdServer
 
 from .go_flannel import V4, V6, Family, GoFlanneld, Peer, annotations, etcd_value
+from .steady_traffic import pinging_addresses
 from .test_daemon import ADMIN, Masters, NoAuthenticator
 from .test_etcd_manager import ctl
 
@@ -226,26 +226,18 @@ class World:
     @asynccontextmanager
     async def unbroken(self) -> AsyncIterator[None]:
         """Each pod pings the next one a hundred times a second, and each bridge too by IPv6; no packet may be lost."""
-        commands: list[list[str]] = []
-        pings, pipe = [], asyncio.subprocess.PIPE
+        targets = []
         for machine, other in zip(self.machines, [*self.machines[1:], self.machines[0]], strict=True):
-            targets = [(machine.pod, other.pod_ip)]
+            targets.append((machine.pod, other.pod_ip, f"pod {machine.number}"))
             if V6 in machine.go.families:
-                targets.append((machine.space, f"{other.go.own.endpoint(V6)}1"))
-            commands += [netns.argv_in(space, ["ping", "-q", "-i", "0.01", target]) for space, target in targets]
-        for command in commands:
-            pings.append(await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=subprocess.STDOUT))
-        await asyncio.sleep(0.2)
-        try:
-            yield
-        finally:
+                targets.append((machine.space, f"{other.go.own.endpoint(V6)}1", f"bridge {machine.number}"))
+        async with pinging_addresses(targets) as pings:
             for ping in pings:
-                ping.send_signal(signal.SIGINT)
-            reports = [(await ping.communicate())[0].decode() for ping in pings]
-        for text in reports:
-            counts = re.search(r"(\d+) packets transmitted, (\d+) received", text)
-            # The last one may have been in flight.
-            assert counts is not None and 10 < int(counts[1]) <= int(counts[2]) + 1, text
+                await ping.answers()
+            yield
+            for ping in pings:
+                await ping.answers()
+                assert not ping.lost, f"{ping.name}: {ping.lost}"
 
 
 async def leases_of(kind: str, folder: Path, stack: AsyncExitStack) -> Leases:

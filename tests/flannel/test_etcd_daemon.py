@@ -32,6 +32,7 @@ from .kinds import observe
 from .steady_traffic import pinging_addresses
 from .test_daemon import prepare, until
 from .test_etcd_manager import GARBAGE, ctl
+from .test_metrics import values
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 PREFIX = "/coreos.com/network/"
@@ -165,6 +166,12 @@ async def test_a_bad_config_changes_nothing_and_is_logged_once(
     assert caplog.text.count("Backend.Type must be one of") == 3, "once by each daemon"
 
 
+def passes(host: Host) -> float:
+    """The number of passes that the host's daemon has completed."""
+    samples = values(host.daemon.metrics.expose())
+    return sum(count for name, count in samples.items() if name.startswith("flannel_reconcile_passes_total"))
+
+
 async def test_malformed_leases_are_logged_once_by_key(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
     a, b, _ = cluster.hosts
     thief = {"10.244.1.0-25": b'{"PublicIP":"192.0.2.77","BackendType":"host-gw"}'}
@@ -179,18 +186,21 @@ async def test_malformed_leases_are_logged_once_by_key(cluster: Cluster, caplog:
             return len([r for r in caplog.records if r.levelno >= logging.WARNING and f"{name}: " in r.getMessage()])
 
         await until(lambda: all(warnings(name) >= 3 for name in bad))
+        before = [passes(host) for host in cluster.hosts]
         for host in cluster.hosts:
             host.daemon.request_pass()
-        await asyncio.sleep(0.2)
+        await until(lambda: all(passes(host) > count for host, count in zip(cluster.hosts, before, strict=True)))
         assert all(warnings(name) == 3 for name in bad)
         assert a.routes().keys() == {"10.244.2.0/24", "10.244.3.0/24"}
         assert await a.reaches(b)
 
 
-async def test_without_etcd_the_data_path_stays_and_is_repaired(cluster: Cluster) -> None:
+async def test_without_etcd_the_data_path_stays_and_is_repaired(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
     a, b, c = cluster.hosts
     cluster.server.kill()
-    await asyncio.sleep(0.2)
+    await until(lambda: caplog.text.count("lost etcd") >= 3)
     assert await a.reaches(b)
     await a.run("ip", "link", "del", "flannel.1")
     assert await until(lambda: len(a.routes()) == 2) < 1.5
