@@ -71,7 +71,7 @@ class ServiceReserve:
     def _fill_families(self, service: Service) -> None:
         spec = service.spec
         if spec.type == "ExternalName":
-            spec.cluster_ip, spec.cluster_ips, spec.ip_families, spec.ip_family_policy = "", [], [], ""
+            spec.cluster_ip, spec.cluster_ips, spec.ip_families, spec.ip_family_policy = "", [], [], None
             return
         if spec.cluster_ip and not spec.cluster_ips:
             spec.cluster_ips = [spec.cluster_ip]
@@ -167,7 +167,7 @@ class ServiceReserve:
         taken.setdefault(number, set()).add(port.protocol)
 
     def _take_health_port(self, service: Service, had: set[int], changes: Changes) -> None:
-        requested = service.spec.health_check_node_port or 0
+        requested = service.spec.health_check_node_port
         if requested not in had:
             requested = self._take_number(service, "spec.healthCheckNodePort", requested, changes)
         service.spec.health_check_node_port = requested
@@ -237,4 +237,4 @@ def _keep_allocated(new: ServiceSpec, old: ServiceSpec) -> None:
     if _wants_health_port(new) and not new.health_check_node_port:
         new.health_check_node_port = old.health_check_node_port
     elif not _wants_health_port(new) and old.health_check_node_port == new.health_check_node_port:
-        new.health_check_node_port = None
+        new.health_check_node_port = 0

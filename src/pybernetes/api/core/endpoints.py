@@ -1,12 +1,12 @@
 """Endpoints: the addresses of a Service in one object. Superseded by EndpointSlices."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pybernetes.api import names, rules
 from pybernetes.api.core.reference import ObjectReference
 from pybernetes.api.duration import age
-from pybernetes.api.facts import Atomic
+from pybernetes.api.facts import Atomic, GoType
 from pybernetes.api.field import Errors, Path
 from pybernetes.api.kind import Cell, Column, Kind
 from pybernetes.api.meta import Int32, Object, Struct, always
@@ -31,7 +31,7 @@ class EndpointPort(Struct, kw_only=True):
     port: Int32 = always(int)
     app_protocol: str | None = None
     name: str = ""
-    protocol: str = ""
+    protocol: Annotated[str, GoType("v1.Protocol")] = ""
 
 
 class EndpointSubset(Struct, kw_only=True):

@@ -167,7 +167,7 @@ class AttachedVolume(Struct, kw_only=True):
     """A volume that is attached to the node."""
 
     device_path: str = always(str)
-    name: str = always(str)
+    name: Annotated[str, GoType("v1.UniqueVolumeName")] = always(str)
 
 
 class NodeStatus(Struct, kw_only=True):
@@ -192,7 +192,7 @@ class NodeStatus(Struct, kw_only=True):
     phase: Annotated[str, GoType("v1.NodePhase")] = ""
     runtime_handlers: list[NodeRuntimeHandler] = []
     volumes_attached: list[AttachedVolume] = []
-    volumes_in_use: list[str] = []
+    volumes_in_use: list[Annotated[str, GoType("v1.UniqueVolumeName")]] = []
 
 
 class Node(Object, kw_only=True):

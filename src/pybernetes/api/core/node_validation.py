@@ -64,7 +64,7 @@ def _features(features: list[str], path: Path, errors: Errors) -> None:
             text = (
                 f'invalid feature name "{feature}": must start with an UpperCamelCase segment, with subsequent '
                 "segments separated by '/' (e.g., MyFeature or MyFeature/mySubFeature), and contain only alphanumeric "
-                "characters"
+                "characters and slashes"
             )
             errors.invalid(path @ index, feature, text)
         following = features[index + 1] if index + 1 < len(features) else None

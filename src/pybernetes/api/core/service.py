@@ -19,7 +19,9 @@ from pybernetes.api.core.service_validation import (
     LOAD_BALANCER,
     NODE_PORT,
     validate,
+    validate_status,
     validate_update,
+    warnings,
 )
 from pybernetes.api.duration import age
 from pybernetes.api.kind import Cell, Column, Kind
@@ -60,25 +62,29 @@ def default(obj: Service) -> None:
         port.target_port = port.target_port or port.port
     if spec.type in (NODE_PORT, LOAD_BALANCER):
         spec.external_traffic_policy = spec.external_traffic_policy or "Cluster"
-    if spec.type in (CLUSTER_IP, NODE_PORT, LOAD_BALANCER):
-        spec.internal_traffic_policy = spec.internal_traffic_policy or "Cluster"
+    if spec.type in (CLUSTER_IP, NODE_PORT, LOAD_BALANCER) and spec.internal_traffic_policy is None:
+        spec.internal_traffic_policy = "Cluster"
     if spec.type == LOAD_BALANCER and spec.allocate_load_balancer_node_ports is None:
         spec.allocate_load_balancer_node_ports = True
-    # clusterIP and clusterIPs hold the same data; set the one that is missing.
+    # Clients that know only clusterIP set no clusterIPs; those that know clusterIPs set both.
     if spec.cluster_ip and not spec.cluster_ips:
         spec.cluster_ips = [spec.cluster_ip]
-    elif spec.cluster_ips and not spec.cluster_ip:
-        spec.cluster_ip = spec.cluster_ips[0]
+    for ingress in obj.status.load_balancer.ingress:
+        if spec.type == LOAD_BALANCER and ingress.ip:
+            ingress.ip_mode = ingress.ip_mode or "VIP"
 
 
 def prepare_update(new: Service, old: Service) -> None:
     """Keep allocated addresses and node ports that the client omits."""
     spec, was = new.spec, old.spec
-    if EXTERNAL_NAME not in (spec.type, was.type) and not spec.cluster_ip:
-        spec.cluster_ip, spec.cluster_ips = was.cluster_ip, was.cluster_ips
+    if spec.cluster_ip and spec.cluster_ip != was.cluster_ip and spec.cluster_ips == was.cluster_ips:
+        spec.cluster_ips = [spec.cluster_ip]
+    if EXTERNAL_NAME not in (spec.type, was.type):
+        spec.cluster_ip = spec.cluster_ip or was.cluster_ip
+        spec.cluster_ips = spec.cluster_ips or was.cluster_ips
     if spec.type != EXTERNAL_NAME:
         spec.ip_families = spec.ip_families or was.ip_families
-        spec.ip_family_policy = spec.ip_family_policy or was.ip_family_policy
+        spec.ip_family_policy = was.ip_family_policy if spec.ip_family_policy is None else spec.ip_family_policy
     if spec.type in (NODE_PORT, LOAD_BALANCER) and was.type in (NODE_PORT, LOAD_BALANCER):
         _keep_node_ports(spec.ports, was.ports)
         if spec.type == LOAD_BALANCER and spec.external_traffic_policy == "Local":
@@ -117,9 +123,9 @@ def _drop_same_addresses(spec: ServiceSpec, was: ServiceSpec) -> None:
     if spec.cluster_ip == was.cluster_ip:
         spec.cluster_ip, spec.cluster_ips = "", []
     if spec.ip_families == was.ip_families:
-        spec.ip_families, spec.ip_family_policy = [], ""
+        spec.ip_families, spec.ip_family_policy = [], None
     if spec.internal_traffic_policy == was.internal_traffic_policy:
-        spec.internal_traffic_policy = ""
+        spec.internal_traffic_policy = None
     _drop_same_node_ports(spec, was)
 
 
@@ -174,10 +180,11 @@ KIND = Kind(
     pool="service-addresses",
     returns_deleted=True,
     storage="services/specs",
-    subresources=(status(), proxy("ServiceProxyOptions")),
+    subresources=(status(validate=validate_status), proxy("ServiceProxyOptions")),
     name_rule="dns-1035-label",
     prepare_update=prepare_update,
     validate_update=validate_update,
+    warnings=warnings,
     columns=COLUMNS,
     row=row,
     selectable={

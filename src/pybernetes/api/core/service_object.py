@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pybernetes.api.facts import Atomic, Default, ListMap
+from pybernetes.api.facts import Atomic, Default, GoType, ListMap
 from pybernetes.api.meta import Condition, Int32, IntOrString, Object, Struct, always, named
 
 
@@ -29,7 +29,7 @@ class ServicePort(Struct, kw_only=True):
     """A DNS label; required if there are several ports."""
     node_port: Int32 = 0
     """The port on all nodes that is forwarded to the Service; allocated by the server."""
-    protocol: Annotated[str, Default("TCP")] = ""
+    protocol: Annotated[str, Default("TCP"), GoType("v1.Protocol")] = ""
     """TCP (default), UDP or SCTP."""
     target_port: IntOrString | None = None
     """The number or the name of the pods' port; `port` by default."""
@@ -47,14 +47,14 @@ class ServiceSpec(Struct, kw_only=True):
     """Further addresses at which nodes accept traffic for the Service."""
     external_name: str = ""
     """With type ExternalName: the name that the Service is an alias for."""
-    external_traffic_policy: str = ""
+    external_traffic_policy: Annotated[str, GoType("v1.ServiceExternalTrafficPolicy")] = ""
     """Cluster (default), or Local: only to pods on the same node, preserving the client's address."""
-    health_check_node_port: Int32 | None = None
-    internal_traffic_policy: str = ""
+    health_check_node_port: Int32 = 0
+    internal_traffic_policy: Annotated[str | None, GoType("v1.ServiceInternalTrafficPolicy")] = None
     """Cluster (default), or Local: only to pods on the same node."""
-    ip_families: list[str] = []
+    ip_families: list[Annotated[str, GoType("v1.IPFamily")]] = []
     """IPv4, IPv6 or both, in order of preference."""
-    ip_family_policy: str = ""
+    ip_family_policy: Annotated[str | None, GoType("v1.IPFamilyPolicy")] = None
     """SingleStack, PreferDualStack or RequireDualStack."""
     load_balancer_class: str | None = None
     """The load balancer implementation that handles the Service."""
@@ -67,11 +67,11 @@ class ServiceSpec(Struct, kw_only=True):
     """Whether pods that are not ready count as endpoints."""
     selector: Annotated[dict[str, str], Atomic()] = {}
     """The labels of the pods. Without a selector, endpoints are managed by another component."""
-    session_affinity: str = ""
+    session_affinity: Annotated[str, GoType("v1.ServiceAffinity")] = ""
     """None (default) or ClientIP."""
     session_affinity_config: SessionAffinityConfig | None = None
-    traffic_distribution: str = ""
-    type: str = ""
+    traffic_distribution: str | None = None
+    type: Annotated[str, GoType("v1.ServiceType")] = ""
     """ClusterIP (default), NodePort, LoadBalancer or ExternalName."""
 
 
@@ -79,7 +79,7 @@ class PortStatus(Struct, kw_only=True):
     """The state of a port of a load balancer."""
 
     port: Int32 = always(int)
-    protocol: str = always(str)
+    protocol: Annotated[str, GoType("v1.Protocol")] = always(str)
     error: str = ""
 
 
@@ -88,7 +88,7 @@ class LoadBalancerIngress(Struct, kw_only=True):
 
     hostname: str = ""
     ip: str = ""
-    ip_mode: str = ""
+    ip_mode: Annotated[str, GoType("v1.LoadBalancerIPMode")] = ""
     ports: list[PortStatus] = []
 
 
