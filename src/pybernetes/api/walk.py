@@ -28,7 +28,11 @@ class Walk:
         if struct not in self._plans:
             self._plans[struct] = None  # A type that contains itself is not followed.
             fields = shape_of(struct).fields.values()
-            steps = [(field.attribute, step) for field in fields if (step := self._step(field.shape)) is not None]
+            steps = [
+                (field.attribute, step, field.shape.form == "quantity")
+                for field in fields
+                if (step := self._step(field.shape)) is not None
+            ]
             self._plans[struct] = _each_field(steps) if steps else None
         return self._plans[struct]
 
@@ -42,11 +46,13 @@ class Walk:
         return self._plan(shape.type) if shape.type is not None else None
 
 
-def _each_field(steps: list[tuple[str, Step]]) -> Step:
+def _each_field(steps: list[tuple[str, Step, bool]]) -> Step:
+    """(attribute, step, whether the step is for empty texts, too: an empty quantity is invalid)"""
+
     def run(obj: Any) -> None:
-        for name, step in steps:
+        for name, step, takes_empty in steps:
             value = getattr(obj, name)
-            if value or value == 0:
+            if value or value == 0 or (takes_empty and value == ""):
                 changed = step(value)
                 if changed is not None:
                     setattr(obj, name, changed)

@@ -40,8 +40,10 @@ def _set(obj: Any, replicas: int) -> Any:
 SCALE_PATHS = ScalePaths(get=_get, set=_set)
 
 
-def validate_selector(selector: LabelSelector, errors: Errors) -> labels.Selector:
-    """The selector of a workload. It may not be empty: it would select every pod of the namespace."""
+def validate_selector(selector: LabelSelector, errors: Errors, *, as_a_whole: bool = True) -> labels.Selector | None:
+    """The selector of a workload, None if it is invalid. It may not be empty: it would select every pod of the
+    namespace. `as_a_whole`: whether kube-apiserver reports an invalid selector once more, as a whole.
+    """
     path = SPEC / "selector"
     if not selector.match_labels and not selector.match_expressions:
         errors.required(path)
@@ -50,18 +52,19 @@ def validate_selector(selector: LabelSelector, errors: Errors) -> labels.Selecto
     try:
         return labels.from_label_selector(selector)
     except labels.SelectorError:
-        errors.invalid(path, selector, "invalid label selector")
-        return labels.EVERYTHING
+        if as_a_whole:
+            errors.invalid(path, selector, "invalid label selector")
+        return None
 
 
 def validate_workload_template(
-    template: PodTemplateSpec, selects: labels.Selector | Mapping[str, str], kind: str, errors: Errors
+    template: PodTemplateSpec, selects: labels.Selector | Mapping[str, str] | None, kind: str, errors: Errors
 ) -> None:
     """The template's labels match the selector, and its pods are always restarted."""
     path = SPEC / "template"
-    selector = selects if isinstance(selects, labels.Selector) else labels.from_map(selects)
-    if not selector.matches(template.metadata.labels):
-        errors.invalid(path / "metadata" / "labels", template.metadata.labels, SELECTOR_MISMATCH)
+    selector = labels.from_map(selects) if isinstance(selects, Mapping) else selects
+    if selector is not None and not selector.matches(template.metadata.labels):
+        errors.invalid(path / "metadata" / "labels", template.metadata.labels or None, SELECTOR_MISMATCH)
     validate_template(template, path, errors)
     if template.spec.restart_policy and template.spec.restart_policy != "Always":
         errors.not_supported(path / "spec" / "restartPolicy", template.spec.restart_policy, ["Always"])

@@ -96,6 +96,7 @@ ON_DELETE, ROLLING = "OnDelete", "RollingUpdate"
 def default(obj: DaemonSet) -> None:
     """Update one node at a time, keep ten old revisions."""
     spec = obj.spec
+    obj.metadata.annotations.setdefault(TEMPLATE_GENERATION, "0")
     default_pod_spec(spec.template.spec)
     canonicalize(obj)
     if spec.revision_history_limit is None:
@@ -124,19 +125,23 @@ def prepare_update(new: DaemonSet, old: DaemonSet) -> None:
 def validate(obj: DaemonSet, errors: Errors) -> None:
     """Selector, template and update strategy."""
     spec = obj.spec
-    selector = validate_selector(spec.selector, errors)
+    selector = validate_selector(spec.selector, errors, as_a_whole=False)
     validate_workload_template(spec.template, selector, "DaemonSet", errors)
     rules.not_negative(spec.min_ready_seconds, SPEC / "minReadySeconds", errors)
+    _strategy(spec.update_strategy, errors)
     rules.not_negative(spec.revision_history_limit, SPEC / "revisionHistoryLimit", errors)
+
+
+def _strategy(strategy: DaemonSetUpdateStrategy, errors: Errors) -> None:
     path = SPEC / "updateStrategy"
-    if spec.update_strategy.type == ON_DELETE:
+    if strategy.type == ON_DELETE:
         return
-    if spec.update_strategy.type != ROLLING:
-        errors.not_supported(path / "type", spec.update_strategy.type, [ROLLING, ON_DELETE])
-    elif spec.update_strategy.rolling_update is None:
+    if strategy.type != ROLLING:
+        errors.not_supported(path / "type", strategy.type, [ROLLING, ON_DELETE])
+    elif strategy.rolling_update is None:
         errors.required(path / "rollingUpdate")
     else:
-        _rolling(spec.update_strategy.rolling_update, errors)
+        _rolling(strategy.rolling_update, errors)
 
 
 def _rolling(rolling: RollingUpdateDaemonSet, errors: Errors) -> None:

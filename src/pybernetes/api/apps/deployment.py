@@ -127,7 +127,8 @@ def validate(obj: Deployment, errors: Errors) -> None:
     spec = obj.spec
     rules.not_negative(spec.replicas, SPEC / "replicas", errors)
     selector = validate_selector(spec.selector, errors)
-    validate_workload_template(spec.template, selector, "ReplicaSet", errors)
+    if selector is not None:
+        validate_workload_template(spec.template, selector, "ReplicaSet", errors)
     _strategy(spec.strategy, errors)
     rules.not_negative(spec.min_ready_seconds, SPEC / "minReadySeconds", errors)
     rules.not_negative(spec.revision_history_limit, SPEC / "revisionHistoryLimit", errors)

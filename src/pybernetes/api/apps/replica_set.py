@@ -88,7 +88,8 @@ def validate(obj: ReplicaSet, errors: Errors) -> None:
     rules.not_negative(obj.spec.replicas, SPEC / "replicas", errors)
     rules.not_negative(obj.spec.min_ready_seconds, SPEC / "minReadySeconds", errors)
     selector = validate_selector(obj.spec.selector, errors)
-    validate_workload_template(obj.spec.template, selector, "ReplicaSet", errors)
+    if selector is not None:
+        validate_workload_template(obj.spec.template, selector, "ReplicaSet", errors)
 
 
 def validate_status(new: ReplicaSet, old: ReplicaSet, errors: Errors) -> None:

@@ -82,11 +82,12 @@ def _sources(spec: PersistentVolumeClaimSpec, path: Path, errors: Errors) -> Non
             rules.follows(ref.namespace, names.dns_label, path / "dataSourceRef" / "namespace", errors)
     if source is None or ref is None:
         return
+    # kube-apiserver means to show the path of dataSource here.
     if ref.namespace:
         text = "may not be specified when dataSourceRef.namespace is specified"
-        errors.invalid(path, str(path / "dataSource"), text)
+        errors.invalid(path, {}, text)
     elif (source.api_group, source.kind, source.name) != (ref.api_group, ref.kind, ref.name):
-        errors.invalid(path, str(path / "dataSource"), "must match dataSourceRef")
+        errors.invalid(path, {}, "must match dataSourceRef")
 
 
 def _source(source: TypedLocalObjectReference | TypedObjectReference, path: Path, errors: Errors) -> None:

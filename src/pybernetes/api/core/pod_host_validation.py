@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pybernetes.api import names, rules
 from pybernetes.api.core.container import Container, EphemeralContainer
 from pybernetes.api.core.pod_spec import PodSpec
+from pybernetes.api.core.security import PodSecurityContext, SecurityContext
 from pybernetes.api.field import Errors, Path
 
 OPERATING_SYSTEMS = ("linux", "windows")
@@ -46,6 +47,33 @@ def containers_with_paths(spec: PodSpec, path: Path) -> Iterator[tuple[Container
         yield container, path / "containers" @ index
     for index, ephemeral in enumerate(spec.ephemeral_containers):
         yield ephemeral, path / "ephemeralContainers" @ index
+
+
+def validate_host_process(spec: PodSpec, path: Path, errors: Errors) -> None:
+    """If one container runs as a process of a Windows node, all do, and they use the network of the node."""
+    of_pod = _host_process(spec.security_context)
+    count = host_processes = 0
+    for container, place in containers_with_paths(spec, path):
+        own = _host_process(container.security_context)
+        count += 1
+        if of_pod is not None and own is not None and of_pod != own:
+            text = f"pod hostProcess value must be identical if both are specified, was {'true' if of_pod else 'false'}"
+            errors.invalid(place / "securityContext" / "windowsOptions" / "hostProcess", own, text)
+        host_processes += bool(of_pod if own is None else own)
+    if not host_processes:
+        return
+    if host_processes != count:
+        text = "If pod contains any hostProcess containers then all containers must be HostProcess containers"
+        errors.invalid(path, "", text)
+    if not spec.host_network:
+        text = "hostNetwork must be true if pod contains any hostProcess containers"
+        errors.invalid(path / "hostNetwork", False, text)
+
+
+def _host_process(context: SecurityContext | PodSecurityContext | None) -> bool | None:
+    if context is None or context.windows_options is None:
+        return None
+    return context.windows_options.host_process
 
 
 def validate_host_facts(spec: PodSpec, path: Path, errors: Errors) -> None:

@@ -15,6 +15,7 @@ from pybernetes.api.core.pod_host_validation import (
     containers_with_paths,
     validate_host_facts,
     validate_host_name,
+    validate_host_process,
     validate_os,
 )
 from pybernetes.api.core.pod_network_validation import validate_dns, validate_host_aliases, validate_host_network
@@ -86,6 +87,7 @@ def validate_pod_spec(spec: PodSpec, path: Path, errors: Errors, *, pod_name: st
         _pod_resources(spec, pod, path / "resources", errors)
     validate_host_network(spec, is_pod, path / "containers", errors)
     _placement(spec, path, errors)
+    validate_host_process(spec, path, errors)
     validate_host_facts(spec, path, errors)
     validate_host_name(spec, path, errors)
     _names(spec, path, errors)
