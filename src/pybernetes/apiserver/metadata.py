@@ -47,8 +47,8 @@ def check_namespace(meta: ObjectMeta, kind: Kind[Any], *, namespace: str, name: 
                 "the namespace of the provided object does not match the namespace sent on the request"
             )
         meta.namespace = namespace
-    elif meta.namespace:
-        raise errors.bad_request("namespace may not be set on a cluster-scoped object")
+    else:
+        meta.namespace = ""
     if name and meta.name and meta.name != name:
         raise errors.bad_request(f"the name of the object ({meta.name}) does not match the name on the URL ({name})")
     if name and not meta.name:

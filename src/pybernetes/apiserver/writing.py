@@ -90,9 +90,9 @@ class Writer:
         kind = request.resource.kind
         now, meta = self._context.timestamp(), obj.metadata
         kind.schema.default(obj)
+        metadata.initialize(meta, kind, namespace=request.namespace, uid=self._uid(), now=now)
         self._track(kind, obj, None, options, "")
         prepare_new(kind, obj)
-        metadata.initialize(meta, kind, namespace=request.namespace, uid=self._uid(), now=now)
         change = self.admission_request(
             "CREATE", request, obj=obj, options=options.as_object(), dry_run=options.dry_run
         )

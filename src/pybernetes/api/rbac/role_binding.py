@@ -28,7 +28,7 @@ class RoleBinding(Object, kw_only=True):
 
 def validate(obj: RoleBinding, errors: Errors) -> None:
     """The role reference and the subjects."""
-    validate_binding(obj.role_ref, obj.subjects, ("ClusterRole", "Role"), errors)
+    validate_binding(obj.role_ref, obj.subjects, ("Role", "ClusterRole"), errors)
 
 
 KIND = Kind(
