@@ -92,7 +92,7 @@ FIELDS = {
     "EnvVarSource": "FieldRef ResourceFieldRef ConfigMapKeyRef SecretKeyRef FileKeyRef",
     "ConfigMapKeySelector": "+LocalObjectReference Key Optional",
     "SecretKeySelector": "+LocalObjectReference Key Optional",
-    "FileKeySelector": "VolumeName Path Key Optional",
+    "FileKeySelector": "VolumeName Path Key Optional=false",
     "ResourceRequirements": "Limits Requests Claims",
     "ResourceClaim": "Name Request",
     "ContainerResizePolicy": "ResourceName RestartPolicy",
