@@ -1,6 +1,9 @@
 """The parts of metadata that the server owns: filled in at creation, carried over on update. Pure."""
 
+from collections import Counter
 from typing import Any
+
+from msgspec.structs import astuple
 
 from pybernetes.api.kind import Kind
 from pybernetes.api.meta import ObjectMeta, Time
@@ -37,6 +40,24 @@ def carry_over(new: ObjectMeta, old: ObjectMeta) -> None:
         new.deletion_grace_period_seconds = old.deletion_grace_period_seconds
     new.generation = old.generation
     new.self_link = ""
+
+
+def merge_owners(meta: ObjectMeta) -> list[str]:
+    """Drop owner references that occur twice. Returns a warning for the client if there were any."""
+    owners = meta.owner_references
+    if len(owners) < 2:
+        return []
+    kept = {astuple(owner): owner for owner in owners}
+    if len(kept) == len(owners):
+        return []
+    times = Counter(astuple(owner) for owner in owners)
+    twice = dict.fromkeys(owner.uid for key, owner in kept.items() if times[key] > 1)
+    meta.owner_references = list(kept.values())
+    return [
+        ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may "
+        "reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: "
+        + ", ".join(twice)
+    ]
 
 
 def check_namespace(meta: ObjectMeta, kind: Kind[Any], *, namespace: str, name: str = "") -> None:

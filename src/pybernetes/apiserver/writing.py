@@ -92,6 +92,7 @@ class Writer:
         kind.schema.default(obj)
         metadata.initialize(meta, kind, namespace=request.namespace, uid=self._uid(), now=now)
         self._track(kind, obj, None, options, "")
+        request.warnings += metadata.merge_owners(meta)
         prepare_new(kind, obj)
         change = self.admission_request(
             "CREATE", request, obj=obj, options=options.as_object(), dry_run=options.dry_run
@@ -170,6 +171,7 @@ class Writer:
         prepare(kind, new, old, subresource)
         name = subresource.name if subresource is not None else ""
         self._track(kind, new, old, options, name)
+        request.warnings += metadata.merge_owners(new.metadata)
         shown, before = (new, old) if body is None else (body.show(new), body.show(old))
         change = self.admission_request(
             "UPDATE",
