@@ -20,7 +20,7 @@ def allowed(kubectl: Kubectl) -> int:
 
 
 def test_a_drain_waits_for_the_budget(kubectl: Kubectl) -> None:
-    kubectl.apply(hello(replicas=2, terminationGracePeriodSeconds=1), budget(2))
+    kubectl.apply(hello(replicas=2, terminationGracePeriodSeconds=3), budget(2))
     rolled(kubectl)
     eventually(lambda: kubectl.json("get", "pdb", "web")["status"]["currentHealthy"] == 2, timeout=5)
     leaving = kubectl.json("get", "pods", "-l", "app=web")["items"][0]

@@ -281,7 +281,7 @@ def test_it_replaces_go_flannels_manifest_in_place(flannel: Kubectl, bare: Clust
 def test_the_commands_of_the_page(flannel: Kubectl, bare: Cluster, tmp_path: Path) -> None:
     """Run the commands of docs/tasks/from-go-flannel.md up to the way back, which needs the image of Go flannel."""
     page = (ROOT / "docs/tasks/from-go-flannel.md").read_text()
-    part = page[page.index("## Kubernetes") : page.index("Back again")]
+    part = page[page.index("## Kubernetes") : page.index("To go back,")]
     commands = re.findall(r"^ {4}(kubectl .*)$", part, re.MULTILINE)
     assert len(commands) == 8
     (tmp_path / "examples").symlink_to(ROOT / "examples")

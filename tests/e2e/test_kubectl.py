@@ -330,7 +330,7 @@ class TestNodes:
     """taint, cordon, drain."""
 
     def test_cordon_drain_uncordon(self, cluster: Cluster, kubectl: Kubectl) -> None:
-        kubectl.apply(hello(replicas=3, terminationGracePeriodSeconds=1))
+        kubectl.apply(hello(replicas=3, terminationGracePeriodSeconds=3))
         kubectl("rollout", "status", "deployment/web", "--timeout=60s")
         try:
             kubectl("drain", "node-3", "--ignore-daemonsets", "--force", "--delete-emptydir-data", "--timeout=60s")
